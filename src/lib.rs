@@ -1,1 +1,3 @@
-//! x
+//! Userdocks: a self-hosted, multi-tenant user-management server.
+
+pub mod clock;

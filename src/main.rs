@@ -1,1 +1,3 @@
-fn main(){}
+//! The `userdocks` binary.
+
+fn main() {}
