@@ -24,6 +24,7 @@ CREATE TABLE signing_keys (
     PRIMARY KEY (app_id, key_id)
 );
 
+-- hash: SHA-256 of the whole key, which names its key_id.
 CREATE TABLE api_keys (
     app_id uuid NOT NULL REFERENCES apps,
     key_id uuid NOT NULL,
@@ -32,8 +33,7 @@ CREATE TABLE api_keys (
     created_at timestamptz NOT NULL DEFAULT now(),
     expires_at timestamptz,
     revoked_at timestamptz,
-    PRIMARY KEY (app_id, key_id),
-    CONSTRAINT api_keys_hash_key UNIQUE (app_id, hash)
+    PRIMARY KEY (app_id, key_id)
 );
 
 CREATE TABLE tenants (
@@ -108,11 +108,12 @@ CREATE TABLE invites (
     FOREIGN KEY (app_id, user_id) REFERENCES users,
     FOREIGN KEY (app_id, inviter_id) REFERENCES users,
     CONSTRAINT invites_code_hash_key UNIQUE (app_id, code_hash),
-    CONSTRAINT invites_kind_check CHECK (kind <> 'invite' OR user_id IS NOT NULL),
+    CONSTRAINT invites_user_check CHECK (kind <> 'invite' OR user_id IS NOT NULL),
     CONSTRAINT invites_inviter_check CHECK (kind <> 'referral' OR inviter_id IS NOT NULL)
 );
 CREATE UNIQUE INDEX invites_user_key ON invites (app_id, user_id) WHERE kind = 'invite';
-CREATE UNIQUE INDEX invites_referral_key ON invites (app_id, inviter_id, lower(email)) WHERE kind = 'referral';
+CREATE UNIQUE INDEX invites_referral_key ON invites (app_id, inviter_id, lower(email))
+    WHERE kind = 'referral' AND accepted_at IS NULL;
 
 -- Referral mails of one day (UTC): of a referrer (subject: the user's id), to a recipient (subject: the
 -- address in lower case). The check is the bound: who would cross it loses the whole statement.
@@ -128,7 +129,7 @@ CREATE TABLE referral_quotas (
 );
 
 -- One row per mail, written by the transaction that causes it. due_at: when to try next, or, while a
--- worker has it, when its lease ends. context: what the mail says, sealed; gone once the row is final.
+-- worker has it (claimed), when its lease ends. secret: the code in the link, sealed; gone once the row is final.
 CREATE TABLE outbox (
     app_id uuid NOT NULL REFERENCES apps,
     mail_id uuid NOT NULL,
@@ -136,17 +137,18 @@ CREATE TABLE outbox (
     kind text NOT NULL CHECK (kind IN ('invite', 'referral')),
     recipient text NOT NULL,
     language text NOT NULL,
-    context bytea,
+    secret bytea,
     message_id text NOT NULL,
     state text NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'sent', 'failed')),
     attempts integer NOT NULL DEFAULT 0,
     due_at timestamptz NOT NULL DEFAULT now(),
+    claimed boolean NOT NULL DEFAULT false,
     last_reply text,
     created_at timestamptz NOT NULL DEFAULT now(),
     finished_at timestamptz,
     PRIMARY KEY (app_id, mail_id),
     FOREIGN KEY (app_id, invite_id) REFERENCES invites,
-    CONSTRAINT outbox_context_check CHECK ((state = 'queued') = (context IS NOT NULL))
+    CONSTRAINT outbox_secret_check CHECK ((state = 'queued') = (secret IS NOT NULL))
 );
 CREATE INDEX outbox_due ON outbox (due_at) WHERE state = 'queued';
 CREATE INDEX outbox_queued_invite ON outbox (app_id, invite_id) WHERE state = 'queued';

@@ -329,7 +329,7 @@ impl Config {
 }
 
 /// Bounds every duration, so that no sum of one with a time overflows.
-const LONGEST: Duration = Duration::from_hours(87_600);
+pub(crate) const LONGEST: Duration = Duration::from_hours(87_600);
 
 /// Not a constant or a counting pattern that somebody typed in: those repeat few byte values.
 fn is_random(key: &[u8; 32]) -> bool {

@@ -1,3 +1,14 @@
 //! Userdocks: a self-hosted, multi-tenant user-management server.
+//!
+//! One direction of dependencies: `cli → server → http → domain ← db`, `mail` beside `http`.
 
+pub mod cli;
 pub mod clock;
+pub mod config;
+pub mod db;
+pub mod domain;
+pub mod http;
+pub mod l10n;
+pub mod mail;
+pub mod server;
+pub mod telemetry;

@@ -1,3 +1,10 @@
-//! The `userdocks` binary.
+//! The `userdocks` binary: reads the command line, runs it, sets the exit status.
 
-fn main() {}
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    userdocks::cli::main()
+}

@@ -1,0 +1,71 @@
+//! `userdocks api-key`
+
+use std::time::Duration;
+
+use clap::Subcommand;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{Context, Output, Result, duration, table};
+use crate::db::{api_keys, apps};
+use crate::domain::api_key::{ApiKey, KeyType};
+use crate::domain::id::AppId;
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Create a key and show it, this once
+    Create {
+        /// The app's id
+        #[arg(long)]
+        app: Uuid,
+        /// What it may do
+        #[arg(long = "type")]
+        key_type: KeyType,
+        /// How long it is valid: 12h, 90d; for ever if not given
+        #[arg(long, value_parser = duration)]
+        expires_in: Option<Duration>,
+    },
+    /// List the keys of an app
+    List {
+        /// The app's id
+        #[arg(long)]
+        app: Uuid,
+    },
+    /// Revoke a key at once
+    Revoke {
+        /// The key's id
+        id: Uuid,
+    },
+}
+
+pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
+    let db = &context.database.pool;
+    match command {
+        Command::Create { app, key_type, expires_in } => {
+            if apps::list(db, Some(AppId(app))).await?.is_empty() {
+                return Err(format!("there is no app {app}").into());
+            }
+            let key = ApiKey::generate(key_type);
+            api_keys::create(&mut *db.acquire().await?, AppId(app), &key, expires_in).await?;
+            let result = json!({ "id": key.id, "key": key.expose(), "type": key_type });
+            Output::new(result, format!("{}\nIts id is {}. It is not shown again.", key.expose(), key.id))
+        }
+        Command::List { app } => {
+            let keys = api_keys::list(db, AppId(app)).await?;
+            let head = ["ID", "TYPE", "CREATED", "EXPIRES", "REVOKED"];
+            let rows = keys.iter().map(|key| {
+                let time = |time: &Option<String>| time.clone().unwrap_or_else(|| "-".to_owned());
+                let (expires, revoked) = (time(&key.expires_at), time(&key.revoked_at));
+                [key.id.to_string(), key.r#type.clone(), key.created_at.clone(), expires, revoked]
+            });
+            let text = table(head, rows);
+            Output::new(keys, text)
+        }
+        Command::Revoke { id } => {
+            if !api_keys::revoke(db, id).await? {
+                return Err(format!("there is no key {id} that is not revoked already").into());
+            }
+            Output::new(json!({ "id": id, "revoked": true }), format!("The key {id} is revoked."))
+        }
+    }
+}

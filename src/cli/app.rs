@@ -1,0 +1,207 @@
+//! `userdocks app`
+
+use clap::{Args, Subcommand};
+use lettre::message::Mailbox;
+use serde_json::json;
+use url::{Position, Url};
+use uuid::Uuid;
+
+use super::{Context, Output, Result, table};
+use crate::config::Config;
+use crate::db::apps::{self, App};
+use crate::domain::access_token::NewKeyPair;
+use crate::domain::api_key::{ApiKey, KeyType};
+use crate::domain::id::{self, AppId};
+use crate::domain::language::Language;
+use crate::domain::seal::SecretKey;
+use crate::domain::text::Text;
+use sqlx::PgConnection;
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Create an app with a key pair and an API key of each type
+    Create {
+        /// What mails call it
+        #[arg(long)]
+        name: String,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// List all apps
+    List,
+    /// Show one app
+    Show {
+        /// The app's id
+        id: Uuid,
+    },
+    /// Change settings of an app; '' clears one that can be absent
+    Update {
+        /// The app's id
+        id: Uuid,
+        /// What mails call it
+        #[arg(long)]
+        name: Option<String>,
+        #[command(flatten)]
+        settings: Settings,
+    },
+}
+
+#[derive(Args)]
+pub(super) struct Settings {
+    /// Language of mails to people whose own has no texts: en, de
+    #[arg(long)]
+    language: Option<String>,
+    /// An origin whose pages may call the API: https://app.example.com; may be repeated
+    #[arg(long = "origin", value_name = "ORIGIN")]
+    origins: Vec<String>,
+    /// The app's own landing page; `code` and `referral_code` are added to its query
+    #[arg(long)]
+    invite_url: Option<String>,
+    /// Sender of the app's mails: Name <address>
+    #[arg(long)]
+    mail_from: Option<String>,
+    /// `iss` of an outside issuer of access tokens
+    #[arg(long)]
+    issuer: Option<String>,
+    /// Where that issuer's keys are
+    #[arg(long)]
+    jwks_url: Option<String>,
+}
+
+pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
+    let db = &context.database.pool;
+    match command {
+        Command::Create { name, settings } => {
+            let mut app = new(id::new());
+            change(&mut app, Some(&name), settings, &context.config)?;
+            let keys = [ApiKey::generate(KeyType::Read), ApiKey::generate(KeyType::Write)];
+            let mut transaction = db.begin().await?;
+            create(&mut transaction, &app, &keys, &context.seal).await?;
+            transaction.commit().await?;
+            let [read, write] = keys;
+            let text = format!(
+                "app id     {}\nread key   {}\nwrite key  {}\nThe keys are not shown again.",
+                app.app_id,
+                read.expose(),
+                write.expose()
+            );
+            let result =
+                json!({ "appId": app.app_id, "readKey": read.expose(), "writeKey": write.expose() });
+            Output::new(result, text)
+        }
+        Command::List => {
+            let apps = apps::list(db, None).await?;
+            let rows = apps.iter().map(|app| [app.app_id.to_string(), app.language.clone(), app.name.clone()]);
+            let text = table(["ID", "LANGUAGE", "NAME"], rows);
+            Output::new(apps, text)
+        }
+        Command::Show { id } => {
+            let app = find(context, id).await?;
+            let text = serde_json::to_string_pretty(&app)?;
+            Output::new(app, text)
+        }
+        Command::Update { id, name, settings } => {
+            let mut app = find(context, id).await?;
+            change(&mut app, name.as_deref(), settings, &context.config)?;
+            if !apps::update(db, &app).await? {
+                return Err(format!("there is no app {id}").into());
+            }
+            let text = serde_json::to_string_pretty(&app)?;
+            Output::new(app, text)
+        }
+    }
+}
+
+async fn find(context: &Context, id: Uuid) -> Result<App> {
+    let found = apps::list(&context.database.pool, Some(AppId(id))).await?;
+    found.into_iter().next().ok_or_else(|| format!("there is no app {id}").into())
+}
+
+/// An app with nothing set.
+pub(super) fn new(app_id: Uuid) -> App {
+    App {
+        app_id,
+        name: String::new(),
+        language: "en".to_owned(),
+        mail_from: None,
+        invite_url: None,
+        origins: Vec::new(),
+        issuer: None,
+        jwks_url: None,
+    }
+}
+
+/// Stores an app, a new key pair for it, and its API keys.
+pub(super) async fn create(
+    db: &mut PgConnection,
+    app: &App,
+    keys: &[ApiKey],
+    seal: &SecretKey,
+) -> Result<()> {
+    apps::create(db, app, &NewKeyPair::generate(), seal).await?;
+    for key in keys {
+        crate::db::api_keys::create(db, AppId(app.app_id), key, None).await?;
+    }
+    Ok(())
+}
+
+/// Applies what the command line gives, checked; what it does not give stays.
+fn change(app: &mut App, name: Option<&str>, settings: Settings, config: &Config) -> Result<()> {
+    if let Some(name) = name {
+        let name = Text::parse(name).map_err(|error| format!("--name {}", error.0))?;
+        if name.as_str().is_empty() {
+            return Err("--name must not be empty".into());
+        }
+        name.as_str().clone_into(&mut app.name);
+    }
+    if let Some(language) = settings.language {
+        let language = Language::parse(&language).map_err(|error| format!("--language {}", error.0))?;
+        language.as_str().clone_into(&mut app.language);
+    }
+    if !settings.origins.is_empty() {
+        let given = settings.origins.iter().filter(|origin| !origin.is_empty());
+        app.origins = given.map(|text| origin(text)).collect::<Result<_>>()?;
+    }
+    set(&mut app.invite_url, settings.invite_url, |text| web_url("--invite-url", text, config))?;
+    set(&mut app.mail_from, settings.mail_from, |text| {
+        let from: Mailbox = text.parse().map_err(|_| "--mail-from must be `Name <address>`")?;
+        if text.chars().any(char::is_control) {
+            return Err("--mail-from must have no control characters".into());
+        }
+        Ok(from.to_string())
+    })?;
+    set(&mut app.issuer, settings.issuer, |text| Ok(text.to_owned()))?;
+    set(&mut app.jwks_url, settings.jwks_url, |text| web_url("--jwks-url", text, config))?;
+    if app.issuer.is_some() != app.jwks_url.is_some() {
+        return Err("--issuer and --jwks-url go together".into());
+    }
+    Ok(())
+}
+
+fn set(to: &mut Option<String>, given: Option<String>, check: impl Fn(&str) -> Result<String>) -> Result<()> {
+    if let Some(given) = given {
+        *to = if given.is_empty() { None } else { Some(check(&given)?) };
+    }
+    Ok(())
+}
+
+/// An absolute http or https URL; https alone in production.
+fn web_url(flag: &str, text: &str, config: &Config) -> Result<String> {
+    let url = Url::parse(text).map_err(|_| format!("{flag} must be an absolute https URL"))?;
+    match url.scheme() {
+        "https" => {}
+        "http" if !config.production() => {}
+        "http" => return Err(format!("{flag} must be https in production").into()),
+        _ => return Err(format!("{flag} must be an http or https URL").into()),
+    }
+    Ok(url.into())
+}
+
+/// An origin as browsers send it (RFC 6454): scheme, host, port if not the default.
+fn origin(text: &str) -> Result<String> {
+    let url = Url::parse(text).ok().filter(|url| {
+        matches!(url.scheme(), "http" | "https") && matches!(&url[Position::AfterPort..], "" | "/")
+    });
+    let url = url.ok_or_else(|| format!("--origin must look like https://app.example.com, not {text}"))?;
+    Ok(url.origin().ascii_serialization())
+}

@@ -1,0 +1,113 @@
+//! The trial's demo app: made on the first start, its credentials kept in the data folder, so that every
+//! start prints the same lines to paste.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+use uuid::Uuid;
+
+use super::{Result, app, token};
+use crate::config::{self, Config};
+use crate::db::{apps, users};
+use crate::domain::api_key::{ApiKey, KeyType};
+use crate::domain::email::Email;
+use crate::domain::id::{self, AppId, UserId};
+use crate::domain::language::Language;
+use crate::domain::seal::SecretKey;
+use crate::server::Database;
+
+/// Works long enough for a trial that runs for days.
+const TOKEN_VALID: Duration = Duration::from_hours(30 * 24);
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Credentials {
+    app_id: Uuid,
+    user_id: Uuid,
+    read_key: String,
+    write_key: String,
+}
+
+/// The demo app, ready to be called.
+pub(super) struct Demo {
+    credentials: Credentials,
+    access_token: String,
+}
+
+/// Reads the demo's credentials from the data folder, or makes them, and the app that they open.
+pub(super) async fn prepare(config: &Config, database: &Database, seal: &SecretKey) -> Result<Demo> {
+    let path = config.data_dir.join("demo.json");
+    let credentials: Credentials = match std::fs::read_to_string(&path) {
+        Ok(text) => serde_json::from_str(&text)
+            .map_err(|error| format!("{} is damaged ({error}); delete it to make a new demo app", path.display()))?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let credentials = Credentials {
+                app_id: id::new(),
+                user_id: id::new(),
+                read_key: ApiKey::generate(KeyType::Read).expose().to_owned(),
+                write_key: ApiKey::generate(KeyType::Write).expose().to_owned(),
+            };
+            config::write_private(&path, &serde_json::to_string_pretty(&credentials)?)?;
+            credentials
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let (app_id, user_id) = (AppId(credentials.app_id), UserId(credentials.user_id));
+    if apps::list(&database.pool, Some(app_id)).await?.is_empty() {
+        let keys = [&credentials.read_key, &credentials.write_key].map(|key| ApiKey::parse(key));
+        let [Some(read), Some(write)] = keys else {
+            return Err(format!("{} is damaged; delete it to make a new demo app", path.display()).into());
+        };
+        let mut demo = app::new(app_id.0);
+        "Demo".clone_into(&mut demo.name);
+        let email = Email::parse("demo@example.com").map_err(|error| error.0)?;
+        let language = Language::parse("en").map_err(|error| error.0)?;
+        let mut transaction = database.pool.begin().await?;
+        app::create(&mut transaction, &demo, &[read, write], seal).await?;
+        users::create_demo(&mut transaction, app_id, user_id, &email, &language, "Demo User").await?;
+        transaction.commit().await?;
+    }
+    let access_token = token::issue(config, &database.pool, seal, app_id, user_id, TOKEN_VALID).await?;
+    Ok(Demo { credentials, access_token })
+}
+
+impl Demo {
+    /// What a person reads who starts the server to try it.
+    pub(super) fn instructions(&self, url: &Url, mailbox: bool) -> String {
+        let Self { credentials: Credentials { app_id, user_id, read_key, write_key }, access_token } = self;
+        let url = url.as_str().trim_end_matches('/');
+        // Each paste invites somebody new, so that the lines work however often they are pasted.
+        let person = |name: &str| {
+            format!(r#"-d "{{\"email\":\"{name}-$(date +%s%N)@example.com\",\"language\":\"en\"}}""#)
+        };
+        let json = "-H 'Content-Type: application/json'";
+        let mails = if mailbox { format!("The mails are at {url}/mailbox\n") } else { String::new() };
+        format!(
+            "
+A demo app is ready (a trial: set USERDOCKS_ENV=production for real users).
+
+  app id        {app_id}
+  user id       {user_id}
+  read key      {read_key}
+  write key     {write_key}
+  access token  {access_token}
+
+Invite a user:
+
+curl -sS -X POST {url}/v1/users/{user_id} -H 'X-CLIENT-ID: {app_id}' -H 'X-API-KEY-TYPE: write' -H 'X-API-KEY: {write_key}' {json} {invited}
+
+Update a profile:
+
+curl -sS -X PUT {url}/v1/users/me -H 'Authorization: Bearer {access_token}' {json} -d '{{\"user\":{{\"given_name\":\"Ada\",\"family_name\":\"Lovelace\",\"zoneinfo\":\"Europe/London\"}}}}'
+
+Send a referral invite:
+
+curl -sS -X POST {url}/v1/users/me/referral-invites -H 'Authorization: Bearer {access_token}' {json} {referred}
+
+{mails}",
+            invited = person("ada"),
+            referred = person("grace"),
+        )
+    }
+}

@@ -1,0 +1,143 @@
+//! The command line. `--json` on any command prints one JSON document on stdout; an error is one sentence
+//! on stderr and exit status 1; bad usage is 2.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use serde_json::Value;
+
+use crate::config::{self, Config};
+use crate::domain::seal::SecretKey;
+use crate::server::Database;
+
+mod api_key;
+mod app;
+mod config_check;
+mod demo;
+mod mail;
+mod migrate;
+mod serve;
+mod token;
+
+/// A self-hosted, multi-tenant user-management server.
+#[derive(Parser)]
+#[command(name = "userdocks", version, arg_required_else_help = false)]
+struct Arguments {
+    /// Print the result as one JSON document
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server (the default)
+    Serve,
+    /// Bring the database's schema up to date
+    Migrate,
+    /// Create, list, show or change apps
+    #[command(subcommand)]
+    App(app::Command),
+    /// Create, list or revoke API keys
+    #[command(subcommand)]
+    ApiKey(api_key::Command),
+    /// Issue access tokens
+    #[command(subcommand)]
+    Token(token::Command),
+    /// List, show or retry mails
+    #[command(subcommand)]
+    Mail(mail::Command),
+    /// Show the settings
+    #[command(subcommand)]
+    Config(config_check::Command),
+}
+
+/// What a command says when it is done.
+struct Output {
+    json: Value,
+    text: String,
+}
+
+impl Output {
+    fn new(json: impl serde::Serialize, text: impl Into<String>) -> Result<Self> {
+        Ok(Self { json: serde_json::to_value(json)?, text: text.into() })
+    }
+}
+
+/// An error is the sentence that is printed.
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("userdocks: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<()> {
+    let config = Config::load()?;
+    crate::telemetry::init(config.log.format);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let output = runtime.block_on(async {
+        let command = match arguments.command {
+            None | Some(Command::Serve) => return serve::run(config).await.map(|()| None),
+            Some(Command::Config(command)) => return config_check::run(&command, &config).map(Some),
+            Some(command) => command,
+        };
+        let database = Database::open(&config, true).await?;
+        let context = Context { seal: SecretKey::new(&config::secret_key(&config)?), config, database };
+        let output = match command {
+            Command::Migrate => migrate::run(&context).await,
+            Command::App(command) => app::run(command, &context).await,
+            Command::ApiKey(command) => api_key::run(command, &context).await,
+            Command::Token(command) => token::run(command, &context).await,
+            Command::Mail(command) => mail::run(command, &context).await,
+            Command::Serve | Command::Config(_) => unreachable!("handled above"),
+        };
+        context.database.close().await;
+        output.map(Some)
+    })?;
+    if let Some(output) = output {
+        let text = if arguments.json { output.json.to_string() } else { output.text };
+        println!("{}", text.trim_end());
+    }
+    Ok(())
+}
+
+/// What commands on the database share.
+struct Context {
+    config: Config,
+    database: Database,
+    seal: SecretKey,
+}
+
+/// A duration of the command line: `90s`, `12h`, `30d`.
+fn duration(text: &str) -> std::result::Result<Duration, String> {
+    let duration: humantime_serde::re::humantime::Duration =
+        text.parse().map_err(|_| "expected a duration such as 90s, 12h or 30d".to_owned())?;
+    let duration = Duration::from(duration);
+    if duration.is_zero() || duration > config::LONGEST {
+        return Err("expected a duration of more than 0s and at most 10years".to_owned());
+    }
+    Ok(duration)
+}
+
+/// Rows as lines of columns, a blank line's worth of nothing for no rows.
+fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    let rows: Vec<[String; N]> = std::iter::once(head.map(str::to_owned)).chain(rows).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}

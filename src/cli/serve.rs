@@ -1,0 +1,30 @@
+//! `userdocks serve`
+
+use super::{Result, demo};
+use crate::config::{self, Config};
+use crate::domain::seal::SecretKey;
+use crate::server::{Database, Server, told_to_stop};
+
+/// Serves until it is told to stop.
+pub(super) async fn run(config: Config) -> Result<()> {
+    let seal = SecretKey::new(&config::secret_key(&config)?);
+    let trial = config.database.url.is_none();
+    // Heard from here on, so that a signal during the start ends it in order too.
+    let stop = tokio::spawn(told_to_stop());
+    let database = Database::open(&config, false).await?;
+    let served = async {
+        let demo = if trial { Some(demo::prepare(&config, &database, &seal).await?) } else { None };
+        let server = Server::start(config, &database, seal).await?;
+        println!("listening on http://{}", server.address);
+        if let Some(demo) = demo {
+            eprintln!("{}", demo.instructions(&server.state.public_url, server.state.mailbox.is_some()));
+        }
+        stop.await??;
+        tracing::info!("stopping");
+        server.stop().await;
+        Ok(())
+    };
+    let served = served.await;
+    database.close().await;
+    served
+}

@@ -1,0 +1,95 @@
+//! API keys: rows with a hash, several per type, so that one can replace another without a gap.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use sqlx::{PgConnection, PgPool, query, query_as};
+use uuid::Uuid;
+
+use super::Error;
+use crate::domain::api_key::{ApiKey, KeyType};
+use crate::domain::id::AppId;
+
+/// A key that opens its app.
+#[derive(Clone, Debug)]
+pub struct LiveKey {
+    /// What it may do.
+    pub key_type: KeyType,
+    /// SHA-256 of the key.
+    pub hash: [u8; 32],
+}
+
+/// The key with this id if it belongs to the app and is neither revoked nor expired.
+pub async fn find(db: &PgPool, app: AppId, id: Uuid) -> Result<Option<LiveKey>, Error> {
+    let row = query!(
+        "SELECT type, hash FROM api_keys WHERE app_id = $1 AND key_id = $2 AND revoked_at IS NULL
+            AND (expires_at IS NULL OR expires_at > now())",
+        app.0,
+        id
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.and_then(|row| {
+        Some(LiveKey { key_type: KeyType::parse(&row.r#type)?, hash: row.hash.try_into().ok()? })
+    }))
+}
+
+/// Stores a new key of an app.
+pub async fn create(
+    db: &mut PgConnection,
+    app: AppId,
+    key: &ApiKey,
+    expires_in: Option<Duration>,
+) -> Result<(), Error> {
+    query!(
+        "INSERT INTO api_keys (app_id, key_id, type, hash, expires_at)
+        VALUES ($1, $2, $3, $4, now() + make_interval(secs => $5))",
+        app.0,
+        key.id,
+        key.key_type.as_str(),
+        &key.hash(),
+        expires_in.map(|expires_in| expires_in.as_secs_f64()),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// A key as operators see it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "named as in the output of `userdocks api-key list`")]
+pub struct ApiKeyRow {
+    pub id: Uuid,
+    pub app_id: Uuid,
+    pub r#type: String,
+    pub created_at: String,
+    pub expires_at: Option<String>,
+    pub revoked_at: Option<String>,
+}
+
+/// The keys of an app, oldest first.
+pub async fn list(db: &PgPool, app: AppId) -> Result<Vec<ApiKeyRow>, Error> {
+    Ok(query_as!(
+        ApiKeyRow,
+        r#"
+        SELECT key_id AS id, app_id, type,
+            to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "created_at!",
+            to_char(expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS expires_at,
+            to_char(revoked_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS revoked_at
+        FROM api_keys WHERE app_id = $1 ORDER BY key_id
+        "#,
+        app.0
+    )
+    .fetch_all(db)
+    .await?)
+}
+
+/// Revokes a key, of whichever app: ids are the operator's. False: there is none, or it was revoked.
+pub async fn revoke(db: &PgPool, id: Uuid) -> Result<bool, Error> {
+    let done =
+        query!("UPDATE api_keys SET revoked_at = now() WHERE key_id = $1 AND revoked_at IS NULL", id)
+            .execute(db)
+            .await?;
+    Ok(done.rows_affected() > 0)
+}

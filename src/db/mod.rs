@@ -1,0 +1,115 @@
+//! The store: every SQL statement of the server, static and checked when it is compiled (`.sqlx/`). Each
+//! is scoped by app. Time is the database's. A function takes the pool, or a connection where the caller
+//! owns the transaction.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgConnection, PgPool};
+
+pub mod api_keys;
+pub mod apps;
+#[cfg(unix)]
+pub mod embedded;
+pub mod invites;
+pub mod outbox;
+pub mod referrals;
+pub mod users;
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// What went wrong with the store.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// PostgreSQL said so, or could not be reached.
+    #[error(transparent)]
+    Sql(#[from] sqlx::Error),
+    /// A migration failed, or the database is newer than this server.
+    #[error("the database cannot be migrated: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// Others changed the same rows at every try.
+    #[error("too many calls change the same rows at once")]
+    Contended,
+    /// The server is older than this project supports.
+    #[error("PostgreSQL 14 or later is needed; this one is {0}")]
+    TooOld(String),
+}
+
+impl Error {
+    /// Whether it is the database's state rather than a fault of ours: away, full, shutting down,
+    /// read-only, or overloaded. The same call may work later.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::Contended => true,
+            Self::Sql(sqlx::Error::Database(error)) => error.code().is_some_and(|code| {
+                // PostgreSQL, appendix A: connection exception, insufficient resources, operator
+                // intervention, system error, transaction rollback; read-only; cannot connect now.
+                ["08", "53", "57", "58", "40"].iter().any(|class| code.starts_with(class)) || code == "25006"
+            }),
+            Self::Sql(error) => matches!(
+                error,
+                sqlx::Error::Io(_)
+                    | sqlx::Error::Tls(_)
+                    | sqlx::Error::Protocol(_)
+                    | sqlx::Error::PoolTimedOut
+                    | sqlx::Error::PoolClosed
+                    | sqlx::Error::WorkerCrashed
+            ),
+            Self::Migrate(_) | Self::TooOld(_) => false,
+        }
+    }
+}
+
+/// Whether PostgreSQL refused because of this constraint or unique index.
+fn is_violation(error: &sqlx::Error, constraint: &str) -> bool {
+    error.as_database_error().and_then(|error| error.constraint()) == Some(constraint)
+}
+
+/// Options from a `postgres://` URL.
+pub fn options(url: &str) -> Result<PgConnectOptions, Error> {
+    Ok(PgConnectOptions::from_str(url)?.application_name("userdocks"))
+}
+
+/// A pool that opens connections when they are needed.
+#[must_use]
+pub fn pool(options: PgConnectOptions, max_connections: u32) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(max_connections)
+        .acquire_timeout(Duration::from_secs(5))
+        // A connection that idled is asked whether it lives; a busy one was just seen to.
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move {
+                if meta.idle_for > Duration::from_secs(1) {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+        .connect_lazy_with(options)
+}
+
+/// Brings the schema up to date. Of several processes that do so at once, one works and the rest wait.
+pub async fn migrate(options: &PgConnectOptions) -> Result<(), Error> {
+    let mut connection = PgConnection::connect_with(options).await?;
+    let version = sqlx::query!("SELECT current_setting('server_version') AS \"text!\", current_setting('server_version_num')::int >= 140000 AS \"enough!\"")
+        .fetch_one(&mut connection)
+        .await?;
+    if !version.enough {
+        return Err(Error::TooOld(version.text));
+    }
+    MIGRATIONS.run(&mut connection).await?;
+    connection.close().await?;
+    Ok(())
+}
+
+/// Whether the database answers and has the schema of this server.
+pub async fn is_ready(db: &PgPool) -> Result<bool, Error> {
+    let newest = MIGRATIONS.iter().map(|migration| migration.version).max();
+    let applied = sqlx::query_scalar!("SELECT max(version) FROM _sqlx_migrations WHERE success")
+        .fetch_one(db)
+        .await?;
+    Ok(applied >= newest)
+}

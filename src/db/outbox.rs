@@ -1,0 +1,292 @@
+//! The outbox: one row per mail, written by the transaction that causes it. A worker claims due rows with
+//! a lease and commits before it sends; a worker that dies lets the lease run out. `attempts` counts
+//! claims and fences: a worker that lost its lease cannot finish the row.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use sqlx::{PgPool, query, query_as};
+use uuid::Uuid;
+
+use super::Error;
+use crate::domain::id::AppId;
+use crate::domain::invite::{InviteCode, Kind};
+use crate::domain::seal::SecretKey;
+
+/// What the transaction of a request stores for its mail.
+pub struct NewMail {
+    pub(super) id: Uuid,
+    pub(super) code_hash: [u8; 32],
+    pub(super) secret: Vec<u8>,
+    pub(super) message_id: String,
+    pub(super) expires_after: Duration,
+}
+
+impl NewMail {
+    /// A mail with a new code that works for `expires_after`; its `Message-ID` (RFC 5322, 3.6.4) is in
+    /// `domain`, the sender's.
+    #[must_use]
+    pub fn new(app: AppId, key: &SecretKey, domain: &str, expires_after: Duration) -> Self {
+        let id = crate::domain::id::new();
+        let code = InviteCode::generate(app);
+        Self {
+            id,
+            code_hash: code.hash(),
+            secret: key.seal(id, code.expose().as_bytes()),
+            message_id: format!("<{id}@{domain}>"),
+            expires_after,
+        }
+    }
+}
+
+/// A mail that this worker has for as long as its lease runs.
+pub struct Claimed {
+    /// Which row.
+    pub app: AppId,
+    /// Which row of the app.
+    pub id: Uuid,
+    /// How often it was claimed, this time included.
+    pub attempts: i32,
+    /// Which texts it has.
+    pub kind: Kind,
+    /// To whom.
+    pub recipient: String,
+    /// The language of the person it is for.
+    pub language: String,
+    /// The code in the link, sealed for `id`.
+    pub secret: Vec<u8>,
+    /// The same at every try.
+    pub message_id: String,
+    /// When it was written, seconds since 1970.
+    pub created_at: i64,
+    /// When the link ends, seconds since 1970.
+    pub expires_at: i64,
+    /// The app's name.
+    pub app_name: String,
+    /// The app's language, for want of texts in the person's.
+    pub app_language: String,
+    /// The app's own sender.
+    pub app_from: Option<String>,
+    /// The app's own landing page.
+    pub invite_url: Option<String>,
+    /// Who invites, if a user with a name does.
+    pub inviter: Option<String>,
+    /// The referrer's code, for a referral.
+    pub referral_code: Option<String>,
+}
+
+/// Claims up to `limit` mails that are due, for `lease`.
+pub async fn claim(db: &PgPool, limit: i64, lease: Duration) -> Result<Vec<Claimed>, Error> {
+    let rows = query!(
+        r#"
+        WITH due AS (
+            SELECT app_id, mail_id FROM outbox WHERE state = 'queued' AND due_at <= now()
+            ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
+        ), claimed AS (
+            UPDATE outbox o
+            SET attempts = attempts + 1, claimed = true, due_at = now() + make_interval(secs => $2)
+            FROM due WHERE o.app_id = due.app_id AND o.mail_id = due.mail_id
+            RETURNING o.*
+        )
+        SELECT o.app_id, o.mail_id, o.attempts, o.kind, o.recipient, o.language, o.secret AS "secret!",
+            o.message_id, extract(epoch FROM o.created_at)::bigint AS "created_at!",
+            extract(epoch FROM i.expires_at)::bigint AS "expires_at!",
+            a.name AS app_name, a.language AS app_language, a.mail_from AS app_from, a.invite_url,
+            COALESCE(u.name, NULLIF(concat_ws(' ', u.given_name, u.family_name), ''), u.nickname) AS inviter,
+            CASE o.kind WHEN 'referral' THEN u.referral_code END AS referral_code
+        FROM claimed o
+        JOIN apps a ON a.app_id = o.app_id
+        JOIN invites i ON i.app_id = o.app_id AND i.invite_id = o.invite_id
+        LEFT JOIN users u ON u.app_id = i.app_id AND u.user_id = i.inviter_id
+        "#,
+        limit,
+        lease.as_secs_f64(),
+    )
+    .fetch_all(db)
+    .await?;
+    let mails = rows.into_iter().filter_map(|row| {
+        Some(Claimed {
+            app: AppId(row.app_id),
+            id: row.mail_id,
+            attempts: row.attempts,
+            kind: Kind::parse(&row.kind)?,
+            recipient: row.recipient,
+            language: row.language,
+            secret: row.secret,
+            message_id: row.message_id,
+            created_at: row.created_at,
+            expires_at: row.expires_at,
+            app_name: row.app_name,
+            app_language: row.app_language,
+            app_from: row.app_from,
+            invite_url: row.invite_url,
+            inviter: row.inviter,
+            referral_code: row.referral_code,
+        })
+    });
+    Ok(mails.collect())
+}
+
+/// Lengthens the lease of a mail that is still being sent. False: it was lost.
+pub async fn extend(db: &PgPool, mail: &Claimed, lease: Duration) -> Result<bool, Error> {
+    let done = query!(
+        "UPDATE outbox SET due_at = now() + make_interval(secs => $4)
+        WHERE app_id = $1 AND mail_id = $2 AND attempts = $3 AND state = 'queued'",
+        mail.app.0,
+        mail.id,
+        mail.attempts,
+        lease.as_secs_f64(),
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// The mail was taken by the mail server, or refused for good: its row is final, its secret gone.
+pub async fn finish(db: &PgPool, mail: &Claimed, sent: bool, reply: &str) -> Result<(), Error> {
+    query!(
+        "UPDATE outbox SET state = CASE WHEN $4 THEN 'sent' ELSE 'failed' END, last_reply = $5,
+            secret = NULL, claimed = false, finished_at = now()
+        WHERE app_id = $1 AND mail_id = $2 AND attempts = $3 AND state = 'queued'",
+        mail.app.0,
+        mail.id,
+        mail.attempts,
+        sent,
+        reply,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// The mail was refused for now: it is due again after `delay`, or failed if that is later than
+/// `give_up_after` from its beginning. True: it failed.
+pub async fn retry_later(
+    db: &PgPool,
+    mail: &Claimed,
+    delay: Duration,
+    give_up_after: Duration,
+    reply: &str,
+) -> Result<bool, Error> {
+    let failed = sqlx::query_scalar!(
+        r#"
+        UPDATE outbox SET due_at = now() + make_interval(secs => $4), claimed = false, last_reply = $6,
+            state = CASE WHEN last THEN 'failed' ELSE 'queued' END,
+            secret = CASE WHEN last THEN NULL ELSE secret END,
+            finished_at = CASE WHEN last THEN now() END
+        FROM (SELECT now() + make_interval(secs => $4) > to_timestamp($7) + make_interval(secs => $5) AS last) l
+        WHERE app_id = $1 AND mail_id = $2 AND attempts = $3 AND state = 'queued'
+        RETURNING last AS "last!"
+        "#,
+        mail.app.0,
+        mail.id,
+        mail.attempts,
+        delay.as_secs_f64(),
+        give_up_after.as_secs_f64(),
+        reply,
+        #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are far below 2^52")]
+        {
+            mail.created_at as f64
+        },
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(failed.unwrap_or(false))
+}
+
+/// A row as operators see it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "named as in the documented output of `userdocks mail`")]
+pub struct MailRow {
+    pub id: Uuid,
+    pub app_id: Uuid,
+    pub to: String,
+    pub kind: String,
+    pub state: String,
+    pub attempts: i32,
+    pub last_reply: Option<String>,
+    pub message_id: String,
+    pub created_at: String,
+    pub next_attempt_at: Option<String>,
+}
+
+/// Mails, newest first, at most `limit`; of one app, in one state, or of all where `None`; or the one mail
+/// with this id.
+pub async fn list(
+    db: &PgPool,
+    app: Option<AppId>,
+    state: Option<&str>,
+    id: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<MailRow>, Error> {
+    Ok(query_as!(
+        MailRow,
+        r#"
+        SELECT mail_id AS id, app_id, recipient AS "to", kind, state, attempts, last_reply, message_id,
+            to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "created_at!",
+            CASE state WHEN 'queued' THEN
+                to_char(due_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') END AS next_attempt_at
+        FROM outbox
+        WHERE ($1::uuid IS NULL OR app_id = $1) AND ($2::text IS NULL OR state = $2)
+            AND ($3::uuid IS NULL OR mail_id = $3)
+        ORDER BY mail_id DESC LIMIT $4
+        "#,
+        app.map(|app| app.0),
+        state,
+        id,
+        limit,
+    )
+    .fetch_all(db)
+    .await?)
+}
+
+/// Makes a mail due now, unless a worker has it, which is as good. A failed one has lost its code: the invite gets a new one, which works for
+/// `mail.expires_after`. False: it was sent, or its invite was accepted, or there is no such mail.
+pub async fn retry(db: &PgPool, row: &MailRow, key: &SecretKey, expires_after: Duration) -> Result<bool, Error> {
+    let code = InviteCode::generate(AppId(row.app_id));
+    let secret = key.seal(row.id, code.expose().as_bytes());
+    let done = query!(
+        r#"
+        WITH queued AS (
+            UPDATE outbox SET due_at = CASE WHEN claimed THEN due_at ELSE now() END
+            WHERE app_id = $1 AND mail_id = $2 AND state = 'queued'
+            RETURNING mail_id
+        ), renewed AS (
+            UPDATE invites i SET code_hash = $3, mailed_at = now(),
+                expires_at = now() + make_interval(secs => $4)
+            FROM outbox o
+            WHERE o.app_id = $1 AND o.mail_id = $2 AND o.state = 'failed' AND i.app_id = o.app_id
+                AND i.invite_id = o.invite_id AND i.accepted_at IS NULL
+            RETURNING i.invite_id
+        ), revived AS (
+            UPDATE outbox o SET state = 'queued', secret = $5, due_at = now(), created_at = now(),
+                finished_at = NULL
+            FROM renewed WHERE o.app_id = $1 AND o.mail_id = $2 AND o.state = 'failed'
+            RETURNING o.mail_id
+        )
+        SELECT EXISTS (SELECT FROM queued) OR EXISTS (SELECT FROM revived) AS "done!"
+        "#,
+        row.app_id,
+        row.id,
+        &code.hash(),
+        expires_after.as_secs_f64(),
+        secret,
+    )
+    .fetch_one(db)
+    .await?;
+    if done.done {
+        wake(db).await?;
+    }
+    Ok(done.done)
+}
+
+/// The channel on which workers hear that there is something to send.
+pub const CHANNEL: &str = "userdocks_outbox";
+
+/// Wakes the workers of all processes. Never within the transaction of a request: NOTIFY makes commits
+/// wait for each other.
+pub async fn wake(db: &PgPool) -> Result<(), Error> {
+    query!("SELECT pg_notify($1, '')", CHANNEL).execute(db).await?;
+    Ok(())
+}

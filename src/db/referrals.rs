@@ -1,0 +1,127 @@
+//! Referral invites: who may ask for one, how many mails a day, and the mail, in one statement.
+
+use std::time::Duration;
+
+use sqlx::{PgPool, query};
+
+use super::{Error, is_violation, outbox::NewMail};
+use crate::domain::email::Email;
+use crate::domain::id::{AppId, UserId};
+use crate::domain::language::Language;
+
+/// What became of a call that refers.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Referred {
+    /// Taken. Whether a mail goes out is not told: it would tell who has an account.
+    Accepted,
+    /// The address is the referrer's own.
+    OwnAddress,
+    /// The referrer's mails of today are used up.
+    QuotaExceeded,
+    /// The referrer is unknown, frozen or deleted, or not for this caller to act for.
+    OutOfReach,
+}
+
+/// Bounds of referral mails.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Between two mails of one referrer to one address.
+    pub resend_after: Duration,
+    /// Of one referrer in a day.
+    pub per_referrer: i32,
+    /// To one address in a day, over all referrers of the app.
+    pub per_recipient: i32,
+}
+
+/// Refers `email`. An address that has an account costs the referrer's quota like any other, so that the
+/// quota does not tell either. `caller` as in [`super::users::update`].
+pub async fn refer(
+    db: &PgPool,
+    app: AppId,
+    caller: Option<UserId>,
+    referrer: UserId,
+    email: &Email,
+    language: &Language,
+    bounds: Bounds,
+    mail: &NewMail,
+) -> Result<Referred, Error> {
+    // Rows are locked in one order (invite, referrer's quota, recipient's), since each part reads the one
+    // before: no two calls wait for each other.
+    let result = query!(
+        r#"
+        WITH referrer AS (
+            SELECT r.user_id, lower(r.email) = lower($4) AS own FROM users r
+            WHERE r.app_id = $1 AND r.user_id = $2 AND NOT r.freezed AND NOT r.deleted
+                AND ($3::uuid IS NULL OR EXISTS (
+                    SELECT FROM users c
+                    WHERE c.app_id = $1 AND c.user_id = $3 AND NOT c.freezed AND NOT c.deleted
+                        AND c.tenant_id = r.tenant_id))
+        ), invite AS (
+            INSERT INTO invites
+                (app_id, invite_id, kind, inviter_id, email, language, code_hash, expires_at)
+            SELECT $1, $5, 'referral', user_id, $4, $6, $7, now() + make_interval(secs => $8)
+            FROM referrer WHERE NOT own
+            ON CONFLICT (app_id, inviter_id, lower(email)) WHERE kind = 'referral' AND accepted_at IS NULL
+            DO UPDATE SET email = EXCLUDED.email, language = EXCLUDED.language,
+                code_hash = EXCLUDED.code_hash, mailed_at = now(), expires_at = EXCLUDED.expires_at
+            WHERE invites.mailed_at <= now() - make_interval(secs => $9)
+                AND NOT EXISTS (
+                    SELECT FROM outbox o WHERE o.app_id = invites.app_id
+                        AND o.invite_id = invites.invite_id AND o.state = 'queued')
+            RETURNING invite_id
+        ), referrer_quota AS (
+            INSERT INTO referral_quotas (app_id, scope, subject, day, used, allowed)
+            SELECT $1, 'referrer', $2::uuid::text, (now() AT TIME ZONE 'UTC')::date, 1, $10 FROM invite
+            ON CONFLICT (app_id, scope, subject, day)
+            DO UPDATE SET used = referral_quotas.used + 1, allowed = EXCLUDED.allowed
+            RETURNING app_id
+        ), recipient_quota AS (
+            INSERT INTO referral_quotas (app_id, scope, subject, day, used, allowed)
+            SELECT $1, 'recipient', lower($4), (now() AT TIME ZONE 'UTC')::date, 1, $11 FROM referrer_quota
+            WHERE $11 > 0
+                AND NOT EXISTS (SELECT FROM users WHERE app_id = $1 AND lower(email) = lower($4))
+            ON CONFLICT (app_id, scope, subject, day)
+            DO UPDATE SET used = referral_quotas.used + 1, allowed = EXCLUDED.allowed
+            WHERE referral_quotas.used < EXCLUDED.allowed
+            RETURNING app_id
+        ), mail AS (
+            INSERT INTO outbox (app_id, mail_id, invite_id, kind, recipient, language, secret, message_id)
+            SELECT $1, $12, invite_id, 'referral', $4, $6, $13, $14 FROM invite, recipient_quota
+        )
+        SELECT own AS "own!" FROM referrer
+        "#,
+        app.0,
+        referrer.0,
+        caller.map(|caller| caller.0),
+        email.as_str(),
+        crate::domain::id::new(),
+        language.as_str(),
+        &mail.code_hash,
+        mail.expires_after.as_secs_f64(),
+        bounds.resend_after.as_secs_f64(),
+        bounds.per_referrer,
+        bounds.per_recipient,
+        mail.id,
+        mail.secret,
+        mail.message_id,
+    )
+    .fetch_optional(db)
+    .await;
+    match result {
+        Ok(Some(row)) if row.own => Ok(Referred::OwnAddress),
+        Ok(Some(_)) => Ok(Referred::Accepted),
+        Ok(None) => Ok(Referred::OutOfReach),
+        Err(error) if is_violation(&error, "referral_quotas_allowed_check") => Ok(Referred::QuotaExceeded),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Deletes the counts of days that are over.
+pub async fn forget_quotas(db: &PgPool) -> Result<u64, Error> {
+    let done = query!(
+        "DELETE FROM referral_quotas WHERE day < (now() AT TIME ZONE 'UTC')::date"
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected())
+}

@@ -1,0 +1,310 @@
+//! Users. Each call of the API is one statement where nothing is in its way: it checks who may reach
+//! whom, changes, and writes the mail, together or not at all.
+
+use sqlx::{PgPool, query, query_as, query_scalar};
+
+use super::{Error, is_violation, outbox::NewMail};
+use crate::domain::email::Email;
+use crate::domain::id::{self, AppId, UserId};
+use crate::domain::language::Language;
+use crate::domain::profile::ProfilePatch;
+use crate::domain::referral_code;
+use crate::domain::user::User;
+
+/// What became of a call that invites.
+pub enum Invited {
+    /// A new user, whose mail is queued.
+    Created(User),
+    /// The path names the user whose address this is: nothing was made.
+    Exists,
+    /// The address is another user's.
+    EmailTaken,
+    /// The user in the path is frozen or deleted.
+    OutOfReach,
+}
+
+/// Invites `email`: as user `path` with a tenant of their own if nobody has that id, else as a new user
+/// in the tenant of `path`, who is then the inviter.
+pub async fn invite(
+    db: &PgPool,
+    app: AppId,
+    path: UserId,
+    email: &Email,
+    language: &Language,
+    mail: &NewMail,
+) -> Result<Invited, Error> {
+    // Somebody else's insert that was not visible yet stops this one: then it is by the next look.
+    for _ in 0..8 {
+        let row = query!(
+            r#"
+            WITH target AS (
+                SELECT user_id, tenant_id, freezed OR deleted AS closed FROM users
+                WHERE app_id = $1 AND user_id = $2
+            ), holder AS (
+                SELECT user_id FROM users WHERE app_id = $1 AND lower(email) = lower($3)
+            ), new_user AS (
+                INSERT INTO users (app_id, user_id, tenant_id, email, language, referral_code)
+                SELECT $1, CASE WHEN EXISTS (SELECT FROM target) THEN $4 ELSE $2 END,
+                    COALESCE((SELECT tenant_id FROM target), $5), $3, $6, $7
+                WHERE NOT EXISTS (SELECT FROM holder) AND NOT EXISTS (SELECT FROM target WHERE closed)
+                ON CONFLICT DO NOTHING
+                RETURNING user_id, tenant_id
+            ), new_tenant AS (
+                INSERT INTO tenants (app_id, tenant_id)
+                SELECT $1, tenant_id FROM new_user WHERE tenant_id = $5
+            ), new_invite AS (
+                INSERT INTO invites
+                    (app_id, invite_id, kind, user_id, inviter_id, email, language, code_hash, expires_at)
+                SELECT $1, $8, 'invite', user_id, (SELECT user_id FROM target), $3, $6, $9,
+                    now() + make_interval(secs => $10)
+                FROM new_user RETURNING invite_id
+            ), mail AS (
+                INSERT INTO outbox
+                    (app_id, mail_id, invite_id, kind, recipient, language, secret, message_id)
+                SELECT $1, $11, invite_id, 'invite', $3, $6, $12, $13 FROM new_invite
+            )
+            SELECT (SELECT user_id FROM new_user) AS new_user, (SELECT tenant_id FROM new_user) AS tenant,
+                (SELECT user_id FROM holder) AS holder, (SELECT closed FROM target) AS closed
+            "#,
+            app.0,
+            path.0,
+            email.as_str(),
+            id::new(),
+            id::new(),
+            language.as_str(),
+            referral_code::generate(),
+            id::new(),
+            &mail.code_hash,
+            mail.expires_after.as_secs_f64(),
+            mail.id,
+            mail.secret,
+            mail.message_id,
+        )
+        .fetch_one(db)
+        .await?;
+        match row {
+            row if row.closed == Some(true) => return Ok(Invited::OutOfReach),
+            row if row.holder == Some(path.0) => return Ok(Invited::Exists),
+            row if row.holder.is_some() => return Ok(Invited::EmailTaken),
+            row => {
+                if let (Some(user), Some(tenant)) = (row.new_user, row.tenant) {
+                    return Ok(Invited::Created(User::invited(app, UserId(user), tenant, email, language)));
+                }
+            }
+        }
+    }
+    Err(Error::Contended)
+}
+
+/// What became of an invite that was asked for again.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Resent {
+    /// Its mail is queued, with a new code.
+    Queued,
+    /// A mail went out a short while ago, or still waits to.
+    TooSoon,
+    /// They are a user already.
+    Accepted,
+}
+
+/// Mails the invite of `user` again, in their stored language, unless one was mailed to the same address
+/// less than `resend_after` ago or still waits. The code of an earlier mail ends.
+pub async fn resend_invite(
+    db: &PgPool,
+    app: AppId,
+    user: UserId,
+    resend_after: std::time::Duration,
+    mail: &NewMail,
+) -> Result<Resent, Error> {
+    let row = query!(
+        r#"
+        WITH person AS (
+            SELECT user_id, email, language, accepted_at FROM users WHERE app_id = $1 AND user_id = $2
+        ), renewed AS (
+            UPDATE invites i SET code_hash = $3, email = p.email, language = p.language, mailed_at = now(),
+                expires_at = now() + make_interval(secs => $4)
+            FROM person p
+            WHERE i.app_id = $1 AND i.user_id = p.user_id AND i.kind = 'invite' AND p.accepted_at IS NULL
+                AND (lower(i.email) <> lower(p.email) OR i.mailed_at <= now() - make_interval(secs => $5))
+                AND NOT EXISTS (
+                    SELECT FROM outbox o WHERE o.app_id = i.app_id AND o.invite_id = i.invite_id
+                        AND o.state = 'queued' AND lower(o.recipient) = lower(p.email))
+            RETURNING i.invite_id, i.email, i.language
+        ), mail AS (
+            INSERT INTO outbox (app_id, mail_id, invite_id, kind, recipient, language, secret, message_id)
+            SELECT $1, $6, invite_id, 'invite', email, language, $7, $8 FROM renewed
+        )
+        SELECT accepted_at IS NOT NULL AS "accepted!", EXISTS (SELECT FROM renewed) AS "renewed!" FROM person
+        "#,
+        app.0,
+        user.0,
+        &mail.code_hash,
+        mail.expires_after.as_secs_f64(),
+        resend_after.as_secs_f64(),
+        mail.id,
+        mail.secret,
+        mail.message_id,
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(match (row.accepted, row.renewed) {
+        (true, _) => Resent::Accepted,
+        (false, true) => Resent::Queued,
+        (false, false) => Resent::TooSoon,
+    })
+}
+
+/// The user, unless nobody of the app has this id.
+pub async fn find(db: &PgPool, app: AppId, user: UserId) -> Result<Option<User>, Error> {
+    Ok(query_as!(
+        User,
+        r#"
+        SELECT user_id AS id, app_id, language, salutation, salutation_other, accepted_newsletter,
+            to_char(accepted_newsletter_date AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+                AS accepted_newsletter_date,
+            to_char(last_asked_newsletter_sign_up AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+                AS last_asked_newsletter_sign_up,
+            mailchimp_member_id, name, given_name, family_name, middle_name, nickname, preferred_username,
+            profile, picture, website, email, email_verified, gender, other_gender, birthdate, zoneinfo,
+            locale, phone_number, phone_number_verified, freezed, deleted, tenant_id
+        FROM users WHERE app_id = $1 AND user_id = $2
+        "#,
+        app.0,
+        user.0
+    )
+    .fetch_optional(db)
+    .await?)
+}
+
+/// The language of a user who is neither frozen nor deleted: the `lng` of a token for them.
+pub async fn language(db: &PgPool, app: AppId, user: UserId) -> Result<Option<String>, Error> {
+    Ok(query_scalar!(
+        "SELECT language FROM users WHERE app_id = $1 AND user_id = $2 AND NOT freezed AND NOT deleted",
+        app.0,
+        user.0
+    )
+    .fetch_optional(db)
+    .await?)
+}
+
+/// What became of a change of a profile.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Updated {
+    /// Stored.
+    Yes,
+    /// The new address is another user's.
+    EmailTaken,
+    /// Unknown, frozen or deleted, or not for this caller to change.
+    OutOfReach,
+}
+
+/// Changes the profile of `user`. A `caller` is the user of an access token: they reach the users of
+/// their own tenant while neither is frozen or deleted, and change the address of nobody but themselves.
+pub async fn update(
+    db: &PgPool,
+    app: AppId,
+    caller: Option<UserId>,
+    user: UserId,
+    patch: &ProfilePatch,
+) -> Result<Updated, Error> {
+    let result = query!(
+        r#"
+        UPDATE users u SET
+            email = COALESCE($4, email),
+            email_verified = email_verified AND ($4 IS NULL OR lower($4) = lower(email)),
+            language = COALESCE($5, language),
+            salutation = NULLIF(COALESCE($6, salutation), ''),
+            salutation_other = NULLIF(COALESCE($7, salutation_other), ''),
+            accepted_newsletter = COALESCE($8, accepted_newsletter),
+            accepted_newsletter_date = CASE
+                WHEN $8 AND NOT accepted_newsletter THEN now()
+                WHEN NOT $8 THEN NULL
+                ELSE accepted_newsletter_date END,
+            last_asked_newsletter_sign_up =
+                CASE WHEN $8 IS NULL THEN last_asked_newsletter_sign_up ELSE now() END,
+            name = NULLIF(COALESCE($9, name), ''),
+            given_name = NULLIF(COALESCE($10, given_name), ''),
+            family_name = NULLIF(COALESCE($11, family_name), ''),
+            middle_name = NULLIF(COALESCE($12, middle_name), ''),
+            nickname = NULLIF(COALESCE($13, nickname), ''),
+            preferred_username = NULLIF(COALESCE($14, preferred_username), ''),
+            profile = NULLIF(COALESCE($15, profile), ''),
+            picture = NULLIF(COALESCE($16, picture), ''),
+            website = NULLIF(COALESCE($17, website), ''),
+            gender = NULLIF(COALESCE($18, gender), ''),
+            other_gender = NULLIF(COALESCE($19, other_gender), ''),
+            birthdate = NULLIF(COALESCE($20, birthdate), ''),
+            zoneinfo = NULLIF(COALESCE($21, zoneinfo), ''),
+            locale = NULLIF(COALESCE($22, locale), ''),
+            phone_number = NULLIF(COALESCE($23, phone_number), ''),
+            phone_number_verified = phone_number_verified
+                AND ($23 IS NULL OR $23 IS NOT DISTINCT FROM phone_number)
+        WHERE u.app_id = $1 AND u.user_id = $2 AND NOT u.freezed AND NOT u.deleted
+            AND ($3::uuid IS NULL OR EXISTS (
+                SELECT FROM users c
+                WHERE c.app_id = $1 AND c.user_id = $3 AND NOT c.freezed AND NOT c.deleted
+                    AND c.tenant_id = u.tenant_id
+                    AND (c.user_id = u.user_id OR $4 IS NULL OR lower($4) = lower(u.email))))
+        "#,
+        app.0,
+        user.0,
+        caller.map(|caller| caller.0),
+        patch.email.as_ref().map(Email::as_str),
+        patch.language.as_ref().map(Language::as_str),
+        patch.salutation.to_sql(),
+        patch.salutation_other.to_sql(),
+        patch.accepted_newsletter,
+        patch.name.to_sql(),
+        patch.given_name.to_sql(),
+        patch.family_name.to_sql(),
+        patch.middle_name.to_sql(),
+        patch.nickname.to_sql(),
+        patch.preferred_username.to_sql(),
+        patch.profile.to_sql(),
+        patch.picture.to_sql(),
+        patch.website.to_sql(),
+        patch.gender.to_sql(),
+        patch.other_gender.to_sql(),
+        patch.birthdate.to_sql(),
+        patch.zoneinfo.to_sql(),
+        patch.locale.to_sql(),
+        patch.phone_number.to_sql(),
+    )
+    .execute(db)
+    .await;
+    match result {
+        Ok(done) if done.rows_affected() == 1 => Ok(Updated::Yes),
+        Ok(_) => Ok(Updated::OutOfReach),
+        Err(error) if is_violation(&error, "users_email_key") => Ok(Updated::EmailTaken),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Makes the user of the trial's demo app, in a tenant of their own, as one who has accepted.
+pub async fn create_demo(
+    db: &mut sqlx::PgConnection,
+    app: AppId,
+    user: UserId,
+    email: &Email,
+    language: &Language,
+    name: &str,
+) -> Result<(), Error> {
+    query!(
+        r#"
+        WITH tenant AS (INSERT INTO tenants (app_id, tenant_id) VALUES ($1, $2))
+        INSERT INTO users
+            (app_id, user_id, tenant_id, email, email_verified, language, name, referral_code, accepted_at)
+        VALUES ($1, $3, $2, $4, true, $5, $6, $7, now())
+        "#,
+        app.0,
+        id::new(),
+        user.0,
+        email.as_str(),
+        language.as_str(),
+        name,
+        referral_code::generate(),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,191 @@
+//! Who calls. The headers present choose the kind of credential; the other kind is never tried after it.
+//! What a credential opens is looked up once a second at most, so a revoked key is dead on every replica
+//! within that second. When the store cannot be asked the answer is 503, never 401.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use axum::http::request::Parts;
+use quick_cache::sync::Cache;
+use uuid::Uuid;
+
+use super::AppState;
+use super::error::Error;
+use super::extract::header;
+use super::limits::Bursts;
+use crate::config::Config;
+use crate::db::{api_keys, apps};
+use crate::domain::access_token::{self, PublicKey};
+use crate::domain::api_key::{ApiKey, KeyType};
+use crate::domain::id::{self, AppId, UserId};
+
+/// How long what the store said of a credential is believed.
+const FRESH: Duration = Duration::from_secs(1);
+/// Entries of each cache; the least used make room.
+const CACHED: usize = 16_384;
+
+/// What the store said lately of keys and apps, and how often each key and user calls.
+pub struct Credentials {
+    keys: Cache<(AppId, Uuid), (Instant, Option<api_keys::LiveKey>)>,
+    apps: Cache<AppId, (Instant, Arc<Vec<PublicKey>>)>,
+    bursts: Bursts,
+    issuer: String,
+}
+
+impl Credentials {
+    /// Nothing known yet.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        Self {
+            keys: Cache::new(CACHED),
+            apps: Cache::new(CACHED),
+            bursts: Bursts::new(config.limits.requests_per_key_per_second),
+            issuer: config.issuer(),
+        }
+    }
+
+    async fn key(&self, state: &AppState, app: AppId, id: Uuid) -> Result<Option<api_keys::LiveKey>, Error> {
+        if let Some((at, key)) = self.keys.get(&(app, id))
+            && at.elapsed() < FRESH
+        {
+            return Ok(key);
+        }
+        let (at, key) = (Instant::now(), api_keys::find(&state.db, app, id).await?);
+        self.keys.insert((app, id), (at, key.clone()));
+        Ok(key)
+    }
+
+    async fn public_keys(&self, state: &AppState, app: AppId) -> Result<Arc<Vec<PublicKey>>, Error> {
+        if let Some((at, keys)) = self.apps.get(&app)
+            && at.elapsed() < FRESH
+        {
+            return Ok(keys);
+        }
+        let (at, rows) = (Instant::now(), apps::public_keys(&state.db, app).await?);
+        let keys: Arc<Vec<PublicKey>> =
+            Arc::new(rows.iter().map(|(id, spki)| PublicKey::new(*id, spki)).collect());
+        self.apps.insert(app, (at, Arc::clone(&keys)));
+        Ok(keys)
+    }
+
+    /// Forgets who has not called for a while.
+    pub fn forget_idle(&self) {
+        self.bursts.forget_idle();
+    }
+}
+
+/// A type of caller that a handler admits.
+pub trait Callers: Sized + Send {
+    /// The caller of a request, if this type admits them.
+    fn authenticate(parts: &Parts, state: &AppState) -> impl Future<Output = Result<Self, Error>> + Send;
+
+    /// The user of an access token: who `me` is.
+    fn user(&self) -> Option<UserId>;
+}
+
+/// A backend with an API key of the type `write`.
+pub struct WriteKey {
+    /// The app of the key.
+    pub app: AppId,
+}
+
+/// A backend with an API key of the type `write`, or a user with an access token.
+pub struct Caller {
+    /// The app of the credentials.
+    pub app: AppId,
+    /// The user of the token; `None`: an API key.
+    pub user: Option<UserId>,
+}
+
+impl Callers for WriteKey {
+    async fn authenticate(parts: &Parts, state: &AppState) -> Result<Self, Error> {
+        match authenticate(parts, state).await? {
+            Credential::Key(app, KeyType::Write) => Ok(Self { app }),
+            Credential::Key(_, KeyType::Read) => Err(Error::WriteKeyRequired),
+            Credential::Token(..) => Err(Error::ApiKeyRequired),
+        }
+    }
+
+    fn user(&self) -> Option<UserId> {
+        None
+    }
+}
+
+impl Callers for Caller {
+    async fn authenticate(parts: &Parts, state: &AppState) -> Result<Self, Error> {
+        match authenticate(parts, state).await? {
+            Credential::Key(app, KeyType::Write) => Ok(Self { app, user: None }),
+            Credential::Key(_, KeyType::Read) => Err(Error::WriteKeyRequired),
+            Credential::Token(app, user) => Ok(Self { app, user: Some(user) }),
+        }
+    }
+
+    fn user(&self) -> Option<UserId> {
+        self.user
+    }
+}
+
+/// A proven credential. Whether a token's user may still act is part of the statement that acts.
+enum Credential {
+    Key(AppId, KeyType),
+    Token(AppId, UserId),
+}
+
+async fn authenticate(parts: &Parts, state: &AppState) -> Result<Credential, Error> {
+    let headers = &parts.headers;
+    let key = header(headers, "X-API-KEY")?;
+    let key_type = header(headers, "X-API-KEY-TYPE")?;
+    let client = header(headers, "X-CLIENT-ID")?;
+    let authorization = header(headers, "Authorization")?.map(|value| ("Authorization", value));
+    let authentication = header(headers, "Authentication")?.map(|value| ("Authentication", value));
+    let token = match (authorization, authentication) {
+        (Some(_), Some(_)) => return Err(Error::AmbiguousCredentials),
+        (one, other) => one.or(other),
+    };
+    match (key, key_type, token) {
+        (None, None, None) => Err(Error::CredentialsMissing),
+        (None, None, Some((name, value))) => by_token(state, name, value).await,
+        (_, _, Some(_)) => Err(Error::AmbiguousCredentials),
+        (key, key_type, None) => {
+            let key = key.ok_or(Error::HeaderMissing("X-API-KEY"))?;
+            let key_type = key_type.ok_or(Error::HeaderMissing("X-API-KEY-TYPE"))?;
+            let client = client.ok_or(Error::HeaderMissing("X-CLIENT-ID"))?;
+            let credential = by_key(state, key, key_type, client).await?;
+            if headers.contains_key("Origin") {
+                return Err(Error::ApiKeyFromBrowser);
+            }
+            Ok(credential)
+        }
+    }
+}
+
+async fn by_key(state: &AppState, key: &[u8], key_type: &[u8], client: &[u8]) -> Result<Credential, Error> {
+    fn read<T>(value: &[u8], parse: impl Fn(&str) -> Option<T>) -> Result<T, Error> {
+        std::str::from_utf8(value).ok().and_then(parse).ok_or(Error::InvalidApiKey)
+    }
+    let app = AppId(read(client, id::parse)?);
+    let key_type = read(key_type, KeyType::parse)?;
+    let key = read(key, ApiKey::parse)?;
+    let live = state.credentials.key(state, app, key.id).await?.ok_or(Error::InvalidApiKey)?;
+    verify_slices_are_equal(&live.hash, &key.hash()).map_err(|_| Error::InvalidApiKey)?;
+    if live.key_type != key_type {
+        return Err(Error::InvalidApiKey);
+    }
+    state.credentials.bursts.admit(app, key.id)?;
+    Ok(Credential::Key(app, key_type))
+}
+
+async fn by_token(state: &AppState, name: &'static str, value: &[u8]) -> Result<Credential, Error> {
+    let malformed = || Error::MalformedToken(name);
+    let value = std::str::from_utf8(value).map_err(|_| malformed())?;
+    let (scheme, token) = value.split_once(' ').ok_or_else(malformed)?;
+    if !scheme.eq_ignore_ascii_case("Bearer") {
+        return Err(malformed());
+    }
+    let token = access_token::Unverified::parse(token.trim_matches(' ')).map_err(Error::InvalidToken)?;
+    let keys = state.credentials.public_keys(state, token.app).await?;
+    let user = token.verify(&keys, &state.credentials.issuer).map_err(Error::InvalidToken)?;
+    state.credentials.bursts.admit(token.app, user.0)?;
+    Ok(Credential::Token(token.app, user))
+}

@@ -1,0 +1,207 @@
+//! Errors as answers: one enum, each variant with its status, its `X-Error-Code` and its sentence. Texts
+//! of SQL, SMTP and libraries go to the log and never to a caller.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::envelope;
+use crate::db;
+use crate::domain::access_token;
+use crate::domain::fields::FieldErrors;
+use crate::domain::json::JsonError;
+
+/// Why a request is refused, or failed.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the sentences say it")]
+pub enum Error {
+    #[error("there is no such route; the paths of the API start with /v1/ or /api/v1/")]
+    RouteNotFound,
+    #[error("the method is not one of those in the `Allow` header")]
+    MethodNotAllowed,
+
+    #[error("send either an API key (`X-API-KEY`, `X-API-KEY-TYPE`, `X-CLIENT-ID`) or one access token, not both")]
+    AmbiguousCredentials,
+    #[error("the header `{0}` must be sent once")]
+    DuplicateHeader(&'static str),
+    #[error("credentials are missing: send `X-API-KEY`, `X-API-KEY-TYPE` and `X-CLIENT-ID`, or `Authorization: Bearer <access token>`")]
+    CredentialsMissing,
+    #[error("the header `{0}` is missing: an API key needs `X-API-KEY`, `X-API-KEY-TYPE` and `X-CLIENT-ID`")]
+    HeaderMissing(&'static str),
+    #[error("`X-API-KEY` must be a live key of the app in `X-CLIENT-ID`, and `X-API-KEY-TYPE` the type of that key, `read` or `write`")]
+    InvalidApiKey,
+    #[error("the header `{0}` must be `Bearer`, a space and an access token")]
+    MalformedToken(&'static str),
+    #[error("{0}")]
+    InvalidToken(access_token::Invalid),
+
+    #[error("this needs an API key of the type `write`")]
+    WriteKeyRequired,
+    #[error("this needs an API key; access tokens may not do it")]
+    ApiKeyRequired,
+    #[error("API keys are for servers: a request with the header `Origin` comes from a browser and must use an access token")]
+    ApiKeyFromBrowser,
+
+    #[error("{0}")]
+    InvalidPath(&'static str),
+    #[error("{0}")]
+    InvalidQuery(&'static str),
+    #[error("{0}")]
+    UnsupportedBody(&'static str),
+    #[error(transparent)]
+    InvalidJson(#[from] JsonError),
+    #[error(transparent)]
+    InvalidFields(#[from] FieldErrors),
+    #[error("the body must be at most 65536 bytes long")]
+    BodyTooLarge,
+    #[error("the body did not arrive in time")]
+    BodyTimeout,
+    #[error("the body broke off")]
+    BodyIncomplete,
+
+    #[error("`{0}` is the e-mail address of another user of the app")]
+    EmailTaken(&'static str),
+    #[error("the user has accepted already, so there is no invite to send")]
+    AlreadyAccepted,
+    #[error("`email` must not be the referrer's own address")]
+    OwnAddress,
+    #[error("the user in the path does not exist, is frozen or deleted, or is not for this caller to act on")]
+    UserOutOfReach,
+
+    #[error("too many requests with these credentials; wait for the seconds in `Retry-After`")]
+    TooManyRequests(Duration),
+    #[error("the user has sent the referral invites of this day (UTC); more are possible after the seconds in `Retry-After`")]
+    ReferralQuotaExceeded,
+
+    #[error("the server cannot answer now; nothing was lost, try again after the seconds in `Retry-After`")]
+    Unavailable(#[source] Option<Box<dyn std::error::Error + Send + Sync>>),
+    #[error("the request was not finished in time; try again after the seconds in `Retry-After`")]
+    TimedOut,
+    #[error("internal error")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<db::Error> for Error {
+    fn from(error: db::Error) -> Self {
+        if error.is_temporary() {
+            Self::Unavailable(Some(Box::new(error)))
+        } else {
+            Self::Internal(Box::new(error))
+        }
+    }
+}
+
+impl Error {
+    /// The status and the stable code of `X-Error-Code`.
+    #[must_use]
+    pub fn status(&self) -> (StatusCode, &'static str) {
+        use StatusCode as S;
+        match self {
+            Self::RouteNotFound => (S::NOT_FOUND, "route_not_found"),
+            Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::AmbiguousCredentials => (S::BAD_REQUEST, "ambiguous_credentials"),
+            Self::DuplicateHeader(_) => (S::BAD_REQUEST, "duplicate_header"),
+            Self::CredentialsMissing | Self::HeaderMissing(_) => (S::UNAUTHORIZED, "credentials_missing"),
+            Self::InvalidApiKey => (S::UNAUTHORIZED, "invalid_api_key"),
+            Self::InvalidToken(access_token::Invalid::Expired) => (S::UNAUTHORIZED, "token_expired"),
+            Self::MalformedToken(_) | Self::InvalidToken(_) => (S::UNAUTHORIZED, "invalid_token"),
+            Self::WriteKeyRequired => (S::FORBIDDEN, "write_key_required"),
+            Self::ApiKeyRequired => (S::FORBIDDEN, "api_key_required"),
+            Self::ApiKeyFromBrowser => (S::FORBIDDEN, "api_key_from_browser"),
+            Self::InvalidPath(_) => (S::BAD_REQUEST, "invalid_path"),
+            Self::InvalidQuery(_) => (S::BAD_REQUEST, "invalid_query"),
+            Self::UnsupportedBody(_) => (S::BAD_REQUEST, "unsupported_body"),
+            Self::InvalidJson(_) => (S::BAD_REQUEST, "invalid_json"),
+            Self::InvalidFields(_) => (S::BAD_REQUEST, "invalid_fields"),
+            Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "body_too_large"),
+            Self::BodyTimeout => (S::REQUEST_TIMEOUT, "body_timeout"),
+            Self::BodyIncomplete => (S::BAD_REQUEST, "body_incomplete"),
+            Self::EmailTaken(_) => (S::BAD_REQUEST, "email_taken"),
+            Self::AlreadyAccepted => (S::BAD_REQUEST, "already_accepted"),
+            Self::OwnAddress => (S::BAD_REQUEST, "own_address"),
+            Self::UserOutOfReach => (S::FORBIDDEN, "user_out_of_reach"),
+            Self::TooManyRequests(_) => (S::TOO_MANY_REQUESTS, "too_many_requests"),
+            Self::ReferralQuotaExceeded => (S::TOO_MANY_REQUESTS, "referral_quota_exceeded"),
+            Self::Unavailable(_) => (S::SERVICE_UNAVAILABLE, "unavailable"),
+            Self::TimedOut => (S::SERVICE_UNAVAILABLE, "timed_out"),
+            Self::Internal(_) => (S::INTERNAL_SERVER_ERROR, "internal_error"),
+        }
+    }
+
+    /// The answer. The one place where an error is logged.
+    pub(super) fn answer(&self, request_id: &HeaderValue) -> Response {
+        let (status, code) = self.status();
+        let mut response = match self {
+            Self::Internal(source) => {
+                tracing::error!(error = %chain(source.as_ref()), "internal error");
+                let id = request_id.to_str().unwrap_or_default();
+                envelope::failure(
+                    status,
+                    &format!("the server failed to answer, which is its own fault; its log has the cause under request id {id}"),
+                )
+            }
+            Self::Unavailable(Some(source)) => {
+                tracing::error!(error = %chain(source.as_ref()), "cannot answer now");
+                envelope::failure(status, &self.to_string())
+            }
+            _ => {
+                tracing::debug!(code, "refused");
+                envelope::failure(status, &self.to_string())
+            }
+        };
+        let headers = response.headers_mut();
+        headers.insert("x-error-code", HeaderValue::from_static(code));
+        if let Some(seconds) = self.retry_after() {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if let Some(challenge) = self.challenge() {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if matches!(self, Self::BodyTimeout) {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    /// `Retry-After`, seconds.
+    fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::TooManyRequests(wait) => Some(wait.as_secs() + 1),
+            Self::ReferralQuotaExceeded => {
+                let second_of_day = crate::clock::now().as_second().rem_euclid(86_400);
+                Some(86_400 - second_of_day.unsigned_abs())
+            }
+            Self::Unavailable(_) | Self::TimedOut => Some(5),
+            _ => None,
+        }
+    }
+
+    /// `WWW-Authenticate`, which every 401 has (RFC 9110, 11.6.1), as RFC 6750, 3.
+    fn challenge(&self) -> Option<&'static str> {
+        match self {
+            Self::MalformedToken(_) | Self::InvalidToken(_) => {
+                Some(r#"Bearer realm="userdocks", error="invalid_token""#)
+            }
+            error if error.status().0 == StatusCode::UNAUTHORIZED => Some(r#"Bearer realm="userdocks""#),
+            _ => None,
+        }
+    }
+}
+
+/// An error and what caused it, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let texts: Vec<String> = causes.map(ToString::to_string).collect();
+    texts.join(": ")
+}
+
+impl IntoResponse for Error {
+    /// Carries the error to the outermost layer, which knows the request id and writes the envelope.
+    fn into_response(self) -> Response {
+        let mut response = self.status().0.into_response();
+        response.extensions_mut().insert(Arc::new(self));
+        response
+    }
+}

@@ -1,0 +1,138 @@
+//! What a handler takes from a request. Extractors run in the order of a handler's arguments, which is
+//! the contract's order of checks: credentials, permission of the route, path, query, body. Each refusal
+//! is an [`Error`], so it wears the envelope.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde_json::{Map, Value};
+use tokio::time::timeout;
+
+use super::auth::Callers;
+use super::error::Error;
+use super::AppState;
+use crate::domain::id::{self, UserId};
+use crate::domain::json;
+
+/// Longest body, bytes.
+const BODY_LIMIT: usize = 64 * 1024;
+/// What is read of a longer body before it is refused, so that a client which sends first and listens
+/// after gets to hear the answer.
+const DRAIN_LIMIT: usize = 1024 * 1024;
+
+/// The value of a header that may be sent once.
+pub fn header<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a [u8]>, Error> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next();
+    if values.next().is_some() {
+        return Err(Error::DuplicateHeader(name));
+    }
+    Ok(first.map(axum::http::HeaderValue::as_bytes))
+}
+
+/// A caller that may use the route, and the user in its path: a UUID, or `me` with an access token.
+pub struct UserPath<C> {
+    /// Who calls.
+    pub caller: C,
+    /// Whom the path names.
+    pub user: UserId,
+}
+
+impl<C: Callers> FromRequestParts<AppState> for UserPath<C> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
+        let caller = C::authenticate(parts, state).await?;
+        let params = RawPathParams::from_request_parts(parts, state)
+            .await
+            .map_err(|_| Error::InvalidPath("the path must be UTF-8 with valid percent-encoding"))?;
+        let text = params.iter().find(|(name, _)| *name == "userId").map_or("", |(_, value)| value);
+        let user = match (text, caller.user()) {
+            ("me", Some(user)) => Some(user),
+            ("me", None) => {
+                return Err(Error::InvalidPath("`userId` can be `me` with an access token only; give the user's UUID"));
+            }
+            _ => id::parse(text).map(UserId),
+        };
+        let user = user.ok_or(Error::InvalidPath("`userId` in the path must be a hyphenated UUID"))?;
+        query(parts.uri.query().unwrap_or_default())?;
+        Ok(Self { caller, user })
+    }
+}
+
+/// Checks the query: the public clients send `test=true` or `test=false` with most calls; it has no
+/// effect. Other names are passed over.
+fn query(query: &str) -> Result<(), Error> {
+    let mut rest = query.as_bytes();
+    while let Some(at) = rest.iter().position(|byte| *byte == b'%') {
+        rest = &rest[at + 1..];
+        if !rest.get(..2).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)) {
+            return Err(Error::InvalidQuery("the query must have two hex digits after each `%`"));
+        }
+    }
+    let mut tests = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "test");
+    let test = tests.next();
+    if tests.next().is_some() || test.is_some_and(|(_, value)| value != "true" && value != "false") {
+        return Err(Error::InvalidQuery("`test` in the query must be `true` or `false`, once"));
+    }
+    Ok(())
+}
+
+/// The body: a JSON object.
+pub struct Json(pub Map<String, Value>);
+
+impl FromRequest<AppState> for Json {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, Error> {
+        json_declared(request.headers())?;
+        let body = timeout(state.config.server.body_timeout, read(request))
+            .await
+            .map_err(|_| Error::BodyTimeout)??;
+        Ok(Self(json::parse_object(&body)?))
+    }
+}
+
+/// No content type, JSON, and `text/plain` (which the public REST client sends) are read as JSON.
+fn json_declared(headers: &HeaderMap) -> Result<(), Error> {
+    const TYPE: Error = Error::UnsupportedBody("`Content-Type` must be application/json in UTF-8");
+    if let Some(coding) = header(headers, "content-encoding")?
+        && !coding.eq_ignore_ascii_case(b"identity")
+    {
+        return Err(Error::UnsupportedBody("`Content-Encoding` must not be set: send the body as it is"));
+    }
+    let Some(declared) = header(headers, header::CONTENT_TYPE.as_str())? else { return Ok(()) };
+    let declared: mime::Mime =
+        std::str::from_utf8(declared).ok().and_then(|text| text.parse().ok()).ok_or(TYPE)?;
+    let json = declared.subtype() == mime::JSON && declared.type_() == mime::APPLICATION
+        || declared.suffix() == Some(mime::JSON)
+        || declared.essence_str() == "text/plain";
+    let utf8 = declared.get_param(mime::CHARSET).is_none_or(|charset| charset == mime::UTF_8);
+    if json && utf8 { Ok(()) } else { Err(TYPE) }
+}
+
+async fn read(request: Request) -> Result<Bytes, Error> {
+    let declared = header(request.headers(), header::CONTENT_LENGTH.as_str())?
+        .and_then(|length| std::str::from_utf8(length).ok()?.parse::<usize>().ok());
+    let body = request.into_body();
+    if declared.is_some_and(|length| length > BODY_LIMIT) {
+        drain(body).await;
+        return Err(Error::BodyTooLarge);
+    }
+    let mut limited = Limited::new(body, BODY_LIMIT);
+    match (&mut limited).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            drain(limited.into_inner()).await;
+            Err(Error::BodyTooLarge)
+        }
+        Err(_) => Err(Error::BodyIncomplete),
+    }
+}
+
+async fn drain(body: axum::body::Body) {
+    // Whatever ends the rest, the answer is the same.
+    let _ = Limited::new(body, DRAIN_LIMIT).collect().await;
+}

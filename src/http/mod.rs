@@ -1,0 +1,157 @@
+//! The HTTP contract: routes, credentials, envelope. No SQL here; a handler reads parsed values, calls one
+//! function of the store and says what became of it. Every answer leaves through [`answer`].
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use futures_util::FutureExt;
+use sqlx::PgPool;
+use tracing::Instrument;
+use url::Url;
+
+use crate::config::Config;
+use crate::db::outbox::NewMail;
+use crate::domain::id::AppId;
+use crate::domain::seal::SecretKey;
+use crate::http::pages::Mailbox;
+
+pub mod auth;
+pub mod envelope;
+pub mod error;
+pub mod extract;
+mod health;
+mod invites;
+pub mod limits;
+mod mailbox;
+pub mod pages;
+mod referral_invites;
+mod users;
+
+use error::Error;
+
+/// What handlers share.
+pub struct State {
+    /// The settings.
+    pub config: Config,
+    /// The store.
+    pub db: PgPool,
+    /// Encrypts at rest.
+    pub seal: SecretKey,
+    /// What is known of callers.
+    pub credentials: auth::Credentials,
+    /// Tells the worker of this process that a mail may be due.
+    pub wake: Arc<tokio::sync::Notify>,
+    /// What links start with.
+    pub public_url: Url,
+    /// The trial's mailbox, where there is one.
+    pub mailbox: Option<Mailbox>,
+    /// Set once the server stops.
+    pub stopping: AtomicBool,
+}
+
+/// The state as handlers are given it.
+pub type AppState = Arc<State>;
+
+impl State {
+    /// A mail to be written by the statement that causes it.
+    fn new_mail(&self, app: AppId) -> NewMail {
+        let domain = self.config.mail.from.email.domain();
+        NewMail::new(app, &self.seal, domain, self.config.invite.expires_after)
+    }
+}
+
+/// Every route.
+pub fn router(state: &AppState) -> Router {
+    let api = Router::new()
+        .route("/users/{userId}", post(users::invite).merge(put(users::update)))
+        .route("/users/{userId}/referral-invites", post(referral_invites::create));
+    let mut router = Router::new()
+        .nest("/v1", api.clone())
+        .nest("/api/v1", api)
+        .route("/invites/{code}", get(invites::show).post(invites::accept))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz));
+    if state.mailbox.is_some() {
+        router = router.merge(mailbox::routes());
+    }
+    router
+        .fallback(async || Error::RouteNotFound)
+        .method_not_allowed_fallback(async || Error::MethodNotAllowed)
+        .layer(middleware::from_fn_with_state(Arc::clone(state), answer))
+        .with_state(Arc::clone(state))
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The outermost layer: gives the request an id and a bounded time, catches panics, writes errors into the
+/// envelope, sets what every answer carries.
+async fn answer(
+    axum::extract::State(state): axum::extract::State<AppState>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let id = request_id(&request);
+    // Never the path itself: it can hold the code of an invite.
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let span = tracing::info_span!(
+        "request",
+        id = id.to_str().unwrap_or_default(),
+        method = %request.method(),
+        route = route.as_deref().unwrap_or("none"),
+    );
+    let limit = state.config.server.request_timeout;
+    let work = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let mut response = async {
+        let response = bounded(limit, work).await;
+        let Some(error) = response.extensions().get::<Arc<Error>>().cloned() else { return response };
+        let mut answer = error.answer(&id);
+        if let Some(allow) = response.headers().get(header::ALLOW) {
+            answer.headers_mut().insert(header::ALLOW, allow.clone());
+        }
+        answer
+    }
+    .instrument(span)
+    .await;
+    let headers = response.headers_mut();
+    headers.insert(REQUEST_ID, id);
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+type Caught = Result<Response, Box<dyn std::any::Any + Send>>;
+
+async fn bounded(limit: Duration, work: impl Future<Output = Caught>) -> Response {
+    match tokio::time::timeout(limit, work).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) => Error::Internal("a handler panicked".into()).into_response(),
+        Err(_) => Error::TimedOut.into_response(),
+    }
+}
+
+/// The caller's `X-Request-Id` if it is sane, else a new one.
+fn request_id(request: &Request) -> HeaderValue {
+    let sane = |value: &&HeaderValue| {
+        let bytes = value.as_bytes();
+        (1..=128).contains(&bytes.len())
+            && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(byte))
+    };
+    let mut sent = request.headers().get_all(REQUEST_ID).iter();
+    match (sent.next().filter(sane), sent.next()) {
+        (Some(id), None) => id.clone(),
+        _ => {
+            let mut buffer = uuid::Uuid::encode_buffer();
+            let id: &str = crate::domain::id::new().hyphenated().encode_lower(&mut buffer);
+            #[expect(clippy::expect_used, reason = "hex digits and hyphens are a header value")]
+            HeaderValue::from_str(id).expect("a UUID")
+        }
+    }
+}

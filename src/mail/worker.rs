@@ -1,0 +1,249 @@
+//! Drains the outbox. Any number of workers, in any number of processes, share it: each claims due rows
+//! with a lease, commits, sends outside any transaction, and writes down what became of it. Woken by its
+//! own process and by NOTIFY, it also polls, so that a lost notification costs a second at most.
+
+use std::panic::AssertUnwindSafe;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use lettre::Address;
+use lettre::message::Mailbox;
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgListener};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+use url::Url;
+
+use super::transport::{Refusal, Transport};
+use super::{Invitation, Kind, message};
+use crate::config::Config;
+use crate::db::outbox::{self, Claimed};
+use crate::db::{self, referrals};
+use crate::domain::invite;
+use crate::domain::language::Language;
+use crate::domain::seal::SecretKey;
+use crate::l10n::{LANGUAGES, Texts};
+
+/// How long a worker has a mail unless it says that it is still at it. What a crash costs in time.
+const LEASE: Duration = Duration::from_secs(15);
+const RENEW: Duration = Duration::from_secs(5);
+const POLL: Duration = Duration::from_secs(1);
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(3600);
+const CLEAN_UP: Duration = Duration::from_secs(3600);
+
+/// Sends what the outbox holds.
+pub struct Worker {
+    /// The store.
+    pub db: PgPool,
+    /// Opens the codes.
+    pub seal: SecretKey,
+    /// Where mails go.
+    pub transport: Transport,
+    /// What links start with.
+    pub public_url: Url,
+    /// The settings.
+    pub config: Config,
+}
+
+impl Worker {
+    /// Works until `stop` says so, then finishes the mails at hand.
+    pub async fn run(self, wake: Arc<Notify>, mut stop: watch::Receiver<bool>) {
+        let worker = Arc::new(self);
+        let most = worker.config.mail.connections as usize;
+        let mut sending = JoinSet::new();
+        let mut cleaned: Option<Instant> = None;
+        while !*stop.borrow() {
+            while sending.try_join_next().is_some() {}
+            let free = most - sending.len();
+            let mut claimed = 0;
+            if free > 0 {
+                match outbox::claim(&worker.db, i64::try_from(free).unwrap_or(i64::MAX), LEASE).await {
+                    Ok(mails) => {
+                        claimed = mails.len();
+                        for mail in mails {
+                            let worker = Arc::clone(&worker);
+                            sending.spawn(async move { worker.deliver(&mail).await });
+                        }
+                    }
+                    Err(error) => tracing::warn!(%error, "the outbox cannot be read now"),
+                }
+                if claimed == most {
+                    // Idle until now, and full at once: there may be more than this process can take.
+                    worker.call_others().await;
+                }
+            }
+            if cleaned.is_none_or(|at| at.elapsed() > CLEAN_UP) {
+                cleaned = Some(Instant::now());
+                if let Err(error) = referrals::forget_quotas(&worker.db).await {
+                    tracing::warn!(%error, "old quotas were not deleted");
+                }
+            }
+            let full = sending.len() >= most;
+            tokio::select! {
+                _ = stop.changed() => {}
+                _ = sending.join_next(), if !sending.is_empty() && (full || claimed > 0) => {}
+                () = wake.notified(), if !full => {}
+                () = sleep(POLL) => {}
+            }
+        }
+        while sending.join_next().await.is_some() {}
+    }
+
+    async fn call_others(&self) {
+        if let Err(error) = outbox::wake(&self.db).await {
+            tracing::debug!(%error, "other workers were not woken");
+        }
+    }
+
+    /// Sends one mail and writes down what became of it. Whatever is wrong with it stays its own trouble.
+    async fn deliver(&self, mail: &Claimed) {
+        let sending = AssertUnwindSafe(self.send(mail)).catch_unwind();
+        tokio::pin!(sending);
+        let result = loop {
+            match timeout(RENEW, &mut sending).await {
+                Ok(Ok(result)) => break result,
+                Ok(Err(_)) => break Err(Refusal::Permanent("the mail could not be written: a fault of the server".to_owned())),
+                Err(_) => match outbox::extend(&self.db, mail, LEASE).await {
+                    Ok(true) => {}
+                    Ok(false) => tracing::warn!(mail = %mail.id, "the lease of a mail ran out while it was sent"),
+                    Err(error) => tracing::warn!(mail = %mail.id, %error, "a lease was not extended"),
+                },
+            }
+        };
+        // The mail server has answered: that must not be forgotten for a passing trouble of the database.
+        let deadline = Instant::now() + LEASE;
+        while let Err(error) = self.write_down(mail, &result).await {
+            tracing::warn!(mail = %mail.id, %error, "the outcome of a mail was not written down");
+            if Instant::now() > deadline {
+                return;
+            }
+            sleep(Duration::from_millis(250)).await;
+        }
+    }
+
+    async fn write_down(&self, mail: &Claimed, result: &Result<String, Refusal>) -> Result<(), db::Error> {
+        match result {
+            Ok(reply) => {
+                outbox::finish(&self.db, mail, true, reply).await?;
+                tracing::info!(app = %mail.app, mail = %mail.id, attempts = mail.attempts, "mail sent");
+            }
+            Err(Refusal::Permanent(reply)) => {
+                outbox::finish(&self.db, mail, false, reply).await?;
+                tracing::warn!(app = %mail.app, mail = %mail.id, reply, "mail failed");
+            }
+            Err(Refusal::Temporary(reply)) => {
+                let delay = retry_delay(self.config.mail.retry_after, mail.attempts);
+                let give_up = self.config.mail.give_up_after;
+                let failed = outbox::retry_later(&self.db, mail, delay, give_up, reply).await?;
+                let outcome = if failed { "mail failed: given up" } else { "mail refused for now" };
+                tracing::warn!(app = %mail.app, mail = %mail.id, attempts = mail.attempts, reply, "{outcome}");
+            }
+        }
+        Ok(())
+    }
+
+    async fn send(&self, mail: &Claimed) -> Result<String, Refusal> {
+        let permanent = |text: &str| Refusal::Permanent(text.to_owned());
+        // Another key may be an operator's slip, to be mended: the mail must not be lost for it.
+        let code = self.seal.open(mail.id, &mail.secret).map_err(|error| Refusal::Temporary(error.to_string()))?;
+        let code = String::from_utf8(code).map_err(|_| permanent("the stored code is damaged"))?;
+        let from = mail.app_from.as_deref().map_or(Ok(self.config.mail.from.clone()), Mailbox::from_str);
+        let from = from.map_err(|_| permanent("the app's sender is not `Name <address>`"))?;
+        let to = Address::from_str(&mail.recipient).map_err(|_| permanent("the recipient is not an address"))?;
+        let link = self.link(mail, &code).ok_or_else(|| permanent("the app's invite URL is none"))?;
+        let moment = |seconds| jiff::Timestamp::from_second(seconds).map_err(|_| permanent("a time is out of range"));
+        let rendered = super::render(&Invitation {
+            kind: match mail.kind {
+                invite::Kind::Invite => Kind::Invite,
+                invite::Kind::Referral => Kind::Referral,
+            },
+            texts: texts(&mail.language, &mail.app_language),
+            app_name: &mail.app_name,
+            inviter: mail.inviter.as_deref(),
+            link: link.as_str(),
+            referral_code: mail.referral_code.as_deref(),
+            expires_at: moment(mail.expires_at)?,
+        });
+        let rendered = rendered.map_err(|error| Refusal::Permanent(format!("the mail cannot be written: {error}")))?;
+        let message = message(&rendered, &from, &to, &mail.message_id, moment(mail.created_at)?);
+        let message = message.map_err(|error| Refusal::Permanent(format!("the mail cannot be written: {error}")))?;
+        self.transport.send(&message, &mail.message_id).await
+    }
+
+    /// Where the mail leads: the app's own page with the codes added, or this server's.
+    fn link(&self, mail: &Claimed, code: &str) -> Option<Url> {
+        let Some(own) = &mail.invite_url else {
+            let mut page = self.public_url.clone();
+            page.path_segments_mut().ok()?.pop_if_empty().extend(["invites", code]);
+            return Some(page);
+        };
+        let mut own = Url::parse(own).ok()?;
+        own.query_pairs_mut().append_pair("code", code);
+        if let Some(referral_code) = &mail.referral_code {
+            own.query_pairs_mut().append_pair("referral_code", referral_code);
+        }
+        Some(own)
+    }
+}
+
+/// The texts for a person of this language, else for the app's, else English.
+pub fn texts(language: &str, app_language: &str) -> &'static Texts {
+    let chosen = [language, app_language]
+        .into_iter()
+        .find_map(|language| Language::parse(language).ok()?.choose(LANGUAGES));
+    Texts::of(chosen.unwrap_or("en"))
+}
+
+/// Doubles from `first` with each attempt up to an hour, give or take a fifth, so that mails refused
+/// together do not come back together.
+fn retry_delay(first: Duration, attempts: i32) -> Duration {
+    let doublings = u32::try_from(attempts - 1).unwrap_or(0).min(20);
+    let whole = first.saturating_mul(1 << doublings).min(MAX_RETRY_DELAY);
+    let draw = u16::from_be_bytes(crate::domain::seal::random());
+    whole.mul_f64(0.8 + 0.4 * f64::from(draw) / f64::from(u16::MAX))
+}
+
+/// Wakes this process's worker on NOTIFY, over a connection of its own, for as long as the server runs.
+pub async fn listen(options: PgConnectOptions, wake: Arc<Notify>) {
+    loop {
+        let pool = db::pool(options.clone(), 1);
+        let heard = async {
+            let mut listener = PgListener::connect_with(&pool).await?;
+            listener.listen(outbox::CHANNEL).await?;
+            loop {
+                listener.recv().await?;
+                wake.notify_one();
+            }
+        };
+        let result: Result<(), sqlx::Error> = heard.await;
+        if let Err(error) = result {
+            tracing::debug!(%error, "not listening for notifications");
+        }
+        sleep(POLL).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_double_to_an_hour() {
+        let first = Duration::from_secs(15);
+        for (attempts, whole) in [(1, 15), (2, 30), (5, 240), (9, 3600), (1000, 3600)] {
+            let delay = retry_delay(first, attempts).as_secs_f64();
+            let whole = f64::from(whole);
+            assert!((whole * 0.8..=whole * 1.2 + 1e-6).contains(&delay), "{attempts}: {delay}");
+        }
+    }
+
+    #[test]
+    fn texts_fall_back_to_the_app_and_to_english() {
+        for (person, app, chosen) in [("de-AT", "en", "de"), ("DE", "en", "de"), ("tlh", "de", "de"), ("tlh", "tlh", "en")] {
+            assert_eq!(texts(person, app).language(), chosen, "{person} {app}");
+        }
+    }
+}

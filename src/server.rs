@@ -1,0 +1,226 @@
+//! The running server: its database, its listener, its worker, its orderly end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+use url::Url;
+
+use crate::config::{self, Config};
+use crate::db::{self, embedded::Embedded};
+use crate::domain::seal::SecretKey;
+use crate::http::auth::Credentials;
+use crate::http::pages::Mailbox;
+use crate::http::{self, AppState, State};
+use crate::mail::transport::{Transport, UrlError};
+use crate::mail::worker::{self, Worker};
+
+/// How long requests and mails at hand may take once the server stops.
+const DRAIN: Duration = Duration::from_secs(25);
+/// Most bytes of a request's head.
+const MAX_HEAD: usize = 32 * 1024;
+
+/// Why the server cannot start; one sentence.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the sentences say it")]
+pub enum Error {
+    #[error(transparent)]
+    Config(#[from] config::Error),
+    #[error(transparent)]
+    Embedded(#[from] db::embedded::Error),
+    #[error("the database at DATABASE_URL cannot be used: {0}")]
+    Database(#[from] db::Error),
+    #[error("USERDOCKS_MAIL__SMTP_URL cannot be used: {0}")]
+    Smtp(#[from] UrlError),
+    #[error("cannot listen on {0}: {1}; set USERDOCKS_SERVER__LISTEN to a free address")]
+    Listen(SocketAddr, std::io::Error),
+    #[error("the folder for mails cannot be made: {0}")]
+    Mailbox(std::io::Error),
+    #[error("signals cannot be heard: {0}")]
+    Signals(std::io::Error),
+}
+
+/// The database of the settings: PostgreSQL at `DATABASE_URL`, or the private one in the data folder.
+pub struct Database {
+    /// Connections for requests.
+    pub pool: PgPool,
+    /// For what needs a session of its own.
+    pub direct: PgConnectOptions,
+    embedded: Option<Embedded>,
+}
+
+impl Database {
+    /// Opens the database and brings its schema up to date. `shared`: a private PostgreSQL that a server
+    /// already runs will do, as for a command beside it.
+    pub async fn open(config: &Config, shared: bool) -> Result<Self, Error> {
+        let folder = config.data_dir.join("postgres");
+        let (options, direct, embedded) = if let Some(url) = &config.database.url {
+            let direct = config.database.direct_url.as_ref().unwrap_or(url);
+            (db::options(url.expose())?, db::options(direct.expose())?, None)
+        } else if let Some(options) = shared.then(|| db::embedded::running(&folder)).flatten() {
+            (options.clone(), options, None)
+        } else {
+            let embedded = Embedded::start(&folder, db::embedded::Durability::Durable).await?;
+            (embedded.options(), embedded.options(), Some(embedded))
+        };
+        db::migrate(&direct).await?;
+        Ok(Self { pool: db::pool(options, config.database.max_connections), direct, embedded })
+    }
+
+    /// Closes the connections, and the private PostgreSQL if this process started it.
+    pub async fn close(self) {
+        // A connection whose server is gone can take its time to notice.
+        let _ = timeout(Duration::from_secs(2), self.pool.close()).await;
+        if let Some(embedded) = self.embedded {
+            embedded.stop().await;
+        }
+    }
+}
+
+/// A server that accepts connections.
+pub struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What handlers share.
+    pub state: AppState,
+    stop: watch::Sender<bool>,
+    http: JoinHandle<()>,
+    worker: JoinHandle<()>,
+    listener: JoinHandle<()>,
+}
+
+impl Server {
+    /// Starts listening and sending.
+    pub async fn start(config: Config, database: &Database, seal: SecretKey) -> Result<Self, Error> {
+        let listen = config.server.listen;
+        let socket = TcpListener::bind(listen).await.map_err(|error| Error::Listen(listen, error))?;
+        let address = socket.local_addr().map_err(|error| Error::Listen(listen, error))?;
+        let public_url = config.server.public_url.clone().unwrap_or_else(|| own_url(address));
+        let (transport, mailbox) = match &config.mail.smtp_url {
+            Some(url) => (Transport::smtp(url.expose(), config.mail.timeout, config.mail.connections)?, None),
+            None => {
+                let folder = config.mailbox_folder();
+                std::fs::create_dir_all(&folder).map_err(Error::Mailbox)?;
+                let shown = address.ip().is_loopback() && !config.production();
+                (Transport::Folder(folder.clone()), shown.then_some(Mailbox(folder)))
+            }
+        };
+        let wake = Arc::new(Notify::new());
+        let (stop, stopped) = watch::channel(false);
+        let worker = Worker {
+            db: database.pool.clone(),
+            seal: seal.clone(),
+            transport,
+            public_url: public_url.clone(),
+            config: config.clone(),
+        };
+        let worker = tokio::spawn(worker.run(Arc::clone(&wake), stopped.clone()));
+        let listener = tokio::spawn(worker::listen(database.direct.clone(), Arc::clone(&wake)));
+        let state = Arc::new(State {
+            credentials: Credentials::new(&config),
+            db: database.pool.clone(),
+            seal,
+            wake,
+            public_url,
+            mailbox,
+            stopping: AtomicBool::new(false),
+            config,
+        });
+        let http = tokio::spawn(accept(socket, Arc::clone(&state), stopped));
+        Ok(Self { address, state, stop, http, worker, listener })
+    }
+
+    /// Ends in order: no new connection, `/readyz` fails, requests are answered, mails at hand are sent or
+    /// left to their lease; within half a minute.
+    pub async fn stop(self) {
+        self.state.stopping.store(true, Ordering::Relaxed);
+        self.stop.send_replace(true);
+        let abort = (self.http.abort_handle(), self.worker.abort_handle());
+        let both = async { tokio::join!(self.http, self.worker) };
+        if timeout(DRAIN, both).await.is_err() {
+            tracing::warn!("requests or mails were still at hand at the end; the mails are tried again");
+            abort.0.abort();
+            abort.1.abort();
+        }
+        self.listener.abort();
+    }
+}
+
+/// `http://` and the address, a wildcard as the loopback address that reaches it.
+fn own_url(address: SocketAddr) -> Url {
+    let mut reached = address;
+    if address.ip().is_unspecified() {
+        reached.set_ip(if address.is_ipv4() {
+            std::net::Ipv4Addr::LOCALHOST.into()
+        } else {
+            std::net::Ipv6Addr::LOCALHOST.into()
+        });
+    }
+    #[expect(clippy::expect_used, reason = "a socket address is the host and port of a URL")]
+    Url::parse(&format!("http://{reached}")).expect("the URL of an address")
+}
+
+async fn accept(socket: TcpListener, state: AppState, mut stopped: watch::Receiver<bool>) {
+    let service = TowerToHyperService::new(http::router(&state));
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(state.config.server.head_timeout)
+        .max_buf_size(MAX_HEAD);
+    let slots = Arc::new(Semaphore::new(state.config.server.max_connections));
+    let graceful = GracefulShutdown::new();
+    let mut tidy = tokio::time::interval(Duration::from_secs(60));
+    while !*stopped.borrow() {
+        let next = async {
+            let slot = Arc::clone(&slots).acquire_owned().await;
+            (slot, socket.accept().await)
+        };
+        tokio::select! {
+            _ = stopped.changed() => {}
+            _ = tidy.tick() => state.credentials.forget_idle(),
+            (slot, accepted) = next => match accepted {
+                Ok((stream, _)) => {
+                    // Only a delay is lost where the system refuses.
+                    let _ = stream.set_nodelay(true);
+                    let connection = builder.serve_connection(TokioIo::new(stream), service.clone());
+                    let connection = graceful.watch(connection);
+                    tokio::spawn(async move {
+                        if let Err(error) = connection.await {
+                            tracing::debug!(%error, "connection ended");
+                        }
+                        drop(slot);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection was not accepted");
+                    sleep(Duration::from_millis(50)).await;
+                }
+            },
+        }
+    }
+    drop(socket);
+    graceful.shutdown().await;
+}
+
+/// Resolves when the process is told to end: SIGTERM, SIGINT.
+pub async fn told_to_stop() -> Result<(), Error> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
