@@ -1,9 +1,21 @@
-//! Parsed types: a value that exists is valid. Nothing here knows of HTTP, SQL or SMTP.
+//! The parsed types: a value that exists is valid. Bytes become JSON ([`json`]), JSON becomes fields
+//! ([`fields`]), a field becomes a value of its own type. Nothing here knows of HTTP, SQL or SMTP.
+//!
+//! Every string is trimmed of surrounding white space and holds no control character. Parsing what
+//! `as_str` gives yields an equal value, so that a stored value can be read back through the same door.
 
 pub mod access_token;
 pub mod api_key;
+pub mod birthdate;
+pub mod email;
+pub mod fields;
 pub mod id;
 pub mod invite;
+pub mod invite_body;
+pub mod json;
+pub mod language;
+pub mod profile;
 pub mod referral_code;
 pub mod seal;
+pub mod text;
 pub mod user;

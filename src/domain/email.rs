@@ -1,0 +1,231 @@
+//! An e-mail address that mail can be sent to without SMTPUTF8 (RFC 5321, 2.3.11, 4.1.2, 4.5.3.1,
+//! RFC 5322 dot-atom): no comments, no quoted local part, no address literal, a domain name of at
+//! least two labels. It is ASCII through and through, so that "equal without case" has one meaning.
+
+use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
+
+use super::fields::Invalid;
+use super::text::{text_type, trimmed};
+
+/// Bytes; RFC 5321, 4.5.3.1.1.
+const MAX_LOCAL: usize = 64;
+/// Bytes; what fits between the angle brackets of RFC 5321, 4.5.3.1.3.
+const MAX_ADDRESS: usize = 254;
+/// Bytes before the domain becomes punycode, four for each of the longest address.
+const MAX_SENT: usize = 4 * MAX_ADDRESS;
+
+text_type! {
+    /// One e-mail address. `==` tells case apart, [`Email::same_as`] does not.
+    Email
+}
+
+impl Email {
+    /// Parses an address. An international domain is stored as punycode (UTS 46 with its STD3 rules,
+    /// non-transitional); any other address keeps the case that it was sent with.
+    pub fn parse(value: &str) -> Result<Self, Invalid> {
+        stored(value)
+            .map(Self)
+            .ok_or(Invalid("must be one e-mail address such as ada@example.com"))
+    }
+
+    /// What follows the `@`, ASCII.
+    #[must_use]
+    pub fn domain(&self) -> &str {
+        self.0.split_once('@').map_or("", |(_, domain)| domain)
+    }
+
+    /// Whether both are one address: case does not matter.
+    #[must_use]
+    pub fn same_as(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+}
+
+fn stored(value: &str) -> Option<String> {
+    let value = trimmed(value).filter(|value| value.len() <= MAX_SENT)?;
+    let (local, sent_domain) = value.split_once('@')?;
+    if local.len() > MAX_LOCAL || !local.split('.').all(is_atom) {
+        return None;
+    }
+    let domain = Uts46::new()
+        .to_ascii(
+            sent_domain.as_bytes(),
+            AsciiDenyList::STD3,
+            Hyphens::CheckFirstLast,
+            DnsLength::Verify,
+        )
+        .ok()?;
+    let (_, top) = domain.rsplit_once('.')?;
+    if top.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let domain = if sent_domain.is_ascii() {
+        sent_domain
+    } else {
+        &domain
+    };
+    Some(format!("{local}@{domain}")).filter(|address| address.len() <= MAX_ADDRESS)
+}
+
+/// `atext` of RFC 5322, 3.2.3, once or more.
+fn is_atom(atom: &str) -> bool {
+    !atom.is_empty()
+        && atom
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&b))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::str::FromStr;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn addresses_are_stored_as_sent_with_a_punycode_domain() {
+        for (sent, stored) in [
+            ("ada@example.com", "ada@example.com"),
+            (
+                "\u{a0}Ada.Lovelace+x@Example.COM\r\n",
+                "Ada.Lovelace+x@Example.COM",
+            ),
+            (
+                "!#$%&'*+-/=?^_`{|}~@a-b.c--d.example",
+                "!#$%&'*+-/=?^_`{|}~@a-b.c--d.example",
+            ),
+            ("a@1.example", "a@1.example"),
+            ("a@MÜLLER.Example", "a@xn--mller-kva.example"),
+            ("a@faß.de", "a@xn--fa-hia.de"),
+            ("a@例え。テスト", "a@xn--r8jz45g.xn--zckzah"),
+            ("a@مثال.إختبار", "a@xn--mgbh0fb.xn--kgbechtv"),
+            ("a@XN--MLLER-KVA.example", "a@XN--MLLER-KVA.example"),
+        ] {
+            assert_eq!(Email::parse(sent).unwrap().as_str(), stored);
+        }
+    }
+
+    #[test]
+    fn lengths_are_those_of_the_stored_form() {
+        let label = "a".repeat(63);
+        let local = "l".repeat(64);
+        let longest = format!("{local}@{label}.{label}.{}", "b".repeat(61));
+        assert_eq!(longest.len(), 254);
+        assert_eq!(Email::parse(&longest).unwrap().as_str(), longest);
+        assert!(Email::parse(&format!("{longest}b")).is_err());
+        assert!(Email::parse(&format!("l{local}@example.com")).is_err());
+        assert!(Email::parse(&format!("a@a{label}.com")).is_err());
+        assert!(Email::parse(&format!("a@{}.com", "ü".repeat(63))).is_err());
+        assert!(Email::parse(&format!("a@{}.com", "ü".repeat(30_000))).is_err());
+        let many = vec!["ü"; 40].join(".");
+        assert!(many.len() < 254 && Email::parse(&format!("a@{many}.com")).is_err());
+    }
+
+    #[test]
+    fn what_would_not_be_delivered_is_refused() {
+        for bad in [
+            "",
+            "@",
+            "a",
+            "a@",
+            "@b.c",
+            "a@b",
+            "a@b.",
+            "a@.b.c",
+            "a@b..c",
+            "a@b.c.",
+            ".a@b.co",
+            "a.@b.co",
+            "a..b@c.co",
+            "a@b@c.co",
+            "\"a b\"@c.co",
+            "a b@c.co",
+            "a@c.co, b@c.co",
+            "a@c.co b@c.co",
+            "Ada <a@c.co>",
+            "<a@c.co>",
+            "a(x)@c.co",
+            "a\\@c.co",
+            "ä@c.co",
+            "a@[127.0.0.1]",
+            "a@[IPv6:::1]",
+            "a@127.0.0.1",
+            "a@b.42",
+            "a@-b.co",
+            "a@b-.co",
+            "a@b.-co",
+            "a@b.co-",
+            "a@b_c.co",
+            "a@b!.co",
+            "a@b.co:25",
+            "a@b/c.co",
+            "a@xn--a.co",
+            "a@xn--.co",
+            "a@xn--zzzzzzzz99.co",
+            "a@xn--mller-kva-.co",
+            "a@b\u{ad}.",
+            "a@\u{ad}.co",
+            "a@ü_x.co",
+            "a@ü＠b.co",
+            "a@１.２",
+            "a@ü.１２",
+            "a\n@b.co",
+            "a@b\0.co",
+            "a@b.co\u{85}x",
+            "a@b\u{80}.co",
+            "mailto:a@b@c.co",
+            "a@b\u{fffd}.co",
+            "a@אa.co",
+            "a%\r\nBcc:x@b.co",
+        ] {
+            assert_eq!(
+                Email::parse(bad),
+                Err(Invalid("must be one e-mail address such as ada@example.com")),
+                "{bad:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn same_as_knows_no_case() {
+        let ada = Email::parse("Ada@Example.com").unwrap();
+        assert_eq!(ada.domain(), "Example.com");
+        assert!(ada.same_as(&Email::parse("aDA@exAMPLE.com").unwrap()));
+        assert!(!ada.same_as(&Email::parse("ada@example.org").unwrap()));
+    }
+
+    fn nearly_an_address() -> impl Strategy<Value = String> {
+        prop_oneof![
+            any::<String>(),
+            "\\PC{0,8}@\\PC{0,12}\\.\\PC{1,6}",
+            "[a-z.]{1,4}@[a-zü。٣xn.0-9-]{1,14}"
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_accepted_is_stable_ascii_and_good_for_lettre(value in nearly_an_address()) {
+            if let Ok(email) = Email::parse(&value) {
+                prop_assert!(email.as_str().is_ascii());
+                prop_assert_eq!(lettre::Address::from_str(email.as_str()).unwrap().to_string(), email.as_str());
+                prop_assert_eq!(Email::parse(email.as_str()), Ok(email));
+            }
+        }
+
+        #[test]
+        fn valid_addresses_are_accepted_as_sent(
+            address in "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,20}(\\.[a-z0-9]{1,9}){0,3}@([a-z0-9]([a-z0-9-]?[a-zA-Z0-9]){0,9}\\.){1,3}[a-zA-Z]{2,9}",
+        ) {
+            prop_assert_eq!(Email::parse(&address).unwrap().to_string(), address.as_str());
+            prop_assert!(lettre::Address::from_str(&address).is_ok());
+        }
+
+        #[test]
+        fn international_domains_are_accepted(label in "[a-zäöüßéñçœžłøåа-яα-ω]{1,20}", top in "[a-z]{2,5}|рф|中国") {
+            let email = Email::parse(&format!("a@{label}.{top}")).unwrap();
+            prop_assert_eq!(lettre::Address::from_str(email.as_str()).unwrap().to_string(), email.as_str());
+            prop_assert_eq!(Email::parse(email.as_str()), Ok(email));
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! Values that are text with a rule and need no more than that: names, addresses of web pages, phone
+//! numbers, time zones. Each is kept as it was sent, trimmed.
+
+use jiff::tz::TimeZoneDatabase;
+use url::Url;
+
+use super::fields::Invalid;
+
+/// Makes the type of a string that only its own `parse` can make, and gives it `as_str`.
+macro_rules! text_type {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The stored form.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+pub(super) use text_type;
+
+/// The value without surrounding Unicode white space; none if a control character is left in it.
+pub(super) fn trimmed(value: &str) -> Option<&str> {
+    let value = value.trim();
+    (!value.contains(char::is_control)).then_some(value)
+}
+
+text_type! {
+    /// 1 to 256 characters (Unicode scalar values), none of them a control character.
+    Text
+}
+
+impl Text {
+    /// Parses a name or any other short text.
+    pub fn parse(value: &str) -> Result<Self, Invalid> {
+        trimmed(value)
+            .filter(|text| (1..=256).contains(&text.chars().count()))
+            .map(|text| Self(text.to_owned()))
+            .ok_or(Invalid(
+                "must be text of 1 to 256 characters without control characters",
+            ))
+    }
+}
+
+text_type! {
+    /// An absolute `http` or `https` URL of at most 2048 characters, safe inside a double-quoted
+    /// attribute as it stands.
+    WebUrl
+}
+
+impl WebUrl {
+    /// Parses a URL. It must have its two slashes and its host written out, where a browser would
+    /// guess them.
+    pub fn parse(value: &str) -> Result<Self, Invalid> {
+        trimmed(value)
+            .filter(|url| url.chars().count() <= 2048 && is_web_url(url))
+            .map(|url| Self(url.to_owned()))
+            .ok_or(Invalid(
+                "must be an absolute http or https URL of at most 2048 characters",
+            ))
+    }
+}
+
+fn is_web_url(url: &str) -> bool {
+    let is_web = url.split_once("://").is_some_and(|(scheme, rest)| {
+        (scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https"))
+            && !rest.starts_with('/')
+    });
+    let is_foreign = |c: char| c.is_whitespace() || matches!(c, '\\' | '"' | '`' | '<' | '>');
+    is_web && !url.contains(is_foreign) && Url::parse(url).is_ok_and(|url| url.has_host())
+}
+
+text_type! {
+    /// A phone number as people write it: at most 64 digits, `+ - . ( ) /` and spaces, at least three
+    /// of them digits, then optionally an extension as RFC 3966 has it (`;ext=12`).
+    PhoneNumber
+}
+
+impl PhoneNumber {
+    /// Parses a phone number.
+    pub fn parse(value: &str) -> Result<Self, Invalid> {
+        trimmed(value)
+            .filter(|number| number.len() <= 64 && is_phone_number(number))
+            .map(|number| Self(number.to_owned()))
+            .ok_or(Invalid(
+                "must be a phone number such as +49 30 123456 or +49 30 123456;ext=12: at most 64 \
+                 characters, at least 3 digits",
+            ))
+    }
+}
+
+fn is_phone_number(number: &str) -> bool {
+    let is_digit = |byte: &u8| byte.is_ascii_digit();
+    let (number, extension) = number.split_once(";ext=").unwrap_or((number, "0"));
+    number
+        .bytes()
+        .all(|b| b.is_ascii_digit() || b"+-.()/ ".contains(&b))
+        && number.as_bytes().iter().filter(|b| is_digit(b)).count() >= 3
+        && !extension.is_empty()
+        && extension.as_bytes().iter().all(is_digit)
+}
+
+text_type! {
+    /// The name of a zone or link of the IANA time zone database, in its own spelling.
+    Zoneinfo
+}
+
+impl Zoneinfo {
+    /// Looks a name up, in any case, in the database that this program was built with: what is valid
+    /// must not depend on the machine.
+    pub fn parse(value: &str) -> Result<Self, Invalid> {
+        let value = value.trim();
+        TimeZoneDatabase::bundled()
+            .available()
+            .find(|name| name.as_str().eq_ignore_ascii_case(value))
+            .map(|name| Self(name.as_str().to_owned()))
+            .ok_or(Invalid("must be an IANA time zone name such as Europe/Berlin"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn text_is_trimmed_and_bounded_in_characters() {
+        assert_eq!(
+            Text::parse("\u{3000}\n Ada 李 🦀 \t").unwrap().as_str(),
+            "Ada 李 🦀"
+        );
+        assert_eq!(Text::parse(&"🦀".repeat(256)).unwrap().as_str(), "🦀".repeat(256));
+        for bad in [
+            "",
+            " \u{a0}",
+            "a\0b",
+            "a\nb",
+            "a\u{85}b",
+            "a\u{7f}b",
+            &"a".repeat(257),
+        ] {
+            assert!(Text::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_web_url_is_kept_as_sent() {
+        for good in [
+            "https://example.com",
+            "HTTP://Example.COM:8080/A?b=c#d",
+            "https://en.wikipedia.org/wiki/O'Reilly_(Media)",
+            "https://müller.example/straße?q=日本",
+            "http://127.0.0.1/x",
+            "http://[::1]/x",
+        ] {
+            assert_eq!(WebUrl::parse(&format!(" {good}\n")).unwrap().as_str(), good);
+        }
+        let longest = format!("https://example.com/{}", "é".repeat(2028));
+        assert_eq!(WebUrl::parse(&longest).unwrap().as_str(), longest);
+        assert!(WebUrl::parse(&format!("{longest}é")).is_err());
+        for bad in [
+            "",
+            "example.com",
+            "//example.com",
+            "/a",
+            "ftp://example.com",
+            "javascript://example.com/%0aalert(1)",
+            "http:example.com",
+            "http:/example.com",
+            "http:///example.com",
+            "http://",
+            "http://?a",
+            "http://@/",
+            "http://:80/",
+            "https://exa mple.com",
+            "https://example.com/a b",
+            "https://example.com/\u{2003}a",
+            "https://example.com\\@evil.example",
+            "https://example.com/\"onload",
+            "https://example.com/<b>",
+            "https://example.com/a\nb",
+            "https://example.com/a\0",
+            "https://example.com:99999",
+            "http://[::1",
+            "https://ex%00ample.com",
+            "data:text/html,https://example.com",
+        ] {
+            assert!(WebUrl::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_phone_number_is_kept_as_sent() {
+        for good in [
+            "110",
+            "+49 (0)30/123-456.7",
+            "(+1) 555 0100;ext=5678",
+            "+1-555-0100;ext=1",
+        ] {
+            assert_eq!(PhoneNumber::parse(&format!(" {good} ")).unwrap().as_str(), good);
+        }
+        assert!(PhoneNumber::parse(&"1".repeat(64)).is_ok());
+        for bad in [
+            "",
+            "12",
+            "+-()",
+            "1-2",
+            "12;ext=345",
+            "110;ext=",
+            "110;ext=1a",
+            "110;ext=1;ext=2",
+            "110;EXT=1",
+            "110 x5",
+            "tel:+49301",
+            "110;isub=1",
+            "١١٠",
+            "１１０",
+            "11\u{a0}0",
+            "11\t0",
+            &"1".repeat(65),
+        ] {
+            assert!(PhoneNumber::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_time_zone_takes_the_spelling_of_the_database() {
+        for (sent, stored) in [
+            ("Europe/Berlin", "Europe/Berlin"),
+            (" america/new_york ", "America/New_York"),
+            ("ASIA/CALCUTTA", "Asia/Calcutta"),
+            ("Europe/Kyiv", "Europe/Kyiv"),
+            ("utc", "UTC"),
+            ("Etc/GMT+12", "Etc/GMT+12"),
+        ] {
+            assert_eq!(Zoneinfo::parse(sent).unwrap().as_str(), stored);
+        }
+        for bad in [
+            "",
+            "Berlin",
+            "Europe/Atlantis",
+            "+02:00",
+            "CET-1CEST",
+            "../etc/passwd",
+            "Etc/Unknown",
+            "a\0",
+        ] {
+            assert!(Zoneinfo::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn every_time_zone_is_accepted_as_it_is_spelt() {
+        let names: Vec<_> = TimeZoneDatabase::bundled()
+            .available()
+            .map(|name| name.to_string())
+            .collect();
+        assert!(names.len() > 500);
+        for name in names {
+            assert_eq!(Zoneinfo::parse(&name).unwrap().as_str(), name);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn parsing_the_stored_form_changes_nothing(
+            value in prop_oneof![
+                any::<String>(),
+                "https?://[a-z.:/?@\\[\\]0-9é%]{0,20}",
+                "[0-9+() ;ext=./-]{0,12}",
+            ],
+        ) {
+            if let Ok(text) = Text::parse(&value) {
+                prop_assert_eq!(Text::parse(text.as_str()), Ok(text));
+            }
+            if let Ok(url) = WebUrl::parse(&value) {
+                prop_assert_eq!(WebUrl::parse(url.as_str()), Ok(url));
+            }
+            if let Ok(number) = PhoneNumber::parse(&value) {
+                prop_assert_eq!(PhoneNumber::parse(number.as_str()), Ok(number));
+            }
+            if let Ok(zone) = Zoneinfo::parse(&value) {
+                prop_assert_eq!(Zoneinfo::parse(zone.as_str()), Ok(zone));
+            }
+        }
+
+        #[test]
+        fn valid_values_are_accepted(
+            text in "[^\\p{C}\\s]([^\\p{Cc}]{0,254}[^\\p{C}\\s])?",
+            url in "(http|HTTPS)://[a-z][a-z0-9]{0,9}\\.[a-z]{2,5}(:[1-9][0-9]{0,3})?(/[a-zé0-9'~.%-]{0,9}){0,3}(\\?[a-z=&]{0,9})?",
+            number in "\\+[0-9]{1,3} \\([0-9]{2}\\) [0-9]{3,10}(;ext=[0-9]{1,6})?",
+        ) {
+            prop_assert_eq!(Text::parse(&text).unwrap().to_string(), text);
+            prop_assert_eq!(WebUrl::parse(&url).unwrap().to_string(), url);
+            prop_assert_eq!(PhoneNumber::parse(&number).unwrap().to_string(), number);
+        }
+    }
+}
