@@ -21,8 +21,8 @@ use crate::config::{self, Config};
 use crate::db::{self, embedded::Embedded};
 use crate::domain::seal::SecretKey;
 use crate::http::auth::Credentials;
-use crate::http::pages::Mailbox;
 use crate::http::{self, AppState, State};
+use crate::mail::mailbox::Mailbox;
 use crate::mail::transport::{Transport, UrlError};
 use crate::mail::worker::{self, Worker};
 
@@ -75,7 +75,11 @@ impl Database {
             (embedded.options(), embedded.options(), Some(embedded))
         };
         db::migrate(&direct).await?;
-        Ok(Self { pool: db::pool(options, config.database.max_connections), direct, embedded })
+        Ok(Self {
+            pool: db::pool(options, config.database.max_connections),
+            direct,
+            embedded,
+        })
     }
 
     /// Closes the connections, and the private PostgreSQL if this process started it.
@@ -104,17 +108,30 @@ impl Server {
     /// Starts listening and sending.
     pub async fn start(config: Config, database: &Database, seal: SecretKey) -> Result<Self, Error> {
         let listen = config.server.listen;
-        let socket = TcpListener::bind(listen).await.map_err(|error| Error::Listen(listen, error))?;
-        let address = socket.local_addr().map_err(|error| Error::Listen(listen, error))?;
-        let public_url = config.server.public_url.clone().unwrap_or_else(|| own_url(address));
-        let (transport, mailbox) = match &config.mail.smtp_url {
-            Some(url) => (Transport::smtp(url.expose(), config.mail.timeout, config.mail.connections)?, None),
-            None => {
-                let folder = config.mailbox_folder();
-                std::fs::create_dir_all(&folder).map_err(Error::Mailbox)?;
-                let shown = address.ip().is_loopback() && !config.production();
-                (Transport::Folder(folder.clone()), shown.then_some(Mailbox(folder)))
-            }
+        let socket = TcpListener::bind(listen)
+            .await
+            .map_err(|error| Error::Listen(listen, error))?;
+        let address = socket
+            .local_addr()
+            .map_err(|error| Error::Listen(listen, error))?;
+        let public_url = config
+            .server
+            .public_url
+            .clone()
+            .unwrap_or_else(|| own_url(address));
+        let (transport, mailbox) = if let Some(url) = &config.mail.smtp_url {
+            (
+                Transport::smtp(url.expose(), config.mail.timeout, config.mail.connections)?,
+                None,
+            )
+        } else {
+            let folder = config.mailbox_folder();
+            std::fs::create_dir_all(&folder).map_err(Error::Mailbox)?;
+            let shown = address.ip().is_loopback() && !config.production();
+            (
+                Transport::Folder(folder.clone()),
+                shown.then_some(Mailbox(folder)),
+            )
         };
         let wake = Arc::new(Notify::new());
         let (stop, stopped) = watch::channel(false);
@@ -138,7 +155,14 @@ impl Server {
             config,
         });
         let http = tokio::spawn(accept(socket, Arc::clone(&state), stopped));
-        Ok(Self { address, state, stop, http, worker, listener })
+        Ok(Self {
+            address,
+            state,
+            stop,
+            http,
+            worker,
+            listener,
+        })
     }
 
     /// Ends in order: no new connection, `/readyz` fails, requests are answered, mails at hand are sent or
@@ -167,7 +191,10 @@ fn own_url(address: SocketAddr) -> Url {
             std::net::Ipv6Addr::LOCALHOST.into()
         });
     }
-    #[expect(clippy::expect_used, reason = "a socket address is the host and port of a URL")]
+    #[expect(
+        clippy::expect_used,
+        reason = "a socket address is the host and port of a URL"
+    )]
     Url::parse(&format!("http://{reached}")).expect("the URL of an address")
 }
 
@@ -180,7 +207,7 @@ async fn accept(socket: TcpListener, state: AppState, mut stopped: watch::Receiv
         .max_buf_size(MAX_HEAD);
     let slots = Arc::new(Semaphore::new(state.config.server.max_connections));
     let graceful = GracefulShutdown::new();
-    let mut tidy = tokio::time::interval(Duration::from_secs(60));
+    let mut tidy = tokio::time::interval(Duration::from_mins(1));
     while !*stopped.borrow() {
         let next = async {
             let slot = Arc::clone(&slots).acquire_owned().await;

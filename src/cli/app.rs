@@ -51,7 +51,7 @@ pub(super) struct Settings {
     /// Language of mails to people whose own has no texts: en, de
     #[arg(long)]
     language: Option<String>,
-    /// An origin whose pages may call the API: https://app.example.com; may be repeated
+    /// An origin whose pages may call the API, such as <https://app.example.com>; may be repeated
     #[arg(long = "origin", value_name = "ORIGIN")]
     origins: Vec<String>,
     /// The app's own landing page; `code` and `referral_code` are added to its query
@@ -85,13 +85,14 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
                 read.expose(),
                 write.expose()
             );
-            let result =
-                json!({ "appId": app.app_id, "readKey": read.expose(), "writeKey": write.expose() });
+            let result = json!({ "appId": app.app_id, "readKey": read.expose(), "writeKey": write.expose() });
             Output::new(result, text)
         }
         Command::List => {
             let apps = apps::list(db, None).await?;
-            let rows = apps.iter().map(|app| [app.app_id.to_string(), app.language.clone(), app.name.clone()]);
+            let rows = apps
+                .iter()
+                .map(|app| [app.app_id.to_string(), app.language.clone(), app.name.clone()]);
             let text = table(["ID", "LANGUAGE", "NAME"], rows);
             Output::new(apps, text)
         }
@@ -114,7 +115,10 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
 
 async fn find(context: &Context, id: Uuid) -> Result<App> {
     let found = apps::list(&context.database.pool, Some(AppId(id))).await?;
-    found.into_iter().next().ok_or_else(|| format!("there is no app {id}").into())
+    found
+        .into_iter()
+        .next()
+        .ok_or_else(|| format!("there is no app {id}").into())
 }
 
 /// An app with nothing set.
@@ -162,7 +166,9 @@ fn change(app: &mut App, name: Option<&str>, settings: Settings, config: &Config
         let given = settings.origins.iter().filter(|origin| !origin.is_empty());
         app.origins = given.map(|text| origin(text)).collect::<Result<_>>()?;
     }
-    set(&mut app.invite_url, settings.invite_url, |text| web_url("--invite-url", text, config))?;
+    set(&mut app.invite_url, settings.invite_url, |text| {
+        web_url("--invite-url", text, config)
+    })?;
     set(&mut app.mail_from, settings.mail_from, |text| {
         let from: Mailbox = text.parse().map_err(|_| "--mail-from must be `Name <address>`")?;
         if text.chars().any(char::is_control) {
@@ -171,7 +177,9 @@ fn change(app: &mut App, name: Option<&str>, settings: Settings, config: &Config
         Ok(from.to_string())
     })?;
     set(&mut app.issuer, settings.issuer, |text| Ok(text.to_owned()))?;
-    set(&mut app.jwks_url, settings.jwks_url, |text| web_url("--jwks-url", text, config))?;
+    set(&mut app.jwks_url, settings.jwks_url, |text| {
+        web_url("--jwks-url", text, config)
+    })?;
     if app.issuer.is_some() != app.jwks_url.is_some() {
         return Err("--issuer and --jwks-url go together".into());
     }
@@ -180,7 +188,11 @@ fn change(app: &mut App, name: Option<&str>, settings: Settings, config: &Config
 
 fn set(to: &mut Option<String>, given: Option<String>, check: impl Fn(&str) -> Result<String>) -> Result<()> {
     if let Some(given) = given {
-        *to = if given.is_empty() { None } else { Some(check(&given)?) };
+        *to = if given.is_empty() {
+            None
+        } else {
+            Some(check(&given)?)
+        };
     }
     Ok(())
 }

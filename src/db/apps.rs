@@ -32,7 +32,12 @@ pub struct App {
 }
 
 /// Stores a new app and its key pair.
-pub async fn create(db: &mut PgConnection, app: &App, keys: &NewKeyPair, seal: &SecretKey) -> Result<(), Error> {
+pub async fn create(
+    db: &mut PgConnection,
+    app: &App,
+    keys: &NewKeyPair,
+    seal: &SecretKey,
+) -> Result<(), Error> {
     query!(
         r#"
         WITH app AS (

@@ -21,6 +21,8 @@ pub struct Invite {
     pub language: String,
     /// Who invites, if a user with a name does.
     pub inviter: Option<String>,
+    /// To whom it was mailed.
+    pub email: String,
 }
 
 /// Whether an invite can be accepted.
@@ -41,7 +43,8 @@ pub async fn find(db: &PgPool, code: &InviteCode) -> Result<Option<Invite>, Erro
         r#"
         SELECT i.kind, i.language, i.accepted_at IS NOT NULL AS "accepted!",
             i.expires_at <= now() AS "expired!", a.name AS app_name, a.language AS app_language,
-            COALESCE(r.name, NULLIF(concat_ws(' ', r.given_name, r.family_name), ''), r.nickname) AS inviter
+            COALESCE(r.name, NULLIF(concat_ws(' ', r.given_name, r.family_name), ''), r.nickname) AS inviter,
+            i.email
         FROM invites i
         JOIN apps a ON a.app_id = i.app_id
         LEFT JOIN users r ON r.app_id = i.app_id AND r.user_id = i.inviter_id
@@ -67,6 +70,7 @@ pub async fn find(db: &PgPool, code: &InviteCode) -> Result<Option<Invite>, Erro
             app_language: row.app_language,
             language: row.language,
             inviter: row.inviter,
+            email: row.email,
         })
     }))
 }

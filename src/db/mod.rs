@@ -46,7 +46,10 @@ impl Error {
             Self::Sql(sqlx::Error::Database(error)) => error.code().is_some_and(|code| {
                 // PostgreSQL, appendix A: connection exception, insufficient resources, operator
                 // intervention, system error, transaction rollback; read-only; cannot connect now.
-                ["08", "53", "57", "58", "40"].iter().any(|class| code.starts_with(class)) || code == "25006"
+                ["08", "53", "57", "58", "40"]
+                    .iter()
+                    .any(|class| code.starts_with(class))
+                    || code == "25006"
             }),
             Self::Sql(error) => matches!(
                 error,

@@ -174,7 +174,7 @@ pub async fn retry_later(
             state = CASE WHEN last THEN 'failed' ELSE 'queued' END,
             secret = CASE WHEN last THEN NULL ELSE secret END,
             finished_at = CASE WHEN last THEN now() END
-        FROM (SELECT now() + make_interval(secs => $4) > to_timestamp($7) + make_interval(secs => $5) AS last) l
+        FROM (SELECT now() + make_interval(secs => $4) > to_timestamp($7::bigint) + make_interval(secs => $5) AS last) l
         WHERE app_id = $1 AND mail_id = $2 AND attempts = $3 AND state = 'queued'
         RETURNING last AS "last!"
         "#,
@@ -184,10 +184,7 @@ pub async fn retry_later(
         delay.as_secs_f64(),
         give_up_after.as_secs_f64(),
         reply,
-        #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are far below 2^52")]
-        {
-            mail.created_at as f64
-        },
+        mail.created_at,
     )
     .fetch_optional(db)
     .await?;
@@ -197,7 +194,10 @@ pub async fn retry_later(
 /// A row as operators see it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "named as in the documented output of `userdocks mail`")]
+#[expect(
+    missing_docs,
+    reason = "named as in the documented output of `userdocks mail`"
+)]
 pub struct MailRow {
     pub id: Uuid,
     pub app_id: Uuid,
@@ -243,7 +243,12 @@ pub async fn list(
 
 /// Makes a mail due now, unless a worker has it, which is as good. A failed one has lost its code: the invite gets a new one, which works for
 /// `mail.expires_after`. False: it was sent, or its invite was accepted, or there is no such mail.
-pub async fn retry(db: &PgPool, row: &MailRow, key: &SecretKey, expires_after: Duration) -> Result<bool, Error> {
+pub async fn retry(
+    db: &PgPool,
+    row: &MailRow,
+    key: &SecretKey,
+    expires_after: Duration,
+) -> Result<bool, Error> {
     let code = InviteCode::generate(AppId(row.app_id));
     let secret = key.seal(row.id, code.expose().as_bytes());
     let done = query!(

@@ -5,9 +5,8 @@ use std::time::Duration;
 use sqlx::{PgPool, query};
 
 use super::{Error, is_violation, outbox::NewMail};
-use crate::domain::email::Email;
 use crate::domain::id::{AppId, UserId};
-use crate::domain::language::Language;
+use crate::domain::invite_body::InviteBody;
 
 /// What became of a call that refers.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,15 +32,14 @@ pub struct Bounds {
     pub per_recipient: i32,
 }
 
-/// Refers `email`. An address that has an account costs the referrer's quota like any other, so that the
+/// Refers the address of `body`. An address that has an account costs the referrer's quota like any other, so that the
 /// quota does not tell either. `caller` as in [`super::users::update`].
 pub async fn refer(
     db: &PgPool,
     app: AppId,
     caller: Option<UserId>,
     referrer: UserId,
-    email: &Email,
-    language: &Language,
+    body: &InviteBody,
     bounds: Bounds,
     mail: &NewMail,
 ) -> Result<Referred, Error> {
@@ -93,9 +91,9 @@ pub async fn refer(
         app.0,
         referrer.0,
         caller.map(|caller| caller.0),
-        email.as_str(),
+        body.email.as_str(),
         crate::domain::id::new(),
-        language.as_str(),
+        body.language.as_str(),
         &mail.code_hash,
         mail.expires_after.as_secs_f64(),
         bounds.resend_after.as_secs_f64(),
@@ -118,10 +116,8 @@ pub async fn refer(
 
 /// Deletes the counts of days that are over.
 pub async fn forget_quotas(db: &PgPool) -> Result<u64, Error> {
-    let done = query!(
-        "DELETE FROM referral_quotas WHERE day < (now() AT TIME ZONE 'UTC')::date"
-    )
-    .execute(db)
-    .await?;
+    let done = query!("DELETE FROM referral_quotas WHERE day < (now() AT TIME ZONE 'UTC')::date")
+        .execute(db)
+        .await?;
     Ok(done.rows_affected())
 }

@@ -6,6 +6,7 @@ use sqlx::{PgPool, query, query_as, query_scalar};
 use super::{Error, is_violation, outbox::NewMail};
 use crate::domain::email::Email;
 use crate::domain::id::{self, AppId, UserId};
+use crate::domain::invite_body::InviteBody;
 use crate::domain::language::Language;
 use crate::domain::profile::ProfilePatch;
 use crate::domain::referral_code;
@@ -14,7 +15,7 @@ use crate::domain::user::User;
 /// What became of a call that invites.
 pub enum Invited {
     /// A new user, whose mail is queued.
-    Created(User),
+    Created(Box<User>),
     /// The path names the user whose address this is: nothing was made.
     Exists,
     /// The address is another user's.
@@ -23,14 +24,13 @@ pub enum Invited {
     OutOfReach,
 }
 
-/// Invites `email`: as user `path` with a tenant of their own if nobody has that id, else as a new user
+/// Invites the address of `body`: as user `path` with a tenant of their own if nobody has that id, else as a new user
 /// in the tenant of `path`, who is then the inviter.
 pub async fn invite(
     db: &PgPool,
     app: AppId,
     path: UserId,
-    email: &Email,
-    language: &Language,
+    body: &InviteBody,
     mail: &NewMail,
 ) -> Result<Invited, Error> {
     // Somebody else's insert that was not visible yet stops this one: then it is by the next look.
@@ -68,10 +68,10 @@ pub async fn invite(
             "#,
             app.0,
             path.0,
-            email.as_str(),
+            body.email.as_str(),
             id::new(),
             id::new(),
-            language.as_str(),
+            body.language.as_str(),
             referral_code::generate(),
             id::new(),
             &mail.code_hash,
@@ -88,7 +88,12 @@ pub async fn invite(
             row if row.holder.is_some() => return Ok(Invited::EmailTaken),
             row => {
                 if let (Some(user), Some(tenant)) = (row.new_user, row.tenant) {
-                    return Ok(Invited::Created(User::invited(app, UserId(user), tenant, email, language)));
+                    return Ok(Invited::Created(Box::new(User::invited(
+                        app,
+                        UserId(user),
+                        tenant,
+                        body,
+                    ))));
                 }
             }
         }
@@ -211,17 +216,17 @@ pub async fn update(
         r#"
         UPDATE users u SET
             email = COALESCE($4, email),
-            email_verified = email_verified AND ($4 IS NULL OR lower($4) = lower(email)),
+            email_verified = email_verified AND ($4::text IS NULL OR lower($4) = lower(email)),
             language = COALESCE($5, language),
-            salutation = NULLIF(COALESCE($6, salutation), ''),
+            salutation = NULLIF(COALESCE($6::text, salutation), ''),
             salutation_other = NULLIF(COALESCE($7, salutation_other), ''),
-            accepted_newsletter = COALESCE($8, accepted_newsletter),
+            accepted_newsletter = COALESCE($8::boolean, accepted_newsletter),
             accepted_newsletter_date = CASE
                 WHEN $8 AND NOT accepted_newsletter THEN now()
                 WHEN NOT $8 THEN NULL
                 ELSE accepted_newsletter_date END,
             last_asked_newsletter_sign_up =
-                CASE WHEN $8 IS NULL THEN last_asked_newsletter_sign_up ELSE now() END,
+                CASE WHEN $8::boolean IS NULL THEN last_asked_newsletter_sign_up ELSE now() END,
             name = NULLIF(COALESCE($9, name), ''),
             given_name = NULLIF(COALESCE($10, given_name), ''),
             family_name = NULLIF(COALESCE($11, family_name), ''),
@@ -236,15 +241,15 @@ pub async fn update(
             birthdate = NULLIF(COALESCE($20, birthdate), ''),
             zoneinfo = NULLIF(COALESCE($21, zoneinfo), ''),
             locale = NULLIF(COALESCE($22, locale), ''),
-            phone_number = NULLIF(COALESCE($23, phone_number), ''),
+            phone_number = NULLIF(COALESCE($23::text, phone_number), ''),
             phone_number_verified = phone_number_verified
-                AND ($23 IS NULL OR $23 IS NOT DISTINCT FROM phone_number)
+                AND ($23::text IS NULL OR $23 IS NOT DISTINCT FROM phone_number)
         WHERE u.app_id = $1 AND u.user_id = $2 AND NOT u.freezed AND NOT u.deleted
             AND ($3::uuid IS NULL OR EXISTS (
                 SELECT FROM users c
                 WHERE c.app_id = $1 AND c.user_id = $3 AND NOT c.freezed AND NOT c.deleted
                     AND c.tenant_id = u.tenant_id
-                    AND (c.user_id = u.user_id OR $4 IS NULL OR lower($4) = lower(u.email))))
+                    AND (c.user_id = u.user_id OR $4::text IS NULL OR lower($4) = lower(u.email))))
         "#,
         app.0,
         user.0,

@@ -3,9 +3,8 @@
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::email::Email;
 use super::id::{AppId, UserId};
-use super::language::Language;
+use super::invite_body::InviteBody;
 
 /// A user of an app. `None` is unset, and `null` in JSON; times are RFC 3339 in UTC.
 #[derive(Clone, Debug, Serialize)]
@@ -53,11 +52,11 @@ pub struct User {
 impl User {
     /// A user as an invite makes them: nothing set but these.
     #[must_use]
-    pub fn invited(app_id: AppId, id: UserId, tenant_id: Uuid, email: &Email, language: &Language) -> Self {
+    pub fn invited(app_id: AppId, id: UserId, tenant_id: Uuid, body: &InviteBody) -> Self {
         Self {
             id: id.0,
             app_id: app_id.0,
-            language: language.as_str().to_owned(),
+            language: body.language.as_str().to_owned(),
             salutation: None,
             salutation_other: None,
             accepted_newsletter: false,
@@ -73,7 +72,7 @@ impl User {
             profile: None,
             picture: None,
             website: None,
-            email: Some(email.as_str().to_owned()),
+            email: Some(body.email.as_str().to_owned()),
             email_verified: false,
             gender: None,
             other_gender: None,

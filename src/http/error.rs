@@ -22,15 +22,21 @@ pub enum Error {
     #[error("the method is not one of those in the `Allow` header")]
     MethodNotAllowed,
 
-    #[error("send either an API key (`X-API-KEY`, `X-API-KEY-TYPE`, `X-CLIENT-ID`) or one access token, not both")]
+    #[error(
+        "send either an API key (`X-API-KEY`, `X-API-KEY-TYPE`, `X-CLIENT-ID`) or one access token, not both"
+    )]
     AmbiguousCredentials,
     #[error("the header `{0}` must be sent once")]
     DuplicateHeader(&'static str),
-    #[error("credentials are missing: send `X-API-KEY`, `X-API-KEY-TYPE` and `X-CLIENT-ID`, or `Authorization: Bearer <access token>`")]
+    #[error(
+        "credentials are missing: send `X-API-KEY`, `X-API-KEY-TYPE` and `X-CLIENT-ID`, or `Authorization: Bearer <access token>`"
+    )]
     CredentialsMissing,
     #[error("the header `{0}` is missing: an API key needs `X-API-KEY`, `X-API-KEY-TYPE` and `X-CLIENT-ID`")]
     HeaderMissing(&'static str),
-    #[error("`X-API-KEY` must be a live key of the app in `X-CLIENT-ID`, and `X-API-KEY-TYPE` the type of that key, `read` or `write`")]
+    #[error(
+        "`X-API-KEY` must be a live key of the app in `X-CLIENT-ID`, and `X-API-KEY-TYPE` the type of that key, `read` or `write`"
+    )]
     InvalidApiKey,
     #[error("the header `{0}` must be `Bearer`, a space and an access token")]
     MalformedToken(&'static str),
@@ -41,7 +47,9 @@ pub enum Error {
     WriteKeyRequired,
     #[error("this needs an API key; access tokens may not do it")]
     ApiKeyRequired,
-    #[error("API keys are for servers: a request with the header `Origin` comes from a browser and must use an access token")]
+    #[error(
+        "API keys are for servers: a request with the header `Origin` comes from a browser and must use an access token"
+    )]
     ApiKeyFromBrowser,
 
     #[error("{0}")]
@@ -72,14 +80,16 @@ pub enum Error {
 
     #[error("too many requests with these credentials; wait for the seconds in `Retry-After`")]
     TooManyRequests(Duration),
-    #[error("the user has sent the referral invites of this day (UTC); more are possible after the seconds in `Retry-After`")]
+    #[error(
+        "the user has sent the referral invites of this day (UTC); more are possible after the seconds in `Retry-After`"
+    )]
     ReferralQuotaExceeded,
 
     #[error("the server cannot answer now; nothing was lost, try again after the seconds in `Retry-After`")]
     Unavailable(#[source] Option<Box<dyn std::error::Error + Send + Sync>>),
     #[error("the request was not finished in time; try again after the seconds in `Retry-After`")]
     TimedOut,
-    #[error("internal error")]
+    #[error("the server failed to answer, by a fault of its own")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
@@ -130,27 +140,30 @@ impl Error {
         }
     }
 
-    /// The answer. The one place where an error is logged.
-    pub(super) fn answer(&self, request_id: &HeaderValue) -> Response {
-        let (status, code) = self.status();
-        let mut response = match self {
-            Self::Internal(source) => {
-                tracing::error!(error = %chain(source.as_ref()), "internal error");
-                let id = request_id.to_str().unwrap_or_default();
-                envelope::failure(
-                    status,
-                    &format!("the server failed to answer, which is its own fault; its log has the cause under request id {id}"),
-                )
-            }
+    /// Logs the error, once, where it becomes an answer.
+    pub(super) fn log(&self) {
+        match self {
+            Self::Internal(source) => tracing::error!(error = chain(source.as_ref()), "internal error"),
             Self::Unavailable(Some(source)) => {
-                tracing::error!(error = %chain(source.as_ref()), "cannot answer now");
-                envelope::failure(status, &self.to_string())
+                tracing::error!(error = chain(source.as_ref()), "cannot answer now");
             }
-            _ => {
-                tracing::debug!(code, "refused");
-                envelope::failure(status, &self.to_string())
-            }
-        };
+            _ => tracing::debug!(code = self.status().1, "refused"),
+        }
+    }
+
+    /// The answer.
+    pub(super) fn answer(&self, request_id: &HeaderValue) -> Response {
+        self.log();
+        let (status, code) = self.status();
+        let mut text = self.to_string();
+        if let Self::Internal(_) = self {
+            // A request id is plain ASCII.
+            text.extend([
+                "; the log has the cause under the request id ",
+                request_id.to_str().unwrap_or_default(),
+            ]);
+        }
+        let mut response = envelope::failure(status, &text);
         let headers = response.headers_mut();
         headers.insert("x-error-code", HeaderValue::from_static(code));
         if let Some(seconds) = self.retry_after() {

@@ -10,9 +10,9 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 
+use super::AppState;
 use super::auth::Callers;
 use super::error::Error;
-use super::AppState;
 use crate::domain::id::{self, UserId};
 use crate::domain::json;
 
@@ -48,15 +48,22 @@ impl<C: Callers> FromRequestParts<AppState> for UserPath<C> {
         let params = RawPathParams::from_request_parts(parts, state)
             .await
             .map_err(|_| Error::InvalidPath("the path must be UTF-8 with valid percent-encoding"))?;
-        let text = params.iter().find(|(name, _)| *name == "userId").map_or("", |(_, value)| value);
+        let text = params
+            .iter()
+            .find(|(name, _)| *name == "userId")
+            .map_or("", |(_, value)| value);
         let user = match (text, caller.user()) {
             ("me", Some(user)) => Some(user),
             ("me", None) => {
-                return Err(Error::InvalidPath("`userId` can be `me` with an access token only; give the user's UUID"));
+                return Err(Error::InvalidPath(
+                    "`userId` can be `me` with an access token only; give the user's UUID",
+                ));
             }
             _ => id::parse(text).map(UserId),
         };
-        let user = user.ok_or(Error::InvalidPath("`userId` in the path must be a hyphenated UUID"))?;
+        let user = user.ok_or(Error::InvalidPath(
+            "`userId` in the path must be a hyphenated UUID",
+        ))?;
         query(parts.uri.query().unwrap_or_default())?;
         Ok(Self { caller, user })
     }
@@ -68,14 +75,21 @@ fn query(query: &str) -> Result<(), Error> {
     let mut rest = query.as_bytes();
     while let Some(at) = rest.iter().position(|byte| *byte == b'%') {
         rest = &rest[at + 1..];
-        if !rest.get(..2).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)) {
-            return Err(Error::InvalidQuery("the query must have two hex digits after each `%`"));
+        if !rest
+            .get(..2)
+            .is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit))
+        {
+            return Err(Error::InvalidQuery(
+                "the query must have two hex digits after each `%`",
+            ));
         }
     }
     let mut tests = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "test");
     let test = tests.next();
     if tests.next().is_some() || test.is_some_and(|(_, value)| value != "true" && value != "false") {
-        return Err(Error::InvalidQuery("`test` in the query must be `true` or `false`, once"));
+        return Err(Error::InvalidQuery(
+            "`test` in the query must be `true` or `false`, once",
+        ));
     }
     Ok(())
 }
@@ -101,31 +115,38 @@ fn json_declared(headers: &HeaderMap) -> Result<(), Error> {
     if let Some(coding) = header(headers, "content-encoding")?
         && !coding.eq_ignore_ascii_case(b"identity")
     {
-        return Err(Error::UnsupportedBody("`Content-Encoding` must not be set: send the body as it is"));
+        return Err(Error::UnsupportedBody(
+            "`Content-Encoding` must not be set: send the body as it is",
+        ));
     }
-    let Some(declared) = header(headers, header::CONTENT_TYPE.as_str())? else { return Ok(()) };
-    let declared: mime::Mime =
-        std::str::from_utf8(declared).ok().and_then(|text| text.parse().ok()).ok_or(TYPE)?;
+    let Some(declared) = header(headers, header::CONTENT_TYPE.as_str())? else {
+        return Ok(());
+    };
+    let declared: mime::Mime = std::str::from_utf8(declared)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .ok_or(TYPE)?;
     let json = declared.subtype() == mime::JSON && declared.type_() == mime::APPLICATION
         || declared.suffix() == Some(mime::JSON)
         || declared.essence_str() == "text/plain";
-    let utf8 = declared.get_param(mime::CHARSET).is_none_or(|charset| charset == mime::UTF_8);
+    let utf8 = declared
+        .get_param(mime::CHARSET)
+        .is_none_or(|charset| charset == mime::UTF_8);
     if json && utf8 { Ok(()) } else { Err(TYPE) }
 }
 
 async fn read(request: Request) -> Result<Bytes, Error> {
     let declared = header(request.headers(), header::CONTENT_LENGTH.as_str())?
         .and_then(|length| std::str::from_utf8(length).ok()?.parse::<usize>().ok());
-    let body = request.into_body();
+    let mut body = request.into_body();
     if declared.is_some_and(|length| length > BODY_LIMIT) {
         drain(body).await;
         return Err(Error::BodyTooLarge);
     }
-    let mut limited = Limited::new(body, BODY_LIMIT);
-    match (&mut limited).collect().await {
+    match Limited::new(&mut body, BODY_LIMIT).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => {
-            drain(limited.into_inner()).await;
+            drain(body).await;
             Err(Error::BodyTooLarge)
         }
         Err(_) => Err(Error::BodyIncomplete),

@@ -20,7 +20,10 @@ impl Bursts {
     /// Buckets of one second's worth.
     #[must_use]
     pub fn new(per_second: NonZeroU32) -> Self {
-        Self { buckets: DefaultKeyedRateLimiter::keyed(Quota::per_second(per_second)), clock: DefaultClock::default() }
+        Self {
+            buckets: DefaultKeyedRateLimiter::keyed(Quota::per_second(per_second)),
+            clock: DefaultClock::default(),
+        }
     }
 
     /// Counts a call; over the bound it is 429 with the time to wait.

@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::db::outbox::NewMail;
 use crate::domain::id::AppId;
 use crate::domain::seal::SecretKey;
-use crate::http::pages::Mailbox;
+use crate::mail::mailbox::Mailbox;
 
 pub mod auth;
 pub mod envelope;
@@ -100,7 +100,10 @@ async fn answer(
 ) -> Response {
     let id = request_id(&request);
     // Never the path itself: it can hold the code of an invite.
-    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map(|path| path.as_str().to_owned());
     let span = tracing::info_span!(
         "request",
         id = id.to_str().unwrap_or_default(),
@@ -111,7 +114,9 @@ async fn answer(
     let work = AssertUnwindSafe(next.run(request)).catch_unwind();
     let mut response = async {
         let response = bounded(limit, work).await;
-        let Some(error) = response.extensions().get::<Arc<Error>>().cloned() else { return response };
+        let Some(error) = response.extensions().get::<Arc<Error>>().cloned() else {
+            return response;
+        };
         let mut answer = error.answer(&id);
         if let Some(allow) = response.headers().get(header::ALLOW) {
             answer.headers_mut().insert(header::ALLOW, allow.clone());
@@ -122,8 +127,13 @@ async fn answer(
     .await;
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, id);
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
     response
 }
 
@@ -142,16 +152,16 @@ fn request_id(request: &Request) -> HeaderValue {
     let sane = |value: &&HeaderValue| {
         let bytes = value.as_bytes();
         (1..=128).contains(&bytes.len())
-            && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(byte))
+            && bytes
+                .iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(byte))
     };
     let mut sent = request.headers().get_all(REQUEST_ID).iter();
-    match (sent.next().filter(sane), sent.next()) {
-        (Some(id), None) => id.clone(),
-        _ => {
-            let mut buffer = uuid::Uuid::encode_buffer();
-            let id: &str = crate::domain::id::new().hyphenated().encode_lower(&mut buffer);
-            #[expect(clippy::expect_used, reason = "hex digits and hyphens are a header value")]
-            HeaderValue::from_str(id).expect("a UUID")
-        }
+    if let (Some(id), None) = (sent.next().filter(sane), sent.next()) {
+        return id.clone();
     }
+    let mut buffer = uuid::Uuid::encode_buffer();
+    let id: &str = crate::domain::id::new().hyphenated().encode_lower(&mut buffer);
+    #[expect(clippy::expect_used, reason = "hex digits and hyphens are a header value")]
+    HeaderValue::from_str(id).expect("a UUID")
 }

@@ -18,17 +18,21 @@ pub async fn create(
     UserPath { caller, user }: UserPath<Caller>,
     Json(body): Json,
 ) -> Result<Success<()>, Error> {
-    let InviteBody { email, language } = InviteBody::parse(body)?;
+    let body = InviteBody::parse(body)?;
     let bounds = Bounds {
         resend_after: state.config.invite.resend_after,
         per_referrer: state.config.limits.referrals_per_user_per_day,
         per_recipient: state.config.limits.referrals_per_recipient_per_day,
     };
     let mail = state.new_mail(caller.app);
-    match referrals::refer(&state.db, caller.app, caller.user, user, &email, &language, bounds, &mail).await? {
+    match referrals::refer(&state.db, caller.app, caller.user, user, &body, bounds, &mail).await? {
         Referred::Accepted => {
             state.wake.notify_one();
-            Ok(Success { status: StatusCode::CREATED, message: "the referral invite was taken", data: () })
+            Ok(Success {
+                status: StatusCode::CREATED,
+                message: "the referral invite was taken",
+                data: (),
+            })
         }
         Referred::OwnAddress => Err(Error::OwnAddress),
         Referred::QuotaExceeded => Err(Error::ReferralQuotaExceeded),

@@ -17,12 +17,12 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use url::Url;
 
+use super::render::render;
 use super::transport::{Refusal, Transport};
-use super::{Invitation, Kind, message};
+use super::{Invitation, message};
 use crate::config::Config;
 use crate::db::outbox::{self, Claimed};
 use crate::db::{self, referrals};
-use crate::domain::invite;
 use crate::domain::language::Language;
 use crate::domain::seal::SecretKey;
 use crate::l10n::{LANGUAGES, Texts};
@@ -31,8 +31,8 @@ use crate::l10n::{LANGUAGES, Texts};
 const LEASE: Duration = Duration::from_secs(15);
 const RENEW: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_secs(1);
-const MAX_RETRY_DELAY: Duration = Duration::from_secs(3600);
-const CLEAN_UP: Duration = Duration::from_secs(3600);
+const MAX_RETRY_DELAY: Duration = Duration::from_hours(1);
+const CLEAN_UP: Duration = Duration::from_hours(1);
 
 /// Sends what the outbox holds.
 pub struct Worker {
@@ -105,10 +105,16 @@ impl Worker {
         let result = loop {
             match timeout(RENEW, &mut sending).await {
                 Ok(Ok(result)) => break result,
-                Ok(Err(_)) => break Err(Refusal::Permanent("the mail could not be written: a fault of the server".to_owned())),
+                Ok(Err(_)) => {
+                    break Err(Refusal::Permanent(
+                        "the mail could not be written: a fault of the server".to_owned(),
+                    ));
+                }
                 Err(_) => match outbox::extend(&self.db, mail, LEASE).await {
                     Ok(true) => {}
-                    Ok(false) => tracing::warn!(mail = %mail.id, "the lease of a mail ran out while it was sent"),
+                    Ok(false) => {
+                        tracing::warn!(mail = %mail.id, "the lease of a mail ran out while it was sent");
+                    }
                     Err(error) => tracing::warn!(mail = %mail.id, %error, "a lease was not extended"),
                 },
             }
@@ -138,7 +144,11 @@ impl Worker {
                 let delay = retry_delay(self.config.mail.retry_after, mail.attempts);
                 let give_up = self.config.mail.give_up_after;
                 let failed = outbox::retry_later(&self.db, mail, delay, give_up, reply).await?;
-                let outcome = if failed { "mail failed: given up" } else { "mail refused for now" };
+                let outcome = if failed {
+                    "mail failed: given up"
+                } else {
+                    "mail refused for now"
+                };
                 tracing::warn!(app = %mail.app, mail = %mail.id, attempts = mail.attempts, reply, "{outcome}");
             }
         }
@@ -148,28 +158,37 @@ impl Worker {
     async fn send(&self, mail: &Claimed) -> Result<String, Refusal> {
         let permanent = |text: &str| Refusal::Permanent(text.to_owned());
         // Another key may be an operator's slip, to be mended: the mail must not be lost for it.
-        let code = self.seal.open(mail.id, &mail.secret).map_err(|error| Refusal::Temporary(error.to_string()))?;
+        let code = self
+            .seal
+            .open(mail.id, &mail.secret)
+            .map_err(|error| Refusal::Temporary(error.to_string()))?;
         let code = String::from_utf8(code).map_err(|_| permanent("the stored code is damaged"))?;
-        let from = mail.app_from.as_deref().map_or(Ok(self.config.mail.from.clone()), Mailbox::from_str);
+        let from = mail
+            .app_from
+            .as_deref()
+            .map_or(Ok(self.config.mail.from.clone()), Mailbox::from_str);
         let from = from.map_err(|_| permanent("the app's sender is not `Name <address>`"))?;
-        let to = Address::from_str(&mail.recipient).map_err(|_| permanent("the recipient is not an address"))?;
-        let link = self.link(mail, &code).ok_or_else(|| permanent("the app's invite URL is none"))?;
-        let moment = |seconds| jiff::Timestamp::from_second(seconds).map_err(|_| permanent("a time is out of range"));
-        let rendered = super::render(&Invitation {
-            kind: match mail.kind {
-                invite::Kind::Invite => Kind::Invite,
-                invite::Kind::Referral => Kind::Referral,
-            },
-            texts: texts(&mail.language, &mail.app_language),
+        let to =
+            Address::from_str(&mail.recipient).map_err(|_| permanent("the recipient is not an address"))?;
+        let link = self
+            .link(mail, &code)
+            .ok_or_else(|| permanent("the app's invite URL is none"))?;
+        let moment =
+            |seconds| jiff::Timestamp::from_second(seconds).map_err(|_| permanent("a time is out of range"));
+        let rendered = render(&Invitation {
+            kind: mail.kind,
+            language: texts(&mail.language, &mail.app_language).language(),
             app_name: &mail.app_name,
             inviter: mail.inviter.as_deref(),
             link: link.as_str(),
             referral_code: mail.referral_code.as_deref(),
-            expires_at: moment(mail.expires_at)?,
+            expires_at: Some(moment(mail.expires_at)?),
         });
-        let rendered = rendered.map_err(|error| Refusal::Permanent(format!("the mail cannot be written: {error}")))?;
+        let rendered =
+            rendered.map_err(|error| Refusal::Permanent(format!("the mail cannot be written: {error}")))?;
         let message = message(&rendered, &from, &to, &mail.message_id, moment(mail.created_at)?);
-        let message = message.map_err(|error| Refusal::Permanent(format!("the mail cannot be written: {error}")))?;
+        let message =
+            message.map_err(|error| Refusal::Permanent(format!("the mail cannot be written: {error}")))?;
         self.transport.send(&message, &mail.message_id).await
     }
 
@@ -177,7 +196,10 @@ impl Worker {
     fn link(&self, mail: &Claimed, code: &str) -> Option<Url> {
         let Some(own) = &mail.invite_url else {
             let mut page = self.public_url.clone();
-            page.path_segments_mut().ok()?.pop_if_empty().extend(["invites", code]);
+            page.path_segments_mut()
+                .ok()?
+                .pop_if_empty()
+                .extend(["invites", code]);
             return Some(page);
         };
         let mut own = Url::parse(own).ok()?;
@@ -190,6 +212,7 @@ impl Worker {
 }
 
 /// The texts for a person of this language, else for the app's, else English.
+#[must_use]
 pub fn texts(language: &str, app_language: &str) -> &'static Texts {
     let chosen = [language, app_language]
         .into_iter()
@@ -236,13 +259,21 @@ mod tests {
         for (attempts, whole) in [(1, 15), (2, 30), (5, 240), (9, 3600), (1000, 3600)] {
             let delay = retry_delay(first, attempts).as_secs_f64();
             let whole = f64::from(whole);
-            assert!((whole * 0.8..=whole * 1.2 + 1e-6).contains(&delay), "{attempts}: {delay}");
+            assert!(
+                (whole * 0.8..=whole * 1.2 + 1e-6).contains(&delay),
+                "{attempts}: {delay}"
+            );
         }
     }
 
     #[test]
     fn texts_fall_back_to_the_app_and_to_english() {
-        for (person, app, chosen) in [("de-AT", "en", "de"), ("DE", "en", "de"), ("tlh", "de", "de"), ("tlh", "tlh", "en")] {
+        for (person, app, chosen) in [
+            ("de-AT", "en", "de"),
+            ("DE", "en", "de"),
+            ("tlh", "de", "de"),
+            ("tlh", "tlh", "en"),
+        ] {
             assert_eq!(texts(person, app).language(), chosen, "{person} {app}");
         }
     }

@@ -1,0 +1,392 @@
+//! The private PostgreSQL of trial mode and of the tests: a real server that this process starts,
+//! watches, starts again when it dies, and takes along when it ends, however it ends.
+//!
+//! One folder holds one server: `lock` (who uses it), `data` (the cluster, or a link to it), and
+//! `server.log`. The server listens on a Unix socket that only its own user and root can open.
+//! Everything that blocks, and the spawning itself, happens on one thread per server that lives as
+//! long as the server does: Linux delivers the parent-death signal when the spawning *thread* ends.
+
+#![allow(clippy::doc_markdown, reason = "PostgreSQL is a name, not code")]
+
+mod account;
+mod binaries;
+mod cluster;
+mod pid_file;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ExitStatus};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::{Connection, PgConnection};
+use tokio::sync::oneshot;
+
+use cluster::Cluster;
+use pid_file::PidFile;
+
+/// Pause between looks at a server that is starting or stopping.
+const BRISK: Duration = Duration::from_millis(10);
+/// Pause between looks at a server that runs.
+const CALM: Duration = Duration::from_millis(250);
+/// How long a server may take until it has written its pid file, and then to let us in.
+const FIRST_SIGN: Duration = Duration::from_mins(1);
+/// How long a first start is repeated when the server before it ended in a crash: backends that
+/// outlive their postmaster keep the cluster occupied until they notice.
+const AFTER_CRASH: Duration = Duration::from_secs(5);
+/// Bounds of the growing pause before a server that died is started again, and the time it has to
+/// last for the pause to shrink back.
+const RESTART_DELAY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
+const LASTED: Duration = Duration::from_mins(1);
+
+/// What the server promises about data it has acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// Committed data survive a crash of the process and of the machine.
+    Durable,
+    /// For tests: quick, and open to many connections. Without an orderly [`Embedded::stop`] the
+    /// commits of the last moment may be lost; a crash of the machine may ruin the folder.
+    Fast,
+}
+
+/// A running PostgreSQL that belongs to this process.
+///
+/// It ends with the process, at the latest: on Linux by the kernel even after `kill -9`, elsewhere
+/// the next start on the folder ends it. Dropping it shuts it down without ceremony.
+#[derive(Debug)]
+pub struct Embedded {
+    options: PgConnectOptions,
+    /// A message asks for an orderly shutdown, the end of the channel for an immediate one.
+    orders: Option<mpsc::Sender<()>>,
+    supervisor: thread::JoinHandle<()>,
+}
+
+impl Embedded {
+    /// Starts the server that lives in `folder`, creating both where they are missing, and returns
+    /// once it accepts connections. Recovery after a crash may take its time.
+    ///
+    /// `folder` has to be given to one process at a time; a second one gets [`Error::Locked`].
+    pub async fn start(folder: &Path, durability: Durability) -> Result<Self, Error> {
+        let (orders, inbox) = mpsc::channel();
+        let (report, started) = oneshot::channel();
+        let path = folder.to_owned();
+        let supervisor = thread::Builder::new()
+            .name("postgres".to_owned())
+            .spawn(move || match Cluster::open(&path, durability) {
+                Ok(cluster) => supervise(&cluster, &inbox, report),
+                // The other end is gone only if nobody waits for the answer any more.
+                Err(error) => drop(report.send(Err(error))),
+            })
+            .map_err(Error::io("cannot start a thread for the server of", folder))?;
+        let options = started.await.map_err(|_| Error::Supervisor)??;
+        let server = Self {
+            options,
+            orders: Some(orders),
+            supervisor,
+        };
+        let hello = async { PgConnection::connect_with(&server.options).await?.close().await };
+        match tokio::time::timeout(FIRST_SIGN, hello).await {
+            Ok(outcome) => outcome.map_err(Error::Connect)?,
+            Err(_) => return Err(Error::Connect(io::Error::from(io::ErrorKind::TimedOut).into())),
+        }
+        Ok(server)
+    }
+
+    /// How to reach the server: superuser `postgres`, database `postgres`. The same for every
+    /// server on this folder's path, so that it stays true over a restart.
+    #[must_use]
+    pub fn options(&self) -> PgConnectOptions {
+        self.options.clone()
+    }
+
+    /// Ends all sessions, shuts down in order and waits until the server is gone (bounded: one that
+    /// does not listen is killed).
+    pub async fn stop(mut self) {
+        if let Some(orders) = self.orders.take() {
+            // Fails if the supervisor has ended, which is what is wanted.
+            let _ = orders.send(());
+            while !self.supervisor.is_finished() {
+                tokio::time::sleep(BRISK).await;
+            }
+        }
+    }
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        self.orders = None;
+        // An immediate shutdown takes far less. If not, the supervisor goes on without us.
+        let deadline = Instant::now() + Duration::from_secs(1);
+        while !self.supervisor.is_finished() && Instant::now() < deadline {
+            thread::sleep(BRISK);
+        }
+    }
+}
+
+/// How to reach the server that some process runs on `folder` now, `None` if there is none or it is
+/// not ours to see. Meant for commands beside `serve`.
+#[must_use]
+pub fn running(folder: &Path) -> Option<PgConnectOptions> {
+    let data = cluster::data_of(folder).canonicalize().ok()?;
+    let pid_file = PidFile::read(&data).ok()??;
+    let socket = pid_file.socket.as_deref()?;
+    pid_file::is_server_of(pid_file.pid, &data).then(|| options_for(socket))
+}
+
+fn options_for(socket: &Path) -> PgConnectOptions {
+    PgConnectOptions::new_without_pgpass()
+        .socket(socket)
+        .port(cluster::PORT)
+        .username(cluster::SUPERUSER)
+        .database("postgres")
+        .ssl_mode(PgSslMode::Disable)
+}
+
+/// Keeps a server running on `cluster` until ordered otherwise. The first start is reported; if it
+/// fails, that is the end.
+fn supervise(
+    cluster: &Cluster,
+    orders: &mpsc::Receiver<()>,
+    report: oneshot::Sender<Result<PgConnectOptions, Error>>,
+) {
+    let mut report = Some(report);
+    let repeat_until = Instant::now()
+        + if cluster.crashed {
+            AFTER_CRASH
+        } else {
+            Duration::ZERO
+        };
+    let mut delay = RESTART_DELAY.0;
+    loop {
+        let began = Instant::now();
+        let failure = match cluster.spawn() {
+            Ok(child) => match watch(cluster, child, orders, &mut report) {
+                Some(failure) => failure,
+                None => return,
+            },
+            Err(error) => error,
+        };
+        if began.elapsed() > LASTED {
+            delay = RESTART_DELAY.0;
+        }
+        if report.is_none() {
+            tracing::error!("{failure} (PostgreSQL is started again in {delay:?})");
+        } else if !matches!(failure, Error::Ended { .. }) || Instant::now() > repeat_until {
+            if let Some(report) = report {
+                let _ = report.send(Err(failure));
+            }
+            return;
+        }
+        match orders.recv_timeout(delay) {
+            Err(mpsc::RecvTimeoutError::Timeout) => delay = RESTART_DELAY.1.min(delay * 2),
+            Ok(()) | Err(mpsc::RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+/// Stays with one server process until it ends: `None` if it was told to, else what went wrong.
+/// Sends `report` once the server is ready.
+fn watch(
+    cluster: &Cluster,
+    mut child: Child,
+    orders: &mpsc::Receiver<()>,
+    report: &mut Option<oneshot::Sender<Result<PgConnectOptions, Error>>>,
+) -> Option<Error> {
+    let began = Instant::now();
+    let mut next_note = began + Duration::from_secs(10);
+    loop {
+        match orders.recv_timeout(if report.is_some() { BRISK } else { CALM }) {
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            Ok(()) => {
+                shut_down(&mut child, Signal::SIGINT);
+                return None;
+            }
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                shut_down(&mut child, Signal::SIGQUIT);
+                return None;
+            }
+        }
+        match child.try_wait() {
+            Ok(None) => {}
+            Ok(Some(status)) => {
+                return Some(Error::Ended {
+                    status,
+                    log: cluster.log.clone(),
+                    tail: cluster.log_tail(),
+                });
+            }
+            Err(error) => return Some(Error::io("cannot watch the server of", &cluster.data)(error)),
+        }
+        cluster.bound_log();
+        if report.is_none() {
+            continue;
+        }
+        let own = PidFile::read(&cluster.data)
+            .ok()
+            .flatten()
+            .filter(|file| file.pid.as_raw() == child.id().cast_signed());
+        match own {
+            Some(PidFile { ready: true, .. }) => {
+                if let Some(report) = report.take() {
+                    // Nobody waiting is seen as an order at the next look.
+                    let _ = report.send(Ok(options_for(&cluster.socket)));
+                }
+            }
+            Some(_) if Instant::now() > next_note => {
+                next_note += Duration::from_secs(10);
+                tracing::info!("PostgreSQL is still recovering, see {}", cluster.log.display());
+            }
+            None if began.elapsed() > FIRST_SIGN => {
+                shut_down(&mut child, Signal::SIGQUIT);
+                return Some(Error::Silent {
+                    log: cluster.log.clone(),
+                    tail: cluster.log_tail(),
+                });
+            }
+            Some(_) | None => {}
+        }
+    }
+}
+
+/// Ends the server, first as asked, then with growing force: `SIGINT` writes a checkpoint, `SIGQUIT`
+/// leaves recovery to the next start.
+fn shut_down(child: &mut Child, first: Signal) {
+    let ladder = [(Signal::SIGINT, 30), (Signal::SIGQUIT, 10), (Signal::SIGKILL, 10)];
+    for (signal, patience) in ladder.into_iter().skip_while(|(signal, _)| *signal != first) {
+        // The child is not reaped yet, so the pid is still its own.
+        let _ = kill(Pid::from_raw(child.id().cast_signed()), signal);
+        let deadline = Instant::now() + Duration::from_secs(patience);
+        while Instant::now() < deadline {
+            if !matches!(child.try_wait(), Ok(None)) {
+                return;
+            }
+            thread::sleep(BRISK);
+        }
+    }
+}
+
+/// Why there is no server. Each says what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[expect(
+    missing_docs,
+    reason = "the sentence above each variant's fields says what they are"
+)]
+pub enum Error {
+    /// No usable PostgreSQL on this machine.
+    #[error(
+        "no PostgreSQL {} or later was found{}: install it ({install}), or set DATABASE_URL to a server that runs elsewhere",
+        binaries::OLDEST,
+        found_instead(found)
+    )]
+    Missing { found: Vec<u32>, install: &'static str },
+
+    /// `POSTGRES_BIN_DIR` leads astray.
+    #[error(
+        "POSTGRES_BIN_DIR={} {problem}: let it name the folder that holds `initdb` and `postgres` of PostgreSQL {} or later, or unset it",
+        folder.display(), binaries::OLDEST
+    )]
+    BinDir { folder: PathBuf, problem: String },
+
+    /// The cluster was made by a PostgreSQL that is not (or no longer) installed.
+    #[error(
+        "the data in {} are of PostgreSQL {wanted}{}: install PostgreSQL {wanted}, or set POSTGRES_BIN_DIR to its programs, or move the folder away to start anew",
+        data.display(), found_instead(found)
+    )]
+    Version {
+        data: PathBuf,
+        wanted: String,
+        found: Vec<u32>,
+    },
+
+    /// Another of our processes holds the folder.
+    #[error(
+        "{} is in use by {holder}: stop that first, or set USERDOCKS_DATA_DIR to another folder",
+        folder.display()
+    )]
+    Locked { folder: PathBuf, holder: String },
+
+    /// A PostgreSQL nobody of us runs holds the cluster, and did not end while we waited.
+    #[error("another PostgreSQL (process {pid}) runs on {}: stop it (`kill -INT {pid}`) and start again", data.display())]
+    Occupied { data: PathBuf, pid: Pid },
+
+    /// The cluster belongs to another user.
+    #[error(
+        "{} belongs to user {owner}: start as that user or as root, or set USERDOCKS_DATA_DIR to another folder",
+        data.display()
+    )]
+    Foreign { data: PathBuf, owner: String },
+
+    /// PostgreSQL refuses to run as root, and the user it would run as cannot get at the folder.
+    #[error(
+        "PostgreSQL does not run as root, and user {user} cannot reach {}: let others pass through the folders above it (`chmod o+x`), or move it",
+        folder.display()
+    )]
+    Unreachable { folder: PathBuf, user: String },
+
+    /// Neither `postgres` nor `nobody` exists.
+    #[error(
+        "PostgreSQL does not run as root, and there is neither a user `postgres` nor `nobody` to run it as: create one, or start as an ordinary user"
+    )]
+    NoAccount,
+
+    /// No place for the socket.
+    #[error("the path {} is too long for a socket and no temporary folder can take it: set TMPDIR to a folder with a short path, or use another folder", data.display())]
+    Socket { data: PathBuf },
+
+    /// `initdb` failed; `output` is what it said.
+    #[error("initdb could not create a cluster in {} ({status}):\n{output}", data.display())]
+    Initdb {
+        data: PathBuf,
+        status: ExitStatus,
+        output: String,
+    },
+
+    /// The server ended by itself; `tail` is the end of its log.
+    #[error("PostgreSQL ended ({status}); {} ends with:\n{tail}", log.display())]
+    Ended {
+        status: ExitStatus,
+        log: PathBuf,
+        tail: String,
+    },
+
+    /// The server did nothing visible for a minute.
+    #[error("PostgreSQL gave no sign for {} s; {} ends with:\n{tail}", FIRST_SIGN.as_secs(), log.display())]
+    Silent { log: PathBuf, tail: String },
+
+    /// The server claims to be ready but lets nobody in.
+    #[error("PostgreSQL runs but cannot be reached over its socket: {0}")]
+    Connect(sqlx::Error),
+
+    /// The thread that runs the server panicked.
+    #[error("the thread that runs PostgreSQL ended unexpectedly; this is a fault in userdocks")]
+    Supervisor,
+
+    /// The operating system refused.
+    #[error("{what} {}: {source}", path.display())]
+    Io {
+        what: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+}
+
+impl Error {
+    fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
+        let path = path.to_owned();
+        move |source| Self::Io { what, path, source }
+    }
+}
+
+fn found_instead(found: &[u32]) -> String {
+    match found {
+        [] => String::new(),
+        found => {
+            let found: Vec<_> = found.iter().map(u32::to_string).collect();
+            format!(" (only {})", found.join(", "))
+        }
+    }
+}

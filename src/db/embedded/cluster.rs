@@ -1,0 +1,384 @@
+//! The folder of a server: who holds it, where its data are, what has to be true before a server is
+//! started on them, and the start itself. Nothing here is async; it runs on the server's own thread.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{self, Child};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use nix::sys::signal::Signal;
+
+use super::account::Account;
+use super::binaries::Binaries;
+use super::pid_file::{self, LAST_WORDS};
+use super::{BRISK, Durability, Error};
+
+/// Names the socket; no TCP port is opened.
+pub(super) const PORT: u16 = 5432;
+pub(super) const SUPERUSER: &str = "postgres";
+
+/// Where a cluster goes when the server's user cannot reach the folder it was meant for.
+const ELSEWHERE: &str = "/var/lib/userdocks";
+/// The log starts anew when it has outgrown this.
+const LOG_BYTES: u64 = 8 << 20;
+/// `sun_path` of a socket's address, without the final zero.
+const SOCKET_PATH_BYTES: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
+
+/// A cluster that this process holds and that a server can be started on.
+#[derive(Debug)]
+pub(super) struct Cluster {
+    /// Absolute, without symbolic links.
+    pub(super) data: PathBuf,
+    /// The folder of the socket.
+    pub(super) socket: PathBuf,
+    pub(super) log: PathBuf,
+    /// The last server did not end in order.
+    pub(super) crashed: bool,
+    log_file: File,
+    /// Where the log of the latest server starts.
+    log_start: AtomicU64,
+    account: Account,
+    binaries: Binaries,
+    durability: Durability,
+    /// Held until the server is gone. The system frees it if we die.
+    _lock: File,
+}
+
+impl Cluster {
+    /// Takes hold of `folder` and makes sure that there is a cluster in it.
+    pub(super) fn open(folder: &Path, durability: Durability) -> Result<Self, Error> {
+        fs::create_dir_all(folder).map_err(Error::io("cannot create", folder))?;
+        let folder = folder.canonicalize().map_err(Error::io("cannot find", folder))?;
+        let account = Account::of(&data_of(&folder))?;
+        let lock = lock(&folder)?;
+        let binaries = Binaries::find(&data_of(&folder), &account)?;
+        let data = place(&folder, &account, &binaries)?;
+        if !data.join("PG_VERSION").exists() {
+            create(&data, &account, &binaries, durability)?;
+        }
+        let data = data.canonicalize().map_err(Error::io("cannot find", &data))?;
+        let log = folder.join("server.log");
+        Ok(Self {
+            socket: socket_folder(&data, &account, &binaries)?,
+            crashed: data.join("postmaster.pid").exists(),
+            log_file: own_file(&log).map_err(Error::io("cannot open", &log))?,
+            log_start: AtomicU64::new(0),
+            data,
+            log,
+            account,
+            binaries,
+            durability,
+            _lock: lock,
+        })
+    }
+
+    /// Starts a server. It has yet to become ready.
+    pub(super) fn spawn(&self) -> Result<Child, Error> {
+        pid_file::await_previous(&self.data)?;
+        self.bound_log();
+        let log = |error| Error::io("cannot write to", &self.log)(error);
+        self.log_start
+            .store(self.log_file.metadata().map_err(log)?.len(), Ordering::Relaxed);
+        let mut command = self.account.command(
+            &self.binaries.postgres(),
+            &self.data,
+            // Not SIGINT: an orderly shutdown has no bound, and with us gone nobody would set one.
+            Signal::SIGQUIT,
+        );
+        command
+            .arg("-D")
+            .arg(&self.data)
+            .stdout(self.log_file.try_clone().map_err(log)?)
+            .stderr(self.log_file.try_clone().map_err(log)?);
+        for setting in self.settings() {
+            command.arg("-c").arg(setting);
+        }
+        command
+            .spawn()
+            .map_err(Error::io("cannot run", &self.binaries.postgres()))
+    }
+
+    fn settings(&self) -> Vec<OsString> {
+        // A list of names for PostgreSQL, of which this is one.
+        let mut socket = OsString::from("unix_socket_directories=\"");
+        for (index, part) in self
+            .socket
+            .as_os_str()
+            .as_bytes()
+            .split(|byte| *byte == b'"')
+            .enumerate()
+        {
+            socket.push(if index == 0 { "" } else { "\"\"" });
+            socket.push(OsStr::from_bytes(part));
+        }
+        socket.push("\"");
+        let common = [
+            "listen_addresses=",
+            "unix_socket_permissions=0700",
+            "logging_collector=off",
+            "log_destination=stderr",
+            // A failed statement is reported to the client, which logs it.
+            "log_min_messages=log",
+            "log_checkpoints=off",
+        ];
+        let further: &[&str] = match self.durability {
+            Durability::Durable => &["max_connections=100"],
+            Durability::Fast => &[
+                "max_connections=300",
+                "shared_buffers=64MB",
+                "fsync=off",
+                "synchronous_commit=off",
+                "full_page_writes=off",
+            ],
+        };
+        let port = format!("port={PORT}").into();
+        let fixed = common.iter().chain(further).map(OsString::from);
+        [socket, port].into_iter().chain(fixed).collect()
+    }
+
+    /// Empties the log once it is too long: all who write to it append.
+    pub(super) fn bound_log(&self) {
+        if self.log_file.metadata().is_ok_and(|log| log.len() > LOG_BYTES) {
+            // Without it the disk fills a little more; the next look tries again.
+            let _ = self.log_file.set_len(0);
+        }
+    }
+
+    /// The last lines that the latest server logged.
+    pub(super) fn log_tail(&self) -> String {
+        let read = || {
+            let mut log = File::open(&self.log)?;
+            let end = log.metadata()?.len();
+            let start = self.log_start.load(Ordering::Relaxed);
+            let start = if start > end { 0 } else { start }.max(end.saturating_sub(8 << 10));
+            log.seek(SeekFrom::Start(start))?;
+            let mut bytes = Vec::new();
+            log.take(end - start).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        match read() {
+            Ok(bytes) => {
+                let text = String::from_utf8_lossy(&bytes);
+                let lines: Vec<_> = text.lines().collect();
+                lines[lines.len().saturating_sub(15)..].join("\n")
+            }
+            Err::<_, io::Error>(error) => format!("({error})"),
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if self.socket != self.data {
+            // Fails if the server left its socket behind; the next start takes the folder over.
+            let _ = fs::remove_dir(&self.socket);
+        }
+    }
+}
+
+/// Where in `folder` the data are: a folder or a symbolic link to one.
+pub(super) fn data_of(folder: &Path) -> PathBuf {
+    folder.join("data")
+}
+
+/// Opens a file of ours for appending. As root we may be in a folder of somebody else's: no link of
+/// theirs is followed.
+fn own_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .create(true)
+        .read(true)
+        .append(true)
+        .mode(0o644)
+        .custom_flags(nix::libc::O_NOFOLLOW)
+        .open(path)
+}
+
+/// Takes the lock of `folder` and writes our pid into it. Children do not inherit it: std opens
+/// files to be closed on exec.
+fn lock(folder: &Path) -> Result<File, Error> {
+    let path = folder.join("lock");
+    let mut file = own_file(&path).map_err(Error::io("cannot open", &path))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::Error(error)) => return Err(Error::io("cannot lock", &path)(error)),
+        Err(TryLockError::WouldBlock) => {
+            let holder = fs::read_to_string(&path).ok().filter(|pid| !pid.is_empty());
+            let holder = holder.map_or("another process".to_owned(), |pid| {
+                format!("process {}", pid.trim())
+            });
+            return Err(Error::Locked {
+                folder: folder.to_owned(),
+                holder,
+            });
+        }
+    }
+    let write = |file: &mut File| {
+        file.set_len(0)?;
+        writeln!(file, "{}", process::id())
+    };
+    write(&mut file).map_err(Error::io("cannot write to", &path))?;
+    Ok(file)
+}
+
+/// Where the cluster of `folder` is, or is to be created.
+fn place(folder: &Path, account: &Account, binaries: &Binaries) -> Result<PathBuf, Error> {
+    let data = data_of(folder);
+    if let Ok(target) = fs::read_link(&data) {
+        return Ok(folder.join(target));
+    }
+    let place = if data.exists() { &data } else { folder };
+    if can_enter(place, account, binaries) {
+        return Ok(data);
+    }
+    let unreachable = |folder: &Path| Error::Unreachable {
+        folder: folder.to_owned(),
+        user: account.name(),
+    };
+    if data.exists() {
+        return Err(unreachable(&data));
+    }
+    let elsewhere = Path::new(ELSEWHERE);
+    if !elsewhere.exists() {
+        fs::create_dir_all(elsewhere)
+            .and_then(|()| fs::set_permissions(elsewhere, Permissions::from_mode(0o755)))
+            .map_err(Error::io("cannot create", elsewhere))?;
+    }
+    if !can_enter(elsewhere, account, binaries) {
+        return Err(unreachable(elsewhere));
+    }
+    // Whatever an earlier folder of this name left there is not ours to touch.
+    let name = short_hash(folder);
+    let target = (1..1000)
+        .map(|count| {
+            elsewhere.join(if count == 1 {
+                name.clone()
+            } else {
+                format!("{name}-{count}")
+            })
+        })
+        .find(|target| !target.exists())
+        .ok_or_else(|| unreachable(folder))?;
+    symlink(&target, &data).map_err(Error::io("cannot create", &data))?;
+    tracing::info!(
+        "user {} cannot reach {}: the data of PostgreSQL are kept in {}",
+        account.name(),
+        folder.display(),
+        target.display()
+    );
+    Ok(target)
+}
+
+/// Whether the server can work in `folder`, found out by doing it.
+fn can_enter(folder: &Path, account: &Account, binaries: &Binaries) -> bool {
+    *account == Account::Own
+        || account
+            .command(&binaries.postgres(), folder, Signal::SIGKILL)
+            .arg("--version")
+            .output()
+            .is_ok_and(|output| output.status.success())
+}
+
+/// Creates a cluster in `data`, which appears complete or not at all.
+fn create(data: &Path, account: &Account, binaries: &Binaries, durability: Durability) -> Result<(), Error> {
+    tracing::info!("creating a PostgreSQL cluster in {}", data.display());
+    let mut fresh = data.as_os_str().to_owned();
+    fresh.push(".new");
+    let fresh = PathBuf::from(fresh);
+    // Helpers of an initdb that was killed may still be writing into what it left.
+    let deadline = Instant::now() + LAST_WORDS;
+    loop {
+        match fs::remove_dir_all(&fresh) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => break,
+            Err(error) if Instant::now() > deadline => return Err(Error::io("cannot remove", &fresh)(error)),
+            Err(_) => thread::sleep(BRISK),
+            Ok(()) => {}
+        }
+    }
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&fresh)
+        .and_then(|()| account.own(&fresh))
+        .map_err(Error::io("cannot create", &fresh))?;
+    let mut initdb = account.command(&binaries.initdb(), &fresh, Signal::SIGKILL);
+    initdb
+        .args([
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--no-locale",
+            "-U",
+            SUPERUSER,
+            "-D",
+        ])
+        .arg(&fresh)
+        .args((durability == Durability::Fast).then_some("--no-sync"));
+    let output = initdb
+        .output()
+        .map_err(Error::io("cannot run", &binaries.initdb()))?;
+    if !output.status.success() {
+        let output_text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat())
+            .trim()
+            .to_owned();
+        return Err(Error::Initdb {
+            data: data.to_owned(),
+            status: output.status,
+            output: output_text,
+        });
+    }
+    let parent = data.parent().unwrap_or(data);
+    fs::rename(&fresh, data)
+        .and_then(|()| File::open(parent)?.sync_all())
+        .map_err(Error::io("cannot put the new cluster into", data))
+}
+
+/// A folder for the socket that nobody else can enter: the cluster itself, or one in a temporary
+/// folder if its path is too long (or nothing that sqlx can spell).
+fn socket_folder(data: &Path, account: &Account, binaries: &Binaries) -> Result<PathBuf, Error> {
+    let fits = |folder: &Path| {
+        folder
+            .to_str()
+            .is_some_and(|path| path.len() + format!("/.s.PGSQL.{PORT}").len() <= SOCKET_PATH_BYTES)
+    };
+    if fits(data) {
+        return Ok(data.to_owned());
+    }
+    let name = format!("userdocks-{}", short_hash(data));
+    [env::temp_dir(), "/tmp".into()]
+        .into_iter()
+        .filter_map(|folder| folder.canonicalize().ok())
+        .filter(|folder| can_enter(folder, account, binaries))
+        .map(|folder| folder.join(&name))
+        .find(|folder| fits(folder) && make_private(folder, account).is_ok())
+        .ok_or_else(|| Error::Socket {
+            data: data.to_owned(),
+        })
+}
+
+/// Makes `folder` one that only the account can enter. One that exists is taken over only if it
+/// cannot have been put there by anybody else.
+fn make_private(folder: &Path, account: &Account) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let found = folder.symlink_metadata()?;
+            let ours = [Account::Own.uid(), account.uid()].contains(&found.uid());
+            if !(found.is_dir() && ours && found.mode() & 0o777 == 0o700) {
+                return Err(error);
+            }
+        }
+        Err(error) => return Err(error),
+    }
+    account.own(folder)
+}
+
+fn short_hash(path: &Path) -> String {
+    hex::encode(&digest(&SHA256, path.as_os_str().as_bytes()).as_ref()[..8])
+}

@@ -1,0 +1,84 @@
+//! `/invites/{code}`: where the link of an invite leads when the app has no page of its own. Looking (GET,
+//! HEAD) changes nothing, since mail scanners follow links; the button (POST) accepts.
+
+use axum::extract::{RawPathParams, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::AppState;
+use super::error::Error;
+use super::pages::{self, Landing};
+use crate::db::invites::{self, Accepted, Invite};
+use crate::domain::invite::InviteCode;
+use crate::l10n::Texts;
+use crate::mail::worker::texts;
+
+/// Shows what the code is good for.
+pub async fn show(State(state): State<AppState>, path: RawPathParams) -> Response {
+    match look_up(&state, &path).await {
+        Ok(Some((_, invite))) => page(StatusCode::OK, texts_of(&invite), &landing(&invite)),
+        Ok(None) => unknown(),
+        Err(error) => trouble(&error),
+    }
+}
+
+/// Accepts the invite, once.
+pub async fn accept(State(state): State<AppState>, path: RawPathParams) -> Response {
+    let accepted = async {
+        let Some((code, invite)) = look_up(&state, &path).await? else {
+            return Ok(unknown());
+        };
+        let app = invite.app_name.as_str();
+        Ok(match invites::accept(&state.db, &code).await? {
+            Accepted::Now => page(StatusCode::OK, texts_of(&invite), &Landing::Accepted { app }),
+            Accepted::AccountExists => page(StatusCode::OK, texts_of(&invite), &Landing::Member { app }),
+            // It was open a moment ago if at all: what it is now says why.
+            Accepted::No => match look_up(&state, &path).await? {
+                Some((_, invite)) => page(StatusCode::OK, texts_of(&invite), &landing(&invite)),
+                None => unknown(),
+            },
+        })
+    };
+    accepted.await.unwrap_or_else(|error| trouble(&error))
+}
+
+async fn look_up(state: &AppState, path: &RawPathParams) -> Result<Option<(InviteCode, Invite)>, Error> {
+    let Some(code) = path.iter().next().and_then(|(_, code)| InviteCode::parse(code)) else {
+        return Ok(None);
+    };
+    Ok(invites::find(&state.db, &code)
+        .await?
+        .map(|invite| (code, invite)))
+}
+
+fn landing(invite: &Invite) -> Landing<'_> {
+    let app = invite.app_name.as_str();
+    match invite.state {
+        invites::State::Open => Landing::Open {
+            app,
+            inviter: invite.inviter.as_deref(),
+            kind: invite.kind,
+            address: &invite.email,
+        },
+        invites::State::Accepted => Landing::AlreadyAccepted { app },
+        invites::State::Expired => Landing::Expired { app },
+    }
+}
+
+fn texts_of(invite: &Invite) -> &'static Texts {
+    texts(&invite.language, &invite.app_language)
+}
+
+fn unknown() -> Response {
+    page(StatusCode::NOT_FOUND, Texts::of("en"), &Landing::Unknown)
+}
+
+/// A failure, logged, as a page.
+fn trouble(error: &Error) -> Response {
+    error.log();
+    page(error.status().0, Texts::of("en"), &Landing::Trouble)
+}
+
+fn page(status: StatusCode, texts: &'static Texts, landing: &Landing<'_>) -> Response {
+    pages::response(status, pages::landing(texts, landing))
+}

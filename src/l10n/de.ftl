@@ -1,0 +1,63 @@
+direction = ltr
+
+## Dates
+
+date = { $day }. { $month } { $year }, { $time } Uhr (UTC)
+month-1 = Januar
+month-2 = Februar
+month-3 = März
+month-4 = April
+month-5 = Mai
+month-6 = Juni
+month-7 = Juli
+month-8 = August
+month-9 = September
+month-10 = Oktober
+month-11 = November
+month-12 = Dezember
+
+## Both mails
+
+greeting = Guten Tag,
+what-next = Mit einem Klick auf die Schaltfläche nehmen Sie die Einladung an und bestätigen, dass diese E-Mail-Adresse Ihnen gehört.
+what-next-link = Um die Einladung anzunehmen und zu bestätigen, dass diese E-Mail-Adresse Ihnen gehört, öffnen Sie bitte diese Adresse im Browser:
+accept = Einladung annehmen
+link-fallback = Falls die Schaltfläche nicht funktioniert, kopieren Sie bitte diese Adresse in Ihren Browser:
+referral-code = Empfehlungscode: { $code }
+expires = Die Einladung gilt bis zum { $date }.
+unexpected = Sie haben diese E-Mail nicht erwartet? Dann ignorieren Sie sie einfach: Solange Sie nicht zustimmen, geschieht nichts, und es wird kein Konto bestätigt.
+
+## Invite
+
+invite-subject = Ihre Einladung zu { $app }
+invite-subject-from = { $inviter } lädt Sie zu { $app } ein
+invite-preheader = Bestätigen Sie Ihre E-Mail-Adresse, und schon kann es losgehen.
+invite-what = Sie wurden zu { $app } eingeladen.
+invite-what-from = { $inviter } hat Sie zu { $app } eingeladen.
+
+## Referral
+
+referral-subject = { $app } wurde Ihnen empfohlen
+referral-subject-from = { $inviter } empfiehlt Ihnen { $app }
+referral-preheader = Schauen Sie vorbei – es dauert nur einen Moment.
+referral-what = Jemand, der { $app } nutzt, meint, dass es auch Ihnen gefallen wird, und lädt Sie ein.
+referral-what-from = { $inviter } nutzt { $app }, meint, dass es auch Ihnen gefallen wird, und lädt Sie ein.
+
+## The page behind the link
+
+open-heading = Willkommen bei { $app }
+open-address = Diese Einladung ging an { $address }.
+open-note = Mit der Annahme bestätigen Sie, dass diese E-Mail-Adresse Ihnen gehört.
+unexpected-page = Sie haben diese Einladung nicht erwartet? Dann schließen Sie einfach diese Seite: Es geschieht nichts.
+accepted-heading = Vielen Dank!
+accepted-text = Ihre E-Mail-Adresse ist bestätigt. Willkommen bei { $app } – Sie können diese Seite nun schließen.
+already-heading = Bereits angenommen
+already-text = Sie haben diese Einladung zu { $app } schon angenommen. Es ist nichts weiter zu tun.
+expired-heading = Diese Einladung ist abgelaufen
+expired-text = Bitte lassen Sie sich eine neue Einladung zu { $app } schicken.
+unknown-heading = Dieser Link funktioniert nicht
+unknown-text = Vielleicht ist er unvollständig, oder die Einladung wurde zurückgezogen. Bitte prüfen Sie, ob Sie die ganze Adresse aus der E-Mail geöffnet haben.
+member-heading = Sie haben bereits ein Konto
+member-text = Diese E-Mail-Adresse gehört schon zu einem Konto bei { $app }. Melden Sie sich einfach wie gewohnt an.
+trouble-heading = Bitte versuchen Sie es gleich noch einmal
+trouble-text = Auf unserer Seite funktioniert gerade etwas nicht. Ihre Einladung ist nicht verloren.

@@ -1,0 +1,226 @@
+//! What people read, in their language: one Fluent file a language, embedded. To add a language, add its
+//! file and its line in [`LANGUAGES`] and `SOURCES`; the tests below say what the file lacks.
+//!
+//! A text is plain text, never markup. What fills its variables is data: [`Texts::get`] puts it in as it
+//! is, [`Texts::rich`] escapes it for HTML.
+
+use std::sync::LazyLock;
+
+use fluent_bundle::concurrent::FluentBundle;
+use fluent_bundle::{FluentArgs, FluentResource};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use minijinja::value::{Kwargs, Value};
+use minijinja::{Error, ErrorKind, HtmlEscape};
+use unic_langid::LanguageIdentifier;
+
+/// The languages there are texts in, as BCP 47 tags; the first is the one to fall back on.
+pub const LANGUAGES: &[&str] = &["en", "de"];
+
+/// The files, in the order of [`LANGUAGES`].
+const SOURCES: [&str; LANGUAGES.len()] = [include_str!("en.ftl"), include_str!("de.ftl")];
+
+static TEXTS: LazyLock<Vec<Texts>> = LazyLock::new(|| {
+    LANGUAGES
+        .iter()
+        .zip(SOURCES)
+        .map(|(language, source)| Texts::read(language, source))
+        .collect()
+});
+
+/// The texts of one language.
+pub struct Texts {
+    language: &'static str,
+    bundle: FluentBundle<FluentResource>,
+}
+
+impl Texts {
+    /// The texts of `language`, one of [`LANGUAGES`]; of the first of them if it is none.
+    #[must_use]
+    pub fn of(language: &str) -> &'static Self {
+        TEXTS
+            .iter()
+            .find(|texts| texts.language == language)
+            .unwrap_or(&TEXTS[0])
+    }
+
+    /// The files are part of the program: the tests read each strictly, so that nothing can go wrong here.
+    fn read(language: &'static str, source: &str) -> Self {
+        let tag: LanguageIdentifier = language.parse().unwrap_or_default();
+        let mut bundle = FluentBundle::new_concurrent(vec![tag]);
+        bundle.set_use_isolating(false);
+        let resource = FluentResource::try_new(source.to_owned()).unwrap_or_else(|(good, _)| good);
+        bundle.add_resource_overriding(resource);
+        Self { language, bundle }
+    }
+
+    /// The BCP 47 tag, for `lang` and `Content-Language`.
+    #[must_use]
+    pub fn language(&self) -> &'static str {
+        self.language
+    }
+
+    /// The direction of the script, `ltr` or `rtl`, for `dir`.
+    #[must_use]
+    pub fn dir(&self) -> &'static str {
+        if self.get("direction", &[]) == "rtl" {
+            "rtl"
+        } else {
+            "ltr"
+        }
+    }
+
+    /// The text `id` with `args` filled in, as plain text. A slip (an unknown id, a variable that is
+    /// missing) is logged and leaves its name in the text.
+    #[must_use]
+    pub fn get(&self, id: &str, args: &[(&str, &str)]) -> String {
+        self.format(id, args.iter().copied())
+            .unwrap_or_else(|(text, slip)| {
+                tracing::error!(language = self.language, id, slip, "a text is wrong");
+                text
+            })
+    }
+
+    /// A moment in words, to the minute, UTC.
+    #[must_use]
+    pub fn date(&self, moment: Timestamp) -> String {
+        let utc = moment.to_zoned(TimeZone::UTC);
+        let time = utc.strftime("%H:%M").to_string();
+        let month = self.get(&format!("month-{}", utc.month()), &[]);
+        let (day, year) = (utc.day().to_string(), utc.year().to_string());
+        self.get(
+            "date",
+            &[("day", &day), ("month", &month), ("year", &year), ("time", &time)],
+        )
+    }
+
+    /// The function a template calls as `t("id", name=value)`: plain text, to be escaped by the template.
+    #[must_use]
+    pub fn plain(&'static self) -> Value {
+        self.function(|value| value, Value::from)
+    }
+
+    /// The function an HTML template calls as `rich("id", name=value)`: HTML, in which each value is
+    /// escaped and kept from turning the direction of what surrounds it.
+    #[must_use]
+    pub fn rich(&'static self) -> Value {
+        self.function(
+            |value| format!("<bdi>{}</bdi>", HtmlEscape(&value)),
+            Value::from_safe_string,
+        )
+    }
+
+    fn function(&'static self, value: fn(String) -> String, text: fn(String) -> Value) -> Value {
+        Value::from_function(move |id: &str, named: Kwargs| {
+            let args: Vec<_> = named
+                .args()
+                .map(|name| Ok((name, value(named.get(name)?))))
+                .collect::<Result<_, Error>>()?;
+            self.format(id, args.iter().map(|(name, value)| (*name, value.as_str())))
+                .map(text)
+                .map_err(|(_, slip)| Error::new(ErrorKind::InvalidOperation, slip))
+        })
+    }
+
+    /// # Errors
+    /// What could be said, and what was wrong.
+    fn format<'a>(
+        &self,
+        id: &str,
+        args: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Result<String, (String, String)> {
+        let Some(pattern) = self.bundle.get_message(id).and_then(|message| message.value()) else {
+            return Err((id.to_owned(), format!("there is no text {id}")));
+        };
+        let args: FluentArgs = args.collect();
+        let mut slips = Vec::new();
+        let text = self
+            .bundle
+            .format_pattern(pattern, Some(&args), &mut slips)
+            .into_owned();
+        match slips.first() {
+            None => Ok(text),
+            Some(slip) => Err((text, format!("text {id}: {slip}"))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+
+    /// The variables of each text of a file.
+    fn variables(source: &str) -> BTreeMap<String, BTreeSet<String>> {
+        let mut all = BTreeMap::<String, BTreeSet<String>>::new();
+        let mut id = String::new();
+        for line in source.lines().filter(|line| !line.starts_with('#')) {
+            if let Some((name, _)) = line.split_once(" = ")
+                && !line.starts_with(' ')
+            {
+                name.clone_into(&mut id);
+                assert!(all.insert(id.clone(), BTreeSet::new()).is_none(), "{id} twice");
+            }
+            for part in line.split('$').skip(1) {
+                let end = part
+                    .find(|c: char| !c.is_ascii_alphanumeric() && c != '-')
+                    .unwrap_or(part.len());
+                all.entry(id.clone()).or_default().insert(part[..end].to_owned());
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn every_language_has_every_text_with_the_same_variables() {
+        let english = variables(SOURCES[0]);
+        for (language, source) in LANGUAGES.iter().zip(SOURCES) {
+            assert_eq!(variables(source), english, "{language}");
+            let resource = FluentResource::try_new(source.to_owned()).map_err(|(_, errors)| errors);
+            assert!(
+                resource.is_ok_and(|read| read.entries().count() == english.len()),
+                "{language}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_text_can_be_said_and_holds_no_markup() {
+        for language in LANGUAGES {
+            let texts = Texts::of(language);
+            assert_eq!(texts.language(), *language);
+            for (id, names) in variables(SOURCES[0]) {
+                let text = texts
+                    .format(&id, names.iter().map(|name| (name.as_str(), "x")))
+                    .unwrap();
+                assert!(
+                    !text.contains(['<', '>', '&', '"', '\'', '{']),
+                    "{language} {id}: {text}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_language_without_texts_gets_the_first() {
+        assert_eq!(Texts::of("tlh").language(), "en");
+        assert_eq!(Texts::of("de").language(), "de");
+    }
+
+    #[test]
+    fn a_slip_is_no_panic() {
+        assert_eq!(Texts::of("en").get("no-such-text", &[]), "no-such-text");
+        assert_eq!(
+            Texts::of("en").get("invite-what", &[]),
+            "You have been invited to {$app}."
+        );
+    }
+
+    #[test]
+    fn dates_are_in_words() {
+        let moment: Timestamp = "2026-03-09T07:05:59+02:00".parse().unwrap();
+        assert_eq!(Texts::of("en").date(moment), "9 March 2026, 05:05 (UTC)");
+        assert_eq!(Texts::of("de").date(moment), "9. März 2026, 05:05 Uhr (UTC)");
+    }
+}

@@ -1,0 +1,149 @@
+//! Names that somebody typed, made fit to stand in a sentence of ours: in a subject, a plain text, a page.
+//!
+//! A name stays what its owner wrote, but cannot be a second line or header, turn the direction of the
+//! text around it, be endless, or become a link: mail programs make one of anything like `evil.example`.
+//! A person's name rarely needs a dot inside a word, so a space after it breaks the link in every program.
+//! The name of an app may well be a domain (`crates.io`), and the operator chose it, so there the break
+//! is a pair of zero-width non-joiners, which are not seen.
+
+/// Characters of a name that are kept at most.
+const LENGTH: usize = 80;
+
+/// The name of a person; empty if nothing readable is left.
+#[must_use]
+pub fn person(name: &str) -> String {
+    readable(&break_links(name, ". "))
+}
+
+/// The name of an app; empty if nothing readable is left.
+#[must_use]
+pub fn app(name: &str) -> String {
+    readable(&break_links(name, "\u{200c}.\u{200c}"))
+}
+
+/// One line without what cannot be seen, shortened.
+fn readable(name: &str) -> String {
+    let seen: String = name
+        .chars()
+        .map(|c| {
+            if c.is_control() || c.is_whitespace() {
+                ' '
+            } else {
+                c
+            }
+        })
+        .filter(|c| !is_invisible(*c))
+        .collect();
+    let mut line = seen
+        .split(' ')
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ");
+    if line.chars().all(|c| c == ' ' || is_joiner(c)) {
+        return String::new();
+    }
+    if let Some((end, _)) = line.char_indices().nth(LENGTH) {
+        line.truncate(end);
+        while line.ends_with(|c| c == ' ' || is_joiner(c)) {
+            line.pop();
+        }
+        line.push('…');
+    }
+    line
+}
+
+/// What Persian, Hindi and emoji are written with, though it is not seen.
+fn is_joiner(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}')
+}
+
+/// Marks that steer or hide text: directions, isolates, zero-width spaces, tags, fillers.
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}' | '\u{200e}'
+        | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}'
+        | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Replaces each dot that could be the dot of a host name, and every `://`.
+fn break_links(name: &str, dot: &str) -> String {
+    let name: String = name.chars().filter(|c| !is_invisible(*c)).collect();
+    let name = name.replace("://", ": //");
+    let mut broken = String::with_capacity(name.len());
+    let mut before = ' ';
+    for (at, c) in name.char_indices() {
+        let after = &name[at + c.len_utf8()..];
+        // The last three are what IDNA reads as a dot (RFC 3490, section 3.1).
+        if matches!(c, '.' | '。' | '．' | '｡') && before.is_alphanumeric() && is_label(after) {
+            broken.push_str(dot);
+        } else {
+            broken.push(c);
+        }
+        if !is_joiner(c) {
+            before = c;
+        }
+    }
+    broken
+}
+
+/// Whether the text starts as the label of a host name does: two characters or more, a letter among them.
+fn is_label(text: &str) -> bool {
+    let label = || {
+        text.chars()
+            .filter(|c| !is_joiner(*c))
+            .take_while(|c| c.is_alphanumeric() || *c == '-')
+    };
+    label().nth(1).is_some() && label().any(char::is_alphabetic)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_name_stays() {
+        for name in [
+            "Ada Lovelace",
+            "Zoë O’Hara-Müller",
+            "J.R.R. Tolkien",
+            "李小龍",
+            "علی\u{200c}رضا",
+            "👩\u{200d}🚀 Jo",
+            "No. 5",
+            "v2.10",
+        ] {
+            assert_eq!(person(name), name);
+            assert_eq!(app(name), name);
+        }
+    }
+
+    #[test]
+    fn no_name_is_a_link() {
+        for (typed, read) in [
+            ("Click http://evil.example/x", "Click http: //evil. example/x"),
+            ("www.evil.example", "www. evil. example"),
+            ("ada@evil.example", "ada@evil. example"),
+            ("evil。example", "evil. example"),
+            ("evil\u{200d}.\u{200c}example", "evil\u{200d}. \u{200c}example"),
+            ("ev\u{200b}il.\u{2060}example", "evil. example"),
+            ("xn--80ak.xn--p1ai", "xn--80ak. xn--p1ai"),
+        ] {
+            assert_eq!(person(typed), read);
+        }
+        assert_eq!(app("crates.io"), "crates\u{200c}.\u{200c}io");
+    }
+
+    #[test]
+    fn a_name_is_one_line_in_one_direction() {
+        assert_eq!(person("Ada\r\nBcc: x@y\0z\u{2028}!"), "Ada Bcc: x@y z !");
+        assert_eq!(person("\u{202e}adA\u{2066}\u{200f}"), "adA");
+        assert_eq!(person(" \u{3164}\u{200d}\t"), "");
+    }
+
+    #[test]
+    fn a_long_name_is_shortened() {
+        assert_eq!(person(&"x".repeat(80)), "x".repeat(80));
+        assert_eq!(person(&"ä".repeat(300)), format!("{}…", "ä".repeat(80)));
+        assert_eq!(person(&"ab ".repeat(300)).chars().count(), 81);
+    }
+}

@@ -1,0 +1,172 @@
+//! Where a rendered mail goes: to an SMTP server, or in a trial into a folder.
+//!
+//! The question that [`Refusal`] answers is whether this mail can still arrive. Permanent is only what the
+//! server says about the mail itself; trouble with the network, TLS, our login or our standing passes,
+//! or is mended by the operator, and must lose no mail.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+use lettre::Message;
+use lettre::transport::smtp;
+
+pub use self::server::Server;
+use super::mailbox;
+
+mod server;
+
+/// Bytes kept of what a server answers.
+const REPLY_LENGTH: usize = 500;
+
+/// A way for mails to leave.
+#[derive(Clone, Debug)]
+pub enum Transport {
+    /// An SMTP server.
+    Smtp(Arc<Server>),
+    /// A folder that takes each mail as a file `<message id>.eml`.
+    Folder(PathBuf),
+}
+
+/// Why a mail has not been taken: the reply of the server (code, enhanced code, text) or what went wrong
+/// on the way to it; one line, at most 500 bytes, without credentials.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Worth another try.
+    #[error("{0}")]
+    Temporary(String),
+    /// The server will never take this mail.
+    #[error("{0}")]
+    Permanent(String),
+}
+
+/// What is wrong with the URL of an SMTP server. Never contains the password.
+#[derive(Debug, thiserror::Error)]
+pub enum UrlError {
+    /// It does not have the form.
+    #[error("expected smtp://host, smtps://host or smtp://user:password@host:port?tls=required: {0}")]
+    Form(&'static str),
+    /// TLS cannot be set up, such as with no certificate authorities on this machine.
+    #[error("TLS for the SMTP server: {0}")]
+    Tls(smtp::Error),
+}
+
+impl Transport {
+    /// An SMTP server by its URL: `smtp://` is plain (port 25); with `?tls=required` (STARTTLS) or
+    /// `?tls=opportunistic` port 587; `smtps://` TLS from the first byte, port 465. Login as
+    /// `user:password@`, percent-encoded. A path is the name to greet with; else the host's name, if it
+    /// has a domain.
+    ///
+    /// `timeout` bounds each whole [`Transport::send`]; at most `connections` are open at a time, and are
+    /// kept for the mails that follow.
+    ///
+    /// # Errors
+    /// See [`UrlError`].
+    pub fn smtp(url: &str, timeout: Duration, connections: u32) -> Result<Self, UrlError> {
+        Ok(Self::Smtp(Arc::new(Server::new(url, timeout, connections)?)))
+    }
+
+    /// Sends one mail. Two calls with one `message_id` send twice by SMTP, and once into a folder.
+    /// Dropping the future closes the connection.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    pub async fn send(&self, message: &Message, message_id: &str) -> Result<String, Refusal> {
+        match self {
+            Self::Smtp(server) => server.send(message).await,
+            Self::Folder(folder) => {
+                let (folder, name, bytes) = (folder.clone(), file_name(message_id), message.formatted());
+                let written = tokio::task::spawn_blocking(move || write(&folder, &name, &bytes)).await;
+                match written.map_err(std::io::Error::other).flatten() {
+                    Ok(()) => Ok("250 written to mailbox".to_owned()),
+                    Err(error) => Err(Refusal::Temporary(one_line(&format!("mailbox folder: {error}")))),
+                }
+            }
+        }
+    }
+}
+
+/// The file of a mail: its id where that is a plain file name, else what is left of it and a hash.
+fn file_name(message_id: &str) -> String {
+    let id = message_id.trim_start_matches('<').trim_end_matches('>');
+    let name = format!("{id}.eml");
+    if !id.is_empty() && mailbox::is_name(&name) {
+        return name;
+    }
+    let left: String = id.chars().filter(char::is_ascii_alphanumeric).take(40).collect();
+    let hash = hex::encode(digest::digest(&digest::SHA256, id.as_bytes()));
+    format!("{left}_{}.eml", &hash[..32])
+}
+
+/// A file that is there is whole and on disk.
+fn write(folder: &Path, name: &str, bytes: &[u8]) -> std::io::Result<()> {
+    static WRITES: AtomicU64 = AtomicU64::new(0);
+    let write = WRITES.fetch_add(1, Ordering::Relaxed);
+    let part = folder.join(format!(".{}-{write}.part", std::process::id()));
+    std::fs::create_dir_all(folder)?;
+    let written = std::fs::File::create(&part)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| std::fs::rename(&part, folder.join(name)));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&part);
+        return written;
+    }
+    std::fs::File::open(folder)?.sync_all()
+}
+
+/// One line of bounded length, without control characters.
+fn one_line(text: &str) -> String {
+    let mut line = text
+        .split(|c: char| c.is_control() || c == ' ')
+        .filter(|word| !word.is_empty())
+        .fold(String::new(), |mut line, word| {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line + word
+        });
+    line.truncate(line.floor_char_boundary(REPLY_LENGTH));
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_makes_one_plain_file_name() {
+        assert_eq!(
+            file_name("<0195-aa.B_c@id.example>"),
+            "0195-aa.B_c@id.example.eml"
+        );
+        for hostile in [
+            "",
+            "<>",
+            "../../etc/passwd",
+            ".hidden",
+            "a/b",
+            "a\0b",
+            "ü",
+            &"x".repeat(300),
+        ] {
+            let name = file_name(hostile);
+            assert!(
+                name.len() <= 80 && !name.starts_with('.') && !name.contains(['/', '\0']),
+                "{name}"
+            );
+        }
+        assert_ne!(file_name("a/b"), file_name("a\\b"));
+    }
+
+    #[test]
+    fn a_reply_is_one_bounded_line() {
+        assert_eq!(
+            one_line("550 5.1.1\r\n no\tsuch\u{1b}[2J user "),
+            "550 5.1.1 no such [2J user"
+        );
+        assert_eq!(one_line(&"ä".repeat(400)), "ä".repeat(250));
+    }
+}

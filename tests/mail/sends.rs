@@ -1,0 +1,377 @@
+//! What becomes of a mail.
+
+use std::process::Command;
+use std::time::Duration;
+
+use mail_parser::MessageParser;
+use userdocks::domain::invite::Kind;
+use userdocks::mail::transport::{Refusal, Transport};
+
+use crate::smtp::{Act, Encryption, Seen, Smtp, Stage};
+use crate::{ID, invitation, mail};
+
+const LONG: Duration = Duration::from_secs(20);
+const SHORT: Duration = Duration::from_millis(300);
+
+fn transport(url: &str, timeout: Duration) -> Transport {
+    Transport::smtp(url, timeout, 2).unwrap()
+}
+
+async fn send(transport: &Transport) -> Result<String, Refusal> {
+    let message = mail(&invitation(Kind::Invite, "en"));
+    tokio::time::timeout(LONG * 2, transport.send(&message, ID))
+        .await
+        .unwrap()
+}
+
+fn temporary(text: &str) -> Result<String, Refusal> {
+    Err(Refusal::Temporary(text.to_owned()))
+}
+
+#[track_caller]
+fn assert_temporary(answer: &Result<String, Refusal>, part: &str) {
+    assert!(
+        matches!(answer, Err(Refusal::Temporary(text)) if text.contains(part)),
+        "{answer:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_mail_arrives_as_it_was_written() {
+    let server = Smtp::start().await;
+    let to = transport(&server.url(), LONG);
+    let message = mail(&invitation(Kind::Referral, "de"));
+    assert_eq!(to.send(&message, ID).await.unwrap(), "250 2.0.0 Ok: queued");
+    let mails = server.wait_for(1, LONG).await;
+    assert_eq!(
+        (mails[0].from.as_str(), mails[0].to.as_slice()),
+        ("no-reply@id.example", &["ada@recipient.example".to_owned()][..])
+    );
+    assert_eq!(
+        mails[0].raw.trim_ascii_end(),
+        message.formatted().trim_ascii_end()
+    );
+    let read = MessageParser::new().parse(&mails[0].raw).unwrap();
+    assert_eq!(read.subject(), Some("Zoë O’Hara empfiehlt Ihnen Müller & Söhne"));
+    assert_eq!(
+        read.from().unwrap().first().unwrap().name(),
+        Some("Müller & Söhne")
+    );
+    assert_eq!(read.message_id(), Some("0195c0de@id.example"));
+    assert!(
+        read.body_text(0)
+            .unwrap()
+            .contains("Zoë O’Hara nutzt Müller & Söhne")
+    );
+}
+
+#[tokio::test]
+async fn the_reply_decides() {
+    use Stage::{Auth, Data, Ehlo, Final, Greeting, Mail, Rcpt};
+    let server = Smtp::with(Encryption::None, Some(("ada", "s3cret pass"))).await;
+    let url = server.url().replace("://", "://ada:s3cret%20pass@");
+    for (stage, reply, permanent) in [
+        (Greeting, "421 4.3.2 shutting down", false),
+        (Greeting, "554 no mail from you", false),
+        (Ehlo, "550 who are you", false),
+        (Auth, "454 4.7.0 later", false),
+        (Auth, "535 5.7.8 no", false),
+        (Auth, "550 5.0.0 no", false),
+        (Mail, "451 4.3.0 later", false),
+        (Mail, "530 5.7.0 login first", false),
+        (Mail, "550 5.7.25 no reverse DNS", false),
+        (Mail, "553 5.1.8 not your address", true),
+        (Rcpt, "450 4.2.1 greylisted", false),
+        (Rcpt, "550 5.1.1 no such user", true),
+        (Data, "452 4.3.1 no room", false),
+        (Data, "554 5.5.1 no valid recipients", true),
+        (Final, "451 4.3.0 later", false),
+        (Final, "521 5.3.2 no mail here", false),
+        (Final, "554 5.7.1 spam", true),
+    ] {
+        server.refuse(stage, reply);
+        let refusal = if permanent {
+            Refusal::Permanent
+        } else {
+            Refusal::Temporary
+        };
+        let answer = send(&transport(&url, LONG)).await;
+        assert_eq!(answer, Err(refusal(reply.to_owned())), "{stage:?} {reply}");
+    }
+    assert_eq!(server.mails().len(), 0);
+}
+
+#[tokio::test]
+async fn a_long_reply_is_kept_whole_but_bounded() {
+    let server = Smtp::start().await;
+    server.refuse(
+        Stage::Rcpt,
+        "550-5.1.1 The account\r\n550-5.1.1 does not\r\n550 5.1.1 \u{1b}[31mexist.",
+    );
+    let answer = send(&transport(&server.url(), LONG)).await;
+    assert_eq!(
+        answer,
+        Err(Refusal::Permanent(
+            "550 5.1.1 The account does not [31mexist.".into()
+        ))
+    );
+    server.refuse(Stage::Rcpt, &format!("550 {}", "x".repeat(700)));
+    let answer = send(&transport(&server.url(), LONG)).await;
+    assert_eq!(
+        answer,
+        Err(Refusal::Permanent(format!("550 {}", "x".repeat(496))))
+    );
+}
+
+#[tokio::test]
+async fn a_password_is_never_told() {
+    let server = Smtp::with(Encryption::None, Some(("ada", "s3cret pass"))).await;
+    server.refuse(
+        Stage::Auth,
+        "500 what is AUTH PLAIN AGFkYQBzM2NyZXQgcGFzcw== (s3cret pass)",
+    );
+    let answer = send(&transport(
+        &server.url().replace("://", "://ada:s3cret%20pass@"),
+        LONG,
+    ))
+    .await;
+    assert_eq!(answer, temporary("500 what is AUTH PLAIN *** (***)"));
+}
+
+#[tokio::test]
+async fn a_conversation_that_breaks_off_is_tried_again() {
+    let server = Smtp::start().await;
+    for stage in [
+        Stage::Greeting,
+        Stage::Ehlo,
+        Stage::Mail,
+        Stage::Rcpt,
+        Stage::Data,
+        Stage::Final,
+    ] {
+        server.script(move |seen| (seen.stage == stage).then_some(Act::Close));
+        assert_temporary(&send(&transport(&server.url(), LONG)).await, "");
+    }
+    assert_eq!(server.mails().len(), 0);
+    server.script(|seen| (seen.stage == Stage::Final).then_some(Act::TakeAndClose));
+    assert_temporary(&send(&transport(&server.url(), LONG)).await, "");
+    assert_eq!(server.mails().len(), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_says_nothing_is_left() {
+    let server = Smtp::start().await;
+    for stage in [
+        Stage::Greeting,
+        Stage::Ehlo,
+        Stage::Mail,
+        Stage::Data,
+        Stage::Final,
+    ] {
+        server.script(move |seen| (seen.stage == stage).then_some(Act::Hang));
+        let answer = send(&transport(&server.url(), SHORT)).await;
+        assert_eq!(answer, temporary("no final reply of localhost within 300ms"));
+    }
+}
+
+#[tokio::test]
+async fn a_connection_cut_off_by_a_time_out_is_not_used_again() {
+    let server = Smtp::start().await;
+    let to = transport(&server.url(), Duration::from_secs(3));
+    server.script(|seen| (seen.stage == Stage::Final && seen.connection == 1).then_some(Act::Hang));
+    assert_temporary(&send(&to).await, "no final reply");
+    assert_eq!(send(&to).await, Ok("250 2.0.0 Ok: queued".into()));
+    assert_eq!(server.connections(), 2);
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_is_tried_again() {
+    let server = Smtp::start().await;
+    let url = server.url();
+    drop(server);
+    assert_temporary(&send(&transport(&url, LONG)).await, "onnection");
+}
+
+#[tokio::test]
+async fn connections_are_used_again() {
+    let server = Smtp::start().await;
+    let to = transport(&server.url(), LONG);
+    for _ in 0..3 {
+        send(&to).await.unwrap();
+    }
+    assert_eq!(server.connections(), 1);
+    server.refuse(Stage::Rcpt, "550 5.1.1 no such user");
+    send(&to).await.unwrap_err();
+    server.script(|_| None);
+    send(&to).await.unwrap();
+    assert_eq!((server.connections(), server.mails().len()), (1, 4));
+}
+
+#[tokio::test]
+async fn a_connection_that_the_server_closed_is_no_failure() {
+    let server = Smtp::start().await;
+    let to = transport(&server.url(), LONG);
+    send(&to).await.unwrap();
+    server.close_connections().await;
+    send(&to).await.unwrap();
+    assert_eq!((server.connections(), server.mails().len()), (2, 2));
+    server.script(|seen| {
+        (seen.stage == Stage::Rset).then(|| Act::Reply("421 4.4.2 idle for too long".to_owned()))
+    });
+    send(&to).await.unwrap();
+    assert_eq!((server.connections(), server.mails().len()), (3, 3));
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_hangs_is_no_failure() {
+    let server = Smtp::start().await;
+    let to = transport(&server.url(), Duration::from_secs(4));
+    send(&to).await.unwrap();
+    server.script(|seen| (seen.stage == Stage::Rset).then_some(Act::Hang));
+    send(&to).await.unwrap();
+    assert_eq!((server.connections(), server.mails().len()), (2, 2));
+}
+
+#[tokio::test]
+async fn no_more_connections_than_allowed() {
+    let server = Smtp::start().await;
+    let to = transport(&server.url(), LONG);
+    let message = mail(&invitation(Kind::Invite, "en"));
+    let all = futures_util::future::join_all((0..20).map(|_| to.send(&message, ID))).await;
+    assert!(all.iter().all(Result::is_ok), "{all:?}");
+    assert_eq!((server.connections(), server.mails().len()), (2, 20));
+}
+
+#[tokio::test]
+async fn a_login_is_used_and_a_wrong_one_loses_no_mail() {
+    let server = Smtp::with(Encryption::None, Some(("ada@x", "p:w/ü%"))).await;
+    let right = server.url().replace("://", "://ada%40x:p%3Aw%2F%C3%BC%25@");
+    assert_eq!(
+        send(&transport(&right, LONG)).await,
+        Ok("250 2.0.0 Ok: queued".into())
+    );
+    let wrong = server.url().replace("://", "://ada%40x:wrong@");
+    let refused = temporary("535 5.7.8 Authentication credentials invalid");
+    assert_eq!(send(&transport(&wrong, LONG)).await, refused);
+    let none = send(&transport(&server.url(), LONG)).await;
+    assert_eq!(none, temporary("530 5.7.0 Authentication required"));
+    assert_eq!(server.mails().len(), 1);
+}
+
+#[tokio::test]
+async fn nothing_leaves_in_clear_where_tls_is_required() {
+    let plain = Smtp::start().await;
+    let url = format!("{}?tls=required", plain.url().replace("://", "://ada:s3cret@"));
+    assert_temporary(&send(&transport(&url, LONG)).await, "STARTTLS");
+    let refusing = Smtp::with(Encryption::StartTls, None).await;
+    refusing.refuse(Stage::StartTls, "454 4.7.0 TLS not available");
+    let url = format!("{}?tls=required", refusing.url());
+    assert_eq!(
+        send(&transport(&url, LONG)).await,
+        temporary("454 4.7.0 TLS not available")
+    );
+    for server in [plain, refusing] {
+        let said = server.commands();
+        assert!(
+            said.iter().all(|line| ["EHLO", "STARTTLS", "QUIT"]
+                .iter()
+                .any(|verb| line.starts_with(verb))),
+            "{said:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_nobody_vouches_for_is_refused() {
+    for (encryption, mode) in [
+        (Encryption::StartTls, "?tls=required"),
+        (Encryption::StartTls, "?tls=opportunistic"),
+        (Encryption::Implicit, ""),
+    ] {
+        let server = Smtp::with(encryption, None).await;
+        let url = format!("{}{mode}", server.url());
+        assert_temporary(&send(&transport(&url, LONG)).await, "invalid peer certificate");
+        assert_eq!(server.mails().len(), 0);
+        assert!(!server.commands().iter().any(|line| line.starts_with("MAIL")));
+    }
+}
+
+#[tokio::test]
+async fn opportunistic_tls_does_without() {
+    let server = Smtp::start().await;
+    send(&transport(&format!("{}?tls=opportunistic", server.url()), LONG))
+        .await
+        .unwrap();
+    assert_eq!(server.mails().len(), 1);
+}
+
+/// The authorities to trust come from the machine, so a process with other ones has to send.
+#[tokio::test]
+async fn a_certificate_that_the_machine_trusts_is_good() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = folder.path().join("ca.pem");
+    for (encryption, mode) in [
+        (Encryption::StartTls, "?tls=required"),
+        (Encryption::Implicit, ""),
+    ] {
+        let server = Smtp::with(encryption, Some(("ada", "s3cret"))).await;
+        std::fs::write(&authority, server.authority()).unwrap();
+        let url = format!("{}{mode}", server.url().replace("://", "://ada:s3cret@"));
+        let authority = authority.clone();
+        let sent = tokio::task::spawn_blocking(move || {
+            Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "sends::send_one_mail_to_url", "--ignored"])
+                .env("SSL_CERT_FILE", authority)
+                .env("URL", url)
+                .output()
+                .unwrap()
+        });
+        let sent = sent.await.unwrap();
+        assert!(sent.status.success(), "{}", String::from_utf8_lossy(&sent.stdout));
+        let mails = server.wait_for(1, LONG).await;
+        assert!(mails[0].encrypted);
+    }
+}
+
+#[tokio::test]
+#[ignore = "a_certificate_that_the_machine_trusts_is_good runs it"]
+async fn send_one_mail_to_url() {
+    let url = std::env::var("URL").unwrap();
+    send(&transport(&url, LONG)).await.unwrap();
+}
+
+#[tokio::test]
+async fn attempts_are_told_apart_by_recipient() {
+    let server = Smtp::start().await;
+    server.script(|seen: &Seen| {
+        (seen.stage == Stage::Rcpt && seen.attempt < 3 && seen.recipient == "ada@recipient.example")
+            .then(|| Act::Reply("450 4.2.1 greylisted".to_owned()))
+    });
+    let to = transport(&server.url(), LONG);
+    let answers = [send(&to).await, send(&to).await, send(&to).await];
+    let grey = temporary("450 4.2.1 greylisted");
+    assert_eq!(answers, [grey.clone(), grey, Ok("250 2.0.0 Ok: queued".into())]);
+}
+
+#[tokio::test]
+async fn a_folder_takes_each_mail_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let to = Transport::Folder(folder.path().join("mail"));
+    let message = mail(&invitation(Kind::Invite, "en"));
+    for _ in 0..2 {
+        assert_eq!(to.send(&message, ID).await, Ok("250 written to mailbox".into()));
+    }
+    let files: Vec<_> = std::fs::read_dir(folder.path().join("mail"))
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .collect();
+    assert_eq!(files, [folder.path().join("mail/0195c0de@id.example.eml")]);
+    assert_eq!(std::fs::read(&files[0]).unwrap(), message.formatted());
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_written_is_tried_again() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let to = Transport::Folder(file.path().join("mail"));
+    assert_temporary(&send(&to).await, "mailbox folder: ");
+}
