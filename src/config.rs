@@ -185,17 +185,13 @@ impl Config {
     /// The settings from these environment variables; names other than ours are passed over.
     pub fn from_variables(variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, Error> {
         let mut variables: std::collections::HashMap<_, _> = variables.into_iter().collect();
-        let file = variables
-            .remove("USERDOCKS_CONFIG")
-            .filter(|path| !path.is_empty());
+        let file = variables.remove("USERDOCKS_CONFIG").filter(|path| !path.is_empty());
         let database_url = variables.remove("DATABASE_URL");
         variables.retain(|name, _| name.starts_with("USERDOCKS_"));
         for name in variables.keys() {
             let known_top = ["USERDOCKS_ENV", "USERDOCKS_DATA_DIR", "USERDOCKS_SECRET_KEY"];
             if !name.contains("__") && !known_top.contains(&name.as_str()) {
-                return Err(Error(format!(
-                    "{name} is not a setting; see `userdocks config check`"
-                )));
+                return Err(Error(format!("{name} is not a setting; see `userdocks config check`")));
             }
         }
 
@@ -213,9 +209,7 @@ impl Config {
             .set_override_option("database.url", database_url)
             .and_then(config::ConfigBuilder::<config::builder::DefaultState>::build)
             .map_err(|error| Error(sentence(&error)))?;
-        let config: Self = settings
-            .try_deserialize()
-            .map_err(|error| Error(sentence(&error)))?;
+        let config: Self = settings.try_deserialize().map_err(|error| Error(sentence(&error)))?;
         config.check()?;
         Ok(config)
     }
@@ -237,19 +231,11 @@ impl Config {
             (&self.database.url, "DATABASE_URL"),
             (&self.database.direct_url, "USERDOCKS_DATABASE__DIRECT_URL"),
         ] {
-            if url
-                .as_ref()
-                .is_some_and(|url| !matches!(url.scheme(), "postgres" | "postgresql"))
-            {
+            if url.as_ref().is_some_and(|url| !matches!(url.scheme(), "postgres" | "postgresql")) {
                 return fail(&format!("{name} must start with postgres://"));
             }
         }
-        if self
-            .mail
-            .smtp_url
-            .as_ref()
-            .is_some_and(|url| !matches!(url.scheme(), "smtp" | "smtps"))
-        {
+        if self.mail.smtp_url.as_ref().is_some_and(|url| !matches!(url.scheme(), "smtp" | "smtps")) {
             return fail("USERDOCKS_MAIL__SMTP_URL must start with smtp:// or smtps://");
         }
         for (value, name) in [
@@ -274,10 +260,7 @@ impl Config {
             }
         }
         for (value, name) in [
-            (
-                self.database.max_connections as usize,
-                "USERDOCKS_DATABASE__MAX_CONNECTIONS",
-            ),
+            (self.database.max_connections as usize, "USERDOCKS_DATABASE__MAX_CONNECTIONS"),
             (self.mail.connections as usize, "USERDOCKS_MAIL__CONNECTIONS"),
             (self.server.max_connections, "USERDOCKS_SERVER__MAX_CONNECTIONS"),
         ] {
@@ -288,11 +271,7 @@ impl Config {
         if self.limits.referrals_per_user_per_day < 0 || self.limits.referrals_per_recipient_per_day < 0 {
             return fail("USERDOCKS_LIMITS__REFERRALS_PER_… must not be negative");
         }
-        if self.production() {
-            self.check_production()
-        } else {
-            Ok(())
-        }
+        if self.production() { self.check_production() } else { Ok(()) }
     }
 
     fn check_production(&self) -> Result<(), Error> {
@@ -309,12 +288,7 @@ impl Config {
                 );
             }
         }
-        if self
-            .server
-            .public_url
-            .as_ref()
-            .is_none_or(|url| url.scheme() != "https")
-        {
+        if self.server.public_url.as_ref().is_none_or(|url| url.scheme() != "https") {
             return fail("USERDOCKS_SERVER__PUBLIC_URL", "an https address");
         }
         let Some(smtp) = &self.mail.smtp_url else {
@@ -351,10 +325,7 @@ impl Config {
             return self.token.issuer.clone();
         }
         let public = self.server.public_url.as_ref();
-        public.map_or_else(
-            || "userdocks".to_owned(),
-            |url| url.as_str().trim_end_matches('/').to_owned(),
-        )
+        public.map_or_else(|| "userdocks".to_owned(), |url| url.as_str().trim_end_matches('/').to_owned())
     }
 
     /// Where mails go when there is no SMTP server.
@@ -383,11 +354,7 @@ pub struct Secret(pub SecretString);
 
 impl Serialize for Secret {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(if self.0.expose_secret().is_empty() {
-            ""
-        } else {
-            "***"
-        })
+        to.serialize_str(if self.0.expose_secret().is_empty() { "" } else { "***" })
     }
 }
 
@@ -411,9 +378,7 @@ impl SecretUrl {
     /// Whether the query of the URL has `name=value`.
     #[must_use]
     pub fn has_pair(&self, name: &str, value: &str) -> bool {
-        self.0
-            .query_pairs()
-            .any(|pair| pair == (name.into(), value.into()))
+        self.0.query_pairs().any(|pair| pair == (name.into(), value.into()))
     }
 }
 

@@ -75,11 +75,7 @@ impl Database {
             (embedded.options(), embedded.options(), Some(embedded))
         };
         db::migrate(&direct).await?;
-        Ok(Self {
-            pool: db::pool(options, config.database.max_connections),
-            direct,
-            embedded,
-        })
+        Ok(Self { pool: db::pool(options, config.database.max_connections), direct, embedded })
     }
 
     /// Closes the connections, and the private PostgreSQL if this process started it.
@@ -108,30 +104,16 @@ impl Server {
     /// Starts listening and sending.
     pub async fn start(config: Config, database: &Database, seal: SecretKey) -> Result<Self, Error> {
         let listen = config.server.listen;
-        let socket = TcpListener::bind(listen)
-            .await
-            .map_err(|error| Error::Listen(listen, error))?;
-        let address = socket
-            .local_addr()
-            .map_err(|error| Error::Listen(listen, error))?;
-        let public_url = config
-            .server
-            .public_url
-            .clone()
-            .unwrap_or_else(|| own_url(address));
+        let socket = TcpListener::bind(listen).await.map_err(|error| Error::Listen(listen, error))?;
+        let address = socket.local_addr().map_err(|error| Error::Listen(listen, error))?;
+        let public_url = config.server.public_url.clone().unwrap_or_else(|| own_url(address));
         let (transport, mailbox) = if let Some(url) = &config.mail.smtp_url {
-            (
-                Transport::smtp(url.expose(), config.mail.timeout, config.mail.connections)?,
-                None,
-            )
+            (Transport::smtp(url.expose(), config.mail.timeout, config.mail.connections)?, None)
         } else {
             let folder = config.mailbox_folder();
             std::fs::create_dir_all(&folder).map_err(Error::Mailbox)?;
             let shown = address.ip().is_loopback() && !config.production();
-            (
-                Transport::Folder(folder.clone()),
-                shown.then_some(Mailbox(folder)),
-            )
+            (Transport::Folder(folder.clone()), shown.then_some(Mailbox(folder)))
         };
         let wake = Arc::new(Notify::new());
         let (stop, stopped) = watch::channel(false);
@@ -155,14 +137,7 @@ impl Server {
             config,
         });
         let http = tokio::spawn(accept(socket, Arc::clone(&state), stopped));
-        Ok(Self {
-            address,
-            state,
-            stop,
-            http,
-            worker,
-            listener,
-        })
+        Ok(Self { address, state, stop, http, worker, listener })
     }
 
     /// Ends in order: no new connection, `/readyz` fails, requests are answered, mails at hand are sent or
@@ -191,10 +166,7 @@ fn own_url(address: SocketAddr) -> Url {
             std::net::Ipv6Addr::LOCALHOST.into()
         });
     }
-    #[expect(
-        clippy::expect_used,
-        reason = "a socket address is the host and port of a URL"
-    )]
+    #[expect(clippy::expect_used, reason = "a socket address is the host and port of a URL")]
     Url::parse(&format!("http://{reached}")).expect("the URL of an address")
 }
 

@@ -21,8 +21,6 @@ pub fn init(format: LogFormat) {
     if json {
         registry.with(layer.json()).init();
     } else {
-        registry
-            .with(layer.with_ansi(std::io::stderr().is_terminal()))
-            .init();
+        registry.with(layer.with_ansi(std::io::stderr().is_terminal())).init();
     }
 }

@@ -1,10 +1,7 @@
 //! The supervisor of the private server, with real servers and real crashes. Where one process is
 //! not enough, the test binary runs itself again: see [`child`].
 #![cfg(target_os = "linux")]
-#![allow(
-    clippy::unwrap_used,
-    reason = "clippy takes the helpers of a test file for more than tests"
-)]
+#![allow(clippy::unwrap_used, reason = "clippy takes the helpers of a test file for more than tests")]
 
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};
@@ -29,10 +26,7 @@ const OPEN: u32 = 0o755;
 
 fn temporary(mode: u32) -> TempDir {
     let permissions = Permissions::from_mode(mode);
-    tempfile::Builder::new()
-        .permissions(permissions)
-        .tempdir()
-        .unwrap()
+    tempfile::Builder::new().permissions(permissions).tempdir().unwrap()
 }
 
 async fn fast(folder: &Path) -> Embedded {
@@ -100,20 +94,11 @@ async fn child() {
 fn start_child(folder: &Path, adapt: impl FnOnce(&mut Command) -> &mut Command) -> (Child, String) {
     // Unlike `current_exe`, this can be run by users who cannot reach the build folder.
     let mut command = Command::new("/proc/self/exe");
-    command
-        .args(["--exact", "child", "--nocapture"])
-        .env(FOLDER, folder);
-    adapt(
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null()),
-    );
+    command.args(["--exact", "child", "--nocapture"]).env(FOLDER, folder);
+    adapt(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()));
     let mut child = command.spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let told = lines
-        .map_while(Result::ok)
-        .find_map(|line| Some(line.strip_prefix("child: ")?.to_owned()));
+    let told = lines.map_while(Result::ok).find_map(|line| Some(line.strip_prefix("child: ")?.to_owned()));
     (child, told.unwrap_or_else(|| "nothing".to_owned()))
 }
 
@@ -145,10 +130,7 @@ async fn data_survive_stop_and_start_in_a_folder_of_any_name() {
 
     let server = Embedded::start(&folder, Durability::Durable).await.unwrap();
     assert_eq!(text(&server.options(), "select word from t").await, "kept");
-    assert_eq!(
-        text(&running(&folder).unwrap(), "select word from t").await,
-        "kept"
-    );
+    assert_eq!(text(&running(&folder).unwrap(), "select word from t").await, "kept");
     let data = folder.join("data").metadata().unwrap();
     assert_eq!((data.mode() & 0o777, data.uid() == 0), (0o700, false));
     server.stop().await;
@@ -162,10 +144,7 @@ async fn a_killed_process_takes_its_server_along_and_loses_nothing() {
     for rows in ["1", "2", "3"] {
         let (child, told) = start_child(folder, |command| command);
         assert_eq!(told, "ready");
-        assert_eq!(
-            text(&running(folder).unwrap(), "select count(*)::text from t").await,
-            rows
-        );
+        assert_eq!(text(&running(folder).unwrap(), "select count(*)::text from t").await, rows);
         kill_hard(child);
     }
     eventually("no server process is left", async || processes(folder).is_empty()).await;
@@ -177,9 +156,7 @@ async fn a_folder_in_use_is_refused_with_the_pid_of_its_user() {
     let folder = temporary(OPEN);
     let (child, told) = start_child(folder.path(), |command| command);
     assert_eq!(told, "ready");
-    let error = Embedded::start(folder.path(), Durability::Fast)
-        .await
-        .unwrap_err();
+    let error = Embedded::start(folder.path(), Durability::Fast).await.unwrap_err();
     assert_eq!(
         error.to_string(),
         format!(
@@ -201,13 +178,10 @@ async fn a_server_that_dies_is_started_again() {
         let Ok(mut connection) = PgConnection::connect_with(&server.options()).await else {
             return false;
         };
-        sqlx::query_scalar("select word from t")
-            .fetch_one(&mut connection)
-            .await
-            .is_ok_and(|word: String| {
-                assert_eq!(word, "kept");
-                true
-            })
+        sqlx::query_scalar("select word from t").fetch_one(&mut connection).await.is_ok_and(|word: String| {
+            assert_eq!(word, "kept");
+            true
+        })
     })
     .await;
     server.stop().await;
@@ -233,11 +207,7 @@ async fn leftovers_of_crashes_do_not_matter() {
         other.gid(owner.gid()).uid(owner.uid());
     }
     let mut other = other.spawn().unwrap();
-    let stale = format!(
-        "{}\n{}\n1\n5432\n{0}\n\n  1 1\nready\n",
-        other.id(),
-        data.display()
-    );
+    let stale = format!("{}\n{}\n1\n5432\n{0}\n\n  1 1\nready\n", other.id(), data.display());
     for content in [stale.as_str(), "", "gibberish"] {
         fs::write(data.join("postmaster.pid"), content).unwrap();
         lchown(data.join("postmaster.pid"), Some(owner.uid()), Some(owner.gid())).unwrap();
@@ -260,10 +230,7 @@ async fn a_dropped_server_ends_and_a_path_too_long_for_a_socket_works() {
     let socket = server.options().get_socket().unwrap().clone();
     assert_eq!(socket.metadata().unwrap().mode() & 0o777, 0o700);
     drop(server);
-    eventually("the server has gone", async || {
-        processes(&folder).is_empty() && !socket.exists()
-    })
-    .await;
+    eventually("the server has gone", async || processes(&folder).is_empty() && !socket.exists()).await;
 }
 
 #[tokio::test]
@@ -273,14 +240,8 @@ async fn a_server_that_does_not_start_says_why_and_leaves_the_folder_free() {
     fast(folder).await.stop().await;
     let settings = folder.join("data/postgresql.auto.conf");
     fs::write(&settings, "shared_buffers = 'plenty'\n").unwrap();
-    let error = Embedded::start(folder, Durability::Durable)
-        .await
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("invalid value for parameter \"shared_buffers\": \"plenty\""),
-        "{error}"
-    );
+    let error = Embedded::start(folder, Durability::Durable).await.unwrap_err().to_string();
+    assert!(error.contains("invalid value for parameter \"shared_buffers\": \"plenty\""), "{error}");
     fs::write(&settings, "").unwrap();
     fast(folder).await.stop().await;
 }
@@ -291,10 +252,7 @@ async fn data_of_a_version_that_is_not_installed_are_left_alone() {
     let data = folder.path().join("data");
     fs::create_dir(&data).unwrap();
     fs::write(data.join("PG_VERSION"), "9\n").unwrap();
-    let error = Embedded::start(folder.path(), Durability::Fast)
-        .await
-        .unwrap_err()
-        .to_string();
+    let error = Embedded::start(folder.path(), Durability::Fast).await.unwrap_err().to_string();
     let start = format!(
         "the data in {} are of PostgreSQL 9 (only ",
         folder.path().canonicalize().unwrap().join("data").display()
@@ -355,24 +313,14 @@ mod as_root {
         server.stop().await;
 
         let server = fast(&folder).await;
-        assert_eq!(
-            text(&running(&folder).unwrap(), "select word from t").await,
-            "kept"
-        );
+        assert_eq!(text(&running(&folder).unwrap(), "select word from t").await, "kept");
         server.stop().await;
 
         // A folder that was deleted and made again starts anew, and what it left is not touched.
         fs::remove_dir_all(&folder).unwrap();
         let server = fast(&folder).await;
         let second = Elsewhere(fs::read_link(folder.join("data")).unwrap());
-        assert_eq!(
-            text(
-                &server.options(),
-                "select coalesce(to_regclass('t')::text, 'none')"
-            )
-            .await,
-            "none"
-        );
+        assert_eq!(text(&server.options(), "select coalesce(to_regclass('t')::text, 'none')").await, "none");
         server.stop().await;
         assert_eq!((elsewhere.0.exists(), second.0.exists()), (true, true));
     }
@@ -432,15 +380,8 @@ mod as_root {
         names.sort();
         names.retain(|name| name != "LD_LIBRARY_PATH");
         let status = fs::read_to_string(process.join("status")).unwrap();
-        let groups = status
-            .lines()
-            .find_map(|line| line.strip_prefix("Groups:"))
-            .unwrap()
-            .trim();
-        assert_eq!(
-            (groups, names),
-            ("", ["LC_ALL", "PATH", "TZ"].map(String::from).to_vec())
-        );
+        let groups = status.lines().find_map(|line| line.strip_prefix("Groups:")).unwrap().trim();
+        assert_eq!((groups, names), ("", ["LC_ALL", "PATH", "TZ"].map(String::from).to_vec()));
         kill_hard(child);
     }
 }

@@ -41,21 +41,14 @@ pub(super) enum Command {
 pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
     let db = &context.database.pool;
     match command {
-        Command::Create {
-            app,
-            key_type,
-            expires_in,
-        } => {
+        Command::Create { app, key_type, expires_in } => {
             if apps::list(db, Some(AppId(app))).await?.is_empty() {
                 return Err(format!("there is no app {app}").into());
             }
             let key = ApiKey::generate(key_type);
             api_keys::create(&mut *db.acquire().await?, AppId(app), &key, expires_in).await?;
             let result = json!({ "id": key.id, "key": key.expose(), "type": key_type });
-            Output::new(
-                result,
-                format!("{}\nIts id is {}. It is not shown again.", key.expose(), key.id),
-            )
+            Output::new(result, format!("{}\nIts id is {}. It is not shown again.", key.expose(), key.id))
         }
         Command::List { app } => {
             let keys = api_keys::list(db, AppId(app)).await?;
@@ -63,13 +56,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
             let rows = keys.iter().map(|key| {
                 let time = |time: &Option<String>| time.clone().unwrap_or_else(|| "-".to_owned());
                 let (expires, revoked) = (time(&key.expires_at), time(&key.revoked_at));
-                [
-                    key.id.to_string(),
-                    key.r#type.clone(),
-                    key.created_at.clone(),
-                    expires,
-                    revoked,
-                ]
+                [key.id.to_string(), key.r#type.clone(), key.created_at.clone(), expires, revoked]
             });
             let text = table(head, rows);
             Output::new(keys, text)
@@ -78,10 +65,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
             if !api_keys::revoke(db, id).await? {
                 return Err(format!("there is no key {id} that is not revoked already").into());
             }
-            Output::new(
-                json!({ "id": id, "revoked": true }),
-                format!("The key {id} is revoked."),
-            )
+            Output::new(json!({ "id": id, "revoked": true }), format!("The key {id} is revoked."))
         }
     }
 }

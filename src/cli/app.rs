@@ -90,9 +90,8 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
         }
         Command::List => {
             let apps = apps::list(db, None).await?;
-            let rows = apps
-                .iter()
-                .map(|app| [app.app_id.to_string(), app.language.clone(), app.name.clone()]);
+            let rows =
+                apps.iter().map(|app| [app.app_id.to_string(), app.language.clone(), app.name.clone()]);
             let text = table(["ID", "LANGUAGE", "NAME"], rows);
             Output::new(apps, text)
         }
@@ -115,10 +114,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
 
 async fn find(context: &Context, id: Uuid) -> Result<App> {
     let found = apps::list(&context.database.pool, Some(AppId(id))).await?;
-    found
-        .into_iter()
-        .next()
-        .ok_or_else(|| format!("there is no app {id}").into())
+    found.into_iter().next().ok_or_else(|| format!("there is no app {id}").into())
 }
 
 /// An app with nothing set.
@@ -166,9 +162,7 @@ fn change(app: &mut App, name: Option<&str>, settings: Settings, config: &Config
         let given = settings.origins.iter().filter(|origin| !origin.is_empty());
         app.origins = given.map(|text| origin(text)).collect::<Result<_>>()?;
     }
-    set(&mut app.invite_url, settings.invite_url, |text| {
-        web_url("--invite-url", text, config)
-    })?;
+    set(&mut app.invite_url, settings.invite_url, |text| web_url("--invite-url", text, config))?;
     set(&mut app.mail_from, settings.mail_from, |text| {
         let from: Mailbox = text.parse().map_err(|_| "--mail-from must be `Name <address>`")?;
         if text.chars().any(char::is_control) {
@@ -177,9 +171,7 @@ fn change(app: &mut App, name: Option<&str>, settings: Settings, config: &Config
         Ok(from.to_string())
     })?;
     set(&mut app.issuer, settings.issuer, |text| Ok(text.to_owned()))?;
-    set(&mut app.jwks_url, settings.jwks_url, |text| {
-        web_url("--jwks-url", text, config)
-    })?;
+    set(&mut app.jwks_url, settings.jwks_url, |text| web_url("--jwks-url", text, config))?;
     if app.issuer.is_some() != app.jwks_url.is_some() {
         return Err("--issuer and --jwks-url go together".into());
     }
@@ -188,11 +180,7 @@ fn change(app: &mut App, name: Option<&str>, settings: Settings, config: &Config
 
 fn set(to: &mut Option<String>, given: Option<String>, check: impl Fn(&str) -> Result<String>) -> Result<()> {
     if let Some(given) = given {
-        *to = if given.is_empty() {
-            None
-        } else {
-            Some(check(&given)?)
-        };
+        *to = if given.is_empty() { None } else { Some(check(&given)?) };
     }
     Ok(())
 }

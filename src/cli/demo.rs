@@ -40,10 +40,7 @@ pub(super) async fn prepare(config: &Config, database: &Database, seal: &SecretK
     let path = config.data_dir.join("demo.json");
     let credentials: Credentials = match std::fs::read_to_string(&path) {
         Ok(text) => serde_json::from_str(&text).map_err(|error| {
-            format!(
-                "{} is damaged ({error}); delete it to make a new demo app",
-                path.display()
-            )
+            format!("{} is damaged ({error}); delete it to make a new demo app", path.display())
         })?,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let credentials = Credentials {
@@ -73,36 +70,20 @@ pub(super) async fn prepare(config: &Config, database: &Database, seal: &SecretK
         transaction.commit().await?;
     }
     let access_token = token::issue(config, &database.pool, seal, app_id, user_id, TOKEN_VALID).await?;
-    Ok(Demo {
-        credentials,
-        access_token,
-    })
+    Ok(Demo { credentials, access_token })
 }
 
 impl Demo {
     /// What a person reads who starts the server to try it.
     pub(super) fn instructions(&self, url: &Url, mailbox: bool) -> String {
-        let Self {
-            credentials:
-                Credentials {
-                    app_id,
-                    user_id,
-                    read_key,
-                    write_key,
-                },
-            access_token,
-        } = self;
+        let Self { credentials: Credentials { app_id, user_id, read_key, write_key }, access_token } = self;
         let url = url.as_str().trim_end_matches('/');
         // Each paste invites somebody new, so that the lines work however often they are pasted.
         let person = |name: &str| {
             format!(r#"-d "{{\"email\":\"{name}-$(date +%s%N)@example.com\",\"language\":\"en\"}}""#)
         };
         let json = "-H 'Content-Type: application/json'";
-        let mails = if mailbox {
-            format!("The mails are at {url}/mailbox\n")
-        } else {
-            String::new()
-        };
+        let mails = if mailbox { format!("The mails are at {url}/mailbox\n") } else { String::new() };
         format!(
             "
 A demo app is ready (a trial: set USERDOCKS_ENV=production for real users).

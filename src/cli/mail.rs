@@ -76,21 +76,15 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
             let expires_after = context.config.invite.expires_after;
             if !outbox::retry(db, &mail, &context.seal, expires_after).await? {
                 return Err(
-                    format!("the mail {id} was sent, or its invite was accepted or renewed since").into(),
+                    format!("the mail {id} was sent, or its invite was accepted or renewed since").into()
                 );
             }
-            Output::new(
-                json!({ "id": id, "state": "queued" }),
-                format!("The mail {id} is tried now."),
-            )
+            Output::new(json!({ "id": id, "state": "queued" }), format!("The mail {id} is tried now."))
         }
     }
 }
 
 async fn find(context: &Context, id: Uuid) -> Result<MailRow> {
     let mails = outbox::list(&context.database.pool, None, None, Some(id), 1).await?;
-    mails
-        .into_iter()
-        .next()
-        .ok_or_else(|| format!("there is no mail {id}").into())
+    mails.into_iter().next().ok_or_else(|| format!("there is no mail {id}").into())
 }

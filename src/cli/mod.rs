@@ -62,10 +62,7 @@ struct Output {
 
 impl Output {
     fn new(json: impl serde::Serialize, text: impl Into<String>) -> Result<Self> {
-        Ok(Self {
-            json: serde_json::to_value(json)?,
-            text: text.into(),
-        })
+        Ok(Self { json: serde_json::to_value(json)?, text: text.into() })
     }
 }
 
@@ -96,11 +93,7 @@ fn run(arguments: Arguments) -> Result<()> {
             Some(command) => command,
         };
         let database = Database::open(&config, true).await?;
-        let context = Context {
-            seal: SecretKey::new(&config::secret_key(&config)?),
-            config,
-            database,
-        };
+        let context = Context { seal: SecretKey::new(&config::secret_key(&config)?), config, database };
         let output = match command {
             Command::Migrate => migrate::run(&context).await,
             Command::App(command) => app::run(command, &context).await,
@@ -113,11 +106,7 @@ fn run(arguments: Arguments) -> Result<()> {
         output.map(Some)
     })?;
     if let Some(output) = output {
-        let text = if arguments.json {
-            output.json.to_string()
-        } else {
-            output.text
-        };
+        let text = if arguments.json { output.json.to_string() } else { output.text };
         println!("{}", text.trim_end());
     }
     Ok(())
@@ -132,9 +121,8 @@ struct Context {
 
 /// A duration of the command line: `90s`, `12h`, `30d`.
 fn duration(text: &str) -> std::result::Result<Duration, String> {
-    let duration: humantime_serde::re::humantime::Duration = text
-        .parse()
-        .map_err(|_| "expected a duration such as 90s, 12h or 30d".to_owned())?;
+    let duration: humantime_serde::re::humantime::Duration =
+        text.parse().map_err(|_| "expected a duration such as 90s, 12h or 30d".to_owned())?;
     let duration = Duration::from(duration);
     if duration.is_zero() || duration > config::LONGEST {
         return Err("expected a duration of more than 0s and at most 10years".to_owned());
@@ -145,18 +133,10 @@ fn duration(text: &str) -> std::result::Result<Duration, String> {
 /// Rows as lines of columns, a blank line's worth of nothing for no rows.
 fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     let rows: Vec<[String; N]> = std::iter::once(head.map(str::to_owned)).chain(rows).collect();
-    let width = |column: usize| {
-        rows.iter()
-            .map(|row| row[column].chars().count())
-            .max()
-            .unwrap_or(0)
-    };
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: [usize; N] = std::array::from_fn(width);
     let line = |row: &[String; N]| {
-        let cells = row
-            .iter()
-            .zip(widths)
-            .map(|(cell, width)| format!("{cell:width$}"));
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect::<Vec<_>>().join("\n")

@@ -13,18 +13,11 @@ pub(super) async fn run(config: Config) -> Result<()> {
     let stop = tokio::spawn(told_to_stop());
     let database = Database::open(&config, false).await?;
     let served = async {
-        let demo = if trial {
-            Some(demo::prepare(&config, &database, &seal).await?)
-        } else {
-            None
-        };
+        let demo = if trial { Some(demo::prepare(&config, &database, &seal).await?) } else { None };
         let server = Server::start(config, &database, seal).await?;
         println!("listening on http://{}", server.address);
         if let Some(demo) = demo {
-            eprintln!(
-                "{}",
-                demo.instructions(&server.state.public_url, server.state.mailbox.is_some())
-            );
+            eprintln!("{}", demo.instructions(&server.state.public_url, server.state.mailbox.is_some()));
         }
         stop.await??;
         tracing::info!("stopping");

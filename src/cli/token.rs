@@ -31,22 +31,10 @@ pub(super) enum Command {
 }
 
 pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
-    let Command::Issue {
-        app,
-        user,
-        expires_in,
-    } = command;
+    let Command::Issue { app, user, expires_in } = command;
     let valid = expires_in.unwrap_or(context.config.token.expires_after);
     let db = &context.database.pool;
-    let token = issue(
-        &context.config,
-        db,
-        &context.seal,
-        AppId(app),
-        UserId(user),
-        valid,
-    )
-    .await?;
+    let token = issue(&context.config, db, &context.seal, AppId(app), UserId(user), valid).await?;
     let result = json!({ "accessToken": token, "tokenType": "Bearer", "expiresIn": valid.as_secs() });
     Output::new(result, token)
 }
@@ -60,9 +48,8 @@ pub(super) async fn issue(
     user: UserId,
     valid: Duration,
 ) -> Result<String> {
-    let (key_id, sealed) = apps::private_key(db, app)
-        .await?
-        .ok_or_else(|| format!("there is no app {app}"))?;
+    let (key_id, sealed) =
+        apps::private_key(db, app).await?.ok_or_else(|| format!("there is no app {app}"))?;
     let language = users::language(db, app, user)
         .await?
         .ok_or_else(|| format!("there is no user {user} in the app who is neither frozen nor deleted"))?;

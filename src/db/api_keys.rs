@@ -30,10 +30,7 @@ pub async fn find(db: &PgPool, app: AppId, id: Uuid) -> Result<Option<LiveKey>, 
     .fetch_optional(db)
     .await?;
     Ok(row.and_then(|row| {
-        Some(LiveKey {
-            key_type: KeyType::parse(&row.r#type)?,
-            hash: row.hash.try_into().ok()?,
-        })
+        Some(LiveKey { key_type: KeyType::parse(&row.r#type)?, hash: row.hash.try_into().ok()? })
     }))
 }
 
@@ -90,11 +87,8 @@ pub async fn list(db: &PgPool, app: AppId) -> Result<Vec<ApiKeyRow>, Error> {
 
 /// Revokes a key, of whichever app: ids are the operator's. False: there is none, or it was revoked.
 pub async fn revoke(db: &PgPool, id: Uuid) -> Result<bool, Error> {
-    let done = query!(
-        "UPDATE api_keys SET revoked_at = now() WHERE key_id = $1 AND revoked_at IS NULL",
-        id
-    )
-    .execute(db)
-    .await?;
+    let done = query!("UPDATE api_keys SET revoked_at = now() WHERE key_id = $1 AND revoked_at IS NULL", id)
+        .execute(db)
+        .await?;
     Ok(done.rows_affected() > 0)
 }

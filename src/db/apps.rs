@@ -97,12 +97,10 @@ pub async fn list(db: &PgPool, app: Option<AppId>) -> Result<Vec<App>, Error> {
 
 /// The public keys of an app, newest first: id and SubjectPublicKeyInfo. Empty: there is no such app.
 pub async fn public_keys(db: &PgPool, app: AppId) -> Result<Vec<(Uuid, Vec<u8>)>, Error> {
-    let rows = query!(
-        "SELECT key_id, public_key FROM signing_keys WHERE app_id = $1 ORDER BY key_id DESC",
-        app.0
-    )
-    .fetch_all(db)
-    .await?;
+    let rows =
+        query!("SELECT key_id, public_key FROM signing_keys WHERE app_id = $1 ORDER BY key_id DESC", app.0)
+            .fetch_all(db)
+            .await?;
     Ok(rows.into_iter().map(|row| (row.key_id, row.public_key)).collect())
 }
 

@@ -83,11 +83,7 @@ impl Embedded {
             })
             .map_err(Error::io("cannot start a thread for the server of", folder))?;
         let options = started.await.map_err(|_| Error::Supervisor)??;
-        let server = Self {
-            options,
-            orders: Some(orders),
-            supervisor,
-        };
+        let server = Self { options, orders: Some(orders), supervisor };
         let hello = async { PgConnection::connect_with(&server.options).await?.close().await };
         match tokio::time::timeout(FIRST_SIGN, hello).await {
             Ok(outcome) => outcome.map_err(Error::Connect)?,
@@ -154,12 +150,7 @@ fn supervise(
     report: oneshot::Sender<Result<PgConnectOptions, Error>>,
 ) {
     let mut report = Some(report);
-    let repeat_until = Instant::now()
-        + if cluster.crashed {
-            AFTER_CRASH
-        } else {
-            Duration::ZERO
-        };
+    let repeat_until = Instant::now() + if cluster.crashed { AFTER_CRASH } else { Duration::ZERO };
     let mut delay = RESTART_DELAY.0;
     loop {
         let began = Instant::now();
@@ -213,11 +204,7 @@ fn watch(
         match child.try_wait() {
             Ok(None) => {}
             Ok(Some(status)) => {
-                return Some(Error::Ended {
-                    status,
-                    log: cluster.log.clone(),
-                    tail: cluster.log_tail(),
-                });
+                return Some(Error::Ended { status, log: cluster.log.clone(), tail: cluster.log_tail() });
             }
             Err(error) => return Some(Error::io("cannot watch the server of", &cluster.data)(error)),
         }
@@ -242,10 +229,7 @@ fn watch(
             }
             None if began.elapsed() > FIRST_SIGN => {
                 shut_down(&mut child, Signal::SIGQUIT);
-                return Some(Error::Silent {
-                    log: cluster.log.clone(),
-                    tail: cluster.log_tail(),
-                });
+                return Some(Error::Silent { log: cluster.log.clone(), tail: cluster.log_tail() });
             }
             Some(_) | None => {}
         }
@@ -271,10 +255,7 @@ fn shut_down(child: &mut Child, first: Signal) {
 
 /// Why there is no server. Each says what to do about it.
 #[derive(Debug, thiserror::Error)]
-#[expect(
-    missing_docs,
-    reason = "the sentence above each variant's fields says what they are"
-)]
+#[expect(missing_docs, reason = "the sentence above each variant's fields says what they are")]
 pub enum Error {
     /// No usable PostgreSQL on this machine.
     #[error(
@@ -296,11 +277,7 @@ pub enum Error {
         "the data in {} are of PostgreSQL {wanted}{}: install PostgreSQL {wanted}, or set POSTGRES_BIN_DIR to its programs, or move the folder away to start anew",
         data.display(), found_instead(found)
     )]
-    Version {
-        data: PathBuf,
-        wanted: String,
-        found: Vec<u32>,
-    },
+    Version { data: PathBuf, wanted: String, found: Vec<u32> },
 
     /// Another of our processes holds the folder.
     #[error(
@@ -339,19 +316,11 @@ pub enum Error {
 
     /// `initdb` failed; `output` is what it said.
     #[error("initdb could not create a cluster in {} ({status}):\n{output}", data.display())]
-    Initdb {
-        data: PathBuf,
-        status: ExitStatus,
-        output: String,
-    },
+    Initdb { data: PathBuf, status: ExitStatus, output: String },
 
     /// The server ended by itself; `tail` is the end of its log.
     #[error("PostgreSQL ended ({status}); {} ends with:\n{tail}", log.display())]
-    Ended {
-        status: ExitStatus,
-        log: PathBuf,
-        tail: String,
-    },
+    Ended { status: ExitStatus, log: PathBuf, tail: String },
 
     /// The server did nothing visible for a minute.
     #[error("PostgreSQL gave no sign for {} s; {} ends with:\n{tail}", FIRST_SIGN.as_secs(), log.display())]
@@ -367,11 +336,7 @@ pub enum Error {
 
     /// The operating system refused.
     #[error("{what} {}: {source}", path.display())]
-    Io {
-        what: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
+    Io { what: &'static str, path: PathBuf, source: io::Error },
 }
 
 impl Error {

@@ -46,10 +46,7 @@ impl Error {
             Self::Sql(sqlx::Error::Database(error)) => error.code().is_some_and(|code| {
                 // PostgreSQL, appendix A: connection exception, insufficient resources, operator
                 // intervention, system error, transaction rollback; read-only; cannot connect now.
-                ["08", "53", "57", "58", "40"]
-                    .iter()
-                    .any(|class| code.starts_with(class))
-                    || code == "25006"
+                ["08", "53", "57", "58", "40"].iter().any(|class| code.starts_with(class)) || code == "25006"
             }),
             Self::Sql(error) => matches!(
                 error,
@@ -111,8 +108,7 @@ pub async fn migrate(options: &PgConnectOptions) -> Result<(), Error> {
 /// Whether the database answers and has the schema of this server.
 pub async fn is_ready(db: &PgPool) -> Result<bool, Error> {
     let newest = MIGRATIONS.iter().map(|migration| migration.version).max();
-    let applied = sqlx::query_scalar!("SELECT max(version) FROM _sqlx_migrations WHERE success")
-        .fetch_one(db)
-        .await?;
+    let applied =
+        sqlx::query_scalar!("SELECT max(version) FROM _sqlx_migrations WHERE success").fetch_one(db).await?;
     Ok(applied >= newest)
 }

@@ -194,10 +194,7 @@ pub async fn retry_later(
 /// A row as operators see it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(
-    missing_docs,
-    reason = "named as in the documented output of `userdocks mail`"
-)]
+#[expect(missing_docs, reason = "named as in the documented output of `userdocks mail`")]
 pub struct MailRow {
     pub id: Uuid,
     pub app_id: Uuid,

@@ -88,12 +88,7 @@ pub async fn invite(
             row if row.holder.is_some() => return Ok(Invited::EmailTaken),
             row => {
                 if let (Some(user), Some(tenant)) = (row.new_user, row.tenant) {
-                    return Ok(Invited::Created(Box::new(User::invited(
-                        app,
-                        UserId(user),
-                        tenant,
-                        body,
-                    ))));
+                    return Ok(Invited::Created(Box::new(User::invited(app, UserId(user), tenant, body))));
                 }
             }
         }

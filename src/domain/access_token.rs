@@ -31,21 +31,14 @@ impl NewKeyPair {
     /// 2048 bits, as RS256 wants at least (RFC 7518, 3.3).
     #[must_use]
     pub fn generate() -> Self {
-        #[expect(
-            clippy::expect_used,
-            reason = "fails only without the system's randomness or memory"
-        )]
+        #[expect(clippy::expect_used, reason = "fails only without the system's randomness or memory")]
         let pair = KeyPair::generate(KeySize::Rsa2048).expect("an RSA key pair");
         let private = AsDer::<Pkcs8V1Der<'_>>::as_der(&pair).map(|der| der.as_ref().to_vec());
         let public =
             AsDer::<PublicKeyX509Der<'_>>::as_der(pair.public_key()).map(|der| der.as_ref().to_vec());
         #[expect(clippy::expect_used, reason = "a generated key has an encoding")]
         let (private, public) = (private.expect("PKCS #8"), public.expect("SubjectPublicKeyInfo"));
-        Self {
-            id: super::id::new(),
-            public,
-            private,
-        }
+        Self { id: super::id::new(), public, private }
     }
 }
 
@@ -60,10 +53,7 @@ impl PublicKey {
     /// From its `kid` and its SubjectPublicKeyInfo.
     #[must_use]
     pub fn new(id: Uuid, spki: &[u8]) -> Self {
-        Self {
-            id,
-            key: DecodingKey::from_rsa_der(spki),
-        }
+        Self { id, key: DecodingKey::from_rsa_der(spki) }
     }
 }
 
@@ -82,10 +72,7 @@ impl PrivateKey {
     /// From its `kid` and its PKCS #8.
     pub fn new(id: Uuid, pkcs8: &[u8]) -> Result<Self, DamagedKey> {
         let text = pem::encode(&pem::Pem::new("PRIVATE KEY", pkcs8));
-        Ok(Self {
-            id,
-            key: EncodingKey::from_rsa_pem(text.as_bytes()).map_err(|_| DamagedKey)?,
-        })
+        Ok(Self { id, key: EncodingKey::from_rsa_pem(text.as_bytes()).map_err(|_| DamagedKey)? })
     }
 
     /// A token for `user`, valid from now.
@@ -170,11 +157,7 @@ impl<'a> Unverified<'a> {
         let claims: Audience =
             jsonwebtoken::dangerous::insecure_decode_claims(token).map_err(|_| Invalid::Token)?;
         let app = AppId(super::id::parse(&claims.aud).ok_or(Invalid::Token)?);
-        let kid = header
-            .kid
-            .as_deref()
-            .map(|kid| super::id::parse(kid).ok_or(Invalid::Token))
-            .transpose()?;
+        let kid = header.kid.as_deref().map(|kid| super::id::parse(kid).ok_or(Invalid::Token)).transpose()?;
         Ok(Self { token, kid, app })
     }
 
@@ -204,8 +187,6 @@ impl<'a> Unverified<'a> {
                 break;
             }
         }
-        super::id::parse(&result?.claims.sub)
-            .map(UserId)
-            .ok_or(Invalid::Token)
+        super::id::parse(&result?.claims.sub).map(UserId).ok_or(Invalid::Token)
     }
 }

@@ -30,9 +30,7 @@ impl KeyType {
     /// Exactly `read` or `write`, else none.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Read, Self::Write]
-            .into_iter()
-            .find(|key_type| key_type.as_str() == text)
+        [Self::Read, Self::Write].into_iter().find(|key_type| key_type.as_str() == text)
     }
 }
 
@@ -55,12 +53,7 @@ impl ApiKey {
     pub fn generate(key_type: KeyType) -> Self {
         let id = super::id::new();
         let secret: [u8; SECRET / 2] = super::seal::random();
-        let body = format!(
-            "{PREFIX}{}_{}{}",
-            key_type.as_str(),
-            id.simple(),
-            hex::encode(secret)
-        );
+        let body = format!("{PREFIX}{}_{}{}", key_type.as_str(), id.simple(), hex::encode(secret));
         let text = format!("{body}_{:08x}", crc32fast::hash(body.as_bytes()));
         Self { id, key_type, text }
     }
@@ -72,9 +65,7 @@ impl ApiKey {
         let (key_type, secret) = body.strip_prefix(PREFIX)?.split_once('_')?;
         let key_type = KeyType::parse(key_type)?;
         if secret.len() != ID + SECRET
-            || !secret
-                .bytes()
-                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+            || !secret.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
         {
             return None;
         }
@@ -82,11 +73,7 @@ impl ApiKey {
             return None;
         }
         let id = Uuid::try_parse(&secret[..ID]).ok()?;
-        Some(Self {
-            id,
-            key_type,
-            text: text.to_owned(),
-        })
+        Some(Self { id, key_type, text: text.to_owned() })
     }
 
     /// What the store keeps.
@@ -126,10 +113,7 @@ mod tests {
         for key_type in [KeyType::Read, KeyType::Write] {
             let key = ApiKey::generate(key_type);
             let read = ApiKey::parse(key.expose()).unwrap();
-            assert_eq!(
-                (read.id, read.key_type, read.hash()),
-                (key.id, key_type, key.hash())
-            );
+            assert_eq!((read.id, read.key_type, read.hash()), (key.id, key_type, key.hash()));
             assert!(!format!("{key:?}").contains(&key.expose()[50..]));
         }
     }

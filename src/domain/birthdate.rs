@@ -20,9 +20,7 @@ impl Birthdate {
         trimmed(value)
             .and_then(|value| date_of(value, today))
             .map(|date| Self(date.to_owned()))
-            .ok_or(Invalid(
-                "must be a real date, YYYY-MM-DD, 0000-MM-DD or YYYY, and not in the future",
-            ))
+            .ok_or(Invalid("must be a real date, YYYY-MM-DD, 0000-MM-DD or YYYY, and not in the future"))
     }
 }
 
@@ -41,9 +39,7 @@ fn date_of(value: &str, today: Date) -> Option<&str> {
 
 /// Whether this is what follows the date in an RFC 3339 date-time: `T23:59:60.5+01:00`.
 fn is_time(text: &str) -> bool {
-    let Some((time, rest)) = text
-        .strip_prefix(['T', 't', ' '])
-        .and_then(|text| text.split_at_checked(8))
+    let Some((time, rest)) = text.strip_prefix(['T', 't', ' ']).and_then(|text| text.split_at_checked(8))
     else {
         return false;
     };
@@ -53,9 +49,7 @@ fn is_time(text: &str) -> bool {
             .filter(|zone| zone.len() < fraction.len()),
     };
     let is_zone = |zone: &str| {
-        let offset = zone
-            .strip_prefix(['+', '-'])
-            .and_then(|offset| numbers(offset, ':', [2, 2]));
+        let offset = zone.strip_prefix(['+', '-']).and_then(|offset| numbers(offset, ':', [2, 2]));
         matches!(zone, "Z" | "z") || offset.is_some_and(|[hour, minute]| hour < 24 && minute < 60)
     };
     numbers(time, ':', [2, 2, 2])
@@ -74,10 +68,7 @@ fn numbers<const N: usize>(text: &str, separator: char, digits: [usize; N]) -> O
 }
 
 fn number(digits: &str) -> Option<i16> {
-    digits
-        .bytes()
-        .all(|b| b.is_ascii_digit())
-        .then(|| digits.parse().ok())?
+    digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 
 #[cfg(test)]

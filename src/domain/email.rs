@@ -23,9 +23,7 @@ impl Email {
     /// Parses an address. An international domain is stored as punycode (UTS 46 with its STD3 rules,
     /// non-transitional); any other address keeps the case that it was sent with.
     pub fn parse(value: &str) -> Result<Self, Invalid> {
-        stored(value)
-            .map(Self)
-            .ok_or(Invalid("must be one e-mail address such as ada@example.com"))
+        stored(value).map(Self).ok_or(Invalid("must be one e-mail address such as ada@example.com"))
     }
 
     /// What follows the `@`, ASCII.
@@ -48,31 +46,19 @@ fn stored(value: &str) -> Option<String> {
         return None;
     }
     let domain = Uts46::new()
-        .to_ascii(
-            sent_domain.as_bytes(),
-            AsciiDenyList::STD3,
-            Hyphens::CheckFirstLast,
-            DnsLength::Verify,
-        )
+        .to_ascii(sent_domain.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast, DnsLength::Verify)
         .ok()?;
     let (_, top) = domain.rsplit_once('.')?;
     if top.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    let domain = if sent_domain.is_ascii() {
-        sent_domain
-    } else {
-        &domain
-    };
+    let domain = if sent_domain.is_ascii() { sent_domain } else { &domain };
     Some(format!("{local}@{domain}")).filter(|address| address.len() <= MAX_ADDRESS)
 }
 
 /// `atext` of RFC 5322, 3.2.3, once or more.
 fn is_atom(atom: &str) -> bool {
-    !atom.is_empty()
-        && atom
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&b))
+    !atom.is_empty() && atom.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&b))
 }
 
 #[cfg(test)]
@@ -87,14 +73,8 @@ mod tests {
     fn addresses_are_stored_as_sent_with_a_punycode_domain() {
         for (sent, stored) in [
             ("ada@example.com", "ada@example.com"),
-            (
-                "\u{a0}Ada.Lovelace+x@Example.COM\r\n",
-                "Ada.Lovelace+x@Example.COM",
-            ),
-            (
-                "!#$%&'*+-/=?^_`{|}~@a-b.c--d.example",
-                "!#$%&'*+-/=?^_`{|}~@a-b.c--d.example",
-            ),
+            ("\u{a0}Ada.Lovelace+x@Example.COM\r\n", "Ada.Lovelace+x@Example.COM"),
+            ("!#$%&'*+-/=?^_`{|}~@a-b.c--d.example", "!#$%&'*+-/=?^_`{|}~@a-b.c--d.example"),
             ("a@1.example", "a@1.example"),
             ("a@MÜLLER.Example", "a@xn--mller-kva.example"),
             ("a@faß.de", "a@xn--fa-hia.de"),
@@ -199,11 +179,7 @@ mod tests {
     }
 
     fn nearly_an_address() -> impl Strategy<Value = String> {
-        prop_oneof![
-            any::<String>(),
-            "\\PC{0,8}@\\PC{0,12}\\.\\PC{1,6}",
-            "[a-z.]{1,4}@[a-zü。٣xn.0-9-]{1,14}"
-        ]
+        prop_oneof![any::<String>(), "\\PC{0,8}@\\PC{0,12}\\.\\PC{1,6}", "[a-z.]{1,4}@[a-zü。٣xn.0-9-]{1,14}"]
     }
 
     proptest! {

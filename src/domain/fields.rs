@@ -32,10 +32,7 @@ impl FieldErrors {
     /// The error of a single field.
     #[must_use]
     pub fn one(field: &str, problem: Invalid) -> Self {
-        Self(vec![FieldError {
-            field: shown(field),
-            problem,
-        }])
+        Self(vec![FieldError { field: shown(field), problem }])
     }
 }
 
@@ -107,12 +104,7 @@ impl Fields {
     /// Reads `map`; `unknown` is what to say of a field that nobody took.
     #[must_use]
     pub fn of(map: Map<String, Value>, unknown: Invalid) -> Self {
-        Self {
-            prefix: String::new(),
-            unknown,
-            map,
-            errors: Vec::new(),
-        }
+        Self { prefix: String::new(), unknown, map, errors: Vec::new() }
     }
 
     /// A string that must be there.
@@ -163,10 +155,7 @@ impl Fields {
             None => Err(self.refuse(name, Invalid("is required and must be an object"))),
             Some(Value::Object(map)) => {
                 let prefix = format!("{}{name}.", self.prefix);
-                let mut fields = Fields {
-                    prefix,
-                    ..Fields::of(map, unknown)
-                };
+                let mut fields = Fields { prefix, ..Fields::of(map, unknown) };
                 let value = read(&mut fields);
                 self.errors.append(&mut fields.into_errors());
                 Ok(value)
@@ -236,17 +225,13 @@ mod tests {
 
     fn lower(value: &str) -> Result<String, Invalid> {
         let lower = value.bytes().all(|b| b.is_ascii_lowercase());
-        lower
-            .then(|| value.to_owned())
-            .ok_or(Invalid("must be lower case"))
+        lower.then(|| value.to_owned()).ok_or(Invalid("must be lower case"))
     }
 
     #[test]
     fn values_come_out_typed() {
-        let mut body = fields(
-            json!({"a": "x", "b": "y", "c": null, "d": " ", "e": "z", "f": true,
-            "g": {"h": "i"}, "read_only": [1]}),
-        );
+        let mut body = fields(json!({"a": "x", "b": "y", "c": null, "d": " ", "e": "z", "f": true,
+            "g": {"h": "i"}, "read_only": [1]}));
         let required = body.required("a", lower);
         assert_eq!(body.optional("b", lower), Some("y".to_owned()));
         assert_eq!(body.optional("absent", lower), None);
@@ -264,18 +249,14 @@ mod tests {
 
     #[test]
     fn every_fault_is_told_at_once_and_no_value_is() {
-        let mut body = fields(
-            json!({"a": "SECRET", "b": null, "c": 5, "d": "true", "e": {"f": "G", "h": 1},
-            "i": [], "typo": "SECRET"}),
-        );
+        let mut body = fields(json!({"a": "SECRET", "b": null, "c": 5, "d": "true", "e": {"f": "G", "h": 1},
+            "i": [], "typo": "SECRET"}));
         let required = body.required("absent", lower);
         body.optional("a", lower);
         body.optional("b", lower);
         body.patch("c", lower);
         body.boolean("d");
-        let nested = body.object("e", Invalid("is not a field of an e"), |inner| {
-            inner.patch("f", lower)
-        });
+        let nested = body.object("e", Invalid("is not a field of an e"), |inner| inner.patch("f", lower));
         let wrong = body.object("i", UNKNOWN, |_| ());
         let missing = body.object("j", UNKNOWN, |_| ());
         let built = body.finish(|| Ok((required?, nested?, wrong?, missing?)));
@@ -304,18 +285,9 @@ mod tests {
     #[test]
     fn many_faults_are_counted() {
         let map = (0..23).map(|n| (format!("f{n:02}"), Value::Null)).collect();
-        let sentence = fields(Value::Object(map))
-            .finish(|| Ok(()))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            sentence.starts_with("`f00` is not a field; `f01` is"),
-            "{sentence}"
-        );
-        assert!(
-            sentence.ends_with("`f19` is not a field; and 3 more"),
-            "{sentence}"
-        );
+        let sentence = fields(Value::Object(map)).finish(|| Ok(())).unwrap_err().to_string();
+        assert!(sentence.starts_with("`f00` is not a field; `f01` is"), "{sentence}");
+        assert!(sentence.ends_with("`f19` is not a field; and 3 more"), "{sentence}");
     }
 
     #[test]

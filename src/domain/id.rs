@@ -51,16 +51,8 @@ mod tests {
         let uuid = Uuid::try_parse(id).unwrap();
         assert_eq!(parse(id), Some(uuid));
         assert_eq!(parse(&id.to_uppercase()), Some(uuid));
-        let others = [
-            uuid.simple().to_string(),
-            uuid.braced().to_string(),
-            uuid.urn().to_string(),
-        ];
-        for other in others
-            .iter()
-            .map(String::as_str)
-            .chain(["", "me", &id[1..], &format!("{id} ")])
-        {
+        let others = [uuid.simple().to_string(), uuid.braced().to_string(), uuid.urn().to_string()];
+        for other in others.iter().map(String::as_str).chain(["", "me", &id[1..], &format!("{id} ")]) {
             assert_eq!(parse(other), None, "{other}");
         }
     }

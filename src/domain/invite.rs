@@ -28,9 +28,7 @@ impl Kind {
     /// Exactly `invite` or `referral`, else none.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Invite, Self::Referral]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
+        [Self::Invite, Self::Referral].into_iter().find(|kind| kind.as_str() == text)
     }
 }
 
@@ -51,10 +49,7 @@ impl InviteCode {
     pub fn generate(app: AppId) -> Self {
         let mut bytes = app.0.as_bytes().to_vec();
         bytes.extend(super::seal::random::<RANDOM>());
-        Self {
-            app,
-            text: URL_SAFE_NO_PAD.encode(bytes),
-        }
+        Self { app, text: URL_SAFE_NO_PAD.encode(bytes) }
     }
 
     /// Reads a code; `None` for what cannot be one.
@@ -63,10 +58,7 @@ impl InviteCode {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         let (app, secret) = bytes.split_at_checked(16)?;
         (secret.len() == RANDOM).then_some(())?;
-        Some(Self {
-            app: AppId(Uuid::from_slice(app).ok()?),
-            text: text.to_owned(),
-        })
+        Some(Self { app: AppId(Uuid::from_slice(app).ok()?), text: text.to_owned() })
     }
 
     /// What the store keeps.

@@ -27,12 +27,7 @@ impl InviteBody {
         let mut body = Fields::of(body, unknown);
         let email = body.required("email", Email::parse);
         let language = body.required("language", Language::parse);
-        body.finish(|| {
-            Ok(Self {
-                email: email?,
-                language: language?,
-            })
-        })
+        body.finish(|| Ok(Self { email: email?, language: language? }))
     }
 }
 
@@ -51,10 +46,8 @@ mod tests {
 
     #[test]
     fn both_fields_are_read() {
-        let expected = InviteBody {
-            email: Email::parse("a@b.co").unwrap(),
-            language: Language::parse("DE").unwrap(),
-        };
+        let expected =
+            InviteBody { email: Email::parse("a@b.co").unwrap(), language: Language::parse("DE").unwrap() };
         assert_eq!(parse(json!({"email": "a@b.co", "language": "DE"})), Ok(expected));
     }
 

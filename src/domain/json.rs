@@ -138,25 +138,16 @@ mod tests {
         for (body, sentence) in [
             (&b""[..], "the body must be a JSON object, but it is empty"),
             (b" \r\n\t", "the body must be a JSON object, but it is empty"),
-            (
-                b"\xef\xbb\xbf{}",
-                "the body must be a JSON object without a byte order mark before it",
-            ),
+            (b"\xef\xbb\xbf{}", "the body must be a JSON object without a byte order mark before it"),
             (b"\xff\xfe{\0}\0", "the body must be UTF-8, but byte 0 is not"),
             (b"{\"a\": \"\xe4\"}", "the body must be UTF-8, but byte 7 is not"),
-            (
-                b"{\"a\": \"\xed\xa0\x80\"}",
-                "the body must be UTF-8, but byte 7 is not",
-            ),
+            (b"{\"a\": \"\xed\xa0\x80\"}", "the body must be UTF-8, but byte 7 is not"),
             (b"[{}]", "the body must be a JSON object, not an array"),
             (b"\"{}\"", "the body must be a JSON object, not a string"),
             (b"7", "the body must be a JSON object, not a number"),
             (b"true", "the body must be a JSON object, not a boolean"),
             (b"null", "the body must be a JSON object, not null"),
-            (
-                b"{} {}",
-                "the body must be a JSON object: trailing characters at line 1 column 4",
-            ),
+            (b"{} {}", "the body must be a JSON object: trailing characters at line 1 column 4"),
             (
                 b"{\"a\": {\"b\": 1,\n\"b\": 2}}",
                 "the body must be a JSON object: `b` is there twice at line 2 column 3",
@@ -184,10 +175,7 @@ mod tests {
             "{\"a\": /* b */ 1}",
         ] {
             let sentence = refusal(body.as_bytes());
-            assert!(
-                sentence.starts_with("the body must be a JSON object: "),
-                "{body}: {sentence}"
-            );
+            assert!(sentence.starts_with("the body must be a JSON object: "), "{body}: {sentence}");
         }
     }
 
@@ -200,10 +188,7 @@ mod tests {
         );
         let key = "k\\u0007".repeat(9_000);
         let sentence = refusal(format!(r#"{{"{key}":1,"{key}":2}}"#).as_bytes());
-        assert!(
-            sentence.len() < 200 && sentence.contains("…` is there twice"),
-            "{sentence}"
-        );
+        assert!(sentence.len() < 200 && sentence.contains("…` is there twice"), "{sentence}");
         assert!(!sentence.contains(char::is_control));
         let sentence = refusal(format!("\"{}\"", "x".repeat(60_000)).as_bytes());
         assert_eq!(sentence, "the body must be a JSON object, not a string");

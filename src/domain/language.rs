@@ -32,13 +32,9 @@ impl Language {
     pub fn parse(value: &str) -> Result<Self, Invalid> {
         let value = value.trim();
         let country = COUNTRIES.split(' ').find(|country| *country == value);
-        country
-            .map(str::to_owned)
-            .or_else(|| canonical_tag(value))
-            .map(Self)
-            .ok_or(Invalid(
-                "must be a BCP 47 language tag such as de or en-US, or an ISO 3166 country code such as DE",
-            ))
+        country.map(str::to_owned).or_else(|| canonical_tag(value)).map(Self).ok_or(Invalid(
+            "must be a BCP 47 language tag such as de or en-US, or an ISO 3166 country code such as DE",
+        ))
     }
 
     /// The language to write to this user in, with its likely script and region (CLDR likely subtags):
@@ -70,9 +66,7 @@ impl Language {
             let same = language.language == wanted.language && language.script == wanted.script;
             same.then_some((language.region != wanted.region, tag.len(), *tag))
         });
-        readable
-            .min_by_key(|&(elsewhere, len, _)| (elsewhere, len))
-            .map(|(_, _, tag)| tag)
+        readable.min_by_key(|&(elsewhere, len, _)| (elsewhere, len)).map(|(_, _, tag)| tag)
     }
 
     fn is_country(&self) -> bool {
@@ -101,20 +95,14 @@ fn canonical_tag(value: &str) -> Option<String> {
         return None;
     }
     let tag = LanguageTag::parse_and_normalize(value).ok()?.into_inner();
-    tag.split('-')
-        .next()
-        .is_some_and(|primary| primary.len() <= 3)
-        .then_some(tag)
+    tag.split('-').next().is_some_and(|primary| primary.len() <= 3).then_some(tag)
 }
 
 /// Replaces what CLDR has an alias for (`iw` by `he`, `zh-cmn` by `zh`), then adds likely subtags.
 /// Bokmål becomes Norwegian, as which CLDR keeps its texts.
 fn maximized(tag: &str) -> Option<LanguageIdentifier> {
     let tag = LanguageTag::parse(tag).ok()?;
-    let language = tag
-        .extended_language_subtags()
-        .next()
-        .unwrap_or(tag.primary_language());
+    let language = tag.extended_language_subtags().next().unwrap_or(tag.primary_language());
     let mut locale = IcuLocale::from(LanguageIdentifier {
         language: language.parse().ok()?,
         script: tag.script().map(str::parse).transpose().ok()?,
@@ -199,24 +187,12 @@ mod tests {
 
     #[test]
     fn a_locale_may_have_underscores() {
-        for (sent, stored) in [
-            ("en_us", "en-US"),
-            ("zh_Hant-TW\n", "zh-Hant-TW"),
-            ("DE", "de"),
-            ("de-AT", "de-AT"),
-        ] {
+        for (sent, stored) in
+            [("en_us", "en-US"), ("zh_Hant-TW\n", "zh-Hant-TW"), ("DE", "de"), ("de-AT", "de-AT")]
+        {
             assert_eq!(Locale::parse(sent).unwrap().as_str(), stored);
         }
-        for bad in [
-            "",
-            "_",
-            "de_",
-            "en_US.UTF-8",
-            "de_DE@euro",
-            "C",
-            "POSIX",
-            "german",
-        ] {
+        for bad in ["", "_", "de_", "en_US.UTF-8", "de_DE@euro", "C", "POSIX", "german"] {
             assert!(Locale::parse(bad).is_err(), "{bad:?}");
         }
     }
@@ -268,9 +244,8 @@ mod tests {
 
     #[test]
     fn the_best_of_the_available_texts_is_chosen() {
-        const TEXTS: &[&str] = &[
-            "en", "de", "pt-PT", "pt", "zh-Hans", "zh-Hant", "sr", "he", "en-GB", "x-own",
-        ];
+        const TEXTS: &[&str] =
+            &["en", "de", "pt-PT", "pt", "zh-Hans", "zh-Hant", "sr", "he", "en-GB", "x-own"];
         for (value, expected) in [
             ("de", Some("de")),
             ("de-AT", Some("de")),
@@ -299,16 +274,8 @@ mod tests {
         assert_eq!(language("TW").choose(&["en", "zh-Hans", "zh"]), None);
         assert_eq!(language("SV").choose(&["sv", "es"]), Some("es"));
         for norwegian in ["nb", "no", "NO"] {
-            assert_eq!(
-                language(norwegian).choose(&["en", "nb"]),
-                Some("nb"),
-                "{norwegian}"
-            );
-            assert_eq!(
-                language(norwegian).choose(&["en", "no"]),
-                Some("no"),
-                "{norwegian}"
-            );
+            assert_eq!(language(norwegian).choose(&["en", "nb"]), Some("nb"), "{norwegian}");
+            assert_eq!(language(norwegian).choose(&["en", "no"]), Some("no"), "{norwegian}");
         }
         assert_eq!(language("PH").choose(&["en", "tl"]), Some("tl"));
         assert_eq!(language("sh").choose(&["sr", "sr-Latn"]), Some("sr-Latn"));
@@ -317,11 +284,7 @@ mod tests {
     }
 
     fn nearly_a_tag() -> impl Strategy<Value = String> {
-        prop_oneof![
-            any::<String>(),
-            "[a-zA-Z]{1,4}([_-][a-zA-Z0-9]{1,9}){0,5}",
-            "[A-Z]{2}"
-        ]
+        prop_oneof![any::<String>(), "[a-zA-Z]{1,4}([_-][a-zA-Z0-9]{1,9}){0,5}", "[A-Z]{2}"]
     }
 
     proptest! {

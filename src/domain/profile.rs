@@ -59,10 +59,7 @@ impl ProfilePatch {
     /// Parses the body of an update, `{"user": {…}, "test"?: bool}`. `test` is checked and dropped: it
     /// once chose a payment sandbox. No birthdate may be after `today`.
     pub fn parse(body: Map<String, Value>, today: Date) -> Result<Self, FieldErrors> {
-        let mut body = Fields::of(
-            body,
-            Invalid("is not a field of this body, only `user` and `test` are"),
-        );
+        let mut body = Fields::of(body, Invalid("is not a field of this body, only `user` and `test` are"));
         let patch = body.object("user", Invalid("is not a field of a user"), |user| {
             user.ignore(READ_ONLY);
             Self {
@@ -187,12 +184,8 @@ mod tests {
                 let patch = parse(json!({"user": {field: blank}})).unwrap();
                 assert!(!patch.is_empty(), "{field}");
             }
-            let user = Value::Object(
-                CLEARABLE
-                    .iter()
-                    .map(|&field| (field.to_owned(), blank.clone()))
-                    .collect(),
-            );
+            let user =
+                Value::Object(CLEARABLE.iter().map(|&field| (field.to_owned(), blank.clone())).collect());
             let expected = ProfilePatch {
                 salutation: Patch::Clear,
                 salutation_other: Patch::Clear,
@@ -224,12 +217,8 @@ mod tests {
     #[test]
     fn read_only_fields_are_ignored_whatever_they_hold() {
         for value in [json!(null), json!(7), json!("\u{0}"), json!({"x": []})] {
-            let user = Value::Object(
-                READ_ONLY
-                    .iter()
-                    .map(|&field| (field.to_owned(), value.clone()))
-                    .collect(),
-            );
+            let user =
+                Value::Object(READ_ONLY.iter().map(|&field| (field.to_owned(), value.clone())).collect());
             assert!(parse(json!({"user": user})).unwrap().is_empty());
         }
     }
@@ -261,20 +250,11 @@ mod tests {
 
     #[test]
     fn the_user_must_be_an_object() {
-        assert_eq!(
-            parse(json!({})).unwrap_err(),
-            "`user` is required and must be an object"
-        );
+        assert_eq!(parse(json!({})).unwrap_err(), "`user` is required and must be an object");
         for user in [json!(null), json!("x"), json!([]), json!(1)] {
-            assert_eq!(
-                parse(json!({"user": user})).unwrap_err(),
-                "`user` must be an object"
-            );
+            assert_eq!(parse(json!({"user": user})).unwrap_err(), "`user` must be an object");
         }
-        assert_eq!(
-            parse(json!({"user": {}, "test": null})).unwrap_err(),
-            "`test` must be true or false"
-        );
+        assert_eq!(parse(json!({"user": {}, "test": null})).unwrap_err(), "`test` must be true or false");
     }
 
     proptest! {

@@ -18,10 +18,7 @@ impl SecretKey {
     /// From the 32 bytes of the setting.
     #[must_use]
     pub fn new(bytes: &[u8; 32]) -> Self {
-        #[expect(
-            clippy::expect_used,
-            reason = "32 bytes are the length of the algorithm's key"
-        )]
+        #[expect(clippy::expect_used, reason = "32 bytes are the length of the algorithm's key")]
         let key = RandomizedNonceKey::new(&AES_256_GCM, bytes).expect("a key of 32 bytes");
         Self(std::sync::Arc::new(key))
     }
@@ -30,10 +27,7 @@ impl SecretKey {
     #[must_use]
     pub fn seal(&self, owner: Uuid, plain: &[u8]) -> Vec<u8> {
         let mut sealed = plain.to_vec();
-        #[expect(
-            clippy::expect_used,
-            reason = "fails for texts of gigabytes, or without system randomness"
-        )]
+        #[expect(clippy::expect_used, reason = "fails for texts of gigabytes, or without system randomness")]
         let nonce = self
             .0
             .seal_in_place_append_tag(Aad::from(owner.as_bytes()), &mut sealed)
@@ -47,10 +41,8 @@ impl SecretKey {
         let (nonce, text) = sealed.split_at_checked(NONCE_LEN).ok_or(NotOurs)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| NotOurs)?;
         let mut text = text.to_vec();
-        let plain = self
-            .0
-            .open_in_place(nonce, Aad::from(owner.as_bytes()), &mut text)
-            .map_err(|_| NotOurs)?;
+        let plain =
+            self.0.open_in_place(nonce, Aad::from(owner.as_bytes()), &mut text).map_err(|_| NotOurs)?;
         Ok(plain.to_vec())
     }
 }

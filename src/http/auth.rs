@@ -117,10 +117,7 @@ impl Callers for Caller {
         match authenticate(parts, state).await? {
             Credential::Key(app, KeyType::Write) => Ok(Self { app, user: None }),
             Credential::Key(_, KeyType::Read) => Err(Error::WriteKeyRequired),
-            Credential::Token(app, user) => Ok(Self {
-                app,
-                user: Some(user),
-            }),
+            Credential::Token(app, user) => Ok(Self { app, user: Some(user) }),
         }
     }
 
@@ -165,19 +162,12 @@ async fn authenticate(parts: &Parts, state: &AppState) -> Result<Credential, Err
 
 async fn by_key(state: &AppState, key: &[u8], key_type: &[u8], client: &[u8]) -> Result<Credential, Error> {
     fn read<T>(value: &[u8], parse: impl Fn(&str) -> Option<T>) -> Result<T, Error> {
-        std::str::from_utf8(value)
-            .ok()
-            .and_then(parse)
-            .ok_or(Error::InvalidApiKey)
+        std::str::from_utf8(value).ok().and_then(parse).ok_or(Error::InvalidApiKey)
     }
     let app = AppId(read(client, id::parse)?);
     let key_type = read(key_type, KeyType::parse)?;
     let key = read(key, ApiKey::parse)?;
-    let live = state
-        .credentials
-        .key(state, app, key.id)
-        .await?
-        .ok_or(Error::InvalidApiKey)?;
+    let live = state.credentials.key(state, app, key.id).await?.ok_or(Error::InvalidApiKey)?;
     verify_slices_are_equal(&live.hash, &key.hash()).map_err(|_| Error::InvalidApiKey)?;
     if live.key_type != key_type {
         return Err(Error::InvalidApiKey);
@@ -195,9 +185,7 @@ async fn by_token(state: &AppState, name: &'static str, value: &[u8]) -> Result<
     }
     let token = access_token::Unverified::parse(token.trim_matches(' ')).map_err(Error::InvalidToken)?;
     let keys = state.credentials.public_keys(state, token.app).await?;
-    let user = token
-        .verify(&keys, &state.credentials.issuer)
-        .map_err(Error::InvalidToken)?;
+    let user = token.verify(&keys, &state.credentials.issuer).map_err(Error::InvalidToken)?;
     state.credentials.bursts.admit(token.app, user.0)?;
     Ok(Credential::Token(token.app, user))
 }

@@ -26,36 +26,18 @@ impl<T: Serialize> IntoResponse for Success<T> {
     fn into_response(self) -> Response {
         json(
             self.status,
-            &Envelope {
-                success: true,
-                message: Some(self.message),
-                error: None,
-                data: self.data,
-            },
+            &Envelope { success: true, message: Some(self.message), error: None, data: self.data },
         )
     }
 }
 
 /// The answer that carries an error.
 pub(super) fn failure(status: StatusCode, error: &str) -> Response {
-    json(
-        status,
-        &Envelope {
-            success: false,
-            message: None,
-            error: Some(error),
-            data: (),
-        },
-    )
+    json(status, &Envelope { success: false, message: None, error: Some(error), data: () })
 }
 
 fn json<T: Serialize>(status: StatusCode, envelope: &Envelope<'_, T>) -> Response {
     #[expect(clippy::expect_used, reason = "plain structs with text keys have a JSON form")]
     let body = serde_json::to_vec(envelope).expect("an envelope");
-    (
-        status,
-        [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))],
-        body,
-    )
-        .into_response()
+    (status, [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
 }

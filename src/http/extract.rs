@@ -48,10 +48,7 @@ impl<C: Callers> FromRequestParts<AppState> for UserPath<C> {
         let params = RawPathParams::from_request_parts(parts, state)
             .await
             .map_err(|_| Error::InvalidPath("the path must be UTF-8 with valid percent-encoding"))?;
-        let text = params
-            .iter()
-            .find(|(name, _)| *name == "userId")
-            .map_or("", |(_, value)| value);
+        let text = params.iter().find(|(name, _)| *name == "userId").map_or("", |(_, value)| value);
         let user = match (text, caller.user()) {
             ("me", Some(user)) => Some(user),
             ("me", None) => {
@@ -61,9 +58,7 @@ impl<C: Callers> FromRequestParts<AppState> for UserPath<C> {
             }
             _ => id::parse(text).map(UserId),
         };
-        let user = user.ok_or(Error::InvalidPath(
-            "`userId` in the path must be a hyphenated UUID",
-        ))?;
+        let user = user.ok_or(Error::InvalidPath("`userId` in the path must be a hyphenated UUID"))?;
         query(parts.uri.query().unwrap_or_default())?;
         Ok(Self { caller, user })
     }
@@ -75,21 +70,14 @@ fn query(query: &str) -> Result<(), Error> {
     let mut rest = query.as_bytes();
     while let Some(at) = rest.iter().position(|byte| *byte == b'%') {
         rest = &rest[at + 1..];
-        if !rest
-            .get(..2)
-            .is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit))
-        {
-            return Err(Error::InvalidQuery(
-                "the query must have two hex digits after each `%`",
-            ));
+        if !rest.get(..2).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)) {
+            return Err(Error::InvalidQuery("the query must have two hex digits after each `%`"));
         }
     }
     let mut tests = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "test");
     let test = tests.next();
     if tests.next().is_some() || test.is_some_and(|(_, value)| value != "true" && value != "false") {
-        return Err(Error::InvalidQuery(
-            "`test` in the query must be `true` or `false`, once",
-        ));
+        return Err(Error::InvalidQuery("`test` in the query must be `true` or `false`, once"));
     }
     Ok(())
 }
@@ -115,23 +103,17 @@ fn json_declared(headers: &HeaderMap) -> Result<(), Error> {
     if let Some(coding) = header(headers, "content-encoding")?
         && !coding.eq_ignore_ascii_case(b"identity")
     {
-        return Err(Error::UnsupportedBody(
-            "`Content-Encoding` must not be set: send the body as it is",
-        ));
+        return Err(Error::UnsupportedBody("`Content-Encoding` must not be set: send the body as it is"));
     }
     let Some(declared) = header(headers, header::CONTENT_TYPE.as_str())? else {
         return Ok(());
     };
-    let declared: mime::Mime = std::str::from_utf8(declared)
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .ok_or(TYPE)?;
+    let declared: mime::Mime =
+        std::str::from_utf8(declared).ok().and_then(|text| text.parse().ok()).ok_or(TYPE)?;
     let json = declared.subtype() == mime::JSON && declared.type_() == mime::APPLICATION
         || declared.suffix() == Some(mime::JSON)
         || declared.essence_str() == "text/plain";
-    let utf8 = declared
-        .get_param(mime::CHARSET)
-        .is_none_or(|charset| charset == mime::UTF_8);
+    let utf8 = declared.get_param(mime::CHARSET).is_none_or(|charset| charset == mime::UTF_8);
     if json && utf8 { Ok(()) } else { Err(TYPE) }
 }
 

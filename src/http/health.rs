@@ -11,11 +11,7 @@ use super::error::Error;
 
 /// 200 while the process lives.
 pub async fn healthz() -> Success<()> {
-    Success {
-        status: StatusCode::OK,
-        message: "alive",
-        data: (),
-    }
+    Success { status: StatusCode::OK, message: "alive", data: () }
 }
 
 /// 200 while the database answers with this server's schema, and the server is not stopping; else 503.
@@ -23,9 +19,5 @@ pub async fn readyz(State(state): State<AppState>) -> Result<Success<()>, Error>
     if state.stopping.load(Ordering::Relaxed) || !crate::db::is_ready(&state.db).await? {
         return Err(Error::Unavailable(None));
     }
-    Ok(Success {
-        status: StatusCode::OK,
-        message: "ready",
-        data: (),
-    })
+    Ok(Success { status: StatusCode::OK, message: "ready", data: () })
 }

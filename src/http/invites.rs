@@ -46,9 +46,7 @@ async fn look_up(state: &AppState, path: &RawPathParams) -> Result<Option<(Invit
     let Some(code) = path.iter().next().and_then(|(_, code)| InviteCode::parse(code)) else {
         return Ok(None);
     };
-    Ok(invites::find(&state.db, &code)
-        .await?
-        .map(|invite| (code, invite)))
+    Ok(invites::find(&state.db, &code).await?.map(|invite| (code, invite)))
 }
 
 fn landing(invite: &Invite) -> Landing<'_> {

@@ -26,20 +26,13 @@ pub fn routes() -> Router<AppState> {
 }
 
 async fn from_loopback_name(request: Request, next: Next) -> Result<Response, Error> {
-    let host = request
-        .headers()
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let host = host.and_then(|host| host.parse::<Authority>().ok());
     let loopback = host.is_some_and(|host| {
         let name = host.host().trim_matches(['[', ']']);
         name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
     });
-    if loopback {
-        Ok(next.run(request).await)
-    } else {
-        Err(Error::RouteNotFound)
-    }
+    if loopback { Ok(next.run(request).await) } else { Err(Error::RouteNotFound) }
 }
 
 async fn list(State(state): State<AppState>) -> Result<Response, Error> {
@@ -49,18 +42,13 @@ async fn list(State(state): State<AppState>) -> Result<Response, Error> {
 }
 
 async fn show(State(state): State<AppState>, path: RawPathParams) -> Result<Response, Error> {
-    Ok(pages::response(
-        StatusCode::OK,
-        pages::mail(&find(&state, &path).await?),
-    ))
+    Ok(pages::response(StatusCode::OK, pages::mail(&find(&state, &path).await?)))
 }
 
 async fn html(State(state): State<AppState>, path: RawPathParams) -> Result<Response, Error> {
     let mut response = pages::response(StatusCode::OK, pages::mail_html(&find(&state, &path).await?));
     let policy = HeaderValue::from_static(MAIL_CSP);
-    response
-        .headers_mut()
-        .insert(header::CONTENT_SECURITY_POLICY, policy);
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     Ok(response)
 }
 
@@ -74,32 +62,17 @@ async fn source(State(state): State<AppState>, path: RawPathParams) -> Result<Re
 
 async fn find(state: &AppState, path: &RawPathParams) -> Result<Mail, Error> {
     let mailbox = state.mailbox.clone().ok_or(Error::RouteNotFound)?;
-    let name = path
-        .iter()
-        .next()
-        .map(|(_, name)| name.to_owned())
-        .unwrap_or_default();
-    blocking(move || mailbox.get(&name))
-        .await?
-        .ok_or(Error::RouteNotFound)
+    let name = path.iter().next().map(|(_, name)| name.to_owned()).unwrap_or_default();
+    blocking(move || mailbox.get(&name)).await?.ok_or(Error::RouteNotFound)
 }
 
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
 ) -> Result<T, Error> {
-    let done = tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|error| Error::Internal(Box::new(error)))?;
+    let done = tokio::task::spawn_blocking(work).await.map_err(|error| Error::Internal(Box::new(error)))?;
     done.map_err(|error| Error::Internal(Box::new(error)))
 }
 
 fn plain(bytes: Vec<u8>) -> Response {
-    (
-        [(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("text/plain; charset=utf-8"),
-        )],
-        bytes,
-    )
-        .into_response()
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"))], bytes).into_response()
 }

@@ -28,11 +28,7 @@ pub async fn create(
     match referrals::refer(&state.db, caller.app, caller.user, user, &body, bounds, &mail).await? {
         Referred::Accepted => {
             state.wake.notify_one();
-            Ok(Success {
-                status: StatusCode::CREATED,
-                message: "the referral invite was taken",
-                data: (),
-            })
+            Ok(Success { status: StatusCode::CREATED, message: "the referral invite was taken", data: () })
         }
         Referred::OwnAddress => Err(Error::OwnAddress),
         Referred::QuotaExceeded => Err(Error::ReferralQuotaExceeded),

@@ -46,23 +46,12 @@ pub async fn invite(
                     Resent::TooSoon => "the user was invited a short while ago, so no second mail was sent",
                     Resent::Accepted => return Err(Error::AlreadyAccepted),
                 };
-            (
-                message,
-                Box::new(
-                    users::find(&state.db, app, user)
-                        .await?
-                        .ok_or(Error::UserOutOfReach)?,
-                ),
-            )
+            (message, Box::new(users::find(&state.db, app, user).await?.ok_or(Error::UserOutOfReach)?))
         }
         Invited::EmailTaken => return Err(Error::EmailTaken("email")),
         Invited::OutOfReach => return Err(Error::UserOutOfReach),
     };
-    Ok(Success {
-        status: StatusCode::OK,
-        message,
-        data: UserData { user },
-    })
+    Ok(Success { status: StatusCode::OK, message, data: UserData { user } })
 }
 
 /// Changes the fields of a profile that the body names (seed `PUT /users/:userId`), all or none.
@@ -74,11 +63,7 @@ pub async fn update(
     let today = crate::clock::now().to_zoned(TimeZone::UTC).date();
     let patch = ProfilePatch::parse(body, today)?;
     match users::update(&state.db, caller.app, caller.user, user, &patch).await? {
-        Updated::Yes => Ok(Success {
-            status: StatusCode::OK,
-            message: "the user was updated",
-            data: (),
-        }),
+        Updated::Yes => Ok(Success { status: StatusCode::OK, message: "the user was updated", data: () }),
         Updated::EmailTaken => Err(Error::EmailTaken("user.email")),
         Updated::OutOfReach => Err(Error::UserOutOfReach),
     }

@@ -21,11 +21,7 @@ pub const LANGUAGES: &[&str] = &["en", "de"];
 const SOURCES: [&str; LANGUAGES.len()] = [include_str!("en.ftl"), include_str!("de.ftl")];
 
 static TEXTS: LazyLock<Vec<Texts>> = LazyLock::new(|| {
-    LANGUAGES
-        .iter()
-        .zip(SOURCES)
-        .map(|(language, source)| Texts::read(language, source))
-        .collect()
+    LANGUAGES.iter().zip(SOURCES).map(|(language, source)| Texts::read(language, source)).collect()
 });
 
 /// The texts of one language.
@@ -38,10 +34,7 @@ impl Texts {
     /// The texts of `language`, one of [`LANGUAGES`]; of the first of them if it is none.
     #[must_use]
     pub fn of(language: &str) -> &'static Self {
-        TEXTS
-            .iter()
-            .find(|texts| texts.language == language)
-            .unwrap_or(&TEXTS[0])
+        TEXTS.iter().find(|texts| texts.language == language).unwrap_or(&TEXTS[0])
     }
 
     /// The files are part of the program: the tests read each strictly, so that nothing can go wrong here.
@@ -63,22 +56,17 @@ impl Texts {
     /// The direction of the script, `ltr` or `rtl`, for `dir`.
     #[must_use]
     pub fn dir(&self) -> &'static str {
-        if self.get("direction", &[]) == "rtl" {
-            "rtl"
-        } else {
-            "ltr"
-        }
+        if self.get("direction", &[]) == "rtl" { "rtl" } else { "ltr" }
     }
 
     /// The text `id` with `args` filled in, as plain text. A slip (an unknown id, a variable that is
     /// missing) is logged and leaves its name in the text.
     #[must_use]
     pub fn get(&self, id: &str, args: &[(&str, &str)]) -> String {
-        self.format(id, args.iter().copied())
-            .unwrap_or_else(|(text, slip)| {
-                tracing::error!(language = self.language, id, slip, "a text is wrong");
-                text
-            })
+        self.format(id, args.iter().copied()).unwrap_or_else(|(text, slip)| {
+            tracing::error!(language = self.language, id, slip, "a text is wrong");
+            text
+        })
     }
 
     /// A moment in words, to the minute, UTC.
@@ -88,10 +76,7 @@ impl Texts {
         let time = utc.strftime("%H:%M").to_string();
         let month = self.get(&format!("month-{}", utc.month()), &[]);
         let (day, year) = (utc.day().to_string(), utc.year().to_string());
-        self.get(
-            "date",
-            &[("day", &day), ("month", &month), ("year", &year), ("time", &time)],
-        )
+        self.get("date", &[("day", &day), ("month", &month), ("year", &year), ("time", &time)])
     }
 
     /// The function a template calls as `t("id", name=value)`: plain text, to be escaped by the template.
@@ -104,18 +89,13 @@ impl Texts {
     /// escaped and kept from turning the direction of what surrounds it.
     #[must_use]
     pub fn rich(&'static self) -> Value {
-        self.function(
-            |value| format!("<bdi>{}</bdi>", HtmlEscape(&value)),
-            Value::from_safe_string,
-        )
+        self.function(|value| format!("<bdi>{}</bdi>", HtmlEscape(&value)), Value::from_safe_string)
     }
 
     fn function(&'static self, value: fn(String) -> String, text: fn(String) -> Value) -> Value {
         Value::from_function(move |id: &str, named: Kwargs| {
-            let args: Vec<_> = named
-                .args()
-                .map(|name| Ok((name, value(named.get(name)?))))
-                .collect::<Result<_, Error>>()?;
+            let args: Vec<_> =
+                named.args().map(|name| Ok((name, value(named.get(name)?)))).collect::<Result<_, Error>>()?;
             self.format(id, args.iter().map(|(name, value)| (*name, value.as_str())))
                 .map(text)
                 .map_err(|(_, slip)| Error::new(ErrorKind::InvalidOperation, slip))
@@ -134,10 +114,7 @@ impl Texts {
         };
         let args: FluentArgs = args.collect();
         let mut slips = Vec::new();
-        let text = self
-            .bundle
-            .format_pattern(pattern, Some(&args), &mut slips)
-            .into_owned();
+        let text = self.bundle.format_pattern(pattern, Some(&args), &mut slips).into_owned();
         match slips.first() {
             None => Ok(text),
             Some(slip) => Err((text, format!("text {id}: {slip}"))),
@@ -163,9 +140,7 @@ mod tests {
                 assert!(all.insert(id.clone(), BTreeSet::new()).is_none(), "{id} twice");
             }
             for part in line.split('$').skip(1) {
-                let end = part
-                    .find(|c: char| !c.is_ascii_alphanumeric() && c != '-')
-                    .unwrap_or(part.len());
+                let end = part.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(part.len());
                 all.entry(id.clone()).or_default().insert(part[..end].to_owned());
             }
         }
@@ -178,10 +153,7 @@ mod tests {
         for (language, source) in LANGUAGES.iter().zip(SOURCES) {
             assert_eq!(variables(source), english, "{language}");
             let resource = FluentResource::try_new(source.to_owned()).map_err(|(_, errors)| errors);
-            assert!(
-                resource.is_ok_and(|read| read.entries().count() == english.len()),
-                "{language}"
-            );
+            assert!(resource.is_ok_and(|read| read.entries().count() == english.len()), "{language}");
         }
     }
 
@@ -191,13 +163,8 @@ mod tests {
             let texts = Texts::of(language);
             assert_eq!(texts.language(), *language);
             for (id, names) in variables(SOURCES[0]) {
-                let text = texts
-                    .format(&id, names.iter().map(|name| (name.as_str(), "x")))
-                    .unwrap();
-                assert!(
-                    !text.contains(['<', '>', '&', '"', '\'', '{']),
-                    "{language} {id}: {text}"
-                );
+                let text = texts.format(&id, names.iter().map(|name| (name.as_str(), "x"))).unwrap();
+                assert!(!text.contains(['<', '>', '&', '"', '\'', '{']), "{language} {id}: {text}");
             }
         }
     }
@@ -211,10 +178,7 @@ mod tests {
     #[test]
     fn a_slip_is_no_panic() {
         assert_eq!(Texts::of("en").get("no-such-text", &[]), "no-such-text");
-        assert_eq!(
-            Texts::of("en").get("invite-what", &[]),
-            "You have been invited to {$app}."
-        );
+        assert_eq!(Texts::of("en").get("invite-what", &[]), "You have been invited to {$app}.");
     }
 
     #[test]

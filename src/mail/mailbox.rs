@@ -65,10 +65,7 @@ impl Mailbox {
             })
             .collect();
         names.sort_unstable_by(|one, other| other.cmp(one));
-        let mails = names
-            .iter()
-            .take(LISTED)
-            .filter_map(|(_, name)| self.get(name).ok()?);
+        let mails = names.iter().take(LISTED).filter_map(|(_, name)| self.get(name).ok()?);
         Ok(mails.map(|mail| mail.head).collect())
     }
 
@@ -105,9 +102,7 @@ pub(super) fn is_name(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '@');
     !name.starts_with('.')
         && name.len() <= 200
-        && name
-            .strip_suffix(".eml")
-            .is_some_and(|stem| stem.chars().all(plain))
+        && name.strip_suffix(".eml").is_some_and(|stem| stem.chars().all(plain))
 }
 
 fn head(name: &str, message: &Message) -> Head {
@@ -116,9 +111,7 @@ fn head(name: &str, message: &Message) -> Head {
         from: message.from().map(people).unwrap_or_default(),
         to: message.to().map(people).unwrap_or_default(),
         subject: message.subject().unwrap_or_default().to_owned(),
-        date: message
-            .date()
-            .and_then(|date| Timestamp::from_second(date.to_timestamp()).ok()),
+        date: message.date().and_then(|date| Timestamp::from_second(date.to_timestamp()).ok()),
     }
 }
 
@@ -140,12 +133,7 @@ mod tests {
             let path = folder.path().join(name);
             std::fs::write(&path, mail).unwrap();
             let moment = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(second);
-            File::options()
-                .write(true)
-                .open(path)
-                .unwrap()
-                .set_modified(moment)
-                .unwrap();
+            File::options().write(true).open(path).unwrap().set_modified(moment).unwrap();
         }
         let mailbox = Mailbox(folder.path().to_owned());
         (folder, mailbox)
@@ -155,17 +143,10 @@ mod tests {
     fn the_newest_mail_is_first() {
         let mail = "From: A <a@x.example>\r\nTo: b@x.example\r\nSubject: =?utf-8?q?gr=C3=BCn?=\r\n\
                     Date: Sun, 22 Nov 2026 22:53:00 +0000\r\n\r\nHello\r\n";
-        let (_folder, mailbox) = mailbox(&[
-            ("z.eml", mail),
-            ("a.eml", mail),
-            ("note.txt", mail),
-            (".b.eml", mail),
-        ]);
+        let (_folder, mailbox) =
+            mailbox(&[("z.eml", mail), ("a.eml", mail), ("note.txt", mail), (".b.eml", mail)]);
         let listed = mailbox.list().unwrap();
-        assert_eq!(
-            listed.iter().map(|head| head.name.as_str()).collect::<Vec<_>>(),
-            ["a.eml", "z.eml"]
-        );
+        assert_eq!(listed.iter().map(|head| head.name.as_str()).collect::<Vec<_>>(), ["a.eml", "z.eml"]);
         assert_eq!(
             listed[0],
             Head {
@@ -188,17 +169,9 @@ mod tests {
         std::fs::create_dir_all(inner.join("folder.eml")).unwrap();
         std::os::unix::fs::symlink(folder.path().join("note.txt"), inner.join("link.eml")).unwrap();
         let inside = Mailbox(inner);
-        for name in [
-            "../a.eml",
-            "..",
-            "",
-            ".eml",
-            "link.eml",
-            "folder.eml",
-            "/etc/passwd",
-            "a\0.eml",
-            "no.eml",
-        ] {
+        for name in
+            ["../a.eml", "..", "", ".eml", "link.eml", "folder.eml", "/etc/passwd", "a\0.eml", "no.eml"]
+        {
             assert!(inside.get(name).unwrap().is_none(), "{name}");
         }
         assert_eq!(inside.list().unwrap(), []);

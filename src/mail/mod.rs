@@ -64,10 +64,7 @@ pub fn message(
     date: Timestamp,
 ) -> Result<Message, lettre::error::Error> {
     // lettre panics on a control character in a display name.
-    let sender = from
-        .name
-        .as_deref()
-        .map(|name| name.replace(char::is_control, " "));
+    let sender = from.name.as_deref().map(|name| name.replace(char::is_control, " "));
     let id: String = message_id.chars().filter(char::is_ascii_graphic).collect();
     let boundary = hex::encode(digest::digest(&digest::SHA256, id.as_bytes()));
     let header = |name, value: &str| HeaderValue::new(HeaderName::new_from_ascii_str(name), value.to_owned());

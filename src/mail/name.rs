@@ -25,20 +25,10 @@ pub fn app(name: &str) -> String {
 fn readable(name: &str) -> String {
     let seen: String = name
         .chars()
-        .map(|c| {
-            if c.is_control() || c.is_whitespace() {
-                ' '
-            } else {
-                c
-            }
-        })
+        .map(|c| if c.is_control() || c.is_whitespace() { ' ' } else { c })
         .filter(|c| !is_invisible(*c))
         .collect();
-    let mut line = seen
-        .split(' ')
-        .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ");
+    let mut line = seen.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
     if line.chars().all(|c| c == ' ' || is_joiner(c)) {
         return String::new();
     }
@@ -88,11 +78,7 @@ fn break_links(name: &str, dot: &str) -> String {
 
 /// Whether the text starts as the label of a host name does: two characters or more, a letter among them.
 fn is_label(text: &str) -> bool {
-    let label = || {
-        text.chars()
-            .filter(|c| !is_joiner(*c))
-            .take_while(|c| c.is_alphanumeric() || *c == '-')
-    };
+    let label = || text.chars().filter(|c| !is_joiner(*c)).take_while(|c| c.is_alphanumeric() || *c == '-');
     label().nth(1).is_some() && label().any(char::is_alphabetic)
 }
 

@@ -43,16 +43,10 @@ pub fn render(invitation: &Invitation) -> Result<Rendered, RenderError> {
     }
     let texts = Texts::of(invitation.language);
     let app = name::app(invitation.app_name);
-    let inviter = invitation
-        .inviter
-        .map(name::person)
-        .filter(|name| !name.is_empty());
+    let inviter = invitation.inviter.map(name::person).filter(|name| !name.is_empty());
     let kind = invitation.kind.as_str();
     let subject = match &inviter {
-        Some(inviter) => texts.get(
-            &format!("{kind}-subject-from"),
-            &[("inviter", inviter), ("app", &app)],
-        ),
+        Some(inviter) => texts.get(&format!("{kind}-subject-from"), &[("inviter", inviter), ("app", &app)]),
         None => texts.get(&format!("{kind}-subject"), &[("app", &app)]),
     };
     let context = context! {
@@ -69,17 +63,10 @@ pub fn render(invitation: &Invitation) -> Result<Rendered, RenderError> {
         code => invitation.referral_code.map(|code| code.replace(char::is_control, "")),
         expires => invitation.expires_at.map(|moment| texts.date(moment)),
     };
-    let layouts = LAYOUTS
-        .as_ref()
-        .map_err(|error| minijinja::Error::new(error.kind(), error.to_string()))?;
+    let layouts = LAYOUTS.as_ref().map_err(|error| minijinja::Error::new(error.kind(), error.to_string()))?;
     let html = layouts.get_template("invitation.html")?.render(&context)?;
     let text = wrap(&layouts.get_template("invitation.txt")?.render(&context)?);
-    Ok(Rendered {
-        subject,
-        html,
-        text,
-        language: texts.language(),
-    })
+    Ok(Rendered { subject, html, text, language: texts.language() })
 }
 
 /// Breaks lines at spaces; a word longer than a line, such as a link, stays whole.
@@ -130,21 +117,12 @@ mod tests {
                     for (referral_code, expires_at) in
                         [(Some("X"), None), (None, Some(Timestamp::UNIX_EPOCH))]
                     {
-                        let mail = Invitation {
-                            language,
-                            inviter,
-                            referral_code,
-                            expires_at,
-                            ..invitation(kind)
-                        };
+                        let mail =
+                            Invitation { language, inviter, referral_code, expires_at, ..invitation(kind) };
                         let mail = render(&mail).unwrap();
                         assert_eq!(mail.language, *language);
                         assert_eq!(mail.text.contains("Ada"), inviter == Some("Ada"));
-                        assert!(
-                            mail.text
-                                .lines()
-                                .any(|line| line == "https://id.example/invites/c0de")
-                        );
+                        assert!(mail.text.lines().any(|line| line == "https://id.example/invites/c0de"));
                         assert!(
                             mail.text
                                 .lines()
@@ -158,17 +136,8 @@ mod tests {
 
     #[test]
     fn only_a_web_address_is_a_link() {
-        for link in [
-            "",
-            "/invites/x",
-            "javascript:alert(1)",
-            "mailto:a@b.c",
-            "id.example/x",
-        ] {
-            let refused = render(&Invitation {
-                link,
-                ..invitation(Kind::Invite)
-            });
+        for link in ["", "/invites/x", "javascript:alert(1)", "mailto:a@b.c", "id.example/x"] {
+            let refused = render(&Invitation { link, ..invitation(Kind::Invite) });
             assert!(matches!(refused, Err(RenderError::Link)), "{link}");
         }
     }
@@ -176,14 +145,9 @@ mod tests {
     #[test]
     fn a_link_cannot_leave_its_place() {
         let link = "https://id.example/\"><script>\r\nBcc: x?a='1'&b=<2>";
-        let mail = render(&Invitation {
-            link,
-            ..invitation(Kind::Invite)
-        })
-        .unwrap();
+        let mail = render(&Invitation { link, ..invitation(Kind::Invite) }).unwrap();
         assert!(
-            mail.text
-                .contains("\nhttps://id.example/%22%3E%3Cscript%3EBcc:%20x?a=%271%27&b=%3C2%3E\n"),
+            mail.text.contains("\nhttps://id.example/%22%3E%3Cscript%3EBcc:%20x?a=%271%27&b=%3C2%3E\n"),
             "{}",
             mail.text
         );
@@ -195,9 +159,6 @@ mod tests {
         let long = "x".repeat(100);
         assert_eq!(wrap(&format!("a {long}\n\nb  c")), format!("a\n{long}\n\nb c\n"));
         let words = "word ".repeat(40);
-        assert_eq!(
-            wrap(&words).lines().map(str::len).collect::<Vec<_>>(),
-            [69, 69, 59]
-        );
+        assert_eq!(wrap(&words).lines().map(str::len).collect::<Vec<_>>(), [69, 69, 59]);
     }
 }

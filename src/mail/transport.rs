@@ -119,15 +119,15 @@ fn write(folder: &Path, name: &str, bytes: &[u8]) -> std::io::Result<()> {
 
 /// One line of bounded length, without control characters.
 fn one_line(text: &str) -> String {
-    let mut line = text
-        .split(|c: char| c.is_control() || c == ' ')
-        .filter(|word| !word.is_empty())
-        .fold(String::new(), |mut line, word| {
+    let mut line = text.split(|c: char| c.is_control() || c == ' ').filter(|word| !word.is_empty()).fold(
+        String::new(),
+        |mut line, word| {
             if !line.is_empty() {
                 line.push(' ');
             }
             line + word
-        });
+        },
+    );
     line.truncate(line.floor_char_boundary(REPLY_LENGTH));
     line
 }
@@ -138,35 +138,17 @@ mod tests {
 
     #[test]
     fn an_id_makes_one_plain_file_name() {
-        assert_eq!(
-            file_name("<0195-aa.B_c@id.example>"),
-            "0195-aa.B_c@id.example.eml"
-        );
-        for hostile in [
-            "",
-            "<>",
-            "../../etc/passwd",
-            ".hidden",
-            "a/b",
-            "a\0b",
-            "ü",
-            &"x".repeat(300),
-        ] {
+        assert_eq!(file_name("<0195-aa.B_c@id.example>"), "0195-aa.B_c@id.example.eml");
+        for hostile in ["", "<>", "../../etc/passwd", ".hidden", "a/b", "a\0b", "ü", &"x".repeat(300)] {
             let name = file_name(hostile);
-            assert!(
-                name.len() <= 80 && !name.starts_with('.') && !name.contains(['/', '\0']),
-                "{name}"
-            );
+            assert!(name.len() <= 80 && !name.starts_with('.') && !name.contains(['/', '\0']), "{name}");
         }
         assert_ne!(file_name("a/b"), file_name("a\\b"));
     }
 
     #[test]
     fn a_reply_is_one_bounded_line() {
-        assert_eq!(
-            one_line("550 5.1.1\r\n no\tsuch\u{1b}[2J user "),
-            "550 5.1.1 no such [2J user"
-        );
+        assert_eq!(one_line("550 5.1.1\r\n no\tsuch\u{1b}[2J user "), "550 5.1.1 no such [2J user");
         assert_eq!(one_line(&"ä".repeat(400)), "ä".repeat(250));
     }
 }

@@ -144,11 +144,7 @@ impl Worker {
                 let delay = retry_delay(self.config.mail.retry_after, mail.attempts);
                 let give_up = self.config.mail.give_up_after;
                 let failed = outbox::retry_later(&self.db, mail, delay, give_up, reply).await?;
-                let outcome = if failed {
-                    "mail failed: given up"
-                } else {
-                    "mail refused for now"
-                };
+                let outcome = if failed { "mail failed: given up" } else { "mail refused for now" };
                 tracing::warn!(app = %mail.app, mail = %mail.id, attempts = mail.attempts, reply, "{outcome}");
             }
         }
@@ -158,21 +154,14 @@ impl Worker {
     async fn send(&self, mail: &Claimed) -> Result<String, Refusal> {
         let permanent = |text: &str| Refusal::Permanent(text.to_owned());
         // Another key may be an operator's slip, to be mended: the mail must not be lost for it.
-        let code = self
-            .seal
-            .open(mail.id, &mail.secret)
-            .map_err(|error| Refusal::Temporary(error.to_string()))?;
+        let code =
+            self.seal.open(mail.id, &mail.secret).map_err(|error| Refusal::Temporary(error.to_string()))?;
         let code = String::from_utf8(code).map_err(|_| permanent("the stored code is damaged"))?;
-        let from = mail
-            .app_from
-            .as_deref()
-            .map_or(Ok(self.config.mail.from.clone()), Mailbox::from_str);
+        let from = mail.app_from.as_deref().map_or(Ok(self.config.mail.from.clone()), Mailbox::from_str);
         let from = from.map_err(|_| permanent("the app's sender is not `Name <address>`"))?;
         let to =
             Address::from_str(&mail.recipient).map_err(|_| permanent("the recipient is not an address"))?;
-        let link = self
-            .link(mail, &code)
-            .ok_or_else(|| permanent("the app's invite URL is none"))?;
+        let link = self.link(mail, &code).ok_or_else(|| permanent("the app's invite URL is none"))?;
         let moment =
             |seconds| jiff::Timestamp::from_second(seconds).map_err(|_| permanent("a time is out of range"));
         let rendered = render(&Invitation {
@@ -196,10 +185,7 @@ impl Worker {
     fn link(&self, mail: &Claimed, code: &str) -> Option<Url> {
         let Some(own) = &mail.invite_url else {
             let mut page = self.public_url.clone();
-            page.path_segments_mut()
-                .ok()?
-                .pop_if_empty()
-                .extend(["invites", code]);
+            page.path_segments_mut().ok()?.pop_if_empty().extend(["invites", code]);
             return Some(page);
         };
         let mut own = Url::parse(own).ok()?;
@@ -259,21 +245,15 @@ mod tests {
         for (attempts, whole) in [(1, 15), (2, 30), (5, 240), (9, 3600), (1000, 3600)] {
             let delay = retry_delay(first, attempts).as_secs_f64();
             let whole = f64::from(whole);
-            assert!(
-                (whole * 0.8..=whole * 1.2 + 1e-6).contains(&delay),
-                "{attempts}: {delay}"
-            );
+            assert!((whole * 0.8..=whole * 1.2 + 1e-6).contains(&delay), "{attempts}: {delay}");
         }
     }
 
     #[test]
     fn texts_fall_back_to_the_app_and_to_english() {
-        for (person, app, chosen) in [
-            ("de-AT", "en", "de"),
-            ("DE", "en", "de"),
-            ("tlh", "de", "de"),
-            ("tlh", "tlh", "en"),
-        ] {
+        for (person, app, chosen) in
+            [("de-AT", "en", "de"), ("DE", "en", "de"), ("tlh", "de", "de"), ("tlh", "tlh", "en")]
+        {
             assert_eq!(texts(person, app).language(), chosen, "{person} {app}");
         }
     }

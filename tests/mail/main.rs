@@ -30,12 +30,5 @@ fn invitation(kind: Kind, language: &'static str) -> Invitation<'static> {
 fn mail(invitation: &Invitation) -> Message {
     let from: Mailbox = "Müller & Söhne <no-reply@id.example>".parse().unwrap();
     let date: Timestamp = "2026-11-22T22:53:00Z".parse().unwrap();
-    message(
-        &render(invitation).unwrap(),
-        &from,
-        &"ada@recipient.example".parse().unwrap(),
-        ID,
-        date,
-    )
-    .unwrap()
+    message(&render(invitation).unwrap(), &from, &"ada@recipient.example".parse().unwrap(), ID, date).unwrap()
 }

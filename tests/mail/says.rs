@@ -65,25 +65,13 @@ fn a_name_is_neither_header_nor_markup_nor_link() {
 
 #[test]
 fn a_sender_with_a_broken_name_is_no_panic() {
-    let from = Mailbox::new(
-        Some("A\r\nBcc: x@y.example\0".into()),
-        "a@id.example".parse().unwrap(),
-    );
+    let from = Mailbox::new(Some("A\r\nBcc: x@y.example\0".into()), "a@id.example".parse().unwrap());
     let rendered = render(&invitation(Kind::Invite, "en")).unwrap();
     let to = "ada@recipient.example".parse().unwrap();
-    let raw = message(
-        &rendered,
-        &from,
-        &to,
-        "<a\r\nBcc: b@id.example>",
-        Timestamp::UNIX_EPOCH,
-    )
-    .unwrap()
-    .formatted();
+    let raw = message(&rendered, &from, &to, "<a\r\nBcc: b@id.example>", Timestamp::UNIX_EPOCH)
+        .unwrap()
+        .formatted();
     let read = MessageParser::new().parse(&raw).unwrap();
     assert!(read.bcc().is_none());
-    assert_eq!(
-        read.from().unwrap().first().unwrap().name(),
-        Some("A  Bcc: x@y.example ")
-    );
+    assert_eq!(read.from().unwrap().first().unwrap().name(), Some("A  Bcc: x@y.example "));
 }

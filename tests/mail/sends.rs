@@ -19,9 +19,7 @@ fn transport(url: &str, timeout: Duration) -> Transport {
 
 async fn send(transport: &Transport) -> Result<String, Refusal> {
     let message = mail(&invitation(Kind::Invite, "en"));
-    tokio::time::timeout(LONG * 2, transport.send(&message, ID))
-        .await
-        .unwrap()
+    tokio::time::timeout(LONG * 2, transport.send(&message, ID)).await.unwrap()
 }
 
 fn temporary(text: &str) -> Result<String, Refusal> {
@@ -30,10 +28,7 @@ fn temporary(text: &str) -> Result<String, Refusal> {
 
 #[track_caller]
 fn assert_temporary(answer: &Result<String, Refusal>, part: &str) {
-    assert!(
-        matches!(answer, Err(Refusal::Temporary(text)) if text.contains(part)),
-        "{answer:?}"
-    );
+    assert!(matches!(answer, Err(Refusal::Temporary(text)) if text.contains(part)), "{answer:?}");
 }
 
 #[tokio::test]
@@ -47,22 +42,12 @@ async fn a_mail_arrives_as_it_was_written() {
         (mails[0].from.as_str(), mails[0].to.as_slice()),
         ("no-reply@id.example", &["ada@recipient.example".to_owned()][..])
     );
-    assert_eq!(
-        mails[0].raw.trim_ascii_end(),
-        message.formatted().trim_ascii_end()
-    );
+    assert_eq!(mails[0].raw.trim_ascii_end(), message.formatted().trim_ascii_end());
     let read = MessageParser::new().parse(&mails[0].raw).unwrap();
     assert_eq!(read.subject(), Some("Zoë O’Hara empfiehlt Ihnen Müller & Söhne"));
-    assert_eq!(
-        read.from().unwrap().first().unwrap().name(),
-        Some("Müller & Söhne")
-    );
+    assert_eq!(read.from().unwrap().first().unwrap().name(), Some("Müller & Söhne"));
     assert_eq!(read.message_id(), Some("0195c0de@id.example"));
-    assert!(
-        read.body_text(0)
-            .unwrap()
-            .contains("Zoë O’Hara nutzt Müller & Söhne")
-    );
+    assert!(read.body_text(0).unwrap().contains("Zoë O’Hara nutzt Müller & Söhne"));
 }
 
 #[tokio::test]
@@ -90,11 +75,7 @@ async fn the_reply_decides() {
         (Final, "554 5.7.1 spam", true),
     ] {
         server.refuse(stage, reply);
-        let refusal = if permanent {
-            Refusal::Permanent
-        } else {
-            Refusal::Temporary
-        };
+        let refusal = if permanent { Refusal::Permanent } else { Refusal::Temporary };
         let answer = send(&transport(&url, LONG)).await;
         assert_eq!(answer, Err(refusal(reply.to_owned())), "{stage:?} {reply}");
     }
@@ -104,51 +85,26 @@ async fn the_reply_decides() {
 #[tokio::test]
 async fn a_long_reply_is_kept_whole_but_bounded() {
     let server = Smtp::start().await;
-    server.refuse(
-        Stage::Rcpt,
-        "550-5.1.1 The account\r\n550-5.1.1 does not\r\n550 5.1.1 \u{1b}[31mexist.",
-    );
+    server.refuse(Stage::Rcpt, "550-5.1.1 The account\r\n550-5.1.1 does not\r\n550 5.1.1 \u{1b}[31mexist.");
     let answer = send(&transport(&server.url(), LONG)).await;
-    assert_eq!(
-        answer,
-        Err(Refusal::Permanent(
-            "550 5.1.1 The account does not [31mexist.".into()
-        ))
-    );
+    assert_eq!(answer, Err(Refusal::Permanent("550 5.1.1 The account does not [31mexist.".into())));
     server.refuse(Stage::Rcpt, &format!("550 {}", "x".repeat(700)));
     let answer = send(&transport(&server.url(), LONG)).await;
-    assert_eq!(
-        answer,
-        Err(Refusal::Permanent(format!("550 {}", "x".repeat(496))))
-    );
+    assert_eq!(answer, Err(Refusal::Permanent(format!("550 {}", "x".repeat(496)))));
 }
 
 #[tokio::test]
 async fn a_password_is_never_told() {
     let server = Smtp::with(Encryption::None, Some(("ada", "s3cret pass"))).await;
-    server.refuse(
-        Stage::Auth,
-        "500 what is AUTH PLAIN AGFkYQBzM2NyZXQgcGFzcw== (s3cret pass)",
-    );
-    let answer = send(&transport(
-        &server.url().replace("://", "://ada:s3cret%20pass@"),
-        LONG,
-    ))
-    .await;
+    server.refuse(Stage::Auth, "500 what is AUTH PLAIN AGFkYQBzM2NyZXQgcGFzcw== (s3cret pass)");
+    let answer = send(&transport(&server.url().replace("://", "://ada:s3cret%20pass@"), LONG)).await;
     assert_eq!(answer, temporary("500 what is AUTH PLAIN *** (***)"));
 }
 
 #[tokio::test]
 async fn a_conversation_that_breaks_off_is_tried_again() {
     let server = Smtp::start().await;
-    for stage in [
-        Stage::Greeting,
-        Stage::Ehlo,
-        Stage::Mail,
-        Stage::Rcpt,
-        Stage::Data,
-        Stage::Final,
-    ] {
+    for stage in [Stage::Greeting, Stage::Ehlo, Stage::Mail, Stage::Rcpt, Stage::Data, Stage::Final] {
         server.script(move |seen| (seen.stage == stage).then_some(Act::Close));
         assert_temporary(&send(&transport(&server.url(), LONG)).await, "");
     }
@@ -161,13 +117,7 @@ async fn a_conversation_that_breaks_off_is_tried_again() {
 #[tokio::test]
 async fn a_server_that_says_nothing_is_left() {
     let server = Smtp::start().await;
-    for stage in [
-        Stage::Greeting,
-        Stage::Ehlo,
-        Stage::Mail,
-        Stage::Data,
-        Stage::Final,
-    ] {
+    for stage in [Stage::Greeting, Stage::Ehlo, Stage::Mail, Stage::Data, Stage::Final] {
         server.script(move |seen| (seen.stage == stage).then_some(Act::Hang));
         let answer = send(&transport(&server.url(), SHORT)).await;
         assert_eq!(answer, temporary("no final reply of localhost within 300ms"));
@@ -246,10 +196,7 @@ async fn no_more_connections_than_allowed() {
 async fn a_login_is_used_and_a_wrong_one_loses_no_mail() {
     let server = Smtp::with(Encryption::None, Some(("ada@x", "p:w/ü%"))).await;
     let right = server.url().replace("://", "://ada%40x:p%3Aw%2F%C3%BC%25@");
-    assert_eq!(
-        send(&transport(&right, LONG)).await,
-        Ok("250 2.0.0 Ok: queued".into())
-    );
+    assert_eq!(send(&transport(&right, LONG)).await, Ok("250 2.0.0 Ok: queued".into()));
     let wrong = server.url().replace("://", "://ada%40x:wrong@");
     let refused = temporary("535 5.7.8 Authentication credentials invalid");
     assert_eq!(send(&transport(&wrong, LONG)).await, refused);
@@ -266,16 +213,11 @@ async fn nothing_leaves_in_clear_where_tls_is_required() {
     let refusing = Smtp::with(Encryption::StartTls, None).await;
     refusing.refuse(Stage::StartTls, "454 4.7.0 TLS not available");
     let url = format!("{}?tls=required", refusing.url());
-    assert_eq!(
-        send(&transport(&url, LONG)).await,
-        temporary("454 4.7.0 TLS not available")
-    );
+    assert_eq!(send(&transport(&url, LONG)).await, temporary("454 4.7.0 TLS not available"));
     for server in [plain, refusing] {
         let said = server.commands();
         assert!(
-            said.iter().all(|line| ["EHLO", "STARTTLS", "QUIT"]
-                .iter()
-                .any(|verb| line.starts_with(verb))),
+            said.iter().all(|line| ["EHLO", "STARTTLS", "QUIT"].iter().any(|verb| line.starts_with(verb))),
             "{said:?}"
         );
     }
@@ -299,9 +241,7 @@ async fn a_certificate_that_nobody_vouches_for_is_refused() {
 #[tokio::test]
 async fn opportunistic_tls_does_without() {
     let server = Smtp::start().await;
-    send(&transport(&format!("{}?tls=opportunistic", server.url()), LONG))
-        .await
-        .unwrap();
+    send(&transport(&format!("{}?tls=opportunistic", server.url()), LONG)).await.unwrap();
     assert_eq!(server.mails().len(), 1);
 }
 
@@ -310,10 +250,7 @@ async fn opportunistic_tls_does_without() {
 async fn a_certificate_that_the_machine_trusts_is_good() {
     let folder = tempfile::tempdir().unwrap();
     let authority = folder.path().join("ca.pem");
-    for (encryption, mode) in [
-        (Encryption::StartTls, "?tls=required"),
-        (Encryption::Implicit, ""),
-    ] {
+    for (encryption, mode) in [(Encryption::StartTls, "?tls=required"), (Encryption::Implicit, "")] {
         let server = Smtp::with(encryption, Some(("ada", "s3cret"))).await;
         std::fs::write(&authority, server.authority()).unwrap();
         let url = format!("{}{mode}", server.url().replace("://", "://ada:s3cret@"));
@@ -361,10 +298,8 @@ async fn a_folder_takes_each_mail_once() {
     for _ in 0..2 {
         assert_eq!(to.send(&message, ID).await, Ok("250 written to mailbox".into()));
     }
-    let files: Vec<_> = std::fs::read_dir(folder.path().join("mail"))
-        .unwrap()
-        .map(|file| file.unwrap().path())
-        .collect();
+    let files: Vec<_> =
+        std::fs::read_dir(folder.path().join("mail")).unwrap().map(|file| file.unwrap().path()).collect();
     assert_eq!(files, [folder.path().join("mail/0195c0de@id.example.eml")]);
     assert_eq!(std::fs::read(&files[0]).unwrap(), message.formatted());
 }

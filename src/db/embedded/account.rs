@@ -43,20 +43,12 @@ impl Account {
         }
         if let Some(owner) = owner.filter(|owner| !Uid::from_raw(owner.uid()).is_root()) {
             let name = named(owner.uid().into()).map_or_else(|| owner.uid().to_string(), |user| user.name);
-            return Ok(Self::Other {
-                uid: owner.uid(),
-                gid: owner.gid(),
-                name,
-            });
+            return Ok(Self::Other { uid: owner.uid(), gid: owner.gid(), name });
         }
         ["postgres", "nobody"]
             .into_iter()
             .find_map(|name| User::from_name(name).ok().flatten())
-            .map(|user| Self::Other {
-                uid: user.uid.as_raw(),
-                gid: user.gid.as_raw(),
-                name: user.name,
-            })
+            .map(|user| Self::Other { uid: user.uid.as_raw(), gid: user.gid.as_raw(), name: user.name })
             .ok_or(Error::NoAccount)
     }
 
@@ -90,10 +82,7 @@ impl Account {
         let kept = ["PATH", "LD_LIBRARY_PATH"];
         command
             .env_clear()
-            .envs(
-                kept.into_iter()
-                    .filter_map(|name| Some((name, std::env::var_os(name)?))),
-            )
+            .envs(kept.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
             .envs([("LC_ALL", "C"), ("TZ", "UTC")])
             .current_dir(folder)
             .stdin(Stdio::null())
@@ -119,10 +108,7 @@ fn tie_to_this_thread(command: &mut Command, at_our_death: Signal) {
         Ok(())
     };
     // std runs this after setuid (which would reset the signal) and before exec (which keeps it).
-    #[expect(
-        unsafe_code,
-        reason = "std has no safe way to make a child die with its parent"
-    )]
+    #[expect(unsafe_code, reason = "std has no safe way to make a child die with its parent")]
     // SAFETY: between fork and exec the closure makes two system calls; it neither allocates nor
     // takes a lock.
     unsafe {

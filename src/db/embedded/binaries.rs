@@ -53,9 +53,8 @@ pub(super) struct Binaries {
 impl Binaries {
     /// Those that can serve the cluster in `data`, or make a new one if there is none.
     pub(super) fn find(data: &Path, account: &Account) -> Result<Self, Error> {
-        let wanted = fs::read_to_string(data.join("PG_VERSION"))
-            .ok()
-            .map(|version| version.trim().to_owned());
+        let wanted =
+            fs::read_to_string(data.join("PG_VERSION")).ok().map(|version| version.trim().to_owned());
         let fits = |found: &Self| match &wanted {
             Some(wanted) => found.major.to_string() == *wanted,
             None => found.major >= OLDEST,
@@ -67,15 +66,10 @@ impl Binaries {
         };
         match (found.iter().position(fits), wanted) {
             (Some(at), _) => Ok(found.swap_remove(at)),
-            (None, Some(wanted)) => Err(Error::Version {
-                data: data.to_owned(),
-                wanted,
-                found: majors(&found),
-            }),
-            (None, None) => Err(Error::Missing {
-                found: majors(&found),
-                install: install_hint(),
-            }),
+            (None, Some(wanted)) => {
+                Err(Error::Version { data: data.to_owned(), wanted, found: majors(&found) })
+            }
+            (None, None) => Err(Error::Missing { found: majors(&found), install: install_hint() }),
         }
     }
 
@@ -90,10 +84,9 @@ impl Binaries {
     /// What `POSTGRES_BIN_DIR` names.
     fn in_named(folder: PathBuf, account: &Account) -> Result<Self, Error> {
         match Self::in_folder(&folder, account) {
-            Ok(Self { major, .. }) if major < OLDEST => Err(Error::BinDir {
-                folder,
-                problem: format!("holds PostgreSQL {major}"),
-            }),
+            Ok(Self { major, .. }) if major < OLDEST => {
+                Err(Error::BinDir { folder, problem: format!("holds PostgreSQL {major}") })
+            }
             Ok(found) => Ok(found),
             Err(problem) => Err(Error::BinDir { folder, problem }),
         }
@@ -128,10 +121,7 @@ impl Binaries {
             .arg("--version")
             .output()
             .map_err(|error| {
-                format!(
-                    "holds a `postgres` that user {} cannot run ({error})",
-                    account.name()
-                )
+                format!("holds a `postgres` that user {} cannot run ({error})", account.name())
             })?;
         let version = String::from_utf8_lossy(&output.stdout);
         let major = major(&version).ok_or("holds a `postgres` that does not tell its version")?;
@@ -156,10 +146,7 @@ fn majors(found: &[Binaries]) -> Vec<u32> {
 fn search_path() -> impl Iterator<Item = PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     // An empty or relative entry depends on where we happen to stand: not a place to run things from.
-    env::split_paths(&path)
-        .filter(|folder| folder.is_absolute())
-        .collect::<Vec<_>>()
-        .into_iter()
+    env::split_paths(&path).filter(|folder| folder.is_absolute()).collect::<Vec<_>>().into_iter()
 }
 
 fn named_in(folder: &str, start: &'static str) -> impl Iterator<Item = PathBuf> + use<> {

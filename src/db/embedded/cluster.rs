@@ -85,8 +85,7 @@ impl Cluster {
         pid_file::await_previous(&self.data)?;
         self.bound_log();
         let log = |error| Error::io("cannot write to", &self.log)(error);
-        self.log_start
-            .store(self.log_file.metadata().map_err(log)?.len(), Ordering::Relaxed);
+        self.log_start.store(self.log_file.metadata().map_err(log)?.len(), Ordering::Relaxed);
         let mut command = self.account.command(
             &self.binaries.postgres(),
             &self.data,
@@ -101,21 +100,13 @@ impl Cluster {
         for setting in self.settings() {
             command.arg("-c").arg(setting);
         }
-        command
-            .spawn()
-            .map_err(Error::io("cannot run", &self.binaries.postgres()))
+        command.spawn().map_err(Error::io("cannot run", &self.binaries.postgres()))
     }
 
     fn settings(&self) -> Vec<OsString> {
         // A list of names for PostgreSQL, of which this is one.
         let mut socket = OsString::from("unix_socket_directories=\"");
-        for (index, part) in self
-            .socket
-            .as_os_str()
-            .as_bytes()
-            .split(|byte| *byte == b'"')
-            .enumerate()
-        {
+        for (index, part) in self.socket.as_os_str().as_bytes().split(|byte| *byte == b'"').enumerate() {
             socket.push(if index == 0 { "" } else { "\"\"" });
             socket.push(OsStr::from_bytes(part));
         }
@@ -211,13 +202,8 @@ fn lock(folder: &Path) -> Result<File, Error> {
         Err(TryLockError::Error(error)) => return Err(Error::io("cannot lock", &path)(error)),
         Err(TryLockError::WouldBlock) => {
             let holder = fs::read_to_string(&path).ok().filter(|pid| !pid.is_empty());
-            let holder = holder.map_or("another process".to_owned(), |pid| {
-                format!("process {}", pid.trim())
-            });
-            return Err(Error::Locked {
-                folder: folder.to_owned(),
-                holder,
-            });
+            let holder = holder.map_or("another process".to_owned(), |pid| format!("process {}", pid.trim()));
+            return Err(Error::Locked { folder: folder.to_owned(), holder });
         }
     }
     let write = |file: &mut File| {
@@ -238,10 +224,7 @@ fn place(folder: &Path, account: &Account, binaries: &Binaries) -> Result<PathBu
     if can_enter(place, account, binaries) {
         return Ok(data);
     }
-    let unreachable = |folder: &Path| Error::Unreachable {
-        folder: folder.to_owned(),
-        user: account.name(),
-    };
+    let unreachable = |folder: &Path| Error::Unreachable { folder: folder.to_owned(), user: account.name() };
     if data.exists() {
         return Err(unreachable(&data));
     }
@@ -257,13 +240,7 @@ fn place(folder: &Path, account: &Account, binaries: &Binaries) -> Result<PathBu
     // Whatever an earlier folder of this name left there is not ours to touch.
     let name = short_hash(folder);
     let target = (1..1000)
-        .map(|count| {
-            elsewhere.join(if count == 1 {
-                name.clone()
-            } else {
-                format!("{name}-{count}")
-            })
-        })
+        .map(|count| elsewhere.join(if count == 1 { name.clone() } else { format!("{name}-{count}") }))
         .find(|target| !target.exists())
         .ok_or_else(|| unreachable(folder))?;
     symlink(&target, &data).map_err(Error::io("cannot create", &data))?;
@@ -310,28 +287,13 @@ fn create(data: &Path, account: &Account, binaries: &Binaries, durability: Durab
         .map_err(Error::io("cannot create", &fresh))?;
     let mut initdb = account.command(&binaries.initdb(), &fresh, Signal::SIGKILL);
     initdb
-        .args([
-            "--auth=trust",
-            "--encoding=UTF8",
-            "--no-locale",
-            "-U",
-            SUPERUSER,
-            "-D",
-        ])
+        .args(["--auth=trust", "--encoding=UTF8", "--no-locale", "-U", SUPERUSER, "-D"])
         .arg(&fresh)
         .args((durability == Durability::Fast).then_some("--no-sync"));
-    let output = initdb
-        .output()
-        .map_err(Error::io("cannot run", &binaries.initdb()))?;
+    let output = initdb.output().map_err(Error::io("cannot run", &binaries.initdb()))?;
     if !output.status.success() {
-        let output_text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat())
-            .trim()
-            .to_owned();
-        return Err(Error::Initdb {
-            data: data.to_owned(),
-            status: output.status,
-            output: output_text,
-        });
+        let output_text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).trim().to_owned();
+        return Err(Error::Initdb { data: data.to_owned(), status: output.status, output: output_text });
     }
     let parent = data.parent().unwrap_or(data);
     fs::rename(&fresh, data)
@@ -357,9 +319,7 @@ fn socket_folder(data: &Path, account: &Account, binaries: &Binaries) -> Result<
         .filter(|folder| can_enter(folder, account, binaries))
         .map(|folder| folder.join(&name))
         .find(|folder| fits(folder) && make_private(folder, account).is_ok())
-        .ok_or_else(|| Error::Socket {
-            data: data.to_owned(),
-        })
+        .ok_or_else(|| Error::Socket { data: data.to_owned() })
 }
 
 /// Makes `folder` one that only the account can enter. One that exists is taken over only if it

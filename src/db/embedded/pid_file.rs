@@ -36,19 +36,14 @@ impl PidFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        Self::parse(&bytes)
-            .map(Some)
-            .ok_or_else(|| io::ErrorKind::InvalidData.into())
+        Self::parse(&bytes).map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
     /// The lines are: pid (negative for a single-user server), data folder, start time, port, socket
     /// folder, listen address, shared memory, status
     /// (PostgreSQL, `src/include/utils/pidfile.h`).
     fn parse(bytes: &[u8]) -> Option<Self> {
-        let lines: Vec<_> = bytes
-            .split(|byte| *byte == b'\n')
-            .map(<[u8]>::trim_ascii)
-            .collect();
+        let lines: Vec<_> = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).collect();
         let pid: i32 = str::from_utf8(lines.first()?).ok()?.parse().ok()?;
         let socket = lines.get(4).filter(|line| !line.is_empty());
         Some(Self {
@@ -68,17 +63,13 @@ pub(super) fn is_server_of(pid: Pid, data: &Path) -> bool {
             return false;
         };
         let mut arguments = command.split(|byte| *byte == 0);
-        let program = arguments
-            .next()
-            .and_then(|program| Path::new(OsStr::from_bytes(program)).file_name());
+        let program = arguments.next().and_then(|program| Path::new(OsStr::from_bytes(program)).file_name());
         program == Some(OsStr::new("postgres"))
             && (arguments.any(|argument| argument == data.as_os_str().as_bytes())
                 // Started by hand with another spelling. In a container even root may not look.
                 || fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd == data))
     } else {
-        let ps = process::Command::new("ps")
-            .args(["-ww", "-o", "command=", "-p", &pid.to_string()])
-            .output();
+        let ps = process::Command::new("ps").args(["-ww", "-o", "command=", "-p", &pid.to_string()]).output();
         let has = |line: &[u8], part: &[u8]| line.windows(part.len()).any(|window| window == part);
         ps.is_ok_and(|ps| has(&ps.stdout, b"postgres") && has(&ps.stdout, data.as_os_str().as_bytes()))
     }
@@ -103,10 +94,7 @@ pub(super) fn await_previous(data: &Path) -> Result<(), Error> {
             break;
         }
         if Instant::now() > deadline {
-            return Err(Error::Occupied {
-                data: data.to_owned(),
-                pid,
-            });
+            return Err(Error::Occupied { data: data.to_owned(), pid });
         }
         if !cfg!(target_os = "linux") {
             // Nothing else has told it that its parent died: we hold the lock, so it has none.

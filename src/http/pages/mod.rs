@@ -102,16 +102,9 @@ pub fn landing(texts: &'static Texts, landing: &Landing) -> String {
     };
     let app = app.map_or_else(String::new, |app| name::app(app));
     let (kind, inviter, address) = match landing {
-        Landing::Open {
-            inviter,
-            kind,
-            address,
-            ..
-        } => (
-            kind.as_str(),
-            inviter.map(name::person).filter(|name| !name.is_empty()),
-            masked(address),
-        ),
+        Landing::Open { inviter, kind, address, .. } => {
+            (kind.as_str(), inviter.map(name::person).filter(|name| !name.is_empty()), masked(address))
+        }
         _ => ("", None, String::new()),
     };
     page(
@@ -137,10 +130,7 @@ pub fn mailbox(mails: &[Head]) -> String {
 /// `/mailbox/{name}/text` and `/mailbox/{name}/source`, both `text/plain`.
 #[must_use]
 pub fn mail(mail: &Mail) -> String {
-    page(
-        "mail.html",
-        context! { language => "en", dir => "ltr", mail => listed(&mail.head) },
-    )
+    page("mail.html", context! { language => "en", dir => "ltr", mail => listed(&mail.head) })
 }
 
 /// The HTML of a mail for its frame, with [`MAIL_CSP`]. Its links open a new tab.
@@ -150,13 +140,7 @@ pub fn mail_html(mail: &Mail) -> String {
 }
 
 fn listed(head: &Head) -> Value {
-    let Head {
-        name,
-        from,
-        to,
-        subject,
-        date,
-    } = head;
+    let Head { name, from, to, subject, date } = head;
     let words = date.map(|date| Texts::of("en").date(date));
     context! { name, from, to, subject, words, date => date.map(|date| date.to_string()) }
 }
@@ -164,10 +148,7 @@ fn listed(head: &Head) -> Value {
 /// Enough of an address for its owner to know it.
 fn masked(address: &str) -> String {
     let (local, domain) = address.rsplit_once('@').unwrap_or((address, ""));
-    let first: String = local
-        .chars()
-        .take(usize::from(local.chars().nth(1).is_some()))
-        .collect();
+    let first: String = local.chars().take(usize::from(local.chars().nth(1).is_some())).collect();
     format!("{first}•••@{domain}")
 }
 
@@ -175,10 +156,7 @@ fn masked(address: &str) -> String {
 #[must_use]
 pub fn response(status: StatusCode, html: String) -> Response {
     let headers = [
-        (
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("text/html; charset=utf-8"),
-        ),
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
         (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(csp())),
         (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
     ];
@@ -186,15 +164,11 @@ pub fn response(status: StatusCode, html: String) -> Response {
 }
 
 fn page(layout: &str, context: Value) -> String {
-    let layouts = LAYOUTS
-        .as_ref()
-        .map_err(|error| minijinja::Error::new(error.kind(), error.to_string()));
-    layouts
-        .and_then(|layouts| layouts.get_template(layout)?.render(context))
-        .unwrap_or_else(|error| {
-            tracing::error!(layout, error = format!("{error:#}"), "a layout is wrong");
-            "<!DOCTYPE html><title>Error</title><p>This page cannot be shown.".to_owned()
-        })
+    let layouts = LAYOUTS.as_ref().map_err(|error| minijinja::Error::new(error.kind(), error.to_string()));
+    layouts.and_then(|layouts| layouts.get_template(layout)?.render(context)).unwrap_or_else(|error| {
+        tracing::error!(layout, error = format!("{error:#}"), "a layout is wrong");
+        "<!DOCTYPE html><title>Error</title><p>This page cannot be shown.".to_owned()
+    })
 }
 
 #[cfg(test)]
@@ -205,12 +179,7 @@ mod tests {
     const APP: &str = "Acme";
 
     fn open(kind: Kind, inviter: Option<&'static str>) -> Landing<'static> {
-        Landing::Open {
-            app: APP,
-            inviter,
-            kind,
-            address: "ada@recipient.example",
-        }
+        Landing::Open { app: APP, inviter, kind, address: "ada@recipient.example" }
     }
 
     #[test]
@@ -235,10 +204,7 @@ mod tests {
                     html.contains(&format!("<html lang=\"{language}\" dir=\"ltr\">")),
                     "{state:?}: {html}"
                 );
-                assert_eq!(
-                    html.contains("<form method=\"post\">"),
-                    matches!(state, Landing::Open { .. })
-                );
+                assert_eq!(html.contains("<form method=\"post\">"), matches!(state, Landing::Open { .. }));
                 assert_eq!(html.matches("<h1>").count(), 1);
                 assert!(!html.contains("ada@") && !html.contains("<script"));
                 assert!(pages.insert(html), "{state:?} reads as another");
@@ -263,13 +229,7 @@ mod tests {
     #[test]
     fn the_policy_allows_the_style_and_nothing_else() {
         let html = landing(Texts::of("en"), &Landing::Unknown);
-        let style = html
-            .split_once("<style>")
-            .unwrap()
-            .1
-            .split_once("</style>")
-            .unwrap()
-            .0;
+        let style = html.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;
         let hash = BASE64_STANDARD.encode(digest::digest(&digest::SHA256, style.as_bytes()));
         assert!(csp().contains(&format!("style-src 'sha256-{hash}';")));
         assert!(!html.contains("style=") && !html.contains(" src=") && !html.contains("href="));
@@ -294,12 +254,7 @@ mod tests {
         assert!(list.contains("href=\"/mailbox/a@b.eml\""), "{list}");
         assert!(list.contains("22 November 2026, 22:53 (UTC)"));
         let html = "<!DOCTYPE html><head><title>x</title></head>".to_owned();
-        let whole = Mail {
-            head,
-            html,
-            text: String::new(),
-            source: Vec::new(),
-        };
+        let whole = Mail { head, html, text: String::new(), source: Vec::new() };
         let one = mail(&whole);
         assert!(one.contains("src=\"/mailbox/a@b.eml/html\""), "{one}");
         assert!(one.contains("sandbox=\"allow-popups allow-popups-to-escape-sandbox\""));

@@ -37,9 +37,8 @@ const ABOUT_US: [u16; 6] = [503, 521, 530, 534, 535, 538];
 
 /// Enhanced codes of the same sort: 5.7.8 and 5.7.9 login (RFC 4954); 5.7.20 to 5.7.26 the DKIM, SPF and
 /// reverse DNS of the sender (RFC 7372).
-const ABOUT_US_ENHANCED: [&str; 9] = [
-    "5.7.8", "5.7.9", "5.7.20", "5.7.21", "5.7.22", "5.7.23", "5.7.24", "5.7.25", "5.7.26",
-];
+const ABOUT_US_ENHANCED: [&str; 9] =
+    ["5.7.8", "5.7.9", "5.7.20", "5.7.21", "5.7.22", "5.7.23", "5.7.24", "5.7.25", "5.7.26"];
 
 /// An SMTP server, with the open connections to it.
 pub struct Server {
@@ -70,19 +69,13 @@ impl Login {
     fn new(user: String, password: String) -> Self {
         let plain = BASE64_STANDARD.encode(format!("\0{user}\0{password}"));
         let secrets = [plain, BASE64_STANDARD.encode(&password), password.clone()];
-        Self {
-            credentials: Credentials::new(user, password),
-            secrets,
-        }
+        Self { credentials: Credentials::new(user, password), secrets }
     }
 }
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server")
-            .field("host", &self.host)
-            .field("port", &self.port)
-            .finish_non_exhaustive()
+        f.debug_struct("Server").field("host", &self.host).field("port", &self.port).finish_non_exhaustive()
     }
 }
 
@@ -118,10 +111,7 @@ impl Server {
         };
         let hello = match url.path().trim_matches('/') {
             "" => hello(),
-            name if name
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "-.[:]".contains(c)) =>
-            {
+            name if name.chars().all(|c| c.is_ascii_alphanumeric() || "-.[:]".contains(c)) => {
                 ClientId::Domain(name.to_owned())
             }
             _ => return Err(UrlError::Form("the path is not a host name to greet with")),
@@ -149,10 +139,7 @@ impl Server {
         let conversation = async {
             let mut connection = match self.kept().await {
                 Some(connection) => connection,
-                None => self
-                    .connect()
-                    .await
-                    .map_err(|error| Refusal::Temporary(self.words(&error)))?,
+                None => self.connect().await.map_err(|error| Refusal::Temporary(self.words(&error)))?,
             };
             let (in_step, answer) = match deliver(&mut connection, message).await {
                 Ok(reply) if reply.code().severity == Severity::PositiveCompletion => {
@@ -161,11 +148,7 @@ impl Server {
                 Ok(reply) => (false, Err(Refusal::Temporary(text(&reply)))),
                 Err(error) => {
                     let about_mail = error.is_permanent() && !is_about_us(&error);
-                    let refusal = if about_mail {
-                        Refusal::Permanent
-                    } else {
-                        Refusal::Temporary
-                    };
+                    let refusal = if about_mail { Refusal::Permanent } else { Refusal::Temporary };
                     (error.status().is_some(), Err(refusal(self.words(&error))))
                 }
             };
@@ -174,14 +157,9 @@ impl Server {
             }
             answer
         };
-        tokio::time::timeout(self.timeout, conversation)
-            .await
-            .unwrap_or_else(|_| {
-                Err(Refusal::Temporary(format!(
-                    "no final reply of {} within {:?}",
-                    self.host, self.timeout
-                )))
-            })
+        tokio::time::timeout(self.timeout, conversation).await.unwrap_or_else(|_| {
+            Err(Refusal::Temporary(format!("no final reply of {} within {:?}", self.host, self.timeout)))
+        })
     }
 
     /// An open connection that still answers, ready for a new mail: a server, or a gateway on the way, may
@@ -275,14 +253,8 @@ async fn deliver(connection: &mut AsyncSmtpConnection, message: &Message) -> Res
         .into_iter()
         .chain(envelope.to())
         .all(|address| AsRef::<str>::as_ref(address).is_ascii());
-    let parameters = if ascii {
-        vec![]
-    } else {
-        vec![MailParameter::SmtpUtfEight]
-    };
-    connection
-        .command(Mail::new(envelope.from().cloned(), parameters))
-        .await?;
+    let parameters = if ascii { vec![] } else { vec![MailParameter::SmtpUtfEight] };
+    connection.command(Mail::new(envelope.from().cloned(), parameters)).await?;
     for to in envelope.to() {
         connection.command(Rcpt::new(to.clone(), vec![])).await?;
     }
@@ -298,11 +270,7 @@ fn is_about_us(error: &smtp::Error) -> bool {
 }
 
 fn text(reply: &Response) -> String {
-    format!(
-        "{} {}",
-        reply.code(),
-        reply.message().collect::<Vec<_>>().join(" ")
-    )
+    format!("{} {}", reply.code(), reply.message().collect::<Vec<_>>().join(" "))
 }
 
 fn lock(idle: &Mutex<Idle>) -> std::sync::MutexGuard<'_, Idle> {
@@ -321,9 +289,7 @@ fn hello() -> ClientId {
 fn percent_decoded(text: &str) -> Result<String, UrlError> {
     // What a form encodes differs from a percent-encoded text in these two characters only.
     let form = format!("={}", text.replace('+', "%2B").replace('&', "%26"));
-    let decoded = form_urlencoded::parse(form.as_bytes())
-        .map(|(_, value)| value.into_owned())
-        .next();
+    let decoded = form_urlencoded::parse(form.as_bytes()).map(|(_, value)| value.into_owned()).next();
     decoded
         .filter(|text| !text.contains(char::REPLACEMENT_CHARACTER) && !text.contains(char::is_control))
         .ok_or(UrlError::Form("user and password must be percent-encoded UTF-8"))
@@ -342,18 +308,8 @@ mod tests {
         for (url, host, port, encrypted) in [
             ("smtp://mail.example", "mail.example", 25, false),
             ("smtp://mail.example?tls=none", "mail.example", 25, false),
-            (
-                "smtp://mail.example/?tls=opportunistic",
-                "mail.example",
-                587,
-                false,
-            ),
-            (
-                "smtp://mail.example/me.example?tls=required",
-                "mail.example",
-                587,
-                true,
-            ),
+            ("smtp://mail.example/?tls=opportunistic", "mail.example", 587, false),
+            ("smtp://mail.example/me.example?tls=required", "mail.example", 587, true),
             ("smtps://mail.example:2465", "mail.example", 2465, true),
             ("smtp://[::1]:1025", "::1", 1025, false),
         ] {

@@ -35,11 +35,8 @@ impl From<std::io::Error> for Over {
 impl State {
     pub(super) async fn serve(self: Arc<Self>, tcp: TcpStream, connection: usize) -> Result<(), Over> {
         let encrypted = self.encryption == Encryption::Implicit;
-        let stream: Box<dyn Stream> = if encrypted {
-            Box::new(self.tls.accept(tcp).await?)
-        } else {
-            Box::new(tcp)
-        };
+        let stream: Box<dyn Stream> =
+            if encrypted { Box::new(self.tls.accept(tcp).await?) } else { Box::new(tcp) };
         let mut talk = Conversation {
             stream: BufReader::new(stream),
             connection,
@@ -48,8 +45,7 @@ impl State {
             from: None,
             to: Vec::new(),
         };
-        self.answer(&mut talk, Stage::Greeting, "220 localhost ESMTP")
-            .await?;
+        self.answer(&mut talk, Stage::Greeting, "220 localhost ESMTP").await?;
         loop {
             let line = talk.line().await?;
             self.commands.lock().unwrap().push(line.clone());
@@ -83,10 +79,7 @@ impl State {
                     }
                 }
                 "DATA" if !talk.to.is_empty() => {
-                    if self
-                        .answer(&mut talk, Stage::Data, "354 End data with <CR><LF>.<CR><LF>")
-                        .await?
-                    {
+                    if self.answer(&mut talk, Stage::Data, "354 End data with <CR><LF>.<CR><LF>").await? {
                         self.mail(&mut talk).await?;
                     }
                 }
@@ -137,15 +130,9 @@ impl State {
             }
             _ => return talk.say("504 5.5.4 Unrecognized authentication type").await,
         };
-        let right = self
-            .login
-            .as_ref()
-            .is_some_and(|(user, password)| given == format!("\0{user}\0{password}"));
-        let usual = if right {
-            "235 2.7.0 Ok"
-        } else {
-            "535 5.7.8 Authentication credentials invalid"
-        };
+        let right =
+            self.login.as_ref().is_some_and(|(user, password)| given == format!("\0{user}\0{password}"));
+        let usual = if right { "235 2.7.0 Ok" } else { "535 5.7.8 Authentication credentials invalid" };
         talk.logged_in = self.answer(talk, Stage::Auth, usual).await? && right;
         Ok(())
     }
@@ -185,17 +172,9 @@ impl State {
         let recipient = talk.to.last().cloned().unwrap_or_default();
         let mut before = self.seen.lock().unwrap();
         before.push((stage, recipient.clone()));
-        let attempt = before
-            .iter()
-            .filter(|seen| **seen == (stage, recipient.clone()))
-            .count();
+        let attempt = before.iter().filter(|seen| **seen == (stage, recipient.clone())).count();
         drop(before);
-        let seen = Seen {
-            stage,
-            connection: talk.connection,
-            recipient,
-            attempt,
-        };
+        let seen = Seen { stage, connection: talk.connection, recipient, attempt };
         (self.script.lock().unwrap())(&seen)
     }
 

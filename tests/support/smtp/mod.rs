@@ -1,10 +1,7 @@
 //! A real SMTP server for tests, on a loopback port: it keeps each mail it takes, and misbehaves at any
 //! point of a conversation as its script says. It closes everything when dropped.
 #![allow(dead_code, reason = "each test binary uses its part")]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test server that cannot go on fails its test"
-)]
+#![allow(clippy::unwrap_used, reason = "a test server that cannot go on fails its test")]
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -96,6 +93,32 @@ pub struct Mail {
     pub encrypted: bool,
 }
 
+impl Mail {
+    /// The subject, decoded.
+    pub fn subject(&self) -> String {
+        self.parsed(|mail| mail.subject().unwrap().to_owned())
+    }
+
+    /// The plain part, decoded.
+    pub fn text(&self) -> String {
+        self.parsed(|mail| mail.body_text(0).unwrap().into_owned())
+    }
+
+    /// The HTML part, decoded.
+    pub fn html(&self) -> String {
+        self.parsed(|mail| mail.body_html(0).unwrap().into_owned())
+    }
+
+    /// The `Message-ID`, without its brackets.
+    pub fn message_id(&self) -> String {
+        self.parsed(|mail| mail.message_id().unwrap().to_owned())
+    }
+
+    fn parsed<T>(&self, read: impl FnOnce(&mail_parser::Message) -> T) -> T {
+        read(&mail_parser::MessageParser::new().parse(&self.raw).unwrap())
+    }
+}
+
 type Script = Box<dyn Fn(&Seen) -> Option<Act> + Send>;
 
 struct State {
@@ -136,10 +159,7 @@ impl Smtp {
         .unwrap();
         let key = KeyPair::generate().unwrap();
         let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
-        let certificate = CertificateParams::new(names)
-            .unwrap()
-            .signed_by(&key, &issuer)
-            .unwrap();
+        let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &issuer).unwrap();
         let config = ServerConfig::builder()
             .with_no_client_auth()
             .with_single_cert(
@@ -173,20 +193,12 @@ impl Smtp {
             }
         });
         state.tasks.lock().unwrap().push(accept);
-        Self {
-            address,
-            authority: issuer.pem(),
-            state,
-        }
+        Self { address, authority: issuer.pem(), state }
     }
 
     /// The URL for the settings, without login and without `?tls=`.
     pub fn url(&self) -> String {
-        let scheme = if self.state.encryption == Encryption::Implicit {
-            "smtps"
-        } else {
-            "smtp"
-        };
+        let scheme = if self.state.encryption == Encryption::Implicit { "smtps" } else { "smtp" };
         format!("{scheme}://localhost:{}", self.address.port())
     }
 

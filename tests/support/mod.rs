@@ -1,0 +1,347 @@
+//! The harness: the real server over a real PostgreSQL with a database per test, a real SMTP conversation,
+//! and a client that keeps whole answers. A test that ends with mail it did not read fails.
+#![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a harness that cannot go on fails its test")]
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, PgConnection, PgPool};
+use tokio::sync::OnceCell;
+use userdocks::config::Config;
+use userdocks::db::embedded::{Durability, Embedded};
+use userdocks::db::{api_keys, apps};
+use userdocks::domain::access_token::{NewKeyPair, PrivateKey};
+use userdocks::domain::api_key::{ApiKey, KeyType};
+use userdocks::domain::id::{self, AppId, UserId};
+use userdocks::domain::seal::SecretKey;
+use userdocks::server::{Database, Server};
+use uuid::Uuid;
+
+pub mod smtp;
+use smtp::{Mail, Smtp};
+
+/// What a wait in a test may take; far more than it does.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+pub const SECRET_KEY: &str = "8f3b1c5d7e9a0246813579bdf02468ace13579bd02468ace8f3b1c5d7e9a0f1e";
+
+static POSTGRES: OnceCell<Embedded> = OnceCell::const_new();
+static DATABASES: AtomicUsize = AtomicUsize::new(0);
+
+/// The PostgreSQL of this test binary. It ends with the process; its folder serves the next run.
+async fn postgres() -> PgConnectOptions {
+    let start = async || {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(concat!("postgres-", env!("CARGO_CRATE_NAME")));
+        let embedded = Embedded::start(&folder, Durability::Fast).await.unwrap();
+        let mut admin = PgConnection::connect_with(&embedded.options()).await.unwrap();
+        let old: Vec<String> = sqlx::query_scalar("SELECT datname FROM pg_database WHERE datname LIKE 'test_%'")
+            .fetch_all(&mut admin)
+            .await
+            .unwrap();
+        for name in old.iter().map(String::as_str).chain(["template"]) {
+            execute(&mut admin, format!("DROP DATABASE IF EXISTS {name}")).await;
+        }
+        execute(&mut admin, "CREATE DATABASE template".to_owned()).await;
+        userdocks::db::migrate(&embedded.options().database("template")).await.unwrap();
+        embedded
+    };
+    POSTGRES.get_or_init(start).await.options()
+}
+
+async fn execute(connection: &mut PgConnection, statement: String) {
+    sqlx::query(sqlx::AssertSqlSafe(statement)).execute(connection).await.unwrap();
+}
+
+/// A database of its own for one test: its URL. `migrated`: with the schema, else empty.
+pub async fn database(migrated: bool) -> String {
+    let options = postgres().await;
+    let name = format!("test_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
+    let template = if migrated { "template" } else { "template1" };
+    let mut admin = PgConnection::connect_with(&options).await.unwrap();
+    execute(&mut admin, format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
+    let socket = options.get_socket().unwrap().display().to_string();
+    format!("postgres:///{name}?user=postgres&host={}", socket.replace('/', "%2F"))
+}
+
+/// The settings of a test server, as environment variables.
+pub fn variables(database_url: &str, smtp_url: &str, more: &[(&str, &str)]) -> HashMap<String, String> {
+    let mut variables: HashMap<String, String> = [
+        ("DATABASE_URL", database_url),
+        ("USERDOCKS_SECRET_KEY", SECRET_KEY),
+        ("USERDOCKS_SERVER__LISTEN", "127.0.0.1:0"),
+        ("USERDOCKS_SERVER__METRICS_LISTEN", ""),
+        ("USERDOCKS_SERVER__PUBLIC_URL", "https://id.example"),
+        ("USERDOCKS_DATABASE__MAX_CONNECTIONS", "8"),
+        ("USERDOCKS_MAIL__SMTP_URL", smtp_url),
+        ("USERDOCKS_MAIL__FROM", "Userdocks <no-reply@id.example>"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    variables.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    variables
+}
+
+/// A server, its database, its mail server, and an app to call it with.
+pub struct Test {
+    pub server: Option<Server>,
+    pub url: String,
+    pub database_url: String,
+    pub db: PgPool,
+    pub seal: SecretKey,
+    pub config: Config,
+    pub smtp: Smtp,
+    pub app: App,
+    pub client: reqwest::Client,
+    read: AtomicUsize,
+}
+
+/// An app and its credentials.
+#[derive(Clone)]
+pub struct App {
+    pub id: AppId,
+    pub read_key: String,
+    pub write_key: String,
+}
+
+/// How a call proves who it is.
+#[derive(Clone)]
+pub enum As<'a> {
+    Nobody,
+    /// The three headers of an app's write key.
+    Write(&'a App),
+    /// The three headers of an app's read key.
+    Read(&'a App),
+    /// `Authorization: Bearer …`
+    Token(String),
+    /// Just these headers.
+    Headers(Vec<(&'a str, String)>),
+}
+
+/// A whole answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: reqwest::header::HeaderMap,
+    pub body: Value,
+}
+
+impl Answer {
+    /// A header's value, or none.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// Status, `X-Error-Code` and sentence of a refusal, whose envelope must be whole.
+    pub fn refusal(&self) -> (u16, &str, &str) {
+        let error = self.body["error"].as_str().unwrap_or_else(|| panic!("not a refusal: {self:?}"));
+        assert_eq!(self.body, json!({ "success": false, "message": null, "error": error, "data": null }));
+        assert!(!error.contains('\n') && !error.ends_with('.'), "one sentence: {error}");
+        (self.status, self.header("x-error-code").unwrap(), error)
+    }
+
+    /// Status and `X-Error-Code` of a refusal.
+    pub fn code(&self) -> (u16, &str) {
+        let (status, code, _) = self.refusal();
+        (status, code)
+    }
+
+    /// Status, message and `data` of a success, whose envelope must be whole.
+    pub fn success(&self) -> (u16, &str, &Value) {
+        let message = self.body["message"].as_str().unwrap_or_else(|| panic!("not a success: {self:?}"));
+        let data = &self.body["data"];
+        assert_eq!(self.body, json!({ "success": true, "message": message, "error": null, "data": data }));
+        (self.status, message, data)
+    }
+
+    /// The user of a successful invite.
+    pub fn user(&self) -> &Value {
+        assert_eq!(self.status, 200, "{self:?}");
+        &self.success().2["user"]
+    }
+}
+
+impl Test {
+    /// A server with the settings of [`variables`].
+    pub async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// A server with more settings.
+    pub async fn with(more: &[(&str, &str)]) -> Self {
+        let database_url = database(true).await;
+        let smtp = Smtp::start().await;
+        let config = Config::from_variables(variables(&database_url, &smtp.url(), more)).unwrap();
+        let seal = SecretKey::new(&config.secret_key().unwrap());
+        let database = Database::open(&config, true).await.unwrap();
+        let server = Server::start(config.clone(), &database, seal.clone()).await.unwrap();
+        let app = create_app(&database.pool, &seal, &new_app("Acme")).await;
+        Self {
+            url: format!("http://{}", server.address),
+            server: Some(server),
+            db: database.pool.clone(),
+            database_url,
+            seal,
+            config,
+            smtp,
+            app,
+            client: reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap(),
+            read: AtomicUsize::new(0),
+        }
+    }
+
+    /// Another app on the same server.
+    pub async fn another_app(&self) -> App {
+        create_app(&self.db, &self.seal, &new_app("Other")).await
+    }
+
+    /// A call with a JSON body, if there is one.
+    pub async fn call(&self, method: &str, path: &str, who: As<'_>, body: Option<Value>) -> Answer {
+        let body = body.map(|body| serde_json::to_vec(&body).unwrap());
+        let json = body.as_ref().map(|_| ("content-type", "application/json".to_owned()));
+        self.raw(method, path, who, &json.into_iter().collect::<Vec<_>>(), body.unwrap_or_default()).await
+    }
+
+    /// A call with whatever headers and bytes.
+    pub async fn raw(
+        &self,
+        method: &str,
+        path: &str,
+        who: As<'_>,
+        headers: &[(&str, String)],
+        body: Vec<u8>,
+    ) -> Answer {
+        let mut request = self.client.request(method.parse().unwrap(), format!("{}{path}", self.url)).body(body);
+        for (name, value) in self.credentials(who).iter().chain(headers) {
+            request = request.header(*name, value);
+        }
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await.unwrap();
+        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        Answer { status, headers, body }
+    }
+
+    fn credentials<'a>(&self, who: As<'a>) -> Vec<(&'a str, String)> {
+        let key = |app: &App, key: &str, key_type: &str| {
+            vec![
+                ("X-API-KEY", key.to_owned()),
+                ("X-API-KEY-TYPE", key_type.to_owned()),
+                ("X-CLIENT-ID", app.id.to_string()),
+            ]
+        };
+        match who {
+            As::Nobody => vec![],
+            As::Write(app) => key(app, &app.write_key, "write"),
+            As::Read(app) => key(app, &app.read_key, "read"),
+            As::Token(token) => vec![("Authorization", format!("Bearer {token}"))],
+            As::Headers(headers) => headers,
+        }
+    }
+
+    /// Invites a new user with the app's write key and reads the mail: the user, and the code in the link.
+    pub async fn invited(&self, email: &str) -> (UserId, String) {
+        let id = id::new();
+        let path = format!("/v1/users/{id}");
+        let body = json!({ "email": email, "language": "en" });
+        let answer = self.call("POST", &path, As::Write(&self.app), Some(body)).await;
+        assert_eq!(answer.user()["id"], json!(id));
+        let mail = self.mail().await;
+        assert_eq!(mail.to, [email]);
+        (UserId(id), code(&mail))
+    }
+
+    /// A user of the app who has accepted.
+    pub async fn user(&self, email: &str) -> UserId {
+        let (user, code) = self.invited(email).await;
+        let answer = self.call("POST", &format!("/invites/{code}"), As::Nobody, None).await;
+        assert_eq!(answer.status, 200);
+        user
+    }
+
+    /// The user's row as the API gives it.
+    pub async fn stored(&self, user: UserId) -> Value {
+        let user = userdocks::db::users::find(&self.db, self.app.id, user).await.unwrap().unwrap();
+        serde_json::to_value(user).unwrap()
+    }
+
+    /// An access token for a user of the app, as this server issues it.
+    pub async fn token(&self, user: UserId) -> String {
+        self.token_for(&self.app, user, Duration::from_secs(600)).await
+    }
+
+    /// An access token for a user of an app.
+    pub async fn token_for(&self, app: &App, user: UserId, valid: Duration) -> String {
+        let (id, sealed) = apps::private_key(&self.db, app.id).await.unwrap().unwrap();
+        let key = PrivateKey::new(id, &self.seal.open(id, &sealed).unwrap()).unwrap();
+        key.issue(&self.config.issuer(), app.id, user, "en", valid).unwrap()
+    }
+
+    /// The next mail that arrives, which this test expects.
+    pub async fn mail(&self) -> Mail {
+        let next = self.read.fetch_add(1, Ordering::Relaxed);
+        self.smtp.wait_for(next + 1, DEADLINE).await[next].clone()
+    }
+
+    /// The only value of a query without parameters.
+    pub async fn count(&self, query: &'static str) -> i64 {
+        sqlx::query_scalar(query).fetch_one(&self.db).await.unwrap()
+    }
+
+    /// Waits until no mail is queued, then fails the test if there was mail it did not read.
+    pub async fn finish(mut self) {
+        let deadline = tokio::time::Instant::now() + DEADLINE;
+        while self.count("SELECT count(*) FROM outbox WHERE state = 'queued'").await > 0 {
+            assert!(tokio::time::Instant::now() < deadline, "mails are still queued");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        self.server.take().unwrap().stop().await;
+        let unread: Vec<Vec<String>> =
+            self.smtp.mails().iter().skip(self.read.load(Ordering::Relaxed)).map(|mail| mail.to.clone()).collect();
+        assert_eq!(unread, Vec::<Vec<String>>::new(), "mail that the test did not expect");
+        self.db.close().await;
+    }
+}
+
+/// An app with nothing but a name.
+pub fn new_app(name: &str) -> apps::App {
+    apps::App {
+        app_id: id::new(),
+        name: name.to_owned(),
+        language: "en".to_owned(),
+        mail_from: None,
+        invite_url: None,
+        origins: vec![],
+        issuer: None,
+        jwks_url: None,
+    }
+}
+
+/// Stores an app with a key pair and an API key of each type.
+pub async fn create_app(db: &PgPool, seal: &SecretKey, app: &apps::App) -> App {
+    let mut db = db.acquire().await.unwrap();
+    apps::create(&mut db, app, &NewKeyPair::generate(), seal).await.unwrap();
+    let mut keys = Vec::new();
+    for key_type in [KeyType::Read, KeyType::Write] {
+        let key = ApiKey::generate(key_type);
+        api_keys::create(&mut db, AppId(app.app_id), &key, None).await.unwrap();
+        keys.push(key.expose().to_owned());
+    }
+    let [read_key, write_key] = keys.try_into().unwrap();
+    App { id: AppId(app.app_id), read_key, write_key }
+}
+
+/// The code in the link of an invite mail.
+pub fn code(mail: &Mail) -> String {
+    let text = mail.text();
+    let start = text.find("/invites/").unwrap_or_else(|| panic!("no link in {text}")) + "/invites/".len();
+    text[start..].chars().take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect()
+}
+
+/// A random UUID in a text, for paths.
+pub fn new_id() -> Uuid {
+    id::new()
+}
