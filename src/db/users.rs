@@ -226,6 +226,54 @@ pub async fn select(
     .await?)
 }
 
+/// Whom an outside issuer's `sub` stands for: the user with that id, else the one it was recorded for.
+pub async fn by_subject(db: &PgPool, app: AppId, subject: &str) -> Result<Option<UserId>, Error> {
+    let user = query_scalar!(
+        "SELECT user_id FROM users WHERE app_id = $1 AND (user_id = $2 OR external_subject = $3)
+        ORDER BY user_id = $2 DESC NULLS LAST LIMIT 1",
+        app.0,
+        id::parse(subject),
+        subject,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(user.map(UserId))
+}
+
+/// What became of the recording of an outside issuer's `sub`.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// Stored.
+    Yes,
+    /// It is another user's.
+    Taken,
+    /// Nobody of the app has this id, or they are deleted.
+    OutOfReach,
+}
+
+/// Records which `sub` of the app's outside issuer is this user; `None` forgets it.
+pub async fn set_external_subject(
+    db: &PgPool,
+    app: AppId,
+    user: UserId,
+    subject: Option<&str>,
+) -> Result<Recorded, Error> {
+    let done = query!(
+        "UPDATE users SET external_subject = $3 WHERE app_id = $1 AND user_id = $2 AND NOT deleted",
+        app.0,
+        user.0,
+        subject,
+    )
+    .execute(db)
+    .await;
+    match done {
+        Ok(done) if done.rows_affected() == 1 => Ok(Recorded::Yes),
+        Ok(_) => Ok(Recorded::OutOfReach),
+        Err(error) if is_violation(&error, "users_external_subject_key") => Ok(Recorded::Taken),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Freezes or unfreezes a user. False: nobody of the app has this id, or they are deleted.
 pub async fn set_frozen(db: &PgPool, app: AppId, user: UserId, frozen: bool) -> Result<bool, Error> {
     let done = query!(
@@ -285,7 +333,7 @@ pub async fn erase(db: &PgPool, app: AppId, caller: Option<UserId>, user: UserId
             name = NULL, given_name = NULL, family_name = NULL, middle_name = NULL, nickname = NULL,
             preferred_username = NULL, profile = NULL, picture = NULL, website = NULL, gender = NULL,
             other_gender = NULL, birthdate = NULL, zoneinfo = NULL, locale = NULL, phone_number = NULL,
-            phone_number_verified = false
+            phone_number_verified = false, external_subject = NULL
         WHERE app_id = $1 AND user_id = $2
         "#,
         app.0,

@@ -32,6 +32,7 @@ pub mod extract;
 mod health;
 mod idempotency;
 mod invites;
+mod jwks;
 pub mod limits;
 mod mailbox;
 pub mod pages;
@@ -82,6 +83,7 @@ pub fn router(state: &AppState) -> Router {
             "/users/{userId}",
             get(users::show).post(users::invite).put(users::update).delete(users::erase),
         )
+        .route("/users/{userId}/external-subject", put(users::set_external_subject))
         .route("/users/{userId}/tokens", post(tokens::create))
         .route("/apps/{appId}/users/{userId}/access-status/{accessStatus}", put(apps::set_access_status))
         .route("/apps/{appId}/public-keys", get(apps::public_key))
