@@ -25,6 +25,7 @@ use crate::http::{self, AppState, State};
 use crate::mail::mailbox::Mailbox;
 use crate::mail::transport::{Transport, UrlError};
 use crate::mail::worker::{self, Worker};
+use crate::telemetry;
 
 /// How long requests and mails at hand may take once the server stops.
 const DRAIN: Duration = Duration::from_secs(25);
@@ -115,6 +116,8 @@ impl Server {
             let shown = address.ip().is_loopback() && !config.production();
             (Transport::Folder(folder.clone()), shown.then_some(Mailbox(folder)))
         };
+        // From here on metrics are counted.
+        let _ = telemetry::metrics();
         let wake = Arc::new(Notify::new());
         let (stop, stopped) = watch::channel(false);
         let worker = Worker {
@@ -137,6 +140,15 @@ impl Server {
             stopping: AtomicBool::new(false),
             config,
         });
+        if let Some(listen) = state.config.server.metrics_listen {
+            // A server that can serve its users does not fail for want of metrics.
+            match TcpListener::bind(listen).await {
+                Ok(socket) => {
+                    drop(tokio::spawn(http::metrics::serve(socket, Arc::clone(&state), stopped.clone())));
+                }
+                Err(error) => tracing::warn!(%listen, %error, "metrics are not served"),
+            }
+        }
         let http = tokio::spawn(accept(socket, Arc::clone(&state), stopped));
         Ok(Self { address, state, stop, http, worker, listener })
     }
@@ -188,7 +200,10 @@ async fn accept(socket: TcpListener, state: AppState, mut stopped: watch::Receiv
         };
         tokio::select! {
             _ = stopped.changed() => {}
-            _ = tidy.tick() => state.credentials.forget_idle(),
+            _ = tidy.tick() => {
+                state.credentials.forget_idle();
+                telemetry::metrics().run_upkeep();
+            }
             (slot, accepted) = next => match accepted {
                 Ok((stream, _)) => {
                     // Only a delay is lost where the system refuses.

@@ -283,6 +283,21 @@ pub async fn retry(
     Ok(done.done)
 }
 
+/// How many mails wait (more than 100,000 are not counted further), and for how many seconds the oldest has
+/// been due.
+pub async fn backlog(db: &PgPool) -> Result<(i64, f64), Error> {
+    let row = query!(
+        r#"
+        SELECT count(*) AS "queued!",
+            COALESCE(extract(epoch FROM now() - min(due_at)), 0)::float8 AS "oldest!"
+        FROM (SELECT due_at FROM outbox WHERE state = 'queued' ORDER BY due_at LIMIT 100000) o
+        "#
+    )
+    .fetch_one(db)
+    .await?;
+    Ok((row.queued, row.oldest.max(0.0)))
+}
+
 /// The channel on which workers hear that there is something to send.
 pub const CHANNEL: &str = "userdocks_outbox";
 

@@ -35,6 +35,7 @@ mod invites;
 mod jwks;
 pub mod limits;
 mod mailbox;
+pub mod metrics;
 pub mod pages;
 mod referral_invites;
 pub mod tokens;
@@ -116,13 +117,15 @@ async fn answer(
     request: Request,
     next: Next,
 ) -> Response {
+    let begun = std::time::Instant::now();
     let id = request_id(&request);
+    let method = request.method().clone();
     // Never the path itself: it can hold the code of an invite.
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let span = tracing::info_span!(
         "request",
         id = id.to_str().unwrap_or_default(),
-        method = %request.method(),
+        %method,
         route = route.as_deref().unwrap_or("none"),
     );
     let limit = state.config.server.request_timeout;
@@ -143,6 +146,8 @@ async fn answer(
     }
     .instrument(span)
     .await;
+    let route = route.as_deref().unwrap_or("none");
+    crate::telemetry::answered(method.as_str(), route, response.status().as_u16(), begun.elapsed());
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, id);
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));

@@ -139,16 +139,19 @@ impl Worker {
         match result {
             Ok(reply) => {
                 outbox::finish(&self.db, mail, true, reply).await?;
+                crate::telemetry::mailed("sent");
                 tracing::info!(app = %mail.app, mail = %mail.id, attempts = mail.attempts, "mail sent");
             }
             Err(Refusal::Permanent(reply)) => {
                 outbox::finish(&self.db, mail, false, reply).await?;
+                crate::telemetry::mailed("failed");
                 tracing::warn!(app = %mail.app, mail = %mail.id, reply, "mail failed");
             }
             Err(Refusal::Temporary(reply)) => {
                 let delay = retry_delay(self.config.mail.retry_after, mail.attempts);
                 let give_up = self.config.mail.give_up_after;
                 let failed = outbox::retry_later(&self.db, mail, delay, give_up, reply).await?;
+                crate::telemetry::mailed(if failed { "failed" } else { "refused" });
                 let outcome = if failed { "mail failed: given up" } else { "mail refused for now" };
                 tracing::warn!(app = %mail.app, mail = %mail.id, attempts = mail.attempts, reply, "{outcome}");
             }
