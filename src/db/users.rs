@@ -115,8 +115,8 @@ pub enum Resent {
     Accepted,
 }
 
-/// Mails the invite of `user` again, in their stored language, unless one was mailed to the same address
-/// less than `resend_after` ago or still waits. The code of an earlier mail ends.
+/// Mails the invite of `user` again, in their stored language, unless a mail to the same address went out less
+/// than `resend_after` ago or still waits. The code of an earlier mail ends.
 pub async fn resend_invite(
     db: &mut PgConnection,
     app: AppId,
@@ -124,19 +124,25 @@ pub async fn resend_invite(
     resend_after: std::time::Duration,
     mail: &NewMail,
 ) -> Result<Resent, Error> {
+    // Of calls at once the first renews the code, and the others, which know the old one, do nothing.
     let row = query!(
         r#"
         WITH person AS (
-            SELECT user_id, email, language, accepted_at FROM users WHERE app_id = $1 AND user_id = $2
+            SELECT u.email, u.language, u.accepted_at, i.invite_id, i.code_hash
+            FROM users u
+            LEFT JOIN invites i ON i.app_id = u.app_id AND i.user_id = u.user_id AND i.kind = 'invite'
+            WHERE u.app_id = $1 AND u.user_id = $2
         ), renewed AS (
             UPDATE invites i SET code_hash = $3, email = p.email, language = p.language, mailed_at = now(),
                 expires_at = now() + make_interval(secs => $4)
             FROM person p
-            WHERE i.app_id = $1 AND i.user_id = p.user_id AND i.kind = 'invite' AND p.accepted_at IS NULL
-                AND (lower(i.email) <> lower(p.email) OR i.mailed_at <= now() - make_interval(secs => $5))
+            WHERE i.app_id = $1 AND i.invite_id = p.invite_id AND i.code_hash = p.code_hash
+                AND i.accepted_at IS NULL AND p.accepted_at IS NULL
                 AND NOT EXISTS (
-                    SELECT FROM outbox o WHERE o.app_id = i.app_id AND o.invite_id = i.invite_id
-                        AND o.state = 'queued' AND lower(o.recipient) = lower(p.email))
+                    SELECT FROM outbox o
+                    WHERE o.app_id = $1 AND o.invite_id = i.invite_id AND lower(o.recipient) = lower(p.email)
+                        AND (o.state = 'queued'
+                            OR o.state = 'sent' AND o.finished_at > now() - make_interval(secs => $5)))
             RETURNING i.invite_id, i.email, i.language
         ), mail AS (
             INSERT INTO outbox (app_id, mail_id, invite_id, kind, recipient, language, secret, message_id)
