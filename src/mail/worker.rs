@@ -189,19 +189,21 @@ impl Worker {
         self.transport.send(&message, &mail.message_id).await
     }
 
-    /// Where the mail leads: the app's own page with the codes added, or this server's.
+    /// Where the mail leads: the app's own page with the code added, or this server's; with the referral code.
     fn link(&self, mail: &Claimed, code: &str) -> Option<Url> {
-        let Some(own) = &mail.invite_url else {
+        let mut link = if let Some(own) = &mail.invite_url {
+            let mut own = Url::parse(own).ok()?;
+            own.query_pairs_mut().append_pair("code", code);
+            own
+        } else {
             let mut page = self.public_url.clone();
             page.path_segments_mut().ok()?.pop_if_empty().extend(["invites", code]);
-            return Some(page);
+            page
         };
-        let mut own = Url::parse(own).ok()?;
-        own.query_pairs_mut().append_pair("code", code);
         if let Some(referral_code) = &mail.referral_code {
-            own.query_pairs_mut().append_pair("referral_code", referral_code);
+            link.query_pairs_mut().append_pair("referral_code", referral_code);
         }
-        Some(own)
+        Some(link)
     }
 }
 
