@@ -5,3 +5,5 @@
 mod support;
 
 mod invite;
+mod landing;
+mod referral_invites;

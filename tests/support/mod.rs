@@ -276,18 +276,54 @@ impl Test {
         self.smtp.wait_for(next + 1, DEADLINE).await[next].clone()
     }
 
+    /// The next `count` mails that arrive, which this test expects, by recipient.
+    pub async fn mails(&self, count: usize) -> Vec<Mail> {
+        let mut mails = Vec::new();
+        for _ in 0..count {
+            mails.push(self.mail().await);
+        }
+        mails.sort_by(|a, b| a.to.cmp(&b.to));
+        mails
+    }
+
+    /// Every row that a call of the API can make or change.
+    pub async fn rows(&self) -> Value {
+        let tables = "SELECT jsonb_build_object(
+            'users', (SELECT jsonb_agg(t ORDER BY t::text) FROM users t),
+            'tenants', (SELECT jsonb_agg(t ORDER BY t::text) FROM tenants t),
+            'invites', (SELECT jsonb_agg(t ORDER BY t::text) FROM invites t),
+            'quotas', (SELECT jsonb_agg(t ORDER BY t::text) FROM referral_quotas t),
+            'outbox', (SELECT jsonb_agg(t ORDER BY t::text) FROM outbox t))";
+        sqlx::query_scalar(tables).fetch_one(&self.db).await.unwrap()
+    }
+
+    /// Runs a statement without parameters.
+    pub async fn sql(&self, statement: &'static str) {
+        sqlx::query(statement).execute(&self.db).await.unwrap();
+    }
+
     /// The only value of a query without parameters.
     pub async fn count(&self, query: &'static str) -> i64 {
         sqlx::query_scalar(query).fetch_one(&self.db).await.unwrap()
     }
 
-    /// Waits until no mail is queued, then fails the test if there was mail it did not read.
-    pub async fn finish(mut self) {
+    /// Waits until a query without parameters counts nothing.
+    pub async fn until_none(&self, query: &'static str) {
         let deadline = tokio::time::Instant::now() + DEADLINE;
-        while self.count("SELECT count(*) FROM outbox WHERE state = 'queued'").await > 0 {
-            assert!(tokio::time::Instant::now() < deadline, "mails are still queued");
+        while self.count(query).await > 0 {
+            assert!(tokio::time::Instant::now() < deadline, "still there: {query}");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+    }
+
+    /// Waits until every mail is sent or failed.
+    pub async fn idle(&self) {
+        self.until_none("SELECT count(*) FROM outbox WHERE state = 'queued'").await;
+    }
+
+    /// Waits until no mail is queued, then fails the test if there was mail it did not read.
+    pub async fn finish(mut self) {
+        self.idle().await;
         self.server.take().unwrap().stop().await;
         let unread: Vec<Vec<String>> = self
             .smtp
