@@ -207,7 +207,7 @@ impl Error {
     }
 
     /// `Retry-After`, seconds.
-    fn retry_after(&self) -> Option<u64> {
+    pub(super) fn retry_after(&self) -> Option<u64> {
         match self {
             Self::TooManyRequests(wait) => Some(wait.as_secs() + 1),
             Self::ReferralQuotaExceeded => {

@@ -2,6 +2,8 @@
 //! the contract's order of checks: credentials, permission of the route, path, query, body. Each refusal
 //! is an [`Error`], so it wears the envelope.
 
+use std::convert::Infallible;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
@@ -50,6 +52,19 @@ impl<C: Callers> FromRequestParts<AppState> for UserPath<C> {
             .ok_or(Error::InvalidPath("`userId` in the path must be a hyphenated UUID"))?;
         Query::of(parts, &[])?;
         Ok(Self { caller, user })
+    }
+}
+
+/// The one parameter of the path of a page; empty where it is no UTF-8, which names nothing.
+pub struct Segment(pub String);
+
+impl FromRequestParts<AppState> for Segment {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
+        let params = RawPathParams::from_request_parts(parts, state).await;
+        let first = params.ok().and_then(|params| params.iter().next().map(|(_, value)| value.to_owned()));
+        Ok(Self(first.unwrap_or_default()))
     }
 }
 
