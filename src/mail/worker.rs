@@ -186,7 +186,13 @@ impl Worker {
         let message = message(&rendered, &from, &to, &mail.message_id, moment(mail.created_at)?);
         let message =
             message.map_err(|error| Refusal::Permanent(format!("the mail cannot be written: {error}")))?;
-        self.transport.send(&message, &mail.message_id).await
+        // Spam filters quote the link that they refuse.
+        let masked = |reply: String| reply.replace(&code, "***");
+        match self.transport.send(&message, &mail.message_id).await {
+            Ok(reply) => Ok(masked(reply)),
+            Err(Refusal::Temporary(reply)) => Err(Refusal::Temporary(masked(reply))),
+            Err(Refusal::Permanent(reply)) => Err(Refusal::Permanent(masked(reply))),
+        }
     }
 
     /// Where the mail leads: the app's own page with the code added, or this server's; with the referral code.
