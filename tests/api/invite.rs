@@ -60,10 +60,10 @@ async fn an_unknown_id_becomes_the_new_user() {
         ("no-reply@id.example", &["Ada@Example.com".into()][..])
     );
     assert_eq!(mail.subject(), "Ihre Einladung zu Acme");
-    let text = mail.text();
-    assert!(text.contains("Sie wurden zu Acme eingeladen."), "{text}");
+    let plain = mail.text();
+    assert!(plain.contains("Sie wurden zu Acme eingeladen."), "{plain}");
     let link = format!("https://id.example/invites/{}", code(&mail));
-    assert!(text.lines().any(|line| line == link), "{text}");
+    assert!(plain.lines().any(|line| line == link), "{plain}");
     assert!(mail.html().contains(&format!("href=\"{link}\"")), "{}", mail.html());
     test.idle().await;
     let rows = test.rows().await;
@@ -268,19 +268,19 @@ async fn a_refused_call_leaves_nothing() {
     test.idle().await;
     let before = test.rows().await;
 
-    let taken = (400, "email_taken", "`email` is the e-mail address of another user of the app");
+    let held = (400, "email_taken", "`email` is the e-mail address of another user of the app");
     let gone = (
         403,
         "user_out_of_reach",
         "the user in the path does not exist, is frozen or deleted, or is not for this caller to act on",
     );
     for (path, email, refusal) in [
-        (UserId(new_id()), "ADA@example.com", taken),
-        (UserId(new_id()), "BOB@MÜLLER.example", taken),
-        (UserId(new_id()), "bob@XN--MLLER-KVA.example", taken),
-        (UserId(new_id()), " frozen@example.com ", taken),
-        (UserId(new_id()), "deleted@example.com", taken),
-        (ada, "bob@müller.example", taken),
+        (UserId(new_id()), "ADA@example.com", held),
+        (UserId(new_id()), "BOB@MÜLLER.example", held),
+        (UserId(new_id()), "bob@XN--MLLER-KVA.example", held),
+        (UserId(new_id()), " frozen@example.com ", held),
+        (UserId(new_id()), "deleted@example.com", held),
+        (ada, "bob@müller.example", held),
         (
             ada,
             "ada@example.com",

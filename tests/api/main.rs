@@ -7,3 +7,4 @@ mod support;
 mod invite;
 mod landing;
 mod referral_invites;
+mod referral_landing;

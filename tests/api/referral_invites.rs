@@ -271,6 +271,7 @@ async fn equal_calls_at_once_send_one_mail() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn who_may_refer() {
     let test = Test::start().await;
     let other = test.another_app().await;
@@ -310,7 +311,7 @@ async fn who_may_refer() {
         (token(deleted).await, deleted),
         (token(deleted).await, ada),
         (token(unknown).await, ada),
-        (As::Token(test.token_for(&other, abroad, Duration::from_secs(60)).await), ada),
+        (As::Token(test.token_for(&other, abroad, Duration::from_mins(1)).await), ada),
     ] {
         let answer = refer_as(&test, who, path, "carl@example.com").await;
         assert_eq!(answer.refusal(), (403, "user_out_of_reach", gone), "{path}");
