@@ -154,10 +154,9 @@ fn json_declared(headers: &HeaderMap) -> Result<(), Error> {
     };
     let declared: mime::Mime =
         std::str::from_utf8(declared).ok().and_then(|text| text.parse().ok()).ok_or(TYPE)?;
-    let json = declared.subtype() == mime::JSON && declared.type_() == mime::APPLICATION
-        || declared.suffix() == Some(mime::JSON)
-        || declared.essence_str() == "text/plain";
-    let utf8 = declared.get_param(mime::CHARSET).is_none_or(|charset| charset == mime::UTF_8);
+    let json = matches!(declared.essence_str(), "application/json" | "text/plain")
+        || declared.suffix() == Some(mime::JSON);
+    let utf8 = declared.params().all(|(name, value)| name != mime::CHARSET || value == mime::UTF_8);
     if json && utf8 { Ok(()) } else { Err(TYPE) }
 }
 
