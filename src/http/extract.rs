@@ -10,7 +10,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::AppState;
 use super::auth::Callers;
@@ -134,10 +134,8 @@ impl FromRequest<AppState> for Json {
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Error> {
         json_declared(request.headers())?;
-        let body = timeout(state.config.server.body_timeout, read(request))
-            .await
-            .map_err(|_| Error::BodyTimeout)??;
-        Ok(Self(json::parse_object(&body)?))
+        let deadline = Instant::now() + state.config.server.body_timeout;
+        Ok(Self(json::parse_object(&read(request, deadline).await?)?))
     }
 }
 
@@ -160,25 +158,26 @@ fn json_declared(headers: &HeaderMap) -> Result<(), Error> {
     if json && utf8 { Ok(()) } else { Err(TYPE) }
 }
 
-async fn read(request: Request) -> Result<Bytes, Error> {
+async fn read(request: Request, deadline: Instant) -> Result<Bytes, Error> {
     let declared = header(request.headers(), header::CONTENT_LENGTH.as_str())?
         .and_then(|length| std::str::from_utf8(length).ok()?.parse::<usize>().ok());
     let mut body = request.into_body();
     if declared.is_some_and(|length| length > BODY_LIMIT) {
-        drain(body).await;
+        drain(body, deadline).await;
         return Err(Error::BodyTooLarge);
     }
-    match Limited::new(&mut body, BODY_LIMIT).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            drain(body).await;
+    match timeout_at(deadline, Limited::new(&mut body, BODY_LIMIT).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            drain(body, deadline).await;
             Err(Error::BodyTooLarge)
         }
-        Err(_) => Err(Error::BodyIncomplete),
+        Ok(Err(_)) => Err(Error::BodyIncomplete),
+        Err(_) => Err(Error::BodyTimeout),
     }
 }
 
-async fn drain(body: axum::body::Body) {
+async fn drain(body: axum::body::Body, deadline: Instant) {
     // Whatever ends the rest, the answer is the same.
-    let _ = Limited::new(body, DRAIN_LIMIT).collect().await;
+    let _ = timeout_at(deadline, Limited::new(body, DRAIN_LIMIT).collect()).await;
 }
