@@ -189,6 +189,7 @@ async fn accept(socket: TcpListener, state: AppState, mut stopped: watch::Receiv
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(state.config.server.head_timeout)
+        .max_header_size(MAX_HEAD)
         .max_buf_size(MAX_HEAD);
     let slots = Arc::new(Semaphore::new(state.config.server.max_connections));
     let graceful = GracefulShutdown::new();
