@@ -108,11 +108,12 @@ impl Query {
             if name != "test" && !names.contains(&name.as_ref()) {
                 continue;
             }
-            if pairs.iter().any(|(seen, _)| *seen == name) {
-                return Err(Error::InvalidQuery("each name in the query must be there once"));
+            let twice = pairs.iter().any(|(seen, _)| *seen == name);
+            if name == "test" && (twice || value != "true" && value != "false") {
+                return Err(Error::InvalidQuery("`test` in the query must be `true` or `false`, once"));
             }
-            if name == "test" && value != "true" && value != "false" {
-                return Err(Error::InvalidQuery("`test` in the query must be `true` or `false`"));
+            if twice {
+                return Err(Error::InvalidQuery("each name in the query must be there once"));
             }
             pairs.push((name.into_owned(), value.into_owned()));
         }

@@ -77,9 +77,10 @@ async fn the_answer_does_not_tell_who_has_an_account() {
         let path = format!("/v1/users/{referrer}/referral-invites");
         let mut answer = test.raw("POST", &path, As::Write(&test.app), &headers, body).await;
         answer.headers.remove("date");
-        if let Some(seconds) = answer.headers.remove("retry-after") {
-            let seconds: u32 = seconds.to_str().unwrap().parse().unwrap();
-            assert!((1..=86_400).contains(&seconds), "{seconds}");
+        if let Some(seconds) = answer.headers.get_mut("retry-after") {
+            let until: u32 = seconds.to_str().unwrap().parse().unwrap();
+            assert!((1..=86_400).contains(&until), "{until}");
+            *seconds = "1".parse().unwrap();
         }
         answer
     };
