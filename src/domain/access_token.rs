@@ -262,7 +262,8 @@ impl<'a> Unverified<'a> {
                     ErrorKind::ImmatureSignature => Invalid::NotYet,
                     _ => Invalid::Token,
                 });
-            if result.is_ok() {
+            // Only who has the key is told of the time, so then it is this key's token.
+            if !matches!(result, Err(Invalid::Token)) {
                 break;
             }
         }
