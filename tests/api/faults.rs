@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
 use tokio::time::{Instant, sleep, timeout};
@@ -27,28 +28,30 @@ fn head(test: &Test, user: UserId, more: &str) -> String {
 
 #[tokio::test]
 async fn a_body_that_does_not_come_is_408() {
-    let test = Test::with(&[("USERDOCKS_SERVER__BODY_TIMEOUT", "300ms")]).await;
+    let server = Test::with(&[("USERDOCKS_SERVER__BODY_TIMEOUT", "1s")]).await;
+    let test = &server;
     let user = test.member(&test.app, "ada@example.com", None).await;
     let late = (408, "body_timeout", "the body did not arrive in time");
-    for (framing, sent) in [
-        ("Content-Length: 100\r\n", &b""[..]),
-        ("Content-Length: 12\r\n", br#"{"user":{}}"#),
-        ("Transfer-Encoding: chunked\r\n", b""),
-        ("Transfer-Encoding: chunked\r\n", b"b\r\n{\"user\":{}}\r\n"),
-        ("Transfer-Encoding: chunked\r\n", b"b\r\n{\"user\":{}}\r\n0\r\n"),
-        ("Transfer-Encoding: chunked\r\n", b"b\r\n{\"us"),
-    ] {
-        let mut wire = Wire::open(&test).await;
-        wire.send(head(&test, user, framing)).await;
-        wire.send(sent).await;
+    let stopping = [
+        ("Content-Length: 100\r\n", ""),
+        ("Content-Length: 12\r\n", r#"{"user":{}}"#),
+        ("Transfer-Encoding: chunked\r\n", ""),
+        ("Transfer-Encoding: chunked\r\n", "b\r\n{\"user\":{}}\r\n"),
+        ("Transfer-Encoding: chunked\r\n", "b\r\n{\"user\":{}}\r\n0\r\n"),
+        ("Transfer-Encoding: chunked\r\n", "b\r\n{\"us"),
+    ];
+    join_all(stopping.map(async |(framing, sent)| {
+        let mut wire = Wire::open(test).await;
+        wire.send(head(test, user, framing) + sent).await;
         let answer = wire.answer().await.unwrap();
-        assert_eq!(answer.refusal(), late, "{framing}{sent:?}");
+        assert_eq!(answer.refusal(), late, "{framing}{sent}");
         assert_eq!(answer.header("connection"), Some("close"));
         assert_eq!(wire.closed().await, b"");
-    }
+    }))
+    .await;
 
-    let mut dripping = Wire::open(&test).await;
-    dripping.send(head(&test, user, "Content-Length: 60000\r\n")).await;
+    let mut dripping = Wire::open(test).await;
+    dripping.send(head(test, user, "Content-Length: 60000\r\n")).await;
     let answer = loop {
         dripping.send(" ").await;
         if let Ok(answer) = timeout(Duration::from_millis(20), dripping.answer()).await {
@@ -57,48 +60,55 @@ async fn a_body_that_does_not_come_is_408() {
     };
     assert_eq!(answer.refusal(), late);
 
+    // What is too long is known to be, whether or not the rest comes.
     let too_large = (413, "body_too_large", "the body must be at most 65536 bytes long");
-    for framing in ["Content-Length: 65537\r\n", "Content-Length: 9223372036854775807\r\n"] {
-        let mut wire = Wire::open(&test).await;
-        wire.send(head(&test, user, framing)).await;
+    let endless = format!("10001\r\n{}", " ".repeat(65_537));
+    let too_long = [
+        ("Content-Length: 65537\r\n", ""),
+        ("Content-Length: 9223372036854775807\r\n", "{"),
+        ("Transfer-Encoding: chunked\r\n", &endless),
+    ];
+    join_all(too_long.map(async |(framing, sent)| {
+        let mut wire = Wire::open(test).await;
+        wire.send(head(test, user, framing) + sent).await;
         assert_eq!(wire.answer().await.unwrap().refusal(), too_large, "{framing}");
         assert_eq!(wire.closed().await, b"");
-    }
-    let mut wire = Wire::open(&test).await;
-    wire.send(head(&test, user, "Transfer-Encoding: chunked\r\n")).await;
-    wire.send(format!("10001\r\n{}", " ".repeat(65_537))).await;
-    assert_eq!(wire.answer().await.unwrap().refusal(), too_large);
-    assert_eq!(wire.closed().await, b"");
-    test.finish().await;
+    }))
+    .await;
+    server.finish().await;
 }
 
 #[tokio::test]
 async fn a_connection_that_says_nothing_is_closed() {
-    let test = Test::with(&[("USERDOCKS_SERVER__HEAD_TIMEOUT", "300ms")]).await;
-    for sent in
-        ["", "\r\n", "GET", "GET /healthz HTTP/1.1\r\nHost: x\r\n", "GET /healthz HTTP/1.1\r\nHost: x\r\nA: "]
-    {
-        let mut wire = Wire::open(&test).await;
-        wire.send(sent).await;
+    let server = Test::with(&[("USERDOCKS_SERVER__HEAD_TIMEOUT", "2s")]).await;
+    let test = &server;
+    let healthz = "GET /healthz HTTP/1.1\r\nHost: x\r\n";
+    let silent = ["", "\r\n", "GET", healthz, &format!("{healthz}A: ")].map(str::to_owned);
+    let silent = join_all(silent.map(async |sent| {
+        let mut wire = Wire::open(test).await;
+        wire.send(&sent).await;
         assert_eq!(wire.closed().await, b"", "{sent}");
-    }
-    let mut idle = Wire::open(&test).await;
-    for _ in 0..2 {
-        idle.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
-        assert_eq!(idle.answer().await.unwrap().success().0, 200);
-    }
-    assert_eq!(idle.closed().await, b"");
-
-    let mut dripping = Wire::open(&test).await;
-    dripping.send("GET /healthz HTTP/1.1\r\nHost: x\r\nA: ").await;
-    loop {
-        dripping.send("a").await;
-        if let Ok(answer) = timeout(Duration::from_millis(20), dripping.answer()).await {
-            assert_eq!(answer, None);
-            break;
+    }));
+    let idle = async {
+        let mut wire = Wire::open(test).await;
+        for _ in 0..2 {
+            wire.send(format!("{healthz}\r\n")).await;
+            assert_eq!(wire.answer().await.unwrap().success().0, 200);
         }
-    }
-    test.finish().await;
+        assert_eq!(wire.closed().await, b"");
+    };
+    let dripping = async {
+        let mut wire = Wire::open(test).await;
+        wire.send(format!("{healthz}A: ")).await;
+        loop {
+            wire.send("a").await;
+            if let Ok(answer) = timeout(Duration::from_millis(20), wire.answer()).await {
+                break assert_eq!(answer, None);
+            }
+        }
+    };
+    tokio::join!(silent, idle, dripping);
+    server.finish().await;
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The contract from outside: HTTP in; answers, rows and mails out.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(clippy::too_many_lines, reason = "a test is as long as its table")]
 
 #[path = "../support/mod.rs"]
 mod support;

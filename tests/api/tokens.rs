@@ -1,4 +1,5 @@
 //! Access tokens: which are believed, and whom they reach.
+#![allow(clippy::needless_pass_by_value, reason = "a header may be JSON or any text")]
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -194,9 +195,9 @@ async fn only_the_apps_own_key_and_rs256_prove_anything() {
 
     // The public key is no secret, so it must not do as one.
     let (_, public) = apps::public_keys(&test.db, test.app.id).await.unwrap().remove(0);
-    let text = pem::encode(&pem::Pem::new("PUBLIC KEY", public.clone()));
+    let pem = pem::encode(&pem::Pem::new("PUBLIC KEY", public.clone()));
     let secrets =
-        [&public[..], text.as_bytes(), text.trim_end().as_bytes(), text.replace('\r', "").as_bytes(), b""]
+        [&public[..], pem.as_bytes(), pem.trim_end().as_bytes(), pem.replace('\r', "").as_bytes(), b""]
             .map(EncodingKey::from_secret);
     for secret in &secrets {
         for algorithm in [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512] {
@@ -258,6 +259,40 @@ async fn only_the_apps_own_key_and_rs256_prove_anything() {
         own.sign(own.header(), claims(&test, &test.app, user, &json!({ "x": "x".repeat(8000) }))),
     ] {
         assert_refused(&bearer(&test, &token).await, INVALID, &token);
+    }
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn every_key_of_the_app_verifies() {
+    let test = Test::start().await;
+    let user = test.member(&test.app, "ada@example.com", None).await;
+    let old = Signer::of_app(&test, &test.app).await;
+    let pair = NewKeyPair::generate();
+    sqlx::query("INSERT INTO signing_keys (app_id, key_id, public_key, private_key) VALUES ($1, $2, $3, $4)")
+        .bind(test.app.id.0)
+        .bind(pair.id)
+        .bind(&pair.public)
+        .bind(test.seal.seal(pair.id, &pair.private))
+        .execute(&test.db)
+        .await
+        .unwrap();
+    let new = Signer::of_app(&test, &test.app).await;
+    assert_eq!(new.kid, pair.id.to_string());
+    let good = claims(&test, &test.app, user, &json!({}));
+    let expired = claims(&test, &test.app, user, &json!({ "exp": 1 }));
+    let without_kid = json!({ "alg": "RS256" });
+    for (signer, another) in [(&old, &new), (&new, &old)] {
+        for header in [&signer.header(), &without_kid] {
+            assert_eq!(bearer(&test, &signer.sign(header, &good)).await.success().0, 200);
+            let answer = bearer(&test, &signer.sign(header, &expired)).await;
+            assert_refused(
+                &answer,
+                (401, "token_expired", "the access token has expired"),
+                &header.to_string(),
+            );
+        }
+        assert_refused(&bearer(&test, &signer.sign(another.header(), &good)).await, INVALID, "another's kid");
     }
     test.finish().await;
 }
@@ -337,11 +372,11 @@ async fn the_claims_must_name_this_server_the_app_a_user_and_an_end() {
         let expected = (401, "invalid_token", "the access token is not valid yet");
         assert_refused(&call(&changes).await, expected, &changes.to_string());
     }
-    let text = claims(&test, &test.app, user, &json!({})).to_string();
+    let once = claims(&test, &test.app, user, &json!({})).to_string();
     for (name, value) in
         [("sub", json!(new_id())), ("aud", json!(other.id)), ("exp", json!(1)), ("iss", json!("x"))]
     {
-        let twice = text.replacen('{', &format!(r#"{{"{name}":{value},"#), 1);
+        let twice = once.replacen('{', &format!(r#"{{"{name}":{value},"#), 1);
         assert_refused(&bearer(&test, &own.sign(own.header(), &twice)).await, INVALID, &twice);
     }
     // Time is told of a token only to who has a true one.

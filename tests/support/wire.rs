@@ -34,8 +34,9 @@ impl Wire {
                 return Some(std::mem::replace(&mut self.unread, rest));
             }
             let read = timeout(DEADLINE, self.stream.read_buf(&mut self.unread)).await;
+            let read = read.unwrap_or_else(|_| panic!("the server neither answers nor closes"));
             // A reset is as good as an end here.
-            if read.expect("the server neither answers nor closes").unwrap_or(0) == 0 {
+            if read.unwrap_or(0) == 0 {
                 return None;
             }
         }
