@@ -20,6 +20,7 @@ use lettre::transport::smtp::client::{AsyncSmtpConnection, Tls, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
 use lettre::transport::smtp::extension::{ClientId, MailParameter};
 use lettre::transport::smtp::response::{Response, Severity};
+use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use url::{Host, Url, form_urlencoded};
@@ -139,7 +140,7 @@ impl Server {
         let conversation = async {
             let mut connection = match self.kept().await {
                 Some(connection) => connection,
-                None => self.connect().await.map_err(|error| Refusal::Temporary(self.words(&error)))?,
+                None => self.connect().await.map_err(Refusal::Temporary)?,
             };
             let (in_step, answer) = match deliver(&mut connection, message).await {
                 Ok(reply) if reply.code().severity == Severity::PositiveCompletion => {
@@ -179,23 +180,34 @@ impl Server {
         }
     }
 
-    async fn connect(&self) -> Result<AsyncSmtpConnection, smtp::Error> {
-        let wrapper = match &self.tls {
-            Tls::Wrapper(parameters) => Some(parameters.clone()),
-            _ => None,
-        };
+    async fn connect(&self) -> Result<AsyncSmtpConnection, String> {
+        let words = |error: smtp::Error| self.words(&error);
         let server = (self.host.as_str(), self.port);
-        let mut connection =
-            AsyncSmtpConnection::connect_tokio1(server, None, &self.hello, wrapper, None).await?;
+        let connected = if let Tls::Wrapper(parameters) = &self.tls {
+            let parameters = Some(parameters.clone());
+            AsyncSmtpConnection::connect_tokio1(server, None, &self.hello, parameters, None).await
+        } else {
+            // The dot that ends a mail is a write of its own: with Nagle's algorithm it would wait until the
+            // server acknowledges the one before, which servers put off for 40 ms and more.
+            let stream = TcpStream::connect(server).await.and_then(|stream| {
+                stream.set_nodelay(true)?;
+                Ok(Box::new(stream))
+            });
+            let stream = stream.map_err(|error| one_line(&format!("Connection error: {error}")))?;
+            AsyncSmtpConnection::connect_with_transport(stream, &self.hello).await
+        };
+        let mut connection = connected.map_err(words)?;
         match &self.tls {
-            Tls::Required(parameters) => connection.starttls(parameters.clone(), &self.hello).await?,
+            Tls::Required(parameters) => {
+                connection.starttls(parameters.clone(), &self.hello).await.map_err(words)?;
+            }
             Tls::Opportunistic(parameters) if connection.can_starttls() => {
-                connection.starttls(parameters.clone(), &self.hello).await?;
+                connection.starttls(parameters.clone(), &self.hello).await.map_err(words)?;
             }
             _ => {}
         }
         if let Some(login) = &self.login {
-            connection.auth(DEFAULT_MECHANISMS, &login.credentials).await?;
+            connection.auth(DEFAULT_MECHANISMS, &login.credentials).await.map_err(words)?;
         }
         Ok(connection)
     }
