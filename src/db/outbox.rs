@@ -249,18 +249,23 @@ pub async fn retry(
 ) -> Result<bool, Error> {
     let code = InviteCode::generate(AppId(row.app_id));
     let secret = key.seal(row.id, code.expose().as_bytes());
+    // The newest mail of an invite was written by the statement that stamped the invite. An older one must
+    // not take the code from it. The lock: of two calls at once, one makes the code and the row.
     let done = query!(
         r#"
         WITH queued AS (
             UPDATE outbox SET due_at = CASE WHEN claimed THEN due_at ELSE now() END
             WHERE app_id = $1 AND mail_id = $2 AND state = 'queued'
             RETURNING mail_id
+        ), failed AS (
+            SELECT invite_id, created_at FROM outbox
+            WHERE app_id = $1 AND mail_id = $2 AND state = 'failed' FOR UPDATE
         ), renewed AS (
             UPDATE invites i SET code_hash = $3, mailed_at = now(),
                 expires_at = now() + make_interval(secs => $4)
-            FROM outbox o
-            WHERE o.app_id = $1 AND o.mail_id = $2 AND o.state = 'failed' AND i.app_id = o.app_id
-                AND i.invite_id = o.invite_id AND i.accepted_at IS NULL AND lower(i.email) = lower(o.recipient)
+            FROM failed f
+            WHERE i.app_id = $1 AND i.invite_id = f.invite_id AND i.mailed_at = f.created_at
+                AND i.accepted_at IS NULL
             RETURNING i.invite_id
         ), revived AS (
             UPDATE outbox o SET state = 'queued', secret = $5, due_at = now(), created_at = now(),
