@@ -282,7 +282,7 @@ fn is_about_us(error: &smtp::Error) -> bool {
 }
 
 fn text(reply: &Response) -> String {
-    format!("{} {}", reply.code(), reply.message().collect::<Vec<_>>().join(" "))
+    one_line(&format!("{} {}", reply.code(), reply.message().collect::<Vec<_>>().join(" ")))
 }
 
 fn lock(idle: &Mutex<Idle>) -> std::sync::MutexGuard<'_, Idle> {
