@@ -200,7 +200,7 @@ async fn accept(socket: TcpListener, state: AppState, mut stopped: watch::Receiv
             (slot, socket.accept().await)
         };
         tokio::select! {
-            _ = stopped.changed() => {}
+            changed = stopped.changed() => if changed.is_err() { break },
             _ = tidy.tick() => {
                 state.credentials.forget_idle();
                 telemetry::metrics().run_upkeep();
