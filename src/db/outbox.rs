@@ -75,16 +75,22 @@ pub struct Claimed {
     pub referral_code: Option<String>,
 }
 
-/// Claims up to `limit` mails that are due, for `lease`.
-pub async fn claim(db: &PgPool, limit: i64, lease: Duration) -> Result<Vec<Claimed>, Error> {
+/// Claims up to `limit` mails that are due, for `lease`. Those `at_hand` are left to the caller, who has
+/// them still, whatever became of their leases.
+pub async fn claim(
+    db: &PgPool,
+    limit: i64,
+    at_hand: &[Uuid],
+    lease: Duration,
+) -> Result<Vec<Claimed>, Error> {
     let rows = query!(
         r#"
         WITH due AS (
-            SELECT app_id, mail_id FROM outbox WHERE state = 'queued' AND due_at <= now()
+            SELECT app_id, mail_id FROM outbox WHERE state = 'queued' AND due_at <= now() AND mail_id <> ALL ($3)
             ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
         ), claimed AS (
             UPDATE outbox o
-            SET attempts = attempts + 1, claimed = true, due_at = now() + make_interval(secs => $2)
+            SET attempts = LEAST(attempts, 2147483646) + 1, claimed = true, due_at = now() + make_interval(secs => $2)
             FROM due WHERE o.app_id = due.app_id AND o.mail_id = due.mail_id
             RETURNING o.*
         )
@@ -101,6 +107,7 @@ pub async fn claim(db: &PgPool, limit: i64, lease: Duration) -> Result<Vec<Claim
         "#,
         limit,
         lease.as_secs_f64(),
+        at_hand,
     )
     .fetch_all(db)
     .await?;
@@ -238,9 +245,9 @@ pub async fn list(
     .await?)
 }
 
-/// Makes a mail due now, unless a worker has it, which is as good. A failed one has lost its code: the invite
-/// gets a new one, which works for `expires_after`. False: it was sent, or its invite was accepted or goes to
-/// another address now, or there is no such mail.
+/// Makes a mail due now, unless a worker has it, which is as good. A failed one has lost its code: the
+/// invite gets a new one, which works for `expires_after`. False: it was sent, or its invite was accepted,
+/// or mailed again since, or there is no such mail.
 pub async fn retry(
     db: &PgPool,
     row: &MailRow,

@@ -2,6 +2,7 @@
 //! with a lease, commits, sends outside any transaction, and writes down what became of it. Woken by its
 //! own process and by NOTIFY, it also polls, so that a lost notification costs a second at most.
 
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -13,9 +14,10 @@ use lettre::message::Mailbox;
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgListener};
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 use url::Url;
+use uuid::Uuid;
 
 use super::render::render;
 use super::transport::{Refusal, Transport};
@@ -24,7 +26,7 @@ use crate::config::Config;
 use crate::db::outbox::{self, Claimed};
 use crate::db::{self, idempotency, referrals};
 use crate::domain::language::Language;
-use crate::domain::seal::SecretKey;
+use crate::domain::seal::{NotOurs, SecretKey};
 use crate::l10n::{LANGUAGES, Texts};
 
 /// How long a worker has a mail unless it says that it is still at it. What a crash costs in time.
@@ -33,6 +35,15 @@ const RENEW: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_secs(1);
 const MAX_RETRY_DELAY: Duration = Duration::from_hours(1);
 const CLEAN_UP: Duration = Duration::from_hours(1);
+
+/// Why a mail has not left.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error(transparent)]
+    Key(#[from] NotOurs),
+}
 
 /// Sends what the outbox holds.
 pub struct Worker {
@@ -49,31 +60,35 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Works until `stop` says so, then finishes the mails at hand.
+    /// Works until `stop` says so, or is dropped, then finishes the mails at hand.
     pub async fn run(self, wake: Arc<Notify>, mut stop: watch::Receiver<bool>) {
         let worker = Arc::new(self);
         let most = worker.config.mail.connections as usize;
         let mut sending = JoinSet::new();
+        let mut at_hand: Vec<(Uuid, AbortHandle)> = Vec::new();
+        let mut full = false;
         let mut cleaned: Option<Instant> = None;
         while !*stop.borrow() {
             while sending.try_join_next().is_some() {}
-            let free = most - sending.len();
-            let mut claimed = 0;
+            at_hand.retain(|(_, task)| !task.is_finished());
+            let free = most - at_hand.len();
             if free > 0 {
-                match outbox::claim(&worker.db, i64::try_from(free).unwrap_or(i64::MAX), LEASE).await {
+                let ids: Vec<Uuid> = at_hand.iter().map(|(id, _)| *id).collect();
+                let limit = i64::try_from(free).unwrap_or(i64::MAX);
+                match soon(outbox::claim(&worker.db, limit, &ids, LEASE)).await {
                     Ok(mails) => {
-                        claimed = mails.len();
                         for mail in mails {
-                            let worker = Arc::clone(&worker);
-                            sending.spawn(async move { worker.deliver(&mail).await });
+                            let (id, worker) = (mail.id, Arc::clone(&worker));
+                            at_hand.push((id, sending.spawn(async move { worker.deliver(&mail).await })));
                         }
                     }
                     Err(error) => tracing::warn!(%error, "the outbox cannot be read now"),
                 }
-                if claimed == most {
-                    // Idle until now, and full at once: there may be more than this process can take.
-                    worker.call_others().await;
-                }
+            }
+            // What was claimed is less than there was room for: nothing more is due.
+            let was_full = std::mem::replace(&mut full, at_hand.len() >= most);
+            if full && !was_full {
+                worker.call_others().await;
             }
             if cleaned.is_none_or(|at| at.elapsed() > CLEAN_UP) {
                 cleaned = Some(Instant::now());
@@ -81,10 +96,9 @@ impl Worker {
                     tracing::warn!(%error, "what is over was not deleted");
                 }
             }
-            let full = sending.len() >= most;
             tokio::select! {
-                _ = stop.changed() => {}
-                _ = sending.join_next(), if !sending.is_empty() && (full || claimed > 0) => {}
+                changed = stop.changed() => if changed.is_err() { break },
+                _ = sending.join_next(), if full => {}
                 () = wake.notified(), if !full => {}
                 () = sleep(POLL) => {}
             }
@@ -93,77 +107,85 @@ impl Worker {
     }
 
     async fn clean_up(&self) -> Result<(), db::Error> {
-        referrals::forget_quotas(&self.db).await?;
-        idempotency::forget(&self.db).await
+        soon(referrals::forget_quotas(&self.db)).await?;
+        soon(idempotency::forget(&self.db)).await
     }
 
+    /// There may be more to send than this process can take.
     async fn call_others(&self) {
-        if let Err(error) = outbox::wake(&self.db).await {
+        if let Err(error) = soon(outbox::wake(&self.db)).await {
             tracing::debug!(%error, "other workers were not woken");
         }
     }
 
     /// Sends one mail and writes down what became of it. Whatever is wrong with it stays its own trouble.
     async fn deliver(&self, mail: &Claimed) {
-        let sending = AssertUnwindSafe(self.send(mail)).catch_unwind();
-        tokio::pin!(sending);
-        let result = loop {
-            match timeout(RENEW, &mut sending).await {
-                Ok(Ok(result)) => break result,
-                Ok(Err(_)) => {
-                    break Err(Refusal::Permanent(
-                        "the mail could not be written: a fault of the server".to_owned(),
-                    ));
-                }
-                Err(_) => match outbox::extend(&self.db, mail, LEASE).await {
-                    Ok(true) => {}
-                    Ok(false) => {
-                        tracing::warn!(mail = %mail.id, "the lease of a mail ran out while it was sent");
-                    }
-                    Err(error) => tracing::warn!(mail = %mail.id, %error, "a lease was not extended"),
-                },
-            }
+        let sent = tokio::select! {
+            sent = AssertUnwindSafe(self.send(mail)).catch_unwind() => sent,
+            never = self.keep(mail) => match never {},
         };
-        // The mail server has answered: that must not be forgotten for a passing trouble of the database.
+        let result = sent.unwrap_or_else(|_| {
+            Err(Refusal::Permanent("the mail could not be written: a fault of the server".to_owned()).into())
+        });
+        // The mail server has answered: that must not be forgotten while the database is away, or the mail
+        // would be sent again.
         let deadline = Instant::now() + LEASE;
-        while let Err(error) = self.write_down(mail, &result).await {
+        while let Err(error) = soon(self.write_down(mail, &result)).await {
             tracing::warn!(mail = %mail.id, %error, "the outcome of a mail was not written down");
-            if Instant::now() > deadline {
+            if !error.is_temporary() && Instant::now() > deadline {
                 return;
             }
             sleep(Duration::from_millis(250)).await;
         }
     }
 
-    async fn write_down(&self, mail: &Claimed, result: &Result<String, Refusal>) -> Result<(), db::Error> {
-        match result {
+    /// Keeps the lease of a mail from running out.
+    async fn keep(&self, mail: &Claimed) -> Infallible {
+        loop {
+            sleep(RENEW).await;
+            match soon(outbox::extend(&self.db, mail, LEASE)).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    tracing::warn!(mail = %mail.id, "the lease of a mail ran out while it was sent");
+                    std::future::pending::<()>().await;
+                }
+                Err(error) => tracing::warn!(mail = %mail.id, %error, "a lease was not extended"),
+            }
+        }
+    }
+
+    async fn write_down(&self, mail: &Claimed, result: &Result<String, Trouble>) -> Result<(), db::Error> {
+        let reply = match result {
             Ok(reply) => {
                 outbox::finish(&self.db, mail, true, reply).await?;
                 crate::telemetry::mailed("sent");
                 tracing::info!(app = %mail.app, mail = %mail.id, attempts = mail.attempts, "mail sent");
+                return Ok(());
             }
-            Err(Refusal::Permanent(reply)) => {
+            Err(Trouble::Refused(Refusal::Permanent(reply))) => {
                 outbox::finish(&self.db, mail, false, reply).await?;
                 crate::telemetry::mailed("failed");
                 tracing::warn!(app = %mail.app, mail = %mail.id, reply, "mail failed");
+                return Ok(());
             }
-            Err(Refusal::Temporary(reply)) => {
-                let delay = retry_delay(self.config.mail.retry_after, mail.attempts);
-                let give_up = self.config.mail.give_up_after;
-                let failed = outbox::retry_later(&self.db, mail, delay, give_up, reply).await?;
-                crate::telemetry::mailed(if failed { "failed" } else { "refused" });
-                let outcome = if failed { "mail failed: given up" } else { "mail refused for now" };
-                tracing::warn!(app = %mail.app, mail = %mail.id, attempts = mail.attempts, reply, "{outcome}");
-            }
+            Err(trouble) => trouble.to_string(),
+        };
+        let mut give_up = self.config.mail.give_up_after;
+        if let Err(Trouble::Key(_)) = result {
+            // An operator's slip, or another server's key: no mail is lost for it while its link works.
+            give_up = give_up.max(self.config.invite.expires_after);
         }
+        let delay = retry_delay(self.config.mail.retry_after, mail.attempts);
+        let failed = outbox::retry_later(&self.db, mail, delay, give_up, &reply).await?;
+        crate::telemetry::mailed(if failed { "failed" } else { "refused" });
+        let outcome = if failed { "mail failed: given up" } else { "mail refused for now" };
+        tracing::warn!(app = %mail.app, mail = %mail.id, attempts = mail.attempts, reply, "{outcome}");
         Ok(())
     }
 
-    async fn send(&self, mail: &Claimed) -> Result<String, Refusal> {
+    async fn send(&self, mail: &Claimed) -> Result<String, Trouble> {
         let permanent = |text: &str| Refusal::Permanent(text.to_owned());
-        // Another key may be an operator's slip, to be mended: the mail must not be lost for it.
-        let code =
-            self.seal.open(mail.id, &mail.secret).map_err(|error| Refusal::Temporary(error.to_string()))?;
+        let code = self.seal.open(mail.id, &mail.secret)?;
         let code = String::from_utf8(code).map_err(|_| permanent("the stored code is damaged"))?;
         let from = mail.app_from.as_deref().map_or(Ok(self.config.mail.from.clone()), Mailbox::from_str);
         let from = from.map_err(|_| permanent("the app's sender is not `Name <address>`"))?;
@@ -190,8 +212,8 @@ impl Worker {
         let masked = |reply: String| reply.replace(&code, "***");
         match self.transport.send(&message, &mail.message_id).await {
             Ok(reply) => Ok(masked(reply)),
-            Err(Refusal::Temporary(reply)) => Err(Refusal::Temporary(masked(reply))),
-            Err(Refusal::Permanent(reply)) => Err(Refusal::Permanent(masked(reply))),
+            Err(Refusal::Temporary(reply)) => Err(Refusal::Temporary(masked(reply)).into()),
+            Err(Refusal::Permanent(reply)) => Err(Refusal::Permanent(masked(reply)).into()),
         }
     }
 
@@ -222,10 +244,15 @@ pub fn texts(language: &str, app_language: &str) -> &'static Texts {
     Texts::of(chosen.unwrap_or("en"))
 }
 
+/// A database that does not answer must not hold up the worker, nor a mail beyond its lease.
+async fn soon<T>(call: impl Future<Output = Result<T, db::Error>>) -> Result<T, db::Error> {
+    timeout(RENEW, call).await.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into()).into()))
+}
+
 /// Doubles from `first` with each attempt up to an hour, give or take a fifth, so that mails refused
 /// together do not come back together.
 fn retry_delay(first: Duration, attempts: i32) -> Duration {
-    let doublings = u32::try_from(attempts - 1).unwrap_or(0).min(20);
+    let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(0).min(20);
     let whole = first.saturating_mul(1 << doublings).min(MAX_RETRY_DELAY);
     let draw = u16::from_be_bytes(crate::domain::seal::random());
     whole.mul_f64(0.8 + 0.4 * f64::from(draw) / f64::from(u16::MAX))
