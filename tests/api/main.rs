@@ -12,6 +12,8 @@ mod faults;
 mod invite;
 mod isolation;
 mod landing;
+mod outbox;
 mod referral_invites;
 mod referral_landing;
 mod tokens;
+mod workers;

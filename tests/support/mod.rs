@@ -28,6 +28,7 @@ use userdocks::domain::seal::SecretKey;
 use userdocks::server::{Database, Server};
 use uuid::Uuid;
 
+pub mod proxy;
 pub mod smtp;
 pub mod wire;
 use smtp::{Mail, Smtp};

@@ -175,8 +175,9 @@ impl State {
     fn act_on(&self, talk: &Conversation, stage: Stage, raw: &[u8]) -> Option<Act> {
         let recipient = talk.to.last().cloned().unwrap_or_default();
         let mut before = self.seen.lock().unwrap();
-        before.push((stage, recipient.clone()));
-        let attempt = before.iter().filter(|seen| **seen == (stage, recipient.clone())).count();
+        let attempt = before.entry((stage, recipient.clone())).or_default();
+        *attempt += 1;
+        let attempt = *attempt;
         drop(before);
         let seen = Seen { stage, connection: talk.connection, recipient, attempt, raw: raw.to_vec() };
         (self.script.lock().unwrap())(&seen)
@@ -209,6 +210,10 @@ impl Conversation {
             Some(Act::Reply(reply)) => reply,
             Some(Act::Close | Act::TakeAndClose) => return Err(Over),
             Some(Act::Hang) => std::future::pending().await,
+            Some(Act::Hold(until)) => {
+                until.notified().await;
+                usual.to_owned()
+            }
         };
         self.say(&reply).await?;
         Ok(!reply.starts_with(['4', '5']))

@@ -3,13 +3,14 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 #![allow(clippy::unwrap_used, reason = "a test server that cannot go on fails its test")]
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -18,7 +19,7 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 mod conversation;
 
 /// A point of a conversation at which the server speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stage {
     /// The connection is open.
     Greeting,
@@ -51,6 +52,8 @@ pub enum Act {
     TakeAndClose,
     /// Says nothing more, and keeps the connection open.
     Hang,
+    /// Goes on as usual once it is notified; not at [`Stage::Final`].
+    Hold(Arc<Notify>),
 }
 
 /// Where a conversation stands when the script is asked.
@@ -128,7 +131,7 @@ struct State {
     login: Option<(String, String)>,
     encryption: Encryption,
     tls: TlsAcceptor,
-    seen: Mutex<Vec<(Stage, String)>>,
+    seen: Mutex<HashMap<(Stage, String), usize>>,
     commands: Mutex<Vec<String>>,
     mails: watch::Sender<Vec<Mail>>,
     connections: watch::Sender<usize>,

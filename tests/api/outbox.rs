@@ -1,0 +1,522 @@
+//! What becomes of a mail, by what the mail server says of it and by what is wrong with its row.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::json;
+use sqlx::postgres::PgPool;
+use tokio::time::{Instant, sleep};
+use userdocks::config::Config;
+use userdocks::db::outbox::{self, MailRow};
+use userdocks::domain::invite::InviteCode;
+use userdocks::domain::seal::SecretKey;
+use userdocks::server::{Database, Server};
+use uuid::Uuid;
+
+use crate::support::proxy::Proxy;
+use crate::support::smtp::{Act, Encryption, Mail, Smtp, Stage};
+use crate::support::{App, As, DEADLINE, Test, code, new_id, variables};
+
+pub(crate) const TAKEN: &str = "250 2.0.0 Ok: queued";
+const NO_KEY: &str = "a sealed value does not open with this USERDOCKS_SECRET_KEY";
+
+/// State, attempts, last reply, whether it has its secret.
+type Row = (String, i32, Option<String>, bool);
+
+fn row(state: &str, attempts: i32, reply: &str, secret: bool) -> Row {
+    (state.to_owned(), attempts, Some(reply.to_owned()), secret)
+}
+
+async fn rows(test: &Test) -> BTreeMap<String, Row> {
+    let rows: Vec<(String, String, i32, Option<String>, bool)> =
+        sqlx::query_as("SELECT recipient, state, attempts, last_reply, secret IS NOT NULL FROM outbox")
+            .fetch_all(&test.db)
+            .await
+            .unwrap();
+    rows.into_iter()
+        .map(|(to, state, attempts, reply, secret)| (to, (state, attempts, reply, secret)))
+        .collect()
+}
+
+/// Waits until this query says yes.
+pub(crate) async fn until(test: &Test, query: &'static str) {
+    let deadline = Instant::now() + DEADLINE;
+    while !sqlx::query_scalar::<_, bool>(query).fetch_one(&test.db).await.unwrap() {
+        assert!(Instant::now() < deadline, "never: {query}; {:#?}", rows(test).await);
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+pub(crate) async fn execute(test: &Test, statement: &'static str) {
+    sqlx::query(statement).execute(&test.db).await.unwrap();
+}
+
+/// Makes what waits due, and wakes the workers from another session.
+pub(crate) async fn hasten(test: &Test) {
+    execute(test, "UPDATE outbox SET due_at = now() WHERE state = 'queued' AND NOT claimed").await;
+    execute(test, "NOTIFY userdocks_outbox").await;
+}
+
+/// Invites a new user; the mail is left to the worker.
+pub(crate) async fn invite(test: &Test, app: &App, email: &str) -> Uuid {
+    let id = new_id();
+    let body = json!({ "email": email, "language": "en" });
+    let answer = test.call("POST", &format!("/v1/users/{id}"), As::Write(app), Some(body)).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    id
+}
+
+/// Queues a mail to each of these, due in `due` seconds; each row goes to an invite of its own user, since
+/// the API would have made it so.
+pub(crate) async fn queue(test: &Test, to: &[String], due: f64) {
+    let app = test.app.id;
+    let ids: Vec<Uuid> = to.iter().map(|_| new_id()).collect();
+    let codes: Vec<InviteCode> = to.iter().map(|_| InviteCode::generate(app)).collect();
+    let hashes: Vec<Vec<u8>> = codes.iter().map(|code| code.hash().to_vec()).collect();
+    let secrets: Vec<Vec<u8>> =
+        ids.iter().zip(&codes).map(|(id, code)| test.seal.seal(*id, code.expose().as_bytes())).collect();
+    sqlx::query(
+        "WITH mails AS (
+            SELECT * FROM unnest($2::uuid[], $3::text[], $4::bytea[], $5::bytea[]) AS m(id, email, hash, secret)
+        ), tenant AS (
+            INSERT INTO tenants (app_id, tenant_id) SELECT $1, id FROM mails
+        ), person AS (
+            INSERT INTO users (app_id, user_id, tenant_id, email, language, referral_code)
+            SELECT $1, id, id, email, 'en', id::text FROM mails
+        ), invite AS (
+            INSERT INTO invites (app_id, invite_id, kind, user_id, email, language, code_hash, expires_at)
+            SELECT $1, id, 'invite', id, email, 'en', hash, now() + interval '1 day' FROM mails
+        )
+        INSERT INTO outbox (app_id, mail_id, invite_id, kind, recipient, language, secret, message_id, due_at)
+        SELECT $1, id, id, 'invite', email, 'en', secret, '<' || id || '@id.example>',
+            now() + make_interval(secs => $6)
+        FROM mails",
+    )
+    .bind(app.0)
+    .bind(&ids)
+    .bind(to)
+    .bind(hashes)
+    .bind(secrets)
+    .bind(due)
+    .execute(&test.db)
+    .await
+    .unwrap();
+}
+
+/// One more server on the database of the test, with more settings.
+pub(crate) async fn server(test: &Test, more: &[(&str, &str)]) -> Server {
+    let settings =
+        variables(&test.database_url, &test.smtp.url(), &[("USERDOCKS_DATABASE__MAX_CONNECTIONS", "3")]);
+    let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let config = Config::from_variables(settings.into_iter().chain(more)).unwrap();
+    let seal = SecretKey::new(&config.secret_key().unwrap());
+    let database = Database::open(&config, true).await.unwrap();
+    Server::start(config, &database, seal).await.unwrap()
+}
+
+/// Stops the server of the test, and starts one with other settings.
+pub(crate) async fn restart(test: &mut Test, more: &[(&str, &str)]) {
+    test.server.take().unwrap().stop().await;
+    let server = server(test, more).await;
+    test.url = format!("http://{}", server.address);
+    test.server = Some(server);
+}
+
+/// Reads this many mails: those to each recipient.
+pub(crate) async fn mails(test: &Test, count: usize) -> BTreeMap<String, Vec<Mail>> {
+    let mut mails: BTreeMap<String, Vec<Mail>> = BTreeMap::new();
+    for _ in 0..count {
+        let mail = test.mail().await;
+        mails.entry(mail.to.join(" ")).or_default().push(mail);
+    }
+    mails
+}
+
+async fn listed(db: &PgPool, to: &str) -> MailRow {
+    outbox::list(db, None, None, None, 1000).await.unwrap().into_iter().find(|mail| mail.to == to).unwrap()
+}
+
+#[tokio::test]
+async fn the_reply_decides_what_becomes_of_a_mail() {
+    use Stage::{Data, Final, Rcpt};
+    let test = Test::with(&[("USERDOCKS_MAIL__RETRY_AFTER", "200ms")]).await;
+    let say = |reply: &str| Act::Reply(reply.to_owned());
+    let later = say("451 4.3.0 later");
+    let cases = [
+        ("451", Rcpt, vec![later.clone(), later.clone(), later], row("sent", 4, TAKEN, false), 1),
+        ("550", Rcpt, vec![say("550 5.1.1 nobody")], row("failed", 1, "550 5.1.1 nobody", false), 0),
+        ("554-data", Data, vec![say("554 5.5.1 no")], row("failed", 1, "554 5.5.1 no", false), 0),
+        ("554-final", Final, vec![say("554 5.7.1 spam")], row("failed", 1, "554 5.7.1 spam", false), 0),
+        ("421", Rcpt, vec![say("421 4.3.2 shutting down")], row("sent", 2, TAKEN, false), 1),
+        ("452", Final, vec![say("452 4.3.1 no room")], row("sent", 2, TAKEN, false), 1),
+        ("530", Rcpt, vec![say("530 5.7.0 login first")], row("sent", 2, TAKEN, false), 1),
+        ("close", Data, vec![Act::Close], row("sent", 2, TAKEN, false), 1),
+        ("close-final", Final, vec![Act::Close], row("sent", 2, TAKEN, false), 1),
+        ("twice", Final, vec![Act::TakeAndClose], row("sent", 2, TAKEN, false), 2),
+        // What PostgreSQL does not store must not make the mail go out for ever.
+        ("nul", Final, vec![say("250 2.0.0 a\0b")], row("sent", 1, "250 2.0.0 a b", false), 0),
+    ];
+    let acts = cases.clone().map(|(name, stage, acts, ..)| (address(name), (stage, acts)));
+    let acts: BTreeMap<String, _> = acts.into();
+    test.smtp.script(move |seen| {
+        let (stage, acts) = acts.get(&seen.recipient)?;
+        (*stage == seen.stage).then(|| acts.get(seen.attempt - 1).cloned())?
+    });
+    for (name, ..) in &cases {
+        invite(&test, &test.app, &address(name)).await;
+    }
+    until(&test, "SELECT NOT EXISTS (SELECT FROM outbox WHERE state = 'queued')").await;
+    let expected: BTreeMap<_, _> =
+        cases.iter().map(|(name, _, _, row, _)| (address(name), row.clone())).collect();
+    assert_eq!(rows(&test).await, expected);
+    assert_eq!(test.count("SELECT count(*) FROM outbox WHERE claimed OR finished_at IS NULL").await, 0);
+
+    let arrived = mails(&test, cases.iter().map(|(.., copies)| copies).sum()).await;
+    for (name, .., copies) in cases {
+        assert_eq!(arrived.get(&address(name)).map_or(0, Vec::len), copies, "{name}");
+    }
+    let twice = &arrived[&address("twice")];
+    assert_eq!((&twice[0].raw, twice[0].message_id()), (&twice[1].raw, twice[1].message_id()));
+    test.finish().await;
+}
+
+fn address(name: &str) -> String {
+    format!("{name}@x.example")
+}
+
+#[tokio::test]
+async fn a_mail_server_that_is_away_or_refuses_the_login_loses_no_mail() {
+    let quick = ("USERDOCKS_MAIL__RETRY_AFTER", "200ms");
+    let mut test = Test::start().await;
+    let mut proxy = Proxy::to_tcp(test.smtp.address()).await;
+    proxy.cut().await;
+    let url = format!("smtp://{}", proxy.address);
+    restart(&mut test, &[quick, ("USERDOCKS_MAIL__SMTP_URL", &url)]).await;
+    invite(&test, &test.app, "away@x.example").await;
+    until(&test, "SELECT last_reply LIKE 'Connection error: %refused%' AND attempts > 1 FROM outbox").await;
+    proxy.restore().await;
+    mails(&test, 1).await;
+    until(&test, "SELECT state = 'sent' AND last_reply LIKE '250 %' FROM outbox").await;
+
+    let strict = Smtp::with(Encryption::None, Some(("ada", "right"))).await;
+    let login = |password: &str| strict.url().replace("://", &format!("://ada:{password}@"));
+    restart(&mut test, &[quick, ("USERDOCKS_MAIL__SMTP_URL", &login("wrong"))]).await;
+    execute(&test, "DELETE FROM outbox").await;
+    invite(&test, &test.app, "login@x.example").await;
+    until(&test, "SELECT attempts > 1 AND NOT claimed FROM outbox").await;
+    let refused = "535 5.7.8 Authentication credentials invalid";
+    let (state, _, reply, secret) = rows(&test).await.remove("login@x.example").unwrap();
+    assert_eq!((state.as_str(), reply.as_deref(), secret), ("queued", Some(refused), true));
+    restart(&mut test, &[quick, ("USERDOCKS_MAIL__SMTP_URL", &login("right"))]).await;
+    assert_eq!(strict.wait_for(1, DEADLINE).await[0].to, ["login@x.example"]);
+    test.finish().await;
+    assert_eq!(strict.mails().len(), 1);
+}
+
+#[tokio::test]
+async fn a_mail_is_given_up_after_its_time_and_says_why() {
+    let test = Test::with(&[
+        ("USERDOCKS_MAIL__RETRY_AFTER", "200ms"),
+        ("USERDOCKS_MAIL__GIVE_UP_AFTER", "1s"),
+        ("USERDOCKS_MAIL__TIMEOUT", "300ms"),
+    ])
+    .await;
+    test.smtp.script(|seen| match (seen.recipient.as_str(), seen.stage) {
+        ("busy@x.example", Stage::Rcpt) => Some(Act::Reply("451 4.3.0 later".to_owned())),
+        ("silent@x.example", Stage::Rcpt) => Some(Act::Hang),
+        _ => None,
+    });
+    for to in ["busy@x.example", "silent@x.example"] {
+        invite(&test, &test.app, to).await;
+    }
+    until(&test, "SELECT NOT EXISTS (SELECT FROM outbox WHERE state = 'queued')").await;
+    let ends: Vec<_> =
+        rows(&test).await.into_values().map(|(state, _, reply, secret)| (state, reply, secret)).collect();
+    let failed = |reply: &str| ("failed".to_owned(), Some(reply.to_owned()), false);
+    assert_eq!(ends, [failed("451 4.3.0 later"), failed("no final reply of localhost within 300ms")]);
+    assert_eq!(
+        test.count("SELECT count(*) FROM outbox WHERE finished_at IS NULL OR attempts < 1 OR claimed").await,
+        0
+    );
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn the_delay_doubles_and_shows_in_the_next_due_time() {
+    let test = Test::start().await;
+    test.smtp.refuse(Stage::Rcpt, "451 4.3.0 later");
+    let now = async || {
+        sqlx::query_scalar::<_, f64>("SELECT extract(epoch FROM clock_timestamp())::float8")
+            .fetch_one(&test.db)
+            .await
+            .unwrap()
+    };
+    let mut before = now().await;
+    invite(&test, &test.app, "a@x.example").await;
+    for (attempts, delay) in (1..).zip([15.0, 30.0, 60.0, 120.0, 240.0, 480.0, 960.0, 1920.0, 3600.0, 3600.0])
+    {
+        let deadline = Instant::now() + DEADLINE;
+        let due = loop {
+            let (due, tried): (f64, bool) = sqlx::query_as(
+                "SELECT extract(epoch FROM due_at)::float8, attempts = $1 AND NOT claimed FROM outbox",
+            )
+            .bind(attempts)
+            .fetch_one(&test.db)
+            .await
+            .unwrap();
+            if tried {
+                break due;
+            }
+            assert!(Instant::now() < deadline, "attempt {attempts}");
+            sleep(Duration::from_millis(5)).await;
+        };
+        let (least, most) = (before + 0.8 * delay, now().await + 1.2 * delay);
+        assert!((least..=most).contains(&due), "attempt {attempts}: {least} {due} {most}");
+        let shown = listed(&test.db, "a@x.example").await.next_attempt_at.unwrap();
+        let shown: jiff::Timestamp = shown.parse().unwrap();
+        assert!((due - shown.as_duration().as_secs_f64()).abs() <= 0.001);
+        before = now().await;
+        hasten(&test).await;
+    }
+    test.smtp.script(|_| None);
+    hasten(&test).await;
+    mails(&test, 1).await;
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn a_poison_row_stays_its_own_trouble() {
+    let test = Test::start().await;
+    let cases = [
+        ("good-1", "kind = kind", row("sent", 1, TAKEN, false)),
+        ("no-secret", "secret = ''", row("queued", 1, NO_KEY, true)),
+        ("short-secret", r"secret = '\x00ff'", row("queued", 1, NO_KEY, true)),
+        (
+            "damaged",
+            "secret = set_byte(secret, 20, 255 - get_byte(secret, 20))",
+            row("queued", 1, NO_KEY, true),
+        ),
+        (
+            "swapped",
+            "secret = (SELECT secret FROM outbox WHERE recipient = 'good-1@x.example')",
+            row("queued", 1, NO_KEY, true),
+        ),
+        ("good-2", "kind = kind", row("sent", 1, TAKEN, false)),
+        ("nobody", "recipient = 'nobody'", row("failed", 1, "the recipient is not an address", false)),
+        ("empty", "recipient = ''", row("failed", 1, "the recipient is not an address", false)),
+        (
+            "header",
+            r"recipient = E'header@x.example\r\nBcc: eve@x.example'",
+            row("failed", 1, "the recipient is not an address", false),
+        ),
+        ("late", "created_at = '20000-01-01'", row("failed", 1, "a time is out of range", false)),
+        (
+            "early",
+            "created_at = '1900-01-01'",
+            row("failed", 1, "the mail could not be written: a fault of the server", false),
+        ),
+        ("tried", "attempts = 2147483647", row("sent", i32::MAX, TAKEN, false)),
+        ("tongue", "language = '\u{202e}%s'", row("sent", 1, TAKEN, false)),
+        ("id", r"message_id = E'<a@x.example>\r\nBcc: eve@x.example'", row("sent", 1, TAKEN, false)),
+        ("good-3", "kind = kind", row("sent", 1, TAKEN, false)),
+    ];
+    let to: Vec<String> = cases.iter().map(|(name, ..)| address(name)).collect();
+    queue(&test, &to, 3600.0).await;
+    for (name, damage, _) in cases.clone() {
+        let statement = format!(
+            "UPDATE outbox SET {damage} WHERE mail_id = (SELECT user_id FROM users WHERE email = $1)"
+        );
+        sqlx::query(sqlx::AssertSqlSafe(statement)).bind(address(name)).execute(&test.db).await.unwrap();
+    }
+    hasten(&test).await;
+    let mut expected: BTreeMap<String, Row> =
+        cases.iter().map(|(name, _, row)| (address(name), row.clone())).collect();
+    for (changed, stored) in
+        [("nobody", "nobody"), ("empty", ""), ("header", "header@x.example\r\nBcc: eve@x.example")]
+    {
+        let row = expected.remove(&address(changed)).unwrap();
+        expected.insert(stored.to_owned(), row);
+    }
+
+    // What an operator can set of an app.
+    for (column, value, reply) in [
+        ("mail_from", "nonsense", "the app's sender is not `Name <address>`"),
+        ("invite_url", "no url", "the app's invite URL is none"),
+        (
+            "invite_url",
+            "mailto:a@x.example",
+            "the mail cannot be written: the link of the mail is not an http or https address",
+        ),
+    ] {
+        let app = test.another_app().await;
+        let statement = format!("UPDATE apps SET {column} = $2 WHERE app_id = $1");
+        sqlx::query(sqlx::AssertSqlSafe(statement))
+            .bind(app.id.0)
+            .bind(value)
+            .execute(&test.db)
+            .await
+            .unwrap();
+        let to = format!("{}@x.example", value.len());
+        invite(&test, &app, &to).await;
+        expected.insert(to, row("failed", 1, reply, false));
+    }
+    until(&test, "SELECT NOT EXISTS (SELECT FROM outbox WHERE last_reply IS NULL OR claimed)").await;
+    assert_eq!(rows(&test).await, expected);
+
+    let arrived = mails(&test, 6).await;
+    let sent: Vec<&String> = expected.iter().filter(|(_, row)| row.0 == "sent").map(|(to, _)| to).collect();
+    assert_eq!(arrived.keys().collect::<Vec<_>>(), sent);
+    execute(&test, "DELETE FROM outbox WHERE state = 'queued'").await;
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn a_wrong_key_fails_no_mail() {
+    let quick = [("USERDOCKS_MAIL__RETRY_AFTER", "200ms"), ("USERDOCKS_MAIL__GIVE_UP_AFTER", "0s")];
+    let mut test = Test::start().await;
+    let other = "0123456789abcdef".repeat(4);
+    restart(&mut test, &[quick[0], quick[1], ("USERDOCKS_SECRET_KEY", &other)]).await;
+    queue(&test, &["a@x.example".to_owned(), "b@x.example".to_owned()], 0.0).await;
+    until(&test, "SELECT bool_and(attempts > 2 AND NOT claimed) FROM outbox").await;
+    for (state, _, reply, secret) in rows(&test).await.into_values() {
+        assert_eq!((state.as_str(), reply.as_deref(), secret), ("queued", Some(NO_KEY), true));
+    }
+    restart(&mut test, &quick).await;
+    hasten(&test).await;
+    for (to, mail) in mails(&test, 2).await {
+        let accepted = test.call("POST", &format!("/invites/{}", code(&mail[0])), As::Nobody, None).await;
+        assert_eq!(accepted.status, 200, "{to}");
+    }
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn an_operator_tries_a_mail_again() {
+    let test = Test::start().await;
+    let week = Duration::from_hours(168);
+    let retry = async |to: &str| {
+        let mail = listed(&test.db, to).await;
+        outbox::retry(&test.db, &mail, &test.seal, week).await.unwrap()
+    };
+    let accept =
+        async |code: &str| test.call("POST", &format!("/invites/{code}"), As::Nobody, None).await.status;
+
+    // Sent: no.
+    let (_, sent_code) = test.invited("sent@x.example").await;
+    until(&test, "SELECT NOT EXISTS (SELECT FROM outbox WHERE state = 'queued')").await;
+    assert!(!retry("sent@x.example").await);
+
+    // Refused for now, and due in a while: now.
+    test.smtp.refuse(Stage::Rcpt, "451 4.3.0 later");
+    invite(&test, &test.app, "queued@x.example").await;
+    until(&test, "SELECT EXISTS (SELECT FROM outbox WHERE state = 'queued' AND last_reply IS NOT NULL)")
+        .await;
+    test.smtp.script(|_| None);
+    assert!(retry("queued@x.example").await);
+    let queued = mails(&test, 1).await.remove("queued@x.example").unwrap();
+    until(&test, "SELECT NOT EXISTS (SELECT FROM outbox WHERE state = 'queued')").await;
+
+    // At another worker: as good, and its lease stays.
+    queue(&test, &["claimed@x.example".to_owned()], 3600.0).await;
+    execute(&test, "UPDATE outbox SET claimed = true WHERE state = 'queued'").await;
+    assert!(retry("claimed@x.example").await);
+    until(&test, "SELECT due_at > now() + interval '1 minute' FROM outbox WHERE state = 'queued'").await;
+    execute(&test, "UPDATE outbox SET claimed = false WHERE state = 'queued'").await;
+    assert!(retry("claimed@x.example").await);
+    mails(&test, 1).await;
+
+    // Failed, after an earlier mail of the same invite: a new code, with its full time; the earlier is dead.
+    let user = invite(&test, &test.app, "failed@x.example").await;
+    let first = mails(&test, 1).await.remove("failed@x.example").unwrap();
+    until(&test, "SELECT NOT EXISTS (SELECT FROM outbox WHERE state = 'queued')").await;
+    execute(&test, "UPDATE invites SET mailed_at = now() - interval '1 hour'").await;
+    test.smtp.refuse(Stage::Rcpt, "550 5.1.1 nobody");
+    let body = json!({ "email": "failed@x.example", "language": "en" });
+    let again =
+        test.call("POST", &format!("/v1/users/{user}"), As::Write(&test.app), Some(body.clone())).await;
+    assert_eq!(again.success().1, "the invite was sent again");
+    until(&test, "SELECT EXISTS (SELECT FROM outbox WHERE state = 'failed')").await;
+    execute(&test, "UPDATE invites SET expires_at = now() WHERE email = 'failed@x.example'").await;
+    test.smtp.script(|_| None);
+    let (one, other) = tokio::join!(retry("failed@x.example"), retry("failed@x.example"));
+    assert!(one || other);
+    let second = mails(&test, 1).await.remove("failed@x.example").unwrap();
+    until(&test, "SELECT NOT EXISTS (SELECT FROM outbox WHERE state <> 'sent' OR finished_at IS NULL)").await;
+    assert_ne!(accept(&code(&first[0])).await, 200);
+    assert_eq!(accept(&code(&second[0])).await, 200);
+    assert!(!retry("failed@x.example").await);
+
+    // Failed, and mailed again since: the newer mail keeps its code.
+    test.smtp.refuse(Stage::Rcpt, "550 5.1.1 nobody");
+    let user = invite(&test, &test.app, "renewed@x.example").await;
+    until(&test, "SELECT EXISTS (SELECT FROM outbox WHERE state = 'failed')").await;
+    let old = listed(&test.db, "renewed@x.example").await;
+    execute(
+        &test,
+        "UPDATE invites SET mailed_at = now() - interval '1 hour' WHERE email = 'renewed@x.example'",
+    )
+    .await;
+    execute(&test, "UPDATE outbox SET created_at = now() - interval '1 hour' WHERE state = 'failed'").await;
+    test.smtp.script(|_| None);
+    let body = json!({ "email": "renewed@x.example", "language": "en" });
+    let again = test.call("POST", &format!("/v1/users/{user}"), As::Write(&test.app), Some(body)).await;
+    assert_eq!(again.success().1, "the invite was sent again");
+    let newer = mails(&test, 1).await.remove("renewed@x.example").unwrap();
+    assert!(!outbox::retry(&test.db, &old, &test.seal, week).await.unwrap());
+    assert_eq!(accept(&code(&newer[0])).await, 200);
+
+    // Failed, and accepted by an earlier mail meanwhile: no.
+    execute(&test, "UPDATE outbox SET state = 'failed' WHERE recipient = 'queued@x.example'").await;
+    assert_eq!(accept(&code(&queued[0])).await, 200);
+    assert!(!retry("queued@x.example").await);
+    assert_eq!(accept(&sent_code).await, 200);
+
+    let mut gone = listed(&test.db, "sent@x.example").await;
+    gone.id = new_id();
+    assert!(!outbox::retry(&test.db, &gone, &test.seal, week).await.unwrap());
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn mails_are_listed_as_operators_see_them() {
+    let test = Test::start().await;
+    let other = test.another_app().await;
+    test.smtp.refuse(Stage::Rcpt, "550 5.1.1 nobody");
+    invite(&test, &other, "failed@x.example").await;
+    until(&test, "SELECT state = 'failed' FROM outbox").await;
+    test.smtp.script(|_| None);
+    test.invited("sent@x.example").await;
+    until(&test, "SELECT NOT EXISTS (SELECT FROM outbox WHERE state = 'queued')").await;
+    queue(&test, &["queued@x.example".to_owned()], 3600.0).await;
+    let none: [serde_json::Value; 0] = [];
+    let list = async |app: Option<&App>, state, id, limit| {
+        let mails = outbox::list(&test.db, app.map(|app| app.id), state, id, limit).await.unwrap();
+        mails.into_iter().map(|mail| serde_json::to_value(mail).unwrap()).collect::<Vec<_>>()
+    };
+    let all = list(None, None, None, 10).await;
+    let seen = |number: usize| (&all[number]["id"], &all[number]["createdAt"], &all[number]["nextAttemptAt"]);
+    let mail = |number: usize, app: &App, to: &str, state: &str, attempts: i32, reply: Option<&str>| {
+        let (id, created, next) = seen(number);
+        created.as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+        assert_eq!(next.is_null(), state != "queued");
+        json!({
+            "id": id, "appId": app.id, "to": to, "kind": "invite", "state": state, "attempts": attempts,
+            "lastReply": reply, "messageId": format!("<{}@id.example>", id.as_str().unwrap()),
+            "createdAt": created, "nextAttemptAt": next,
+        })
+    };
+    let expected = [
+        mail(0, &test.app, "queued@x.example", "queued", 0, None),
+        mail(1, &test.app, "sent@x.example", "sent", 1, Some(TAKEN)),
+        mail(2, &other, "failed@x.example", "failed", 1, Some("550 5.1.1 nobody")),
+    ];
+    assert_eq!(all, expected);
+    assert_eq!(list(None, None, None, 2).await, expected[..2]);
+    assert_eq!(list(Some(&other), None, None, 10).await, expected[2..]);
+    assert_eq!(list(Some(&test.app), Some("sent"), None, 10).await, expected[1..2]);
+    assert_eq!(list(Some(&other), Some("sent"), None, 10).await, none);
+    let id = serde_json::from_value(expected[1]["id"].clone()).unwrap();
+    assert_eq!(list(None, None, Some(id), 10).await, expected[1..2]);
+    execute(&test, "DELETE FROM outbox WHERE state = 'queued'").await;
+    test.finish().await;
+}

@@ -1,0 +1,280 @@
+//! Many mails, many workers, and workers and databases that die: each mail goes out, and once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep, timeout};
+use userdocks::mail::transport::Transport;
+use userdocks::mail::worker::Worker;
+
+use crate::outbox::{TAKEN, execute, hasten, invite, mails, queue, restart, server, until};
+use crate::support::proxy::Proxy;
+use crate::support::smtp::{Act, Mail, Stage};
+use crate::support::{As, DEADLINE, Test};
+
+fn addresses(count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("{number:04}@x.example")).collect()
+}
+
+/// Holds back every mail to `held@x.example` until the gate opens; each opening lets one through.
+fn gate(test: &Test) -> Arc<Notify> {
+    let gate = Arc::new(Notify::new());
+    let act = Act::Hold(Arc::clone(&gate));
+    test.smtp.script(move |seen| {
+        (seen.recipient == "held@x.example" && seen.stage == Stage::Rcpt).then(|| act.clone())
+    });
+    gate
+}
+
+#[track_caller]
+fn assert_once(arrived: &BTreeMap<String, Vec<Mail>>, to: &[String]) {
+    assert_eq!(arrived.keys().collect::<Vec<_>>(), to.iter().collect::<Vec<_>>());
+    let more: Vec<_> = arrived.iter().filter(|(_, mails)| mails.len() != 1).map(|(to, _)| to).collect();
+    assert_eq!(more, Vec::<&String>::new(), "more than once");
+}
+
+const CLAIMED: &str = "SELECT EXISTS (SELECT FROM outbox WHERE recipient = 'held@x.example' AND claimed)";
+const ALL_SENT: &str = "SELECT NOT EXISTS (SELECT FROM outbox WHERE state <> 'sent')";
+const LISTENS: &str = "SELECT EXISTS (SELECT FROM pg_stat_activity
+    WHERE datname = current_database() AND query LIKE 'LISTEN%')";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn eight_workers_send_each_of_many_mails_once_while_the_api_answers() {
+    let test = Test::start().await;
+    let to = addresses(500);
+    queue(&test, &to, 0.0).await;
+    let mut servers = Vec::new();
+    for _ in 0..7 {
+        servers.push(server(&test, &[]).await);
+    }
+    let mut answers = 0;
+    while test.count("SELECT count(*) FROM outbox WHERE state = 'queued'").await > 0 {
+        let (path, body) =
+            (format!("/v1/users/{}", invite_id(&test).await), json!({ "user": { "nickname": "a" } }));
+        let answer = test.call("PUT", &path, As::Write(&test.app), Some(body)).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answers += 1;
+    }
+    assert!(answers > 0);
+    assert_once(&mails(&test, to.len()).await, &to);
+    assert_eq!(test.count("SELECT count(*) FROM outbox WHERE state = 'sent' AND attempts = 1").await, 500);
+    for server in servers {
+        server.stop().await;
+    }
+    test.finish().await;
+}
+
+async fn invite_id(test: &Test) -> uuid::Uuid {
+    sqlx::query_scalar("SELECT user_id FROM users LIMIT 1").fetch_one(&test.db).await.unwrap()
+}
+
+#[tokio::test]
+async fn mails_go_out_in_the_order_they_are_due() {
+    let mut test = Test::start().await;
+    restart(&mut test, &[("USERDOCKS_MAIL__CONNECTIONS", "1")]).await;
+    let to = addresses(30);
+    queue(&test, &to, 3600.0).await;
+    execute(
+        &test,
+        "UPDATE outbox SET due_at = now() - make_interval(mins => (left(recipient, 4)::int * 7) % 30)",
+    )
+    .await;
+    let mut order = Vec::new();
+    for _ in &to {
+        order.push(test.mail().await.to.concat());
+    }
+    let mut expected = to;
+    expected.sort_by_key(|to| std::cmp::Reverse(to[..4].parse::<usize>().unwrap() * 7 % 30));
+    assert_eq!(order, expected);
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn one_that_hangs_holds_up_no_other_and_keeps_its_lease() {
+    let mut test = Test::start().await;
+    restart(&mut test, &[("USERDOCKS_MAIL__CONNECTIONS", "2")]).await;
+    let gate = gate(&test);
+    invite(&test, &test.app, "held@x.example").await;
+    until(&test, CLAIMED).await;
+    execute(&test, "CREATE TABLE lease AS SELECT due_at FROM outbox").await;
+    let to = addresses(20);
+    queue(&test, &to, 0.0).await;
+    assert_once(&mails(&test, to.len()).await, &to);
+
+    // Another worker waits for the lease to run out; it never does.
+    let other = server(&test, &[]).await;
+    until(&test, "SELECT o.due_at > l.due_at FROM outbox o, lease l WHERE o.recipient = 'held@x.example'")
+        .await;
+    assert_eq!(test.count("SELECT count(*) FROM lease WHERE due_at > now()").await, 1);
+
+    // Should it run out all the same, the worker that is at it does not begin anew.
+    other.stop().await;
+    execute(&test, "UPDATE outbox SET due_at = now() - interval '1 hour' WHERE state = 'queued'").await;
+    queue(&test, &["z@x.example".to_owned()], 0.0).await;
+    mails(&test, 1).await;
+    gate.notify_one();
+    mails(&test, 1).await;
+    until(&test, ALL_SENT).await;
+    assert_eq!(test.count("SELECT count(*) FROM outbox WHERE attempts <> 1").await, 0);
+    assert_eq!(test.smtp.connections(), 2);
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn a_mail_whose_worker_died_is_sent_when_its_lease_ends() {
+    let test = Test::start().await;
+    queue(&test, &["a@x.example".to_owned()], 2.0).await;
+    execute(&test, "UPDATE outbox SET attempts = 1, claimed = true").await;
+    execute(&test, "CREATE TABLE lease AS SELECT due_at FROM outbox").await;
+    execute(&test, "NOTIFY userdocks_outbox").await;
+    mails(&test, 1).await;
+    until(&test, ALL_SENT).await;
+    assert_eq!(
+        test.count(
+            "SELECT count(*) FROM outbox o, lease l
+            WHERE o.attempts = 2 AND o.finished_at > l.due_at AND o.last_reply = '250 2.0.0 Ok: queued'"
+        )
+        .await,
+        1,
+        "{TAKEN}"
+    );
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn stop_finishes_the_mail_at_hand_and_begins_no_other() {
+    let mut test = Test::start().await;
+    restart(&mut test, &[("USERDOCKS_MAIL__CONNECTIONS", "1")]).await;
+    let gate = gate(&test);
+    invite(&test, &test.app, "held@x.example").await;
+    until(&test, CLAIMED).await;
+    queue(&test, &["next@x.example".to_owned()], 0.0).await;
+    let server = test.server.take().unwrap();
+    let address = server.address;
+    let stopping = tokio::spawn(server.stop());
+    let deadline = Instant::now() + DEADLINE;
+    while TcpStream::connect(address).await.is_ok() {
+        assert!(Instant::now() < deadline, "it still listens");
+        sleep(Duration::from_millis(10)).await;
+    }
+    gate.notify_one();
+    timeout(DEADLINE, stopping).await.unwrap().unwrap();
+    let states: Vec<(String, String, i32, bool)> =
+        sqlx::query_as("SELECT recipient, state, attempts, claimed FROM outbox ORDER BY recipient")
+            .fetch_all(&test.db)
+            .await
+            .unwrap();
+    let state =
+        |to: &str, state: &str, attempts| (format!("{to}@x.example"), state.to_owned(), attempts, false);
+    assert_eq!(states, [state("held", "sent", 1), state("next", "queued", 0)]);
+    mails(&test, 1).await;
+    test.server = Some(self::server(&test, &[]).await);
+    mails(&test, 1).await;
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn a_worker_ends_with_its_server() {
+    let mut test = Test::start().await;
+    test.server.take().unwrap().stop().await;
+    let (server, stop) = watch::channel(false);
+    let worker = Worker {
+        db: test.db.clone(),
+        seal: test.seal.clone(),
+        transport: Transport::smtp(&test.smtp.url(), DEADLINE, 1).unwrap(),
+        public_url: "https://id.example".parse().unwrap(),
+        config: test.config.clone(),
+    };
+    let worker = tokio::spawn(worker.run(Arc::default(), stop));
+    queue(&test, &["a@x.example".to_owned()], 0.0).await;
+    mails(&test, 1).await;
+    drop(server);
+    timeout(DEADLINE, worker).await.unwrap().unwrap();
+    until(&test, ALL_SENT).await;
+    test.server = Some(self::server(&test, &[]).await);
+    test.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_the_database_drops_lose_and_double_no_mail() {
+    let test = Test::start().await;
+    let to = addresses(100);
+    queue(&test, &to, 0.0).await;
+    for part in 1..5 {
+        test.smtp.wait_for(part * 20, DEADLINE).await;
+        let _ = sqlx::query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        )
+        .execute(&test.db)
+        .await;
+    }
+    // A claim whose answer was cut off leaves mails to their leases. This worker leaves alone what it has.
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let hastened =
+            sqlx::query("UPDATE outbox SET due_at = now() WHERE state = 'queued'").execute(&test.db).await;
+        if hastened.is_ok_and(|done| done.rows_affected() == 0) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "mails are still queued");
+        sleep(Duration::from_millis(100)).await;
+    }
+    assert_once(&mails(&test, to.len()).await, &to);
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn an_outcome_outlives_an_outage_of_the_database() {
+    let mut test = Test::start().await;
+    let (mut proxy, url) = Proxy::to_database(&test.database_url).await;
+    restart(&mut test, &[("DATABASE_URL", &url)]).await;
+    let gate = gate(&test);
+    invite(&test, &test.app, "held@x.example").await;
+    until(&test, CLAIMED).await;
+    proxy.cut().await;
+    gate.notify_one();
+    mails(&test, 1).await;
+    // It lasts longer than the lease.
+    execute(&test, "UPDATE outbox SET due_at = now() - interval '1 minute'").await;
+    proxy.restore().await;
+    until(&test, ALL_SENT).await;
+    assert_eq!(test.count("SELECT count(*) FROM outbox WHERE attempts <> 1").await, 0);
+    invite(&test, &test.app, "after@x.example").await;
+    mails(&test, 1).await;
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn a_notification_of_another_session_wakes_the_worker() {
+    let test = Test::start().await;
+    // By polling alone, each would take a second.
+    let woken = async |name: &str| {
+        let all = async {
+            for number in 0..50 {
+                queue(&test, &[format!("{name}-{number}@x.example")], 0.0).await;
+                execute(&test, "NOTIFY userdocks_outbox").await;
+                test.mail().await;
+            }
+        };
+        timeout(DEADLINE, all).await.expect("the worker polls, but does not listen");
+    };
+    until(&test, LISTENS).await;
+    woken("first").await;
+    execute(
+        &test,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND query LIKE 'LISTEN%'",
+    )
+    .await;
+    queue(&test, &["polled@x.example".to_owned()], 0.0).await;
+    mails(&test, 1).await;
+    until(&test, LISTENS).await;
+    woken("second").await;
+    hasten(&test).await;
+    test.finish().await;
+}
