@@ -1,7 +1,11 @@
 //! The harness: the real server over a real PostgreSQL with a database per test, a real SMTP conversation,
 //! and a client that keeps whole answers. A test that ends with mail it did not read fails.
 #![allow(dead_code, reason = "each test binary uses its part")]
-#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a harness that cannot go on fails its test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "a harness that cannot go on fails its test"
+)]
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -35,13 +39,15 @@ static DATABASES: AtomicUsize = AtomicUsize::new(0);
 /// The PostgreSQL of this test binary. It ends with the process; its folder serves the next run.
 async fn postgres() -> PgConnectOptions {
     let start = async || {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(concat!("postgres-", env!("CARGO_CRATE_NAME")));
+        let folder =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(concat!("postgres-", env!("CARGO_CRATE_NAME")));
         let embedded = Embedded::start(&folder, Durability::Fast).await.unwrap();
         let mut admin = PgConnection::connect_with(&embedded.options()).await.unwrap();
-        let old: Vec<String> = sqlx::query_scalar("SELECT datname FROM pg_database WHERE datname LIKE 'test_%'")
-            .fetch_all(&mut admin)
-            .await
-            .unwrap();
+        let old: Vec<String> =
+            sqlx::query_scalar("SELECT datname FROM pg_database WHERE datname LIKE 'test_%'")
+                .fetch_all(&mut admin)
+                .await
+                .unwrap();
         for name in old.iter().map(String::as_str).chain(["template"]) {
             execute(&mut admin, format!("DROP DATABASE IF EXISTS {name}")).await;
         }
@@ -214,7 +220,8 @@ impl Test {
         headers: &[(&str, String)],
         body: Vec<u8>,
     ) -> Answer {
-        let mut request = self.client.request(method.parse().unwrap(), format!("{}{path}", self.url)).body(body);
+        let mut request =
+            self.client.request(method.parse().unwrap(), format!("{}{path}", self.url)).body(body);
         for (name, value) in self.credentials(who).iter().chain(headers) {
             request = request.header(*name, value);
         }
@@ -299,8 +306,13 @@ impl Test {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         self.server.take().unwrap().stop().await;
-        let unread: Vec<Vec<String>> =
-            self.smtp.mails().iter().skip(self.read.load(Ordering::Relaxed)).map(|mail| mail.to.clone()).collect();
+        let unread: Vec<Vec<String>> = self
+            .smtp
+            .mails()
+            .iter()
+            .skip(self.read.load(Ordering::Relaxed))
+            .map(|mail| mail.to.clone())
+            .collect();
         assert_eq!(unread, Vec::<Vec<String>>::new(), "mail that the test did not expect");
         self.db.close().await;
     }
