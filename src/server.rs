@@ -128,6 +128,7 @@ impl Server {
         let listener = tokio::spawn(worker::listen(database.direct.clone(), Arc::clone(&wake)));
         let state = Arc::new(State {
             credentials: Credentials::new(&config),
+            origins: http::cors::Origins::default(),
             db: database.pool.clone(),
             seal,
             wake,

@@ -12,6 +12,7 @@ pub mod api_keys;
 pub mod apps;
 #[cfg(unix)]
 pub mod embedded;
+pub mod idempotency;
 pub mod invites;
 pub mod outbox;
 pub mod referrals;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::{PgPool, query};
+use sqlx::{PgConnection, PgPool, query};
 
 use super::{Error, is_violation, outbox::NewMail};
 use crate::domain::id::{AppId, UserId};
@@ -35,7 +35,7 @@ pub struct Bounds {
 /// Refers the address of `body`. An address that has an account costs the referrer's quota like any other, so that the
 /// quota does not tell either. `caller` as in [`super::users::update`].
 pub async fn refer(
-    db: &PgPool,
+    db: &mut PgConnection,
     app: AppId,
     caller: Option<UserId>,
     referrer: UserId,
@@ -115,9 +115,7 @@ pub async fn refer(
 }
 
 /// Deletes the counts of days that are over.
-pub async fn forget_quotas(db: &PgPool) -> Result<u64, Error> {
-    let done = query!("DELETE FROM referral_quotas WHERE day < (now() AT TIME ZONE 'UTC')::date")
-        .execute(db)
-        .await?;
-    Ok(done.rows_affected())
+pub async fn forget_quotas(db: &PgPool) -> Result<(), Error> {
+    query!("DELETE FROM referral_quotas WHERE day < (now() AT TIME ZONE 'UTC')::date").execute(db).await?;
+    Ok(())
 }

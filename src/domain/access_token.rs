@@ -4,6 +4,7 @@
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::KeyPair as _;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -54,6 +55,28 @@ impl PublicKey {
     #[must_use]
     pub fn new(id: Uuid, spki: &[u8]) -> Self {
         Self { id, key: DecodingKey::from_rsa_der(spki) }
+    }
+}
+
+/// A public key as a JSON Web Key (RFC 7517; RFC 7518, 6.3.1).
+#[derive(Serialize)]
+pub struct Jwk {
+    kty: &'static str,
+    r#use: &'static str,
+    alg: &'static str,
+    kid: Uuid,
+    n: String,
+    e: String,
+}
+
+impl Jwk {
+    /// From its `kid` and its SubjectPublicKeyInfo; `None` if that is damaged.
+    #[must_use]
+    pub fn new(id: Uuid, spki: &[u8]) -> Option<Self> {
+        let key = aws_lc_rs::rsa::PublicKey::from_der(spki).ok()?;
+        let n = URL_SAFE_NO_PAD.encode(key.modulus().big_endian_without_leading_zero());
+        let e = URL_SAFE_NO_PAD.encode(key.exponent().big_endian_without_leading_zero());
+        Some(Self { kty: "RSA", r#use: "sig", alg: "RS256", kid: id, n, e })
     }
 }
 

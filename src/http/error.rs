@@ -78,6 +78,23 @@ pub enum Error {
     #[error("the user in the path does not exist, is frozen or deleted, or is not for this caller to act on")]
     UserOutOfReach,
 
+    #[error("the user was changed since `If-Match` was read: read it again, and send the newer `ETag`")]
+    Stale,
+    #[error("`If-Match` must be one strong ETag as this server gave it, or `*`")]
+    InvalidIfMatch,
+    #[error("`Idempotency-Key` must be a quoted string or a token of 1 to 255 characters")]
+    InvalidIdempotencyKey,
+    #[error("`Idempotency-Key` was used for another request; use a new key for each request")]
+    IdempotencyKeyReused,
+    #[error("a request with this `Idempotency-Key` is being answered; try again in a moment")]
+    IdempotencyInProgress,
+    #[error("there is no such app")]
+    AppNotFound,
+    #[error("the app in the path is not that of the API key")]
+    AppOutOfReach,
+    #[error("pages of this origin may not call the app; its operator can allow the origin")]
+    OriginNotAllowed,
+
     #[error("too many requests with these credentials; wait for the seconds in `Retry-After`")]
     TooManyRequests(Duration),
     #[error(
@@ -132,6 +149,14 @@ impl Error {
             Self::AlreadyAccepted => (S::BAD_REQUEST, "already_accepted"),
             Self::OwnAddress => (S::BAD_REQUEST, "own_address"),
             Self::UserOutOfReach => (S::FORBIDDEN, "user_out_of_reach"),
+            Self::Stale => (S::PRECONDITION_FAILED, "stale"),
+            Self::InvalidIfMatch => (S::BAD_REQUEST, "invalid_if_match"),
+            Self::InvalidIdempotencyKey => (S::BAD_REQUEST, "invalid_idempotency_key"),
+            Self::IdempotencyKeyReused => (S::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
+            Self::IdempotencyInProgress => (S::CONFLICT, "idempotency_in_progress"),
+            Self::AppOutOfReach => (S::FORBIDDEN, "app_out_of_reach"),
+            Self::AppNotFound => (S::NOT_FOUND, "app_not_found"),
+            Self::OriginNotAllowed => (S::FORBIDDEN, "origin_not_allowed"),
             Self::TooManyRequests(_) => (S::TOO_MANY_REQUESTS, "too_many_requests"),
             Self::ReferralQuotaExceeded => (S::TOO_MANY_REQUESTS, "referral_quota_exceeded"),
             Self::Unavailable(_) => (S::SERVICE_UNAVAILABLE, "unavailable"),
@@ -187,6 +212,7 @@ impl Error {
                 Some(86_400 - second_of_day.unsigned_abs())
             }
             Self::Unavailable(_) | Self::TimedOut => Some(5),
+            Self::IdempotencyInProgress => Some(1),
             _ => None,
         }
     }

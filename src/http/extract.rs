@@ -45,41 +45,70 @@ impl<C: Callers> FromRequestParts<AppState> for UserPath<C> {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
         let caller = C::authenticate(parts, state).await?;
-        let params = RawPathParams::from_request_parts(parts, state)
-            .await
-            .map_err(|_| Error::InvalidPath("the path must be UTF-8 with valid percent-encoding"))?;
-        let text = params.iter().find(|(name, _)| *name == "userId").map_or("", |(_, value)| value);
-        let user = match (text, caller.user()) {
-            ("me", Some(user)) => Some(user),
-            ("me", None) => {
-                return Err(Error::InvalidPath(
-                    "`userId` can be `me` with an access token only; give the user's UUID",
-                ));
-            }
-            _ => id::parse(text).map(UserId),
-        };
-        let user = user.ok_or(Error::InvalidPath("`userId` in the path must be a hyphenated UUID"))?;
-        query(parts.uri.query().unwrap_or_default())?;
+        let text = param(parts, "userId").await?;
+        let user = user_id(&text, caller.user())?
+            .ok_or(Error::InvalidPath("`userId` in the path must be a hyphenated UUID"))?;
+        Query::of(parts, &[])?;
         Ok(Self { caller, user })
     }
 }
 
-/// Checks the query: the public clients send `test=true` or `test=false` with most calls; it has no
-/// effect. Other names are passed over.
-fn query(query: &str) -> Result<(), Error> {
-    let mut rest = query.as_bytes();
-    while let Some(at) = rest.iter().position(|byte| *byte == b'%') {
-        rest = &rest[at + 1..];
-        if !rest.get(..2).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)) {
-            return Err(Error::InvalidQuery("the query must have two hex digits after each `%`"));
+/// A UUID, or `me` for the user of an access token; `None` for what is neither.
+pub fn user_id(text: &str, me: Option<UserId>) -> Result<Option<UserId>, Error> {
+    match (text, me) {
+        ("me", None) => {
+            Err(Error::InvalidPath("`userId` can be `me` with an access token only; give the user's UUID"))
         }
+        ("me", me) => Ok(me),
+        _ => Ok(id::parse(text).map(UserId)),
     }
-    let mut tests = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "test");
-    let test = tests.next();
-    if tests.next().is_some() || test.is_some_and(|(_, value)| value != "true" && value != "false") {
-        return Err(Error::InvalidQuery("`test` in the query must be `true` or `false`, once"));
+}
+
+/// A part of the path by its name in the route.
+pub async fn param(parts: &mut Parts, name: &str) -> Result<String, Error> {
+    let params = RawPathParams::from_request_parts(parts, &())
+        .await
+        .map_err(|_| Error::InvalidPath("the path must be UTF-8 with valid percent-encoding"))?;
+    let value = params.iter().find(|(param, _)| *param == name).map(|(_, value)| value.to_owned());
+    Ok(value.unwrap_or_default())
+}
+
+/// The query. The public clients send `test=true` or `test=false` with most calls: it is checked, and has no
+/// effect.
+pub struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// Reads the query of a route that knows `names`, each of which may be sent once. Others are passed over.
+    pub fn of(parts: &Parts, names: &[&str]) -> Result<Self, Error> {
+        let query = parts.uri.query().unwrap_or_default();
+        let mut rest = query.as_bytes();
+        while let Some(at) = rest.iter().position(|byte| *byte == b'%') {
+            rest = &rest[at + 1..];
+            if !rest.get(..2).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)) {
+                return Err(Error::InvalidQuery("the query must have two hex digits after each `%`"));
+            }
+        }
+        let mut pairs: Vec<(String, String)> = Vec::new();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            if name != "test" && !names.contains(&name.as_ref()) {
+                continue;
+            }
+            if pairs.iter().any(|(seen, _)| *seen == name) {
+                return Err(Error::InvalidQuery("each name in the query must be there once"));
+            }
+            if name == "test" && value != "true" && value != "false" {
+                return Err(Error::InvalidQuery("`test` in the query must be `true` or `false`"));
+            }
+            pairs.push((name.into_owned(), value.into_owned()));
+        }
+        Ok(Self(pairs))
     }
-    Ok(())
+
+    /// The value of a name, if it was sent.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(seen, _)| seen == name).map(|(_, value)| value.as_str())
+    }
 }
 
 /// The body: a JSON object.

@@ -23,16 +23,20 @@ use crate::domain::id::AppId;
 use crate::domain::seal::SecretKey;
 use crate::mail::mailbox::Mailbox;
 
+mod apps;
 pub mod auth;
+pub mod cors;
 pub mod envelope;
 pub mod error;
 pub mod extract;
 mod health;
+mod idempotency;
 mod invites;
 pub mod limits;
 mod mailbox;
 pub mod pages;
 mod referral_invites;
+pub mod tokens;
 mod users;
 
 use error::Error;
@@ -47,6 +51,8 @@ pub struct State {
     pub seal: SecretKey,
     /// What is known of callers.
     pub credentials: auth::Credentials,
+    /// What is known of browsers' origins.
+    pub origins: cors::Origins,
     /// Tells the worker of this process that a mail may be due.
     pub wake: Arc<tokio::sync::Notify>,
     /// What links start with.
@@ -71,7 +77,16 @@ impl State {
 /// Every route.
 pub fn router(state: &AppState) -> Router {
     let api = Router::new()
-        .route("/users/{userId}", post(users::invite).merge(put(users::update)))
+        .route("/users", get(users::list))
+        .route(
+            "/users/{userId}",
+            get(users::show).post(users::invite).put(users::update).delete(users::erase),
+        )
+        .route("/users/{userId}/tokens", post(tokens::create))
+        .route("/apps/{appId}/users/{userId}/access-status/{accessStatus}", put(apps::set_access_status))
+        .route("/apps/{appId}/public-keys", get(apps::public_key))
+        .route("/public-key", get(apps::public_key))
+        .route("/apps/{appId}/jwks.json", get(apps::jwks))
         .route("/users/{userId}/referral-invites", post(referral_invites::create));
     let mut router = Router::new()
         .nest("/v1", api.clone())
@@ -85,6 +100,7 @@ pub fn router(state: &AppState) -> Router {
     router
         .fallback(async || Error::RouteNotFound)
         .method_not_allowed_fallback(async || Error::MethodNotAllowed)
+        .layer(middleware::from_fn_with_state(Arc::clone(state), cors::cors))
         .layer(middleware::from_fn_with_state(Arc::clone(state), answer))
         .with_state(Arc::clone(state))
 }
@@ -115,8 +131,11 @@ async fn answer(
             return response;
         };
         let mut answer = error.answer(&id);
-        if let Some(allow) = response.headers().get(header::ALLOW) {
-            answer.headers_mut().insert(header::ALLOW, allow.clone());
+        // What inner layers said stays: `Allow`, and who may read the answer.
+        for (name, value) in response.headers() {
+            if !answer.headers().contains_key(name) && name != header::CONTENT_LENGTH {
+                answer.headers_mut().insert(name, value.clone());
+            }
         }
         answer
     }

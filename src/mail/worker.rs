@@ -22,7 +22,7 @@ use super::transport::{Refusal, Transport};
 use super::{Invitation, message};
 use crate::config::Config;
 use crate::db::outbox::{self, Claimed};
-use crate::db::{self, referrals};
+use crate::db::{self, idempotency, referrals};
 use crate::domain::language::Language;
 use crate::domain::seal::SecretKey;
 use crate::l10n::{LANGUAGES, Texts};
@@ -77,8 +77,8 @@ impl Worker {
             }
             if cleaned.is_none_or(|at| at.elapsed() > CLEAN_UP) {
                 cleaned = Some(Instant::now());
-                if let Err(error) = referrals::forget_quotas(&worker.db).await {
-                    tracing::warn!(%error, "old quotas were not deleted");
+                if let Err(error) = worker.clean_up().await {
+                    tracing::warn!(%error, "what is over was not deleted");
                 }
             }
             let full = sending.len() >= most;
@@ -90,6 +90,11 @@ impl Worker {
             }
         }
         while sending.join_next().await.is_some() {}
+    }
+
+    async fn clean_up(&self) -> Result<(), db::Error> {
+        referrals::forget_quotas(&self.db).await?;
+        idempotency::forget(&self.db).await
     }
 
     async fn call_others(&self) {

@@ -18,7 +18,7 @@ use sqlx::{Connection, PgConnection, PgPool};
 use tokio::sync::OnceCell;
 use userdocks::config::Config;
 use userdocks::db::embedded::{Durability, Embedded};
-use userdocks::db::{api_keys, apps};
+use userdocks::db::{api_keys, apps, users};
 use userdocks::domain::access_token::{NewKeyPair, PrivateKey};
 use userdocks::domain::api_key::{ApiKey, KeyType};
 use userdocks::domain::id::{self, AppId, UserId};
@@ -222,7 +222,7 @@ impl Test {
     ) -> Answer {
         let mut request =
             self.client.request(method.parse().unwrap(), format!("{}{path}", self.url)).body(body);
-        for (name, value) in self.credentials(who).iter().chain(headers) {
+        for (name, value) in credentials(who).iter().chain(headers) {
             request = request.header(*name, value);
         }
         let response = request.send().await.unwrap();
@@ -230,23 +230,6 @@ impl Test {
         let text = response.text().await.unwrap();
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
         Answer { status, headers, body }
-    }
-
-    fn credentials<'a>(&self, who: As<'a>) -> Vec<(&'a str, String)> {
-        let key = |app: &App, key: &str, key_type: &str| {
-            vec![
-                ("X-API-KEY", key.to_owned()),
-                ("X-API-KEY-TYPE", key_type.to_owned()),
-                ("X-CLIENT-ID", app.id.to_string()),
-            ]
-        };
-        match who {
-            As::Nobody => vec![],
-            As::Write(app) => key(app, &app.write_key, "write"),
-            As::Read(app) => key(app, &app.read_key, "read"),
-            As::Token(token) => vec![("Authorization", format!("Bearer {token}"))],
-            As::Headers(headers) => headers,
-        }
     }
 
     /// Invites a new user with the app's write key and reads the mail: the user, and the code in the link.
@@ -271,13 +254,13 @@ impl Test {
 
     /// The user's row as the API gives it.
     pub async fn stored(&self, user: UserId) -> Value {
-        let user = userdocks::db::users::find(&self.db, self.app.id, user).await.unwrap().unwrap();
-        serde_json::to_value(user).unwrap()
+        let users = users::select(&self.db, self.app.id, None, &users::Which::Id(user)).await.unwrap();
+        serde_json::to_value(&users[0]).unwrap()
     }
 
     /// An access token for a user of the app, as this server issues it.
     pub async fn token(&self, user: UserId) -> String {
-        self.token_for(&self.app, user, Duration::from_secs(600)).await
+        self.token_for(&self.app, user, Duration::from_mins(10)).await
     }
 
     /// An access token for a user of an app.
@@ -315,6 +298,23 @@ impl Test {
             .collect();
         assert_eq!(unread, Vec::<Vec<String>>::new(), "mail that the test did not expect");
         self.db.close().await;
+    }
+}
+
+fn credentials(who: As<'_>) -> Vec<(&str, String)> {
+    let key = |app: &App, key: &str, key_type: &str| {
+        vec![
+            ("X-API-KEY", key.to_owned()),
+            ("X-API-KEY-TYPE", key_type.to_owned()),
+            ("X-CLIENT-ID", app.id.to_string()),
+        ]
+    };
+    match who {
+        As::Nobody => vec![],
+        As::Write(app) => key(app, &app.write_key, "write"),
+        As::Read(app) => key(app, &app.read_key, "read"),
+        As::Token(token) => vec![("Authorization", format!("Bearer {token}"))],
+        As::Headers(headers) => headers,
     }
 }
 
