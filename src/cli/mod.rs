@@ -1,6 +1,7 @@
 //! The command line. `--json` on any command prints one JSON document on stdout; an error is one sentence
 //! on stderr and exit status 1; bad usage is 2.
 
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -76,7 +77,8 @@ pub fn main() -> ExitCode {
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("userdocks: {error}");
+            // Nobody is left to hear of it if this fails, too.
+            let _ = writeln!(std::io::stderr(), "userdocks: {error}");
             ExitCode::FAILURE
         }
     }
@@ -107,7 +109,8 @@ fn run(arguments: Arguments) -> Result<()> {
     })?;
     if let Some(output) = output {
         let text = if arguments.json { output.json.to_string() } else { output.text };
-        println!("{}", text.trim_end());
+        writeln!(std::io::stdout(), "{}", text.trim_end())
+            .map_err(|error| format!("the result cannot be written: {error}"))?;
     }
     Ok(())
 }

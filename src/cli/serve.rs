@@ -1,5 +1,7 @@
 //! `userdocks serve`
 
+use std::io::Write;
+
 use super::{Result, demo};
 use crate::config::{self, Config};
 use crate::domain::seal::SecretKey;
@@ -15,9 +17,11 @@ pub(super) async fn run(config: Config) -> Result<()> {
     let served = async {
         let demo = if trial { Some(demo::prepare(&config, &database, &seal).await?) } else { None };
         let server = Server::start(config, &database, seal).await?;
-        println!("listening on http://{}", server.address);
+        // A server whose output nobody takes still serves.
+        let _ = writeln!(std::io::stdout(), "listening on http://{}", server.address);
         if let Some(demo) = demo {
-            eprintln!("{}", demo.instructions(&server.state.public_url, server.state.mailbox.is_some()));
+            let told = demo.instructions(&server.state.public_url, server.state.mailbox.is_some());
+            let _ = writeln!(std::io::stderr(), "{told}");
         }
         stop.await??;
         tracing::info!("stopping");
