@@ -86,142 +86,137 @@ fn a_secret_of_digits_stays_text() {
     assert_eq!(from_file.secret_key().unwrap().as_slice(), expected);
 }
 
+/// A setting, a value that it cannot have, and what is said of it.
+const REFUSED: &[(&str, &str, &str)] = &[
+    ("USERDOCKS_X", "1", "USERDOCKS_X is not a setting; see `userdocks config check`"),
+    ("USERDOCKS_", "1", "USERDOCKS_ is not a setting; see `userdocks config check`"),
+    (
+        "USERDOCKS_SERVER_LISTEN",
+        "127.0.0.1:1",
+        "USERDOCKS_SERVER_LISTEN is not a setting; see `userdocks config check`",
+    ),
+    (
+        "USERDOCKS_LIMITS__NOPE",
+        "1",
+        "unknown field `nope`, expected one of `referrals_per_user_per_day`, \
+            `referrals_per_recipient_per_day`, `requests_per_key_per_second` for key `limits`",
+    ),
+    (
+        "USERDOCKS_NOPE__LISTEN",
+        "1",
+        "unknown field `nope`, expected one of `env`, `data_dir`, `secret_key`, \
+            `server`, `database`, `mail`, `limits`, `token`, `invite`, `log`",
+    ),
+    ("USERDOCKS_DATA_DIR", "", "USERDOCKS_DATA_DIR must be the path of a folder"),
+    ("USERDOCKS_ENV", "prod", "expected trial or production for key `env`"),
+    ("USERDOCKS_LOG__FORMAT", "xml", "expected auto, text or json for key `log.format`"),
+    ("USERDOCKS_SERVER__LISTEN", "8080", "invalid socket address syntax for key `server.listen`"),
+    ("USERDOCKS_SERVER__LISTEN", "", "invalid socket address syntax for key `server.listen`"),
+    (
+        "USERDOCKS_SERVER__METRICS_LISTEN",
+        "x",
+        "invalid socket address syntax for key `server.metrics_listen`",
+    ),
+    ("USERDOCKS_SERVER__PUBLIC_URL", "id.example", "relative URL without a base for key `server.public_url`"),
+    (
+        "USERDOCKS_SERVER__PUBLIC_URL",
+        "ftp://id.example",
+        "USERDOCKS_SERVER__PUBLIC_URL must be an http or https address without ? or #",
+    ),
+    (
+        "USERDOCKS_SERVER__PUBLIC_URL",
+        "https://id.example/?x",
+        "USERDOCKS_SERVER__PUBLIC_URL must be an http or https address without ? or #",
+    ),
+    (
+        "USERDOCKS_SERVER__MAX_CONNECTIONS",
+        "0",
+        "USERDOCKS_SERVER__MAX_CONNECTIONS must be at least 1 and at most 1000000",
+    ),
+    (
+        "USERDOCKS_DATABASE__MAX_CONNECTIONS",
+        "0",
+        "USERDOCKS_DATABASE__MAX_CONNECTIONS must be at least 1 and at most 1000000",
+    ),
+    (
+        "USERDOCKS_DATABASE__MAX_CONNECTIONS",
+        "many",
+        "invalid type: string \"many\", expected an integer for key `database.max_connections` in the environment",
+    ),
+    (
+        "USERDOCKS_MAIL__CONNECTIONS",
+        "1000001",
+        "USERDOCKS_MAIL__CONNECTIONS must be at least 1 and at most 1000000",
+    ),
+    ("DATABASE_URL", "localhost", "relative URL without a base for key `database.url`"),
+    ("DATABASE_URL", "mysql://localhost/x", "DATABASE_URL must start with postgres://"),
+    (
+        "USERDOCKS_DATABASE__DIRECT_URL",
+        "http://localhost/x",
+        "USERDOCKS_DATABASE__DIRECT_URL must start with postgres://",
+    ),
+    (
+        "USERDOCKS_MAIL__SMTP_URL",
+        "mail.example:25",
+        "USERDOCKS_MAIL__SMTP_URL must start with smtp:// or smtps://",
+    ),
+    ("USERDOCKS_MAIL__FROM", "Acme", "expected `Name <address>` for key `mail.from`"),
+    ("USERDOCKS_MAIL__FROM", "", "expected `Name <address>` for key `mail.from`"),
+    (
+        "USERDOCKS_MAIL__RETRY_AFTER",
+        "soon",
+        "invalid value: string \"soon\", expected a duration for key `mail.retry_after`",
+    ),
+    (
+        "USERDOCKS_MAIL__RETRY_AFTER",
+        "15",
+        "invalid value: string \"15\", expected a duration for key `mail.retry_after`",
+    ),
+    (
+        "USERDOCKS_MAIL__RETRY_AFTER",
+        "0s",
+        "USERDOCKS_MAIL__RETRY_AFTER must be more than 0s and at most 10years",
+    ),
+    (
+        "USERDOCKS_MAIL__TIMEOUT",
+        "500years",
+        "USERDOCKS_MAIL__TIMEOUT must be more than 0s and at most 10years",
+    ),
+    ("USERDOCKS_MAIL__GIVE_UP_AFTER", "11years", "USERDOCKS_MAIL__GIVE_UP_AFTER must be at most 10years"),
+    (
+        "USERDOCKS_INVITE__EXPIRES_AFTER",
+        "0s",
+        "USERDOCKS_INVITE__EXPIRES_AFTER must be more than 0s and at most 10years",
+    ),
+    ("USERDOCKS_INVITE__RESEND_AFTER", "11years", "USERDOCKS_INVITE__RESEND_AFTER must be at most 10years"),
+    (
+        "USERDOCKS_LIMITS__REFERRALS_PER_USER_PER_DAY",
+        "-1",
+        "USERDOCKS_LIMITS__REFERRALS_PER_USER_PER_DAY must not be negative",
+    ),
+    (
+        "USERDOCKS_LIMITS__REFERRALS_PER_RECIPIENT_PER_DAY",
+        "-1",
+        "USERDOCKS_LIMITS__REFERRALS_PER_RECIPIENT_PER_DAY must not be negative",
+    ),
+    (
+        "USERDOCKS_SECRET_KEY",
+        "s3cret",
+        "USERDOCKS_SECRET_KEY must be 64 hex digits, as `openssl rand -hex 32` prints",
+    ),
+    (
+        "USERDOCKS_SECRET_KEY",
+        "8f3b1c5d",
+        "USERDOCKS_SECRET_KEY must be 64 hex digits, as `openssl rand -hex 32` prints",
+    ),
+];
+
 #[test]
 fn what_cannot_be_a_setting_is_named() {
     const START: &str = "the settings cannot be used: ";
-    for (name, value, sentence) in [
-        ("USERDOCKS_X", "1", "USERDOCKS_X is not a setting; see `userdocks config check`"),
-        ("USERDOCKS_", "1", "USERDOCKS_ is not a setting; see `userdocks config check`"),
-        (
-            "USERDOCKS_SERVER_LISTEN",
-            "127.0.0.1:1",
-            "USERDOCKS_SERVER_LISTEN is not a setting; see `userdocks config check`",
-        ),
-        (
-            "USERDOCKS_LIMITS__NOPE",
-            "1",
-            "unknown field `nope`, expected one of `referrals_per_user_per_day`, \
-            `referrals_per_recipient_per_day`, `requests_per_key_per_second` for key `limits`",
-        ),
-        (
-            "USERDOCKS_NOPE__LISTEN",
-            "1",
-            "unknown field `nope`, expected one of `env`, `data_dir`, `secret_key`, \
-            `server`, `database`, `mail`, `limits`, `token`, `invite`, `log`",
-        ),
-        ("USERDOCKS_DATA_DIR", "", "USERDOCKS_DATA_DIR must be the path of a folder"),
-        ("USERDOCKS_ENV", "prod", "expected trial or production for key `env`"),
-        ("USERDOCKS_LOG__FORMAT", "xml", "expected auto, text or json for key `log.format`"),
-        ("USERDOCKS_SERVER__LISTEN", "8080", "invalid socket address syntax for key `server.listen`"),
-        ("USERDOCKS_SERVER__LISTEN", "", "invalid socket address syntax for key `server.listen`"),
-        (
-            "USERDOCKS_SERVER__METRICS_LISTEN",
-            "x",
-            "invalid socket address syntax for key `server.metrics_listen`",
-        ),
-        (
-            "USERDOCKS_SERVER__PUBLIC_URL",
-            "id.example",
-            "relative URL without a base for key `server.public_url`",
-        ),
-        (
-            "USERDOCKS_SERVER__PUBLIC_URL",
-            "ftp://id.example",
-            "USERDOCKS_SERVER__PUBLIC_URL must be an http or https address without ? or #",
-        ),
-        (
-            "USERDOCKS_SERVER__PUBLIC_URL",
-            "https://id.example/?x",
-            "USERDOCKS_SERVER__PUBLIC_URL must be an http or https address without ? or #",
-        ),
-        (
-            "USERDOCKS_SERVER__MAX_CONNECTIONS",
-            "0",
-            "USERDOCKS_SERVER__MAX_CONNECTIONS must be at least 1 and at most 1000000",
-        ),
-        (
-            "USERDOCKS_DATABASE__MAX_CONNECTIONS",
-            "0",
-            "USERDOCKS_DATABASE__MAX_CONNECTIONS must be at least 1 and at most 1000000",
-        ),
-        (
-            "USERDOCKS_DATABASE__MAX_CONNECTIONS",
-            "many",
-            "invalid type: string \"many\", expected an integer for key `database.max_connections` in the environment",
-        ),
-        (
-            "USERDOCKS_MAIL__CONNECTIONS",
-            "1000001",
-            "USERDOCKS_MAIL__CONNECTIONS must be at least 1 and at most 1000000",
-        ),
-        ("DATABASE_URL", "localhost", "relative URL without a base for key `database.url`"),
-        ("DATABASE_URL", "mysql://localhost/x", "DATABASE_URL must start with postgres://"),
-        (
-            "USERDOCKS_DATABASE__DIRECT_URL",
-            "http://localhost/x",
-            "USERDOCKS_DATABASE__DIRECT_URL must start with postgres://",
-        ),
-        (
-            "USERDOCKS_MAIL__SMTP_URL",
-            "mail.example:25",
-            "USERDOCKS_MAIL__SMTP_URL must start with smtp:// or smtps://",
-        ),
-        ("USERDOCKS_MAIL__FROM", "Acme", "expected `Name <address>` for key `mail.from`"),
-        ("USERDOCKS_MAIL__FROM", "", "expected `Name <address>` for key `mail.from`"),
-        (
-            "USERDOCKS_MAIL__RETRY_AFTER",
-            "soon",
-            "invalid value: string \"soon\", expected a duration for key `mail.retry_after`",
-        ),
-        (
-            "USERDOCKS_MAIL__RETRY_AFTER",
-            "15",
-            "invalid value: string \"15\", expected a duration for key `mail.retry_after`",
-        ),
-        (
-            "USERDOCKS_MAIL__RETRY_AFTER",
-            "0s",
-            "USERDOCKS_MAIL__RETRY_AFTER must be more than 0s and at most 10years",
-        ),
-        (
-            "USERDOCKS_MAIL__TIMEOUT",
-            "500years",
-            "USERDOCKS_MAIL__TIMEOUT must be more than 0s and at most 10years",
-        ),
-        ("USERDOCKS_MAIL__GIVE_UP_AFTER", "11years", "USERDOCKS_MAIL__GIVE_UP_AFTER must be at most 10years"),
-        (
-            "USERDOCKS_INVITE__EXPIRES_AFTER",
-            "0s",
-            "USERDOCKS_INVITE__EXPIRES_AFTER must be more than 0s and at most 10years",
-        ),
-        (
-            "USERDOCKS_INVITE__RESEND_AFTER",
-            "11years",
-            "USERDOCKS_INVITE__RESEND_AFTER must be at most 10years",
-        ),
-        (
-            "USERDOCKS_LIMITS__REFERRALS_PER_USER_PER_DAY",
-            "-1",
-            "USERDOCKS_LIMITS__REFERRALS_PER_USER_PER_DAY must not be negative",
-        ),
-        (
-            "USERDOCKS_LIMITS__REFERRALS_PER_RECIPIENT_PER_DAY",
-            "-1",
-            "USERDOCKS_LIMITS__REFERRALS_PER_RECIPIENT_PER_DAY must not be negative",
-        ),
-        (
-            "USERDOCKS_SECRET_KEY",
-            "s3cret",
-            "USERDOCKS_SECRET_KEY must be 64 hex digits, as `openssl rand -hex 32` prints",
-        ),
-        (
-            "USERDOCKS_SECRET_KEY",
-            &SECRET[1..],
-            "USERDOCKS_SECRET_KEY must be 64 hex digits, as `openssl rand -hex 32` prints",
-        ),
-    ] {
+    for (name, value, sentence) in REFUSED {
         let told = load(&[(name, value)]).unwrap_err();
-        assert_eq!(told.strip_prefix(START).unwrap_or(&told), sentence, "{name}={value}");
+        assert_eq!(told.strip_prefix(START).unwrap_or(&told), *sentence, "{name}={value}");
     }
     // A resend or a first attempt at once is a choice.
     load(&[("USERDOCKS_INVITE__RESEND_AFTER", "0s"), ("USERDOCKS_MAIL__GIVE_UP_AFTER", "0s")]).unwrap();
