@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::{Result, demo};
+use super::{Result, demo, print};
 use crate::config::{self, Config};
 use crate::domain::seal::SecretKey;
 use crate::server::{Database, Server, told_to_stop};
@@ -17,8 +17,7 @@ pub(super) async fn run(config: Config) -> Result<()> {
     let served = async {
         let demo = if trial { Some(demo::prepare(&config, &database, &seal).await?) } else { None };
         let server = Server::start(config, &database, seal).await?;
-        // A server whose output nobody takes still serves.
-        let _ = writeln!(std::io::stdout(), "listening on http://{}", server.address);
+        print(&format!("listening on http://{}", server.address))?;
         if let Some(demo) = demo {
             let told = demo.instructions(&server.state.public_url, server.state.mailbox.is_some());
             let _ = writeln!(std::io::stderr(), "{told}");

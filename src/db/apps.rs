@@ -104,13 +104,6 @@ pub async fn public_keys(db: &PgPool, app: AppId) -> Result<Vec<(Uuid, Vec<u8>)>
     Ok(rows.into_iter().map(|row| (row.key_id, row.public_key)).collect())
 }
 
-/// The origins of an app; none for no app.
-pub async fn origins(db: &PgPool, app: AppId) -> Result<Vec<String>, Error> {
-    let origins =
-        query_scalar!("SELECT origins FROM apps WHERE app_id = $1", app.0).fetch_optional(db).await?;
-    Ok(origins.unwrap_or_default())
-}
-
 /// Whether any app lists this origin.
 pub async fn has_origin(db: &PgPool, origin: &str) -> Result<bool, Error> {
     let known =

@@ -115,8 +115,8 @@ pub enum Resent {
     Accepted,
 }
 
-/// Mails the invite of `user` again, in their stored language, unless one was mailed to the same address
-/// less than `resend_after` ago or still waits. The code of an earlier mail ends.
+/// Mails the invite of `user` again, in their stored language, unless a mail to the same address went out less
+/// than `resend_after` ago or still waits. The code of an earlier mail ends.
 pub async fn resend_invite(
     db: &mut PgConnection,
     app: AppId,
@@ -124,19 +124,25 @@ pub async fn resend_invite(
     resend_after: std::time::Duration,
     mail: &NewMail,
 ) -> Result<Resent, Error> {
+    // Of calls at once the first renews the code, and the others, which know the old one, do nothing.
     let row = query!(
         r#"
         WITH person AS (
-            SELECT user_id, email, language, accepted_at FROM users WHERE app_id = $1 AND user_id = $2
+            SELECT u.email, u.language, u.accepted_at, i.invite_id, i.code_hash
+            FROM users u
+            LEFT JOIN invites i ON i.app_id = u.app_id AND i.user_id = u.user_id AND i.kind = 'invite'
+            WHERE u.app_id = $1 AND u.user_id = $2
         ), renewed AS (
             UPDATE invites i SET code_hash = $3, email = p.email, language = p.language, mailed_at = now(),
                 expires_at = now() + make_interval(secs => $4)
             FROM person p
-            WHERE i.app_id = $1 AND i.user_id = p.user_id AND i.kind = 'invite' AND p.accepted_at IS NULL
-                AND (lower(i.email) <> lower(p.email) OR i.mailed_at <= now() - make_interval(secs => $5))
+            WHERE i.app_id = $1 AND i.invite_id = p.invite_id AND i.code_hash = p.code_hash
+                AND i.accepted_at IS NULL AND p.accepted_at IS NULL
                 AND NOT EXISTS (
-                    SELECT FROM outbox o WHERE o.app_id = i.app_id AND o.invite_id = i.invite_id
-                        AND o.state = 'queued' AND lower(o.recipient) = lower(p.email))
+                    SELECT FROM outbox o
+                    WHERE o.app_id = $1 AND o.invite_id = i.invite_id AND lower(o.recipient) = lower(p.email)
+                        AND (o.state = 'queued'
+                            OR o.state = 'sent' AND o.finished_at > now() - make_interval(secs => $5)))
             RETURNING i.invite_id, i.email, i.language
         ), mail AS (
             INSERT INTO outbox (app_id, mail_id, invite_id, kind, recipient, language, secret, message_id)
@@ -226,6 +232,54 @@ pub async fn select(
     .await?)
 }
 
+/// Whom an outside issuer's `sub` stands for: the user with that id, else the one it was recorded for.
+pub async fn by_subject(db: &PgPool, app: AppId, subject: &str) -> Result<Option<UserId>, Error> {
+    let user = query_scalar!(
+        "SELECT user_id FROM users WHERE app_id = $1 AND (user_id = $2 OR external_subject = $3)
+        ORDER BY user_id = $2 DESC NULLS LAST LIMIT 1",
+        app.0,
+        id::parse(subject),
+        subject,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(user.map(UserId))
+}
+
+/// What became of the recording of an outside issuer's `sub`.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// Stored.
+    Yes,
+    /// It is another user's.
+    Taken,
+    /// Nobody of the app has this id, or they are deleted.
+    OutOfReach,
+}
+
+/// Records which `sub` of the app's outside issuer is this user; `None` forgets it.
+pub async fn set_external_subject(
+    db: &PgPool,
+    app: AppId,
+    user: UserId,
+    subject: Option<&str>,
+) -> Result<Recorded, Error> {
+    let done = query!(
+        "UPDATE users SET external_subject = $3 WHERE app_id = $1 AND user_id = $2 AND NOT deleted",
+        app.0,
+        user.0,
+        subject,
+    )
+    .execute(db)
+    .await;
+    match done {
+        Ok(done) if done.rows_affected() == 1 => Ok(Recorded::Yes),
+        Ok(_) => Ok(Recorded::OutOfReach),
+        Err(error) if is_violation(&error, "users_external_subject_key") => Ok(Recorded::Taken),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Freezes or unfreezes a user. False: nobody of the app has this id, or they are deleted.
 pub async fn set_frozen(db: &PgPool, app: AppId, user: UserId, frozen: bool) -> Result<bool, Error> {
     let done = query!(
@@ -285,7 +339,7 @@ pub async fn erase(db: &PgPool, app: AppId, caller: Option<UserId>, user: UserId
             name = NULL, given_name = NULL, family_name = NULL, middle_name = NULL, nickname = NULL,
             preferred_username = NULL, profile = NULL, picture = NULL, website = NULL, gender = NULL,
             other_gender = NULL, birthdate = NULL, zoneinfo = NULL, locale = NULL, phone_number = NULL,
-            phone_number_verified = false
+            phone_number_verified = false, external_subject = NULL
         WHERE app_id = $1 AND user_id = $2
         "#,
         app.0,

@@ -13,11 +13,12 @@ use uuid::Uuid;
 
 use super::error::Error;
 use super::extract::header;
+use super::jwks::Jwks;
 use super::limits::Bursts;
 use super::{AppState, cors};
 use crate::config::Config;
-use crate::db::{api_keys, apps};
-use crate::domain::access_token::{self, PublicKey};
+use crate::db::{api_keys, apps, users};
+use crate::domain::access_token::{self, PublicKey, Unverified};
 use crate::domain::api_key::{ApiKey, KeyType};
 use crate::domain::id::{self, AppId, UserId};
 
@@ -26,16 +27,21 @@ const FRESH: Duration = Duration::from_secs(1);
 /// Entries of each cache; the least used make room.
 const CACHED: usize = 16_384;
 
+/// `iss` and the address of the keys.
+type OutsideIssuer = (String, String);
+
 /// What tokens of an app are judged by.
 struct App {
     keys: Vec<PublicKey>,
     origins: Vec<String>,
+    outside_issuer: Option<OutsideIssuer>,
 }
 
 /// What the store said lately of keys and apps, and how often each key and user calls.
 pub struct Credentials {
     keys: Cache<(AppId, Uuid), (Instant, Option<api_keys::LiveKey>)>,
     apps: Cache<AppId, (Instant, Arc<App>)>,
+    outside: Jwks,
     bursts: Bursts,
     issuer: String,
 }
@@ -47,6 +53,7 @@ impl Credentials {
         Self {
             keys: Cache::new(CACHED),
             apps: Cache::new(CACHED),
+            outside: Jwks::default(),
             bursts: Bursts::new(config.limits.requests_per_key_per_second),
             issuer: config.issuer(),
         }
@@ -72,7 +79,15 @@ impl Credentials {
         let at = Instant::now();
         let keys = apps::public_keys(&state.db, app).await?;
         let keys = keys.iter().map(|(id, spki)| PublicKey::new(*id, spki)).collect();
-        let known = Arc::new(App { keys, origins: apps::origins(&state.db, app).await? });
+        let settings = apps::list(&state.db, Some(app)).await?.pop();
+        let known = Arc::new(match settings {
+            Some(settings) => App {
+                keys,
+                origins: settings.origins,
+                outside_issuer: settings.issuer.zip(settings.jwks_url),
+            },
+            None => App { keys, origins: Vec::new(), outside_issuer: None },
+        });
         self.apps.insert(app, (at, Arc::clone(&known)));
         Ok(known)
     }
@@ -236,10 +251,52 @@ async fn by_token(
     if !scheme.eq_ignore_ascii_case("Bearer") {
         return Err(malformed());
     }
-    let token = access_token::Unverified::parse(token.trim_matches(' ')).map_err(Error::InvalidToken)?;
-    let app = state.credentials.app(state, token.app).await?;
-    let user = token.verify(&app.keys, &state.credentials.issuer).map_err(Error::InvalidToken)?;
-    cors::admit(headers, &state.public_url, &app.origins)?;
-    state.credentials.bursts.admit(token.app, user.0)?;
-    Ok(Credential::Token(token.app, user))
+    let token = Unverified::parse(token.trim_matches(' ')).map_err(Error::InvalidToken)?;
+    let mut refused = access_token::Invalid::Token;
+    for app in token.apps.iter().copied() {
+        match by_token_for(state, headers, &token, app).await? {
+            Ok(user) => {
+                state.credentials.bursts.admit(app, user.0)?;
+                return Ok(Credential::Token(app, user));
+            }
+            Err(invalid) => refused = invalid,
+        }
+    }
+    Err(Error::InvalidToken(refused))
+}
+
+/// The user of a token, if it proves to be for `app`: by its `sub`, which in an outside issuer's token may
+/// be an `external_subject` recorded for the user.
+async fn by_token_for(
+    state: &AppState,
+    headers: &HeaderMap,
+    token: &Unverified<'_>,
+    id: AppId,
+) -> Result<Result<UserId, access_token::Invalid>, Error> {
+    let credentials = &state.credentials;
+    let app = credentials.app(state, id).await?;
+    let user = if token.issuer == credentials.issuer {
+        match token.verify(&app.keys, id) {
+            Ok(subject) => id::parse(&subject).map(UserId).ok_or(access_token::Invalid::Token),
+            Err(invalid) => Err(invalid),
+        }
+    } else if let Some((_, url)) = app.outside_issuer.as_ref().filter(|(issuer, _)| *issuer == token.issuer) {
+        let keys = credentials
+            .outside
+            .keys(url, token.kid.as_deref())
+            .await
+            .map_err(|e| Error::Unavailable(Some(e.into())))?;
+        match token.verify(&keys, id) {
+            Ok(subject) => {
+                Ok(users::by_subject(&state.db, id, &subject).await?.ok_or(Error::UserOutOfReach)?)
+            }
+            Err(invalid) => Err(invalid),
+        }
+    } else {
+        Err(access_token::Invalid::Token)
+    };
+    if user.is_ok() {
+        cors::admit(headers, &state.public_url, &app.origins)?;
+    }
+    Ok(user)
 }

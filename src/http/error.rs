@@ -71,6 +71,8 @@ pub enum Error {
 
     #[error("`{0}` is the e-mail address of another user of the app")]
     EmailTaken(&'static str),
+    #[error("`externalSubject` is recorded for another user of the app")]
+    ExternalSubjectTaken,
     #[error("the user has accepted already, so there is no invite to send")]
     AlreadyAccepted,
     #[error("`email` must not be the referrer's own address")]
@@ -146,6 +148,7 @@ impl Error {
             Self::BodyTimeout => (S::REQUEST_TIMEOUT, "body_timeout"),
             Self::BodyIncomplete => (S::BAD_REQUEST, "body_incomplete"),
             Self::EmailTaken(_) => (S::BAD_REQUEST, "email_taken"),
+            Self::ExternalSubjectTaken => (S::BAD_REQUEST, "external_subject_taken"),
             Self::AlreadyAccepted => (S::BAD_REQUEST, "already_accepted"),
             Self::OwnAddress => (S::BAD_REQUEST, "own_address"),
             Self::UserOutOfReach => (S::FORBIDDEN, "user_out_of_reach"),
@@ -204,7 +207,7 @@ impl Error {
     }
 
     /// `Retry-After`, seconds.
-    fn retry_after(&self) -> Option<u64> {
+    pub(super) fn retry_after(&self) -> Option<u64> {
         match self {
             Self::TooManyRequests(wait) => Some(wait.as_secs() + 1),
             Self::ReferralQuotaExceeded => {

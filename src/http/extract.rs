@@ -2,13 +2,15 @@
 //! the contract's order of checks: credentials, permission of the route, path, query, body. Each refusal
 //! is an [`Error`], so it wears the envelope.
 
+use std::convert::Infallible;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::AppState;
 use super::auth::Callers;
@@ -53,6 +55,19 @@ impl<C: Callers> FromRequestParts<AppState> for UserPath<C> {
     }
 }
 
+/// The one parameter of the path of a page; empty where it is no UTF-8, which names nothing.
+pub struct Segment(pub String);
+
+impl FromRequestParts<AppState> for Segment {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
+        let params = RawPathParams::from_request_parts(parts, state).await;
+        let first = params.ok().and_then(|params| params.iter().next().map(|(_, value)| value.to_owned()));
+        Ok(Self(first.unwrap_or_default()))
+    }
+}
+
 /// A UUID, or `me` for the user of an access token; `None` for what is neither.
 pub fn user_id(text: &str, me: Option<UserId>) -> Result<Option<UserId>, Error> {
     match (text, me) {
@@ -93,11 +108,12 @@ impl Query {
             if name != "test" && !names.contains(&name.as_ref()) {
                 continue;
             }
-            if pairs.iter().any(|(seen, _)| *seen == name) {
-                return Err(Error::InvalidQuery("each name in the query must be there once"));
+            let twice = pairs.iter().any(|(seen, _)| *seen == name);
+            if name == "test" && (twice || value != "true" && value != "false") {
+                return Err(Error::InvalidQuery("`test` in the query must be `true` or `false`, once"));
             }
-            if name == "test" && value != "true" && value != "false" {
-                return Err(Error::InvalidQuery("`test` in the query must be `true` or `false`"));
+            if twice {
+                return Err(Error::InvalidQuery("each name in the query must be there once"));
             }
             pairs.push((name.into_owned(), value.into_owned()));
         }
@@ -119,10 +135,8 @@ impl FromRequest<AppState> for Json {
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Error> {
         json_declared(request.headers())?;
-        let body = timeout(state.config.server.body_timeout, read(request))
-            .await
-            .map_err(|_| Error::BodyTimeout)??;
-        Ok(Self(json::parse_object(&body)?))
+        let deadline = Instant::now() + state.config.server.body_timeout;
+        Ok(Self(json::parse_object(&read(request, deadline).await?)?))
     }
 }
 
@@ -139,32 +153,32 @@ fn json_declared(headers: &HeaderMap) -> Result<(), Error> {
     };
     let declared: mime::Mime =
         std::str::from_utf8(declared).ok().and_then(|text| text.parse().ok()).ok_or(TYPE)?;
-    let json = declared.subtype() == mime::JSON && declared.type_() == mime::APPLICATION
-        || declared.suffix() == Some(mime::JSON)
-        || declared.essence_str() == "text/plain";
-    let utf8 = declared.get_param(mime::CHARSET).is_none_or(|charset| charset == mime::UTF_8);
+    let json = matches!(declared.essence_str(), "application/json" | "text/plain")
+        || declared.suffix() == Some(mime::JSON);
+    let utf8 = declared.params().all(|(name, value)| name != mime::CHARSET || value == mime::UTF_8);
     if json && utf8 { Ok(()) } else { Err(TYPE) }
 }
 
-async fn read(request: Request) -> Result<Bytes, Error> {
+async fn read(request: Request, deadline: Instant) -> Result<Bytes, Error> {
     let declared = header(request.headers(), header::CONTENT_LENGTH.as_str())?
         .and_then(|length| std::str::from_utf8(length).ok()?.parse::<usize>().ok());
     let mut body = request.into_body();
     if declared.is_some_and(|length| length > BODY_LIMIT) {
-        drain(body).await;
+        drain(body, deadline).await;
         return Err(Error::BodyTooLarge);
     }
-    match Limited::new(&mut body, BODY_LIMIT).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            drain(body).await;
+    match timeout_at(deadline, Limited::new(&mut body, BODY_LIMIT).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            drain(body, deadline).await;
             Err(Error::BodyTooLarge)
         }
-        Err(_) => Err(Error::BodyIncomplete),
+        Ok(Err(_)) => Err(Error::BodyIncomplete),
+        Err(_) => Err(Error::BodyTimeout),
     }
 }
 
-async fn drain(body: axum::body::Body) {
+async fn drain(body: axum::body::Body, deadline: Instant) {
     // Whatever ends the rest, the answer is the same.
-    let _ = Limited::new(body, DRAIN_LIMIT).collect().await;
+    let _ = timeout_at(deadline, Limited::new(body, DRAIN_LIMIT).collect()).await;
 }

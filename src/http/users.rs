@@ -14,11 +14,13 @@ use super::envelope::Success;
 use super::error::Error;
 use super::extract::{self, Json, Query, UserPath};
 use super::idempotency::{Begun, Once};
-use crate::db::users::{self, Invited, Resent, Updated, Which};
+use crate::db::users::{self, Invited, Recorded, Resent, Updated, Which};
 use crate::domain::email::Email;
+use crate::domain::fields::{Fields, Invalid, Patch};
 use crate::domain::id::{self, UserId};
 use crate::domain::invite_body::InviteBody;
 use crate::domain::profile::ProfilePatch;
+use crate::domain::text::Text;
 use crate::domain::user::User;
 
 /// `data` of the answer to an invite.
@@ -152,6 +154,29 @@ pub async fn erase(
         Ok(Success { status: StatusCode::OK, message: "the user was deleted", data: () })
     } else {
         Err(Error::UserOutOfReach)
+    }
+}
+
+/// Records which `sub` of the app's outside issuer is the user in the path: `{"externalSubject"}`, a text,
+/// or null to forget it.
+pub async fn set_external_subject(
+    State(state): State<AppState>,
+    UserPath { caller: WriteKey { app }, user }: UserPath<WriteKey>,
+    Json(body): Json,
+) -> Result<Success<()>, Error> {
+    let mut body = Fields::of(body, Invalid("is not a field of this body, only `externalSubject` is"));
+    let subject = match body.patch("externalSubject", Text::parse) {
+        Patch::Keep => Err(body.refuse("externalSubject", Invalid("is required, as a text or null"))),
+        Patch::Clear => Ok(None),
+        Patch::Set(subject) => Ok(Some(subject)),
+    };
+    let subject = body.finish(|| subject)?;
+    match users::set_external_subject(&state.db, app, user, subject.as_ref().map(Text::as_str)).await? {
+        Recorded::Yes => {
+            Ok(Success { status: StatusCode::OK, message: "the subject was recorded", data: () })
+        }
+        Recorded::Taken => Err(Error::ExternalSubjectTaken),
+        Recorded::OutOfReach => Err(Error::UserOutOfReach),
     }
 }
 

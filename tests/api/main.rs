@@ -1,8 +1,18 @@
 //! The contract from outside: HTTP in; answers, rows and mails out.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(clippy::too_many_lines, reason = "a test is as long as its table")]
 
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bodies;
+mod credentials;
+mod envelope;
+mod faults;
 mod invite;
+mod isolation;
+mod landing;
+mod referral_invites;
+mod referral_landing;
+mod tokens;
 mod update;

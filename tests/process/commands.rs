@@ -351,16 +351,25 @@ fn a_database_that_is_away_is_one_sentence_without_the_password() {
 
 /// `userdocks app list | head -0`
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reader_that_went_away_is_no_panic() {
+async fn a_reader_that_has_read_enough_is_no_failure() {
     let url = support::database(true).await;
     let place = Place::new(&[("DATABASE_URL", &url), ("USERDOCKS_SECRET_KEY", SECRET_KEY)]);
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    let child = place.command(&["app", "list"]).stdout(writer).stderr(std::process::Stdio::piped()).spawn();
-    let ended = child.unwrap().wait_with_output().unwrap();
-    let said = String::from_utf8(ended.stderr).unwrap();
+    for arguments in [&["app", "list"][..], &["app", "list", "--json"]] {
+        let output = place.command(arguments).stdout(writer.try_clone().unwrap()).output().unwrap();
+        assert_eq!(
+            (output.status.code(), String::from_utf8(output.stderr).unwrap()),
+            (Some(0), String::new())
+        );
+    }
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = place.command(&["app", "list"]).stdout(full).output().unwrap();
     assert_eq!(
-        (ended.status.code(), said.as_str()),
-        (Some(1), "userdocks: the result cannot be written: Broken pipe (os error 32)\n")
+        (output.status.code(), String::from_utf8(output.stderr).unwrap()),
+        (
+            Some(1),
+            "userdocks: the result cannot be written: No space left on device (os error 28)\n".to_owned()
+        )
     );
 }

@@ -21,12 +21,15 @@ use userdocks::db::embedded::{Durability, Embedded};
 use userdocks::db::{api_keys, apps, users};
 use userdocks::domain::access_token::{NewKeyPair, PrivateKey};
 use userdocks::domain::api_key::{ApiKey, KeyType};
+use userdocks::domain::email::Email;
 use userdocks::domain::id::{self, AppId, UserId};
+use userdocks::domain::language::Language;
 use userdocks::domain::seal::SecretKey;
 use userdocks::server::{Database, Server};
 use uuid::Uuid;
 
 pub mod smtp;
+pub mod wire;
 use smtp::{Mail, Smtp};
 
 /// What a wait in a test may take; far more than it does.
@@ -141,11 +144,29 @@ impl Answer {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
+    /// Checks the headers of every JSON answer.
+    fn carries_the_usual(&self) {
+        for (header, value) in [
+            ("content-type", "application/json"),
+            ("cache-control", "no-store"),
+            ("x-content-type-options", "nosniff"),
+        ] {
+            assert_eq!(self.header(header), Some(value), "{header}: {self:?}");
+        }
+        assert!(self.header("x-request-id").is_some_and(|id| !id.is_empty()), "{self:?}");
+    }
+
     /// Status, `X-Error-Code` and sentence of a refusal, whose envelope must be whole.
     pub fn refusal(&self) -> (u16, &str, &str) {
         let error = self.body["error"].as_str().unwrap_or_else(|| panic!("not a refusal: {self:?}"));
         assert_eq!(self.body, json!({ "success": false, "message": null, "error": error, "data": null }));
         assert!(!error.contains('\n') && !error.ends_with('.'), "one sentence: {error}");
+        self.carries_the_usual();
+        for (header, statuses) in
+            [("www-authenticate", &[401][..]), ("allow", &[405]), ("retry-after", &[429, 503])]
+        {
+            assert_eq!(self.header(header).is_some(), statuses.contains(&self.status), "{header}: {self:?}");
+        }
         (self.status, self.header("x-error-code").unwrap(), error)
     }
 
@@ -160,6 +181,8 @@ impl Answer {
         let message = self.body["message"].as_str().unwrap_or_else(|| panic!("not a success: {self:?}"));
         let data = &self.body["data"];
         assert_eq!(self.body, json!({ "success": true, "message": message, "error": null, "data": data }));
+        self.carries_the_usual();
+        assert_eq!(self.header("x-error-code"), None);
         (self.status, message, data)
     }
 
@@ -252,6 +275,27 @@ impl Test {
         user
     }
 
+    /// A user of an app who has accepted, made without a mail; of the tenant of another user, or of their own.
+    pub async fn member(&self, app: &App, email: &str, of: Option<UserId>) -> UserId {
+        let user = UserId(id::new());
+        let (email, language) = (Email::parse(email).unwrap(), Language::parse("en").unwrap());
+        let mut db = self.db.acquire().await.unwrap();
+        users::create_demo(&mut db, app.id, user, &email, &language, "Ada").await.unwrap();
+        if let Some(of) = of {
+            sqlx::query(
+                "UPDATE users SET tenant_id = (SELECT tenant_id FROM users WHERE app_id = $1 AND user_id = $2)
+                WHERE app_id = $1 AND user_id = $3",
+            )
+            .bind(app.id.0)
+            .bind(of.0)
+            .bind(user.0)
+            .execute(&mut *db)
+            .await
+            .unwrap();
+        }
+        user
+    }
+
     /// The user's row as the API gives it.
     pub async fn stored(&self, user: UserId) -> Value {
         let users = users::select(&self.db, self.app.id, None, &users::Which::Id(user)).await.unwrap();
@@ -276,18 +320,54 @@ impl Test {
         self.smtp.wait_for(next + 1, DEADLINE).await[next].clone()
     }
 
+    /// The next `count` mails that arrive, which this test expects, by recipient.
+    pub async fn mails(&self, count: usize) -> Vec<Mail> {
+        let mut mails = Vec::new();
+        for _ in 0..count {
+            mails.push(self.mail().await);
+        }
+        mails.sort_by(|a, b| a.to.cmp(&b.to));
+        mails
+    }
+
+    /// Every row that a call of the API can make or change.
+    pub async fn rows(&self) -> Value {
+        let tables = "SELECT jsonb_build_object(
+            'users', (SELECT jsonb_agg(t ORDER BY t::text) FROM users t),
+            'tenants', (SELECT jsonb_agg(t ORDER BY t::text) FROM tenants t),
+            'invites', (SELECT jsonb_agg(t ORDER BY t::text) FROM invites t),
+            'quotas', (SELECT jsonb_agg(t ORDER BY t::text) FROM referral_quotas t),
+            'outbox', (SELECT jsonb_agg(t ORDER BY t::text) FROM outbox t))";
+        sqlx::query_scalar(tables).fetch_one(&self.db).await.unwrap()
+    }
+
+    /// Runs a statement without parameters.
+    pub async fn sql(&self, statement: &'static str) {
+        sqlx::query(statement).execute(&self.db).await.unwrap();
+    }
+
     /// The only value of a query without parameters.
     pub async fn count(&self, query: &'static str) -> i64 {
         sqlx::query_scalar(query).fetch_one(&self.db).await.unwrap()
     }
 
-    /// Waits until no mail is queued, then fails the test if there was mail it did not read.
-    pub async fn finish(mut self) {
+    /// Waits until a query without parameters counts nothing.
+    pub async fn until_none(&self, query: &'static str) {
         let deadline = tokio::time::Instant::now() + DEADLINE;
-        while self.count("SELECT count(*) FROM outbox WHERE state = 'queued'").await > 0 {
-            assert!(tokio::time::Instant::now() < deadline, "mails are still queued");
+        while self.count(query).await > 0 {
+            assert!(tokio::time::Instant::now() < deadline, "still there: {query}");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+    }
+
+    /// Waits until every mail is sent or failed.
+    pub async fn idle(&self) {
+        self.until_none("SELECT count(*) FROM outbox WHERE state = 'queued'").await;
+    }
+
+    /// Waits until no mail is queued, then fails the test if there was mail it did not read.
+    pub async fn finish(mut self) {
+        self.idle().await;
         self.server.take().unwrap().stop().await;
         let unread: Vec<Vec<String>> = self
             .smtp
