@@ -149,7 +149,6 @@ async fn only_the_apps_own_key_and_rs256_prove_anything() {
         own.header(),
         json!({ "alg": "RS256", "kid": own.kid }),
         json!({ "alg": "RS256", "kid": own.kid, "typ": "at+jwt" }),
-        json!({ "alg": "RS256", "kid": own.kid.to_uppercase() }),
         json!({ "alg": "RS256", "typ": "JWT" }),
         json!({ "alg": "RS256", "kid": null, "x": 1 }),
         // Where a token says that its key is, nobody looks.
@@ -162,6 +161,7 @@ async fn only_the_apps_own_key_and_rs256_prove_anything() {
     for header in [
         json!({ "alg": "RS256", "kid": new_id() }),
         json!({ "alg": "RS256", "kid": others.kid }),
+        json!({ "alg": "RS256", "kid": own.kid.to_uppercase() }),
         json!({ "alg": "RS256", "kid": "" }),
         json!({ "alg": "RS256", "kid": "../../dev/null" }),
         json!({ "alg": "RS256", "kid": own.kid.replace('-', "") }),
@@ -321,6 +321,9 @@ async fn the_claims_must_name_this_server_the_app_a_user_and_an_end() {
         json!({ "nbf": now() + 10 }),
         json!({ "nbf": 0 }),
         json!({ "iat": now() + 600 }),
+        // RFC 7519, 4.1.3: one of several audiences.
+        json!({ "aud": [test.app.id] }),
+        json!({ "aud": ["account", other.id, test.app.id] }),
     ] {
         assert_eq!(call(&changes).await.success().0, 200, "{changes}");
     }
@@ -351,7 +354,7 @@ async fn the_claims_must_name_this_server_the_app_a_user_and_an_end() {
         json!({ "aud": test.app.id.0.urn().to_string() }),
         json!({ "aud": [] }),
         json!({ "aud": [other.id] }),
-        json!({ "aud": [other.id, test.app.id] }),
+        json!({ "aud": [other.id, new_id(), new_id(), new_id(), test.app.id] }),
         json!({ "aud": { "app": test.app.id } }),
         json!({ "aud": 7 }),
         json!({ "sub": "me" }),

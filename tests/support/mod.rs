@@ -296,10 +296,14 @@ impl Test {
         user
     }
 
-    /// The user's row as the API gives it.
+    /// The user as the API gives them; as the row is, for one who is deleted and given no more.
     pub async fn stored(&self, user: UserId) -> Value {
         let users = users::select(&self.db, self.app.id, None, &users::Which::Id(user)).await.unwrap();
-        serde_json::to_value(&users[0]).unwrap()
+        if let Some(user) = users.first() {
+            return serde_json::to_value(user).unwrap();
+        }
+        let row = "SELECT to_jsonb(u) FROM users u WHERE app_id = $1 AND user_id = $2";
+        sqlx::query_scalar(row).bind(self.app.id.0).bind(user.0).fetch_one(&self.db).await.unwrap()
     }
 
     /// An access token for a user of the app, as this server issues it.
