@@ -44,12 +44,24 @@ pub struct Config {
 
 /// What the server is run for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", try_from = "String")]
 pub enum Environment {
     /// On one machine, to try or develop against it.
     Trial,
     /// For real users: what only suits a trial is refused.
     Production,
+}
+
+impl TryFrom<String> for Environment {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match text.as_str() {
+            "trial" => Ok(Self::Trial),
+            "production" => Ok(Self::Production),
+            _ => Err("expected trial or production"),
+        }
+    }
 }
 
 /// `[server]`
@@ -99,6 +111,7 @@ pub struct Mail {
     #[serde(with = "empty_is_none")]
     pub smtp_url: Option<SecretUrl>,
     /// Sender of mails of apps without one of their own.
+    #[serde(deserialize_with = "mailbox")]
     pub from: Mailbox,
     /// Delay before the first retry.
     #[serde(with = "humantime_serde")]
@@ -157,7 +170,7 @@ pub struct Log {
 
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", try_from = "String")]
 pub enum LogFormat {
     /// Text on a terminal, JSON elsewhere.
     Auto,
@@ -165,6 +178,19 @@ pub enum LogFormat {
     Text,
     /// For log stores.
     Json,
+}
+
+impl TryFrom<String> for LogFormat {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match text.as_str() {
+            "auto" => Ok(Self::Auto),
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err("expected auto, text or json"),
+        }
+    }
 }
 
 /// Why the settings cannot be used: one sentence that names the key.
@@ -216,6 +242,9 @@ impl Config {
 
     fn check(&self) -> Result<(), Error> {
         let fail = |text: &str| Err(Error(text.to_owned()));
+        if self.data_dir.as_os_str().is_empty() {
+            return fail("USERDOCKS_DATA_DIR must be the path of a folder");
+        }
         let secret = self.secret_key.0.expose_secret();
         if !secret.is_empty() && self.secret_key().is_none() {
             return fail("USERDOCKS_SECRET_KEY must be 64 hex digits, as `openssl rand -hex 32` prints");
@@ -268,8 +297,16 @@ impl Config {
                 return fail(&format!("{name} must be at least 1 and at most 1000000"));
             }
         }
-        if self.limits.referrals_per_user_per_day < 0 || self.limits.referrals_per_recipient_per_day < 0 {
-            return fail("USERDOCKS_LIMITS__REFERRALS_PER_… must not be negative");
+        for (value, name) in [
+            (self.limits.referrals_per_user_per_day, "USERDOCKS_LIMITS__REFERRALS_PER_USER_PER_DAY"),
+            (
+                self.limits.referrals_per_recipient_per_day,
+                "USERDOCKS_LIMITS__REFERRALS_PER_RECIPIENT_PER_DAY",
+            ),
+        ] {
+            if value < 0 {
+                return fail(&format!("{name} must not be negative"));
+            }
         }
         if self.production() { self.check_production() } else { Ok(()) }
     }
@@ -343,9 +380,19 @@ fn is_random(key: &[u8; 32]) -> bool {
     key.iter().collect::<std::collections::BTreeSet<_>>().len() > 16
 }
 
+/// One line. The line at fault of a file, which the parser draws behind its number and a bar, is left out:
+/// it may be the one with the password.
 fn sentence(error: &config::ConfigError) -> String {
-    let text = error.to_string().replace('\n', " ");
-    format!("the settings cannot be used: {text}")
+    let text = error.to_string();
+    let drawn =
+        |line: &&str| line.trim_start_matches(|c: char| c == ' ' || c.is_ascii_digit()).starts_with('|');
+    let lines: Vec<&str> = text.lines().filter(|line| !drawn(line)).collect();
+    format!("the settings cannot be used: {}", lines.join(" "))
+}
+
+fn mailbox<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Mailbox, D::Error> {
+    let text = String::deserialize(from)?;
+    text.parse().map_err(|_| serde::de::Error::custom("expected `Name <address>`"))
 }
 
 /// A text that is never printed.
@@ -469,7 +516,7 @@ fn trial_secret_key(folder: &Path) -> std::io::Result<[u8; 32]> {
             aws_lc_rs::rand::fill(&mut key).map_err(|_| Error::other("the system gives no randomness"))?;
             // Made whole under another name and linked: of two processes that start at once, one wins
             // and both read its key.
-            let own = folder.join(format!("secret-key.{}", std::process::id()));
+            let own = folder.join(format!("secret-key.{}", crate::domain::id::new()));
             write_private(&own, &hex::encode(key))?;
             let linked = std::fs::hard_link(&own, &path);
             std::fs::remove_file(&own)?;
@@ -482,14 +529,21 @@ fn trial_secret_key(folder: &Path) -> std::io::Result<[u8; 32]> {
     }
 }
 
-/// Writes a file that only its owner may read, whole and on disk before this returns.
+/// Writes a file that only its owner may read. It is there whole or not at all, whatever crashes, and on
+/// disk before this returns.
 pub fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     use std::io::Write;
+    let new = path.with_added_extension("new");
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
+    let mut file = options.open(&new)?;
     file.write_all(text.as_bytes())?;
-    file.sync_all()
+    file.sync_all()?;
+    std::fs::rename(&new, path)?;
+    path.parent().map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all())
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,8 +6,8 @@ use clap::Subcommand;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Context, Output, Result, duration, table};
-use crate::db::{api_keys, apps};
+use super::{Context, Output, Result, app, duration, table};
+use crate::db::api_keys;
 use crate::domain::api_key::{ApiKey, KeyType};
 use crate::domain::id::AppId;
 
@@ -42,15 +42,14 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
     let db = &context.database.pool;
     match command {
         Command::Create { app, key_type, expires_in } => {
-            if apps::list(db, Some(AppId(app))).await?.is_empty() {
-                return Err(format!("there is no app {app}").into());
-            }
+            app::find(context, app).await?;
             let key = ApiKey::generate(key_type);
             api_keys::create(&mut *db.acquire().await?, AppId(app), &key, expires_in).await?;
             let result = json!({ "id": key.id, "key": key.expose(), "type": key_type });
             Output::new(result, format!("{}\nIts id is {}. It is not shown again.", key.expose(), key.id))
         }
         Command::List { app } => {
+            app::find(context, app).await?;
             let keys = api_keys::list(db, AppId(app)).await?;
             let head = ["ID", "TYPE", "CREATED", "EXPIRES", "REVOKED"];
             let rows = keys.iter().map(|key| {

@@ -112,7 +112,8 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
     }
 }
 
-async fn find(context: &Context, id: Uuid) -> Result<App> {
+/// The app with this id.
+pub(super) async fn find(context: &Context, id: Uuid) -> Result<App> {
     let found = apps::list(&context.database.pool, Some(AppId(id))).await?;
     found.into_iter().next().ok_or_else(|| format!("there is no app {id}").into())
 }

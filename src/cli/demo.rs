@@ -15,7 +15,7 @@ use crate::domain::email::Email;
 use crate::domain::id::{self, AppId, UserId};
 use crate::domain::language::Language;
 use crate::domain::seal::SecretKey;
-use crate::http::tokens::issue;
+use crate::http::tokens::{IssueError, issue};
 use crate::server::Database;
 
 /// Works long enough for a trial that runs for days.
@@ -36,31 +36,42 @@ pub(super) struct Demo {
     access_token: String,
 }
 
-/// Reads the demo's credentials from the data folder, or makes them, and the app that they open.
+/// Reads the demo's credentials from the data folder, or makes them, and the app that they open. A demo
+/// whose user was frozen or erased in the course of the trial is left to itself: there is a new one.
 pub(super) async fn prepare(config: &Config, database: &Database, seal: &SecretKey) -> Result<Demo> {
     let path = config.data_dir.join("demo.json");
-    let credentials: Credentials = match std::fs::read_to_string(&path) {
-        Ok(text) => serde_json::from_str(&text).map_err(|error| {
-            format!("{} is damaged ({error}); delete it to make a new demo app", path.display())
-        })?,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let credentials = Credentials {
-                app_id: id::new(),
-                user_id: id::new(),
-                read_key: ApiKey::generate(KeyType::Read).expose().to_owned(),
-                write_key: ApiKey::generate(KeyType::Write).expose().to_owned(),
-            };
-            config::write_private(&path, &serde_json::to_string_pretty(&credentials)?)?;
-            credentials
+    let damaged = || format!("{} is damaged; delete it to make a new demo app", path.display());
+    match std::fs::read_to_string(&path) {
+        Ok(text) => {
+            let credentials = serde_json::from_str(&text).map_err(|_| damaged())?;
+            if let Some(demo) = open(config, database, seal, credentials).await? {
+                return Ok(demo);
+            }
         }
-        Err(error) => return Err(error.into()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(format!("{} cannot be read: {error}", path.display()).into()),
+    }
+    let credentials = Credentials {
+        app_id: id::new(),
+        user_id: id::new(),
+        read_key: ApiKey::generate(KeyType::Read).expose().to_owned(),
+        write_key: ApiKey::generate(KeyType::Write).expose().to_owned(),
     };
+    config::write_private(&path, &serde_json::to_string_pretty(&credentials)?)?;
+    Ok(open(config, database, seal, credentials).await?.ok_or_else(damaged)?)
+}
+
+/// The demo of these credentials, made where the database has none; `None` if its user may not act.
+async fn open(
+    config: &Config,
+    database: &Database,
+    seal: &SecretKey,
+    credentials: Credentials,
+) -> Result<Option<Demo>> {
     let (app_id, user_id) = (AppId(credentials.app_id), UserId(credentials.user_id));
     if apps::list(&database.pool, Some(app_id)).await?.is_empty() {
         let keys = [&credentials.read_key, &credentials.write_key].map(|key| ApiKey::parse(key));
-        let [Some(read), Some(write)] = keys else {
-            return Err(format!("{} is damaged; delete it to make a new demo app", path.display()).into());
-        };
+        let [Some(read), Some(write)] = keys else { return Ok(None) };
         let mut demo = app::new(app_id.0);
         "Demo".clone_into(&mut demo.name);
         let email = Email::parse("demo@example.com").map_err(|error| error.0)?;
@@ -70,9 +81,11 @@ pub(super) async fn prepare(config: &Config, database: &Database, seal: &SecretK
         users::create_demo(&mut transaction, app_id, user_id, &email, &language, "Demo User").await?;
         transaction.commit().await?;
     }
-    let access_token =
-        issue(&database.pool, seal, &config.issuer(), app_id, user_id, TOKEN_VALID).await?.access_token;
-    Ok(Demo { credentials, access_token })
+    match issue(&database.pool, seal, &config.issuer(), app_id, user_id, TOKEN_VALID).await {
+        Ok(token) => Ok(Some(Demo { credentials, access_token: token.access_token })),
+        Err(IssueError::NoUser) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 impl Demo {

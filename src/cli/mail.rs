@@ -4,7 +4,7 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Context, Output, Result, table};
+use super::{Context, Output, Result, app, table};
 use crate::db::outbox::{self, MailRow};
 use crate::domain::id::AppId;
 
@@ -50,6 +50,9 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
                 State::Sent => "sent",
                 State::Failed => "failed",
             });
+            if let Some(app) = app {
+                app::find(context, app).await?;
+            }
             let mails = outbox::list(db, app.map(AppId), state, None, limit).await?;
             let head = ["ID", "CREATED", "STATE", "TRIES", "KIND", "TO", "LAST REPLY"];
             let rows = mails.iter().map(|mail| {

@@ -77,7 +77,8 @@ pub fn main() -> ExitCode {
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("userdocks: {error}");
+            // Nobody is left to hear of it if this fails, too.
+            let _ = writeln!(std::io::stderr(), "userdocks: {error}");
             ExitCode::FAILURE
         }
     }

@@ -1,5 +1,7 @@
 //! `userdocks serve`
 
+use std::io::Write;
+
 use super::{Result, demo, print};
 use crate::config::{self, Config};
 use crate::domain::seal::SecretKey;
@@ -17,7 +19,8 @@ pub(super) async fn run(config: Config) -> Result<()> {
         let server = Server::start(config, &database, seal).await?;
         print(&format!("listening on http://{}", server.address))?;
         if let Some(demo) = demo {
-            eprintln!("{}", demo.instructions(&server.state.public_url, server.state.mailbox.is_some()));
+            let told = demo.instructions(&server.state.public_url, server.state.mailbox.is_some());
+            let _ = writeln!(std::io::stderr(), "{told}");
         }
         stop.await??;
         tracing::info!("stopping");

@@ -203,6 +203,7 @@ mod tests {
         let config = Config::from_variables(variables).unwrap();
         let state = Arc::new(State {
             credentials: auth::Credentials::new(&config),
+            origins: cors::Origins::default(),
             db: crate::db::pool(crate::db::options("postgres:///nowhere").unwrap(), 1),
             seal: SecretKey::new(&[7; 32]),
             wake: Arc::default(),

@@ -16,4 +16,5 @@ mod outbox;
 mod referral_invites;
 mod referral_landing;
 mod tokens;
+mod update;
 mod workers;

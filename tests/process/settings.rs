@@ -1,0 +1,107 @@
+//! Settings from the environment and a file, as the program takes them; each rule is tested beside
+//! `src/config.rs`.
+
+use serde_json::json;
+
+use crate::child::Place;
+use crate::support::SECRET_KEY;
+
+const PRODUCTION: [(&str, &str); 6] = [
+    ("USERDOCKS_ENV", "production"),
+    ("DATABASE_URL", "postgres://ada:pa55word@db.example/userdocks"),
+    ("USERDOCKS_SECRET_KEY", SECRET_KEY),
+    ("USERDOCKS_SERVER__PUBLIC_URL", "https://id.example"),
+    ("USERDOCKS_MAIL__SMTP_URL", "smtps://ada:pa55word@mail.example"),
+    ("USERDOCKS_MAIL__FROM", "Userdocks <no-reply@id.example>"),
+];
+
+#[test]
+fn the_settings_in_force_are_shown_with_secrets_masked() {
+    let mut place = Place::new(&PRODUCTION);
+    let file = place.file("userdocks.toml");
+    let content = format!(
+        "secret_key = '{}'\n[mail]\nretry_after = '20s'\ntimeout = '25s'\n[invite]\nexpires_after = '3d'\n",
+        "f".repeat(64)
+    );
+    std::fs::write(&file, content).unwrap();
+    place.set("USERDOCKS_CONFIG", file.to_str().unwrap());
+    place.set("USERDOCKS_MAIL__TIMEOUT", "10s");
+    place.set("USERDOCKS_DATABASE__DIRECT_URL", "postgres:///userdocks?user=ada&password=pa55word&host=/tmp");
+    let shown = place.json(&["config", "check"]);
+    assert_eq!(
+        shown,
+        json!({
+            "env": "production",
+            "data_dir": place.data(),
+            "secret_key": "***",
+            "server": {
+                "listen": "127.0.0.1:0", "public_url": "https://id.example/", "metrics_listen": "",
+                "max_connections": 10000, "head_timeout": "10s", "body_timeout": "15s", "request_timeout": "30s",
+            },
+            "database": {
+                "url": "postgres://ada:***@db.example/userdocks", "direct_url": "postgres:///userdocks?***",
+                "max_connections": 16,
+            },
+            "mail": {
+                "smtp_url": "smtps://ada:***@mail.example", "from": "Userdocks <no-reply@id.example>",
+                // The file over the default, the environment over the file.
+                "retry_after": "20s", "timeout": "10s",
+                "give_up_after": "3days", "connections": 8,
+            },
+            "limits": {
+                "referrals_per_user_per_day": 50, "referrals_per_recipient_per_day": 3,
+                "requests_per_key_per_second": 1000,
+            },
+            "token": { "issuer": "", "expires_after": "1h" },
+            "invite": { "resend_after": "1m", "expires_after": "3days" },
+            "log": { "format": "auto" },
+        })
+    );
+    let text = place.text(&["config", "check"]);
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), shown);
+    assert!(!place.data().exists(), "looking at the settings makes nothing");
+}
+
+#[test]
+fn whatever_the_command_bad_settings_stop_it_with_their_name() {
+    for arguments in [&["config", "check"][..], &["serve"], &[], &["app", "list"], &["migrate"]] {
+        let mut place = Place::new(&PRODUCTION);
+        place.variables.retain(|(name, _)| *name != "USERDOCKS_SECRET_KEY");
+        assert_eq!(
+            place.failure(arguments),
+            "in production USERDOCKS_SECRET_KEY must be 64 random hex digits, as `openssl rand -hex 32` prints"
+        );
+        let place = Place::new(&[("USERDOCKS_SERVER_LISTEN", "127.0.0.1:0")]);
+        assert_eq!(
+            place.failure(arguments),
+            "USERDOCKS_SERVER_LISTEN is not a setting; see `userdocks config check`"
+        );
+        assert!(!place.data().exists());
+    }
+}
+
+/// A file that cannot be read is not repeated: the line at fault may well be the one with the password.
+#[test]
+fn a_bad_file_is_named_and_not_repeated() {
+    let mut place = Place::new(&[]);
+    let file = place.file("userdocks.toml");
+    place.set("USERDOCKS_CONFIG", file.to_str().unwrap());
+    assert_eq!(
+        place.failure(&["config", "check"]),
+        format!("the settings cannot be used: configuration file \"{}\" not found", file.display())
+    );
+    for (content, names) in [
+        ("secret_key = pa55word\n", "line 1, column 14"),
+        ("[mail]\nsmtp_url = \"smtps://ada:pa55word@mail.example\n", "line 2"),
+        ("[mail]\nsmtp_url = ['pa55word']\n", "mail.smtp_url"),
+        ("[database]\nurl = 'postgres://ada:pa55word@db.example:port/x'\n", "database.url"),
+        ("[database]\npassword = 'pa55word'\n", "`password`"),
+        ("\u{0}pa55word", "line 1"),
+    ] {
+        std::fs::write(&file, content).unwrap();
+        let sentence = place.failure(&["config", "check"]);
+        assert!(sentence.contains(names) && !sentence.contains("pa55word"), "{sentence}");
+    }
+    std::fs::write(&file, b"\xff\xfe").unwrap();
+    assert!(place.failure(&["config", "check"]).contains("userdocks.toml"));
+}
