@@ -1,6 +1,7 @@
 //! The command line. `--json` on any command prints one JSON document on stdout; an error is one sentence
 //! on stderr and exit status 1; bad usage is 2.
 
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -107,9 +108,19 @@ fn run(arguments: Arguments) -> Result<()> {
     })?;
     if let Some(output) = output {
         let text = if arguments.json { output.json.to_string() } else { output.text };
-        println!("{}", text.trim_end());
+        print(text.trim_end())?;
     }
     Ok(())
+}
+
+/// Prints a line. A reader that has gone away, such as `head`, has read enough.
+fn print(line: &str) -> Result<()> {
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(format!("the result cannot be written: {error}").into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What commands on the database share.

@@ -1,6 +1,6 @@
 //! `userdocks serve`
 
-use super::{Result, demo};
+use super::{Result, demo, print};
 use crate::config::{self, Config};
 use crate::domain::seal::SecretKey;
 use crate::server::{Database, Server, told_to_stop};
@@ -15,7 +15,7 @@ pub(super) async fn run(config: Config) -> Result<()> {
     let served = async {
         let demo = if trial { Some(demo::prepare(&config, &database, &seal).await?) } else { None };
         let server = Server::start(config, &database, seal).await?;
-        println!("listening on http://{}", server.address);
+        print(&format!("listening on http://{}", server.address))?;
         if let Some(demo) = demo {
             eprintln!("{}", demo.instructions(&server.state.public_url, server.state.mailbox.is_some()));
         }
