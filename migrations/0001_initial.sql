@@ -151,4 +151,4 @@ CREATE TABLE outbox (
     CONSTRAINT outbox_secret_check CHECK ((state = 'queued') = (secret IS NOT NULL))
 );
 CREATE INDEX outbox_due ON outbox (due_at) WHERE state = 'queued';
-CREATE INDEX outbox_queued_invite ON outbox (app_id, invite_id) WHERE state = 'queued';
+CREATE INDEX outbox_invite ON outbox (app_id, invite_id);

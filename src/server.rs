@@ -25,6 +25,7 @@ use crate::http::{self, AppState, State};
 use crate::mail::mailbox::Mailbox;
 use crate::mail::transport::{Transport, UrlError};
 use crate::mail::worker::{self, Worker};
+use crate::telemetry;
 
 /// How long requests and mails at hand may take once the server stops.
 const DRAIN: Duration = Duration::from_secs(25);
@@ -115,6 +116,8 @@ impl Server {
             let shown = address.ip().is_loopback() && !config.production();
             (Transport::Folder(folder.clone()), shown.then_some(Mailbox(folder)))
         };
+        // From here on metrics are counted.
+        let _ = telemetry::metrics();
         let wake = Arc::new(Notify::new());
         let (stop, stopped) = watch::channel(false);
         let worker = Worker {
@@ -128,6 +131,7 @@ impl Server {
         let listener = tokio::spawn(worker::listen(database.direct.clone(), Arc::clone(&wake)));
         let state = Arc::new(State {
             credentials: Credentials::new(&config),
+            origins: http::cors::Origins::default(),
             db: database.pool.clone(),
             seal,
             wake,
@@ -136,6 +140,15 @@ impl Server {
             stopping: AtomicBool::new(false),
             config,
         });
+        if let Some(listen) = state.config.server.metrics_listen {
+            // A server that can serve its users does not fail for want of metrics.
+            match TcpListener::bind(listen).await {
+                Ok(socket) => {
+                    drop(tokio::spawn(http::metrics::serve(socket, Arc::clone(&state), stopped.clone())));
+                }
+                Err(error) => tracing::warn!(%listen, %error, "metrics are not served"),
+            }
+        }
         let http = tokio::spawn(accept(socket, Arc::clone(&state), stopped));
         Ok(Self { address, state, stop, http, worker, listener })
     }
@@ -176,6 +189,7 @@ async fn accept(socket: TcpListener, state: AppState, mut stopped: watch::Receiv
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(state.config.server.head_timeout)
+        .max_header_size(MAX_HEAD)
         .max_buf_size(MAX_HEAD);
     let slots = Arc::new(Semaphore::new(state.config.server.max_connections));
     let graceful = GracefulShutdown::new();
@@ -187,7 +201,10 @@ async fn accept(socket: TcpListener, state: AppState, mut stopped: watch::Receiv
         };
         tokio::select! {
             _ = stopped.changed() => {}
-            _ = tidy.tick() => state.credentials.forget_idle(),
+            _ = tidy.tick() => {
+                state.credentials.forget_idle();
+                telemetry::metrics().run_upkeep();
+            }
             (slot, accepted) = next => match accepted {
                 Ok((stream, _)) => {
                     // Only a delay is lost where the system refuses.

@@ -21,6 +21,9 @@ use userdocks::db::embedded::{Durability, Embedded, running};
 
 const FOLDER: &str = "USERDOCKS_TEST_EMBEDDED_FOLDER";
 
+/// Set for a child whose commits have to survive.
+const DURABLE: (&str, &str) = ("USERDOCKS_TEST_EMBEDDED_DURABLE", "yes");
+
 /// `rwxr-xr-x`: the server's user can reach what is in the folder.
 const OPEN: u32 = 0o755;
 
@@ -78,7 +81,11 @@ async fn child() {
     let Some(folder) = std::env::var_os(FOLDER) else {
         return;
     };
-    match Embedded::start(Path::new(&folder), Durability::Durable).await {
+    let durability = match std::env::var_os(DURABLE.0) {
+        Some(_) => Durability::Durable,
+        None => Durability::Fast,
+    };
+    match Embedded::start(Path::new(&folder), durability).await {
         Ok(server) => {
             execute(&server.options(), "create table if not exists t (id int)").await;
             execute(&server.options(), "insert into t values (1)").await;
@@ -140,9 +147,11 @@ async fn data_survive_stop_and_start_in_a_folder_of_any_name() {
 async fn a_killed_process_takes_its_server_along_and_loses_nothing() {
     let folder = temporary(OPEN);
     let folder = folder.path();
+    // Without waiting for the disk.
+    fast(folder).await.stop().await;
     // Started again at once, while the old server may still be ending.
     for rows in ["1", "2", "3"] {
-        let (child, told) = start_child(folder, |command| command);
+        let (child, told) = start_child(folder, |command| command.env(DURABLE.0, DURABLE.1));
         assert_eq!(told, "ready");
         assert_eq!(text(&running(folder).unwrap(), "select count(*)::text from t").await, rows);
         kill_hard(child);
@@ -171,6 +180,7 @@ async fn a_folder_in_use_is_refused_with_the_pid_of_its_user() {
 #[tokio::test]
 async fn a_server_that_dies_is_started_again() {
     let folder = temporary(OPEN);
+    fast(folder.path()).await.stop().await;
     let server = Embedded::start(folder.path(), Durability::Durable).await.unwrap();
     execute(&server.options(), "create table t as select 'kept' as word").await;
     kill(postmaster(folder.path()), Signal::SIGKILL).unwrap();
@@ -189,20 +199,51 @@ async fn a_server_that_dies_is_started_again() {
 }
 
 #[tokio::test]
+async fn a_session_that_outlives_its_server_only_delays_the_next_start() {
+    let folder = temporary(OPEN);
+    let (child, told) = start_child(folder.path(), |command| command);
+    assert_eq!(told, "ready");
+    let options = running(folder.path()).unwrap();
+    let mut busy = PgConnection::connect_with(&options).await.unwrap();
+    let session = tokio::spawn(async move {
+        let second = "do $$ declare until timestamptz = clock_timestamp() + interval '1 s';
+            begin while clock_timestamp() < until loop end loop; end $$";
+        sqlx::query(second).execute(&mut busy).await
+    });
+    eventually("the session is busy", async || {
+        let sql = "select count(*)::text from pg_stat_activity where state = 'active' and query like 'do %'";
+        text(&options, sql).await == "1"
+    })
+    .await;
+    // Not the child first: its server would hear of it and end the session.
+    let pid = Pid::from_raw(child.id().cast_signed());
+    kill(pid, Signal::SIGSTOP).unwrap();
+    kill(postmaster(folder.path()), Signal::SIGKILL).unwrap();
+    kill_hard(child);
+    let server = fast(folder.path()).await;
+    assert_eq!(text(&server.options(), "select 'in'").await, "in");
+    server.stop().await;
+    // Whether it was still answered does not matter.
+    let _ = session.await.unwrap();
+}
+
+#[tokio::test]
 async fn leftovers_of_crashes_do_not_matter() {
     let folder = temporary(OPEN);
     let folder = folder.path();
     fs::create_dir_all(folder.join("data.new/base")).unwrap();
     fs::write(folder.join("data.new/PG_VERSION"), "12").unwrap();
+    fs::write(folder.join("server.log"), vec![b'x'; 9 << 20]).unwrap();
     let server = fast(folder).await;
     assert!(!folder.join("data.new").exists());
+    assert!(folder.join("server.log").metadata().unwrap().len() < 1 << 20);
     server.stop().await;
 
     // The number of the dead server went to another process of the same user.
     let data = folder.join("data");
     let owner = data.metadata().unwrap();
-    let mut other = Command::new("sleep");
-    other.arg("1000").current_dir(&data);
+    let mut other = Command::new("cat");
+    other.current_dir(&data).stdin(Stdio::piped());
     if geteuid().is_root() {
         other.gid(owner.gid()).uid(owner.uid());
     }
@@ -334,7 +375,8 @@ mod as_root {
         let (uid, gid) = (nobody.uid.as_raw(), nobody.gid.as_raw());
         let folder = temporary(OPEN);
         lchown(folder.path(), Some(uid), Some(gid)).unwrap();
-        let as_nobody = || start_child(folder.path(), |command| command.gid(gid).uid(uid));
+        let as_nobody =
+            || start_child(folder.path(), |command| command.env(DURABLE.0, DURABLE.1).gid(gid).uid(uid));
 
         let (child, told) = as_nobody();
         assert_eq!(told, "ready");

@@ -172,6 +172,9 @@ fn change(app: &mut App, name: Option<&str>, settings: Settings, config: &Config
     })?;
     set(&mut app.issuer, settings.issuer, |text| Ok(text.to_owned()))?;
     set(&mut app.jwks_url, settings.jwks_url, |text| web_url("--jwks-url", text, config))?;
+    if app.issuer.as_ref() == Some(&config.issuer()) {
+        return Err("--issuer must not be this server's own".into());
+    }
     if app.issuer.is_some() != app.jwks_url.is_some() {
         return Err("--issuer and --jwks-url go together".into());
     }

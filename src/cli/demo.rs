@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 use uuid::Uuid;
 
-use super::{Result, app, token};
+use super::{Result, app};
 use crate::config::{self, Config};
 use crate::db::{apps, users};
 use crate::domain::api_key::{ApiKey, KeyType};
@@ -15,6 +15,7 @@ use crate::domain::email::Email;
 use crate::domain::id::{self, AppId, UserId};
 use crate::domain::language::Language;
 use crate::domain::seal::SecretKey;
+use crate::http::tokens::issue;
 use crate::server::Database;
 
 /// Works long enough for a trial that runs for days.
@@ -69,7 +70,8 @@ pub(super) async fn prepare(config: &Config, database: &Database, seal: &SecretK
         users::create_demo(&mut transaction, app_id, user_id, &email, &language, "Demo User").await?;
         transaction.commit().await?;
     }
-    let access_token = token::issue(config, &database.pool, seal, app_id, user_id, TOKEN_VALID).await?;
+    let access_token =
+        issue(&database.pool, seal, &config.issuer(), app_id, user_id, TOKEN_VALID).await?.access_token;
     Ok(Demo { credentials, access_token })
 }
 

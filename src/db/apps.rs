@@ -1,7 +1,7 @@
 //! Apps and their key pairs.
 
 use serde::Serialize;
-use sqlx::{PgConnection, PgPool, query, query_as};
+use sqlx::{PgConnection, PgPool, query, query_as, query_scalar};
 use uuid::Uuid;
 
 use super::Error;
@@ -102,6 +102,15 @@ pub async fn public_keys(db: &PgPool, app: AppId) -> Result<Vec<(Uuid, Vec<u8>)>
             .fetch_all(db)
             .await?;
     Ok(rows.into_iter().map(|row| (row.key_id, row.public_key)).collect())
+}
+
+/// Whether any app lists this origin.
+pub async fn has_origin(db: &PgPool, origin: &str) -> Result<bool, Error> {
+    let known =
+        query_scalar!(r#"SELECT EXISTS (SELECT FROM apps WHERE origins @> ARRAY[$1]) AS "known!""#, origin)
+            .fetch_one(db)
+            .await?;
+    Ok(known)
 }
 
 /// The newest private key of an app: id and PKCS #8, sealed for that id.

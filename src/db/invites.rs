@@ -101,23 +101,25 @@ pub async fn accept(db: &PgPool, code: &InviteCode) -> Result<Accepted, Error> {
 
 async fn try_accept(db: &PgPool, code: &InviteCode) -> Result<Accepted, Error> {
     let (user, tenant) = (id::new(), id::new());
+    // The invited user is locked first, so that a code is not spent on one who changes meanwhile.
     let row = query!(
         r#"
-        WITH spent AS (
+        WITH invited AS (
+            SELECT FROM users u JOIN invites i ON i.app_id = u.app_id AND i.user_id = u.user_id
+            WHERE i.app_id = $1 AND i.code_hash = $2 AND i.kind = 'invite'
+                AND NOT u.freezed AND NOT u.deleted AND lower(u.email) = lower(i.email)
+            FOR NO KEY UPDATE OF u
+        ), spent AS (
             UPDATE invites i SET accepted_at = now(), user_id = CASE
                 WHEN i.kind = 'invite' THEN i.user_id
                 WHEN NOT EXISTS (SELECT FROM users h WHERE h.app_id = $1 AND lower(h.email) = lower(i.email))
                 THEN $3 END
             WHERE i.app_id = $1 AND i.code_hash = $2 AND i.accepted_at IS NULL AND i.expires_at > now()
-                AND (i.kind = 'referral' OR EXISTS (
-                    SELECT FROM users u WHERE u.app_id = i.app_id AND u.user_id = i.user_id
-                        AND NOT u.freezed AND NOT u.deleted AND lower(u.email) = lower(i.email)))
-            RETURNING i.invite_id, i.kind, i.user_id, i.inviter_id, i.email, i.language
+                AND (i.kind = 'referral' OR EXISTS (SELECT FROM invited))
+            RETURNING i.kind, i.user_id, i.inviter_id, i.email, i.language
         ), verified AS (
             UPDATE users u SET accepted_at = COALESCE(u.accepted_at, now()), email_verified = true
             FROM spent WHERE spent.kind = 'invite' AND u.app_id = $1 AND u.user_id = spent.user_id
-                AND NOT u.freezed AND NOT u.deleted AND lower(u.email) = lower(spent.email)
-            RETURNING u.user_id
         ), referred AS (
             INSERT INTO users (app_id, user_id, tenant_id, email, email_verified, language, referral_code,
                 referrer_id, accepted_at)
@@ -128,8 +130,7 @@ async fn try_accept(db: &PgPool, code: &InviteCode) -> Result<Accepted, Error> {
         ), tenant AS (
             INSERT INTO tenants (app_id, tenant_id) SELECT $1, tenant_id FROM referred
         )
-        SELECT kind, EXISTS (SELECT FROM verified) AS "verified!", EXISTS (SELECT FROM referred) AS "referred!"
-        FROM spent
+        SELECT kind = 'referral' AND NOT EXISTS (SELECT FROM referred) AS "member!" FROM spent
         "#,
         code.app.0,
         &code.hash(),
@@ -139,13 +140,9 @@ async fn try_accept(db: &PgPool, code: &InviteCode) -> Result<Accepted, Error> {
     )
     .fetch_optional(db)
     .await?;
-    let Some(row) = row else { return Ok(Accepted::No) };
-    if row.verified {
-        return Ok(Accepted::Now);
-    }
-    Ok(match row.kind.as_str() {
-        "referral" if row.referred => Accepted::Now,
-        "referral" => Accepted::AccountExists,
-        _ => Accepted::No,
+    Ok(match row {
+        None => Accepted::No,
+        Some(row) if row.member => Accepted::AccountExists,
+        Some(_) => Accepted::Now,
     })
 }

@@ -12,6 +12,7 @@ pub mod api_keys;
 pub mod apps;
 #[cfg(unix)]
 pub mod embedded;
+pub mod idempotency;
 pub mod invites;
 pub mod outbox;
 pub mod referrals;
@@ -37,16 +38,18 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether it is the database's state rather than a fault of ours: away, full, shutting down,
-    /// read-only, or overloaded. The same call may work later.
+    /// Whether it is the database's state rather than a fault of ours: away, closed to us, full, shutting
+    /// down, read-only, or overloaded. The same call may work later.
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::Contended => true,
             Self::Sql(sqlx::Error::Database(error)) => error.code().is_some_and(|code| {
                 // PostgreSQL, appendix A: connection exception, insufficient resources, operator
-                // intervention, system error, transaction rollback; read-only; cannot connect now.
-                ["08", "53", "57", "58", "40"].iter().any(|class| code.starts_with(class)) || code == "25006"
+                // intervention, system error, transaction rollback; read-only. And what a connection
+                // is refused with: login refused, no such database, none let in now.
+                ["08", "53", "57", "58", "40", "28", "3D", "55"].iter().any(|class| code.starts_with(class))
+                    || code == "25006"
             }),
             Self::Sql(error) => matches!(
                 error,

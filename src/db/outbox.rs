@@ -238,8 +238,9 @@ pub async fn list(
     .await?)
 }
 
-/// Makes a mail due now, unless a worker has it, which is as good. A failed one has lost its code: the invite gets a new one, which works for
-/// `mail.expires_after`. False: it was sent, or its invite was accepted, or there is no such mail.
+/// Makes a mail due now, unless a worker has it, which is as good. A failed one has lost its code: the invite
+/// gets a new one, which works for `expires_after`. False: it was sent, or its invite was accepted or goes to
+/// another address now, or there is no such mail.
 pub async fn retry(
     db: &PgPool,
     row: &MailRow,
@@ -259,7 +260,7 @@ pub async fn retry(
                 expires_at = now() + make_interval(secs => $4)
             FROM outbox o
             WHERE o.app_id = $1 AND o.mail_id = $2 AND o.state = 'failed' AND i.app_id = o.app_id
-                AND i.invite_id = o.invite_id AND i.accepted_at IS NULL
+                AND i.invite_id = o.invite_id AND i.accepted_at IS NULL AND lower(i.email) = lower(o.recipient)
             RETURNING i.invite_id
         ), revived AS (
             UPDATE outbox o SET state = 'queued', secret = $5, due_at = now(), created_at = now(),
@@ -281,6 +282,21 @@ pub async fn retry(
         wake(db).await?;
     }
     Ok(done.done)
+}
+
+/// How many mails wait (more than 100,000 are not counted further), and for how many seconds the oldest has
+/// been due.
+pub async fn backlog(db: &PgPool) -> Result<(i64, f64), Error> {
+    let row = query!(
+        r#"
+        SELECT count(*) AS "queued!",
+            COALESCE(extract(epoch FROM now() - min(due_at)), 0)::float8 AS "oldest!"
+        FROM (SELECT due_at FROM outbox WHERE state = 'queued' ORDER BY due_at LIMIT 100000) o
+        "#
+    )
+    .fetch_one(db)
+    .await?;
+    Ok((row.queued, row.oldest.max(0.0)))
 }
 
 /// The channel on which workers hear that there is something to send.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::{PgPool, query};
+use sqlx::{PgConnection, PgPool, query};
 
 use super::{Error, is_violation, outbox::NewMail};
 use crate::domain::id::{AppId, UserId};
@@ -32,10 +32,11 @@ pub struct Bounds {
     pub per_recipient: i32,
 }
 
-/// Refers the address of `body`. An address that has an account costs the referrer's quota like any other, so that the
-/// quota does not tell either. `caller` as in [`super::users::update`].
+/// Refers the address of `body`. What it costs the referrer depends on their own calls alone, not on whether a
+/// mail goes out, so that the quota does not tell who has an account either. Where none goes out, the code of
+/// an earlier mail stays good. `caller` as in [`super::users::update`].
 pub async fn refer(
-    db: &PgPool,
+    db: &mut PgConnection,
     app: AppId,
     caller: Option<UserId>,
     referrer: UserId,
@@ -44,7 +45,8 @@ pub async fn refer(
     mail: &NewMail,
 ) -> Result<Referred, Error> {
     // Rows are locked in one order (invite, referrer's quota, recipient's), since each part reads the one
-    // before: no two calls wait for each other.
+    // before: no two calls wait for each other. Of calls at once for one invite the first counts, and the
+    // others, which know its old time, do nothing.
     let result = query!(
         r#"
         WITH referrer AS (
@@ -54,18 +56,34 @@ pub async fn refer(
                     SELECT FROM users c
                     WHERE c.app_id = $1 AND c.user_id = $3 AND NOT c.freezed AND NOT c.deleted
                         AND c.tenant_id = r.tenant_id))
+        ), known AS (
+            SELECT invite_id, mailed_at FROM invites
+            WHERE app_id = $1 AND inviter_id = $2 AND lower(email) = lower($4)
+                AND kind = 'referral' AND accepted_at IS NULL
+        ), sendable AS (
+            SELECT NOT EXISTS (SELECT FROM users WHERE app_id = $1 AND lower(email) = lower($4))
+                AND NOT EXISTS (
+                    SELECT FROM outbox o JOIN known USING (invite_id)
+                    WHERE o.app_id = $1 AND (o.state = 'queued'
+                        OR o.state = 'sent' AND o.finished_at > now() - make_interval(secs => $9)))
+                AND $11 > COALESCE((
+                    SELECT used FROM referral_quotas
+                    WHERE app_id = $1 AND scope = 'recipient' AND subject = lower($4)
+                        AND day = (now() AT TIME ZONE 'UTC')::date), 0) AS yes
         ), invite AS (
             INSERT INTO invites
                 (app_id, invite_id, kind, inviter_id, email, language, code_hash, expires_at)
             SELECT $1, $5, 'referral', user_id, $4, $6, $7, now() + make_interval(secs => $8)
             FROM referrer WHERE NOT own
             ON CONFLICT (app_id, inviter_id, lower(email)) WHERE kind = 'referral' AND accepted_at IS NULL
-            DO UPDATE SET email = EXCLUDED.email, language = EXCLUDED.language,
-                code_hash = EXCLUDED.code_hash, mailed_at = now(), expires_at = EXCLUDED.expires_at
+            DO UPDATE SET mailed_at = now(), (email, language, code_hash, expires_at) = (
+                SELECT CASE WHEN yes THEN EXCLUDED.email ELSE invites.email END,
+                    CASE WHEN yes THEN EXCLUDED.language ELSE invites.language END,
+                    CASE WHEN yes THEN EXCLUDED.code_hash ELSE invites.code_hash END,
+                    CASE WHEN yes THEN EXCLUDED.expires_at ELSE invites.expires_at END
+                FROM sendable)
             WHERE invites.mailed_at <= now() - make_interval(secs => $9)
-                AND NOT EXISTS (
-                    SELECT FROM outbox o WHERE o.app_id = invites.app_id
-                        AND o.invite_id = invites.invite_id AND o.state = 'queued')
+                AND invites.mailed_at = (SELECT mailed_at FROM known)
             RETURNING invite_id
         ), referrer_quota AS (
             INSERT INTO referral_quotas (app_id, scope, subject, day, used, allowed)
@@ -75,9 +93,8 @@ pub async fn refer(
             RETURNING app_id
         ), recipient_quota AS (
             INSERT INTO referral_quotas (app_id, scope, subject, day, used, allowed)
-            SELECT $1, 'recipient', lower($4), (now() AT TIME ZONE 'UTC')::date, 1, $11 FROM referrer_quota
-            WHERE $11 > 0
-                AND NOT EXISTS (SELECT FROM users WHERE app_id = $1 AND lower(email) = lower($4))
+            SELECT $1, 'recipient', lower($4), (now() AT TIME ZONE 'UTC')::date, 1, $11
+            FROM referrer_quota, sendable WHERE yes
             ON CONFLICT (app_id, scope, subject, day)
             DO UPDATE SET used = referral_quotas.used + 1, allowed = EXCLUDED.allowed
             WHERE referral_quotas.used < EXCLUDED.allowed
@@ -115,9 +132,7 @@ pub async fn refer(
 }
 
 /// Deletes the counts of days that are over.
-pub async fn forget_quotas(db: &PgPool) -> Result<u64, Error> {
-    let done = query!("DELETE FROM referral_quotas WHERE day < (now() AT TIME ZONE 'UTC')::date")
-        .execute(db)
-        .await?;
-    Ok(done.rows_affected())
+pub async fn forget_quotas(db: &PgPool) -> Result<(), Error> {
+    query!("DELETE FROM referral_quotas WHERE day < (now() AT TIME ZONE 'UTC')::date").execute(db).await?;
+    Ok(())
 }

@@ -1,7 +1,8 @@
 //! Users. Each call of the API is one statement where nothing is in its way: it checks who may reach
 //! whom, changes, and writes the mail, together or not at all.
 
-use sqlx::{PgPool, query, query_as, query_scalar};
+use sqlx::{PgConnection, PgExecutor, PgPool, query, query_as, query_scalar};
+use uuid::Uuid;
 
 use super::{Error, is_violation, outbox::NewMail};
 use crate::domain::email::Email;
@@ -27,7 +28,7 @@ pub enum Invited {
 /// Invites the address of `body`: as user `path` with a tenant of their own if nobody has that id, else as a new user
 /// in the tenant of `path`, who is then the inviter.
 pub async fn invite(
-    db: &PgPool,
+    db: &mut PgConnection,
     app: AppId,
     path: UserId,
     body: &InviteBody,
@@ -80,8 +81,15 @@ pub async fn invite(
             mail.secret,
             mail.message_id,
         )
-        .fetch_one(db)
-        .await?;
+        .fetch_one(&mut *db)
+        .await;
+        // The tenant was erased with its last user, the inviter, at this moment.
+        let row = match row {
+            Err(error) if is_violation(&error, "users_app_id_tenant_id_fkey") => {
+                return Err(Error::Contended);
+            }
+            row => row?,
+        };
         match row {
             row if row.closed == Some(true) => return Ok(Invited::OutOfReach),
             row if row.holder == Some(path.0) => return Ok(Invited::Exists),
@@ -107,28 +115,34 @@ pub enum Resent {
     Accepted,
 }
 
-/// Mails the invite of `user` again, in their stored language, unless one was mailed to the same address
-/// less than `resend_after` ago or still waits. The code of an earlier mail ends.
+/// Mails the invite of `user` again, in their stored language, unless a mail to the same address went out less
+/// than `resend_after` ago or still waits. The code of an earlier mail ends.
 pub async fn resend_invite(
-    db: &PgPool,
+    db: &mut PgConnection,
     app: AppId,
     user: UserId,
     resend_after: std::time::Duration,
     mail: &NewMail,
 ) -> Result<Resent, Error> {
+    // Of calls at once the first renews the code, and the others, which know the old one, do nothing.
     let row = query!(
         r#"
         WITH person AS (
-            SELECT user_id, email, language, accepted_at FROM users WHERE app_id = $1 AND user_id = $2
+            SELECT u.email, u.language, u.accepted_at, i.invite_id, i.code_hash
+            FROM users u
+            LEFT JOIN invites i ON i.app_id = u.app_id AND i.user_id = u.user_id AND i.kind = 'invite'
+            WHERE u.app_id = $1 AND u.user_id = $2
         ), renewed AS (
             UPDATE invites i SET code_hash = $3, email = p.email, language = p.language, mailed_at = now(),
                 expires_at = now() + make_interval(secs => $4)
             FROM person p
-            WHERE i.app_id = $1 AND i.user_id = p.user_id AND i.kind = 'invite' AND p.accepted_at IS NULL
-                AND (lower(i.email) <> lower(p.email) OR i.mailed_at <= now() - make_interval(secs => $5))
+            WHERE i.app_id = $1 AND i.invite_id = p.invite_id AND i.code_hash = p.code_hash
+                AND i.accepted_at IS NULL AND p.accepted_at IS NULL
                 AND NOT EXISTS (
-                    SELECT FROM outbox o WHERE o.app_id = i.app_id AND o.invite_id = i.invite_id
-                        AND o.state = 'queued' AND lower(o.recipient) = lower(p.email))
+                    SELECT FROM outbox o
+                    WHERE o.app_id = $1 AND o.invite_id = i.invite_id AND lower(o.recipient) = lower(p.email)
+                        AND (o.state = 'queued'
+                            OR o.state = 'sent' AND o.finished_at > now() - make_interval(secs => $5)))
             RETURNING i.invite_id, i.email, i.language
         ), mail AS (
             INSERT INTO outbox (app_id, mail_id, invite_id, kind, recipient, language, secret, message_id)
@@ -154,8 +168,35 @@ pub async fn resend_invite(
     })
 }
 
-/// The user, unless nobody of the app has this id.
-pub async fn find(db: &PgPool, app: AppId, user: UserId) -> Result<Option<User>, Error> {
+/// Which users of an app are asked for.
+#[derive(Clone, Debug)]
+pub enum Which {
+    /// The one with this id.
+    Id(UserId),
+    /// The one with this address.
+    Email(Email),
+    /// By id, those after `after`, at most `limit`.
+    Page {
+        /// The last id of the page before.
+        after: Uuid,
+        /// How many.
+        limit: i64,
+    },
+}
+
+/// The users, by id, each with [`User::version`]. Not those who are deleted, nor those that `caller` (the
+/// user of an access token) may not see: they see the users of their own tenant while neither is frozen.
+pub async fn select(
+    db: impl PgExecutor<'_>,
+    app: AppId,
+    caller: Option<UserId>,
+    which: &Which,
+) -> Result<Vec<User>, Error> {
+    let (id, email, after, limit) = match which {
+        Which::Id(id) => (Some(id.0), None, Uuid::nil(), 0),
+        Which::Email(email) => (None, Some(email.as_str()), Uuid::nil(), 0),
+        Which::Page { after, limit } => (None, None, *after, *limit),
+    };
     Ok(query_as!(
         User,
         r#"
@@ -166,14 +207,161 @@ pub async fn find(db: &PgPool, app: AppId, user: UserId) -> Result<Option<User>,
                 AS last_asked_newsletter_sign_up,
             mailchimp_member_id, name, given_name, family_name, middle_name, nickname, preferred_username,
             profile, picture, website, email, email_verified, gender, other_gender, birthdate, zoneinfo,
-            locale, phone_number, phone_number_verified, freezed, deleted, tenant_id
-        FROM users WHERE app_id = $1 AND user_id = $2
+            locale, phone_number, phone_number_verified, freezed, deleted, tenant_id AS "tenant_id!",
+            xmin::text AS version
+        FROM users u
+        WHERE app_id = $1 AND NOT deleted
+            AND user_id = ANY(
+                array_remove(ARRAY[$2::uuid], NULL)
+                || ARRAY(SELECT user_id FROM users WHERE app_id = $1 AND lower(email) = lower($3))
+                || ARRAY(SELECT user_id FROM users WHERE app_id = $1 AND NOT deleted AND user_id > $4
+                    ORDER BY user_id LIMIT $5))
+            AND ($6::uuid IS NULL OR NOT freezed AND EXISTS (
+                SELECT FROM users c WHERE c.app_id = $1 AND c.user_id = $6 AND NOT c.freezed AND NOT c.deleted
+                    AND c.tenant_id = u.tenant_id))
+        ORDER BY user_id
         "#,
         app.0,
-        user.0
+        id,
+        email,
+        after,
+        limit,
+        caller.map(|caller| caller.0),
+    )
+    .fetch_all(db)
+    .await?)
+}
+
+/// Whom an outside issuer's `sub` stands for: the user with that id, else the one it was recorded for.
+pub async fn by_subject(db: &PgPool, app: AppId, subject: &str) -> Result<Option<UserId>, Error> {
+    let user = query_scalar!(
+        "SELECT user_id FROM users WHERE app_id = $1 AND (user_id = $2 OR external_subject = $3)
+        ORDER BY user_id = $2 DESC NULLS LAST LIMIT 1",
+        app.0,
+        id::parse(subject),
+        subject,
     )
     .fetch_optional(db)
-    .await?)
+    .await?;
+    Ok(user.map(UserId))
+}
+
+/// What became of the recording of an outside issuer's `sub`.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// Stored.
+    Yes,
+    /// It is another user's.
+    Taken,
+    /// Nobody of the app has this id, or they are deleted.
+    OutOfReach,
+}
+
+/// Records which `sub` of the app's outside issuer is this user; `None` forgets it.
+pub async fn set_external_subject(
+    db: &PgPool,
+    app: AppId,
+    user: UserId,
+    subject: Option<&str>,
+) -> Result<Recorded, Error> {
+    let done = query!(
+        "UPDATE users SET external_subject = $3 WHERE app_id = $1 AND user_id = $2 AND NOT deleted",
+        app.0,
+        user.0,
+        subject,
+    )
+    .execute(db)
+    .await;
+    match done {
+        Ok(done) if done.rows_affected() == 1 => Ok(Recorded::Yes),
+        Ok(_) => Ok(Recorded::OutOfReach),
+        Err(error) if is_violation(&error, "users_external_subject_key") => Ok(Recorded::Taken),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Freezes or unfreezes a user. False: nobody of the app has this id, or they are deleted.
+pub async fn set_frozen(db: &PgPool, app: AppId, user: UserId, frozen: bool) -> Result<bool, Error> {
+    let done = query!(
+        "UPDATE users SET freezed = $3 WHERE app_id = $1 AND user_id = $2 AND NOT deleted",
+        app.0,
+        user.0,
+        frozen,
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Erases a user: every column that says something of the person, the invites to them and their own open
+/// referrals with the mails of both, and their tenant if nobody else is in it. The row stays, since others
+/// can have been referred by them. A `caller` (the user of an access token) erases nobody but themselves,
+/// while not frozen. False: out of reach.
+pub async fn erase(db: &PgPool, app: AppId, caller: Option<UserId>, user: UserId) -> Result<bool, Error> {
+    if caller.is_some_and(|caller| caller != user) {
+        return Ok(false);
+    }
+    let mut transaction = db.begin().await?;
+    let row = query!(
+        r#"
+        SELECT tenant_id AS "tenant_id!" FROM users
+        WHERE app_id = $1 AND user_id = $2 AND NOT deleted AND NOT ($3 AND freezed) FOR UPDATE
+        "#,
+        app.0,
+        user.0,
+        caller.is_some(),
+    )
+    .fetch_optional(&mut *transaction)
+    .await?;
+    let Some(row) = row else { return Ok(false) };
+    query!(
+        r#"
+        WITH gone AS (
+            SELECT invite_id FROM invites
+            WHERE app_id = $1 AND (user_id = $2 OR inviter_id = $2 AND kind = 'referral' AND accepted_at IS NULL)
+        ), mails AS (
+            DELETE FROM outbox WHERE app_id = $1 AND invite_id IN (SELECT invite_id FROM gone)
+        ), answers AS (
+            DELETE FROM idempotency_keys WHERE app_id = $1 AND (user_id = $2 OR caller = $2)
+        )
+        DELETE FROM invites WHERE app_id = $1 AND invite_id IN (SELECT invite_id FROM gone)
+        "#,
+        app.0,
+        user.0,
+    )
+    .execute(&mut *transaction)
+    .await?;
+    query!(
+        r#"
+        UPDATE users SET deleted = true, freezed = false, tenant_id = NULL, email = NULL, email_verified = false,
+            language = 'und', salutation = NULL, salutation_other = NULL, accepted_newsletter = false,
+            accepted_newsletter_date = NULL, last_asked_newsletter_sign_up = NULL, mailchimp_member_id = NULL,
+            name = NULL, given_name = NULL, family_name = NULL, middle_name = NULL, nickname = NULL,
+            preferred_username = NULL, profile = NULL, picture = NULL, website = NULL, gender = NULL,
+            other_gender = NULL, birthdate = NULL, zoneinfo = NULL, locale = NULL, phone_number = NULL,
+            phone_number_verified = false, external_subject = NULL
+        WHERE app_id = $1 AND user_id = $2
+        "#,
+        app.0,
+        user.0,
+    )
+    .execute(&mut *transaction)
+    .await?;
+    // Somebody who joins the tenant at this moment holds its row; then it stays.
+    query!(
+        r#"
+        DELETE FROM tenants WHERE (app_id, tenant_id) IN (
+            SELECT app_id, tenant_id FROM tenants t WHERE app_id = $1 AND tenant_id = $2
+                AND NOT EXISTS (SELECT FROM users u WHERE u.app_id = $1 AND u.tenant_id = $2)
+            FOR UPDATE SKIP LOCKED)
+        "#,
+        app.0,
+        row.tenant_id,
+    )
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(true)
 }
 
 /// The language of a user who is neither frozen nor deleted: the `lng` of a token for them.
@@ -190,15 +378,18 @@ pub async fn language(db: &PgPool, app: AppId, user: UserId) -> Result<Option<St
 /// What became of a change of a profile.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Updated {
-    /// Stored.
-    Yes,
+    /// Stored; the new [`User::version`].
+    Yes(String),
+    /// The user has another version than the caller expects.
+    Stale,
     /// The new address is another user's.
     EmailTaken,
     /// Unknown, frozen or deleted, or not for this caller to change.
     OutOfReach,
 }
 
-/// Changes the profile of `user`. A `caller` is the user of an access token: they reach the users of
+/// Changes the profile of `user`, if it has one of the versions `expected`, where
+/// some are. A `caller` is the user of an access token: they reach the users of
 /// their own tenant while neither is frozen or deleted, and change the address of nobody but themselves.
 pub async fn update(
     db: &PgPool,
@@ -206,7 +397,11 @@ pub async fn update(
     caller: Option<UserId>,
     user: UserId,
     patch: &ProfilePatch,
+    expected: Option<&[String]>,
 ) -> Result<Updated, Error> {
+    if patch.is_empty() {
+        return look(db, app, caller, user, patch, expected).await;
+    }
     let result = query!(
         r#"
         UPDATE users u SET
@@ -245,6 +440,8 @@ pub async fn update(
                 WHERE c.app_id = $1 AND c.user_id = $3 AND NOT c.freezed AND NOT c.deleted
                     AND c.tenant_id = u.tenant_id
                     AND (c.user_id = u.user_id OR $4::text IS NULL OR lower($4) = lower(u.email))))
+            AND ($24::text[] IS NULL OR u.xmin::text = ANY($24))
+        RETURNING xmin::text AS "version!"
         "#,
         app.0,
         user.0,
@@ -269,20 +466,46 @@ pub async fn update(
         patch.zoneinfo.to_sql(),
         patch.locale.to_sql(),
         patch.phone_number.to_sql(),
+        expected,
     )
-    .execute(db)
+    .fetch_optional(db)
     .await;
     match result {
-        Ok(done) if done.rows_affected() == 1 => Ok(Updated::Yes),
-        Ok(_) => Ok(Updated::OutOfReach),
+        Ok(Some(row)) => Ok(Updated::Yes(row.version)),
+        Ok(None) if expected.is_some() => look(db, app, caller, user, patch, expected).await,
+        Ok(None) => Ok(Updated::OutOfReach),
         Err(error) if is_violation(&error, "users_email_key") => Ok(Updated::EmailTaken),
         Err(error) => Err(error.into()),
     }
 }
 
+/// What a change that changes nothing comes to.
+async fn look(
+    db: &PgPool,
+    app: AppId,
+    caller: Option<UserId>,
+    user: UserId,
+    patch: &ProfilePatch,
+    expected: Option<&[String]>,
+) -> Result<Updated, Error> {
+    let found = select(db, app, caller, &Which::Id(user)).await?.pop();
+    let Some(found) = found.filter(|found| !found.freezed) else { return Ok(Updated::OutOfReach) };
+    let own = caller.is_none_or(|caller| caller == user);
+    let same =
+        |email: &Email| found.email.as_deref().is_some_and(|old| old.eq_ignore_ascii_case(email.as_str()));
+    if !own && !patch.email.as_ref().is_none_or(same) {
+        return Ok(Updated::OutOfReach);
+    }
+    let version = found.version.unwrap_or_default();
+    match expected {
+        Some(expected) if !expected.contains(&version) => Ok(Updated::Stale),
+        _ => Ok(Updated::Yes(version)),
+    }
+}
+
 /// Makes the user of the trial's demo app, in a tenant of their own, as one who has accepted.
 pub async fn create_demo(
-    db: &mut sqlx::PgConnection,
+    db: &mut PgConnection,
     app: AppId,
     user: UserId,
     email: &Email,

@@ -4,7 +4,9 @@
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::KeyPair as _;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, jwk};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use uuid::Uuid;
@@ -42,18 +44,72 @@ impl NewKeyPair {
     }
 }
 
-/// A key that verifies.
+/// A key that verifies, and the one algorithm that it does so with.
 #[derive(Clone)]
 pub struct PublicKey {
-    id: Uuid,
+    id: Option<String>,
+    algorithm: Algorithm,
     key: DecodingKey,
 }
 
 impl PublicKey {
-    /// From its `kid` and its SubjectPublicKeyInfo.
+    /// A key of an app, from its `kid` and its SubjectPublicKeyInfo.
     #[must_use]
     pub fn new(id: Uuid, spki: &[u8]) -> Self {
-        Self { id, key: DecodingKey::from_rsa_der(spki) }
+        let key = DecodingKey::from_rsa_der(spki);
+        Self { id: Some(id.to_string()), algorithm: Algorithm::RS256, key }
+    }
+
+    /// A key of an outside issuer: RSA of 2048 bits at least for RS256, P-256 for ES256, Ed25519 for `EdDSA`;
+    /// `None` for any other, and for one that is not for signatures.
+    #[must_use]
+    pub fn from_jwk(jwk: &serde_json::Value) -> Option<Self> {
+        let jwk: jwk::Jwk = serde_json::from_value(jwk.clone()).ok()?;
+        let algorithm = match &jwk.algorithm {
+            jwk::AlgorithmParameters::RSA(rsa) if URL_SAFE_NO_PAD.decode(&rsa.n).ok()?.len() >= 256 => {
+                Algorithm::RS256
+            }
+            jwk::AlgorithmParameters::EllipticCurve(ec) if ec.curve == jwk::EllipticCurve::P256 => {
+                Algorithm::ES256
+            }
+            jwk::AlgorithmParameters::OctetKeyPair(okp) if okp.curve == jwk::EllipticCurve::Ed25519 => {
+                Algorithm::EdDSA
+            }
+            _ => return None,
+        };
+        let for_signatures = matches!(jwk.common.public_key_use, None | Some(jwk::PublicKeyUse::Signature));
+        let declared = jwk.common.key_algorithm.as_ref().map(ToString::to_string);
+        let agrees = declared.is_none_or(|declared| declared == format!("{algorithm:?}"));
+        let key = DecodingKey::from_jwk(&jwk).ok()?;
+        (for_signatures && agrees).then_some(Self { id: jwk.common.key_id, algorithm, key })
+    }
+
+    /// Whether this may be the key that a token names by `kid`; a token that names none may be by any.
+    #[must_use]
+    pub fn is(&self, kid: Option<&str>) -> bool {
+        kid.is_none_or(|kid| self.id.as_deref() == Some(kid))
+    }
+}
+
+/// A public key as a JSON Web Key (RFC 7517; RFC 7518, 6.3.1).
+#[derive(Serialize)]
+pub struct Jwk {
+    kty: &'static str,
+    r#use: &'static str,
+    alg: &'static str,
+    kid: Uuid,
+    n: String,
+    e: String,
+}
+
+impl Jwk {
+    /// From its `kid` and its SubjectPublicKeyInfo; `None` if that is damaged.
+    #[must_use]
+    pub fn new(id: Uuid, spki: &[u8]) -> Option<Self> {
+        let key = aws_lc_rs::rsa::PublicKey::from_der(spki).ok()?;
+        let n = URL_SAFE_NO_PAD.encode(key.modulus().big_endian_without_leading_zero());
+        let e = URL_SAFE_NO_PAD.encode(key.exponent().big_endian_without_leading_zero());
+        Some(Self { kty: "RSA", r#use: "sig", alg: "RS256", kid: id, n, e })
     }
 }
 
@@ -132,20 +188,33 @@ pub enum Invalid {
     NotYet,
 }
 
+/// Apps that a token of many audiences may be for.
+const MAX_AUDIENCES: usize = 4;
+
 /// A token whose claims are read but not believed yet: it says where to look for the key.
 pub struct Unverified<'a> {
     token: &'a str,
-    kid: Option<Uuid>,
-    /// The app that it says to be for.
-    pub app: AppId,
+    /// Which key of the issuer it says to be signed with.
+    pub kid: Option<String>,
+    /// Who it says to be from.
+    pub issuer: String,
+    /// The apps that it says to be for, one at least.
+    pub apps: Vec<AppId>,
 }
 
 impl<'a> Unverified<'a> {
-    /// Reads the header and `aud`.
+    /// Reads the header, `iss` and `aud`.
     pub fn parse(token: &'a str) -> Result<Self, Invalid> {
         #[derive(Deserialize)]
-        struct Audience {
-            aud: String,
+        #[serde(untagged)]
+        enum Audience {
+            One(String),
+            Many(Vec<String>),
+        }
+        #[derive(Deserialize)]
+        struct Claimed {
+            iss: String,
+            aud: Audience,
         }
         if token.len() > MAX_LENGTH {
             return Err(Invalid::Token);
@@ -154,39 +223,49 @@ impl<'a> Unverified<'a> {
         if header.crit.is_some() {
             return Err(Invalid::Token); // RFC 7515, 4.1.11: an extension that is not understood
         }
-        let claims: Audience =
+        let claimed: Claimed =
             jsonwebtoken::dangerous::insecure_decode_claims(token).map_err(|_| Invalid::Token)?;
-        let app = AppId(super::id::parse(&claims.aud).ok_or(Invalid::Token)?);
-        let kid = header.kid.as_deref().map(|kid| super::id::parse(kid).ok_or(Invalid::Token)).transpose()?;
-        Ok(Self { token, kid, app })
+        let audiences = match claimed.aud {
+            Audience::One(audience) => vec![audience],
+            Audience::Many(audiences) => audiences,
+        };
+        let apps: Vec<AppId> = audiences
+            .iter()
+            .filter_map(|text| super::id::parse(text))
+            .map(AppId)
+            .take(MAX_AUDIENCES)
+            .collect();
+        if apps.is_empty() {
+            return Err(Invalid::Token);
+        }
+        Ok(Self { token, kid: header.kid, issuer: claimed.iss, apps })
     }
 
-    /// Checks signature and claims against the keys of the app it names.
-    pub fn verify(&self, keys: &[PublicKey], issuer: &str) -> Result<UserId, Invalid> {
+    /// Checks signature and claims against the keys of its issuer: the `sub` of a token for `app`.
+    pub fn verify(&self, keys: &[PublicKey], app: AppId) -> Result<String, Invalid> {
         #[derive(Deserialize)]
         struct Subject {
             sub: String,
         }
-        let mut validation = Validation::new(Algorithm::RS256);
-        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        validation.set_audience(&[self.app.0]);
-        validation.set_issuer(&[issuer]);
-        validation.leeway = LEEWAY;
-        validation.validate_nbf = true;
         let mut result = Err(Invalid::Token);
-        for key in keys.iter().filter(|key| self.kid.is_none_or(|kid| kid == key.id)) {
-            result =
-                jsonwebtoken::decode::<Subject>(self.token, &key.key, &validation).map_err(
-                    |error| match error.kind() {
-                        jsonwebtoken::errors::ErrorKind::ExpiredSignature => Invalid::Expired,
-                        jsonwebtoken::errors::ErrorKind::ImmatureSignature => Invalid::NotYet,
-                        _ => Invalid::Token,
-                    },
-                );
+        for key in keys.iter().filter(|key| key.is(self.kid.as_deref())) {
+            let mut validation = Validation::new(key.algorithm);
+            validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+            validation.set_audience(&[app.0]);
+            validation.set_issuer(&[&self.issuer]);
+            validation.leeway = LEEWAY;
+            validation.validate_nbf = true;
+            result = jsonwebtoken::decode::<Subject>(self.token, &key.key, &validation)
+                .map(|token| token.claims.sub)
+                .map_err(|error| match error.kind() {
+                    ErrorKind::ExpiredSignature => Invalid::Expired,
+                    ErrorKind::ImmatureSignature => Invalid::NotYet,
+                    _ => Invalid::Token,
+                });
             if result.is_ok() {
                 break;
             }
         }
-        super::id::parse(&result?.claims.sub).map(UserId).ok_or(Invalid::Token)
+        result
     }
 }

@@ -200,7 +200,8 @@ impl Fields {
             .map_err(|problem| self.refuse(name, problem))
     }
 
-    fn refuse(&mut self, name: &str, problem: Invalid) -> Refused {
+    /// Says what is wrong with a field.
+    pub fn refuse(&mut self, name: &str, problem: Invalid) -> Refused {
         let field = format!("{}{}", self.prefix, shown(name));
         self.errors.push(FieldError { field, problem });
         Refused(())

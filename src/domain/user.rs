@@ -47,6 +47,9 @@ pub struct User {
     pub deleted: bool,
     #[serde(rename = "tenantId")]
     pub tenant_id: Uuid,
+    /// Changes with every change of the user; not shown.
+    #[serde(skip)]
+    pub version: Option<String>,
 }
 
 impl User {
@@ -84,6 +87,7 @@ impl User {
             freezed: false,
             deleted: false,
             tenant_id,
+            version: None,
         }
     }
 }

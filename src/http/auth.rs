@@ -6,17 +6,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
+use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use quick_cache::sync::Cache;
 use uuid::Uuid;
 
-use super::AppState;
 use super::error::Error;
 use super::extract::header;
+use super::jwks::Jwks;
 use super::limits::Bursts;
+use super::{AppState, cors};
 use crate::config::Config;
-use crate::db::{api_keys, apps};
-use crate::domain::access_token::{self, PublicKey};
+use crate::db::{api_keys, apps, users};
+use crate::domain::access_token::{self, PublicKey, Unverified};
 use crate::domain::api_key::{ApiKey, KeyType};
 use crate::domain::id::{self, AppId, UserId};
 
@@ -25,10 +27,21 @@ const FRESH: Duration = Duration::from_secs(1);
 /// Entries of each cache; the least used make room.
 const CACHED: usize = 16_384;
 
+/// `iss` and the address of the keys.
+type OutsideIssuer = (String, String);
+
+/// What tokens of an app are judged by.
+struct App {
+    keys: Vec<PublicKey>,
+    origins: Vec<String>,
+    outside_issuer: Option<OutsideIssuer>,
+}
+
 /// What the store said lately of keys and apps, and how often each key and user calls.
 pub struct Credentials {
     keys: Cache<(AppId, Uuid), (Instant, Option<api_keys::LiveKey>)>,
-    apps: Cache<AppId, (Instant, Arc<Vec<PublicKey>>)>,
+    apps: Cache<AppId, (Instant, Arc<App>)>,
+    outside: Jwks,
     bursts: Bursts,
     issuer: String,
 }
@@ -40,6 +53,7 @@ impl Credentials {
         Self {
             keys: Cache::new(CACHED),
             apps: Cache::new(CACHED),
+            outside: Jwks::default(),
             bursts: Bursts::new(config.limits.requests_per_key_per_second),
             issuer: config.issuer(),
         }
@@ -56,17 +70,26 @@ impl Credentials {
         Ok(key)
     }
 
-    async fn public_keys(&self, state: &AppState, app: AppId) -> Result<Arc<Vec<PublicKey>>, Error> {
-        if let Some((at, keys)) = self.apps.get(&app)
+    async fn app(&self, state: &AppState, app: AppId) -> Result<Arc<App>, Error> {
+        if let Some((at, known)) = self.apps.get(&app)
             && at.elapsed() < FRESH
         {
-            return Ok(keys);
+            return Ok(known);
         }
-        let (at, rows) = (Instant::now(), apps::public_keys(&state.db, app).await?);
-        let keys: Arc<Vec<PublicKey>> =
-            Arc::new(rows.iter().map(|(id, spki)| PublicKey::new(*id, spki)).collect());
-        self.apps.insert(app, (at, Arc::clone(&keys)));
-        Ok(keys)
+        let at = Instant::now();
+        let keys = apps::public_keys(&state.db, app).await?;
+        let keys = keys.iter().map(|(id, spki)| PublicKey::new(*id, spki)).collect();
+        let settings = apps::list(&state.db, Some(app)).await?.pop();
+        let known = Arc::new(match settings {
+            Some(settings) => App {
+                keys,
+                origins: settings.origins,
+                outside_issuer: settings.issuer.zip(settings.jwks_url),
+            },
+            None => App { keys, origins: Vec::new(), outside_issuer: None },
+        });
+        self.apps.insert(app, (at, Arc::clone(&known)));
+        Ok(known)
     }
 
     /// Forgets who has not called for a while.
@@ -126,6 +149,46 @@ impl Callers for Caller {
     }
 }
 
+/// A backend with an API key of either type.
+pub struct AnyKey {
+    /// The app of the key.
+    pub app: AppId,
+}
+
+/// A backend with an API key of either type, or a user with an access token.
+pub struct Reader {
+    /// The app of the credentials.
+    pub app: AppId,
+    /// The user of the token; `None`: an API key.
+    pub user: Option<UserId>,
+}
+
+impl Callers for AnyKey {
+    async fn authenticate(parts: &Parts, state: &AppState) -> Result<Self, Error> {
+        match authenticate(parts, state).await? {
+            Credential::Key(app, _) => Ok(Self { app }),
+            Credential::Token(..) => Err(Error::ApiKeyRequired),
+        }
+    }
+
+    fn user(&self) -> Option<UserId> {
+        None
+    }
+}
+
+impl Callers for Reader {
+    async fn authenticate(parts: &Parts, state: &AppState) -> Result<Self, Error> {
+        Ok(match authenticate(parts, state).await? {
+            Credential::Key(app, _) => Self { app, user: None },
+            Credential::Token(app, user) => Self { app, user: Some(user) },
+        })
+    }
+
+    fn user(&self) -> Option<UserId> {
+        self.user
+    }
+}
+
 /// A proven credential. Whether a token's user may still act is part of the statement that acts.
 enum Credential {
     Key(AppId, KeyType),
@@ -145,7 +208,7 @@ async fn authenticate(parts: &Parts, state: &AppState) -> Result<Credential, Err
     };
     match (key, key_type, token) {
         (None, None, None) => Err(Error::CredentialsMissing),
-        (None, None, Some((name, value))) => by_token(state, name, value).await,
+        (None, None, Some((name, value))) => by_token(state, headers, name, value).await,
         (_, _, Some(_)) => Err(Error::AmbiguousCredentials),
         (key, key_type, None) => {
             let key = key.ok_or(Error::HeaderMissing("X-API-KEY"))?;
@@ -176,16 +239,64 @@ async fn by_key(state: &AppState, key: &[u8], key_type: &[u8], client: &[u8]) ->
     Ok(Credential::Key(app, key_type))
 }
 
-async fn by_token(state: &AppState, name: &'static str, value: &[u8]) -> Result<Credential, Error> {
+async fn by_token(
+    state: &AppState,
+    headers: &HeaderMap,
+    name: &'static str,
+    value: &[u8],
+) -> Result<Credential, Error> {
     let malformed = || Error::MalformedToken(name);
     let value = std::str::from_utf8(value).map_err(|_| malformed())?;
     let (scheme, token) = value.split_once(' ').ok_or_else(malformed)?;
     if !scheme.eq_ignore_ascii_case("Bearer") {
         return Err(malformed());
     }
-    let token = access_token::Unverified::parse(token.trim_matches(' ')).map_err(Error::InvalidToken)?;
-    let keys = state.credentials.public_keys(state, token.app).await?;
-    let user = token.verify(&keys, &state.credentials.issuer).map_err(Error::InvalidToken)?;
-    state.credentials.bursts.admit(token.app, user.0)?;
-    Ok(Credential::Token(token.app, user))
+    let token = Unverified::parse(token.trim_matches(' ')).map_err(Error::InvalidToken)?;
+    let mut refused = access_token::Invalid::Token;
+    for app in token.apps.iter().copied() {
+        match by_token_for(state, headers, &token, app).await? {
+            Ok(user) => {
+                state.credentials.bursts.admit(app, user.0)?;
+                return Ok(Credential::Token(app, user));
+            }
+            Err(invalid) => refused = invalid,
+        }
+    }
+    Err(Error::InvalidToken(refused))
+}
+
+/// The user of a token, if it proves to be for `app`: by its `sub`, which in an outside issuer's token may
+/// be an `external_subject` recorded for the user.
+async fn by_token_for(
+    state: &AppState,
+    headers: &HeaderMap,
+    token: &Unverified<'_>,
+    id: AppId,
+) -> Result<Result<UserId, access_token::Invalid>, Error> {
+    let credentials = &state.credentials;
+    let app = credentials.app(state, id).await?;
+    let user = if token.issuer == credentials.issuer {
+        match token.verify(&app.keys, id) {
+            Ok(subject) => id::parse(&subject).map(UserId).ok_or(access_token::Invalid::Token),
+            Err(invalid) => Err(invalid),
+        }
+    } else if let Some((_, url)) = app.outside_issuer.as_ref().filter(|(issuer, _)| *issuer == token.issuer) {
+        let keys = credentials
+            .outside
+            .keys(url, token.kid.as_deref())
+            .await
+            .map_err(|e| Error::Unavailable(Some(e.into())))?;
+        match token.verify(&keys, id) {
+            Ok(subject) => {
+                Ok(users::by_subject(&state.db, id, &subject).await?.ok_or(Error::UserOutOfReach)?)
+            }
+            Err(invalid) => Err(invalid),
+        }
+    } else {
+        Err(access_token::Invalid::Token)
+    };
+    if user.is_ok() {
+        cors::admit(headers, &state.public_url, &app.origins)?;
+    }
+    Ok(user)
 }

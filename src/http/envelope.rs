@@ -22,22 +22,31 @@ struct Envelope<'a, T> {
     data: T,
 }
 
+impl<T: Serialize> Success<T> {
+    /// The body of the answer.
+    #[must_use]
+    pub fn body(&self) -> Vec<u8> {
+        bytes(&Envelope { success: true, message: Some(self.message), error: None, data: &self.data })
+    }
+}
+
 impl<T: Serialize> IntoResponse for Success<T> {
     fn into_response(self) -> Response {
-        json(
-            self.status,
-            &Envelope { success: true, message: Some(self.message), error: None, data: self.data },
-        )
+        json(self.status, self.body())
     }
 }
 
 /// The answer that carries an error.
 pub(super) fn failure(status: StatusCode, error: &str) -> Response {
-    json(status, &Envelope { success: false, message: None, error: Some(error), data: () })
+    json(status, bytes(&Envelope { success: false, message: None, error: Some(error), data: () }))
 }
 
-fn json<T: Serialize>(status: StatusCode, envelope: &Envelope<'_, T>) -> Response {
-    #[expect(clippy::expect_used, reason = "plain structs with text keys have a JSON form")]
-    let body = serde_json::to_vec(envelope).expect("an envelope");
+/// An answer whose body is JSON already.
+pub(super) fn json(status: StatusCode, body: Vec<u8>) -> Response {
     (status, [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
+}
+
+fn bytes<T: Serialize>(envelope: &Envelope<'_, T>) -> Vec<u8> {
+    #[expect(clippy::expect_used, reason = "plain structs with text keys have a JSON form")]
+    serde_json::to_vec(envelope).expect("an envelope")
 }

@@ -71,12 +71,31 @@ pub enum Error {
 
     #[error("`{0}` is the e-mail address of another user of the app")]
     EmailTaken(&'static str),
+    #[error("`externalSubject` is recorded for another user of the app")]
+    ExternalSubjectTaken,
     #[error("the user has accepted already, so there is no invite to send")]
     AlreadyAccepted,
     #[error("`email` must not be the referrer's own address")]
     OwnAddress,
     #[error("the user in the path does not exist, is frozen or deleted, or is not for this caller to act on")]
     UserOutOfReach,
+
+    #[error("the user was changed since `If-Match` was read: read it again, and send the newer `ETag`")]
+    Stale,
+    #[error("`If-Match` must be one strong ETag as this server gave it, or `*`")]
+    InvalidIfMatch,
+    #[error("`Idempotency-Key` must be a quoted string or a token of 1 to 255 characters")]
+    InvalidIdempotencyKey,
+    #[error("`Idempotency-Key` was used for another request; use a new key for each request")]
+    IdempotencyKeyReused,
+    #[error("a request with this `Idempotency-Key` is being answered; try again in a moment")]
+    IdempotencyInProgress,
+    #[error("there is no such app")]
+    AppNotFound,
+    #[error("the app in the path is not that of the API key")]
+    AppOutOfReach,
+    #[error("pages of this origin may not call the app; its operator can allow the origin")]
+    OriginNotAllowed,
 
     #[error("too many requests with these credentials; wait for the seconds in `Retry-After`")]
     TooManyRequests(Duration),
@@ -129,9 +148,18 @@ impl Error {
             Self::BodyTimeout => (S::REQUEST_TIMEOUT, "body_timeout"),
             Self::BodyIncomplete => (S::BAD_REQUEST, "body_incomplete"),
             Self::EmailTaken(_) => (S::BAD_REQUEST, "email_taken"),
+            Self::ExternalSubjectTaken => (S::BAD_REQUEST, "external_subject_taken"),
             Self::AlreadyAccepted => (S::BAD_REQUEST, "already_accepted"),
             Self::OwnAddress => (S::BAD_REQUEST, "own_address"),
             Self::UserOutOfReach => (S::FORBIDDEN, "user_out_of_reach"),
+            Self::Stale => (S::PRECONDITION_FAILED, "stale"),
+            Self::InvalidIfMatch => (S::BAD_REQUEST, "invalid_if_match"),
+            Self::InvalidIdempotencyKey => (S::BAD_REQUEST, "invalid_idempotency_key"),
+            Self::IdempotencyKeyReused => (S::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
+            Self::IdempotencyInProgress => (S::CONFLICT, "idempotency_in_progress"),
+            Self::AppOutOfReach => (S::FORBIDDEN, "app_out_of_reach"),
+            Self::AppNotFound => (S::NOT_FOUND, "app_not_found"),
+            Self::OriginNotAllowed => (S::FORBIDDEN, "origin_not_allowed"),
             Self::TooManyRequests(_) => (S::TOO_MANY_REQUESTS, "too_many_requests"),
             Self::ReferralQuotaExceeded => (S::TOO_MANY_REQUESTS, "referral_quota_exceeded"),
             Self::Unavailable(_) => (S::SERVICE_UNAVAILABLE, "unavailable"),
@@ -179,7 +207,7 @@ impl Error {
     }
 
     /// `Retry-After`, seconds.
-    fn retry_after(&self) -> Option<u64> {
+    pub(super) fn retry_after(&self) -> Option<u64> {
         match self {
             Self::TooManyRequests(wait) => Some(wait.as_secs() + 1),
             Self::ReferralQuotaExceeded => {
@@ -187,6 +215,7 @@ impl Error {
                 Some(86_400 - second_of_day.unsigned_abs())
             }
             Self::Unavailable(_) | Self::TimedOut => Some(5),
+            Self::IdempotencyInProgress => Some(1),
             _ => None,
         }
     }

@@ -2,13 +2,15 @@
 //! the contract's order of checks: credentials, permission of the route, path, query, body. Each refusal
 //! is an [`Error`], so it wears the envelope.
 
+use std::convert::Infallible;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::AppState;
 use super::auth::Callers;
@@ -45,41 +47,83 @@ impl<C: Callers> FromRequestParts<AppState> for UserPath<C> {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
         let caller = C::authenticate(parts, state).await?;
-        let params = RawPathParams::from_request_parts(parts, state)
-            .await
-            .map_err(|_| Error::InvalidPath("the path must be UTF-8 with valid percent-encoding"))?;
-        let text = params.iter().find(|(name, _)| *name == "userId").map_or("", |(_, value)| value);
-        let user = match (text, caller.user()) {
-            ("me", Some(user)) => Some(user),
-            ("me", None) => {
-                return Err(Error::InvalidPath(
-                    "`userId` can be `me` with an access token only; give the user's UUID",
-                ));
-            }
-            _ => id::parse(text).map(UserId),
-        };
-        let user = user.ok_or(Error::InvalidPath("`userId` in the path must be a hyphenated UUID"))?;
-        query(parts.uri.query().unwrap_or_default())?;
+        let text = param(parts, "userId").await?;
+        let user = user_id(&text, caller.user())?
+            .ok_or(Error::InvalidPath("`userId` in the path must be a hyphenated UUID"))?;
+        Query::of(parts, &[])?;
         Ok(Self { caller, user })
     }
 }
 
-/// Checks the query: the public clients send `test=true` or `test=false` with most calls; it has no
-/// effect. Other names are passed over.
-fn query(query: &str) -> Result<(), Error> {
-    let mut rest = query.as_bytes();
-    while let Some(at) = rest.iter().position(|byte| *byte == b'%') {
-        rest = &rest[at + 1..];
-        if !rest.get(..2).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)) {
-            return Err(Error::InvalidQuery("the query must have two hex digits after each `%`"));
+/// The one parameter of the path of a page; empty where it is no UTF-8, which names nothing.
+pub struct Segment(pub String);
+
+impl FromRequestParts<AppState> for Segment {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
+        let params = RawPathParams::from_request_parts(parts, state).await;
+        let first = params.ok().and_then(|params| params.iter().next().map(|(_, value)| value.to_owned()));
+        Ok(Self(first.unwrap_or_default()))
+    }
+}
+
+/// A UUID, or `me` for the user of an access token; `None` for what is neither.
+pub fn user_id(text: &str, me: Option<UserId>) -> Result<Option<UserId>, Error> {
+    match (text, me) {
+        ("me", None) => {
+            Err(Error::InvalidPath("`userId` can be `me` with an access token only; give the user's UUID"))
         }
+        ("me", me) => Ok(me),
+        _ => Ok(id::parse(text).map(UserId)),
     }
-    let mut tests = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "test");
-    let test = tests.next();
-    if tests.next().is_some() || test.is_some_and(|(_, value)| value != "true" && value != "false") {
-        return Err(Error::InvalidQuery("`test` in the query must be `true` or `false`, once"));
+}
+
+/// A part of the path by its name in the route.
+pub async fn param(parts: &mut Parts, name: &str) -> Result<String, Error> {
+    let params = RawPathParams::from_request_parts(parts, &())
+        .await
+        .map_err(|_| Error::InvalidPath("the path must be UTF-8 with valid percent-encoding"))?;
+    let value = params.iter().find(|(param, _)| *param == name).map(|(_, value)| value.to_owned());
+    Ok(value.unwrap_or_default())
+}
+
+/// The query. The public clients send `test=true` or `test=false` with most calls: it is checked, and has no
+/// effect.
+pub struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// Reads the query of a route that knows `names`, each of which may be sent once. Others are passed over.
+    pub fn of(parts: &Parts, names: &[&str]) -> Result<Self, Error> {
+        let query = parts.uri.query().unwrap_or_default();
+        let mut rest = query.as_bytes();
+        while let Some(at) = rest.iter().position(|byte| *byte == b'%') {
+            rest = &rest[at + 1..];
+            if !rest.get(..2).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)) {
+                return Err(Error::InvalidQuery("the query must have two hex digits after each `%`"));
+            }
+        }
+        let mut pairs: Vec<(String, String)> = Vec::new();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            if name != "test" && !names.contains(&name.as_ref()) {
+                continue;
+            }
+            if pairs.iter().any(|(seen, _)| *seen == name) {
+                return Err(Error::InvalidQuery("each name in the query must be there once"));
+            }
+            if name == "test" && value != "true" && value != "false" {
+                return Err(Error::InvalidQuery("`test` in the query must be `true` or `false`"));
+            }
+            pairs.push((name.into_owned(), value.into_owned()));
+        }
+        Ok(Self(pairs))
     }
-    Ok(())
+
+    /// The value of a name, if it was sent.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(seen, _)| seen == name).map(|(_, value)| value.as_str())
+    }
 }
 
 /// The body: a JSON object.
@@ -90,10 +134,8 @@ impl FromRequest<AppState> for Json {
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Error> {
         json_declared(request.headers())?;
-        let body = timeout(state.config.server.body_timeout, read(request))
-            .await
-            .map_err(|_| Error::BodyTimeout)??;
-        Ok(Self(json::parse_object(&body)?))
+        let deadline = Instant::now() + state.config.server.body_timeout;
+        Ok(Self(json::parse_object(&read(request, deadline).await?)?))
     }
 }
 
@@ -110,32 +152,32 @@ fn json_declared(headers: &HeaderMap) -> Result<(), Error> {
     };
     let declared: mime::Mime =
         std::str::from_utf8(declared).ok().and_then(|text| text.parse().ok()).ok_or(TYPE)?;
-    let json = declared.subtype() == mime::JSON && declared.type_() == mime::APPLICATION
-        || declared.suffix() == Some(mime::JSON)
-        || declared.essence_str() == "text/plain";
-    let utf8 = declared.get_param(mime::CHARSET).is_none_or(|charset| charset == mime::UTF_8);
+    let json = matches!(declared.essence_str(), "application/json" | "text/plain")
+        || declared.suffix() == Some(mime::JSON);
+    let utf8 = declared.params().all(|(name, value)| name != mime::CHARSET || value == mime::UTF_8);
     if json && utf8 { Ok(()) } else { Err(TYPE) }
 }
 
-async fn read(request: Request) -> Result<Bytes, Error> {
+async fn read(request: Request, deadline: Instant) -> Result<Bytes, Error> {
     let declared = header(request.headers(), header::CONTENT_LENGTH.as_str())?
         .and_then(|length| std::str::from_utf8(length).ok()?.parse::<usize>().ok());
     let mut body = request.into_body();
     if declared.is_some_and(|length| length > BODY_LIMIT) {
-        drain(body).await;
+        drain(body, deadline).await;
         return Err(Error::BodyTooLarge);
     }
-    match Limited::new(&mut body, BODY_LIMIT).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            drain(body).await;
+    match timeout_at(deadline, Limited::new(&mut body, BODY_LIMIT).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            drain(body, deadline).await;
             Err(Error::BodyTooLarge)
         }
-        Err(_) => Err(Error::BodyIncomplete),
+        Ok(Err(_)) => Err(Error::BodyIncomplete),
+        Err(_) => Err(Error::BodyTimeout),
     }
 }
 
-async fn drain(body: axum::body::Body) {
+async fn drain(body: axum::body::Body, deadline: Instant) {
     // Whatever ends the rest, the answer is the same.
-    let _ = Limited::new(body, DRAIN_LIMIT).collect().await;
+    let _ = timeout_at(deadline, Limited::new(body, DRAIN_LIMIT).collect()).await;
 }

@@ -1,12 +1,13 @@
 //! `/invites/{code}`: where the link of an invite leads when the app has no page of its own. Looking (GET,
 //! HEAD) changes nothing, since mail scanners follow links; the button (POST) accepts.
 
-use axum::extract::{RawPathParams, State};
-use axum::http::StatusCode;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
 use axum::response::Response;
 
 use super::AppState;
 use super::error::Error;
+use super::extract::Segment;
 use super::pages::{self, Landing};
 use crate::db::invites::{self, Accepted, Invite};
 use crate::domain::invite::InviteCode;
@@ -14,8 +15,8 @@ use crate::l10n::Texts;
 use crate::mail::worker::texts;
 
 /// Shows what the code is good for.
-pub async fn show(State(state): State<AppState>, path: RawPathParams) -> Response {
-    match look_up(&state, &path).await {
+pub async fn show(State(state): State<AppState>, Segment(code): Segment) -> Response {
+    match look_up(&state, &code).await {
         Ok(Some((_, invite))) => page(StatusCode::OK, texts_of(&invite), &landing(&invite)),
         Ok(None) => unknown(),
         Err(error) => trouble(&error),
@@ -23,17 +24,17 @@ pub async fn show(State(state): State<AppState>, path: RawPathParams) -> Respons
 }
 
 /// Accepts the invite, once.
-pub async fn accept(State(state): State<AppState>, path: RawPathParams) -> Response {
+pub async fn accept(State(state): State<AppState>, Segment(code): Segment) -> Response {
     let accepted = async {
-        let Some((code, invite)) = look_up(&state, &path).await? else {
+        let Some((parsed, invite)) = look_up(&state, &code).await? else {
             return Ok(unknown());
         };
         let app = invite.app_name.as_str();
-        Ok(match invites::accept(&state.db, &code).await? {
+        Ok(match invites::accept(&state.db, &parsed).await? {
             Accepted::Now => page(StatusCode::OK, texts_of(&invite), &Landing::Accepted { app }),
             Accepted::AccountExists => page(StatusCode::OK, texts_of(&invite), &Landing::Member { app }),
             // It was open a moment ago if at all: what it is now says why.
-            Accepted::No => match look_up(&state, &path).await? {
+            Accepted::No => match look_up(&state, &code).await? {
                 Some((_, invite)) => page(StatusCode::OK, texts_of(&invite), &landing(&invite)),
                 None => unknown(),
             },
@@ -42,8 +43,8 @@ pub async fn accept(State(state): State<AppState>, path: RawPathParams) -> Respo
     accepted.await.unwrap_or_else(|error| trouble(&error))
 }
 
-async fn look_up(state: &AppState, path: &RawPathParams) -> Result<Option<(InviteCode, Invite)>, Error> {
-    let Some(code) = path.iter().next().and_then(|(_, code)| InviteCode::parse(code)) else {
+async fn look_up(state: &AppState, code: &str) -> Result<Option<(InviteCode, Invite)>, Error> {
+    let Some(code) = InviteCode::parse(code) else {
         return Ok(None);
     };
     Ok(invites::find(&state.db, &code).await?.map(|invite| (code, invite)))
@@ -74,7 +75,11 @@ fn unknown() -> Response {
 /// A failure, logged, as a page.
 fn trouble(error: &Error) -> Response {
     error.log();
-    page(error.status().0, Texts::of("en"), &Landing::Trouble)
+    let mut page = page(error.status().0, Texts::of("en"), &Landing::Trouble);
+    if let Some(seconds) = error.retry_after() {
+        page.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    page
 }
 
 fn page(status: StatusCode, texts: &'static Texts, landing: &Landing<'_>) -> Response {

@@ -2,7 +2,7 @@
 //! a loopback name, so that no web page reads them by way of a name that leads here (DNS rebinding).
 
 use axum::Router;
-use axum::extract::{RawPathParams, Request, State};
+use axum::extract::{Request, State};
 use axum::http::uri::Authority;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
@@ -11,6 +11,7 @@ use axum::routing::get;
 
 use super::AppState;
 use super::error::Error;
+use super::extract::Segment;
 use super::pages::{self, MAIL_CSP};
 use crate::mail::mailbox::Mail;
 
@@ -41,28 +42,27 @@ async fn list(State(state): State<AppState>) -> Result<Response, Error> {
     Ok(pages::response(StatusCode::OK, pages::mailbox(&mails)))
 }
 
-async fn show(State(state): State<AppState>, path: RawPathParams) -> Result<Response, Error> {
-    Ok(pages::response(StatusCode::OK, pages::mail(&find(&state, &path).await?)))
+async fn show(State(state): State<AppState>, Segment(name): Segment) -> Result<Response, Error> {
+    Ok(pages::response(StatusCode::OK, pages::mail(&find(&state, name).await?)))
 }
 
-async fn html(State(state): State<AppState>, path: RawPathParams) -> Result<Response, Error> {
-    let mut response = pages::response(StatusCode::OK, pages::mail_html(&find(&state, &path).await?));
+async fn html(State(state): State<AppState>, Segment(name): Segment) -> Result<Response, Error> {
+    let mut response = pages::response(StatusCode::OK, pages::mail_html(&find(&state, name).await?));
     let policy = HeaderValue::from_static(MAIL_CSP);
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     Ok(response)
 }
 
-async fn text(State(state): State<AppState>, path: RawPathParams) -> Result<Response, Error> {
-    Ok(plain(find(&state, &path).await?.text.into_bytes()))
+async fn text(State(state): State<AppState>, Segment(name): Segment) -> Result<Response, Error> {
+    Ok(plain(find(&state, name).await?.text.into_bytes()))
 }
 
-async fn source(State(state): State<AppState>, path: RawPathParams) -> Result<Response, Error> {
-    Ok(plain(find(&state, &path).await?.source))
+async fn source(State(state): State<AppState>, Segment(name): Segment) -> Result<Response, Error> {
+    Ok(plain(find(&state, name).await?.source))
 }
 
-async fn find(state: &AppState, path: &RawPathParams) -> Result<Mail, Error> {
+async fn find(state: &AppState, name: String) -> Result<Mail, Error> {
     let mailbox = state.mailbox.clone().ok_or(Error::RouteNotFound)?;
-    let name = path.iter().next().map(|(_, name)| name.to_owned()).unwrap_or_default();
     blocking(move || mailbox.get(&name)).await?.ok_or(Error::RouteNotFound)
 }
 

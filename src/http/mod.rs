@@ -1,6 +1,7 @@
 //! The HTTP contract: routes, credentials, envelope. No SQL here; a handler reads parsed values, calls one
 //! function of the store and says what became of it. Every answer leaves through [`answer`].
 
+use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -23,16 +24,22 @@ use crate::domain::id::AppId;
 use crate::domain::seal::SecretKey;
 use crate::mail::mailbox::Mailbox;
 
+mod apps;
 pub mod auth;
+pub mod cors;
 pub mod envelope;
 pub mod error;
 pub mod extract;
 mod health;
+mod idempotency;
 mod invites;
+mod jwks;
 pub mod limits;
 mod mailbox;
+pub mod metrics;
 pub mod pages;
 mod referral_invites;
+pub mod tokens;
 mod users;
 
 use error::Error;
@@ -47,6 +54,8 @@ pub struct State {
     pub seal: SecretKey,
     /// What is known of callers.
     pub credentials: auth::Credentials,
+    /// What is known of browsers' origins.
+    pub origins: cors::Origins,
     /// Tells the worker of this process that a mail may be due.
     pub wake: Arc<tokio::sync::Notify>,
     /// What links start with.
@@ -71,7 +80,17 @@ impl State {
 /// Every route.
 pub fn router(state: &AppState) -> Router {
     let api = Router::new()
-        .route("/users/{userId}", post(users::invite).merge(put(users::update)))
+        .route("/users", get(users::list))
+        .route(
+            "/users/{userId}",
+            get(users::show).post(users::invite).put(users::update).delete(users::erase),
+        )
+        .route("/users/{userId}/external-subject", put(users::set_external_subject))
+        .route("/users/{userId}/tokens", post(tokens::create))
+        .route("/apps/{appId}/users/{userId}/access-status/{accessStatus}", put(apps::set_access_status))
+        .route("/apps/{appId}/public-keys", get(apps::public_key))
+        .route("/public-key", get(apps::public_key))
+        .route("/apps/{appId}/jwks.json", get(apps::jwks))
         .route("/users/{userId}/referral-invites", post(referral_invites::create));
     let mut router = Router::new()
         .nest("/v1", api.clone())
@@ -85,6 +104,7 @@ pub fn router(state: &AppState) -> Router {
     router
         .fallback(async || Error::RouteNotFound)
         .method_not_allowed_fallback(async || Error::MethodNotAllowed)
+        .layer(middleware::from_fn_with_state(Arc::clone(state), cors::cors))
         .layer(middleware::from_fn_with_state(Arc::clone(state), answer))
         .with_state(Arc::clone(state))
 }
@@ -98,13 +118,15 @@ async fn answer(
     request: Request,
     next: Next,
 ) -> Response {
+    let begun = std::time::Instant::now();
     let id = request_id(&request);
+    let method = request.method().clone();
     // Never the path itself: it can hold the code of an invite.
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let span = tracing::info_span!(
         "request",
         id = id.to_str().unwrap_or_default(),
-        method = %request.method(),
+        %method,
         route = route.as_deref().unwrap_or("none"),
     );
     let limit = state.config.server.request_timeout;
@@ -115,13 +137,18 @@ async fn answer(
             return response;
         };
         let mut answer = error.answer(&id);
-        if let Some(allow) = response.headers().get(header::ALLOW) {
-            answer.headers_mut().insert(header::ALLOW, allow.clone());
+        // What inner layers said stays: `Allow`, and who may read the answer.
+        for (name, value) in response.headers() {
+            if !answer.headers().contains_key(name) && name != header::CONTENT_LENGTH {
+                answer.headers_mut().insert(name, value.clone());
+            }
         }
         answer
     }
     .instrument(span)
     .await;
+    let route = route.as_deref().unwrap_or("none");
+    crate::telemetry::answered(method.as_str(), route, response.status().as_u16(), begun.elapsed());
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, id);
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
@@ -129,12 +156,17 @@ async fn answer(
     response
 }
 
-type Caught = Result<Response, Box<dyn std::any::Any + Send>>;
+type Caught = Result<Response, Box<dyn Any + Send>>;
 
 async fn bounded(limit: Duration, work: impl Future<Output = Caught>) -> Response {
     match tokio::time::timeout(limit, work).await {
         Ok(Ok(response)) => response,
-        Ok(Err(_)) => Error::Internal("a handler panicked".into()).into_response(),
+        Ok(Err(panic)) => {
+            let said = panic.downcast_ref::<&str>().copied();
+            let said =
+                said.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no words");
+            Error::Internal(format!("a handler panicked: {said}").into()).into_response()
+        }
         Err(_) => Error::TimedOut.into_response(),
     }
 }
@@ -154,4 +186,92 @@ fn request_id(request: &Request) -> HeaderValue {
     let id: &str = crate::domain::id::new().hyphenated().encode_lower(&mut buffer);
     #[expect(clippy::expect_used, reason = "hex digits and hyphens are a header value")]
     HeaderValue::from_str(id).expect("a UUID")
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::StatusCode;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// The outermost layer over handlers that fail, on a loopback port: its address.
+    async fn failing() -> String {
+        let variables =
+            [("DATABASE_URL", "postgres:///nowhere"), ("USERDOCKS_SERVER__REQUEST_TIMEOUT", "100ms")];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let config = Config::from_variables(variables).unwrap();
+        let state = Arc::new(State {
+            credentials: auth::Credentials::new(&config),
+            db: crate::db::pool(crate::db::options("postgres:///nowhere").unwrap(), 1),
+            seal: SecretKey::new(&[7; 32]),
+            wake: Arc::default(),
+            public_url: "https://id.example".parse().unwrap(),
+            mailbox: None,
+            stopping: AtomicBool::new(false),
+            config,
+        });
+        let router = Router::new()
+            .route("/text", get(async || -> () { panic!("secret") }))
+            .route("/string", get(async || -> () { panic!("{}", "secret".to_owned()) }))
+            .route("/value", get(async || -> () { std::panic::panic_any(7) }))
+            .route(
+                "/later",
+                get(async || -> () {
+                    tokio::task::yield_now().await;
+                    panic!("secret")
+                }),
+            )
+            .route("/never", get(async || std::future::pending::<()>().await))
+            .layer(middleware::from_fn_with_state(state, answer));
+        let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", socket.local_addr().unwrap());
+        tokio::spawn(axum::serve(socket, router).into_future());
+        address
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_answer_that_keeps_its_words() {
+        let address = failing().await;
+        for path in ["text", "string", "value", "later"] {
+            let request =
+                reqwest::Client::new().get(format!("{address}/{path}")).header("X-Request-Id", "r1");
+            let answer = request.send().await.unwrap();
+            assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR, "{path}");
+            let headers = answer.headers();
+            let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap());
+            assert_eq!(header("x-error-code"), Some("internal_error"));
+            assert_eq!(header("x-request-id"), Some("r1"));
+            assert_eq!(header("cache-control"), Some("no-store"));
+            assert_eq!(header("x-content-type-options"), Some("nosniff"));
+            let error = "the server failed to answer, by a fault of its own; \
+                         the log has the cause under the request id r1";
+            let body = json!({ "success": false, "message": null, "error": error, "data": null });
+            assert_eq!(answer.json::<Value>().await.unwrap(), body);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_never_ends_is_given_up() {
+        let answer = reqwest::get(format!("{}/never", failing().await)).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer.headers()["x-error-code"], "timed_out");
+        assert_eq!(answer.headers()["retry-after"], "5");
+    }
+
+    #[tokio::test]
+    async fn the_log_is_told_why_a_handler_panicked() {
+        let boxed: [(Box<dyn Any + Send>, &str); 3] = [
+            (Box::new("one"), "a handler panicked: one"),
+            (Box::new("two".to_owned()), "a handler panicked: two"),
+            (Box::new(3), "a handler panicked: no words"),
+        ];
+        for (panic, cause) in boxed {
+            let response = bounded(Duration::from_secs(9), std::future::ready(Err(panic))).await;
+            match &**response.extensions().get::<Arc<Error>>().unwrap() {
+                Error::Internal(source) => assert_eq!(source.to_string(), cause),
+                other => panic!("{other}"),
+            }
+        }
+    }
 }

@@ -1,13 +1,15 @@
 //! `POST /v1/users/{userId}/referral-invites`: a mail with a referral code.
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 
 use super::AppState;
 use super::auth::Caller;
 use super::envelope::Success;
 use super::error::Error;
 use super::extract::{Json, UserPath};
+use super::idempotency::{Begun, Once};
 use crate::db::referrals::{self, Bounds, Referred};
 use crate::domain::invite_body::InviteBody;
 
@@ -15,20 +17,25 @@ use crate::domain::invite_body::InviteBody;
 /// answer is the same whether or not the address has an account, so that nobody can probe for accounts.
 pub async fn create(
     State(state): State<AppState>,
-    UserPath { caller, user }: UserPath<Caller>,
-    Json(body): Json,
-) -> Result<Success<()>, Error> {
-    let body = InviteBody::parse(body)?;
+    UserPath { caller: Caller { app, user: caller }, user }: UserPath<Caller>,
+    headers: HeaderMap,
+    Json(json): Json,
+) -> Result<Response, Error> {
+    let body = InviteBody::parse(json)?;
+    let request = format!("refer {user} {} {}", body.email, body.language);
+    let mut once = match Once::begin(&state, &headers, app, caller, &request).await? {
+        Begun::Replay(answer) => return Ok(answer),
+        Begun::Work(once) => once,
+    };
     let bounds = Bounds {
         resend_after: state.config.invite.resend_after,
         per_referrer: state.config.limits.referrals_per_user_per_day,
         per_recipient: state.config.limits.referrals_per_recipient_per_day,
     };
-    let mail = state.new_mail(caller.app);
-    match referrals::refer(&state.db, caller.app, caller.user, user, &body, bounds, &mail).await? {
+    match referrals::refer(once.connection(), app, caller, user, &body, bounds, &state.new_mail(app)).await? {
         Referred::Accepted => {
-            state.wake.notify_one();
-            Ok(Success { status: StatusCode::CREATED, message: "the referral invite was taken", data: () })
+            let message = "the referral invite was taken";
+            once.finish(&state, &Success { status: StatusCode::CREATED, message, data: () }, None).await
         }
         Referred::OwnAddress => Err(Error::OwnAddress),
         Referred::QuotaExceeded => Err(Error::ReferralQuotaExceeded),

@@ -1,70 +1,251 @@
-//! `POST` and `PUT /v1/users/{userId}`: invite a user, change a profile.
+//! `/v1/users` and `/v1/users/{userId}`: invite a user, change, show, list and erase profiles.
 
-use axum::extract::State;
-use axum::http::StatusCode;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
 use jiff::tz::TimeZone;
 use serde::Serialize;
+use uuid::Uuid;
 
 use super::AppState;
-use super::auth::{Caller, WriteKey};
+use super::auth::{AnyKey, Caller, Callers, Reader, WriteKey};
 use super::envelope::Success;
 use super::error::Error;
-use super::extract::{Json, UserPath};
-use crate::db::users::{self, Invited, Resent, Updated};
+use super::extract::{self, Json, Query, UserPath};
+use super::idempotency::{Begun, Once};
+use crate::db::users::{self, Invited, Recorded, Resent, Updated, Which};
+use crate::domain::email::Email;
+use crate::domain::fields::{Fields, Invalid, Patch};
+use crate::domain::id::{self, UserId};
 use crate::domain::invite_body::InviteBody;
 use crate::domain::profile::ProfilePatch;
+use crate::domain::text::Text;
 use crate::domain::user::User;
 
 /// `data` of the answer to an invite.
 #[derive(Serialize)]
-pub struct UserData {
+struct UserData {
     user: Box<User>,
+}
+
+/// A user as a resource of their own.
+#[derive(Serialize)]
+pub struct UserResource {
+    kind: &'static str,
+    #[serde(flatten)]
+    user: User,
+}
+
+/// A page of users.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UserPage {
+    kind: &'static str,
+    items_length: usize,
+    items: Vec<UserResource>,
+    next_cursor: Option<Uuid>,
+}
+
+impl From<User> for UserResource {
+    fn from(user: User) -> Self {
+        Self { kind: "user", user }
+    }
 }
 
 /// Invites a user by mail (seed `POST /users/:userId`). An id that nobody has becomes the new user's; the
 /// id of a user makes them the inviter, or, with their own address, sends their invite again.
 pub async fn invite(
     State(state): State<AppState>,
-    path: UserPath<WriteKey>,
-    Json(body): Json,
-) -> Result<Success<UserData>, Error> {
-    let body = InviteBody::parse(body)?;
-    let (app, user) = (path.caller.app, path.user);
-    let (message, user) = match users::invite(&state.db, app, user, &body, &state.new_mail(app)).await? {
-        Invited::Created(user) => {
-            state.wake.notify_one();
-            ("the user was invited", user)
-        }
-        Invited::Exists => {
-            let after = state.config.invite.resend_after;
-            let message =
-                match users::resend_invite(&state.db, app, user, after, &state.new_mail(app)).await? {
-                    Resent::Queued => {
-                        state.wake.notify_one();
-                        "the invite was sent again"
-                    }
+    UserPath { caller: WriteKey { app }, user }: UserPath<WriteKey>,
+    headers: HeaderMap,
+    Json(json): Json,
+) -> Result<Response, Error> {
+    let body = InviteBody::parse(json)?;
+    let request = format!("invite {user} {} {}", body.email, body.language);
+    let mut once = match Once::begin(&state, &headers, app, None, &request).await? {
+        Begun::Replay(answer) => return Ok(answer),
+        Begun::Work(once) => once,
+    };
+    let (message, user) =
+        match users::invite(once.connection(), app, user, &body, &state.new_mail(app)).await? {
+            Invited::Created(user) => ("the user was invited", user),
+            Invited::Exists => {
+                let after = state.config.invite.resend_after;
+                let mail = state.new_mail(app);
+                let message = match users::resend_invite(once.connection(), app, user, after, &mail).await? {
+                    Resent::Queued => "the invite was sent again",
                     Resent::TooSoon => "the user was invited a short while ago, so no second mail was sent",
                     Resent::Accepted => return Err(Error::AlreadyAccepted),
                 };
-            (message, Box::new(users::find(&state.db, app, user).await?.ok_or(Error::UserOutOfReach)?))
-        }
-        Invited::EmailTaken => return Err(Error::EmailTaken("email")),
-        Invited::OutOfReach => return Err(Error::UserOutOfReach),
-    };
-    Ok(Success { status: StatusCode::OK, message, data: UserData { user } })
+                let stored = users::select(once.connection(), app, None, &Which::Id(user)).await?.pop();
+                (message, Box::new(stored.ok_or(Error::UserOutOfReach)?))
+            }
+            Invited::EmailTaken => return Err(Error::EmailTaken("email")),
+            Invited::OutOfReach => return Err(Error::UserOutOfReach),
+        };
+    let shown = UserId(user.id);
+    let success = Success { status: StatusCode::OK, message, data: UserData { user } };
+    once.finish(&state, &success, Some(shown)).await
 }
 
-/// Changes the fields of a profile that the body names (seed `PUT /users/:userId`), all or none.
+/// Changes the fields of a profile that the body names (seed `PUT /users/:userId`), all or none. With
+/// `If-Match` (RFC 9110, 13.1.1) only if nobody else changed the user since.
 pub async fn update(
     State(state): State<AppState>,
     UserPath { caller, user }: UserPath<Caller>,
+    headers: HeaderMap,
     Json(body): Json,
-) -> Result<Success<()>, Error> {
+) -> Result<(HeaderMap, Success<()>), Error> {
     let today = crate::clock::now().to_zoned(TimeZone::UTC).date();
     let patch = ProfilePatch::parse(body, today)?;
-    match users::update(&state.db, caller.app, caller.user, user, &patch).await? {
-        Updated::Yes => Ok(Success { status: StatusCode::OK, message: "the user was updated", data: () }),
+    let expected = if_match(&headers)?;
+    match users::update(&state.db, caller.app, caller.user, user, &patch, expected.as_deref()).await? {
+        Updated::Yes(version) => {
+            let success = Success { status: StatusCode::OK, message: "the user was updated", data: () };
+            Ok((etag(Some(&version)), success))
+        }
+        Updated::Stale => Err(Error::Stale),
         Updated::EmailTaken => Err(Error::EmailTaken("user.email")),
         Updated::OutOfReach => Err(Error::UserOutOfReach),
     }
+}
+
+/// A user and how the caller names them: by UUID, by address, or `me`.
+pub struct ReadPath {
+    caller: Reader,
+    which: Which,
+}
+
+impl FromRequestParts<AppState> for ReadPath {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
+        let caller = Reader::authenticate(parts, state).await?;
+        let text = extract::param(parts, "userId").await?;
+        let which = match extract::user_id(&text, caller.user)? {
+            Some(user) => Which::Id(user),
+            None => Which::Email(Email::parse(&text).map_err(|_| {
+                Error::InvalidPath("`userId` in the path must be a hyphenated UUID or an e-mail address")
+            })?),
+        };
+        Query::of(parts, &[])?;
+        Ok(Self { caller, which })
+    }
+}
+
+/// Shows a user: to the app's backend any who is not deleted, to a user those of their own tenant.
+pub async fn show(
+    State(state): State<AppState>,
+    ReadPath { caller, which }: ReadPath,
+) -> Result<(HeaderMap, Success<UserResource>), Error> {
+    let user = users::select(&state.db, caller.app, caller.user, &which).await?.pop();
+    let user = user.ok_or(Error::UserOutOfReach)?;
+    let headers = etag(user.version.as_deref());
+    Ok((headers, Success { status: StatusCode::OK, message: "the user", data: user.into() }))
+}
+
+/// Erases a user's personal data: by the app's backend, or by the user.
+pub async fn erase(
+    State(state): State<AppState>,
+    UserPath { caller, user }: UserPath<Caller>,
+) -> Result<Success<()>, Error> {
+    if users::erase(&state.db, caller.app, caller.user, user).await? {
+        Ok(Success { status: StatusCode::OK, message: "the user was deleted", data: () })
+    } else {
+        Err(Error::UserOutOfReach)
+    }
+}
+
+/// Records which `sub` of the app's outside issuer is the user in the path: `{"externalSubject"}`, a text,
+/// or null to forget it.
+pub async fn set_external_subject(
+    State(state): State<AppState>,
+    UserPath { caller: WriteKey { app }, user }: UserPath<WriteKey>,
+    Json(body): Json,
+) -> Result<Success<()>, Error> {
+    let mut body = Fields::of(body, Invalid("is not a field of this body, only `externalSubject` is"));
+    let subject = match body.patch("externalSubject", Text::parse) {
+        Patch::Keep => Err(body.refuse("externalSubject", Invalid("is required, as a text or null"))),
+        Patch::Clear => Ok(None),
+        Patch::Set(subject) => Ok(Some(subject)),
+    };
+    let subject = body.finish(|| subject)?;
+    match users::set_external_subject(&state.db, app, user, subject.as_ref().map(Text::as_str)).await? {
+        Recorded::Yes => {
+            Ok(Success { status: StatusCode::OK, message: "the subject was recorded", data: () })
+        }
+        Recorded::Taken => Err(Error::ExternalSubjectTaken),
+        Recorded::OutOfReach => Err(Error::UserOutOfReach),
+    }
+}
+
+/// Which page of the users is asked for.
+pub struct ListQuery {
+    caller: AnyKey,
+    which: Which,
+    limit: usize,
+}
+
+const DEFAULT_PAGE: usize = 50;
+const MAX_PAGE: usize = 100;
+
+impl FromRequestParts<AppState> for ListQuery {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
+        const LIMIT: Error = Error::InvalidQuery("`limit` in the query must be a number from 1 to 100");
+        const AFTER: Error = Error::InvalidQuery("`after` in the query must be the `nextCursor` of a page");
+        const EMAIL: Error = Error::InvalidQuery("`email` in the query must be one e-mail address");
+        let caller = AnyKey::authenticate(parts, state).await?;
+        let query = Query::of(parts, &["limit", "after", "email"])?;
+        let limit = query.get("limit").map_or(Some(DEFAULT_PAGE), |text| {
+            let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+            text.parse().ok().filter(|limit| digits && (1..=MAX_PAGE).contains(limit))
+        });
+        let limit = limit.ok_or(LIMIT)?;
+        let after = query.get("after").map_or(Some(Uuid::nil()), id::parse).ok_or(AFTER)?;
+        let which = match query.get("email") {
+            Some(email) => Which::Email(Email::parse(email).map_err(|_| EMAIL)?),
+            // One more than a page tells whether there is another.
+            None => Which::Page { after, limit: i64::try_from(limit + 1).map_err(|_| LIMIT)? },
+        };
+        Ok(Self { caller, which, limit })
+    }
+}
+
+/// Lists the users of the app, by id.
+pub async fn list(
+    State(state): State<AppState>,
+    ListQuery { caller, which, limit }: ListQuery,
+) -> Result<Success<UserPage>, Error> {
+    let mut users = users::select(&state.db, caller.app, None, &which).await?;
+    let more = users.len() > limit;
+    users.truncate(limit);
+    let next_cursor = users.last().filter(|_| more).map(|user| user.id);
+    let items: Vec<UserResource> = users.into_iter().map(UserResource::from).collect();
+    let data = UserPage { kind: "users", items_length: items.len(), items, next_cursor };
+    Ok(Success { status: StatusCode::OK, message: "users of the app", data })
+}
+
+fn etag(version: Option<&str>) -> HeaderMap {
+    let value = version.and_then(|version| HeaderValue::try_from(format!("\"{version}\"")).ok());
+    value.into_iter().map(|value| (header::ETAG, value)).collect()
+}
+
+/// The versions that `If-Match` names; `None`: whichever.
+fn if_match(headers: &HeaderMap) -> Result<Option<Vec<String>>, Error> {
+    let Some(value) = extract::header(headers, "If-Match")? else { return Ok(None) };
+    let value = std::str::from_utf8(value).map_err(|_| Error::InvalidIfMatch)?.trim();
+    if value == "*" {
+        return Ok(None);
+    }
+    let tags = value.split(',').map(|tag| {
+        // A weak tag is well-formed and never matches (RFC 9110, 8.8.3.2).
+        let tag = tag.trim();
+        let quoted = tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"')?.strip_suffix('"')?;
+        (!quoted.contains('"'))
+            .then(|| if tag.starts_with("W/") { tag.to_owned() } else { quoted.to_owned() })
+    });
+    tags.collect::<Option<Vec<_>>>().map(Some).ok_or(Error::InvalidIfMatch)
 }

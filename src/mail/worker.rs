@@ -22,7 +22,7 @@ use super::transport::{Refusal, Transport};
 use super::{Invitation, message};
 use crate::config::Config;
 use crate::db::outbox::{self, Claimed};
-use crate::db::{self, referrals};
+use crate::db::{self, idempotency, referrals};
 use crate::domain::language::Language;
 use crate::domain::seal::SecretKey;
 use crate::l10n::{LANGUAGES, Texts};
@@ -77,8 +77,8 @@ impl Worker {
             }
             if cleaned.is_none_or(|at| at.elapsed() > CLEAN_UP) {
                 cleaned = Some(Instant::now());
-                if let Err(error) = referrals::forget_quotas(&worker.db).await {
-                    tracing::warn!(%error, "old quotas were not deleted");
+                if let Err(error) = worker.clean_up().await {
+                    tracing::warn!(%error, "what is over was not deleted");
                 }
             }
             let full = sending.len() >= most;
@@ -90,6 +90,11 @@ impl Worker {
             }
         }
         while sending.join_next().await.is_some() {}
+    }
+
+    async fn clean_up(&self) -> Result<(), db::Error> {
+        referrals::forget_quotas(&self.db).await?;
+        idempotency::forget(&self.db).await
     }
 
     async fn call_others(&self) {
@@ -134,16 +139,19 @@ impl Worker {
         match result {
             Ok(reply) => {
                 outbox::finish(&self.db, mail, true, reply).await?;
+                crate::telemetry::mailed("sent");
                 tracing::info!(app = %mail.app, mail = %mail.id, attempts = mail.attempts, "mail sent");
             }
             Err(Refusal::Permanent(reply)) => {
                 outbox::finish(&self.db, mail, false, reply).await?;
+                crate::telemetry::mailed("failed");
                 tracing::warn!(app = %mail.app, mail = %mail.id, reply, "mail failed");
             }
             Err(Refusal::Temporary(reply)) => {
                 let delay = retry_delay(self.config.mail.retry_after, mail.attempts);
                 let give_up = self.config.mail.give_up_after;
                 let failed = outbox::retry_later(&self.db, mail, delay, give_up, reply).await?;
+                crate::telemetry::mailed(if failed { "failed" } else { "refused" });
                 let outcome = if failed { "mail failed: given up" } else { "mail refused for now" };
                 tracing::warn!(app = %mail.app, mail = %mail.id, attempts = mail.attempts, reply, "{outcome}");
             }
@@ -178,22 +186,30 @@ impl Worker {
         let message = message(&rendered, &from, &to, &mail.message_id, moment(mail.created_at)?);
         let message =
             message.map_err(|error| Refusal::Permanent(format!("the mail cannot be written: {error}")))?;
-        self.transport.send(&message, &mail.message_id).await
+        // Spam filters quote the link that they refuse.
+        let masked = |reply: String| reply.replace(&code, "***");
+        match self.transport.send(&message, &mail.message_id).await {
+            Ok(reply) => Ok(masked(reply)),
+            Err(Refusal::Temporary(reply)) => Err(Refusal::Temporary(masked(reply))),
+            Err(Refusal::Permanent(reply)) => Err(Refusal::Permanent(masked(reply))),
+        }
     }
 
-    /// Where the mail leads: the app's own page with the codes added, or this server's.
+    /// Where the mail leads: the app's own page with the code added, or this server's; with the referral code.
     fn link(&self, mail: &Claimed, code: &str) -> Option<Url> {
-        let Some(own) = &mail.invite_url else {
+        let mut link = if let Some(own) = &mail.invite_url {
+            let mut own = Url::parse(own).ok()?;
+            own.query_pairs_mut().append_pair("code", code);
+            own
+        } else {
             let mut page = self.public_url.clone();
             page.path_segments_mut().ok()?.pop_if_empty().extend(["invites", code]);
-            return Some(page);
+            page
         };
-        let mut own = Url::parse(own).ok()?;
-        own.query_pairs_mut().append_pair("code", code);
         if let Some(referral_code) = &mail.referral_code {
-            own.query_pairs_mut().append_pair("referral_code", referral_code);
+            link.query_pairs_mut().append_pair("referral_code", referral_code);
         }
-        Some(own)
+        Some(link)
     }
 }
 

@@ -1,34 +1,449 @@
 //! `POST /v1/users/{userId}`
 
-use serde_json::json;
+use std::collections::BTreeSet;
+use std::fmt::Display;
 
-use crate::support::{As, Test, new_id};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use userdocks::db::outbox;
+use userdocks::domain::id::UserId;
+
+use crate::support::smtp::Stage;
+use crate::support::{Answer, App, As, Test, code, new_id};
+
+const INVITED: &str = "the user was invited";
+const AGAIN: &str = "the invite was sent again";
+const TOO_SOON: &str = "the user was invited a short while ago, so no second mail was sent";
+
+async fn invite_in(test: &Test, app: &App, path: impl Display, email: &str, language: &str) -> Answer {
+    let body = json!({ "email": email, "language": language });
+    test.call("POST", &format!("/v1/users/{path}"), As::Write(app), Some(body)).await
+}
+
+async fn invite(test: &Test, path: impl Display, email: &str, language: &str) -> Answer {
+    invite_in(test, &test.app, path, email, language).await
+}
+
+async fn put(test: &Test, user: UserId, change: Value) {
+    let body = json!({ "user": change });
+    let answer = test.call("PUT", &format!("/v1/users/{user}"), As::Write(&test.app), Some(body)).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+fn id(user: &Value) -> UserId {
+    UserId(user["id"].as_str().unwrap().parse().unwrap())
+}
 
 #[tokio::test]
 async fn an_unknown_id_becomes_the_new_user() {
     let test = Test::start().await;
     let id = new_id();
-    let body = json!({ "email": "Ada@Example.com", "language": "de-at" });
-    let answer = test.call("POST", &format!("/v1/users/{id}"), As::Write(&test.app), Some(body)).await;
+    let answer = invite(&test, id, "Ada@Example.com", "de-at").await;
     let tenant = answer.user()["tenantId"].clone();
-    assert_eq!(
-        answer.success(),
-        (
-            200,
-            "the user was invited",
-            &json!({ "user": {
-                "id": id, "appId": test.app.id, "language": "de-AT", "salutation": null, "salutationOther": null,
-                "acceptedNewsletter": false, "acceptedNewsletterDate": null, "lastAskedNewsletterSignUp": null,
-                "mailchimpMemberId": null, "name": null, "given_name": null, "family_name": null,
-                "middle_name": null, "nickname": null, "preferred_username": null, "profile": null,
-                "picture": null, "website": null, "email": "Ada@Example.com", "email_verified": false,
-                "gender": null, "other_gender": null, "birthdate": null, "zoneinfo": null, "locale": null,
-                "phone_number": null, "phone_number_verified": false, "freezed": false, "deleted": false,
-                "tenantId": tenant,
-            } })
-        )
-    );
+    assert_ne!(tenant, json!(id));
+    let user = json!({
+        "id": id, "appId": test.app.id, "language": "de-AT", "salutation": null, "salutationOther": null,
+        "acceptedNewsletter": false, "acceptedNewsletterDate": null, "lastAskedNewsletterSignUp": null,
+        "mailchimpMemberId": null, "name": null, "given_name": null, "family_name": null,
+        "middle_name": null, "nickname": null, "preferred_username": null, "profile": null,
+        "picture": null, "website": null, "email": "Ada@Example.com", "email_verified": false,
+        "gender": null, "other_gender": null, "birthdate": null, "zoneinfo": null, "locale": null,
+        "phone_number": null, "phone_number_verified": false, "freezed": false, "deleted": false,
+        "tenantId": tenant,
+    });
+    assert_eq!(answer.success(), (200, INVITED, &json!({ "user": user })));
+    assert_eq!(test.stored(UserId(id)).await, user);
+
     let mail = test.mail().await;
-    assert_eq!(mail.to, ["Ada@Example.com"]);
+    assert_eq!(
+        (mail.from.as_str(), mail.to.as_slice()),
+        ("no-reply@id.example", &["Ada@Example.com".into()][..])
+    );
+    assert_eq!(mail.subject(), "Ihre Einladung zu Acme");
+    let plain = mail.text();
+    assert!(plain.contains("Sie wurden zu Acme eingeladen."), "{plain}");
+    let link = format!("https://id.example/invites/{}", code(&mail));
+    assert!(plain.lines().any(|line| line == link), "{plain}");
+    assert!(mail.html().contains(&format!("href=\"{link}\"")), "{}", mail.html());
+    test.idle().await;
+    let rows = test.rows().await;
+    assert_eq!(rows["outbox"][0]["message_id"], json!(format!("<{}>", mail.message_id())));
+    assert_eq!(rows["outbox"][0]["state"], "sent");
+    assert_eq!(rows["outbox"][0]["secret"], Value::Null, "the code outlives its mail");
+    assert!(!rows.to_string().contains(&code(&mail)));
+
+    // The same handlers below /api/v1; an id in any case is the same id.
+    let path = format!("/api/v1/users/{}", id.to_string().to_uppercase());
+    let body = json!({ "email": "ada@example.com", "language": "en" });
+    let again = test.call("POST", &path, As::Write(&test.app), Some(body)).await;
+    assert_eq!(again.success(), (200, TOO_SOON, &json!({ "user": user })));
+    assert_eq!(test.rows().await, rows);
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn a_known_id_with_a_new_address_invites_into_their_tenant() {
+    let test = Test::start().await;
+    let (boss, _) = test.invited("boss@example.com").await;
+    let tenant = test.stored(boss).await["tenantId"].clone();
+    for (number, (name, subject, sentence)) in [
+        (json!({}), "You are invited to Acme", "You have been invited to Acme."),
+        (json!({ "nickname": "Al" }), "Al invites you to Acme", "Al has invited you to Acme."),
+        (json!({ "family_name": "Byron" }), "Byron invites you to Acme", "Byron has invited you to Acme."),
+        (
+            json!({ "given_name": "Ada" }),
+            "Ada Byron invites you to Acme",
+            "Ada Byron has invited you to Acme.",
+        ),
+        (
+            json!({ "name": "Countess <b>Ada</b>\u{202e} of evil.example" }),
+            "Countess <b>Ada</b> of evil. example invites you to Acme",
+            "Countess <b>Ada</b> of evil. example has invited you to Acme.",
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        put(&test, boss, name).await;
+        let email = format!("guest{number}@example.com");
+        let answer = invite(&test, boss, &email, "en").await;
+        let user = answer.user();
+        assert_eq!(answer.success().1, INVITED);
+        assert_eq!((&user["email"], &user["tenantId"]), (&json!(email), &tenant));
+        assert_ne!(id(user), boss);
+        assert_eq!(&test.stored(id(user)).await, user);
+        let mail = test.mail().await;
+        assert_eq!((mail.to.clone(), mail.subject()), (vec![email], subject.to_owned()));
+        assert!(mail.text().replace('\n', " ").contains(sentence), "{}", mail.text());
+        assert!(!mail.html().contains("<b>"), "{}", mail.html());
+    }
+    assert_eq!(test.count("SELECT count(*) FROM tenants").await, 1);
+    let by_boss = "SELECT count(*) FROM invites i JOIN users u ON u.user_id = i.inviter_id
+        WHERE u.email = 'boss@example.com' AND i.user_id <> u.user_id";
+    assert_eq!(test.count(by_boss).await, 5);
+
+    // The same id and address in another app are somebody else, and the name of the other app's user is not told.
+    let other = test.another_app().await;
+    let answer = invite_in(&test, &other, boss, "boss@example.com", "FR").await;
+    let user = answer.user();
+    assert_eq!((id(user), &user["appId"], &user["language"]), (boss, &json!(other.id), &json!("FR")));
+    assert_ne!(user["tenantId"], tenant);
+    assert_eq!(test.mail().await.subject(), "You are invited to Other");
+    test.finish().await;
+}
+
+/// Lets this time pass for everything that was mailed.
+async fn pass(test: &Test, minutes: i32) {
+    test.idle().await;
+    for statement in [
+        "UPDATE invites SET mailed_at = mailed_at - make_interval(mins => $1)",
+        "UPDATE outbox SET created_at = created_at - make_interval(mins => $1),
+            finished_at = finished_at - make_interval(mins => $1)",
+    ] {
+        sqlx::query(statement).bind(minutes).execute(&test.db).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_own_address_sends_the_invite_again() {
+    let test = Test::with(&[("USERDOCKS_INVITE__RESEND_AFTER", "1h")]).await;
+    let (ada, first) = test.invited("ada@example.com").await;
+    let stored = json!({ "user": test.stored(ada).await });
+    pass(&test, 59).await;
+    let before = test.rows().await;
+    assert_eq!(invite(&test, ada, "ADA@example.COM", "de").await.success(), (200, TOO_SOON, &stored));
+    assert_eq!(test.rows().await, before);
+
+    pass(&test, 2).await;
+    let all = join_all((0..40).map(|_| invite(&test, ada, "Ada@Example.com", "de"))).await;
+    assert_eq!(all.iter().filter(|answer| answer.success() == (200, AGAIN, &stored)).count(), 1);
+    assert_eq!(all.iter().filter(|answer| answer.success() == (200, TOO_SOON, &stored)).count(), 39);
+    let mail = test.mail().await;
+    assert_eq!(
+        (mail.to.clone(), mail.subject()),
+        (vec!["ada@example.com".into()], "You are invited to Acme".into())
+    );
+    let second = code(&mail);
+    assert_ne!(second, first);
+
+    put(&test, ada, json!({ "language": "de" })).await;
+    pass(&test, 61).await;
+    assert_eq!(invite(&test, ada, "ada@example.com", "en").await.success().1, AGAIN);
+    let mail = test.mail().await;
+    assert_eq!(mail.subject(), "Ihre Einladung zu Acme");
+    let third = code(&mail);
+
+    // To another address nothing went out yet; the old one is nobody's.
+    put(&test, ada, json!({ "email": "Lovelace@example.com" })).await;
+    assert_eq!(invite(&test, ada, "lovelace@EXAMPLE.com", "en").await.success().1, AGAIN);
+    let mail = test.mail().await;
+    assert_eq!(mail.to, ["Lovelace@example.com"]);
+    test.idle().await;
+    assert_eq!(invite(&test, ada, "lovelace@example.com", "en").await.success().1, TOO_SOON);
+    let newcomer = invite(&test, ada, "ada@example.com", "en").await;
+    assert_eq!(newcomer.success().1, INVITED);
+    assert_ne!(id(newcomer.user()), ada);
+    assert_eq!(test.mail().await.to, ["ada@example.com"]);
+
+    for old in [first, second, third] {
+        let path = format!("/invites/{old}");
+        assert_eq!(test.call("POST", &path, As::Nobody, None).await.status, 404);
+    }
+    assert_eq!(test.stored(ada).await["email_verified"], false);
+    let path = format!("/invites/{}", code(&mail));
+    assert_eq!(test.call("POST", &path, As::Nobody, None).await.status, 200);
+    assert_eq!(test.stored(ada).await["email_verified"], true);
+
+    pass(&test, 61).await;
+    let before = test.rows().await;
+    let refusal = (400, "already_accepted", "the user has accepted already, so there is no invite to send");
+    assert_eq!(invite(&test, ada, "LOVELACE@example.com", "en").await.refusal(), refusal);
+    assert_eq!(test.rows().await, before);
+    put(&test, ada, json!({ "email": "new@example.com" })).await;
+    assert_eq!(invite(&test, ada, "new@example.com", "en").await.refusal(), refusal);
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn what_counts_is_when_the_mail_went_out() {
+    let settings = [("USERDOCKS_INVITE__RESEND_AFTER", "1h"), ("USERDOCKS_MAIL__RETRY_AFTER", "10ms")];
+    let test = Test::with(&settings).await;
+    test.smtp.refuse(Stage::Rcpt, "450 4.2.1 greylisted");
+    let slow = new_id();
+    assert_eq!(invite(&test, slow, "slow@example.com", "en").await.success().1, INVITED);
+    test.until_none("SELECT 1 - count(*) FROM outbox WHERE attempts > 1").await;
+    test.sql("UPDATE invites SET mailed_at = now() - interval '2h'").await;
+    assert_eq!(invite(&test, slow, "slow@example.com", "en").await.success().1, TOO_SOON);
+    assert_eq!(test.count("SELECT count(*) FROM outbox").await, 1);
+    test.smtp.script(|_| None);
+    assert_eq!(test.mail().await.to, ["slow@example.com"]);
+    test.idle().await;
+    assert_eq!(invite(&test, slow, "slow@example.com", "en").await.success().1, TOO_SOON);
+
+    test.smtp.refuse(Stage::Rcpt, "550 5.1.1 no such user");
+    let full = new_id();
+    assert_eq!(invite(&test, full, "full@example.com", "en").await.success().1, INVITED);
+    test.idle().await;
+    assert_eq!(test.count("SELECT count(*) FROM outbox WHERE state = 'failed' AND secret IS NULL").await, 1);
+    test.smtp.script(|_| None);
+    assert_eq!(invite(&test, full, "full@example.com", "en").await.success().1, AGAIN);
+    let mail = test.mail().await;
+    assert_eq!(mail.to, ["full@example.com"]);
+    let accepted = test.call("POST", &format!("/invites/{}", code(&mail)), As::Nobody, None).await;
+    assert_eq!(accepted.status, 200);
+
+    // The mail to an address that they left fails for good: no later code may go there.
+    test.smtp.refuse(Stage::Rcpt, "550 5.1.1 no such user");
+    let moved = new_id();
+    assert_eq!(invite(&test, moved, "old@example.com", "en").await.success().1, INVITED);
+    test.idle().await;
+    test.smtp.script(|_| None);
+    put(&test, UserId(moved), json!({ "email": "new@example.com" })).await;
+    assert_eq!(invite(&test, moved, "new@example.com", "en").await.success().1, AGAIN);
+    assert_eq!(test.mail().await.to, ["new@example.com"]);
+    test.idle().await;
+    let before = test.rows().await;
+    let failed = outbox::list(&test.db, None, Some("failed"), None, 1).await.unwrap();
+    assert_eq!(failed[0].to, "old@example.com");
+    let expires_after = test.config.invite.expires_after;
+    assert!(!outbox::retry(&test.db, &failed[0], &test.seal, expires_after).await.unwrap());
+    assert_eq!(test.rows().await, before);
+    test.finish().await;
+}
+
+#[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
+async fn a_refused_call_leaves_nothing() {
+    let test = Test::start().await;
+    let other = test.another_app().await;
+    let ada = test.user("ada@example.com").await;
+    let idn = invite(&test, new_id(), "bob@müller.example", "en").await;
+    assert_eq!(idn.user()["email"], "bob@xn--mller-kva.example");
+    assert_eq!(test.mail().await.to, ["bob@xn--mller-kva.example"]);
+    let (frozen, _) = test.invited("frozen@example.com").await;
+    let (deleted, _) = test.invited("deleted@example.com").await;
+    test.sql("UPDATE users SET freezed = true WHERE email = 'frozen@example.com'").await;
+    test.sql("UPDATE users SET deleted = true WHERE email = 'deleted@example.com'").await;
+    let token = test.token(ada).await;
+    test.idle().await;
+    let before = test.rows().await;
+
+    let held = (400, "email_taken", "`email` is the e-mail address of another user of the app");
+    let gone = (
+        403,
+        "user_out_of_reach",
+        "the user in the path does not exist, is frozen or deleted, or is not for this caller to act on",
+    );
+    for (path, email, refusal) in [
+        (UserId(new_id()), "ADA@example.com", held),
+        (UserId(new_id()), "BOB@MÜLLER.example", held),
+        (UserId(new_id()), "bob@XN--MLLER-KVA.example", held),
+        (UserId(new_id()), " frozen@example.com ", held),
+        (UserId(new_id()), "deleted@example.com", held),
+        (ada, "bob@müller.example", held),
+        (
+            ada,
+            "ada@example.com",
+            (400, "already_accepted", "the user has accepted already, so there is no invite to send"),
+        ),
+        (frozen, "new@example.com", gone),
+        (frozen, "frozen@example.com", gone),
+        (frozen, "ada@example.com", gone),
+        (deleted, "new@example.com", gone),
+        (deleted, "deleted@example.com", gone),
+    ] {
+        assert_eq!(invite(&test, path, email, "en").await.refusal(), refusal, "{path} {email}");
+    }
+
+    let good = json!({ "email": "new@example.com", "language": "en" });
+    let key = [("X-API-KEY", &test.app.write_key), ("X-API-KEY-TYPE", &"write".to_owned())];
+    let foreign: Vec<_> = key
+        .iter()
+        .map(|(name, value)| (*name, (*value).clone()))
+        .chain([("X-CLIENT-ID", other.id.to_string())])
+        .collect();
+    for (who, refusal) in [
+        (As::Nobody, (401, "credentials_missing")),
+        (As::Read(&test.app), (403, "write_key_required")),
+        (As::Token(token), (403, "api_key_required")),
+        (As::Headers(foreign), (401, "invalid_api_key")),
+    ] {
+        let path = format!("/v1/users/{}", new_id());
+        assert_eq!(test.call("POST", &path, who, Some(good.clone())).await.code(), refusal);
+    }
+
+    let plain = new_id().simple().to_string();
+    let not_a_uuid = "`userId` in the path must be a hyphenated UUID";
+    for (path, sentence) in [
+        ("me", "`userId` can be `me` with an access token only; give the user's UUID"),
+        ("1", not_a_uuid),
+        (plain.as_str(), not_a_uuid),
+        (&format!("%7B{ada}%7D"), not_a_uuid),
+        (&format!("urn:uuid:{ada}"), not_a_uuid),
+        (&format!("{ada}%00"), not_a_uuid),
+        (&format!("{ada}%20"), not_a_uuid),
+        ("%ff", "the path must be UTF-8 with valid percent-encoding"),
+    ] {
+        let answer = invite(&test, path, "new@example.com", "en").await;
+        assert_eq!(answer.refusal(), (400, "invalid_path", sentence), "{path}");
+    }
+    let query = format!("{}?test=maybe", new_id());
+    assert_eq!(invite(&test, query, "new@example.com", "en").await.code(), (400, "invalid_query"));
+
+    let email = "`email` must be one e-mail address such as ada@example.com";
+    let language = "`language` must be a BCP 47 language tag such as de or en-US, or an ISO 3166 country code such as DE";
+    let long = format!("{}@example.com", "x".repeat(65));
+    for (body, sentence) in [
+        (json!({}), "`email` is required; `language` is required".to_owned()),
+        (json!({ "email": "a@b.co" }), "`language` is required".to_owned()),
+        (json!({ "language": "en" }), "`email` is required".to_owned()),
+        (
+            json!({ "email": null, "language": null }),
+            "`email` must be a string; `language` must be a string".into(),
+        ),
+        (
+            json!({ "email": ["a@b.co"], "language": 1 }),
+            "`email` must be a string; `language` must be a string".into(),
+        ),
+        (json!({ "email": "", "language": "" }), format!("{email}; {language}")),
+        (json!({ "email": "a@b", "language": "english" }), format!("{email}; {language}")),
+        (json!({ "email": "a@b.co, c@d.co", "language": "en" }), email.to_owned()),
+        (json!({ "email": "a@b.co\r\nBcc: c@d.co", "language": "en" }), email.to_owned()),
+        (json!({ "email": "a\u{0}@b.co", "language": "en" }), email.to_owned()),
+        (json!({ "email": long, "language": "en" }), email.to_owned()),
+        (json!({ "email": "a@b.co", "language": "de_DE" }), language.to_owned()),
+        (json!({ "email": "a@b.co", "language": "en\u{0}" }), language.to_owned()),
+        (
+            json!({ "email": "a@b.co", "language": "en", "name": "Ada" }),
+            "`name` is not a field of an invite, only `email` and `language` are".to_owned(),
+        ),
+        (
+            json!({ "user": { "email": "a@b.co" } }),
+            "`user` is not a field of an invite: to update a user send `PUT /v1/users/{userId}`".to_owned(),
+        ),
+    ] {
+        let path = format!("/v1/users/{}", new_id());
+        let answer = test.call("POST", &path, As::Write(&test.app), Some(body.clone())).await;
+        assert_eq!(answer.refusal(), (400, "invalid_fields", sentence.as_str()), "{body}");
+    }
+    for body in [
+        "",
+        "null",
+        "[]",
+        r#"["a@b.co", "en"]"#,
+        r#"{"email":"a@b.co","language":"en"} x"#,
+        r#"{"email":"a@b.co","email":"c@d.co","language":"en"}"#,
+        "\u{feff}{\"email\":\"a@b.co\",\"language\":\"en\"}",
+        r#"{"email":"a@b.co","language":"\ud800"}"#,
+    ] {
+        let path = format!("/v1/users/{}", new_id());
+        let answer = test.raw("POST", &path, As::Write(&test.app), &[], body.into()).await;
+        assert_eq!(answer.code(), (400, "invalid_json"), "{body}");
+    }
+    assert_eq!(test.rows().await, before);
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn calls_at_once() {
+    let test = Test::start().await;
+    let ada = new_id();
+    let all = join_all((0..200).map(|_| invite(&test, ada, "ada@example.com", "en"))).await;
+    let user = json!({ "user": test.stored(UserId(ada)).await });
+    assert_eq!(all.iter().filter(|answer| answer.success() == (200, INVITED, &user)).count(), 1);
+    assert_eq!(all.iter().filter(|answer| answer.success() == (200, TOO_SOON, &user)).count(), 199);
+    let counts = "SELECT (SELECT count(*) FROM users) * 1000 + (SELECT count(*) FROM tenants) * 100
+        + (SELECT count(*) FROM invites) * 10 + (SELECT count(*) FROM outbox)";
+    assert_eq!(test.count(counts).await, 1111);
+    assert_eq!(test.mail().await.to, ["ada@example.com"]);
+
+    // Who comes first is the user of the path, and invites the others.
+    let boss = new_id();
+    let emails: BTreeSet<String> = (10..60).map(|n| format!("guest{n}@example.com")).collect();
+    let all = join_all(emails.iter().map(|email| invite(&test, boss, email, "en"))).await;
+    let tenants: BTreeSet<_> = all.iter().map(|answer| answer.user()["tenantId"].to_string()).collect();
+    let ids: BTreeSet<_> = all.iter().map(|answer| id(answer.user()).to_string()).collect();
+    assert_eq!((tenants.len(), ids.len(), ids.contains(&boss.to_string())), (1, 50, true));
+    for answer in &all {
+        assert_eq!((answer.success().1, answer.user()), (INVITED, &test.stored(id(answer.user())).await));
+    }
+    assert_eq!(test.count(counts).await, 51 * 1000 + 2 * 100 + 51 * 10 + 51);
+    assert_eq!(test.count("SELECT count(*) FROM invites WHERE inviter_id IS NULL").await, 2);
+    let to: BTreeSet<String> = test.mails(50).await.into_iter().map(|mail| mail.to[0].clone()).collect();
+    assert_eq!(to, emails);
+
+    let emails = ["eve@example.com", "Eve@example.com", "EVE@EXAMPLE.COM"];
+    let ids: Vec<_> = (0..50).map(|_| new_id()).collect();
+    let all =
+        join_all(ids.iter().zip(emails.iter().cycle()).map(|(id, email)| invite(&test, id, email, "en")))
+            .await;
+    let winners: Vec<_> = all.iter().filter(|answer| answer.status == 200).collect();
+    let losers = all.iter().filter(|answer| answer.status != 200);
+    assert_eq!(losers.filter(|answer| answer.code() == (400, "email_taken")).count(), 49);
+    assert_eq!(winners.len(), 1);
+    assert_eq!(test.stored(id(winners[0].user())).await, *winners[0].user());
+    assert_eq!(test.count(counts).await, 52 * 1000 + 3 * 100 + 52 * 10 + 52);
+    assert_eq!(json!(test.mail().await.to[0]), winners[0].user()["email"]);
+
+    // Neither an inviter nor another's id: each of these addresses is asked for by everybody at once.
+    let (one, two) = (new_id(), new_id());
+    let all = join_all((0..40).map(|n| {
+        let (path, email) =
+            [(one, "x@example.com"), (one, "y@example.com"), (two, "x@example.com"), (two, "y@example.com")]
+                [n % 4];
+        invite(&test, path, email, "en")
+    }))
+    .await;
+    for answer in &all {
+        assert!(answer.status == 200 || answer.code() == (400, "email_taken"), "{answer:?}");
+    }
+    assert_eq!(
+        test.count("SELECT count(*) FROM users WHERE email IN ('x@example.com', 'y@example.com')").await,
+        2
+    );
+    assert_eq!(
+        test.mails(2).await.iter().map(|mail| mail.to[0].as_str()).collect::<Vec<_>>(),
+        ["x@example.com", "y@example.com"]
+    );
     test.finish().await;
 }

@@ -4,4 +4,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bodies;
+mod credentials;
+mod envelope;
+mod faults;
 mod invite;
+mod landing;
+mod referral_invites;
+mod referral_landing;
+mod isolation;
+mod tokens;

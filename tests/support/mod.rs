@@ -1,7 +1,11 @@
 //! The harness: the real server over a real PostgreSQL with a database per test, a real SMTP conversation,
 //! and a client that keeps whole answers. A test that ends with mail it did not read fails.
 #![allow(dead_code, reason = "each test binary uses its part")]
-#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a harness that cannot go on fails its test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "a harness that cannot go on fails its test"
+)]
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -14,15 +18,18 @@ use sqlx::{Connection, PgConnection, PgPool};
 use tokio::sync::OnceCell;
 use userdocks::config::Config;
 use userdocks::db::embedded::{Durability, Embedded};
-use userdocks::db::{api_keys, apps};
+use userdocks::db::{api_keys, apps, users};
 use userdocks::domain::access_token::{NewKeyPair, PrivateKey};
 use userdocks::domain::api_key::{ApiKey, KeyType};
+use userdocks::domain::email::Email;
 use userdocks::domain::id::{self, AppId, UserId};
+use userdocks::domain::language::Language;
 use userdocks::domain::seal::SecretKey;
 use userdocks::server::{Database, Server};
 use uuid::Uuid;
 
 pub mod smtp;
+pub mod wire;
 use smtp::{Mail, Smtp};
 
 /// What a wait in a test may take; far more than it does.
@@ -35,13 +42,15 @@ static DATABASES: AtomicUsize = AtomicUsize::new(0);
 /// The PostgreSQL of this test binary. It ends with the process; its folder serves the next run.
 async fn postgres() -> PgConnectOptions {
     let start = async || {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(concat!("postgres-", env!("CARGO_CRATE_NAME")));
+        let folder =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(concat!("postgres-", env!("CARGO_CRATE_NAME")));
         let embedded = Embedded::start(&folder, Durability::Fast).await.unwrap();
         let mut admin = PgConnection::connect_with(&embedded.options()).await.unwrap();
-        let old: Vec<String> = sqlx::query_scalar("SELECT datname FROM pg_database WHERE datname LIKE 'test_%'")
-            .fetch_all(&mut admin)
-            .await
-            .unwrap();
+        let old: Vec<String> =
+            sqlx::query_scalar("SELECT datname FROM pg_database WHERE datname LIKE 'test_%'")
+                .fetch_all(&mut admin)
+                .await
+                .unwrap();
         for name in old.iter().map(String::as_str).chain(["template"]) {
             execute(&mut admin, format!("DROP DATABASE IF EXISTS {name}")).await;
         }
@@ -135,11 +144,29 @@ impl Answer {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
+    /// Checks the headers of every JSON answer.
+    fn carries_the_usual(&self) {
+        for (header, value) in [
+            ("content-type", "application/json"),
+            ("cache-control", "no-store"),
+            ("x-content-type-options", "nosniff"),
+        ] {
+            assert_eq!(self.header(header), Some(value), "{header}: {self:?}");
+        }
+        assert!(self.header("x-request-id").is_some_and(|id| !id.is_empty()), "{self:?}");
+    }
+
     /// Status, `X-Error-Code` and sentence of a refusal, whose envelope must be whole.
     pub fn refusal(&self) -> (u16, &str, &str) {
         let error = self.body["error"].as_str().unwrap_or_else(|| panic!("not a refusal: {self:?}"));
         assert_eq!(self.body, json!({ "success": false, "message": null, "error": error, "data": null }));
         assert!(!error.contains('\n') && !error.ends_with('.'), "one sentence: {error}");
+        self.carries_the_usual();
+        for (header, statuses) in
+            [("www-authenticate", &[401][..]), ("allow", &[405]), ("retry-after", &[429, 503])]
+        {
+            assert_eq!(self.header(header).is_some(), statuses.contains(&self.status), "{header}: {self:?}");
+        }
         (self.status, self.header("x-error-code").unwrap(), error)
     }
 
@@ -154,6 +181,8 @@ impl Answer {
         let message = self.body["message"].as_str().unwrap_or_else(|| panic!("not a success: {self:?}"));
         let data = &self.body["data"];
         assert_eq!(self.body, json!({ "success": true, "message": message, "error": null, "data": data }));
+        self.carries_the_usual();
+        assert_eq!(self.header("x-error-code"), None);
         (self.status, message, data)
     }
 
@@ -214,8 +243,9 @@ impl Test {
         headers: &[(&str, String)],
         body: Vec<u8>,
     ) -> Answer {
-        let mut request = self.client.request(method.parse().unwrap(), format!("{}{path}", self.url)).body(body);
-        for (name, value) in self.credentials(who).iter().chain(headers) {
+        let mut request =
+            self.client.request(method.parse().unwrap(), format!("{}{path}", self.url)).body(body);
+        for (name, value) in credentials(who).iter().chain(headers) {
             request = request.header(*name, value);
         }
         let response = request.send().await.unwrap();
@@ -223,23 +253,6 @@ impl Test {
         let text = response.text().await.unwrap();
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
         Answer { status, headers, body }
-    }
-
-    fn credentials<'a>(&self, who: As<'a>) -> Vec<(&'a str, String)> {
-        let key = |app: &App, key: &str, key_type: &str| {
-            vec![
-                ("X-API-KEY", key.to_owned()),
-                ("X-API-KEY-TYPE", key_type.to_owned()),
-                ("X-CLIENT-ID", app.id.to_string()),
-            ]
-        };
-        match who {
-            As::Nobody => vec![],
-            As::Write(app) => key(app, &app.write_key, "write"),
-            As::Read(app) => key(app, &app.read_key, "read"),
-            As::Token(token) => vec![("Authorization", format!("Bearer {token}"))],
-            As::Headers(headers) => headers,
-        }
     }
 
     /// Invites a new user with the app's write key and reads the mail: the user, and the code in the link.
@@ -262,15 +275,36 @@ impl Test {
         user
     }
 
+    /// A user of an app who has accepted, made without a mail; of the tenant of another user, or of their own.
+    pub async fn member(&self, app: &App, email: &str, of: Option<UserId>) -> UserId {
+        let user = UserId(id::new());
+        let (email, language) = (Email::parse(email).unwrap(), Language::parse("en").unwrap());
+        let mut db = self.db.acquire().await.unwrap();
+        users::create_demo(&mut db, app.id, user, &email, &language, "Ada").await.unwrap();
+        if let Some(of) = of {
+            sqlx::query(
+                "UPDATE users SET tenant_id = (SELECT tenant_id FROM users WHERE app_id = $1 AND user_id = $2)
+                WHERE app_id = $1 AND user_id = $3",
+            )
+            .bind(app.id.0)
+            .bind(of.0)
+            .bind(user.0)
+            .execute(&mut *db)
+            .await
+            .unwrap();
+        }
+        user
+    }
+
     /// The user's row as the API gives it.
     pub async fn stored(&self, user: UserId) -> Value {
-        let user = userdocks::db::users::find(&self.db, self.app.id, user).await.unwrap().unwrap();
-        serde_json::to_value(user).unwrap()
+        let users = users::select(&self.db, self.app.id, None, &users::Which::Id(user)).await.unwrap();
+        serde_json::to_value(&users[0]).unwrap()
     }
 
     /// An access token for a user of the app, as this server issues it.
     pub async fn token(&self, user: UserId) -> String {
-        self.token_for(&self.app, user, Duration::from_secs(600)).await
+        self.token_for(&self.app, user, Duration::from_mins(10)).await
     }
 
     /// An access token for a user of an app.
@@ -286,23 +320,81 @@ impl Test {
         self.smtp.wait_for(next + 1, DEADLINE).await[next].clone()
     }
 
+    /// The next `count` mails that arrive, which this test expects, by recipient.
+    pub async fn mails(&self, count: usize) -> Vec<Mail> {
+        let mut mails = Vec::new();
+        for _ in 0..count {
+            mails.push(self.mail().await);
+        }
+        mails.sort_by(|a, b| a.to.cmp(&b.to));
+        mails
+    }
+
+    /// Every row that a call of the API can make or change.
+    pub async fn rows(&self) -> Value {
+        let tables = "SELECT jsonb_build_object(
+            'users', (SELECT jsonb_agg(t ORDER BY t::text) FROM users t),
+            'tenants', (SELECT jsonb_agg(t ORDER BY t::text) FROM tenants t),
+            'invites', (SELECT jsonb_agg(t ORDER BY t::text) FROM invites t),
+            'quotas', (SELECT jsonb_agg(t ORDER BY t::text) FROM referral_quotas t),
+            'outbox', (SELECT jsonb_agg(t ORDER BY t::text) FROM outbox t))";
+        sqlx::query_scalar(tables).fetch_one(&self.db).await.unwrap()
+    }
+
+    /// Runs a statement without parameters.
+    pub async fn sql(&self, statement: &'static str) {
+        sqlx::query(statement).execute(&self.db).await.unwrap();
+    }
+
     /// The only value of a query without parameters.
     pub async fn count(&self, query: &'static str) -> i64 {
         sqlx::query_scalar(query).fetch_one(&self.db).await.unwrap()
     }
 
-    /// Waits until no mail is queued, then fails the test if there was mail it did not read.
-    pub async fn finish(mut self) {
+    /// Waits until a query without parameters counts nothing.
+    pub async fn until_none(&self, query: &'static str) {
         let deadline = tokio::time::Instant::now() + DEADLINE;
-        while self.count("SELECT count(*) FROM outbox WHERE state = 'queued'").await > 0 {
-            assert!(tokio::time::Instant::now() < deadline, "mails are still queued");
+        while self.count(query).await > 0 {
+            assert!(tokio::time::Instant::now() < deadline, "still there: {query}");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+    }
+
+    /// Waits until every mail is sent or failed.
+    pub async fn idle(&self) {
+        self.until_none("SELECT count(*) FROM outbox WHERE state = 'queued'").await;
+    }
+
+    /// Waits until no mail is queued, then fails the test if there was mail it did not read.
+    pub async fn finish(mut self) {
+        self.idle().await;
         self.server.take().unwrap().stop().await;
-        let unread: Vec<Vec<String>> =
-            self.smtp.mails().iter().skip(self.read.load(Ordering::Relaxed)).map(|mail| mail.to.clone()).collect();
+        let unread: Vec<Vec<String>> = self
+            .smtp
+            .mails()
+            .iter()
+            .skip(self.read.load(Ordering::Relaxed))
+            .map(|mail| mail.to.clone())
+            .collect();
         assert_eq!(unread, Vec::<Vec<String>>::new(), "mail that the test did not expect");
         self.db.close().await;
+    }
+}
+
+fn credentials(who: As<'_>) -> Vec<(&str, String)> {
+    let key = |app: &App, key: &str, key_type: &str| {
+        vec![
+            ("X-API-KEY", key.to_owned()),
+            ("X-API-KEY-TYPE", key_type.to_owned()),
+            ("X-CLIENT-ID", app.id.to_string()),
+        ]
+    };
+    match who {
+        As::Nobody => vec![],
+        As::Write(app) => key(app, &app.write_key, "write"),
+        As::Read(app) => key(app, &app.read_key, "read"),
+        As::Token(token) => vec![("Authorization", format!("Bearer {token}"))],
+        As::Headers(headers) => headers,
     }
 }
 

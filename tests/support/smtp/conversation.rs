@@ -159,7 +159,7 @@ impl State {
             connection: talk.connection,
             encrypted: talk.encrypted,
         };
-        let act = self.act(talk, Stage::Final);
+        let act = self.act_on(talk, Stage::Final, &mail.raw);
         if matches!(act, None | Some(Act::TakeAndClose)) {
             self.mails.send_modify(|mails| mails.push(mail));
         }
@@ -169,12 +169,16 @@ impl State {
 
     /// What the script wants at this point.
     fn act(&self, talk: &Conversation, stage: Stage) -> Option<Act> {
+        self.act_on(talk, stage, &[])
+    }
+
+    fn act_on(&self, talk: &Conversation, stage: Stage, raw: &[u8]) -> Option<Act> {
         let recipient = talk.to.last().cloned().unwrap_or_default();
         let mut before = self.seen.lock().unwrap();
         before.push((stage, recipient.clone()));
         let attempt = before.iter().filter(|seen| **seen == (stage, recipient.clone())).count();
         drop(before);
-        let seen = Seen { stage, connection: talk.connection, recipient, attempt };
+        let seen = Seen { stage, connection: talk.connection, recipient, attempt, raw: raw.to_vec() };
         (self.script.lock().unwrap())(&seen)
     }
 

@@ -64,6 +64,8 @@ pub struct Seen {
     pub recipient: String,
     /// How often this recipient was seen at this stage, from 1.
     pub attempt: usize,
+    /// The mail, at the end of it, else empty.
+    pub raw: Vec<u8>,
 }
 
 /// Whether the server speaks TLS, by a certificate for `localhost` of an authority of its own.

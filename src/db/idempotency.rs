@@ -1,0 +1,105 @@
+//! First answers to calls with an `Idempotency-Key`, stored by the transaction of the call's effect: there
+//! is the effect and its answer, or neither, whatever crashes and whichever replica is called.
+
+use sqlx::{PgConnection, PgPool, query, query_scalar};
+use uuid::Uuid;
+
+use super::Error;
+use crate::domain::id::{AppId, UserId};
+
+/// Who sent which key with which request.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The app of the credentials.
+    pub app: AppId,
+    /// The user of an access token; `None`: the app's backend.
+    pub caller: Option<UserId>,
+    /// The key.
+    pub key: String,
+    /// SHA-256 of what is asked for.
+    pub request: [u8; 32],
+}
+
+impl Call {
+    fn caller(&self) -> Uuid {
+        self.caller.map_or(Uuid::nil(), |user| user.0)
+    }
+}
+
+/// What is known of a call.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Known {
+    /// Nothing: it is the first, and nobody else begins it before this transaction ends.
+    Nothing,
+    /// The same call is being answered at this moment.
+    InProgress,
+    /// The key came with another request before.
+    OtherRequest,
+    /// It was answered.
+    Answered {
+        /// The status of the answer.
+        status: u16,
+        /// The body of the answer.
+        body: Vec<u8>,
+    },
+}
+
+/// Looks a call up, in the transaction that is to have its effect.
+pub async fn begin(transaction: &mut PgConnection, call: &Call) -> Result<Known, Error> {
+    let lock = format!("{}/{}/{}", call.app, call.caller(), call.key);
+    let mine = query_scalar!(r#"SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)) AS "mine!""#, lock)
+        .fetch_one(&mut *transaction)
+        .await?;
+    if !mine {
+        return Ok(Known::InProgress);
+    }
+    // A statement of its own: what the lock's last holder committed must be visible to it.
+    let row = query!(
+        "SELECT request, status, body FROM idempotency_keys
+        WHERE app_id = $1 AND caller = $2 AND key = $3 AND created_at > now() - interval '24 hours'",
+        call.app.0,
+        call.caller(),
+        call.key,
+    )
+    .fetch_optional(transaction)
+    .await?;
+    Ok(match row {
+        None => Known::Nothing,
+        Some(row) if row.request != call.request => Known::OtherRequest,
+        Some(row) => Known::Answered { status: row.status.unsigned_abs(), body: row.body },
+    })
+}
+
+/// Stores the answer to a call; `user` is whom it shows, if anybody, with whom it is erased.
+pub async fn store(
+    transaction: &mut PgConnection,
+    call: &Call,
+    status: u16,
+    body: &[u8],
+    user: Option<UserId>,
+) -> Result<(), Error> {
+    query!(
+        "INSERT INTO idempotency_keys (app_id, caller, key, request, status, body, user_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        ON CONFLICT (app_id, caller, key) DO UPDATE SET request = EXCLUDED.request, status = EXCLUDED.status,
+            body = EXCLUDED.body, user_id = EXCLUDED.user_id, created_at = now()",
+        call.app.0,
+        call.caller(),
+        call.key,
+        &call.request,
+        status.cast_signed(),
+        body,
+        user.map(|user| user.0),
+    )
+    .execute(transaction)
+    .await?;
+    Ok(())
+}
+
+/// Deletes answers of more than a day ago.
+pub async fn forget(db: &PgPool) -> Result<(), Error> {
+    query!("DELETE FROM idempotency_keys WHERE created_at <= now() - interval '24 hours'")
+        .execute(db)
+        .await?;
+    Ok(())
+}

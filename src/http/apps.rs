@@ -1,0 +1,135 @@
+//! `/v1/apps/{appId}/…`: what an app's backend does beside its users' profiles, and the app's public keys.
+
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::json;
+
+use super::AppState;
+use super::auth::{AnyKey, Callers, WriteKey};
+use super::envelope::Success;
+use super::error::Error;
+use super::extract::{self, Query};
+use crate::db::{apps, users};
+use crate::domain::access_token::Jwk;
+use crate::domain::id::{self, AppId, UserId};
+
+/// Whether a user is to be frozen, as the path says: `0` freezes, `1` unfreezes.
+pub struct AccessStatusPath {
+    app: AppId,
+    user: UserId,
+    frozen: bool,
+}
+
+impl FromRequestParts<AppState> for AccessStatusPath {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
+        let caller = WriteKey::authenticate(parts, state).await?;
+        let named = app_id(parts).await?;
+        let user = id::parse(&extract::param(parts, "userId").await?)
+            .ok_or(Error::InvalidPath("`userId` in the path must be a hyphenated UUID"))?;
+        let frozen = match extract::param(parts, "accessStatus").await?.as_str() {
+            "0" => true,
+            "1" => false,
+            _ => {
+                return Err(Error::InvalidPath(
+                    "the access status in the path must be 0 (freeze) or 1 (unfreeze)",
+                ));
+            }
+        };
+        Query::of(parts, &[])?;
+        own(caller.app, named)?;
+        Ok(Self { app: named, user: UserId(user), frozen })
+    }
+}
+
+/// Freezes or unfreezes a user: tokens of a frozen user are refused at once.
+pub async fn set_access_status(
+    State(state): State<AppState>,
+    AccessStatusPath { app, user, frozen }: AccessStatusPath,
+) -> Result<Success<()>, Error> {
+    if !users::set_frozen(&state.db, app, user, frozen).await? {
+        return Err(Error::UserOutOfReach);
+    }
+    let message = if frozen { "the user was frozen" } else { "the user was unfrozen" };
+    Ok(Success { status: StatusCode::OK, message, data: () })
+}
+
+/// The app whose public key is asked for: that of the API key, which the path may name.
+pub struct OwnApp(AppId);
+
+impl FromRequestParts<AppState> for OwnApp {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
+        let caller = AnyKey::authenticate(parts, state).await?;
+        let named = match extract::param(parts, "appId").await?.as_str() {
+            "" => caller.app,
+            _ => app_id(parts).await?,
+        };
+        Query::of(parts, &[])?;
+        own(caller.app, named)?;
+        Ok(Self(named))
+    }
+}
+
+/// `data` of the answer with a public key.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PublicKeyData {
+    kind: &'static str,
+    public_key: String,
+}
+
+/// The key that verifies the newest tokens of the app: SubjectPublicKeyInfo, PEM (RFC 7468).
+pub async fn public_key(
+    State(state): State<AppState>,
+    OwnApp(app): OwnApp,
+) -> Result<Success<PublicKeyData>, Error> {
+    let keys = apps::public_keys(&state.db, app).await?;
+    let (_, spki) = keys.into_iter().next().ok_or(Error::AppNotFound)?;
+    let unix = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+    let public_key = pem::encode_config(&pem::Pem::new("PUBLIC KEY", spki), unix);
+    let data = PublicKeyData { kind: "publicKey", public_key };
+    Ok(Success { status: StatusCode::OK, message: "the public key of the app", data })
+}
+
+/// An app that the path names, whoever asks.
+pub struct NamedApp(AppId);
+
+impl FromRequestParts<AppState> for NamedApp {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Error> {
+        app_id(parts).await.map(Self)
+    }
+}
+
+/// All keys that verify tokens of the app, as a JWK set (RFC 7517): public, and good for five minutes.
+pub async fn jwks(State(state): State<AppState>, NamedApp(app): NamedApp) -> Result<Response, Error> {
+    let keys = apps::public_keys(&state.db, app).await?;
+    if keys.is_empty() {
+        return Err(Error::AppNotFound);
+    }
+    let keys: Option<Vec<Jwk>> = keys.iter().map(|(id, spki)| Jwk::new(*id, spki)).collect();
+    let keys = keys.ok_or_else(|| Error::Internal("a stored public key is damaged".into()))?;
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/jwk-set+json")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300")),
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
+    ];
+    Ok((headers, json!({ "keys": keys }).to_string()).into_response())
+}
+
+async fn app_id(parts: &mut Parts) -> Result<AppId, Error> {
+    let text = extract::param(parts, "appId").await?;
+    id::parse(&text).map(AppId).ok_or(Error::InvalidPath("`appId` in the path must be a hyphenated UUID"))
+}
+
+/// Another app is as far away as one that does not exist.
+fn own(app: AppId, named: AppId) -> Result<(), Error> {
+    if app == named { Ok(()) } else { Err(Error::AppOutOfReach) }
+}

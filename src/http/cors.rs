@@ -1,0 +1,83 @@
+//! Browsers (Fetch standard, CORS): an app lists its origins. A pre-flight carries no credentials, so it is
+//! answered for the origins of any app; the request itself is admitted only for those of its token's app
+//! (in `auth`). `X-API-KEY` is never allowed, so that no page sends one.
+
+use std::time::{Duration, Instant};
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use quick_cache::sync::Cache;
+
+use super::AppState;
+use super::error::Error;
+use crate::db::apps;
+
+const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
+    "Authorization, Authentication, Content-Type, Idempotency-Key, If-Match, X-Request-Id",
+);
+const EXPOSED_HEADERS: HeaderValue =
+    HeaderValue::from_static("ETag, Retry-After, X-Error-Code, X-Request-Id");
+const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, DELETE");
+const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
+/// How long what the store said of an origin is believed.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Which origins belong to an app.
+pub struct Origins(Cache<HeaderValue, (Instant, bool)>);
+
+impl Default for Origins {
+    fn default() -> Self {
+        Self(Cache::new(1024))
+    }
+}
+
+impl Origins {
+    async fn known(&self, state: &AppState, origin: &HeaderValue) -> Result<bool, Error> {
+        if let Some((at, known)) = self.0.get(origin)
+            && at.elapsed() < FRESH
+        {
+            return Ok(known);
+        }
+        let Ok(text) = origin.to_str() else { return Ok(false) };
+        let (at, known) = (Instant::now(), apps::has_origin(&state.db, text).await?);
+        self.0.insert(origin.clone(), (at, known));
+        Ok(known)
+    }
+}
+
+/// Answers pre-flights, and lets pages of known origins read the answers to the rest.
+pub async fn cors(State(state): State<AppState>, request: Request, next: Next) -> Result<Response, Error> {
+    let Some(origin) = request.headers().get(header::ORIGIN).cloned() else {
+        return Ok(next.run(request).await);
+    };
+    let preflight = request.method() == Method::OPTIONS
+        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let known = state.origins.known(&state, &origin).await?;
+    let mut response =
+        if preflight { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
+    let headers = response.headers_mut();
+    headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    if known && !headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        if preflight {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, ALLOWED_METHODS);
+            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS);
+            headers.insert(header::ACCESS_CONTROL_MAX_AGE, MAX_AGE);
+        } else {
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED_HEADERS);
+        }
+    }
+    Ok(response)
+}
+
+/// Whether a page of this request's origin, if it has one, may call an app with these origins. The server's
+/// own pages may: they show what is public.
+pub fn admit(headers: &HeaderMap, own: &url::Url, origins: &[String]) -> Result<(), Error> {
+    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+    let admitted = origin.to_str().is_ok_and(|origin| {
+        origins.iter().any(|allowed| allowed == origin) || own.origin().ascii_serialization() == origin
+    });
+    if admitted { Ok(()) } else { Err(Error::OriginNotAllowed) }
+}

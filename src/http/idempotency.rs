@@ -1,0 +1,144 @@
+//! `Idempotency-Key` (IETF httpapi draft): a repeated call gets the first answer and has no second effect.
+//! Only successes are kept: a refused call changed nothing, so its repetition is judged anew.
+
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use serde::Serialize;
+use sqlx::pool::PoolConnection;
+use sqlx::{PgConnection, Postgres, Transaction};
+
+use super::AppState;
+use super::envelope::{self, Success};
+use super::error::Error;
+use super::extract::header;
+use crate::db;
+use crate::db::idempotency::{self, Call, Known};
+use crate::domain::api_key::sha256;
+use crate::domain::id::{AppId, UserId};
+
+/// The work of a call that may carry a key: a connection, in a transaction if it does.
+pub enum Once {
+    /// No key: each statement stands for itself.
+    Plain(PoolConnection<Postgres>),
+    /// The effect and the answer are committed together.
+    Keyed(Transaction<'static, Postgres>, Call),
+}
+
+/// What a call that may carry a key is to do.
+pub enum Begun {
+    /// Its work.
+    Work(Once),
+    /// Nothing: this is the first answer.
+    Replay(Response),
+}
+
+impl Once {
+    /// Begins a call of the app's backend, or of the user `caller` of an access token. `request` says what
+    /// is asked for: two calls with one key must say the same.
+    pub async fn begin(
+        state: &AppState,
+        headers: &HeaderMap,
+        app: AppId,
+        caller: Option<UserId>,
+        request: &str,
+    ) -> Result<Begun, Error> {
+        let Some(key) = key(headers)? else {
+            return Ok(Begun::Work(Self::Plain(state.db.acquire().await.map_err(db::Error::from)?)));
+        };
+        let call = Call { app, caller, key, request: sha256(request.as_bytes()) };
+        let mut transaction = state.db.begin().await.map_err(db::Error::from)?;
+        match idempotency::begin(&mut transaction, &call).await? {
+            Known::Nothing => Ok(Begun::Work(Self::Keyed(transaction, call))),
+            Known::InProgress => Err(Error::IdempotencyInProgress),
+            Known::OtherRequest => Err(Error::IdempotencyKeyReused),
+            Known::Answered { status, body } => {
+                let status = StatusCode::from_u16(status).unwrap_or_default();
+                Ok(Begun::Replay(envelope::json(status, body)))
+            }
+        }
+    }
+
+    /// Where the effect is to happen.
+    pub fn connection(&mut self) -> &mut PgConnection {
+        match self {
+            Self::Plain(connection) => connection,
+            Self::Keyed(transaction, _) => transaction,
+        }
+    }
+
+    /// Ends a call that succeeded: commits and wakes the worker. `user` is whom the answer shows.
+    pub async fn finish<T: Serialize>(
+        self,
+        state: &AppState,
+        success: &Success<T>,
+        user: Option<UserId>,
+    ) -> Result<Response, Error> {
+        let body = success.body();
+        if let Self::Keyed(mut transaction, call) = self {
+            idempotency::store(&mut transaction, &call, success.status.as_u16(), &body, user).await?;
+            transaction.commit().await.map_err(db::Error::from)?;
+        }
+        state.wake.notify_one();
+        Ok(envelope::json(success.status, body))
+    }
+}
+
+/// The key: a quoted string (RFC 8941, 3.3.3) or a bare token, 1 to 255 characters.
+fn key(headers: &HeaderMap) -> Result<Option<String>, Error> {
+    let Some(value) = header(headers, "Idempotency-Key")? else { return Ok(None) };
+    let text =
+        std::str::from_utf8(value).map_err(|_| Error::InvalidIdempotencyKey)?.trim_matches([' ', '\t']);
+    let key = match text.strip_prefix('"') {
+        Some(rest) => unquoted(rest.strip_suffix('"').ok_or(Error::InvalidIdempotencyKey)?)?,
+        None if text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte)) => {
+            text.to_owned()
+        }
+        None => return Err(Error::InvalidIdempotencyKey),
+    };
+    if (1..=255).contains(&key.len()) { Ok(Some(key)) } else { Err(Error::InvalidIdempotencyKey) }
+}
+
+/// The inside of a quoted string: printable ASCII, `\"` and `\\` escaped.
+fn unquoted(text: &str) -> Result<String, Error> {
+    let mut plain = String::with_capacity(text.len());
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        plain.push(match character {
+            '\\' => {
+                characters.next().filter(|next| "\"\\".contains(*next)).ok_or(Error::InvalidIdempotencyKey)?
+            }
+            ' '..='~' if character != '"' => character,
+            _ => return Err(Error::InvalidIdempotencyKey),
+        });
+    }
+    Ok(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(value: &str) -> Option<String> {
+        let headers = HeaderMap::from_iter([("idempotency-key".parse().unwrap(), value.parse().unwrap())]);
+        key(&headers).ok().flatten()
+    }
+
+    #[test]
+    fn quoted_and_bare_keys_are_the_same() {
+        for (sent, key) in [
+            ("8e03978e-40d5-43dd-bc93-6894a57f9324", "8e03978e-40d5-43dd-bc93-6894a57f9324"),
+            ("\"8e03978e\"", "8e03978e"),
+            ("\"a b\"", "a b"),
+            (r#""a\"b\\c""#, r#"a"b\c"#),
+            ("a/b:c=+", "a/b:c=+"),
+        ] {
+            assert_eq!(read(sent).as_deref(), Some(key), "{sent}");
+        }
+        let long = "k".repeat(256);
+        for bad in ["", "\"\"", "\"a", "a\"", "a b", "\"a\"b\"", r#""a\""#, r#""\n""#, "a,b", "a;b=1", &long]
+        {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+        assert!(read(&long[1..]).is_some());
+    }
+}

@@ -1,0 +1,220 @@
+//! Slow clients, slow rows, a database that is away: an answer in time, or an end of the connection, and
+//! the server lives on.
+
+use std::time::Duration;
+
+use serde_json::json;
+use sqlx::{Connection, PgConnection};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::support::wire::Wire;
+use crate::support::{self, As, DEADLINE, Test, new_id};
+use userdocks::domain::id::UserId;
+
+const UNAVAILABLE: (u16, &str, &str) = (
+    503,
+    "unavailable",
+    "the server cannot answer now; nothing was lost, try again after the seconds in `Retry-After`",
+);
+
+/// The head of an update with a write key; its body is the caller's to send.
+fn head(test: &Test, user: UserId, more: &str) -> String {
+    format!(
+        "PUT /v1/users/{user} HTTP/1.1\r\nHost: x\r\nX-API-KEY: {}\r\nX-API-KEY-TYPE: write\r\nX-CLIENT-ID: {}\r\n{more}\r\n",
+        test.app.write_key, test.app.id
+    )
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_408() {
+    let test = Test::with(&[("USERDOCKS_SERVER__BODY_TIMEOUT", "300ms")]).await;
+    let user = test.member(&test.app, "ada@example.com", None).await;
+    let late = (408, "body_timeout", "the body did not arrive in time");
+    for (framing, sent) in [
+        ("Content-Length: 100\r\n", &b""[..]),
+        ("Content-Length: 12\r\n", br#"{"user":{}}"#),
+        ("Transfer-Encoding: chunked\r\n", b""),
+        ("Transfer-Encoding: chunked\r\n", b"b\r\n{\"user\":{}}\r\n"),
+        ("Transfer-Encoding: chunked\r\n", b"b\r\n{\"user\":{}}\r\n0\r\n"),
+        ("Transfer-Encoding: chunked\r\n", b"b\r\n{\"us"),
+    ] {
+        let mut wire = Wire::open(&test).await;
+        wire.send(head(&test, user, framing)).await;
+        wire.send(sent).await;
+        let answer = wire.answer().await.unwrap();
+        assert_eq!(answer.refusal(), late, "{framing}{sent:?}");
+        assert_eq!(answer.header("connection"), Some("close"));
+        assert_eq!(wire.closed().await, b"");
+    }
+
+    let mut dripping = Wire::open(&test).await;
+    dripping.send(head(&test, user, "Content-Length: 60000\r\n")).await;
+    let answer = loop {
+        dripping.send(" ").await;
+        if let Ok(answer) = timeout(Duration::from_millis(20), dripping.answer()).await {
+            break answer.unwrap();
+        }
+    };
+    assert_eq!(answer.refusal(), late);
+
+    let too_large = (413, "body_too_large", "the body must be at most 65536 bytes long");
+    for framing in ["Content-Length: 65537\r\n", "Content-Length: 9223372036854775807\r\n"] {
+        let mut wire = Wire::open(&test).await;
+        wire.send(head(&test, user, framing)).await;
+        assert_eq!(wire.answer().await.unwrap().refusal(), too_large, "{framing}");
+        assert_eq!(wire.closed().await, b"");
+    }
+    let mut wire = Wire::open(&test).await;
+    wire.send(head(&test, user, "Transfer-Encoding: chunked\r\n")).await;
+    wire.send(format!("10001\r\n{}", " ".repeat(65_537))).await;
+    assert_eq!(wire.answer().await.unwrap().refusal(), too_large);
+    assert_eq!(wire.closed().await, b"");
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_says_nothing_is_closed() {
+    let test = Test::with(&[("USERDOCKS_SERVER__HEAD_TIMEOUT", "300ms")]).await;
+    for sent in
+        ["", "\r\n", "GET", "GET /healthz HTTP/1.1\r\nHost: x\r\n", "GET /healthz HTTP/1.1\r\nHost: x\r\nA: "]
+    {
+        let mut wire = Wire::open(&test).await;
+        wire.send(sent).await;
+        assert_eq!(wire.closed().await, b"", "{sent}");
+    }
+    let mut idle = Wire::open(&test).await;
+    for _ in 0..2 {
+        idle.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        assert_eq!(idle.answer().await.unwrap().success().0, 200);
+    }
+    assert_eq!(idle.closed().await, b"");
+
+    let mut dripping = Wire::open(&test).await;
+    dripping.send("GET /healthz HTTP/1.1\r\nHost: x\r\nA: ").await;
+    loop {
+        dripping.send("a").await;
+        if let Ok(answer) = timeout(Duration::from_millis(20), dripping.answer()).await {
+            assert_eq!(answer, None);
+            break;
+        }
+    }
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn a_request_that_waits_too_long_is_503() {
+    let test = Test::with(&[("USERDOCKS_SERVER__REQUEST_TIMEOUT", "2s")]).await;
+    let user = test.member(&test.app, "ada@example.com", None).await;
+    let path = format!("/v1/users/{user}");
+    let update = async |nickname: &str| {
+        let body = json!({ "user": { "nickname": nickname } });
+        test.call("PUT", &path, As::Write(&test.app), Some(body)).await
+    };
+    assert_eq!(update("before").await.success().0, 200);
+    let mut holder = PgConnection::connect(&test.database_url).await.unwrap();
+    let mut lock = holder.begin().await.unwrap();
+    sqlx::query("SELECT FROM users FOR UPDATE").execute(&mut *lock).await.unwrap();
+    let answer = update("held").await;
+    let sentence = "the request was not finished in time; try again after the seconds in `Retry-After`";
+    assert_eq!(answer.refusal(), (503, "timed_out", sentence));
+    assert_eq!(answer.header("retry-after"), Some("5"));
+    let healthy = test.call("GET", "/readyz", As::Nobody, None).await;
+    assert_eq!(healthy.success(), (200, "ready", &json!(null)));
+    lock.rollback().await.unwrap();
+    assert_eq!(update("after").await.success().0, 200);
+    assert_eq!(test.stored(user).await["nickname"], json!("after"));
+    test.finish().await;
+}
+
+/// Ends every session of the database but this one.
+async fn end_sessions(admin: &mut PgConnection, database: &str) {
+    sqlx::query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1")
+        .bind(database)
+        .execute(admin)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn while_the_database_is_away_it_is_503_and_never_401() {
+    // The server reaches PostgreSQL by a link that the test can bend.
+    let url = support::database(true).await;
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("postgres");
+    let (before, socket) = url.split_once("host=").unwrap();
+    let there = socket.replace("%2F", "/");
+    std::os::unix::fs::symlink(&there, &link).unwrap();
+    let bent = format!("{before}host={}", link.display().to_string().replace('/', "%2F"));
+    let database = before.trim_start_matches("postgres:///").split('?').next().unwrap();
+    let mut admin = PgConnection::connect(&url.replace(database, "postgres")).await.unwrap();
+
+    let test = Test::with(&[("DATABASE_URL", &bent), ("USERDOCKS_DATABASE__MAX_CONNECTIONS", "2")]).await;
+    let user = test.member(&test.app, "ada@example.com", None).await;
+    let token = test.token(user).await;
+    let other = test.another_app().await;
+    let path = format!("/v1/users/{user}");
+    let update = async |who| test.call("PUT", &path, who, Some(json!({ "user": {} }))).await;
+    let works_again = async || {
+        let deadline = Instant::now() + DEADLINE;
+        while update(As::Write(&test.app)).await.status != 200 {
+            assert!(Instant::now() < deadline, "the database is back and the server is not");
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    works_again().await;
+
+    let unavailable = async || {
+        for who in [As::Write(&test.app), As::Write(&other), As::Read(&other), As::Token(token.clone())] {
+            // A read key is refused as such only while the store vouches for it.
+            let answer = update(who).await;
+            assert_eq!(answer.refusal(), UNAVAILABLE);
+            assert_eq!(answer.header("retry-after"), Some("5"));
+        }
+        let body = json!({ "email": "new@example.com", "language": "en" });
+        for path in [format!("/v1/users/{}", new_id()), format!("{path}/referral-invites")] {
+            let answer = test.call("POST", &path, As::Write(&test.app), Some(body.clone())).await;
+            assert_eq!(answer.refusal(), UNAVAILABLE);
+        }
+        assert_eq!(test.call("GET", "/readyz", As::Nobody, None).await.refusal(), UNAVAILABLE);
+        assert_eq!(test.call("GET", "/healthz", As::Nobody, None).await.success().0, 200);
+        assert_eq!(update(As::Nobody).await.code(), (401, "credentials_missing"));
+        assert_eq!(update(As::Token("x".to_owned())).await.code(), (401, "invalid_token"));
+    };
+
+    // Nobody listens.
+    std::fs::remove_file(&link).unwrap();
+    end_sessions(&mut admin, database).await;
+    unavailable().await;
+    // Back.
+    std::os::unix::fs::symlink(&there, &link).unwrap();
+    works_again().await;
+
+    // It listens, and refuses this database; then there is none of that name.
+    for (away, back) in [
+        ("ALTER DATABASE {} ALLOW_CONNECTIONS false", "ALTER DATABASE {} ALLOW_CONNECTIONS true"),
+        ("ALTER DATABASE {} RENAME TO {}_away", "ALTER DATABASE {}_away RENAME TO {}"),
+    ] {
+        let alter = |statement: &str| sqlx::AssertSqlSafe(statement.replace("{}", database));
+        sqlx::query(alter("ALTER DATABASE {} ALLOW_CONNECTIONS false")).execute(&mut admin).await.unwrap();
+        end_sessions(&mut admin, database).await;
+        sqlx::query(alter(away)).execute(&mut admin).await.unwrap();
+        unavailable().await;
+        sqlx::query(alter(back)).execute(&mut admin).await.unwrap();
+        sqlx::query(alter("ALTER DATABASE {} ALLOW_CONNECTIONS true")).execute(&mut admin).await.unwrap();
+        works_again().await;
+    }
+
+    // It takes connections and says nothing.
+    std::fs::remove_file(&link).unwrap();
+    std::fs::create_dir(&link).unwrap();
+    let silent = tokio::net::UnixListener::bind(link.join(".s.PGSQL.5432")).unwrap();
+    end_sessions(&mut admin, database).await;
+    let (first, second) = tokio::join!(update(As::Read(&test.app)), update(As::Token(token.clone())));
+    assert_eq!(first.refusal(), UNAVAILABLE);
+    assert_eq!(second.refusal(), UNAVAILABLE);
+    drop(silent);
+    std::fs::remove_dir_all(&link).unwrap();
+    std::os::unix::fs::symlink(&there, &link).unwrap();
+    works_again().await;
+    test.finish().await;
+}

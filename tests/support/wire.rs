@@ -1,0 +1,80 @@
+//! HTTP/1.1 by hand, for what no client library would send: half a head, half a body, a body announced and
+//! never sent, a line that is no request.
+
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::{Answer, DEADLINE, Test};
+
+/// A connection to the server under test.
+pub struct Wire {
+    stream: TcpStream,
+    unread: Vec<u8>,
+}
+
+impl Wire {
+    pub async fn open(test: &Test) -> Self {
+        let address = test.url.strip_prefix("http://").unwrap();
+        Self { stream: TcpStream::connect(address).await.unwrap(), unread: Vec::new() }
+    }
+
+    /// Sends bytes; a server that has closed meanwhile is no fault.
+    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        let _ = self.stream.write_all(bytes.as_ref()).await;
+    }
+
+    /// The next bytes, up to and with `end`; none once the server has closed.
+    async fn until(&mut self, end: impl Fn(&[u8]) -> Option<usize>) -> Option<Vec<u8>> {
+        loop {
+            if let Some(length) = end(&self.unread) {
+                let rest = self.unread.split_off(length);
+                return Some(std::mem::replace(&mut self.unread, rest));
+            }
+            let read = timeout(DEADLINE, self.stream.read_buf(&mut self.unread)).await;
+            // A reset is as good as an end here.
+            if read.expect("the server neither answers nor closes").unwrap_or(0) == 0 {
+                return None;
+            }
+        }
+    }
+
+    /// The next answer, final or not (100); `None`: closed without one. Nothing is lost if it is not awaited
+    /// to its end.
+    pub async fn answer(&mut self) -> Option<Answer> {
+        let bytes =
+            self.until(|bytes| Some(head(bytes)?.1 + body_length(bytes)?).filter(|end| *end <= bytes.len()));
+        let bytes = bytes.await?;
+        let (head, start) = head(&bytes)?;
+        let mut lines = head.split("\r\n");
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let headers: HeaderMap = lines
+            .map(|line| {
+                let (name, value) = line.split_once(": ").unwrap();
+                (name.parse::<HeaderName>().unwrap(), value.parse::<HeaderValue>().unwrap())
+            })
+            .collect();
+        let text = std::str::from_utf8(&bytes[start..]).unwrap();
+        let body = serde_json::from_str(text).unwrap_or(Value::String(text.to_owned()));
+        Some(Answer { status, headers, body })
+    }
+
+    /// Waits until the server closes; what it still said.
+    pub async fn closed(mut self) -> Vec<u8> {
+        assert_eq!(self.until(|_| None).await, None);
+        self.unread
+    }
+}
+
+/// The head of an answer, if it is there, and where the body starts.
+fn head(bytes: &[u8]) -> Option<(&str, usize)> {
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
+    Some((std::str::from_utf8(&bytes[..end]).unwrap(), end + 4))
+}
+
+fn body_length(bytes: &[u8]) -> Option<usize> {
+    let declared = head(bytes)?.0.split("\r\n").find_map(|line| line.strip_prefix("content-length: "));
+    Some(declared.map_or(0, |length| length.parse().unwrap()))
+}
