@@ -14,7 +14,9 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /userdocks/target/release/userdocks /usr/local/bin/userdocks
-ENV USERDOCKS_ENV=production USERDOCKS_SERVER__LISTEN=0.0.0.0:8080
+ENV USERDOCKS_ENV=production \
+    USERDOCKS_SERVER__LISTEN=0.0.0.0:8080 \
+    USERDOCKS_SERVER__METRICS_LISTEN=0.0.0.0:9090
 USER 65532:65532
-EXPOSE 8080
+EXPOSE 8080 9090
 ENTRYPOINT ["userdocks"]
