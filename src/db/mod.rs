@@ -70,7 +70,7 @@ fn is_violation(error: &sqlx::Error, constraint: &str) -> bool {
     error.as_database_error().and_then(|error| error.constraint()) == Some(constraint)
 }
 
-/// Options from a `postgres://` URL. No `extra_float_digits`: no float is read, and PgBouncer refuses a
+/// Options from a `postgres://` URL. No `extra_float_digits`: floats come in binary, and PgBouncer refuses a
 /// connection that asks for it.
 pub fn options(url: &str) -> Result<PgConnectOptions, Error> {
     Ok(PgConnectOptions::from_str(url)?.application_name("userdocks").extra_float_digits(None))
