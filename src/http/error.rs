@@ -114,7 +114,9 @@ pub enum Error {
 
 impl From<db::Error> for Error {
     fn from(error: db::Error) -> Self {
-        if error.is_temporary() {
+        if error.is_timeout() {
+            Self::TimedOut
+        } else if error.is_temporary() {
             Self::Unavailable(Some(Box::new(error)))
         } else {
             Self::Internal(Box::new(error))

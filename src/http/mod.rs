@@ -204,7 +204,11 @@ mod tests {
         let state = Arc::new(State {
             credentials: auth::Credentials::new(&config),
             origins: cors::Origins::default(),
-            db: crate::db::pool(crate::db::options("postgres:///nowhere").unwrap(), 1),
+            db: crate::db::pool(
+                crate::db::options("postgres:///nowhere").unwrap(),
+                1,
+                Duration::from_secs(1),
+            ),
             seal: SecretKey::new(&[7; 32]),
             wake: Arc::default(),
             public_url: "https://id.example".parse().unwrap(),
