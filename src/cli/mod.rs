@@ -17,6 +17,7 @@ mod config_check;
 mod demo;
 mod mail;
 mod migrate;
+mod openapi;
 mod serve;
 mod token;
 
@@ -52,6 +53,8 @@ enum Command {
     /// Show the settings
     #[command(subcommand)]
     Config(config_check::Command),
+    /// Print the description of the API as JSON
+    Openapi,
 }
 
 /// What a command says when it is done.
@@ -90,6 +93,7 @@ fn run(arguments: Arguments) -> Result<()> {
         let command = match arguments.command {
             None | Some(Command::Serve) => return serve::run(config).await.map(|()| None),
             Some(Command::Config(command)) => return config_check::run(&command, &config).map(Some),
+            Some(Command::Openapi) => return openapi::run().map(Some),
             Some(command) => command,
         };
         let database = Database::open(&config, true).await?;
@@ -100,7 +104,7 @@ fn run(arguments: Arguments) -> Result<()> {
             Command::ApiKey(command) => api_key::run(command, &context).await,
             Command::Token(command) => token::run(command, &context).await,
             Command::Mail(command) => mail::run(command, &context).await,
-            Command::Serve | Command::Config(_) => unreachable!("handled above"),
+            Command::Serve | Command::Config(_) | Command::Openapi => unreachable!("handled above"),
         };
         context.database.close().await;
         output.map(Some)
