@@ -9,6 +9,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -39,6 +40,12 @@ pub const SECRET_KEY: &str = "8f3b1c5d7e9a0246813579bdf02468ace13579bd02468ace8f
 
 static POSTGRES: OnceCell<Embedded> = OnceCell::const_new();
 static DATABASES: AtomicUsize = AtomicUsize::new(0);
+/// Tells the databases of this run from those of earlier ones.
+static RUN: LazyLock<i64> = LazyLock::new(|| userdocks::clock::now().as_millisecond());
+
+fn template() -> String {
+    format!("template_{}", *RUN)
+}
 
 /// The PostgreSQL of this test binary. It ends with the process; its folder serves the next run.
 async fn postgres() -> PgConnectOptions {
@@ -48,18 +55,29 @@ async fn postgres() -> PgConnectOptions {
         let embedded = Embedded::start(&folder, Durability::Fast).await.unwrap();
         let mut admin = PgConnection::connect_with(&embedded.options()).await.unwrap();
         let old: Vec<String> =
-            sqlx::query_scalar("SELECT datname FROM pg_database WHERE datname LIKE 'test_%'")
+            sqlx::query_scalar("SELECT datname FROM pg_database WHERE datname ~ '^(test|template)_'")
                 .fetch_all(&mut admin)
                 .await
                 .unwrap();
-        for name in old.iter().map(String::as_str).chain(["template"]) {
-            execute(&mut admin, format!("DROP DATABASE IF EXISTS {name}")).await;
-        }
-        execute(&mut admin, "CREATE DATABASE template".to_owned()).await;
-        userdocks::db::migrate(&embedded.options().database("template")).await.unwrap();
+        let template = template();
+        execute(&mut admin, format!("CREATE DATABASE {template}")).await;
+        userdocks::db::migrate(&embedded.options().database(&template)).await.unwrap();
+        let options = embedded.options();
+        std::thread::spawn(move || drop_all(&options, old));
         embedded
     };
     POSTGRES.get_or_init(start).await.options()
+}
+
+/// Drops databases beside the tests: a disk that is told of every freed block takes a second for one. What
+/// is left at the end of the process is for the next run.
+#[tokio::main(flavor = "current_thread")]
+async fn drop_all(options: &PgConnectOptions, names: Vec<String>) {
+    let mut admin = PgConnection::connect_with(options).await.unwrap();
+    for name in names {
+        let statement = sqlx::AssertSqlSafe(format!("DROP DATABASE IF EXISTS {name}"));
+        let _ = sqlx::query(statement).execute(&mut admin).await;
+    }
 }
 
 async fn execute(connection: &mut PgConnection, statement: String) {
@@ -69,8 +87,8 @@ async fn execute(connection: &mut PgConnection, statement: String) {
 /// A database of its own for one test: its URL. `migrated`: with the schema, else empty.
 pub async fn database(migrated: bool) -> String {
     let options = postgres().await;
-    let name = format!("test_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
-    let template = if migrated { "template" } else { "template1" };
+    let name = format!("test_{}_{}", *RUN, DATABASES.fetch_add(1, Ordering::Relaxed));
+    let template = if migrated { template() } else { "template1".to_owned() };
     let mut admin = PgConnection::connect_with(&options).await.unwrap();
     execute(&mut admin, format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
     let socket = options.get_socket().unwrap().display().to_string();
