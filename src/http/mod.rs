@@ -1,5 +1,5 @@
 //! The HTTP contract: routes, credentials, envelope. No SQL here; a handler reads parsed values, calls one
-//! function of the store and says what became of it. Every answer leaves through [`answer`].
+//! function of the store and says what became of it. Every answer leaves through `answer`.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
