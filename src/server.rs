@@ -76,7 +76,9 @@ impl Database {
             (embedded.options(), embedded.options(), Some(embedded))
         };
         db::migrate(&direct).await?;
-        Ok(Self { pool: db::pool(options, config.database.max_connections), direct, embedded })
+        let statement_timeout = config.server.request_timeout.mul_f64(0.8);
+        let pool = db::pool(options, config.database.max_connections, statement_timeout);
+        Ok(Self { pool, direct, embedded })
     }
 
     /// Closes the connections, and the private PostgreSQL if this process started it.

@@ -121,6 +121,7 @@ Send a referral invite:
 
 curl -sS -X POST {url}/v1/users/me/referral-invites -H 'Authorization: Bearer {access_token}' {json} {referred}
 
+The API is described at {url}/docs
 {mails}",
             invited = person("ada"),
             referred = person("grace"),

@@ -18,6 +18,7 @@ mod config_check;
 mod demo;
 mod mail;
 mod migrate;
+mod openapi;
 mod serve;
 mod token;
 
@@ -53,6 +54,8 @@ enum Command {
     /// Show the settings
     #[command(subcommand)]
     Config(config_check::Command),
+    /// Print the description of the API as JSON
+    Openapi,
 }
 
 /// What a command says when it is done.
@@ -92,6 +95,7 @@ fn run(arguments: Arguments) -> Result<()> {
         let command = match arguments.command {
             None | Some(Command::Serve) => return serve::run(config).await.map(|()| None),
             Some(Command::Config(command)) => return config_check::run(&command, &config).map(Some),
+            Some(Command::Openapi) => return openapi::run().map(Some),
             Some(command) => command,
         };
         let database = Database::open(&config, true).await?;
@@ -102,7 +106,7 @@ fn run(arguments: Arguments) -> Result<()> {
             Command::ApiKey(command) => api_key::run(command, &context).await,
             Command::Token(command) => token::run(command, &context).await,
             Command::Mail(command) => mail::run(command, &context).await,
-            Command::Serve | Command::Config(_) => unreachable!("handled above"),
+            Command::Serve | Command::Config(_) | Command::Openapi => unreachable!("handled above"),
         };
         context.database.close().await;
         output.map(Some)

@@ -38,6 +38,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether PostgreSQL ended the statement for its time (`query_canceled`).
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, Self::Sql(sqlx::Error::Database(error)) if error.code().as_deref() == Some("57014"))
+    }
+
     /// Whether it is the database's state rather than a fault of ours: away, closed to us, full, shutting
     /// down, read-only, or overloaded. The same call may work later.
     #[must_use]
@@ -76,10 +82,19 @@ pub fn options(url: &str) -> Result<PgConnectOptions, Error> {
     Ok(PgConnectOptions::from_str(url)?.application_name("userdocks").extra_float_digits(None))
 }
 
-/// A pool that opens connections when they are needed.
+/// A pool that opens connections when they are needed. PostgreSQL ends a statement of theirs after
+/// `statement_timeout`: nothing takes effect long after its caller was told that it did not.
 #[must_use]
-pub fn pool(options: PgConnectOptions, max_connections: u32) -> PgPool {
+pub fn pool(options: PgConnectOptions, max_connections: u32, statement_timeout: Duration) -> PgPool {
+    let milliseconds = statement_timeout.as_millis().clamp(1, 86_400_000).to_string();
     PgPoolOptions::new()
+        .after_connect(move |connection, _| {
+            let milliseconds = milliseconds.clone();
+            Box::pin(async move {
+                let setting = sqlx::query!("SELECT set_config('statement_timeout', $1, false)", milliseconds);
+                setting.fetch_one(connection).await.map(drop)
+            })
+        })
         .max_connections(max_connections)
         .acquire_timeout(Duration::from_secs(5))
         // A connection that idled is asked whether it lives; a busy one was just seen to.

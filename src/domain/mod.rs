@@ -8,6 +8,7 @@ pub mod access_token;
 pub mod api_key;
 pub mod birthdate;
 pub mod email;
+pub mod external_subject;
 pub mod fields;
 pub mod id;
 pub mod invite;

@@ -114,7 +114,9 @@ pub enum Error {
 
 impl From<db::Error> for Error {
     fn from(error: db::Error) -> Self {
-        if error.is_temporary() {
+        if error.is_timeout() {
+            Self::TimedOut
+        } else if error.is_temporary() {
             Self::Unavailable(Some(Box::new(error)))
         } else {
             Self::Internal(Box::new(error))
@@ -179,19 +181,21 @@ impl Error {
         }
     }
 
+    /// What the envelope says.
+    pub(super) fn sentence(&self, request_id: &str) -> String {
+        match self {
+            Self::Internal(_) => format!("{self}; the log has the cause under the request id {request_id}"),
+            _ => self.to_string(),
+        }
+    }
+
     /// The answer.
     pub(super) fn answer(&self, request_id: &HeaderValue) -> Response {
         self.log();
         let (status, code) = self.status();
-        let mut text = self.to_string();
-        if let Self::Internal(_) = self {
-            // A request id is plain ASCII.
-            text.extend([
-                "; the log has the cause under the request id ",
-                request_id.to_str().unwrap_or_default(),
-            ]);
-        }
-        let mut response = envelope::failure(status, &text);
+        // A request id is plain ASCII.
+        let sentence = self.sentence(request_id.to_str().unwrap_or_default());
+        let mut response = envelope::failure(status, &sentence);
         let headers = response.headers_mut();
         headers.insert("x-error-code", HeaderValue::from_static(code));
         if let Some(seconds) = self.retry_after() {
@@ -221,7 +225,7 @@ impl Error {
     }
 
     /// `WWW-Authenticate`, which every 401 has (RFC 9110, 11.6.1), as RFC 6750, 3.
-    fn challenge(&self) -> Option<&'static str> {
+    pub(super) fn challenge(&self) -> Option<&'static str> {
         match self {
             Self::MalformedToken(_) | Self::InvalidToken(_) => {
                 Some(r#"Bearer realm="userdocks", error="invalid_token""#)

@@ -12,7 +12,6 @@ use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
 use futures_util::FutureExt;
 use sqlx::PgPool;
 use tracing::Instrument;
@@ -27,6 +26,7 @@ use crate::mail::mailbox::Mailbox;
 mod apps;
 pub mod auth;
 pub mod cors;
+mod docs;
 pub mod envelope;
 pub mod error;
 pub mod extract;
@@ -37,12 +37,15 @@ mod jwks;
 pub mod limits;
 mod mailbox;
 pub mod metrics;
+pub mod openapi;
 pub mod pages;
 mod referral_invites;
+pub mod routes;
 pub mod tokens;
 mod users;
 
 use error::Error;
+use routes::Route;
 
 /// What handlers share.
 pub struct State {
@@ -79,25 +82,10 @@ impl State {
 
 /// Every route.
 pub fn router(state: &AppState) -> Router {
-    let api = Router::new()
-        .route("/users", get(users::list))
-        .route(
-            "/users/{userId}",
-            get(users::show).post(users::invite).put(users::update).delete(users::erase),
-        )
-        .route("/users/{userId}/external-subject", put(users::set_external_subject))
-        .route("/users/{userId}/tokens", post(tokens::create))
-        .route("/apps/{appId}/users/{userId}/access-status/{accessStatus}", put(apps::set_access_status))
-        .route("/apps/{appId}/public-keys", get(apps::public_key))
-        .route("/public-key", get(apps::public_key))
-        .route("/apps/{appId}/jwks.json", get(apps::jwks))
-        .route("/users/{userId}/referral-invites", post(referral_invites::create));
-    let mut router = Router::new()
-        .nest("/v1", api.clone())
-        .nest("/api/v1", api)
-        .route("/invites/{code}", get(invites::show).post(invites::accept))
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz));
+    let add = |router: Router<AppState>, route: Route| router.route(route.path, route.handler);
+    let api = routes::api().into_iter().fold(Router::new(), add);
+    let mut router = routes::around().into_iter().fold(docs::assets(), add);
+    router = router.nest("/v1", api.clone()).nest("/api/v1", api);
     if state.mailbox.is_some() {
         router = router.merge(mailbox::routes());
     }
@@ -191,6 +179,7 @@ fn request_id(request: &Request) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use axum::http::StatusCode;
+    use axum::routing::get;
     use serde_json::{Value, json};
 
     use super::*;
@@ -204,7 +193,11 @@ mod tests {
         let state = Arc::new(State {
             credentials: auth::Credentials::new(&config),
             origins: cors::Origins::default(),
-            db: crate::db::pool(crate::db::options("postgres:///nowhere").unwrap(), 1),
+            db: crate::db::pool(
+                crate::db::options("postgres:///nowhere").unwrap(),
+                1,
+                Duration::from_secs(1),
+            ),
             seal: SecretKey::new(&[7; 32]),
             wake: Arc::default(),
             public_url: "https://id.example".parse().unwrap(),

@@ -16,7 +16,7 @@ use super::extract::{self, Json, Query, UserPath};
 use super::idempotency::{Begun, Once};
 use crate::db::users::{self, Invited, Recorded, Resent, Updated, Which};
 use crate::domain::email::Email;
-use crate::domain::fields::{Fields, Invalid, Patch};
+use crate::domain::external_subject;
 use crate::domain::id::{self, UserId};
 use crate::domain::invite_body::InviteBody;
 use crate::domain::profile::ProfilePatch;
@@ -164,13 +164,7 @@ pub async fn set_external_subject(
     UserPath { caller: WriteKey { app }, user }: UserPath<WriteKey>,
     Json(body): Json,
 ) -> Result<Success<()>, Error> {
-    let mut body = Fields::of(body, Invalid("is not a field of this body, only `externalSubject` is"));
-    let subject = match body.patch("externalSubject", Text::parse) {
-        Patch::Keep => Err(body.refuse("externalSubject", Invalid("is required, as a text or null"))),
-        Patch::Clear => Ok(None),
-        Patch::Set(subject) => Ok(Some(subject)),
-    };
-    let subject = body.finish(|| subject)?;
+    let subject = external_subject::parse(body)?;
     match users::set_external_subject(&state.db, app, user, subject.as_ref().map(Text::as_str)).await? {
         Recorded::Yes => {
             Ok(Success { status: StatusCode::OK, message: "the subject was recorded", data: () })

@@ -261,7 +261,7 @@ fn retry_delay(first: Duration, attempts: i32) -> Duration {
 /// Wakes this process's worker on NOTIFY, over a connection of its own, for as long as the server runs.
 pub async fn listen(options: PgConnectOptions, wake: Arc<Notify>) {
     loop {
-        let pool = db::pool(options.clone(), 1);
+        let pool = db::pool(options.clone(), 1, POLL);
         let heard = async {
             let mut listener = PgListener::connect_with(&pool).await?;
             listener.listen(outbox::CHANNEL).await?;

@@ -12,6 +12,7 @@ mod faults;
 mod invite;
 mod isolation;
 mod landing;
+mod openapi;
 mod outbox;
 mod referral_invites;
 mod referral_landing;

@@ -294,13 +294,13 @@ async fn the_body_is_a_user_and_perhaps_test() {
             &format!("{id}?test=1"),
             json!({ "user": { "name": "x" } }),
             "invalid_query",
-            "`test` in the query must be `true` or `false`".to_owned(),
+            "`test` in the query must be `true` or `false`, once".to_owned(),
         ),
         (
             &format!("{id}?test=true&test=true"),
             json!({ "user": { "name": "x" } }),
             "invalid_query",
-            "each name in the query must be there once".to_owned(),
+            "`test` in the query must be `true` or `false`, once".to_owned(),
         ),
     ] {
         let answer = test.call("PUT", &format!("/v1/users/{path}"), As::Write(&test.app), Some(body)).await;

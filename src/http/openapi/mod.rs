@@ -1,0 +1,553 @@
+//! The `OpenAPI` 3.1 document, made from the table of routes, the errors themselves and the schemas beside.
+//! `docs/openapi.json` is a committed copy, so that a change of the contract shows in review.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value, json};
+
+use super::error::Error;
+use super::routes::{self, Route};
+
+mod schemas;
+
+/// Who may call a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admits {
+    /// Everybody, without credentials.
+    Anyone,
+    /// An API key of either type.
+    AnyKey,
+    /// An API key of the type `write`.
+    WriteKey,
+    /// An API key of either type, or an access token.
+    AnyKeyOrToken,
+    /// An API key of the type `write`, or an access token.
+    WriteKeyOrToken,
+}
+
+/// The body of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// `{"email", "language"}`
+    Invite,
+    /// `{"user", "test"?}`
+    Update,
+    /// `{"externalSubject"}`
+    ExternalSubject,
+}
+
+/// What a success looks like.
+pub enum Answer {
+    /// The envelope.
+    Success {
+        /// 200 or 201.
+        status: u16,
+        /// What it says.
+        message: &'static str,
+        /// The schema of `data`.
+        data: &'static str,
+        /// Whether the answer has an `ETag`.
+        etag: bool,
+    },
+    /// JSON of somebody else's format.
+    Bare {
+        /// Its content type.
+        media: &'static str,
+        /// Its schema.
+        data: &'static str,
+    },
+    /// HTML for people, with any of these statuses.
+    Page(&'static [u16]),
+}
+
+impl Answer {
+    /// 200 with `data` of this schema.
+    #[must_use]
+    pub fn data(data: &'static str, message: &'static str) -> Self {
+        Self::Success { status: 200, message, data, etag: false }
+    }
+}
+
+/// What the document says of a route.
+pub struct Operation {
+    /// `operationId`.
+    pub id: &'static str,
+    /// The heading it stands under.
+    pub tag: &'static str,
+    /// In a few words.
+    pub summary: &'static str,
+    /// In sentences.
+    pub about: &'static str,
+    /// Who may call.
+    pub admits: Admits,
+    /// Names of `components.parameters`.
+    pub parameters: &'static [&'static str],
+    /// The body, if it has one.
+    pub body: Option<Body>,
+    /// What a success looks like.
+    pub answer: Answer,
+    /// What it refuses, or fails with, beside what all of its kind do.
+    pub refusals: Vec<Error>,
+    /// Operations on the user of the answer.
+    pub links: &'static [&'static str],
+}
+
+impl Operation {
+    /// An operation without parameters that answers `data: null`.
+    #[must_use]
+    pub fn new(id: &'static str, tag: &'static str, summary: &'static str, admits: Admits) -> Self {
+        Self {
+            id,
+            tag,
+            summary,
+            about: "",
+            admits,
+            parameters: &[],
+            body: None,
+            answer: Answer::data("Null", ""),
+            refusals: Vec::new(),
+            links: &[],
+        }
+    }
+}
+
+static DOCUMENT: LazyLock<Value> = LazyLock::new(make);
+static TEXT: LazyLock<String> = LazyLock::new(|| DOCUMENT.to_string());
+
+/// The document.
+#[must_use]
+pub fn document() -> &'static Value {
+    &DOCUMENT
+}
+
+/// `GET /openapi.json`: public, good for five minutes.
+pub async fn serve() -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300")),
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
+    ];
+    (headers, TEXT.as_str()).into_response()
+}
+
+/// The prefix of most routes, what its `operationId`s end with, and the tag if not the operation's own.
+const PREFIXES: [(&str, &str, Option<&str>); 2] = [("/v1", "", None), ("/api/v1", "Api", Some("/api/v1"))];
+
+const ABOUT: &str = "Invites, profiles and referrals of the users of your apps.\n\n\
+    Every path below `/v1` exists below `/api/v1` too. Every JSON answer is the envelope `success`, `message`, \
+    `error`, `data`, but for those that have a format of their own. Every answer carries `X-Request-Id`; every refusal \
+    also `X-Error-Code`, which is stable.\n\n\
+    A request is judged in this order: route (404, 405), credentials (401), permission of the route (403), path, \
+    query and body (400), reach of the user (403). A user that does not exist and one that is out of the caller's \
+    reach get the same answer.\n\n\
+    A backend sends an API key: `X-API-KEY`, `X-API-KEY-TYPE` and `X-CLIENT-ID` together, never from a browser. A \
+    browser sends an access token, from one of the app's origins.";
+
+fn make() -> Value {
+    let mut used = Used::default();
+    let mut paths: Map<String, Value> = Map::new();
+    let mut add = |path: String, method: &str, operation: Value| {
+        paths.entry(path).or_insert_with(|| json!({}))[method] = operation;
+    };
+    for (prefix, suffix, tag) in PREFIXES {
+        for Route { method, path, operation, .. } in routes::api() {
+            let tag = tag.unwrap_or(operation.tag);
+            add(format!("{prefix}{path}"), method, used.operation(operation, suffix, tag));
+        }
+    }
+    for Route { method, path, operation, .. } in routes::around() {
+        let tag = operation.tag;
+        add(path.to_owned(), method, used.operation(operation, "", tag));
+    }
+    used.example(&Error::RouteNotFound);
+    used.example(&Error::MethodNotAllowed);
+    let codes: Vec<&str> = used.examples.keys().copied().collect();
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Userdocks",
+            "version": env!("CARGO_PKG_VERSION"),
+            "summary": "A self-hosted, multi-tenant user-management server.",
+            "description": ABOUT,
+            "license": { "name": "MIT", "identifier": "MIT" },
+        },
+        "servers": [{ "url": "/", "description": "This server." }],
+        "tags": [
+            { "name": "users", "description": "Invite, update, show, list and delete users." },
+            { "name": "tokens", "description": "Access tokens for the users of a backend." },
+            { "name": "apps", "description": "What a backend does beside profiles." },
+            { "name": "pages", "description": "HTML for people." },
+            { "name": "operation", "description": "For those who run the server." },
+            { "name": "/api/v1", "description": "The same operations below the older prefix." },
+        ],
+        "paths": paths,
+        "components": {
+            "schemas": schemas::schemas(&codes),
+            "parameters": parameters(),
+            "headers": headers(),
+            "examples": used.examples,
+            "securitySchemes": security_schemes(),
+        },
+    })
+}
+
+/// The examples of refusals that operations use, by code.
+#[derive(Default)]
+struct Used {
+    examples: BTreeMap<&'static str, Value>,
+}
+
+impl Used {
+    fn example(&mut self, error: &Error) {
+        let sentence = error.sentence(schemas::USER);
+        let envelope = json!({ "success": false, "message": null, "error": sentence, "data": null });
+        self.examples.entry(error.status().1).or_insert_with(|| json!({ "value": envelope }));
+    }
+
+    fn operation(&mut self, operation: Operation, suffix: &str, tag: &str) -> Value {
+        let names = if operation.admits == Admits::Anyone {
+            &["X-Request-Id"][..]
+        } else {
+            &["test", "X-Request-Id"]
+        };
+        let parameters: Vec<Value> =
+            operation.parameters.iter().chain(names).map(|name| reference("parameters", name)).collect();
+        let mut described = json!({
+            "operationId": format!("{}{suffix}", operation.id),
+            "tags": [tag],
+            "summary": operation.summary,
+            "parameters": parameters,
+            "security": security(operation.admits),
+            "responses": success(&operation, suffix),
+        });
+        if !operation.about.is_empty() {
+            described["description"] = json!(operation.about);
+        }
+        if let Some(body) = operation.body {
+            let schema = reference("schemas", &format!("{body:?}"));
+            let content = json!({ "schema": schema, "example": schemas::body_example(body) });
+            described["requestBody"] =
+                json!({ "required": true, "content": { "application/json": content } });
+        }
+        let mut by_status: BTreeMap<u16, Vec<Error>> = BTreeMap::new();
+        for error in routes::refusals(operation) {
+            self.example(&error);
+            by_status.entry(error.status().0.as_u16()).or_default().push(error);
+        }
+        for (status, errors) in by_status {
+            let refusal = refusal(&errors);
+            let response = &mut described["responses"][status.to_string()];
+            if response.is_null() {
+                *response = refusal;
+            } else {
+                // A page says the same in HTML.
+                response["headers"] = refusal["headers"].clone();
+                response["content"]["application/json"] = refusal["content"]["application/json"].clone();
+            }
+        }
+        described
+    }
+}
+
+fn reference(kind: &str, name: &str) -> Value {
+    json!({ "$ref": format!("#/components/{kind}/{name}") })
+}
+
+/// The answers of an operation that are not refusals.
+fn success(operation: &Operation, suffix: &str) -> Value {
+    let mut headers = json!({ "X-Request-Id": reference("headers", "X-Request-Id") });
+    match operation.answer {
+        Answer::Success { status, message, data, etag } => {
+            if etag {
+                headers["ETag"] = reference("headers", "ETag");
+            }
+            let example = json!({
+                "success": true, "message": message, "error": null, "data": schemas::data_example(data),
+            });
+            let content = json!({ "schema": schemas::success(data), "example": example });
+            let mut response = json!({
+                "description": "Done.", "headers": headers, "content": { "application/json": content },
+            });
+            if !operation.links.is_empty() {
+                let links: Map<String, Value> = operation
+                    .links
+                    .iter()
+                    .map(|id| {
+                        let parameters = json!({ "path.userId": "$response.body#/data/user/id" });
+                        let link =
+                            json!({ "operationId": format!("{id}{suffix}"), "parameters": parameters });
+                        ((*id).to_owned(), link)
+                    })
+                    .collect();
+                response["links"] = Value::Object(links);
+            }
+            json!({ status.to_string(): response })
+        }
+        Answer::Bare { media, data } => {
+            let mut content = json!({ "schema": { "type": "object" } });
+            if data != "Document" {
+                content = json!({ "schema": schemas::data(data), "example": schemas::data_example(data) });
+            }
+            json!({ "200": { "description": "Done.", "headers": headers, "content": { media: content } } })
+        }
+        Answer::Page(statuses) => {
+            let page = json!({
+                "description": "A page.",
+                "headers": headers,
+                "content": { "text/html": { "schema": { "type": "string" }, "example": "<!DOCTYPE html>…" } },
+            });
+            statuses.iter().map(|status| (status.to_string(), page.clone())).collect::<Map<_, _>>().into()
+        }
+    }
+}
+
+/// What an operation answers with one status that is a refusal or a failure.
+fn refusal(errors: &[Error]) -> Value {
+    let codes: std::collections::BTreeSet<&str> = errors.iter().map(|error| error.status().1).collect();
+    let examples: Map<String, Value> =
+        codes.iter().map(|code| ((*code).to_owned(), reference("examples", code))).collect();
+    let code = json!({
+        "description": "Which of the refusals it is; stable.",
+        "required": true,
+        "schema": { "type": "string", "enum": codes },
+        "example": codes.first(),
+    });
+    let mut headers = json!({ "X-Request-Id": reference("headers", "X-Request-Id"), "X-Error-Code": code });
+    if errors.iter().any(|error| error.retry_after().is_some()) {
+        headers["Retry-After"] = reference("headers", "Retry-After");
+    }
+    if errors.iter().any(|error| error.challenge().is_some()) {
+        headers["WWW-Authenticate"] = reference("headers", "WWW-Authenticate");
+    }
+    let reason = errors.first().and_then(|error| error.status().0.canonical_reason());
+    json!({
+        "description": reason,
+        "headers": headers,
+        "content": {
+            "application/json": { "schema": reference("schemas", "Refusal"), "examples": examples },
+        },
+    })
+}
+
+fn security(admits: Admits) -> Value {
+    let key = json!({ "apiKey": [], "apiKeyType": [], "clientId": [] });
+    match admits {
+        Admits::Anyone => json!([]),
+        Admits::AnyKey | Admits::WriteKey => json!([key]),
+        Admits::AnyKeyOrToken | Admits::WriteKeyOrToken => {
+            json!([key, { "accessToken": [] }, { "authentication": [] }])
+        }
+    }
+}
+
+fn security_schemes() -> Value {
+    json!({
+        "apiKey": {
+            "type": "apiKey", "in": "header", "name": "X-API-KEY",
+            "description": "An API key of the app, for servers only: from a browser it is refused. It goes with `X-API-KEY-TYPE` \
+                and `X-CLIENT-ID`.",
+        },
+        "apiKeyType": {
+            "type": "apiKey", "in": "header", "name": "X-API-KEY-TYPE",
+            "description": "The type of the key in `X-API-KEY`: `read` or `write`. Only a `write` key may change \
+                anything.",
+        },
+        "clientId": {
+            "type": "apiKey", "in": "header", "name": "X-CLIENT-ID",
+            "description": "The UUID of the app of the key in `X-API-KEY`.",
+        },
+        "accessToken": {
+            "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+            "description": "An access token of a user. It reaches the users of their own tenant.",
+        },
+        "authentication": {
+            "type": "apiKey", "in": "header", "name": "Authentication",
+            "description": "The same value as `Authorization` has, `Bearer` and an access token, in the header that the \
+                public JavaScript client sends.",
+        },
+    })
+}
+
+fn headers() -> Value {
+    json!({
+        "X-Request-Id": {
+            "description": "The id of the request in the log: the caller's, if it was sane, else a new one.",
+            "required": true,
+            "schema": { "type": "string", "minLength": 1, "maxLength": 128 },
+            "example": schemas::USER,
+        },
+        "Retry-After": {
+            "description": "Seconds to wait before the next attempt.",
+            "schema": { "type": "integer", "minimum": 1 },
+            "example": 5,
+        },
+        "WWW-Authenticate": {
+            "description": "What credentials the route takes (RFC 6750, 3).",
+            "required": true,
+            "schema": { "type": "string" },
+            "example": "Bearer realm=\"userdocks\"",
+        },
+        "ETag": {
+            "description": "The version of the user (RFC 9110, 8.8.3), for `If-Match`.",
+            "schema": { "type": "string", "pattern": "^\"[^\"]+\"$" },
+            "example": "\"7421\"",
+        },
+    })
+}
+
+fn parameters() -> Value {
+    let uuid = || json!({ "type": "string", "format": "uuid" });
+    let me = || json!({ "const": "me", "description": "The user of the access token." });
+    let path = |name: &str, about: &str, schema: Value, example: &str| {
+        json!({
+            "name": name, "in": "path", "required": true, "description": about, "schema": schema, "example": example,
+        })
+    };
+    let optional = |place: &str, name: &str, about: &str, schema: Value, example: Value| json!({ "name": name, "in": place, "description": about, "schema": schema, "example": example });
+    let key = r#"^("([ !#-\[\]-~]|\\["\\]){1,255}"|[!#-+\-.-:<-\[\]-~]{1,255})$"#;
+    let etags = r#"^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$"#;
+    json!({
+        "userId": path("userId", "The UUID of a user, hyphenated, in any case.", uuid(), schemas::USER),
+        "userIdOrMe": path(
+            "userId",
+            "The UUID of a user, or with an access token `me`.",
+            json!({ "anyOf": [uuid(), me()] }),
+            "me",
+        ),
+        "userIdOrMeOrEmail": path(
+            "userId",
+            "The UUID of a user, their e-mail address, or with an access token `me`.",
+            json!({ "anyOf": [uuid(), me(), reference("schemas", "Email")] }),
+            "me",
+        ),
+        "appId": path("appId", "The UUID of the app, hyphenated, in any case.", uuid(), schemas::APP),
+        "accessStatus": path(
+            "accessStatus",
+            "`0` freezes, `1` unfreezes.",
+            json!({ "type": "string", "enum": ["0", "1"] }),
+            "0",
+        ),
+        "code": path("code", "The code in the link of an invite.", json!({ "type": "string" }), "AYkKXayWd0u8zrMCCZqAVw"),
+        "limit": optional(
+            "query",
+            "limit",
+            "How many users a page has at most.",
+            json!({ "type": "integer", "minimum": 1, "maximum": 100, "default": 50 }),
+            json!(50),
+        ),
+        "after": optional("query", "after", "The `nextCursor` of the page before.", uuid(), json!(schemas::USER)),
+        "email": optional(
+            "query",
+            "email",
+            "Only the user with this address.",
+            reference("schemas", "Email"),
+            json!("ada@example.com"),
+        ),
+        "test": optional(
+            "query",
+            "test",
+            "Checked to be `true` or `false`; has no effect.",
+            json!({ "type": "boolean" }),
+            json!(true),
+        ),
+        "X-Request-Id": optional(
+            "header",
+            "X-Request-Id",
+            "An id of the caller's for the request, which the answer and the log repeat: 1 to 128 ASCII letters, \
+                digits and `- _ . : / + =`. Another value is replaced.",
+            json!({ "type": "string" }),
+            json!("8e03978e-40d5-43dd-bc93-6894a57f9324"),
+        ),
+        "Idempotency-Key": optional(
+            "header",
+            "Idempotency-Key",
+            "A new value for each request, quoted or bare. The same request again within 24 hours gets the first \
+                answer and has no second effect.",
+            json!({ "type": "string", "pattern": key }),
+            json!("\"8e03978e-40d5-43dd-bc93-6894a57f9324\""),
+        ),
+        "If-Match": optional(
+            "header",
+            "If-Match",
+            "The `ETag` of the user as they were read: a newer version is not overwritten.",
+            json!({ "type": "string", "pattern": etags }),
+            json!("*"),
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// Every `(S::STATUS, "code")` in the text of `Error::status`.
+    fn codes_of_the_source() -> BTreeSet<&'static str> {
+        let source = include_str!("../error.rs");
+        let codes = source.split("(S::").skip(1).filter_map(|rest| {
+            let (_, code) = rest.split_once(')')?.0.split_once(", \"")?;
+            code.strip_suffix('"')
+        });
+        codes.collect()
+    }
+
+    #[test]
+    fn every_code_of_an_error_is_described() {
+        let described: BTreeSet<&str> = document()["components"]["schemas"]["ErrorCode"]["enum"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(Value::as_str)
+            .collect();
+        assert!(described.len() > 30);
+        assert_eq!(described, codes_of_the_source());
+    }
+
+    #[test]
+    fn both_prefixes_have_the_same_paths() {
+        let paths = document()["paths"].as_object().unwrap();
+        let below = |prefix: &str| -> BTreeSet<(String, Vec<String>)> {
+            let paths = paths.iter().filter_map(|(path, item)| {
+                let methods = item.as_object()?.keys().cloned().collect();
+                Some((path.strip_prefix(prefix)?.to_owned(), methods))
+            });
+            paths.collect()
+        };
+        assert_eq!(
+            below("/v1/").len(),
+            routes::api().iter().map(|route| route.path).collect::<BTreeSet<_>>().len()
+        );
+        assert_eq!(below("/v1/"), below("/api/v1/"));
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        fn check(value: &Value, document: &Value) {
+            match value {
+                Value::Object(map) => {
+                    if let Some(Value::String(reference)) = map.get("$ref") {
+                        let pointer = reference.strip_prefix('#').unwrap();
+                        assert!(document.pointer(pointer).is_some(), "{reference}");
+                    }
+                    map.values().for_each(|value| check(value, document));
+                }
+                Value::Array(items) => items.iter().for_each(|value| check(value, document)),
+                _ => {}
+            }
+        }
+        check(document(), document());
+    }
+
+    #[test]
+    fn the_committed_copy_is_up_to_date() {
+        let committed: Value = serde_json::from_str(include_str!("../../../docs/openapi.json")).unwrap();
+        assert!(
+            committed == *document(),
+            "the contract changed: run `cargo run -- openapi >docs/openapi.json` and commit it"
+        );
+    }
+}
