@@ -13,6 +13,7 @@ use super::error::Error;
 use super::extract::header;
 use crate::db;
 use crate::db::idempotency::{self, Call, Known};
+use crate::db::users;
 use crate::domain::api_key::sha256;
 use crate::domain::id::{AppId, UserId};
 
@@ -52,6 +53,12 @@ impl Once {
             Known::InProgress => Err(Error::IdempotencyInProgress),
             Known::OtherRequest => Err(Error::IdempotencyKeyReused),
             Known::Answered { status, body } => {
+                // A user who is frozen or erased gets nothing, not even what they got before.
+                if let Some(user) = caller
+                    && users::language(&state.db, app, user).await?.is_none()
+                {
+                    return Err(Error::UserOutOfReach);
+                }
                 let status = StatusCode::from_u16(status).unwrap_or_default();
                 Ok(Begun::Replay(envelope::json(status, body)))
             }
