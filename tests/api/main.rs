@@ -6,16 +6,20 @@
 mod support;
 
 mod bodies;
+mod browsers;
 mod credentials;
 mod envelope;
 mod faults;
+mod idempotency;
 mod invite;
 mod isolation;
 mod landing;
 mod openapi;
 mod outbox;
+mod outside_issuer;
 mod referral_invites;
 mod referral_landing;
 mod tokens;
 mod update;
+mod users;
 mod workers;

@@ -1,0 +1,92 @@
+//! `Idempotency-Key` on both POSTs.
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, App, As, Test, new_id};
+
+async fn invite(test: &Test, who: &App, path: &str, key: &str, body: &Value) -> Answer {
+    let headers = [("idempotency-key", key.to_owned())];
+    test.raw("POST", path, As::Write(who), &headers, serde_json::to_vec(body).unwrap()).await
+}
+
+#[tokio::test]
+async fn a_repeated_call_gets_the_first_answer_and_does_nothing() {
+    let test = Test::start().await;
+    let inviter = test.member(&test.app, "ada@example.com", None).await;
+    let path = format!("/v1/users/{inviter}");
+    let body = json!({ "email": "ben@example.com", "language": "en" });
+    let first = invite(&test, &test.app, &path, "\"k-1\"", &body).await;
+    let id = first.user()["id"].clone();
+    test.mail().await;
+    let before = test.rows().await;
+    // Quoted or bare, by either prefix, in another order of fields.
+    let swapped: Value = serde_json::from_str(r#"{"language":"en","email":"ben@example.com"}"#).unwrap();
+    for (path, key) in [(path.clone(), "k-1"), (format!("/api{path}"), "\"k-1\"")] {
+        let again = invite(&test, &test.app, &path, key, &swapped).await;
+        assert_eq!(again.success(), first.success());
+    }
+    let other = json!({ "email": "carl@example.com", "language": "en" });
+    assert_eq!(invite(&test, &test.app, &path, "k-1", &other).await.code(), (422, "idempotency_key_reused"));
+    assert_eq!(test.rows().await, before);
+    // Without the key it is another call; another app's key is another key.
+    assert_eq!(invite(&test, &test.app, &path, "k-2", &body).await.code(), (400, "email_taken"));
+    let foreign = test.another_app().await;
+    let theirs = invite(&test, &foreign, &format!("/v1/users/{}", new_id()), "k-1", &body).await;
+    assert_ne!(theirs.user()["id"], id);
+    test.mail().await;
+    // A day later the key is free.
+    test.sql("UPDATE idempotency_keys SET created_at = created_at - interval '24 hours'").await;
+    assert_eq!(invite(&test, &test.app, &path, "k-1", &body).await.code(), (400, "email_taken"));
+    let long = "k".repeat(256);
+    for bad in ["", "\"", "\"a", "a b", &long] {
+        assert_eq!(
+            invite(&test, &test.app, &path, bad, &body).await.code(),
+            (400, "invalid_idempotency_key"),
+            "{bad}"
+        );
+    }
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn of_calls_at_once_one_has_an_effect() {
+    let test = Test::start().await;
+    let inviter = test.member(&test.app, "ada@example.com", None).await;
+    let path = format!("/v1/users/{inviter}");
+    let body = json!({ "email": "ben@example.com", "language": "en" });
+    let answers = join_all((0..40).map(|_| invite(&test, &test.app, &path, "k", &body))).await;
+    let mut taken: Vec<&Value> = Vec::new();
+    for answer in &answers {
+        match answer.status {
+            200 => taken.push(answer.user()),
+            _ => assert_eq!(answer.code(), (409, "idempotency_in_progress")),
+        }
+    }
+    assert!(!taken.is_empty() && taken.iter().all(|user| *user == taken[0]), "{taken:?}");
+    test.mail().await;
+    assert_eq!(test.count("SELECT count(*) FROM outbox").await, 1);
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn a_referral_is_replayed_to_its_own_caller_alone() {
+    let test = Test::start().await;
+    let ada = test.member(&test.app, "ada@example.com", None).await;
+    let ben = test.member(&test.app, "ben@example.com", None).await;
+    let refer = async |token: String| {
+        let headers = [("idempotency-key", "same".to_owned())];
+        let body = serde_json::to_vec(&json!({ "email": "carl@example.org", "language": "en" })).unwrap();
+        test.raw("POST", "/v1/users/me/referral-invites", As::Token(token), &headers, body).await
+    };
+    let token = test.token(ada).await;
+    for _ in 0..2 {
+        assert_eq!(refer(token.clone()).await.status, 201);
+    }
+    test.mail().await;
+    assert_eq!(refer(test.token(ben).await).await.status, 201);
+    test.mail().await;
+    test.sql("UPDATE users SET freezed = true WHERE email = 'ada@example.com'").await;
+    assert_eq!(refer(token).await.code(), (403, "user_out_of_reach"));
+    test.finish().await;
+}

@@ -1,0 +1,143 @@
+//! Tokens of an app's outside issuer, whose JWK set is served on loopback.
+
+use std::sync::{Arc, Mutex};
+
+use aws_lc_rs::encoding::AsBigEndian;
+use aws_lc_rs::signature::KeyPair;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde_json::{Value, json};
+use userdocks::db::apps;
+use userdocks::domain::access_token::{Jwk, NewKeyPair};
+
+use crate::support::{App, As, Test, create_app, new_app};
+
+/// The issuer: what it answers, and how often it was asked.
+#[derive(Clone, Default)]
+struct Issuer(Arc<Mutex<(u16, String, usize)>>);
+
+impl Issuer {
+    fn says(&self, status: u16, body: &str) {
+        let mut state = self.0.lock().unwrap();
+        (state.0, state.1) = (status, body.to_owned());
+    }
+
+    fn asked(&self) -> usize {
+        self.0.lock().unwrap().2
+    }
+
+    async fn serve(&self) -> String {
+        let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/keys", socket.local_addr().unwrap());
+        let issuer = self.clone();
+        let router = axum::Router::new().fallback(async move || {
+            let mut state = issuer.0.lock().unwrap();
+            state.2 += 1;
+            let location = [("location", "/elsewhere")];
+            (StatusCode::from_u16(state.0).unwrap(), location, state.1.clone()).into_response()
+        });
+        tokio::spawn(async move { axum::serve(socket, router).await });
+        url
+    }
+}
+
+struct Key {
+    algorithm: Algorithm,
+    id: &'static str,
+    secret: EncodingKey,
+    jwk: Value,
+}
+
+fn rsa(id: &'static str) -> Key {
+    let pair = NewKeyPair::generate();
+    let text = pem::encode(&pem::Pem::new("PRIVATE KEY", pair.private));
+    let mut jwk = serde_json::to_value(Jwk::new(pair.id, &pair.public).unwrap()).unwrap();
+    jwk["kid"] = json!(id);
+    let secret = EncodingKey::from_rsa_pem(text.as_bytes()).unwrap();
+    Key { algorithm: Algorithm::RS256, id, secret, jwk }
+}
+
+fn p256(id: &'static str) -> Key {
+    let rng = aws_lc_rs::rand::SystemRandom::new();
+    let kind = &aws_lc_rs::signature::ECDSA_P256_SHA256_FIXED_SIGNING;
+    let pkcs8 = aws_lc_rs::signature::EcdsaKeyPair::generate_pkcs8(kind, &rng).unwrap();
+    let pair = aws_lc_rs::signature::EcdsaKeyPair::from_pkcs8(kind, pkcs8.as_ref()).unwrap();
+    let point: aws_lc_rs::encoding::EcPublicKeyUncompressedBin<'_> = pair.public_key().as_be_bytes().unwrap();
+    let (x, y) = (&point.as_ref()[1..33], &point.as_ref()[33..]);
+    let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
+    let jwk = json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": id, "use": "sig" });
+    Key { algorithm: Algorithm::ES256, id, secret: EncodingKey::from_ec_der(pkcs8.as_ref()), jwk }
+}
+
+fn ed25519(id: &'static str) -> Key {
+    let rng = aws_lc_rs::rand::SystemRandom::new();
+    let pkcs8 = aws_lc_rs::signature::Ed25519KeyPair::generate_pkcs8(&rng).unwrap();
+    let pair = aws_lc_rs::signature::Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).unwrap();
+    let x = URL_SAFE_NO_PAD.encode(pair.public_key().as_ref());
+    let jwk = json!({ "kty": "OKP", "crv": "Ed25519", "x": x, "kid": id });
+    Key { algorithm: Algorithm::EdDSA, id, secret: EncodingKey::from_ed_der(pkcs8.as_ref()), jwk }
+}
+
+fn token(key: &Key, app: &App, subject: &str) -> String {
+    let mut header = Header::new(key.algorithm);
+    header.kid = Some(key.id.to_owned());
+    let exp = userdocks::clock::now().as_second() + 60;
+    let audience = json!(["account", app.id]);
+    let claims = json!({ "iss": "https://issuer.example", "sub": subject, "aud": audience, "exp": exp });
+    jsonwebtoken::encode(&header, &claims, &key.secret).unwrap()
+}
+
+#[tokio::test]
+async fn an_outside_issuers_tokens_are_taken_by_its_keys() {
+    let test = Test::start().await;
+    let issuer = Issuer::default();
+    let keys = [rsa("r"), p256("e"), ed25519("d")];
+    let set = json!({ "keys": keys.iter().map(|key| &key.jwk).collect::<Vec<_>>() });
+    let app = apps::App {
+        issuer: Some("https://issuer.example".to_owned()),
+        jwks_url: Some(issuer.serve().await),
+        ..new_app("Outside")
+    };
+    let app = create_app(&test.db, &test.seal, &app).await;
+    let user = test.member(&app, "ada@example.com", None).await;
+    let me = async |token: String| test.call("GET", "/v1/users/me", As::Token(token), None).await;
+
+    // Away from the beginning, and hostile: nothing is known, so nothing can be judged.
+    issuer.says(302, "");
+    assert_eq!(me(token(&keys[0], &app, &user.to_string())).await.code(), (503, "unavailable"));
+    assert_eq!(issuer.asked(), 1, "a redirect is not followed");
+    issuer.says(200, &set.to_string());
+    assert_eq!(me(token(&keys[0], &app, &user.to_string())).await.code(), (503, "unavailable"));
+    assert_eq!(issuer.asked(), 1, "it was asked a moment ago");
+
+    let other = apps::App {
+        issuer: Some("https://issuer.example".to_owned()),
+        jwks_url: Some(issuer.serve().await),
+        ..new_app("Outside too")
+    };
+    let other = create_app(&test.db, &test.seal, &other).await;
+    let ben = test.member(&other, "ben@example.com", None).await;
+    for key in &keys {
+        assert_eq!(me(token(key, &other, &ben.to_string())).await.status, 200, "{:?}", key.algorithm);
+        assert_eq!(me(token(key, &other, "auth0|1")).await.code(), (403, "user_out_of_reach"));
+    }
+    let path = format!("/v1/users/{ben}/external-subject");
+    let body = json!({ "externalSubject": "auth0|1" });
+    let recorded = test.call("PUT", &path, As::Write(&other), Some(body)).await;
+    assert_eq!(recorded.success(), (200, "the subject was recorded", &Value::Null));
+    assert_eq!(me(token(&keys[0], &other, "auth0|1")).await.success().2["id"], json!(ben));
+    assert_eq!(issuer.asked(), 2);
+
+    // The issuer goes away, grows huge, says nonsense: the last good keys serve.
+    let asked = issuer.asked();
+    issuer.says(200, &"x".repeat(1024 * 1024));
+    assert_eq!(me(token(&keys[1], &other, &ben.to_string())).await.status, 200);
+    assert_eq!(me(token(&rsa("new"), &other, &ben.to_string())).await.code(), (401, "invalid_token"));
+    assert_eq!(issuer.asked(), asked, "an unknown kid does not ask more often than once in a while");
+    // Another's signature under a known kid, and this server's own issuer under an outside key.
+    assert_eq!(me(token(&rsa("r"), &other, &ben.to_string())).await.code(), (401, "invalid_token"));
+    assert_eq!(me(token(&keys[0], &test.app, &ben.to_string())).await.code(), (401, "invalid_token"));
+    test.finish().await;
+}
