@@ -13,6 +13,7 @@ mod invite;
 mod isolation;
 mod landing;
 mod openapi;
+mod operator;
 mod outbox;
 mod referral_invites;
 mod referral_landing;
