@@ -256,8 +256,8 @@ pub async fn retry(
 ) -> Result<bool, Error> {
     let code = InviteCode::generate(AppId(row.app_id));
     let secret = key.seal(row.id, code.expose().as_bytes());
-    // The newest mail of an invite was written by the statement that stamped the invite. An older one must
-    // not take the code from it. The lock: of two calls at once, one makes the code and the row.
+    // Only the newest mail of an invite gets a code: an older one would take it from a link that works. Of
+    // calls at once, the first changes the row and the code, and the others find them changed.
     let done = query!(
         r#"
         WITH queued AS (
@@ -265,13 +265,17 @@ pub async fn retry(
             WHERE app_id = $1 AND mail_id = $2 AND state = 'queued'
             RETURNING mail_id
         ), failed AS (
-            SELECT invite_id, created_at FROM outbox
-            WHERE app_id = $1 AND mail_id = $2 AND state = 'failed' FOR UPDATE
+            SELECT o.invite_id, i.code_hash FROM outbox o
+            JOIN invites i ON i.app_id = o.app_id AND i.invite_id = o.invite_id
+            WHERE o.app_id = $1 AND o.mail_id = $2 AND o.state = 'failed' AND NOT EXISTS (
+                SELECT FROM outbox n
+                WHERE n.app_id = o.app_id AND n.invite_id = o.invite_id AND n.created_at > o.created_at)
+            FOR UPDATE OF o
         ), renewed AS (
             UPDATE invites i SET code_hash = $3, mailed_at = now(),
                 expires_at = now() + make_interval(secs => $4)
             FROM failed f
-            WHERE i.app_id = $1 AND i.invite_id = f.invite_id AND i.mailed_at = f.created_at
+            WHERE i.app_id = $1 AND i.invite_id = f.invite_id AND i.code_hash = f.code_hash
                 AND i.accepted_at IS NULL
             RETURNING i.invite_id
         ), revived AS (

@@ -15,6 +15,7 @@ mod invite;
 mod isolation;
 mod landing;
 mod openapi;
+mod operator;
 mod outbox;
 mod outside_issuer;
 mod referral_invites;
