@@ -182,7 +182,7 @@ impl Answer {
         assert!(!error.contains('\n') && !error.ends_with('.'), "one sentence: {error}");
         self.carries_the_usual();
         for (header, statuses) in
-            [("www-authenticate", &[401][..]), ("allow", &[405]), ("retry-after", &[429, 503])]
+            [("www-authenticate", &[401][..]), ("allow", &[405]), ("retry-after", &[409, 429, 503])]
         {
             assert_eq!(self.header(header).is_some(), statuses.contains(&self.status), "{header}: {self:?}");
         }
