@@ -114,11 +114,8 @@ async fn an_erased_user_leaves_no_name_and_no_address() {
         (200, "the user was deleted", &Value::Null)
     );
     let rows = test.rows().await.to_string();
-    for erased in ["ada@example.com", "Ada Lovelace", "7946", "carl@example.org"] {
-        assert!(
-            !rows.to_lowercase().contains(&erased.to_lowercase()) || erased == "carl@example.org",
-            "{erased} in {rows}"
-        );
+    for erased in ["ada@example.com", "Ada Lovelace", "7946"] {
+        assert!(!rows.to_lowercase().contains(&erased.to_lowercase()), "{erased} in {rows}");
     }
     let outbox =
         test.count("SELECT count(*) FROM outbox").await + test.count("SELECT count(*) FROM invites").await;
