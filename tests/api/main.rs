@@ -9,6 +9,7 @@ mod bodies;
 mod browsers;
 mod credentials;
 mod envelope;
+mod examples;
 mod faults;
 mod idempotency;
 mod invite;

@@ -1,0 +1,145 @@
+//! What operations share beside schemas: credentials, headers of answers, parameters.
+
+use serde_json::{Value, json};
+
+use super::{reference, schemas};
+
+pub(super) fn security_schemes() -> Value {
+    json!({
+        "apiKey": {
+            "type": "apiKey", "in": "header", "name": "X-API-KEY",
+            "description": "An API key of the app, for servers only: from a browser it is refused. It goes with `X-API-KEY-TYPE` \
+                and `X-CLIENT-ID`.",
+        },
+        "apiKeyType": {
+            "type": "apiKey", "in": "header", "name": "X-API-KEY-TYPE",
+            "description": "The type of the key in `X-API-KEY`: `read` or `write`. Only a `write` key may change \
+                anything.",
+        },
+        "clientId": {
+            "type": "apiKey", "in": "header", "name": "X-CLIENT-ID",
+            "description": "The UUID of the app of the key in `X-API-KEY`.",
+        },
+        "accessToken": {
+            "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+            "description": "An access token of a user. It reaches the users of their own tenant.",
+        },
+        "authentication": {
+            "type": "apiKey", "in": "header", "name": "Authentication",
+            "description": "The same value as `Authorization` has, `Bearer` and an access token, in the header that the \
+                public JavaScript client sends.",
+        },
+    })
+}
+
+pub(super) fn headers() -> Value {
+    json!({
+        "X-Request-Id": {
+            "description": "The id of the request in the log: the caller's, if it was sane, else a new one.",
+            "required": true,
+            "schema": { "type": "string", "minLength": 1, "maxLength": 128 },
+            "example": schemas::USER,
+        },
+        "Retry-After": {
+            "description": "Seconds to wait before the next attempt.",
+            "schema": { "type": "integer", "minimum": 1 },
+            "example": 5,
+        },
+        "WWW-Authenticate": {
+            "description": "What credentials the route takes (RFC 6750, 3).",
+            "required": true,
+            "schema": { "type": "string" },
+            "example": "Bearer realm=\"userdocks\"",
+        },
+        "ETag": {
+            "description": "The version of the user (RFC 9110, 8.8.3), for `If-Match`.",
+            "schema": { "type": "string", "pattern": "^\"[^\"]+\"$" },
+            "example": "\"7421\"",
+        },
+    })
+}
+
+pub(super) fn parameters() -> Value {
+    let uuid = || json!({ "type": "string", "format": "uuid" });
+    let me = || json!({ "const": "me", "description": "The user of the access token." });
+    let path = |name: &str, about: &str, schema: Value, example: &str| {
+        json!({
+            "name": name, "in": "path", "required": true, "description": about, "schema": schema, "example": example,
+        })
+    };
+    // An example beside the schema would be sent by everyone who tries the page without looking.
+    let optional = |place: &str, name: &str, about: &str, mut schema: Value, example: Value| {
+        schema["examples"] = json!([example]);
+        json!({ "name": name, "in": place, "description": about, "schema": schema })
+    };
+    let key = r#"^("([ !#-\[\]-~]|\\["\\]){1,255}"|[!#-+\-.-:<-\[\]-~]{1,255})$"#;
+    let etags = r#"^(W/)?"[^",]*"( *, *(W/)?"[^",]*")*$"#;
+    json!({
+        "userId": path("userId", "The UUID of a user, hyphenated, in any case.", uuid(), schemas::USER),
+        "userIdOrMe": path(
+            "userId",
+            "The UUID of a user, or with an access token `me`.",
+            json!({ "anyOf": [uuid(), me()] }),
+            "me",
+        ),
+        "userIdOrMeOrEmail": path(
+            "userId",
+            "The UUID of a user, their e-mail address, or with an access token `me`.",
+            json!({ "anyOf": [uuid(), me(), reference("schemas", "Email")] }),
+            "me",
+        ),
+        "appId": path("appId", "The UUID of the app, hyphenated, in any case.", uuid(), schemas::APP),
+        "accessStatus": path(
+            "accessStatus",
+            "`0` freezes, `1` unfreezes.",
+            json!({ "type": "string", "enum": ["0", "1"] }),
+            "0",
+        ),
+        "code": path("code", "The code in the link of an invite.", json!({ "type": "string" }), "AYkKXayWd0u8zrMCCZqAVw"),
+        "limit": optional(
+            "query",
+            "limit",
+            "How many users a page has at most.",
+            json!({ "type": "integer", "minimum": 1, "maximum": 100, "default": 50 }),
+            json!(50),
+        ),
+        "after": optional("query", "after", "The `nextCursor` of the page before.", uuid(), json!(schemas::USER)),
+        "email": optional(
+            "query",
+            "email",
+            "Only the user with this address.",
+            reference("schemas", "Email"),
+            json!("ada@example.com"),
+        ),
+        "test": optional(
+            "query",
+            "test",
+            "Checked to be `true` or `false`; has no effect.",
+            json!({ "type": "boolean" }),
+            json!(true),
+        ),
+        "X-Request-Id": optional(
+            "header",
+            "X-Request-Id",
+            "An id of the caller's for the request, which the answer and the log repeat: 1 to 128 ASCII letters, \
+                digits and `- _ . : / + =`. Another value is replaced.",
+            json!({ "type": "string" }),
+            json!("8e03978e-40d5-43dd-bc93-6894a57f9324"),
+        ),
+        "Idempotency-Key": optional(
+            "header",
+            "Idempotency-Key",
+            "A new value for each request, quoted or bare. The same request again within 24 hours gets the first \
+                answer and has no second effect.",
+            json!({ "type": "string", "minLength": 1, "pattern": key }),
+            json!("\"8e03978e-40d5-43dd-bc93-6894a57f9324\""),
+        ),
+        "If-Match": optional(
+            "header",
+            "If-Match",
+            "The `ETag` of the user as they were read: a newer version is not overwritten.",
+            json!({ "type": "string", "anyOf": [{ "const": "*" }, { "minLength": 2, "pattern": etags }] }),
+            json!("*"),
+        ),
+    })
+}
