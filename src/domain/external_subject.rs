@@ -7,13 +7,16 @@ use super::text::Text;
 
 /// Reads `{"externalSubject"}`: a text, or null (`None`) to forget it.
 pub fn parse(body: Map<String, Value>) -> Result<Option<Text>, FieldErrors> {
+    let sent = body.contains_key("externalSubject");
     let mut body = Fields::of(body, Invalid("is not a field of this body, only `externalSubject` is"));
     let subject = match body.patch("externalSubject", Text::parse) {
-        Patch::Keep => Err(body.refuse("externalSubject", Invalid("is required, as a text or null"))),
-        Patch::Clear => Ok(None),
-        Patch::Set(subject) => Ok(Some(subject)),
+        Patch::Set(subject) => Some(subject),
+        Patch::Clear | Patch::Keep => None,
     };
-    body.finish(|| subject)
+    if !sent {
+        body.refuse("externalSubject", Invalid("is required, as a text or null"));
+    }
+    body.finish(|| Ok(subject))
 }
 
 #[cfg(test)]
@@ -34,12 +37,16 @@ mod tests {
         for (body, sentence) in [
             (json!({}), "`externalSubject` is required, as a text or null"),
             (
+                json!({ "externalSubject": "a\u{f}" }),
+                "`externalSubject` must be text of 1 to 256 characters without control characters",
+            ),
+            (json!({ "externalSubject": 7 }), "`externalSubject` must be a string"),
+            (
                 json!({ "externalSubject": "a", "x": 1 }),
                 "`x` is not a field of this body, only `externalSubject` is",
             ),
         ] {
             assert_eq!(read(body), Err(sentence.to_owned()));
         }
-        assert!(read(json!({ "externalSubject": 7 })).is_err());
     }
 }

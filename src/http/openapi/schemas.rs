@@ -167,8 +167,7 @@ pub(super) fn schemas(codes: &[&str]) -> Value {
             "additionalProperties": false,
             "properties": {
                 "externalSubject": {
-                    "type": ["string", "null"],
-                    "maxLength": 256,
+                    "anyOf": [reference("Text"), reference("Cleared")],
                     "description": "`sub` of the app's outside issuer; `null` or an empty text forgets it.",
                     "examples": ["auth0|5f7c8ec7c33c6c004bbafe82"],
                 },
