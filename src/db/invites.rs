@@ -1,11 +1,169 @@
-//! What becomes of an invite: its page looks it up, its button accepts it.
+//! Invites of users, from the call that makes one to the button that accepts it. Referral invites are made
+//! in [`super::referrals`] and accepted here.
 
-use sqlx::{PgPool, query};
+use sqlx::{PgConnection, PgPool, query};
 
-use super::{Error, is_violation};
-use crate::domain::id;
+use super::{Error, is_violation, outbox::NewMail};
+use crate::domain::id::{self, AppId, UserId};
 use crate::domain::invite::{InviteCode, Kind};
+use crate::domain::invite_body::InviteBody;
 use crate::domain::referral_code;
+use crate::domain::user::User;
+
+/// What became of a call that invites.
+pub enum Invited {
+    /// A new user, whose mail is queued.
+    Created(Box<User>),
+    /// The path names the user whose address this is: nothing was made.
+    Exists,
+    /// The address is another user's.
+    EmailTaken,
+    /// The user in the path is frozen or deleted.
+    OutOfReach,
+}
+
+/// Invites the address of `body`: as user `path` with a tenant of their own if nobody has that id, else as a new user
+/// in the tenant of `path`, who is then the inviter.
+pub async fn invite(
+    db: &mut PgConnection,
+    app: AppId,
+    path: UserId,
+    body: &InviteBody,
+    mail: &NewMail,
+) -> Result<Invited, Error> {
+    // Somebody else's insert that was not visible yet stops this one: then it is by the next look.
+    for _ in 0..8 {
+        let row = query!(
+            r#"
+            WITH target AS (
+                SELECT user_id, tenant_id, freezed OR deleted AS closed FROM users
+                WHERE app_id = $1 AND user_id = $2
+            ), holder AS (
+                SELECT user_id FROM users WHERE app_id = $1 AND lower(email) = lower($3)
+            ), new_user AS (
+                INSERT INTO users (app_id, user_id, tenant_id, email, language, referral_code)
+                SELECT $1, CASE WHEN EXISTS (SELECT FROM target) THEN $4 ELSE $2 END,
+                    COALESCE((SELECT tenant_id FROM target), $5), $3, $6, $7
+                WHERE NOT EXISTS (SELECT FROM holder) AND NOT EXISTS (SELECT FROM target WHERE closed)
+                ON CONFLICT DO NOTHING
+                RETURNING user_id, tenant_id
+            ), new_tenant AS (
+                INSERT INTO tenants (app_id, tenant_id)
+                SELECT $1, tenant_id FROM new_user WHERE tenant_id = $5
+            ), new_invite AS (
+                INSERT INTO invites
+                    (app_id, invite_id, kind, user_id, inviter_id, email, language, code_hash, expires_at)
+                SELECT $1, $8, 'invite', user_id, (SELECT user_id FROM target), $3, $6, $9,
+                    now() + make_interval(secs => $10)
+                FROM new_user RETURNING invite_id
+            ), mail AS (
+                INSERT INTO outbox
+                    (app_id, mail_id, invite_id, kind, recipient, language, secret, message_id)
+                SELECT $1, $11, invite_id, 'invite', $3, $6, $12, $13 FROM new_invite
+            )
+            SELECT (SELECT user_id FROM new_user) AS new_user, (SELECT tenant_id FROM new_user) AS tenant,
+                (SELECT user_id FROM holder) AS holder, (SELECT closed FROM target) AS closed
+            "#,
+            app.0,
+            path.0,
+            body.email.as_str(),
+            id::new(),
+            id::new(),
+            body.language.as_str(),
+            referral_code::generate(),
+            id::new(),
+            &mail.code_hash,
+            mail.expires_after.as_secs_f64(),
+            mail.id,
+            mail.secret,
+            mail.message_id,
+        )
+        .fetch_one(&mut *db)
+        .await;
+        // The tenant was erased with its last user, the inviter, at this moment.
+        let row = match row {
+            Err(error) if is_violation(&error, "users_app_id_tenant_id_fkey") => {
+                return Err(Error::Contended);
+            }
+            row => row?,
+        };
+        match row {
+            row if row.closed == Some(true) => return Ok(Invited::OutOfReach),
+            row if row.holder == Some(path.0) => return Ok(Invited::Exists),
+            row if row.holder.is_some() => return Ok(Invited::EmailTaken),
+            row => {
+                if let (Some(user), Some(tenant)) = (row.new_user, row.tenant) {
+                    return Ok(Invited::Created(Box::new(User::invited(app, UserId(user), tenant, body))));
+                }
+            }
+        }
+    }
+    Err(Error::Contended)
+}
+
+/// What became of an invite that was asked for again.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Resent {
+    /// Its mail is queued, with a new code.
+    Queued,
+    /// A mail went out a short while ago, or still waits to.
+    TooSoon,
+    /// They are a user already.
+    Accepted,
+}
+
+/// Mails the invite of `user` again, in their stored language, unless a mail to the same address went out less
+/// than `resend_after` ago or still waits. The code of an earlier mail ends.
+pub async fn resend(
+    db: &mut PgConnection,
+    app: AppId,
+    user: UserId,
+    resend_after: std::time::Duration,
+    mail: &NewMail,
+) -> Result<Resent, Error> {
+    // Of calls at once the first renews the code, and the others, which know the old one, do nothing.
+    let row = query!(
+        r#"
+        WITH person AS (
+            SELECT u.email, u.language, u.accepted_at, i.invite_id, i.code_hash
+            FROM users u
+            LEFT JOIN invites i ON i.app_id = u.app_id AND i.user_id = u.user_id AND i.kind = 'invite'
+            WHERE u.app_id = $1 AND u.user_id = $2
+        ), renewed AS (
+            UPDATE invites i SET code_hash = $3, email = p.email, language = p.language, mailed_at = now(),
+                expires_at = now() + make_interval(secs => $4)
+            FROM person p
+            WHERE i.app_id = $1 AND i.invite_id = p.invite_id AND i.code_hash = p.code_hash
+                AND i.accepted_at IS NULL AND p.accepted_at IS NULL
+                AND NOT EXISTS (
+                    SELECT FROM outbox o
+                    WHERE o.app_id = $1 AND o.invite_id = i.invite_id AND lower(o.recipient) = lower(p.email)
+                        AND (o.state = 'queued'
+                            OR o.state = 'sent' AND o.finished_at > now() - make_interval(secs => $5)))
+            RETURNING i.invite_id, i.email, i.language
+        ), mail AS (
+            INSERT INTO outbox (app_id, mail_id, invite_id, kind, recipient, language, secret, message_id)
+            SELECT $1, $6, invite_id, 'invite', email, language, $7, $8 FROM renewed
+        )
+        SELECT accepted_at IS NOT NULL AS "accepted!", EXISTS (SELECT FROM renewed) AS "renewed!" FROM person
+        "#,
+        app.0,
+        user.0,
+        &mail.code_hash,
+        mail.expires_after.as_secs_f64(),
+        resend_after.as_secs_f64(),
+        mail.id,
+        mail.secret,
+        mail.message_id,
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(match (row.accepted, row.renewed) {
+        (true, _) => Resent::Accepted,
+        (false, true) => Resent::Queued,
+        (false, false) => Resent::TooSoon,
+    })
+}
 
 /// An invite as its page shows it.
 pub struct Invite {

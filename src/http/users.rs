@@ -14,7 +14,8 @@ use super::envelope::Success;
 use super::error::Error;
 use super::extract::{self, Json, Query, UserPath};
 use super::idempotency::{Begun, Once};
-use crate::db::users::{self, Invited, Recorded, Resent, Updated, Which};
+use crate::db::invites::{self, Invited, Resent};
+use crate::db::users::{self, Recorded, Updated, Which};
 use crate::domain::email::Email;
 use crate::domain::external_subject;
 use crate::domain::id::{self, UserId};
@@ -68,12 +69,12 @@ pub async fn invite(
         Begun::Work(once) => once,
     };
     let (message, user) =
-        match users::invite(once.connection(), app, user, &body, &state.new_mail(app)).await? {
+        match invites::invite(once.connection(), app, user, &body, &state.new_mail(app)).await? {
             Invited::Created(user) => ("the user was invited", user),
             Invited::Exists => {
                 let after = state.config.invite.resend_after;
                 let mail = state.new_mail(app);
-                let message = match users::resend_invite(once.connection(), app, user, after, &mail).await? {
+                let message = match invites::resend(once.connection(), app, user, after, &mail).await? {
                     Resent::Queued => "the invite was sent again",
                     Resent::TooSoon => "the user was invited a short while ago, so no second mail was sent",
                     Resent::Accepted => return Err(Error::AlreadyAccepted),
