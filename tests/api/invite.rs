@@ -65,7 +65,6 @@ async fn an_unknown_id_becomes_the_new_user() {
     let link = format!("https://id.example/invites/{}", code(&mail));
     assert!(plain.lines().any(|line| line == link), "{plain}");
     assert!(mail.html().contains(&format!("href=\"{link}\"")), "{}", mail.html());
-    test.idle().await;
     let rows = test.rows().await;
     assert_eq!(rows["outbox"][0]["message_id"], json!(format!("<{}>", mail.message_id())));
     assert_eq!(rows["outbox"][0]["state"], "sent");
@@ -241,7 +240,6 @@ async fn what_counts_is_when_the_mail_went_out() {
     put(&test, UserId(moved), json!({ "email": "new@example.com" })).await;
     assert_eq!(invite(&test, moved, "new@example.com", "en").await.success().1, AGAIN);
     assert_eq!(test.mail().await.to, ["new@example.com"]);
-    test.idle().await;
     let before = test.rows().await;
     let failed = outbox::list(&test.db, None, Some("failed"), None, 1).await.unwrap();
     assert_eq!(failed[0].to, "old@example.com");
@@ -265,7 +263,6 @@ async fn a_refused_call_leaves_nothing() {
     test.sql("UPDATE users SET freezed = true WHERE email = 'frozen@example.com'").await;
     test.sql("UPDATE users SET deleted = true WHERE email = 'deleted@example.com'").await;
     let token = test.token(ada).await;
-    test.idle().await;
     let before = test.rows().await;
 
     let held = (400, "email_taken", "`email` is the e-mail address of another user of the app");

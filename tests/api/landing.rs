@@ -78,7 +78,6 @@ pub async fn until_one_waits(test: &Test) {
 async fn looking_changes_nothing_and_the_button_accepts_once() {
     let test = Test::start().await;
     let (ada, code) = test.invited("ada@example.com").await;
-    test.idle().await;
     let before = test.rows().await;
     for _ in 0..10 {
         let got = page(&test, "GET", &code).await;

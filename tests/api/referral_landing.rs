@@ -12,7 +12,6 @@ async fn a_referral_makes_its_user() {
     let test = Test::start().await;
     let ada = test.user("ada@example.com").await;
     let code = code(&referred(&test, ada, "Carl@Example.com", "de-CH").await);
-    test.idle().await;
     let before = test.rows().await;
     for _ in 0..10 {
         assert_said(&get(&test, &code).await, (200, "Willkommen bei Acme"));

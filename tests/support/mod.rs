@@ -353,8 +353,10 @@ impl Test {
         mails
     }
 
-    /// Every row that a call of the API can make or change.
+    /// Every row that a call of the API can make or change, once every mail is sent or failed:
+    /// the worker changes rows too, also after its mail has arrived.
     pub async fn rows(&self) -> Value {
+        self.idle().await;
         let tables = "SELECT jsonb_build_object(
             'users', (SELECT jsonb_agg(t ORDER BY t::text) FROM users t),
             'tenants', (SELECT jsonb_agg(t ORDER BY t::text) FROM tenants t),
