@@ -72,7 +72,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
     let db = &context.database.pool;
     match command {
         Command::Create { name, settings } => {
-            let mut app = new(id::new());
+            let mut app = new(id::public());
             change(&mut app, Some(&name), settings, &context.config)?;
             let keys = [ApiKey::generate(KeyType::Read), ApiKey::generate(KeyType::Write)];
             let mut transaction = db.begin().await?;

@@ -52,8 +52,8 @@ pub(super) async fn prepare(config: &Config, database: &Database, seal: &SecretK
         Err(error) => return Err(format!("{} cannot be read: {error}", path.display()).into()),
     }
     let credentials = Credentials {
-        app_id: id::new(),
-        user_id: id::new(),
+        app_id: id::public(),
+        user_id: id::public(),
         read_key: ApiKey::generate(KeyType::Read).expose().to_owned(),
         write_key: ApiKey::generate(KeyType::Write).expose().to_owned(),
     };

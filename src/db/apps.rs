@@ -88,7 +88,7 @@ pub async fn list(db: &PgPool, app: Option<AppId>) -> Result<Vec<App>, Error> {
     Ok(query_as!(
         App,
         "SELECT app_id, name, language, mail_from, invite_url, origins, issuer, jwks_url FROM apps
-        WHERE $1::uuid IS NULL OR app_id = $1 ORDER BY app_id",
+        WHERE $1::uuid IS NULL OR app_id = $1 ORDER BY created_at, app_id",
         app.map(|app| app.0)
     )
     .fetch_all(db)

@@ -67,8 +67,8 @@ pub async fn invite(
             app.0,
             path.0,
             body.email.as_str(),
-            id::new(),
-            id::new(),
+            id::public(),
+            id::public(),
             body.language.as_str(),
             referral_code::generate(),
             id::new(),
@@ -258,7 +258,7 @@ pub async fn accept(db: &PgPool, code: &InviteCode) -> Result<Accepted, Error> {
 }
 
 async fn try_accept(db: &PgPool, code: &InviteCode) -> Result<Accepted, Error> {
-    let (user, tenant) = (id::new(), id::new());
+    let (user, tenant) = (id::public(), id::public());
     // The invited user is locked first, so that a code is not spent on one who changes meanwhile.
     let row = query!(
         r#"
@@ -276,7 +276,8 @@ async fn try_accept(db: &PgPool, code: &InviteCode) -> Result<Accepted, Error> {
                 AND (i.kind = 'referral' OR EXISTS (SELECT FROM invited))
             RETURNING i.kind, i.user_id, i.inviter_id, i.email, i.language
         ), verified AS (
-            UPDATE users u SET accepted_at = COALESCE(u.accepted_at, now()), email_verified = true
+            UPDATE users u SET accepted_at = COALESCE(u.accepted_at, now()), email_verified = true,
+                version = version + 1
             FROM spent WHERE spent.kind = 'invite' AND u.app_id = $1 AND u.user_id = spent.user_id
         ), referred AS (
             INSERT INTO users (app_id, user_id, tenant_id, email, email_verified, language, referral_code,

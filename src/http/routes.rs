@@ -180,10 +180,11 @@ fn users() -> Vec<Route> {
             users::erase,
             Operation {
                 about: "Erases the personal data of a user: with an API key any of the app, with an access token its own. \
-                    Their invites and tokens end at once, their address is free again.",
-                parameters: &["userIdOrMe"],
+                    Their invites and tokens end at once, their address is free again. With `If-Match` only if \
+                    nobody changed the user since.",
+                parameters: &["userIdOrMe", "If-Match"],
                 answer: Answer::data("Null", "the user was deleted"),
-                refusals: vec![Error::UserOutOfReach],
+                refusals: vec![Error::UserOutOfReach, Error::InvalidIfMatch, Error::Stale],
                 ..Operation::new("eraseUser", "users", "Delete a user", Admits::WriteKeyOrToken)
             },
         ),

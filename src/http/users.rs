@@ -15,7 +15,7 @@ use super::error::Error;
 use super::extract::{self, Json, Query, UserPath};
 use super::idempotency::{Begun, Once};
 use crate::db::invites::{self, Invited, Resent};
-use crate::db::users::{self, Recorded, Updated, Which};
+use crate::db::users::{self, Erased, Recorded, Updated, Which};
 use crate::domain::email::Email;
 use crate::domain::external_subject;
 use crate::domain::id::{self, UserId};
@@ -104,7 +104,7 @@ pub async fn update(
     match users::update(&state.db, caller.app, caller.user, user, &patch, expected.as_deref()).await? {
         Updated::Yes(version) => {
             let success = Success { status: StatusCode::OK, message: "the user was updated", data: () };
-            Ok((etag(Some(&version)), success))
+            Ok((etag(version), success))
         }
         Updated::Stale => Err(Error::Stale),
         Updated::EmailTaken => Err(Error::EmailTaken("user.email")),
@@ -142,19 +142,21 @@ pub async fn show(
 ) -> Result<(HeaderMap, Success<UserResource>), Error> {
     let user = users::select(&state.db, caller.app, caller.user, &which).await?.pop();
     let user = user.ok_or(Error::UserOutOfReach)?;
-    let headers = etag(user.version.as_deref());
+    let headers = etag(user.version);
     Ok((headers, Success { status: StatusCode::OK, message: "the user", data: user.into() }))
 }
 
-/// Erases a user's personal data: by the app's backend, or by the user.
+/// Erases a user's personal data: by the app's backend, or by the user; with `If-Match` as in an update.
 pub async fn erase(
     State(state): State<AppState>,
     UserPath { caller, user }: UserPath<Caller>,
+    headers: HeaderMap,
 ) -> Result<Success<()>, Error> {
-    if users::erase(&state.db, caller.app, caller.user, user).await? {
-        Ok(Success { status: StatusCode::OK, message: "the user was deleted", data: () })
-    } else {
-        Err(Error::UserOutOfReach)
+    let expected = if_match(&headers)?;
+    match users::erase(&state.db, caller.app, caller.user, user, expected.as_deref()).await? {
+        Erased::Yes => Ok(Success { status: StatusCode::OK, message: "the user was deleted", data: () }),
+        Erased::Stale => Err(Error::Stale),
+        Erased::OutOfReach => Err(Error::UserOutOfReach),
     }
 }
 
@@ -223,24 +225,26 @@ pub async fn list(
     Ok(Success { status: StatusCode::OK, message: "users of the app", data })
 }
 
-fn etag(version: Option<&str>) -> HeaderMap {
-    let value = version.and_then(|version| HeaderValue::try_from(format!("\"{version}\"")).ok());
+fn etag(version: i64) -> HeaderMap {
+    let value = HeaderValue::try_from(format!("\"{version}\""));
     value.into_iter().map(|value| (header::ETAG, value)).collect()
 }
 
 /// The versions that `If-Match` names; `None`: whichever.
-fn if_match(headers: &HeaderMap) -> Result<Option<Vec<String>>, Error> {
+fn if_match(headers: &HeaderMap) -> Result<Option<Vec<i64>>, Error> {
     let Some(value) = extract::header(headers, "If-Match")? else { return Ok(None) };
     let value = std::str::from_utf8(value).map_err(|_| Error::InvalidIfMatch)?.trim();
     if value == "*" {
         return Ok(None);
     }
-    let tags = value.split(',').map(|tag| {
-        // A weak tag is well-formed and never matches (RFC 9110, 8.8.3.2).
-        let tag = tag.trim();
-        let quoted = tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"')?.strip_suffix('"')?;
-        (!quoted.contains('"'))
-            .then(|| if tag.starts_with("W/") { tag.to_owned() } else { quoted.to_owned() })
-    });
-    tags.collect::<Option<Vec<_>>>().map(Some).ok_or(Error::InvalidIfMatch)
+    let mut versions = Vec::new();
+    for tag in value.split(',').map(str::trim) {
+        // A weak tag is well-formed and never matches (RFC 9110, 8.8.3.2), like one that is not ours.
+        let strong = tag.strip_prefix("W/").unwrap_or(tag);
+        let quoted = strong.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        let quoted = quoted.filter(|tag| !tag.contains('"')).ok_or(Error::InvalidIfMatch)?;
+        let version = quoted.parse().ok().filter(|version: &i64| version.to_string() == quoted);
+        versions.extend(version.filter(|_| strong == tag));
+    }
+    Ok(Some(versions))
 }

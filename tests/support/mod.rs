@@ -276,7 +276,7 @@ impl Test {
 
     /// Invites a new user with the app's write key and reads the mail: the user, and the code in the link.
     pub async fn invited(&self, email: &str) -> (UserId, String) {
-        let id = id::new();
+        let id = id::public();
         let path = format!("/v1/users/{id}");
         let body = json!({ "email": email, "language": "en" });
         let answer = self.call("POST", &path, As::Write(&self.app), Some(body)).await;
@@ -296,7 +296,7 @@ impl Test {
 
     /// A user of an app who has accepted, made without a mail; of the tenant of another user, or of their own.
     pub async fn member(&self, app: &App, email: &str, of: Option<UserId>) -> UserId {
-        let user = UserId(id::new());
+        let user = UserId(id::public());
         let (email, language) = (Email::parse(email).unwrap(), Language::parse("en").unwrap());
         let mut db = self.db.acquire().await.unwrap();
         users::create_demo(&mut db, app.id, user, &email, &language, "Ada").await.unwrap();
@@ -426,7 +426,7 @@ fn credentials(who: As<'_>) -> Vec<(&str, String)> {
 /// An app with nothing but a name.
 pub fn new_app(name: &str) -> apps::App {
     apps::App {
-        app_id: id::new(),
+        app_id: id::public(),
         name: name.to_owned(),
         language: "en".to_owned(),
         mail_from: None,
@@ -460,5 +460,5 @@ pub fn code(mail: &Mail) -> String {
 
 /// A random UUID in a text, for paths.
 pub fn new_id() -> Uuid {
-    id::new()
+    id::public()
 }
