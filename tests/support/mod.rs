@@ -62,6 +62,7 @@ async fn postgres() -> PgConnectOptions {
         let template = template();
         execute(&mut admin, format!("CREATE DATABASE {template}")).await;
         userdocks::db::migrate(&embedded.options().database(&template)).await.unwrap();
+        userdocks::db::embedded::server_role(&embedded.options()).await.unwrap();
         let options = embedded.options();
         std::thread::spawn(move || drop_all(&options, old));
         embedded
@@ -95,10 +96,16 @@ pub async fn database(migrated: bool) -> String {
     format!("postgres:///{name}?user=postgres&host={}", socket.replace('/', "%2F"))
 }
 
-/// The settings of a test server, as environment variables.
+/// The same database in the role of the server, which owns nothing.
+pub fn served(database_url: &str) -> String {
+    database_url.replace("user=postgres", "user=userdocks_server")
+}
+
+/// The settings of a test server, as environment variables: its own role for its work, the owner's for the rest.
 pub fn variables(database_url: &str, smtp_url: &str, more: &[(&str, &str)]) -> HashMap<String, String> {
     let mut variables: HashMap<String, String> = [
-        ("DATABASE_URL", database_url),
+        ("DATABASE_URL", served(database_url).as_str()),
+        ("USERDOCKS_DATABASE__DIRECT_URL", database_url),
         ("USERDOCKS_SECRET_KEY", SECRET_KEY),
         ("USERDOCKS_SERVER__LISTEN", "127.0.0.1:0"),
         ("USERDOCKS_SERVER__METRICS_LISTEN", ""),
@@ -226,11 +233,12 @@ impl Test {
         let seal = SecretKey::new(&config.secret_key().unwrap());
         let database = Database::open(&config, true).await.unwrap();
         let server = Server::start(config.clone(), &database, seal.clone()).await.unwrap();
-        let app = create_app(&database.pool, &seal, &new_app("Acme")).await;
+        let db = userdocks::db::pool(database.direct.clone(), 8, DEADLINE);
+        let app = create_app(&db, &seal, &new_app("Acme")).await;
         Self {
             url: format!("http://{}", server.address),
             server: Some(server),
-            db: database.pool.clone(),
+            db,
             database_url,
             seal,
             config,
