@@ -98,13 +98,16 @@ pub async fn database(migrated: bool) -> String {
 
 /// The same database in the role of the server, which owns nothing.
 pub fn served(database_url: &str) -> String {
-    database_url.replace("user=postgres", "user=userdocks_server")
+    database_url
+        .replace("user=postgres", "user=userdocks_server")
+        .replace("//postgres@", "//userdocks_server@")
 }
 
 /// The settings of a test server, as environment variables: its own role for its work, the owner's for the rest.
 pub fn variables(database_url: &str, smtp_url: &str, more: &[(&str, &str)]) -> HashMap<String, String> {
+    let database_url =
+        more.iter().find(|(name, _)| *name == "DATABASE_URL").map_or(database_url, |(_, url)| url);
     let mut variables: HashMap<String, String> = [
-        ("DATABASE_URL", served(database_url).as_str()),
         ("USERDOCKS_DATABASE__DIRECT_URL", database_url),
         ("USERDOCKS_SECRET_KEY", SECRET_KEY),
         ("USERDOCKS_SERVER__LISTEN", "127.0.0.1:0"),
@@ -117,6 +120,7 @@ pub fn variables(database_url: &str, smtp_url: &str, more: &[(&str, &str)]) -> H
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();
     variables.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    variables.insert("DATABASE_URL".to_owned(), served(database_url));
     variables
 }
 
