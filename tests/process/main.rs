@@ -5,9 +5,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod audit;
 mod child;
 mod commands;
 mod replicas;
+mod rotation;
 mod settings;
 mod stop;
 mod trial;
