@@ -36,7 +36,9 @@ async fn invite(server: &Serve, app: &App, email: &str) -> String {
 async fn token(server: &Serve, app: &App, user: &str) -> String {
     let (status, body) = call(server, app, "POST", &format!("/v1/users/{user}/tokens"), &Value::Null).await;
     assert_eq!(status, 200, "{body}");
-    body["data"]["accessToken"].as_str().unwrap().to_owned()
+    let token = body["data"]["accessToken"].as_str().unwrap();
+    support::secrets::keep_token(token);
+    token.to_owned()
 }
 
 /// What a server says to a token.
@@ -47,6 +49,7 @@ async fn use_token(server: &Serve, token: &str) -> u16 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_secret_key_is_changed_while_servers_work() {
+    support::secrets::keep(NEW_KEY);
     let smtp = Smtp::start().await;
     let url = support::database(false).await;
     let place = |own: &str, other: &str| {

@@ -30,6 +30,7 @@ use userdocks::server::{Database, Server};
 use uuid::Uuid;
 
 pub mod proxy;
+pub mod secrets;
 pub mod smtp;
 pub mod wire;
 use smtp::{Mail, Smtp};
@@ -49,6 +50,7 @@ fn template() -> String {
 
 /// The PostgreSQL of this test binary. It ends with the process; its folder serves the next run.
 async fn postgres() -> PgConnectOptions {
+    secrets::listen();
     let start = async || {
         let folder =
             Path::new(env!("CARGO_TARGET_TMPDIR")).join(concat!("postgres-", env!("CARGO_CRATE_NAME")));
@@ -346,7 +348,9 @@ impl Test {
     pub async fn token_for(&self, app: &App, user: UserId, valid: Duration) -> String {
         let (id, sealed) = apps::private_key(&self.db, app.id).await.unwrap().unwrap();
         let key = PrivateKey::new(id, &self.seal.open(id, &sealed).unwrap()).unwrap();
-        key.issue(&self.config.issuer(), app.id, user, "en", valid).unwrap()
+        let token = key.issue(&self.config.issuer(), app.id, user, "en", valid).unwrap();
+        secrets::keep_token(&token);
+        token
     }
 
     /// The next mail that arrives, which this test expects.
@@ -458,6 +462,7 @@ pub async fn create_app(db: &PgPool, seal: &SecretKey, app: &apps::App) -> App {
         let key = ApiKey::generate(key_type);
         api_keys::create(&mut db, AppId(app.app_id), &key, None).await.unwrap();
         keys.push(key.expose().to_owned());
+        secrets::keep(key.expose());
     }
     let [read_key, write_key] = keys.try_into().unwrap();
     App { id: AppId(app.app_id), read_key, write_key }
@@ -467,7 +472,10 @@ pub async fn create_app(db: &PgPool, seal: &SecretKey, app: &apps::App) -> App {
 pub fn code(mail: &Mail) -> String {
     let text = mail.text();
     let start = text.find("/invites/").unwrap_or_else(|| panic!("no link in {text}")) + "/invites/".len();
-    text[start..].chars().take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect()
+    let code: String =
+        text[start..].chars().take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect();
+    secrets::keep(&code);
+    code
 }
 
 /// A random UUID in a text, for paths.
