@@ -9,11 +9,12 @@ use std::fmt;
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde_json::{Map, Value, json};
+use serde::Serialize;
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::Context;
 use uuid::Uuid;
 
+use crate::clock;
 use crate::domain::id::AppId;
 
 /// The log target.
@@ -148,40 +149,60 @@ impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Lines {
         if event.metadata().target() != TARGET {
             return;
         }
-        let mut line = Line(Map::new());
-        for name in ["status", "code", "app", "key", "user", "subject", "request_id"] {
-            line.0.insert(name.to_owned(), Value::Null);
-        }
+        let mut line = Line { text: Vec::with_capacity(512), missing: OPTIONAL.to_vec() };
+        let begin =
+            format!("{{\"timestamp\":\"{:.6}\",\"level\":\"INFO\",\"target\":\"{TARGET}\"", clock::now());
+        line.text.extend_from_slice(begin.as_bytes());
         event.record(&mut line);
-        let names = line.0.remove("fields");
-        let names = names.as_ref().and_then(Value::as_str).unwrap_or_default();
-        let names: Vec<&str> = names.split(',').filter(|name| !name.is_empty()).collect();
-        line.0.insert("fields".to_owned(), json!(names));
-        line.0.insert("level".to_owned(), json!("INFO"));
-        line.0.insert("target".to_owned(), json!(TARGET));
-        line.0.insert("timestamp".to_owned(), json!(format!("{:.6}", crate::clock::now())));
+        for name in std::mem::take(&mut line.missing) {
+            match name {
+                FIELDS => line.add(name, [(); 0]),
+                _ => line.add(name, ()),
+            }
+        }
+        line.text.extend_from_slice(b"}\n");
         // One write, so that lines of several threads stay whole. Nobody is left to hear if it fails.
-        let text = format!("{}\n", Value::Object(line.0));
-        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+        let _ = std::io::stderr().lock().write_all(&line.text);
     }
 }
 
-struct Line(Map<String, Value>);
+const FIELDS: &str = "fields";
+/// Keys of which an event can lack the value.
+const OPTIONAL: [&str; 8] = ["status", "code", "app", "key", "user", "subject", FIELDS, "request_id"];
+
+/// A line that is written.
+struct Line {
+    text: Vec<u8>,
+    /// Keys that it does not have yet.
+    missing: Vec<&'static str>,
+}
+
+impl Line {
+    fn add(&mut self, name: &'static str, value: impl Serialize) {
+        self.missing.retain(|missing| *missing != name);
+        self.text.extend_from_slice(format!(",\"{name}\":").as_bytes());
+        // Texts, numbers and lists of texts have a JSON form, and a vector takes it.
+        let _ = serde_json::to_writer(&mut self.text, &value);
+    }
+}
 
 impl Visit for Line {
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.0.insert(field.name().to_owned(), json!(value));
+        self.add(field.name(), value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.0.insert(field.name().to_owned(), json!(value));
+        self.add(field.name(), value);
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.insert(field.name().to_owned(), json!(value));
+        match field.name() {
+            FIELDS => self.add(FIELDS, value.split(',').collect::<Vec<_>>()),
+            name => self.add(name, value),
+        }
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0.insert(field.name().to_owned(), json!(format!("{value:?}")));
+        self.add(field.name(), format!("{value:?}"));
     }
 }

@@ -259,7 +259,6 @@ async fn by_token(
     for app in token.apps.iter().copied() {
         match by_token_for(state, headers, &token, app).await? {
             Ok(user) => {
-                audit::note(|facts| facts.user = Some(user.0));
                 state.credentials.bursts.admit(app, user.0)?;
                 return Ok(Credential::Token(app, user));
             }
@@ -300,8 +299,8 @@ async fn by_token_for(
     } else {
         Err(access_token::Invalid::Token)
     };
-    if user.is_ok() {
-        audit::note(|facts| facts.authenticated = true);
+    if let Ok(user) = user {
+        audit::note(|facts| (facts.user, facts.authenticated) = (Some(user.0), true));
         cors::admit(headers, &state.public_url, &app.origins)?;
     }
     Ok(user)

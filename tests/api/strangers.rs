@@ -328,9 +328,9 @@ async fn random_calls_find_nothing_of_the_other_app() {
             let who = credentials(kind, own, theirs, thing, &test);
             let told = format!("seed {seed}, call {number}: {method} {path} as {kind}");
             let answer = test.raw(method, &path, who, &headers, body).await;
-            let text = format!("{answer:?}");
+            let whole = format!("{answer:?}");
             for mark in &theirs.marks {
-                assert!(!text.contains(mark.as_str()), "{told}: {mark} in {text}");
+                assert!(!whole.contains(mark.as_str()), "{told}: {mark} in {whole}");
             }
             *statuses.entry((route, answer.status)).or_default() += 1;
             answers.push((told, comparable(&answer, thing)));
@@ -347,9 +347,9 @@ async fn random_calls_find_nothing_of_the_other_app() {
     }
     // Mails say nothing of the other app: each is of one.
     for mail in test.smtp.mails() {
-        let text = String::from_utf8_lossy(&mail.raw).into_owned() + &mail.text();
-        let of = |side: &Side| side.marks.iter().any(|mark| text.contains(mark.as_str()));
-        assert!(of(&sides[0]) != of(&sides[1]), "{text}");
+        let said = String::from_utf8_lossy(&mail.raw).into_owned() + &mail.text();
+        let of = |side: &Side| side.marks.iter().any(|mark| said.contains(mark.as_str()));
+        assert!(of(&sides[0]) != of(&sides[1]), "{said}");
     }
     // The calls were not all refused: each route was seen to work, where it can.
     for route in [0, 1, 2, 4, 6, 9, 12] {

@@ -198,25 +198,25 @@ async fn a_server_works_in_a_role_that_owns_nothing() {
     let smtp = Smtp::start().await;
     let url = support::database(false).await;
     let served = support::served(&url);
-    let role = Place::new(&[
+    let plain = Place::new(&[
         ("DATABASE_URL", &served),
         ("USERDOCKS_SECRET_KEY", SECRET_KEY),
         ("USERDOCKS_MAIL__SMTP_URL", &smtp.url()),
     ]);
     let mut owner = Place::new(&[]);
-    owner.variables.extend(role.variables.clone());
+    owner.variables.extend(plain.variables.clone());
     owner.set("USERDOCKS_DATABASE__DIRECT_URL", &url);
 
     // It cannot make the schema; the owner can, and grants what it needs.
-    let sentence = role.failure(&["migrate"]);
+    let sentence = plain.failure(&["migrate"]);
     assert!(sentence.contains("permission denied for schema public"), "{sentence}");
     assert_eq!(owner.json(&["migrate"]), json!({ "migrated": true }));
     let app = create_app(&owner, &[]);
-    let sentence = role.failure(&["app", "create", "--name", "x"]);
+    let sentence = plain.failure(&["app", "create", "--name", "x"]);
     assert!(sentence.contains("permission denied for table "), "{sentence}");
 
     // A server that has the owner's address starts, and one that has not.
-    for (number, place) in [&owner, &role].into_iter().enumerate() {
+    for (number, place) in [&owner, &plain].into_iter().enumerate() {
         let server = place.serve();
         let user = invite(&server, &app, &format!("u{number}@example.com")).await;
         assert_eq!(use_token(&server, &token(&server, &app, &user).await).await, 200);
