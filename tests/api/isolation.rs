@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, App, As, Test, new_id};
+use crate::support::{Answer, App, As, SECRET_KEY, Test, new_id};
+use userdocks::db::apps;
 use userdocks::domain::id::UserId;
 
 /// Every row of an app, as text.
@@ -229,5 +230,49 @@ async fn the_role_of_the_server_can_do_what_the_server_does_and_no_more() {
         // Insufficient privilege.
         assert_eq!(error.code().as_deref(), Some("42501"), "{statement}: {error}");
     }
+    test.finish().await;
+}
+
+/// Whoever reads the database, or a backup of it, can act for nobody.
+#[tokio::test]
+async fn nothing_secret_is_in_the_store_in_clear() {
+    let test = Test::start().await;
+    let user = test.member(&test.app, "ada@example.com", None).await;
+    test.smtp.refuse(crate::support::smtp::Stage::Rcpt, "450 4.2.1 later");
+    let path = format!("/v1/users/{user}/referral-invites");
+    let body = json!({ "email": "eve@example.com", "language": "en" });
+    let headers = [("idempotency-key", "k".to_owned()), ("content-type", "application/json".to_owned())];
+    let body = serde_json::to_vec(&body).unwrap();
+    let token = As::Token(test.token(user).await);
+    assert_eq!(test.raw("POST", &path, token, &headers, body).await.status, 201);
+    // A mail that waits has its code, sealed.
+    let (id, sealed): (uuid::Uuid, Vec<u8>) =
+        sqlx::query_as("SELECT mail_id, secret FROM outbox").fetch_one(&test.db).await.unwrap();
+    let code = String::from_utf8(test.seal.open(id, &sealed).unwrap()).unwrap();
+    let (id, sealed) = apps::private_key(&test.db, test.app.id).await.unwrap().unwrap();
+    let private = hex::encode(test.seal.open(id, &sealed).unwrap());
+
+    let tables: Vec<String> = sqlx::query_scalar(
+        "SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace",
+    )
+    .fetch_all(&test.db)
+    .await
+    .unwrap();
+    let mut store = String::new();
+    for table in tables {
+        let query = format!("SELECT COALESCE(string_agg(t::text, ' '), '') FROM {table} t");
+        let rows: String = sqlx::query_scalar(sqlx::AssertSqlSafe(query)).fetch_one(&test.db).await.unwrap();
+        store += &rows;
+    }
+    assert!(store.contains("eve@example.com") && store.contains(&hex::encode(&sealed)));
+    let plain = [&test.app.read_key, &test.app.write_key, &code, SECRET_KEY];
+    for secret in plain {
+        assert!(!store.contains(secret) && !store.contains(&hex::encode(secret)), "{secret}");
+    }
+    // The public half of a private key is in both.
+    assert!(!store.contains(&private) && !store.contains(&private[private.len() - 64..]));
+    test.smtp.script(|_| None);
+    test.sql("UPDATE outbox SET due_at = now()").await;
+    assert_eq!(test.mail().await.to, ["eve@example.com"]);
     test.finish().await;
 }

@@ -37,7 +37,7 @@ fn event(action: &str, outcome: &str, more: Value) -> Value {
 
 /// The id in an API key.
 fn key_id(key: &str) -> String {
-    let id = &key.rsplitn(3, '_').nth(1).unwrap()[..32];
+    let id = &key.rsplit('_').nth(1).unwrap()[..32];
     id.parse::<uuid::Uuid>().unwrap().to_string()
 }
 

@@ -197,9 +197,8 @@ async fn signing_keys_are_changed_without_a_gap() {
 async fn a_server_works_in_a_role_that_owns_nothing() {
     let smtp = Smtp::start().await;
     let url = support::database(false).await;
-    let served = support::served(&url);
     let plain = Place::new(&[
-        ("DATABASE_URL", &served),
+        ("DATABASE_URL", &support::served(&url)),
         ("USERDOCKS_SECRET_KEY", SECRET_KEY),
         ("USERDOCKS_MAIL__SMTP_URL", &smtp.url()),
     ]);
