@@ -9,7 +9,7 @@ use crate::support::smtp::Smtp;
 use crate::support::{self, DEADLINE, SECRET_KEY, new_id};
 
 /// The events of a text, without the time, which has to be one.
-fn events(said: &str) -> Vec<Value> {
+pub fn events(said: &str) -> Vec<Value> {
     let events = said.lines().filter(|line| line.contains("userdocks::audit"));
     let events = events.map(|line| {
         let mut event: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"));

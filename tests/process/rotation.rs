@@ -5,6 +5,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 
+use crate::audit::events;
 use crate::child::{Place, Serve, until};
 use crate::commands::{App, create_app};
 use crate::support::smtp::{Smtp, Stage};
@@ -104,7 +105,9 @@ async fn the_secret_key_is_changed_while_servers_work() {
     let server = after.serve();
     assert_eq!(use_token(&server, &token(&server, &app, &user).await).await, 200);
     let late = after.json(&["mail", "list", "--state", "queued"])[0]["id"].clone();
-    after.json(&["mail", "retry", late.as_str().unwrap()]);
+    let retried = after.run(&["mail", "retry", late.as_str().unwrap()]);
+    let told = events(&retried.stderr);
+    assert_eq!((told.len(), &told[0]["action"], &told[0]["subject"]), (1, &json!("retryMail"), &late));
     let mails = smtp.wait_for(21, DEADLINE).await;
     let code = support::code(&mails[20]);
     let page = reqwest::get(format!("{}/invites/{code}", server.url)).await.unwrap();

@@ -1,4 +1,4 @@
-//! What `.ci/secrets` looks through after the whole suite: with `USERDOCKS_TEST_OUTPUT` set to a folder, all that
+//! What `.ci/secrets` looks through after the whole suite: with `TEST_OUTPUT` set to a folder, all that
 //! the servers of the tests log, at the level of most words, and the secrets that must not be in it.
 
 use std::fs::{File, OpenOptions};
@@ -13,14 +13,14 @@ static FILES: AtomicUsize = AtomicUsize::new(0);
 
 /// A file of its own in the folder, if there is one.
 pub fn file(name: &str) -> Option<PathBuf> {
-    let folder = PathBuf::from(std::env::var_os("USERDOCKS_TEST_OUTPUT")?);
+    let folder = PathBuf::from(std::env::var_os("TEST_OUTPUT")?);
     let number = FILES.fetch_add(1, Ordering::Relaxed);
     Some(folder.join(format!("{name}-{}-{number}.log", std::process::id())))
 }
 
 /// Keeps a secret to be looked for.
 pub fn keep(secret: &str) {
-    if let Some(folder) = std::env::var_os("USERDOCKS_TEST_OUTPUT") {
+    if let Some(folder) = std::env::var_os("TEST_OUTPUT") {
         let path = PathBuf::from(folder).join("secrets");
         let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
         file.write_all(format!("{secret}\n").as_bytes()).unwrap();
