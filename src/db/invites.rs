@@ -194,6 +194,18 @@ pub enum State {
     Expired,
 }
 
+impl State {
+    /// In a word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Accepted => "accepted",
+            Self::Expired => "expired",
+        }
+    }
+}
+
 /// The invite of this code; `None` if there is none, or its mail went to an address that is the user's no
 /// more, or the user is frozen or deleted. Changes nothing.
 pub async fn find(db: &PgPool, code: &InviteCode) -> Result<Option<Invite>, Error> {
@@ -237,7 +249,7 @@ pub async fn find(db: &PgPool, code: &InviteCode) -> Result<Option<Invite>, Erro
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accepted {
     /// The address is verified, the user is in; the code is spent.
-    Now,
+    Now(UserId),
     /// It could not be: it is spent, or expired, or unknown.
     No,
     /// A referral whose address has an account by now; the code is spent.
@@ -289,7 +301,7 @@ async fn try_accept(db: &PgPool, code: &InviteCode) -> Result<Accepted, Error> {
         ), tenant AS (
             INSERT INTO tenants (app_id, tenant_id) SELECT $1, tenant_id FROM referred
         )
-        SELECT kind = 'referral' AND NOT EXISTS (SELECT FROM referred) AS "member!" FROM spent
+        SELECT kind = 'referral' AND NOT EXISTS (SELECT FROM referred) AS "member!", user_id FROM spent
         "#,
         code.app.0,
         &code.hash(),
@@ -300,8 +312,8 @@ async fn try_accept(db: &PgPool, code: &InviteCode) -> Result<Accepted, Error> {
     .fetch_optional(db)
     .await?;
     Ok(match row {
-        None => Accepted::No,
         Some(row) if row.member => Accepted::AccountExists,
-        Some(_) => Accepted::Now,
+        Some(row) => row.user_id.map_or(Accepted::No, |user| Accepted::Now(UserId(user))),
+        None => Accepted::No,
     })
 }

@@ -214,8 +214,8 @@ pub async fn erase(
     // Somebody who joins the tenant at this moment holds its row; then it stays.
     query!(
         r#"
-        DELETE FROM tenants WHERE (app_id, tenant_id) IN (
-            SELECT app_id, tenant_id FROM tenants t WHERE app_id = $1 AND tenant_id = $2
+        DELETE FROM tenants WHERE app_id = $1 AND tenant_id IN (
+            SELECT t.tenant_id FROM tenants t WHERE t.app_id = $1 AND t.tenant_id = $2
                 AND NOT EXISTS (SELECT FROM users u WHERE u.app_id = $1 AND u.tenant_id = $2)
             FOR UPDATE SKIP LOCKED)
         "#,

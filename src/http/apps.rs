@@ -12,6 +12,7 @@ use super::auth::{AnyKey, Callers, WriteKey};
 use super::envelope::Success;
 use super::error::Error;
 use super::extract::{self, Query};
+use crate::audit;
 use crate::db::{apps, users};
 use crate::domain::access_token::Jwk;
 use crate::domain::id::{self, AppId, UserId};
@@ -31,6 +32,9 @@ impl FromRequestParts<AppState> for AccessStatusPath {
         let named = app_id(parts).await?;
         let user = id::parse(&extract::param(parts, "userId").await?)
             .ok_or(Error::InvalidPath("`userId` in the path must be a hyphenated UUID"))?;
+        audit::note(|facts| {
+            (facts.subject, facts.fields) = (Some(user), vec!["freezed".to_owned()]);
+        });
         let frozen = match extract::param(parts, "accessStatus").await?.as_str() {
             "0" => true,
             "1" => false,

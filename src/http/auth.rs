@@ -16,6 +16,7 @@ use super::extract::header;
 use super::jwks::Jwks;
 use super::limits::Bursts;
 use super::{AppState, cors};
+use crate::audit;
 use crate::config::Config;
 use crate::db::{api_keys, apps, users};
 use crate::domain::access_token::{self, PublicKey, Unverified};
@@ -79,7 +80,7 @@ impl Credentials {
         let at = Instant::now();
         let keys = apps::public_keys(&state.db, app).await?;
         let keys = keys.iter().map(|(id, spki)| PublicKey::new(*id, spki)).collect();
-        let settings = apps::list(&state.db, Some(app)).await?.pop();
+        let settings = apps::find(&state.db, app).await?;
         let known = Arc::new(match settings {
             Some(settings) => App {
                 keys,
@@ -230,11 +231,13 @@ async fn by_key(state: &AppState, key: &[u8], key_type: &[u8], client: &[u8]) ->
     let app = AppId(read(client, id::parse)?);
     let key_type = read(key_type, KeyType::parse)?;
     let key = read(key, ApiKey::parse)?;
+    audit::note(|facts| (facts.app, facts.key) = (Some(app), Some(key.id)));
     let live = state.credentials.key(state, app, key.id).await?.ok_or(Error::InvalidApiKey)?;
     verify_slices_are_equal(&live.hash, &key.hash()).map_err(|_| Error::InvalidApiKey)?;
     if live.key_type != key_type {
         return Err(Error::InvalidApiKey);
     }
+    audit::note(|facts| facts.authenticated = true);
     state.credentials.bursts.admit(app, key.id)?;
     Ok(Credential::Key(app, key_type))
 }
@@ -273,6 +276,7 @@ async fn by_token_for(
     token: &Unverified<'_>,
     id: AppId,
 ) -> Result<Result<UserId, access_token::Invalid>, Error> {
+    audit::note(|facts| facts.app = Some(id));
     let credentials = &state.credentials;
     let app = credentials.app(state, id).await?;
     let user = if token.issuer == credentials.issuer {
@@ -295,7 +299,8 @@ async fn by_token_for(
     } else {
         Err(access_token::Invalid::Token)
     };
-    if user.is_ok() {
+    if let Ok(user) = user {
+        audit::note(|facts| (facts.user, facts.authenticated) = (Some(user.0), true));
         cors::admit(headers, &state.public_url, &app.origins)?;
     }
     Ok(user)

@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::AppState;
 use super::auth::Callers;
 use super::error::Error;
+use crate::audit;
 use crate::domain::id::{self, UserId};
 use crate::domain::json;
 
@@ -53,6 +54,7 @@ impl<C: Callers> FromRequestParts<AppState> for UserPath<C> {
         let text = param(parts, "userId").await?;
         let user = user_id(&text, caller.user())?
             .ok_or(Error::InvalidPath("`userId` in the path must be a hyphenated UUID"))?;
+        audit::note(|facts| facts.subject = Some(user.0));
         Query::of(parts, &[])?;
         Ok(Self { caller, user })
     }

@@ -11,6 +11,7 @@ use super::AppState;
 use super::envelope::{self, Success};
 use super::error::Error;
 use super::extract::header;
+use crate::audit;
 use crate::db;
 use crate::db::idempotency::{self, Call, Known};
 use crate::db::users;
@@ -59,6 +60,7 @@ impl Once {
                 {
                     return Err(Error::UserOutOfReach);
                 }
+                audit::note(|facts| facts.unchanged = true);
                 let status = StatusCode::from_u16(status).unwrap_or_default();
                 Ok(Begun::Replay(envelope::json(status, body)))
             }

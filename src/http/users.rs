@@ -14,6 +14,7 @@ use super::envelope::Success;
 use super::error::Error;
 use super::extract::{self, Json, Query, UserPath};
 use super::idempotency::{Begun, Once};
+use crate::audit;
 use crate::db::invites::{self, Invited, Resent};
 use crate::db::users::{self, Erased, Recorded, Updated, Which};
 use crate::domain::email::Email;
@@ -63,6 +64,7 @@ pub async fn invite(
     Json(json): Json,
 ) -> Result<Response, Error> {
     let body = InviteBody::parse(json)?;
+    audit::note(|facts| facts.fields = InviteBody::FIELDS.map(str::to_owned).into());
     let request = format!("invite {user} {} {}", body.email, body.language);
     let mut once = match Once::begin(&state, &headers, app, None, &request).await? {
         Begun::Replay(answer) => return Ok(answer),
@@ -76,7 +78,10 @@ pub async fn invite(
                 let mail = state.new_mail(app);
                 let message = match invites::resend(once.connection(), app, user, after, &mail).await? {
                     Resent::Queued => "the invite was sent again",
-                    Resent::TooSoon => "the user was invited a short while ago, so no second mail was sent",
+                    Resent::TooSoon => {
+                        audit::note(|facts| facts.unchanged = true);
+                        "the user was invited a short while ago, so no second mail was sent"
+                    }
                     Resent::Accepted => return Err(Error::AlreadyAccepted),
                 };
                 let stored = users::select(once.connection(), app, None, &Which::Id(user)).await?.pop();
@@ -86,6 +91,7 @@ pub async fn invite(
             Invited::OutOfReach => return Err(Error::UserOutOfReach),
         };
     let shown = UserId(user.id);
+    audit::note(|facts| facts.subject = Some(user.id));
     let success = Success { status: StatusCode::OK, message, data: UserData { user } };
     once.finish(&state, &success, Some(shown)).await
 }
@@ -99,7 +105,9 @@ pub async fn update(
     Json(body): Json,
 ) -> Result<(HeaderMap, Success<()>), Error> {
     let today = crate::clock::now().to_zoned(TimeZone::UTC).date();
+    let names = ProfilePatch::names(&body);
     let patch = ProfilePatch::parse(body, today)?;
+    audit::note(|facts| (facts.unchanged, facts.fields) = (patch.is_empty(), names));
     let expected = if_match(&headers)?;
     match users::update(&state.db, caller.app, caller.user, user, &patch, expected.as_deref()).await? {
         Updated::Yes(version) => {
@@ -168,6 +176,7 @@ pub async fn set_external_subject(
     Json(body): Json,
 ) -> Result<Success<()>, Error> {
     let subject = external_subject::parse(body)?;
+    audit::note(|facts| facts.fields = vec!["externalSubject".to_owned()]);
     match users::set_external_subject(&state.db, app, user, subject.as_ref().map(Text::as_str)).await? {
         Recorded::Yes => {
             Ok(Success { status: StatusCode::OK, message: "the subject was recorded", data: () })
