@@ -16,7 +16,7 @@ const QUEUE: usize = 64;
 /// Most requests that wait.
 const BURST: usize = 256;
 /// How long more than [`QUEUE`] may wait.
-const PATIENCE: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_millis(500);
 /// How long one request waits. Only a database that stands still makes it so long.
 const LONGEST: Duration = Duration::from_secs(5);
 

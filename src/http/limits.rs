@@ -46,9 +46,12 @@ impl Policy {
         Self { name, header: value(format!("\"{name}\";q={quota};w={window}")) }
     }
 
-    /// That `left` remain, and in how many seconds all of them do.
-    fn told(&self, left: u64, reset: u64) -> Told {
-        let left = value(format!("\"{}\";r={left};t={reset}", self.name));
+    /// What is left, and in how many seconds all of it is.
+    fn left(&self, left: u64, reset: u64) -> HeaderValue {
+        value(format!("\"{}\";r={left};t={reset}", self.name))
+    }
+
+    fn told(&self, left: HeaderValue) -> Told {
         Told { policy: self.header.clone(), left }
     }
 }
@@ -92,7 +95,7 @@ impl Limits {
             Error::MailQuotaExceeded(_) => &self.mails.policy,
             _ => return None,
         };
-        Some(policy.told(0, error.retry_after()?))
+        Some(policy.told(policy.left(0, error.retry_after()?)))
     }
 }
 
@@ -103,19 +106,26 @@ pub struct Bursts<K> {
     each: u64,
     capacity: u64,
     policy: Policy,
+    /// What is told of what is left, in tenths, rounded down: made once, and the same for calls in a row.
+    left: Vec<HeaderValue>,
+    tenth: u64,
 }
 
 impl<K: Hash + Eq + Clone> Bursts<K> {
     /// Full buckets.
     #[must_use]
     pub fn new(name: &'static str, per_second: NonZeroU32) -> Self {
-        let each = (1_000_000_000 / u64::from(per_second.get())).max(1);
+        let quota = u64::from(per_second.get());
+        let (each, tenth) = ((1_000_000_000 / quota).max(1), (quota / 10).max(1));
+        let policy = Policy::new(name, quota, 1);
         Self {
             full_at: Cache::new(REMEMBERED),
             begun: Instant::now(),
             each,
-            capacity: each * u64::from(per_second.get()),
-            policy: Policy::new(name, per_second.get().into(), 1),
+            capacity: each * quota,
+            left: (0..=quota / tenth).map(|tenths| policy.left(tenths * tenth, 1)).collect(),
+            tenth,
+            policy,
         }
     }
 
@@ -127,7 +137,11 @@ impl<K: Hash + Eq + Clone> Bursts<K> {
         let room = now + self.capacity;
         match full_at.fetch_update(Relaxed, Relaxed, |full_at| Some(after(full_at)).filter(|at| *at <= room))
         {
-            Ok(full_at) => Ok(self.policy.told((room - after(full_at)) / self.each, 1)),
+            Ok(full_at) => {
+                let tenths = (room - after(full_at)) / self.each / self.tenth;
+                let left = self.left.get(usize::try_from(tenths).unwrap_or(0)).or(self.left.last());
+                Ok(self.policy.told(left.cloned().unwrap_or_else(|| self.policy.left(0, 1))))
+            }
             Err(full_at) => Err(Duration::from_nanos(after(full_at) - room)),
         }
     }
@@ -281,6 +295,18 @@ mod tests {
         assert!(wait > Duration::ZERO && wait <= Duration::from_secs(1), "{wait:?}");
         bursts.full_at.get(&1).unwrap().store(bursts.now(), Relaxed);
         assert!(bursts.take(&1).is_ok());
+    }
+
+    #[test]
+    fn what_is_left_is_told_in_tenths() {
+        let mut bursts = Bursts::new("caller", NonZeroU32::new(1000).unwrap());
+        bursts.each *= 1_000_000;
+        bursts.capacity *= 1_000_000;
+        let told: Vec<String> = (0..1000).map(|_| second(&bursts.take(&1).unwrap()).1.to_owned()).collect();
+        assert_eq!(told[0], "\"caller\";r=900;t=1");
+        assert_eq!((told[99].as_str(), told[100].as_str()), ("\"caller\";r=900;t=1", "\"caller\";r=800;t=1"));
+        assert_eq!(told[999], "\"caller\";r=0;t=1");
+        assert!(bursts.take(&1).is_err());
     }
 
     #[test]

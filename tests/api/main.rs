@@ -15,6 +15,7 @@ mod idempotency;
 mod invite;
 mod isolation;
 mod landing;
+mod limits;
 mod openapi;
 mod operator;
 mod outbox;

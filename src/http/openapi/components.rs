@@ -53,9 +53,9 @@ pub(super) fn headers() -> Value {
             "example": "\"caller\";q=1000;w=1",
         },
         "RateLimit": {
-            "description": "What is left of it: `r`, all of it again after `t` seconds.",
+            "description": "What is left of it: at least `r`, all of it again after `t` seconds.",
             "schema": { "type": "string" },
-            "example": "\"caller\";r=999;t=1",
+            "example": "\"caller\";r=900;t=1",
         },
         "WWW-Authenticate": {
             "description": "What credentials the route takes (RFC 6750, 3).",
