@@ -1,13 +1,14 @@
 //! Admission: as many requests at work as there are connections to the database, a short queue in front, and
 //! 503 at once for the rest, so that those who are let in are answered as fast as ever. A burst may fill
-//! a longer queue for a moment; one that stays long is overload.
+//! a longer queue for a moment; one that stays long is overload. Refusing costs time too: who asks again at once,
+//! thousands of times a second, is refused in turn.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::error::Error;
 
@@ -16,7 +17,9 @@ const QUEUE: usize = 64;
 /// Most requests that wait.
 const BURST: usize = 256;
 /// How long more than [`QUEUE`] may wait.
-const PATIENCE: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Refusals in a second for each core: a small part of its time.
+const REFUSALS: u64 = 2000;
 /// How long one request waits. Only a database that stands still makes it so long.
 const LONGEST: Duration = Duration::from_secs(5);
 
@@ -27,6 +30,9 @@ pub struct Gate {
     begun: Instant,
     /// Since when the queue is long, milliseconds from `begun`; 0: it is not.
     long_since: AtomicU64,
+    /// When the next refusal is in turn, nanoseconds from `begun`.
+    next_refusal: AtomicU64,
+    between_refusals: u64,
     probes: Semaphore,
 }
 
@@ -46,11 +52,14 @@ impl Gate {
     /// For requests that each need one of so many connections.
     #[must_use]
     pub fn new(connections: u32) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
         Self {
             work: Arc::new(Semaphore::new(connections as usize)),
             waiting: AtomicUsize::new(0),
             begun: Instant::now(),
             long_since: AtomicU64::new(0),
+            next_refusal: AtomicU64::new(0),
+            between_refusals: 1_000_000_000 / (REFUSALS * cores),
             probes: Semaphore::new(1),
         }
     }
@@ -61,14 +70,33 @@ impl Gate {
             self.long_since.store(0, Relaxed);
             return Ok(slot);
         }
-        let before = self.waiting.fetch_add(1, Relaxed);
+        self.is_open()?;
+        self.waiting.fetch_add(1, Relaxed);
         let _waiting = Waiting(&self.waiting);
-        if before >= BURST || before >= QUEUE && self.long_for() > PATIENCE {
-            return Err(Error::Overloaded);
-        }
         match timeout(LONGEST, Arc::clone(&self.work).acquire_owned()).await {
             Ok(Ok(slot)) => Ok(slot),
             _ => Err(Error::Overloaded),
+        }
+    }
+
+    /// Whether one more may wait.
+    pub fn is_open(&self) -> Result<(), Error> {
+        let waiting = self.waiting.load(Relaxed);
+        if waiting >= BURST || waiting >= QUEUE && self.long_for() > PATIENCE {
+            return Err(Error::Overloaded);
+        }
+        Ok(())
+    }
+
+    /// Waits until it is the turn of one more refusal: not at all, unless there are thousands in a second.
+    pub async fn refuse(&self) {
+        let now = u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX / 2);
+        let after = |next: u64| Some(next.max(now) + self.between_refusals);
+        let next = self.next_refusal.fetch_update(Relaxed, Relaxed, after).unwrap_or(0);
+        // Milliseconds are all that a timer knows.
+        let wait = Duration::from_nanos(next.saturating_sub(now));
+        if wait > Duration::from_millis(1) {
+            sleep(wait.min(Duration::from_secs(1))).await;
         }
     }
 
@@ -97,20 +125,18 @@ mod tests {
     /// How many of those who arrive now are refused; the rest wait, and leave together.
     fn refused(gate: &Gate, arriving: usize) -> usize {
         let mut waits: Vec<_> = (0..arriving).map(|_| Box::pin(gate.enter())).collect();
-        waits.iter_mut().filter_map(|wait| wait.now_or_never()).filter(Result::is_err).count()
+        waits.iter_mut().filter_map(FutureExt::now_or_never).filter(Result::is_err).count()
     }
 
     #[tokio::test]
     async fn a_burst_waits_and_what_is_more_is_refused_at_once() {
-        let gate = Gate::new(2);
+        let mut gate = Gate::new(2);
         let slots = [gate.enter().await.unwrap(), gate.enter().await.unwrap()];
         assert_eq!(refused(&gate, BURST + 10), 10);
         assert_eq!(gate.waiting.load(Relaxed), 0, "who gave up has left");
         // It has been long since the beginning of the gate, which was a while ago.
+        gate.begun = Instant::now().checked_sub(2 * PATIENCE).unwrap();
         gate.long_since.store(1, Relaxed);
-        while gate.begun.elapsed() < PATIENCE + Duration::from_millis(2) {
-            tokio::task::yield_now().await;
-        }
         assert_eq!(refused(&gate, QUEUE + 10), 10);
         // Who finds a free turn ends it.
         drop(slots);

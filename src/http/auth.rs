@@ -243,6 +243,8 @@ impl Call<'_> {
 
 /// Who calls. They have a turn at the store then.
 async fn authenticate(parts: &Parts, state: &AppState) -> Result<Credential, Error> {
+    // Whom there is no room for is not even looked at.
+    state.gate.is_open()?;
     let call = Call { state, headers: &parts.headers, visit: Visit::of(&parts.extensions) };
     let proven = prove(&call).await;
     if let Err(error) = &proven

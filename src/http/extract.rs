@@ -141,15 +141,14 @@ impl FromRequest<AppState> for Json {
         let deadline = Instant::now() + state.config.server.body_timeout;
         let visit = Visit::of(request.extensions());
         let mut reading = pin!(read(request, deadline));
-        let body = match reading.as_mut().now_or_never() {
-            Some(body) => body?,
+        let body = if let Some(body) = reading.as_mut().now_or_never() {
+            body?
+        } else {
             // A body that is still on its way keeps nobody else from the store.
-            None => {
-                visit.leave();
-                let body = reading.await?;
-                visit.enter(state).await?;
-                body
-            }
+            visit.leave();
+            let body = reading.await?;
+            visit.enter(state).await?;
+            body
         };
         Ok(Self(json::parse_object(&body)?))
     }

@@ -54,21 +54,27 @@ impl Once {
         };
         let call = Call { app, caller, key, request: sha256(request.as_bytes()) };
         let mut transaction = state.db.begin().await.map_err(db::Error::from)?;
-        match idempotency::begin(&mut transaction, &call).await? {
-            Known::Nothing => Ok(Begun::Work(Self::Keyed(transaction, call, spending?))),
+        let begun = match idempotency::begin(&mut transaction, &call).await? {
+            Known::Nothing => return Ok(Begun::Work(Self::Keyed(transaction, call, spending?))),
             Known::InProgress => Err(Error::IdempotencyInProgress),
             Known::OtherRequest => Err(Error::IdempotencyKeyReused),
             Known::Answered { status, body } => {
+                let alive = match caller {
+                    Some(user) => users::language(&mut *transaction, app, user).await?.is_some(),
+                    None => true,
+                };
                 // A user who is frozen or erased gets nothing, not even what they got before.
-                if let Some(user) = caller
-                    && users::language(&mut *transaction, app, user).await?.is_none()
-                {
-                    return Err(Error::UserOutOfReach);
+                if alive {
+                    let status = StatusCode::from_u16(status).unwrap_or_default();
+                    Ok(Begun::Replay(envelope::json(status, body)))
+                } else {
+                    Err(Error::UserOutOfReach)
                 }
-                let status = StatusCode::from_u16(status).unwrap_or_default();
-                Ok(Begun::Replay(envelope::json(status, body)))
             }
-        }
+        };
+        // Now, not once somebody needs the connection: the next call is not to find this one in progress.
+        transaction.rollback().await.map_err(db::Error::from)?;
+        begun
     }
 
     /// Where the effect is to happen.

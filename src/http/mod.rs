@@ -139,6 +139,9 @@ async fn answer(
         if let Some(told) = state.limits.crossed(&error) {
             visit.tell(told);
         }
+        if matches!(*error, Error::Overloaded | Error::TooManyFailures(_) | Error::TooManyRequests(_)) {
+            state.gate.refuse().await;
+        }
         let mut answer = error.answer(&id);
         // What inner layers said stays: `Allow`, and who may read the answer.
         for (name, value) in response.headers() {

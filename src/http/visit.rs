@@ -45,6 +45,7 @@ impl Visit {
     }
 
     /// The visit of a request that has begun.
+    #[must_use]
     pub fn of(extensions: &Extensions) -> Arc<Self> {
         let begun = extensions.get::<Arc<Self>>().cloned();
         begun.unwrap_or_else(|| Self::begin(&mut Extensions::new()))
