@@ -500,8 +500,8 @@ async fn a_body_that_swells_is_refused_small() {
     let test = Test::start().await;
     let user = test.member(&test.app, "ada@example.com", None).await;
     let path = format!("/v1/users/{user}");
-    let fields: String = (0..4000).map(|number| format!("\"k{number}\":{{}},")).collect();
-    let wide = format!("{{\"user\":{{{fields}\"z\":0}}}}");
+    let fields = (0..4000).map(|number| format!("\"k{number}\":{{}}")).collect::<Vec<_>>().join(",");
+    let wide = format!("{{\"user\":{{{fields}}}}}");
     for (name, body, code) in [
         ("deep lists", format!("{{\"user\":{}", "[".repeat(60_000)), "invalid_json"),
         ("deep objects", "{\"user\":".repeat(8_000), "invalid_json"),
