@@ -31,15 +31,7 @@ impl FromRequestParts<AppState> for AccessStatusPath {
         let named = app_id(parts).await?;
         let user = id::parse(&extract::param(parts, "userId").await?)
             .ok_or(Error::InvalidPath("`userId` in the path must be a hyphenated UUID"))?;
-        let frozen = match extract::param(parts, "accessStatus").await?.as_str() {
-            "0" => true,
-            "1" => false,
-            _ => {
-                return Err(Error::InvalidPath(
-                    "the access status in the path must be 0 (freeze) or 1 (unfreeze)",
-                ));
-            }
-        };
+        let frozen = extract::frozen(&extract::param(parts, "accessStatus").await?)?;
         Query::of(parts, &[])?;
         own(caller.app, named)?;
         Ok(Self { app: named, user: UserId(user), frozen })

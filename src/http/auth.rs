@@ -195,8 +195,23 @@ enum Credential {
     Token(AppId, UserId),
 }
 
-async fn authenticate(parts: &Parts, state: &AppState) -> Result<Credential, Error> {
-    let headers = &parts.headers;
+/// What the headers present, read and not yet proven: the store was not asked.
+pub enum Presented<'a> {
+    /// An API key, and what it says to open.
+    Key {
+        /// `X-CLIENT-ID`
+        app: AppId,
+        /// `X-API-KEY-TYPE`
+        key_type: KeyType,
+        /// `X-API-KEY`
+        key: ApiKey,
+    },
+    /// An access token.
+    Token(Unverified<'a>),
+}
+
+/// Reads the credentials of a request.
+pub fn presented(headers: &HeaderMap) -> Result<Presented<'_>, Error> {
     let key = header(headers, "X-API-KEY")?;
     let key_type = header(headers, "X-API-KEY-TYPE")?;
     let client = header(headers, "X-CLIENT-ID")?;
@@ -208,13 +223,42 @@ async fn authenticate(parts: &Parts, state: &AppState) -> Result<Credential, Err
     };
     match (key, key_type, token) {
         (None, None, None) => Err(Error::CredentialsMissing),
-        (None, None, Some((name, value))) => by_token(state, headers, name, value).await,
+        (None, None, Some((name, value))) => bearer(name, value).map(Presented::Token),
         (_, _, Some(_)) => Err(Error::AmbiguousCredentials),
         (key, key_type, None) => {
             let key = key.ok_or(Error::HeaderMissing("X-API-KEY"))?;
             let key_type = key_type.ok_or(Error::HeaderMissing("X-API-KEY-TYPE"))?;
             let client = client.ok_or(Error::HeaderMissing("X-CLIENT-ID"))?;
-            let credential = by_key(state, key, key_type, client).await?;
+            let app = AppId(read(client, id::parse)?);
+            Ok(Presented::Key {
+                app,
+                key_type: read(key_type, KeyType::parse)?,
+                key: read(key, ApiKey::parse)?,
+            })
+        }
+    }
+}
+
+fn read<T>(value: &[u8], parse: impl Fn(&str) -> Option<T>) -> Result<T, Error> {
+    std::str::from_utf8(value).ok().and_then(parse).ok_or(Error::InvalidApiKey)
+}
+
+fn bearer<'a>(name: &'static str, value: &'a [u8]) -> Result<Unverified<'a>, Error> {
+    let malformed = || Error::MalformedToken(name);
+    let value = std::str::from_utf8(value).map_err(|_| malformed())?;
+    let (scheme, token) = value.split_once(' ').ok_or_else(malformed)?;
+    if !scheme.eq_ignore_ascii_case("Bearer") {
+        return Err(malformed());
+    }
+    Unverified::parse(token.trim_matches(' ')).map_err(Error::InvalidToken)
+}
+
+async fn authenticate(parts: &Parts, state: &AppState) -> Result<Credential, Error> {
+    let headers = &parts.headers;
+    match presented(headers)? {
+        Presented::Token(token) => by_token(state, headers, &token).await,
+        Presented::Key { app, key_type, key } => {
+            let credential = by_key(state, app, key_type, &key).await?;
             if headers.contains_key("Origin") {
                 return Err(Error::ApiKeyFromBrowser);
             }
@@ -223,13 +267,7 @@ async fn authenticate(parts: &Parts, state: &AppState) -> Result<Credential, Err
     }
 }
 
-async fn by_key(state: &AppState, key: &[u8], key_type: &[u8], client: &[u8]) -> Result<Credential, Error> {
-    fn read<T>(value: &[u8], parse: impl Fn(&str) -> Option<T>) -> Result<T, Error> {
-        std::str::from_utf8(value).ok().and_then(parse).ok_or(Error::InvalidApiKey)
-    }
-    let app = AppId(read(client, id::parse)?);
-    let key_type = read(key_type, KeyType::parse)?;
-    let key = read(key, ApiKey::parse)?;
+async fn by_key(state: &AppState, app: AppId, key_type: KeyType, key: &ApiKey) -> Result<Credential, Error> {
     let live = state.credentials.key(state, app, key.id).await?.ok_or(Error::InvalidApiKey)?;
     verify_slices_are_equal(&live.hash, &key.hash()).map_err(|_| Error::InvalidApiKey)?;
     if live.key_type != key_type {
@@ -242,19 +280,11 @@ async fn by_key(state: &AppState, key: &[u8], key_type: &[u8], client: &[u8]) ->
 async fn by_token(
     state: &AppState,
     headers: &HeaderMap,
-    name: &'static str,
-    value: &[u8],
+    token: &Unverified<'_>,
 ) -> Result<Credential, Error> {
-    let malformed = || Error::MalformedToken(name);
-    let value = std::str::from_utf8(value).map_err(|_| malformed())?;
-    let (scheme, token) = value.split_once(' ').ok_or_else(malformed)?;
-    if !scheme.eq_ignore_ascii_case("Bearer") {
-        return Err(malformed());
-    }
-    let token = Unverified::parse(token.trim_matches(' ')).map_err(Error::InvalidToken)?;
     let mut refused = access_token::Invalid::Token;
     for app in token.apps.iter().copied() {
-        match by_token_for(state, headers, &token, app).await? {
+        match by_token_for(state, headers, token, app).await? {
             Ok(user) => {
                 state.credentials.bursts.admit(app, user.0)?;
                 return Ok(Credential::Token(app, user));

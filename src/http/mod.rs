@@ -31,7 +31,7 @@ pub mod envelope;
 pub mod error;
 pub mod extract;
 mod health;
-mod idempotency;
+pub mod idempotency;
 mod invites;
 mod jwks;
 pub mod limits;
