@@ -36,11 +36,22 @@ fuzz_target!(|body: &[u8]| {
     let value = Value::Object(object.clone());
     assert_eq!(serde_json::from_str::<Value>(text).ok().as_ref(), Some(&value));
     assert!(!has_a_key_twice(text, &value), "{text}");
-    assert_eq!(parse_object(value.to_string().as_bytes()).ok().as_ref(), Some(&object));
+    // serde_json reads a fraction as nearly what it is; no field takes a number.
+    if is_exact(&value) {
+        assert_eq!(parse_object(value.to_string().as_bytes()).ok().as_ref(), Some(&object));
+    }
     invite(&object);
     subject(&object);
     profile(&object);
 });
+
+fn is_exact(value: &Value) -> bool {
+    match value {
+        Value::Object(map) => map.values().all(is_exact),
+        Value::Array(items) => items.iter().all(is_exact),
+        value => !value.is_f64(),
+    }
+}
 
 fn invite(object: &Map<String, Value>) {
     match InviteBody::parse(object.clone()) {
