@@ -14,6 +14,7 @@ mod examples;
 mod faults;
 mod idempotency;
 mod invite;
+mod invite_machine;
 mod isolation;
 mod landing;
 mod openapi;
