@@ -37,6 +37,26 @@ async fn put(test: &Test, user: UserId, who: As<'_>, body: Value) -> Answer {
     test.call("PUT", &format!("/v1/users/{user}"), who, Some(body)).await
 }
 
+#[test]
+fn every_test_that_the_threat_model_names_is_there() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let model = std::fs::read_to_string(root.join("SECURITY.md")).unwrap();
+    let named: Vec<(&str, &str)> = model
+        .split('`')
+        .filter_map(|code| code.split_once(".rs::"))
+        .filter(|(_, test)| !test.is_empty())
+        .collect();
+    assert!(named.len() > 40, "{named:?}");
+    for (file, test) in named {
+        let source = std::fs::read_to_string(root.join(format!("tests/{file}.rs")));
+        let source = source.unwrap_or_else(|error| panic!("{file}.rs: {error}"));
+        let (before, _) =
+            source.split_once(&format!("fn {test}() {{")).unwrap_or_else(|| panic!("{file}.rs::{test}"));
+        let attributes = before.rsplit("\n\n").next().unwrap();
+        assert!(attributes.contains("#[test]") || attributes.contains("#[tokio::test"), "{file}.rs::{test}");
+    }
+}
+
 #[tokio::test]
 async fn nobody_verifies_themselves_by_an_update() {
     let test = Test::start().await;

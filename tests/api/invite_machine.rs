@@ -719,7 +719,7 @@ fn any_sequence_is_as_the_model_says() {
         ("USERDOCKS_LIMITS__REFERRALS_PER_USER_PER_DAY", &many),
         ("USERDOCKS_LIMITS__REFERRALS_PER_RECIPIENT_PER_DAY", &many),
     ]));
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(40);
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(32);
     let config = Config { cases, failure_persistence: None, max_shrink_time: 120_000, ..Config::default() };
     let run = |steps: Vec<Step>| {
         runtime.block_on(async {
