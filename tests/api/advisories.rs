@@ -461,15 +461,15 @@ async fn no_header_says_where_links_lead() {
             assert!([200, 201].contains(&answer.success().0), "{answer:?}");
             let mail = test.mail().await;
             let link = format!("https://id.example/invites/{}", code(&mail));
-            let text = mail.text();
-            let places: Vec<&str> = text.match_indices("://").map(|(at, _)| &text[at..]).collect();
-            assert!(text.contains(&link) && places.len() == 1, "{text}");
+            let plain = mail.text();
+            let places: Vec<&str> = plain.match_indices("://").map(|(at, _)| &plain[at..]).collect();
+            assert!(plain.contains(&link) && places.len() == 1, "{plain}");
             let html = mail.html();
             let links = html.matches("href=").count();
             assert!(links > 0 && links == html.matches(&format!("href=\"{link}")).count(), "{html}");
             for said in [
                 mail.subject(),
-                text,
+                plain,
                 html,
                 String::from_utf8_lossy(&mail.raw).into_owned(),
                 format!("{answer:?}"),
