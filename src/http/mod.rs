@@ -39,6 +39,7 @@ mod mailbox;
 pub mod metrics;
 pub mod openapi;
 pub mod pages;
+pub mod presented;
 mod referral_invites;
 pub mod routes;
 pub mod tokens;

@@ -3,8 +3,8 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use libfuzzer_sys::fuzz_target;
-use userdocks::http::auth::{Presented, presented};
 use userdocks::http::idempotency;
+use userdocks::http::presented::{Presented, presented};
 use userdocks_fuzz::{assert_sentence, is_uuid};
 
 fuzz_target!(|data: &[u8]| {
