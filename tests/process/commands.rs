@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::child::{Place, until};
+use crate::support::child::{Place, until};
 use crate::support::smtp::{Smtp, Stage};
 use crate::support::{self, DEADLINE, SECRET_KEY};
 

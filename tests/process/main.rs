@@ -5,7 +5,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod child;
 mod commands;
 mod replicas;
 mod settings;

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::child::Place;
+use crate::support::child::Place;
 use crate::support::SECRET_KEY;
 
 const PRODUCTION: [(&str, &str); 6] = [

@@ -54,6 +54,8 @@ pub enum Act {
     Hang,
     /// Goes on as usual once it is notified; not at [`Stage::Final`].
     Hold(Arc<Notify>),
+    /// Goes on as usual, this late.
+    Late(Duration),
 }
 
 /// Where a conversation stands when the script is asked.
@@ -134,6 +136,7 @@ struct State {
     seen: Mutex<HashMap<(Stage, String), usize>>,
     commands: Mutex<Vec<String>>,
     mails: watch::Sender<Vec<Mail>>,
+    unacknowledged: Mutex<Vec<String>>,
     connections: watch::Sender<usize>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -182,6 +185,7 @@ impl Smtp {
             seen: Mutex::default(),
             commands: Mutex::default(),
             mails: watch::Sender::default(),
+            unacknowledged: Mutex::default(),
             connections: watch::Sender::default(),
             tasks: Mutex::default(),
         });
@@ -241,6 +245,11 @@ impl Smtp {
             panic!("{} of {count} mails within {deadline:?}", self.mails().len())
         };
         mails.unwrap().clone()
+    }
+
+    /// To whom mails were taken whose acknowledgement did not leave, once for each.
+    pub fn unacknowledged(&self) -> Vec<String> {
+        self.state.unacknowledged.lock().unwrap().clone()
     }
 
     /// How many connections were opened so far.

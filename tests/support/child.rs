@@ -15,7 +15,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::{NamedTempFile, TempDir};
 
-use crate::support::DEADLINE;
+use super::DEADLINE;
 
 /// Where a program runs: its data folder and its environment, which has nothing of ours but how to find
 /// PostgreSQL.
@@ -23,6 +23,8 @@ pub struct Place {
     /// `rwxr-xr-x`, so that the user who runs PostgreSQL for root can reach what is in it.
     folder: TempDir,
     pub variables: Vec<(&'static str, String)>,
+    /// What the program is started by, such as `ip netns exec NAME`; it has to become the program.
+    pub through: Vec<String>,
 }
 
 /// What a command said, and how it ended.
@@ -38,7 +40,7 @@ impl Place {
     pub fn new(variables: &[(&'static str, &str)]) -> Self {
         let permissions = Permissions::from_mode(0o755);
         let folder = tempfile::Builder::new().permissions(permissions).tempdir().unwrap();
-        let mut place = Self { folder, variables: Vec::new() };
+        let mut place = Self { folder, variables: Vec::new(), through: Vec::new() };
         place.set("USERDOCKS_SERVER__LISTEN", "127.0.0.1:0");
         place.set("USERDOCKS_SERVER__METRICS_LISTEN", "");
         for (name, value) in variables {
@@ -63,10 +65,12 @@ impl Place {
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_userdocks"));
+        let words = self.through.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_userdocks")]);
+        let words: Vec<&str> = words.chain(arguments.iter().copied()).collect();
+        let mut command = Command::new(words[0]);
         let kept = ["PATH", "LD_LIBRARY_PATH", "POSTGRES_BIN_DIR"];
         command
-            .args(arguments)
+            .args(&words[1..])
             .env_clear()
             .envs(kept.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
             .env("USERDOCKS_DATA_DIR", self.data())
