@@ -1,12 +1,12 @@
 //! The real program as a child process: commands that run to their end, and servers. No child outlives its
 //! test.
 
-use std::cell::Cell;
 use std::fs::Permissions;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
@@ -129,7 +129,7 @@ impl Place {
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let (to, lines) = mpsc::channel();
         std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| to.send(line)));
-        Serve { child, lines, errors, url: String::new(), data: self.data(), ended: Cell::new(false) }
+        Serve { child, lines: Mutex::new(lines), errors, url: String::new(), data: self.data(), ended: false }
     }
 }
 
@@ -144,19 +144,20 @@ fn sentence(stderr: &str) -> String {
 /// A server. Dropping it kills it.
 pub struct Serve {
     child: Child,
-    lines: Receiver<String>,
+    lines: Mutex<Receiver<String>>,
     errors: NamedTempFile,
     /// `http://127.0.0.1:PORT`
     pub url: String,
     data: PathBuf,
-    ended: Cell<bool>,
+    ended: bool,
 }
 
 impl Serve {
     /// Waits for the line on stdout.
     #[track_caller]
     pub fn listening(mut self) -> Self {
-        let Ok(line) = self.lines.recv_timeout(DEADLINE) else { panic!("no server: {}", self.said()) };
+        let line = self.lines.lock().unwrap().recv_timeout(DEADLINE);
+        let Ok(line) = line else { panic!("no server: {}", self.said()) };
         line.strip_prefix("listening on ").unwrap().clone_into(&mut self.url);
         self
     }
@@ -187,8 +188,8 @@ impl Serve {
     /// Waits for the end: the status, and what came on stdout after the first line.
     pub fn ended(&mut self) -> (ExitStatus, Vec<String>) {
         let status = until("the server has ended", || self.child.try_wait().unwrap());
-        self.ended.set(true);
-        (status, self.lines.iter().collect())
+        self.ended = true;
+        (status, self.lines.lock().unwrap().iter().collect())
     }
 
     /// Ends it with SIGTERM, which it has to obey in order.
@@ -211,7 +212,7 @@ impl Serve {
 
 impl Drop for Serve {
     fn drop(&mut self) {
-        if !self.ended.get() {
+        if !self.ended {
             // It may have ended by itself.
             let _ = self.child.kill();
             let _ = self.child.wait();

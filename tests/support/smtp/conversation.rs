@@ -160,7 +160,7 @@ impl State {
             encrypted: talk.encrypted,
         };
         let act = self.act_on(talk, Stage::Final, &mail.raw);
-        let taken = matches!(act, None | Some(Act::TakeAndClose | Act::Late(_)));
+        let taken = matches!(act, None | Some(Act::TakeAndClose | Act::TakeAndReply(_) | Act::Late(_)));
         if taken {
             self.mails.send_modify(|mails| mails.push(mail));
         }
@@ -214,6 +214,11 @@ impl Conversation {
             None => usual.to_owned(),
             Some(Act::Reply(reply)) => reply,
             Some(Act::Close | Act::TakeAndClose) => return Err(Over),
+            Some(Act::TakeAndReply(bytes)) => {
+                self.stream.write_all(&[&bytes, &b"\r\n"[..]].concat()).await?;
+                self.stream.flush().await?;
+                return Ok(true);
+            }
             Some(Act::Hang) => std::future::pending().await,
             Some(Act::Late(delay)) => {
                 tokio::time::sleep(delay).await;

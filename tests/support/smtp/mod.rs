@@ -50,6 +50,8 @@ pub enum Act {
     Close,
     /// Takes the mail, then closes the connection without an answer.
     TakeAndClose,
+    /// Takes the mail, and answers these bytes, without the line end.
+    TakeAndReply(Vec<u8>),
     /// Says nothing more, and keeps the connection open.
     Hang,
     /// Goes on as usual once it is notified; not at [`Stage::Final`].
