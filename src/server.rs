@@ -24,7 +24,7 @@ use crate::http::auth::Credentials;
 use crate::http::{self, AppState, State};
 use crate::mail::mailbox::Mailbox;
 use crate::mail::transport::{Transport, UrlError};
-use crate::mail::worker::{self, Worker};
+use crate::mail::worker::{self, Outage, Worker};
 use crate::telemetry;
 
 /// How long requests and mails at hand may take once the server stops.
@@ -128,6 +128,7 @@ impl Server {
             transport,
             public_url: public_url.clone(),
             config: config.clone(),
+            outage: Outage::default(),
         };
         let worker = tokio::spawn(worker.run(Arc::clone(&wake), stopped.clone()));
         let listener = tokio::spawn(worker::listen(database.direct.clone(), Arc::clone(&wake)));

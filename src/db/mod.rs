@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection, PgPool};
+use tokio::time::timeout;
 
 pub mod api_keys;
 pub mod apps;
@@ -29,6 +30,9 @@ pub enum Error {
     /// A migration failed, or the database is newer than this server.
     #[error("the database cannot be migrated: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The connection broke while a change was under way: it has taken effect, or not.
+    #[error("the connection broke while a change was under way: {0}")]
+    InDoubt(sqlx::Error),
     /// Others changed the same rows at every try.
     #[error("too many calls change the same rows at once")]
     Contended,
@@ -38,6 +42,30 @@ pub enum Error {
 }
 
 impl Error {
+    /// Of a statement that changes something and commits, or of a commit: where its answer is lost, whether
+    /// it took effect is not known.
+    fn of_change(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::WorkerCrashed => Self::InDoubt(error),
+            // A pooler's words for the same, and PostgreSQL's (class 08, connection exception; 40003).
+            sqlx::Error::Database(ref said)
+                if said.code().is_some_and(|code| code.starts_with("08") || code == "40003") =>
+            {
+                Self::InDoubt(error)
+            }
+            _ => Self::Sql(error),
+        }
+    }
+
+    /// Whether PostgreSQL ended the statement because it and another waited for each other
+    /// (`deadlock_detected`).
+    fn is_deadlock(&self) -> bool {
+        matches!(self, Self::Sql(sqlx::Error::Database(error)) if error.code().as_deref() == Some("40P01"))
+    }
+
     /// Whether PostgreSQL ended the statement for its time (`query_canceled`).
     #[must_use]
     pub fn is_timeout(&self) -> bool {
@@ -49,7 +77,7 @@ impl Error {
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         match self {
-            Self::Contended => true,
+            Self::Contended | Self::InDoubt(_) => true,
             Self::Sql(sqlx::Error::Database(error)) => error.code().is_some_and(|code| {
                 // PostgreSQL, appendix A: connection exception, insufficient resources, operator
                 // intervention, system error, transaction rollback; read-only. And what a connection
@@ -82,6 +110,17 @@ pub fn options(url: &str) -> Result<PgConnectOptions, Error> {
     Ok(PgConnectOptions::from_str(url)?.application_name("userdocks").extra_float_digits(None))
 }
 
+/// How long an idle connection may take to answer; then there is time left to open another.
+const IDLE_ANSWER: Duration = Duration::from_secs(2);
+/// How long a connection whose caller has gone may take to end what it was asked.
+const LAST_ANSWER: Duration = Duration::from_secs(10);
+
+/// Asks a connection whether it lives. One on a network that drops packets would not say for a quarter of
+/// an hour, and keep its place in the pool for as long.
+async fn lives(connection: &mut PgConnection, within: Duration) -> Result<(), sqlx::Error> {
+    timeout(within, connection.ping()).await.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into())))
+}
+
 /// A pool that opens connections when they are needed. PostgreSQL ends a statement of theirs after
 /// `statement_timeout`: nothing takes effect long after its caller was told that it did not.
 #[must_use]
@@ -102,10 +141,13 @@ pub fn pool(options: PgConnectOptions, max_connections: u32, statement_timeout: 
         .before_acquire(|connection, meta| {
             Box::pin(async move {
                 if meta.idle_for > Duration::from_secs(1) {
-                    connection.ping().await?;
+                    lives(connection, IDLE_ANSWER).await?;
                 }
                 Ok(true)
             })
+        })
+        .after_release(|connection, _| {
+            Box::pin(async move { lives(connection, LAST_ANSWER).await.map(|()| true) })
         })
         .connect_lazy_with(options)
 }

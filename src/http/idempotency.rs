@@ -1,6 +1,8 @@
 //! `Idempotency-Key` (IETF httpapi draft): a repeated call gets the first answer and has no second effect.
 //! Only successes are kept: a refused call changed nothing, so its repetition is judged anew.
 
+use std::time::Duration;
+
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Serialize;
@@ -16,6 +18,9 @@ use crate::db::idempotency::{self, Call, Known};
 use crate::db::users;
 use crate::domain::api_key::sha256;
 use crate::domain::id::{AppId, UserId};
+
+/// Until a change whose outcome is not known is asked for again.
+const AGAIN: Duration = Duration::from_millis(250);
 
 /// The work of a call that may carry a key: a connection, in a transaction if it does.
 pub enum Once {
@@ -83,10 +88,33 @@ impl Once {
         let body = success.body();
         if let Self::Keyed(mut transaction, call) = self {
             idempotency::store(&mut transaction, &call, success.status.as_u16(), &body, user).await?;
-            transaction.commit().await.map_err(db::Error::from)?;
+            idempotency::commit(transaction).await?;
         }
         state.wake.notify_one();
         Ok(envelope::json(success.status, body))
+    }
+}
+
+/// Attempts a change until it is known what became of it. Where the answer of the database was lost, the
+/// change is asked for again, which has no second effect; the time of the request is the bound.
+pub async fn settled<T, F>(attempt: impl Fn() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    let mut in_doubt = false;
+    loop {
+        let done = attempt().await;
+        in_doubt |= matches!(done, Err(Error::TimedOut(Some(_))));
+        match done {
+            // Also where the session that has gone still holds the key.
+            Err(
+                error @ (Error::TimedOut(Some(_)) | Error::Unavailable(_) | Error::IdempotencyInProgress),
+            ) if in_doubt => {
+                tracing::debug!(%error, "asked again");
+                tokio::time::sleep(AGAIN).await;
+            }
+            done => return done,
+        }
     }
 }
 

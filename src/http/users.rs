@@ -13,12 +13,13 @@ use super::auth::{AnyKey, Caller, Callers, Reader, WriteKey};
 use super::envelope::Success;
 use super::error::Error;
 use super::extract::{self, Json, Query, UserPath};
-use super::idempotency::{Begun, Once};
+use super::idempotency::{Begun, Once, settled};
 use crate::db::invites::{self, Invited, Resent};
+use crate::db::outbox::NewMail;
 use crate::db::users::{self, Recorded, Updated, Which};
 use crate::domain::email::Email;
 use crate::domain::external_subject;
-use crate::domain::id::{self, UserId};
+use crate::domain::id::{self, AppId, UserId};
 use crate::domain::invite_body::InviteBody;
 use crate::domain::profile::ProfilePatch;
 use crate::domain::text::Text;
@@ -64,17 +65,29 @@ pub async fn invite(
 ) -> Result<Response, Error> {
     let body = InviteBody::parse(json)?;
     let request = format!("invite {user} {} {}", body.email, body.language);
-    let mut once = match Once::begin(&state, &headers, app, None, &request).await? {
+    let (fresh, mail) = (UserId(id::new()), state.new_mail(app));
+    settled(|| invite_once(&state, &headers, (app, user, fresh), &body, &request, &mail)).await
+}
+
+async fn invite_once(
+    state: &AppState,
+    headers: &HeaderMap,
+    (app, user, fresh): (AppId, UserId, UserId),
+    body: &InviteBody,
+    request: &str,
+    mail: &NewMail,
+) -> Result<Response, Error> {
+    let mut once = match Once::begin(state, headers, app, None, request).await? {
         Begun::Replay(answer) => return Ok(answer),
         Begun::Work(once) => once,
     };
     let (message, user) =
-        match invites::invite(once.connection(), app, user, &body, &state.new_mail(app)).await? {
+        match invites::invite(once.connection(), app, user, fresh, body, mail).await? {
             Invited::Created(user) => ("the user was invited", user),
             Invited::Exists => {
                 let after = state.config.invite.resend_after;
-                let mail = state.new_mail(app);
-                let message = match invites::resend(once.connection(), app, user, after, &mail).await? {
+                let again = state.new_mail(app);
+                let message = match invites::resend(once.connection(), app, user, after, &again).await? {
                     Resent::Queued => "the invite was sent again",
                     Resent::TooSoon => "the user was invited a short while ago, so no second mail was sent",
                     Resent::Accepted => return Err(Error::AlreadyAccepted),
@@ -87,7 +100,7 @@ pub async fn invite(
         };
     let shown = UserId(user.id);
     let success = Success { status: StatusCode::OK, message, data: UserData { user } };
-    once.finish(&state, &success, Some(shown)).await
+    once.finish(state, &success, Some(shown)).await
 }
 
 /// Changes the fields of a profile that the body names (seed `PUT /users/:userId`), all or none. With
@@ -101,7 +114,10 @@ pub async fn update(
     let today = crate::clock::now().to_zoned(TimeZone::UTC).date();
     let patch = ProfilePatch::parse(body, today)?;
     let expected = if_match(&headers)?;
-    match users::update(&state.db, caller.app, caller.user, user, &patch, expected.as_deref()).await? {
+    let (db, patch, versions) = (&state.db, &patch, expected.as_deref());
+    let update = || async move { Ok(users::update(db, caller.app, caller.user, user, patch, versions).await?) };
+    // Asked again, an `If-Match` would not match what it has changed itself.
+    match if expected.is_none() { settled(update).await? } else { update().await? } {
         Updated::Yes(version) => {
             let success = Success { status: StatusCode::OK, message: "the user was updated", data: () };
             Ok((etag(Some(&version)), success))

@@ -157,6 +157,7 @@ pub async fn answer_lost() -> Report {
         scene.injected += 1;
         let call = call.await;
         scene.expect(matches!(call.outcome, Outcome::Acknowledged(_)), format!("I5: {call:?}"));
+        scene.recovers().await;
     }
     scene.load.start();
     scene.load.flows(40).await;

@@ -101,6 +101,8 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     println!("\nrunning {} faults", faults.len());
+    // What broke is said once, in the report.
+    std::panic::set_hook(Box::new(|_| {}));
     let begun = Instant::now();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let (alone, others): (Vec<_>, Vec<_>) = faults.into_iter().partition(|(_, when, _)| *when == Alone);
@@ -136,7 +138,7 @@ async fn one(name: &str, run: Run) -> Report {
     let report = AssertUnwindSafe(run()).catch_unwind().await.unwrap_or_else(|panic| {
         let said = panic.downcast_ref::<String>().map(String::as_str);
         let said = said.or(panic.downcast_ref::<&str>().copied()).unwrap_or("no words").to_owned();
-        Report { breaches: vec![format!("it broke off: {said}")], ..Report::default() }
+        Report { breaches: vec![format!("broke off: {said}")], ..Report::default() }
     });
     let result = if report.breaches.is_empty() { "ok" } else { "FAILED" };
     println!("test {name} ... {result} ({:.1} s)", begun.elapsed().as_secs_f64());

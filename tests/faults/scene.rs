@@ -129,11 +129,13 @@ impl Scene {
     pub async fn kill(&mut self) {
         self.injected += 1;
         self.servers.remove(0).kill();
-        self.sessions_end().await;
+        if self.servers.is_empty() {
+            self.sessions_end().await;
+        }
         self.note_unrecorded().await;
     }
 
-    /// Waits until no server has a session of the database.
+    /// Waits until PostgreSQL has ended what a server that is gone had begun.
     async fn sessions_end(&self) {
         let sessions = "SELECT count(*) FROM pg_stat_activity
             WHERE datname = current_database() AND application_name = 'userdocks'";
@@ -156,10 +158,10 @@ impl Scene {
             .fetch_all(&self.db)
             .await
             .unwrap();
-        for mail in self.smtp.mails() {
-            if queued.contains(&mail.to[0]) {
-                let copies = self.smtp.mails().iter().filter(|other| other.to == mail.to).count();
-                self.lost.insert(mail.to[0].clone(), copies);
+        for to in queued {
+            let copies = self.smtp.copies(&to);
+            if copies > 0 {
+                self.lost.insert(to, copies);
             }
         }
     }
@@ -179,7 +181,7 @@ impl Scene {
         loop {
             let email = format!("after-{}@load.example", new_id());
             let call = self.load.call(Kind::Invite, new_id(), &email, None).await;
-            let arrived = || self.smtp.mails().iter().any(|mail| mail.to[0] == email);
+            let arrived = || self.smtp.copies(&email) > 0;
             if matches!(call.outcome, Outcome::Acknowledged(_)) {
                 while !arrived() && over.elapsed() < give_up {
                     sleep(Duration::from_millis(20)).await;

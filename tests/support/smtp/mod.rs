@@ -239,6 +239,11 @@ impl Smtp {
         self.state.mails.borrow().clone()
     }
 
+    /// How many mails came to this address so far.
+    pub fn copies(&self, to: &str) -> usize {
+        self.state.mails.borrow().iter().filter(|mail| mail.to[0] == to).count()
+    }
+
     /// The mails, once there are `count` at least; fails the test if that takes longer than `deadline`.
     pub async fn wait_for(&self, count: usize, deadline: Duration) -> Vec<Mail> {
         let mut mails = self.state.mails.subscribe();
