@@ -1,7 +1,7 @@
 //! First answers to calls with an `Idempotency-Key`, stored by the transaction of the call's effect: there
 //! is the effect and its answer, or neither, whatever crashes and whichever replica is called.
 
-use sqlx::{PgConnection, PgPool, Postgres, Transaction, query, query_scalar};
+use sqlx::{PgConnection, PgPool, query, query_scalar};
 use uuid::Uuid;
 
 use super::Error;
@@ -94,11 +94,6 @@ pub async fn store(
     .execute(transaction)
     .await?;
     Ok(())
-}
-
-/// Commits the effect of a call and its answer.
-pub async fn commit(transaction: Transaction<'_, Postgres>) -> Result<(), Error> {
-    transaction.commit().await.map_err(Error::of_change)
 }
 
 /// Deletes answers of more than a day ago.

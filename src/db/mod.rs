@@ -6,7 +6,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::pool::PoolConnection;
+use sqlx::{Connection, PgConnection, PgPool, Postgres, raw_sql};
 use tokio::time::timeout;
 
 pub mod api_keys;
@@ -122,7 +123,8 @@ async fn lives(connection: &mut PgConnection, within: Duration) -> Result<(), sq
 }
 
 /// A pool that opens connections when they are needed. PostgreSQL ends a statement of theirs after
-/// `statement_timeout`: nothing takes effect long after its caller was told that it did not.
+/// `statement_timeout`: nothing takes effect long after its caller was told that it did not. It also ends what a
+/// server left behind that cannot be reached any more, whose locks others would wait for.
 #[must_use]
 pub fn pool(options: PgConnectOptions, max_connections: u32, statement_timeout: Duration) -> PgPool {
     let milliseconds = statement_timeout.as_millis().clamp(1, 86_400_000).to_string();
@@ -130,8 +132,15 @@ pub fn pool(options: PgConnectOptions, max_connections: u32, statement_timeout: 
         .after_connect(move |connection, _| {
             let milliseconds = milliseconds.clone();
             Box::pin(async move {
-                let setting = sqlx::query!("SELECT set_config('statement_timeout', $1, false)", milliseconds);
-                setting.fetch_one(connection).await.map(drop)
+                let settings = sqlx::query!(
+                    "SELECT set_config('statement_timeout', $1, false) AS a,
+                        set_config('idle_in_transaction_session_timeout', '10s', false) AS b,
+                        set_config('tcp_keepalives_idle', '30', false) AS c,
+                        set_config('tcp_keepalives_interval', '10', false) AS d,
+                        set_config('tcp_keepalives_count', '3', false) AS e",
+                    milliseconds
+                );
+                settings.fetch_one(connection).await.map(drop)
             })
         })
         .max_connections(max_connections)
@@ -150,6 +159,58 @@ pub fn pool(options: PgConnectOptions, max_connections: u32, statement_timeout: 
             Box::pin(async move { lives(connection, LAST_ANSWER).await.map(|()| true) })
         })
         .connect_lazy_with(options)
+}
+
+/// Statements that take effect together, at the commit. One that is dropped instead is rolled back, and its
+/// connection is used again once that is certain: also where it was dropped while it began, of which sqlx's
+/// own transaction knows nothing, so that what is acknowledged next would never be committed.
+pub struct Transaction(Option<PoolConnection<Postgres>>);
+
+impl Transaction {
+    /// Begins one.
+    pub async fn begin(db: &PgPool) -> Result<Self, Error> {
+        let mut transaction = Self(Some(db.acquire().await?));
+        raw_sql("BEGIN").execute(&mut *transaction).await?;
+        Ok(transaction)
+    }
+
+    /// Commits it.
+    pub async fn commit(mut self) -> Result<(), Error> {
+        raw_sql("COMMIT").execute(&mut *self).await.map_err(Error::of_change)?;
+        self.0 = None;
+        Ok(())
+    }
+}
+
+#[expect(clippy::expect_used, reason = "it is there until the commit or the drop")]
+mod connection_of {
+    use super::{PgConnection, Transaction};
+
+    impl std::ops::Deref for Transaction {
+        type Target = PgConnection;
+
+        fn deref(&self) -> &PgConnection {
+            self.0.as_ref().expect("the connection of a transaction")
+        }
+    }
+
+    impl std::ops::DerefMut for Transaction {
+        fn deref_mut(&mut self) -> &mut PgConnection {
+            self.0.as_mut().expect("the connection of a transaction")
+        }
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        let Some(mut connection) = self.0.take() else { return };
+        tokio::spawn(async move {
+            let rollback = timeout(LAST_ANSWER, raw_sql("ROLLBACK").execute(&mut *connection)).await;
+            if !matches!(rollback, Ok(Ok(_))) {
+                connection.close_on_drop();
+            }
+        });
+    }
 }
 
 /// Brings the schema up to date. Of several processes that do so at once, one works and the rest wait.

@@ -4,7 +4,7 @@
 use sqlx::{PgConnection, PgExecutor, PgPool, query, query_as, query_scalar};
 use uuid::Uuid;
 
-use super::{Error, is_violation};
+use super::{Error, Transaction, is_violation};
 use crate::domain::email::Email;
 use crate::domain::id::{self, AppId, UserId};
 use crate::domain::language::Language;
@@ -148,7 +148,7 @@ pub async fn erase(db: &PgPool, app: AppId, caller: Option<UserId>, user: UserId
     if caller.is_some_and(|caller| caller != user) {
         return Ok(false);
     }
-    let mut transaction = db.begin().await?;
+    let mut transaction = Transaction::begin(db).await?;
     let row = query!(
         r#"
         SELECT tenant_id AS "tenant_id!" FROM users
@@ -207,7 +207,7 @@ pub async fn erase(db: &PgPool, app: AppId, caller: Option<UserId>, user: UserId
     )
     .execute(&mut *transaction)
     .await?;
-    transaction.commit().await.map_err(Error::of_change)?;
+    transaction.commit().await?;
     Ok(true)
 }
 

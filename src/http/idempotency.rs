@@ -7,13 +7,13 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Serialize;
 use sqlx::pool::PoolConnection;
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::{PgConnection, Postgres};
 
 use super::AppState;
 use super::envelope::{self, Success};
 use super::error::Error;
 use super::extract::header;
-use crate::db;
+use crate::db::{self, Transaction};
 use crate::db::idempotency::{self, Call, Known};
 use crate::db::users;
 use crate::domain::api_key::sha256;
@@ -27,7 +27,7 @@ pub enum Once {
     /// No key: each statement stands for itself.
     Plain(PoolConnection<Postgres>),
     /// The effect and the answer are committed together.
-    Keyed(Transaction<'static, Postgres>, Call),
+    Keyed(Transaction, Call),
 }
 
 /// What a call that may carry a key is to do.
@@ -52,7 +52,7 @@ impl Once {
             return Ok(Begun::Work(Self::Plain(state.db.acquire().await.map_err(db::Error::from)?)));
         };
         let call = Call { app, caller, key, request: sha256(request.as_bytes()) };
-        let mut transaction = state.db.begin().await.map_err(db::Error::from)?;
+        let mut transaction = Transaction::begin(&state.db).await?;
         match idempotency::begin(&mut transaction, &call).await? {
             Known::Nothing => Ok(Begun::Work(Self::Keyed(transaction, call))),
             Known::InProgress => Err(Error::IdempotencyInProgress),
@@ -88,7 +88,7 @@ impl Once {
         let body = success.body();
         if let Self::Keyed(mut transaction, call) = self {
             idempotency::store(&mut transaction, &call, success.status.as_u16(), &body, user).await?;
-            idempotency::commit(transaction).await?;
+            transaction.commit().await?;
         }
         state.wake.notify_one();
         Ok(envelope::json(success.status, body))

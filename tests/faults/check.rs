@@ -24,6 +24,8 @@ pub struct Report {
     /// Mails beyond the first of a row.
     pub copies: usize,
     pub recovery: Option<Duration>,
+    /// What is to be known of this machine.
+    pub note: Option<String>,
     /// What broke, each beginning with the invariant.
     pub breaches: Vec<String>,
 }
@@ -69,6 +71,7 @@ pub async fn whole(scene: &mut Scene, recovery: Option<Duration>) -> Report {
         mails,
         copies,
         recovery,
+        note: None,
         breaches,
     }
 }

@@ -4,7 +4,7 @@ use std::fs::Permissions;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Child;
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -133,6 +133,31 @@ pub async fn silent() -> Report {
     scene.over().await
 }
 
+/// Callers that hang up while PostgreSQL begins, works for, or commits their transaction.
+pub async fn callers_hang_up() -> Report {
+    let mut scene = Scene::new().await;
+    // What is left of them is what the next one gets.
+    scene.place.set("USERDOCKS_DATABASE__MAX_CONNECTIONS", "1");
+    scene.serve();
+    scene.recovers().await;
+    for (number, bytes) in ["BEGIN", "BEGIN", "hang-up", "COMMIT"].into_iter().enumerate() {
+        let way = if bytes == "hang-up" { Way::Up } else { Way::Down };
+        scene.line.hold(way, bytes);
+        let caller = scene.load.leaves(&format!("hang-up-{number}@load.example"), &format!("hang-up-{number}"));
+        scene.line.held().await;
+        caller.abort();
+        let _ = caller.await;
+        // The server has to see that the caller is gone before PostgreSQL answers.
+        sleep(Duration::from_millis(100)).await;
+        scene.line.release();
+        scene.injected += 1;
+        scene.recovers().await;
+    }
+    scene.load.start();
+    scene.load.flows(40).await;
+    scene.over().await
+}
+
 /// The answer to a change is lost on the line, and the line with it: the server has to find out.
 pub async fn answer_lost() -> Report {
     let mut scene = Scene::new().await;
@@ -204,13 +229,22 @@ pub async fn pgbouncer() -> Report {
     let url = support::database(true).await;
     let options = userdocks::db::options(&url).unwrap();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let version = String::from_utf8(Command::new("pgbouncer").arg("--version").output().unwrap().stdout).unwrap();
+    let version = version.lines().next().unwrap().to_owned();
+    let minor: u32 = version.split('.').nth(1).unwrap().parse().unwrap();
+    // Older ones do not know prepared statements, which belong to a session.
+    let (mode, note) = if minor >= 21 {
+        ("transaction\nmax_prepared_statements = 100", format!("transaction mode, {version}"))
+    } else {
+        ("session", format!("session mode: {version} is too old for transaction mode, which needs 1.21"))
+    };
     let ini = folder.path().join("pgbouncer.ini");
     std::fs::write(
         &ini,
         format!(
             "[databases]\n* = host={} port=5432 user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
-             listen_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = transaction\n\
-             max_prepared_statements = 100\ndefault_pool_size = 4\nserver_idle_timeout = 5\n",
+             listen_port = {port}\nunix_socket_dir =\nauth_type = any\ndefault_pool_size = 20\n\
+             pool_mode = {mode}\n",
             options.get_socket().unwrap().display()
         ),
     )
@@ -230,7 +264,7 @@ pub async fn pgbouncer() -> Report {
         bouncer = start();
         scene.load.flows(40).await;
     }
-    let report = scene.over().await;
+    let report = Report { note: Some(note), ..scene.over().await };
     bouncer.kill().unwrap();
     bouncer.wait().unwrap();
     report

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use userdocks::domain::id::UserId;
 use uuid::Uuid;
 
@@ -167,9 +167,24 @@ impl Load {
         async move { call.await.unwrap() }
     }
 
+    /// A keyed invite whose caller can be made to hang up; nobody knows what became of it.
+    pub fn leaves(&self, email: &str, key: &str) -> JoinHandle<()> {
+        let (kind, user) = (Kind::Invite, new_id());
+        let (shared, text, key) = (Arc::clone(&self.shared), email.to_owned(), key.to_owned());
+        let outcome = Outcome::Lost("hung up".to_owned());
+        let call =
+            Call { kind, user, text: text.clone(), key: Some(key.clone()), outcome, took: Duration::ZERO };
+        self.shared.calls.lock().unwrap().push(call);
+        tokio::spawn(async move {
+            // A connection of its own, which ends with it.
+            let client = reqwest::Client::new();
+            shared.ask(&client, kind, user, &text, Some(&key)).await;
+        })
+    }
+
     /// A call that is not kept, again.
     pub async fn repeat(&self, call: &Call) -> Outcome {
-        self.shared.ask(call.kind, call.user, &call.text, call.key.as_deref()).await
+        self.shared.ask(&self.shared.client, call.kind, call.user, &call.text, call.key.as_deref()).await
     }
 
     /// The person of a caller.
@@ -193,13 +208,13 @@ impl Shared {
 
     async fn call(&self, kind: Kind, user: Uuid, text: String, key: Option<String>) -> Call {
         let begun = Instant::now();
-        let outcome = self.ask(kind, user, &text, key.as_deref()).await;
+        let outcome = self.ask(&self.client, kind, user, &text, key.as_deref()).await;
         let call = Call { kind, user, text, key, outcome, took: begun.elapsed() };
         self.calls.lock().unwrap().push(call.clone());
         call
     }
 
-    async fn ask(&self, kind: Kind, user: Uuid, text: &str, key: Option<&str>) -> Outcome {
+    async fn ask(&self, client: &reqwest::Client, kind: Kind, user: Uuid, text: &str, key: Option<&str>) -> Outcome {
         let url = {
             let urls = self.urls.read().unwrap();
             urls[self.begun.load(Ordering::Relaxed) % urls.len()].clone()
@@ -209,9 +224,9 @@ impl Shared {
             _ => json!({ "email": text, "language": "en" }),
         };
         let request = match kind {
-            Kind::Update => self.client.put(format!("{url}/v1/users/{user}")),
-            Kind::Referral => self.client.post(format!("{url}/v1/users/{user}/referral-invites")),
-            Kind::Invite | Kind::InviteBy => self.client.post(format!("{url}/v1/users/{user}")),
+            Kind::Update => client.put(format!("{url}/v1/users/{user}")),
+            Kind::Referral => client.post(format!("{url}/v1/users/{user}/referral-invites")),
+            Kind::Invite | Kind::InviteBy => client.post(format!("{url}/v1/users/{user}")),
         };
         let mut request = request
             .header("X-CLIENT-ID", self.app.id.to_string())

@@ -65,6 +65,7 @@ const FAULTS: &[(&str, When, Run)] = faults! {
     Always "all backends terminated" database::backends_terminated;
     All "PostgreSQL read-only" database::read_only;
     All "disk of PostgreSQL full" database::disk_full;
+    Always "callers that hang up" database::callers_hang_up;
     Always "answer of PostgreSQL lost" database::answer_lost;
     Always "LISTEN connection lost" database::listen_lost;
     All "PgBouncer between, killed" database::pgbouncer;
@@ -174,5 +175,11 @@ fn table(done: &[(&str, Report)]) {
         println!(
             "| {name} | {injected} | {acknowledged} | {refused} | {lost} | {rows} | {mails} | {copies} | {recovery} | {held} |"
         );
+    }
+    println!();
+    for (name, report) in done {
+        if let Some(note) = &report.note {
+            println!("{name}: {note}");
+        }
     }
 }

@@ -75,6 +75,8 @@ pub async fn few_descriptors() -> Report {
         drop(idle);
         scene.load.flows(20).await;
     }
+    let said = scene.servers[0].said().contains("Too many open files");
+    scene.expect(said, "the server never ran out of descriptors");
     scene.over().await
 }
 
@@ -179,6 +181,8 @@ pub async fn smtp_down_for_an_hour() -> Report {
     let url = format!("smtp://{}", line.address);
     let (mut scene, _server, database) = clocks(smtp, &url).await;
     line.cut().await;
+    // Acknowledged, and cut off on the way.
+    scene.note_unrecorded().await;
     scene.injected = 1;
     for minutes in [1, 5, 15, 30, 60] {
         database.set(minutes * 60);
