@@ -110,8 +110,11 @@ pub async fn disk_full() -> Report {
         if log_too {
             // Answered with the end of the session, if at all.
             let _ = sqlx::query("SELECT pg_switch_wal()").execute(&scene.db).await;
+            // Calls under way are asked again all the while.
+            sleep(Duration::from_secs(8)).await;
+        } else {
+            scene.load.ebbs(50).await;
         }
-        scene.load.ebbs(50).await;
         std::fs::remove_file(&filler).unwrap();
         scene.load.flows(20).await;
     }
