@@ -34,9 +34,10 @@ pub struct Report {
 type Stored = BTreeMap<String, (i64, i64, i64)>;
 
 /// Checks everything once the load has ended.
-pub async fn whole(scene: &mut Scene, recovery: Option<Duration>) -> Report {
+pub async fn whole(scene: &mut Scene) -> Report {
     let mut breaches = std::mem::take(&mut scene.breaches);
-    if recovery.is_some_and(|recovery| recovery > RECOVERY) {
+    let recovery = scene.recovery;
+    if recovery > RECOVERY {
         breaches.push(format!("I5: it worked again after {recovery:?}"));
     }
     let calls = scene.load.calls();
@@ -70,7 +71,7 @@ pub async fn whole(scene: &mut Scene, recovery: Option<Duration>) -> Report {
         rows,
         mails,
         copies,
-        recovery,
+        recovery: Some(recovery),
         note: None,
         breaches,
     }

@@ -56,6 +56,8 @@ pub async fn immediate_restart() -> Report {
         // Its supervisor starts it again.
         kill(own.postmaster(), Signal::SIGQUIT).unwrap();
         scene.injected += 1;
+        scene.load.ebbs(3).await;
+        scene.recovers().await;
         scene.load.flows(40).await;
     }
     let report = scene.over().await;
@@ -74,6 +76,7 @@ pub async fn backends_terminated() -> Report {
             )
             .await;
         scene.injected += 1;
+        scene.recovers().await;
         scene.load.flows(30).await;
     }
     scene.over().await
@@ -90,6 +93,7 @@ pub async fn read_only() -> Report {
         scene.load.ebbs(50).await;
         scene.execute("ALTER SYSTEM RESET default_transaction_read_only").await;
         scene.execute("SELECT pg_reload_conf()").await;
+        scene.recovers().await;
         scene.load.flows(20).await;
     }
     let report = scene.over().await;
@@ -106,6 +110,7 @@ pub async fn disk_full() -> Report {
         let filler = mount.path().join("filler");
         let mut file = std::fs::File::create(&filler).unwrap();
         while file.write_all(&[1; 4096]).is_ok() {}
+        drop(file);
         scene.injected += 1;
         if log_too {
             // Answered with the end of the session, if at all.
@@ -116,6 +121,7 @@ pub async fn disk_full() -> Report {
             scene.load.ebbs(50).await;
         }
         std::fs::remove_file(&filler).unwrap();
+        scene.recovers().await;
         scene.load.flows(20).await;
     }
     let report = scene.over().await;
@@ -222,8 +228,7 @@ pub async fn listen_lost() -> Report {
         scene.injected += 1;
         scene.load.flows(10).await;
     }
-    let report = scene.over().await;
-    report
+    scene.over().await
 }
 
 /// A pooler that hands each transaction to another session, and is killed meanwhile.
@@ -265,6 +270,7 @@ pub async fn pgbouncer() -> Report {
         scene.injected += 1;
         scene.load.ebbs(5).await;
         bouncer = start();
+        scene.recovers().await;
         scene.load.flows(40).await;
     }
     let report = Report { note: Some(note), ..scene.over().await };

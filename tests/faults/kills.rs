@@ -31,6 +31,7 @@ impl Scene {
         let stored = self.count(&format!("SELECT count(*) FROM outbox WHERE recipient = '{email}'")).await;
         self.expect(stored == i64::from(committed), format!("I1: {stored} mails after {call:?}"));
         self.serve();
+        self.recovers().await;
     }
 }
 
@@ -76,8 +77,7 @@ pub async fn after_claim() -> Report {
     scene.kill().await;
     scene.smtp.script(|_| None);
     scene.serve();
-    let report = scene.over().await;
-    report
+    scene.over().await
 }
 
 pub async fn after_250() -> Report {

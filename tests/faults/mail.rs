@@ -27,13 +27,13 @@ impl Scene {
 async fn refused(stage: Stage, reply: &'static str, failed: bool) -> Report {
     let mut scene = Scene::new().await;
     scene.first_attempts(stage, Act::Reply(reply.to_owned())).await;
-    let recovery = scene.recovers().await;
+    scene.recovers().await;
     scene.load.stop().await;
     let like = format!("SELECT count(*) FROM outbox WHERE state = 'failed' AND last_reply = '{reply}'");
     scene.until_none("SELECT count(*) FROM outbox WHERE state = 'queued'").await;
     let found = scene.count(&like).await;
     scene.expect((found > 0) == failed, format!("I2: {found} mails failed with {reply}"));
-    scene.ends(Some(recovery)).await
+    scene.ends().await
 }
 
 pub async fn reply_421() -> Report {

@@ -33,6 +33,7 @@ pub async fn sigterm_under_load() -> Report {
         let orderly = status.code() == Some(0) && more.is_empty() && begun.elapsed() < Duration::from_secs(30);
         scene.expect(orderly, format!("I5: it ended with {status}, {:?}: {}", begun.elapsed(), server.said()));
         scene.serve();
+        scene.recovers().await;
     }
     scene.over().await
 }
@@ -73,6 +74,7 @@ pub async fn few_descriptors() -> Report {
         }
         sleep(Duration::from_secs(8)).await;
         drop(idle);
+        scene.recovers().await;
         scene.load.flows(20).await;
     }
     let said = scene.servers[0].said().contains("Too many open files");
@@ -108,9 +110,8 @@ pub async fn packets_dropped() -> Report {
         scene.injected += 1;
         sleep(Duration::from_secs(seconds)).await;
         hosts.pass_packets();
-        if seconds == 3 {
-            scene.load.flows(40).await;
-        }
+        scene.recovers().await;
+        scene.load.flows(40).await;
     }
     scene.over().await
 }
@@ -167,11 +168,11 @@ pub async fn clocks_off_by_an_hour() -> Report {
         sleep(SEEN).await;
         scene.load.flows(30).await;
     }
-    let recovery = scene.recovers().await;
+    scene.recovers().await;
     // A mail that waited while the clock went back is due when the clock is there again.
     database.set(HOUR);
     sleep(SEEN).await;
-    scene.ends(Some(recovery)).await
+    scene.ends().await
 }
 
 /// The mail server is away for an hour of the database's clock, which decides when a mail is due.
@@ -194,9 +195,9 @@ pub async fn smtp_down_for_an_hour() -> Report {
     let failed = scene.count("SELECT count(*) FROM outbox WHERE state = 'failed'").await;
     scene.expect(failed == 0, format!("I2: {failed} mails were given up within the hour"));
     line.restore().await;
-    let recovery = scene.recovers().await;
+    scene.recovers().await;
     // Whatever was refused is tried again within an hour, give or take a fifth.
     database.set(3 * HOUR);
     sleep(SEEN).await;
-    scene.ends(Some(recovery)).await
+    scene.ends().await
 }
