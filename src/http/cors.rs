@@ -2,6 +2,7 @@
 //! answered for the origins of any app; the request itself is admitted only for those of its token's app
 //! (in `auth`). `X-API-KEY` is never allowed, so that no page sends one.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use axum::extract::{Request, State};
@@ -9,6 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use quick_cache::sync::Cache;
+use url::Url;
 
 use super::AppState;
 use super::error::Error;
@@ -82,10 +84,57 @@ pub async fn cors(State(state): State<AppState>, request: Request, next: Next) -
 
 /// Whether a page of this request's origin, if it has one, may call an app with these origins. The server's
 /// own pages may: they show what is public.
-pub fn admit(headers: &HeaderMap, own: &url::Url, origins: &[String]) -> Result<(), Error> {
+pub fn admit(headers: &HeaderMap, own: &Url, origins: &[String]) -> Result<(), Error> {
     let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
-    let admitted = origin.to_str().is_ok_and(|origin| {
-        origins.iter().any(|allowed| allowed == origin) || own.origin().ascii_serialization() == origin
-    });
+    let admitted = origin
+        .to_str()
+        .is_ok_and(|origin| origins.iter().any(|allowed| allowed == origin) || is_own(origin, own));
     if admitted { Ok(()) } else { Err(Error::OriginNotAllowed) }
+}
+
+/// Whether an origin is that of the public URL. A trial's has as many names as the machine has for itself.
+fn is_own(origin: &str, own: &Url) -> bool {
+    let Ok(url) = Url::parse(origin) else { return false };
+    let port = |url: &Url| url.port_or_known_default();
+    let on_this_machine = |url: &Url| url.host_str().is_some_and(is_loopback);
+    url.origin().ascii_serialization() == origin
+        && (url.origin() == own.origin()
+            || url.scheme() == own.scheme()
+                && port(&url) == port(own)
+                && on_this_machine(&url)
+                && on_this_machine(own))
+}
+
+/// Whether the host of a URL or of `Host` is a name or an address of this machine's own.
+pub fn is_loopback(host: &str) -> bool {
+    let name = host.trim_matches(['[', ']']);
+    name == "localhost" || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trial_is_the_same_server_by_every_name_of_its_machine() {
+        let is_own = |origin: &str, own: &str| is_own(origin, &own.parse().unwrap());
+        let trial = "http://127.0.0.1:8080/";
+        for origin in ["http://127.0.0.1:8080", "http://localhost:8080", "http://[::1]:8080"] {
+            assert!(is_own(origin, trial), "{origin}");
+        }
+        for origin in [
+            "http://localhost",
+            "http://localhost:8081",
+            "https://localhost:8080",
+            "http://localhost.evil.example:8080",
+            "http://evil.example:8080",
+            "http://localhost:8080/",
+            "null",
+            "",
+        ] {
+            assert!(!is_own(origin, trial), "{origin}");
+        }
+        assert!(is_own("https://id.example", "https://id.example/base/"));
+        assert!(!is_own("http://localhost", "https://id.example/"));
+    }
 }

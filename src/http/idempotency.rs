@@ -13,9 +13,9 @@ use super::AppState;
 use super::envelope::{self, Success};
 use super::error::Error;
 use super::extract::header;
-use crate::db::{self, Transaction};
 use crate::db::idempotency::{self, Call, Known};
 use crate::db::users;
+use crate::db::{self, Transaction};
 use crate::domain::api_key::sha256;
 use crate::domain::id::{AppId, UserId};
 

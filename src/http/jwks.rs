@@ -12,12 +12,22 @@ use tokio::sync::Mutex;
 
 use crate::domain::access_token::PublicKey;
 
-/// Keys older than this are fetched anew, beside the requests that use them.
-const FRESH: Duration = Duration::from_mins(5);
-/// Between two fetches from one address.
-const COOL_DOWN: Duration = Duration::from_secs(10);
-/// One whole fetch.
-const TIMEOUT: Duration = Duration::from_secs(5);
+/// How often keys are asked for.
+#[derive(Clone, Copy)]
+struct Pace {
+    /// Keys older than this are fetched anew, beside the requests that use them.
+    fresh: Duration,
+    /// Between two fetches from one address.
+    cool_down: Duration,
+    /// One whole fetch.
+    timeout: Duration,
+}
+
+const PACE: Pace = Pace {
+    fresh: Duration::from_mins(5),
+    cool_down: Duration::from_secs(10),
+    timeout: Duration::from_secs(5),
+};
 /// Longest answer, bytes.
 const MAX_SIZE: usize = 256 * 1024;
 /// Keys that are looked at.
@@ -33,6 +43,7 @@ pub struct Unreachable {
 
 /// The keys of all outside issuers that were asked for lately.
 pub struct Jwks {
+    pace: Pace,
     issuers: Cache<String, Arc<Issuer>>,
     client: OnceLock<reqwest::Client>,
 }
@@ -52,7 +63,7 @@ struct Keys {
 
 impl Default for Jwks {
     fn default() -> Self {
-        Self { issuers: Cache::new(1024), client: OnceLock::new() }
+        Self::new(PACE)
     }
 }
 
@@ -63,6 +74,10 @@ impl Issuer {
 }
 
 impl Jwks {
+    fn new(pace: Pace) -> Self {
+        Self { pace, issuers: Cache::new(1024), client: OnceLock::new() }
+    }
+
     /// The keys at `url`, with the one named `kid` if the issuer has it. An error only if it never answered.
     pub async fn keys(&self, url: &str, kid: Option<&str>) -> Result<Arc<Vec<PublicKey>>, Unreachable> {
         let made = || Ok::<_, std::convert::Infallible>(Arc::new(Issuer::default()));
@@ -70,14 +85,14 @@ impl Jwks {
         if let Some(known) = issuer.known()
             && known.keys.iter().any(|key| key.is(kid))
         {
-            if known.at.elapsed() > FRESH {
-                let client = self.client(url)?;
+            if known.at.elapsed() > self.pace.fresh {
+                let (client, cool_down) = (self.client(url)?, self.pace.cool_down);
                 let url = url.to_owned();
-                tokio::spawn(async move { refresh(&issuer, &client, &url).await });
+                tokio::spawn(async move { refresh(&issuer, &client, &url, cool_down).await });
             }
             return Ok(known.keys);
         }
-        let refreshed = refresh(&issuer, &self.client(url)?, url).await;
+        let refreshed = refresh(&issuer, &self.client(url)?, url, self.pace.cool_down).await;
         match (issuer.known(), refreshed) {
             (Some(known), _) => Ok(known.keys),
             (None, Err(error)) => Err(error),
@@ -94,7 +109,7 @@ impl Jwks {
         let client = reqwest::Client::builder()
             .redirect(Policy::none())
             .no_proxy()
-            .timeout(TIMEOUT)
+            .timeout(self.pace.timeout)
             .user_agent(concat!("userdocks/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| Unreachable { url: url.to_owned(), reason: error.to_string() })?;
@@ -103,9 +118,14 @@ impl Jwks {
 }
 
 /// Asks the issuer for its keys, unless it was asked a moment ago.
-async fn refresh(issuer: &Issuer, client: &reqwest::Client, url: &str) -> Result<(), Unreachable> {
+async fn refresh(
+    issuer: &Issuer,
+    client: &reqwest::Client,
+    url: &str,
+    cool_down: Duration,
+) -> Result<(), Unreachable> {
     let mut asked = issuer.asked.lock().await;
-    if asked.is_some_and(|at| at.elapsed() < COOL_DOWN) {
+    if asked.is_some_and(|at| at.elapsed() < cool_down) {
         return Ok(());
     }
     *asked = Some(Instant::now());
@@ -142,5 +162,184 @@ async fn fetch(client: &reqwest::Client, url: &str) -> Result<Vec<PublicKey>, St
         Err("its JWK set has no key for RS256, ES256 or EdDSA".to_owned())
     } else {
         Ok(keys)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use axum::Router;
+    use axum::http::{StatusCode, header};
+    use axum::response::{IntoResponse, Response};
+    use serde_json::json;
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::domain::access_token::{Jwk, NewKeyPair};
+
+    const DEADLINE: Duration = Duration::from_secs(20);
+
+    /// What an issuer on loopback does with who asks for its keys.
+    #[derive(Clone)]
+    enum Does {
+        Answers(u16, String),
+        SendsElsewhere(String),
+        Nothing,
+        NeverEnds,
+    }
+
+    struct Served {
+        url: String,
+        does: watch::Sender<Does>,
+        asked: watch::Receiver<usize>,
+    }
+
+    impl Served {
+        async fn start(does: Does) -> Self {
+            let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let url = format!("http://{}/keys", socket.local_addr().unwrap());
+            let (does, doing) = watch::channel(does);
+            let (count, asked) = watch::channel(0);
+            let router = Router::new().fallback(async move || {
+                count.send_modify(|count| *count += 1);
+                let does = doing.borrow().clone();
+                answer(does).await
+            });
+            tokio::spawn(async move { axum::serve(socket, router).await });
+            Self { url, does, asked }
+        }
+
+        fn asked(&self) -> usize {
+            *self.asked.borrow()
+        }
+    }
+
+    async fn answer(does: Does) -> Response {
+        match does {
+            Does::Answers(status, body) => (StatusCode::from_u16(status).unwrap(), body).into_response(),
+            Does::SendsElsewhere(url) => (StatusCode::FOUND, [(header::LOCATION, url)]).into_response(),
+            Does::Nothing => pending().await,
+            Does::NeverEnds => {
+                let drip = futures_util::stream::unfold((), async |()| {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    Some((Ok::<_, std::convert::Infallible>(" "), ()))
+                });
+                axum::body::Body::from_stream(drip).into_response()
+            }
+        }
+    }
+
+    fn set(kids: &[&str]) -> Does {
+        let keys: Vec<Value> = kids
+            .iter()
+            .map(|kid| {
+                let pair = NewKeyPair::generate();
+                let mut jwk = serde_json::to_value(Jwk::new(pair.id, &pair.public).unwrap()).unwrap();
+                jwk["kid"] = json!(kid);
+                jwk
+            })
+            .collect();
+        Does::Answers(200, json!({ "keys": keys }).to_string())
+    }
+
+    fn hurried() -> Jwks {
+        let fresh = Duration::from_millis(400);
+        Jwks::new(Pace { fresh, cool_down: Duration::from_millis(100), timeout: Duration::from_millis(500) })
+    }
+
+    /// Whether the issuer is known to have the key.
+    async fn has(jwks: &Jwks, url: &str, kid: &str) -> Result<bool, Unreachable> {
+        jwks.keys(url, Some(kid)).await.map(|keys| keys.iter().any(|key| key.is(Some(kid))))
+    }
+
+    async fn until_has(jwks: &Jwks, url: &str, kid: &str, expected: bool) {
+        let deadline = Instant::now() + DEADLINE;
+        while has(jwks, url, kid).await.ok() != Some(expected) {
+            assert!(Instant::now() < deadline, "{kid}: not {expected}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_new_key_is_found_and_an_old_one_is_forgotten() {
+        let (jwks, issuer) = (hurried(), Served::start(set(&["a"])).await);
+        assert!(has(&jwks, &issuer.url, "a").await.unwrap());
+        issuer.does.send_replace(set(&["a", "b"]));
+        until_has(&jwks, &issuer.url, "b", true).await;
+        issuer.does.send_replace(set(&["b"]));
+        // Nobody names an unknown key: the set is asked for anew because it has grown old.
+        let deadline = Instant::now() + DEADLINE;
+        while has(&jwks, &issuer.url, "b").await.unwrap()
+            && jwks.keys(&issuer.url, Some("b")).await.unwrap().len() > 1
+        {
+            assert!(Instant::now() < deadline);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(!has(&jwks, &issuer.url, "a").await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn unknown_kids_ask_once_in_a_while_however_many() {
+        let jwks = Jwks::new(Pace { cool_down: DEADLINE, ..PACE });
+        let issuer = Served::start(set(&["a"])).await;
+        let unknown: Vec<String> = (0..50).map(|n| format!("unknown{n}")).collect();
+        let calls = unknown.iter().map(|kid| has(&jwks, &issuer.url, kid));
+        for found in futures_util::future::join_all(calls).await {
+            assert!(!found.unwrap());
+        }
+        assert_eq!(issuer.asked(), 1);
+    }
+
+    #[tokio::test]
+    async fn the_last_good_keys_serve_whatever_the_issuer_does() {
+        let elsewhere = Served::start(set(&["elsewhere"])).await;
+        let (jwks, issuer) = (hurried(), Served::start(set(&["a"])).await);
+        assert!(has(&jwks, &issuer.url, "a").await.unwrap());
+        for does in [
+            Does::Answers(500, String::new()),
+            Does::Answers(204, String::new()),
+            Does::Answers(200, "<html>".to_owned()),
+            Does::Answers(200, "[]".to_owned()),
+            Does::Answers(200, r#"{"keys":{}}"#.to_owned()),
+            Does::Answers(200, r#"{"keys":[]}"#.to_owned()),
+            Does::Answers(200, r#"{"keys":[7,null,{"kty":"oct","k":"AA","kid":"b"}]}"#.to_owned()),
+            Does::Answers(200, format!(r#"{{"keys":[],"more":"{}"}}"#, "x".repeat(MAX_SIZE))),
+            Does::SendsElsewhere(elsewhere.url.clone()),
+            Does::Nothing,
+            Does::NeverEnds,
+        ] {
+            issuer.does.send_replace(does);
+            let asked = issuer.asked();
+            let deadline = Instant::now() + DEADLINE;
+            // An unknown kid asks, as soon as the issuer may be asked again.
+            while issuer.asked() == asked {
+                assert!(!has(&jwks, &issuer.url, "elsewhere").await.unwrap());
+                assert!(Instant::now() < deadline);
+            }
+            assert!(has(&jwks, &issuer.url, "a").await.unwrap());
+        }
+        assert_eq!(elsewhere.asked(), 0, "a redirect is not followed");
+        issuer.does.send_replace(set(&["b"]));
+        until_has(&jwks, &issuer.url, "b", true).await;
+    }
+
+    #[tokio::test]
+    async fn an_issuer_that_never_answered_has_no_keys() {
+        let closed = {
+            let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            format!("http://{}/keys", socket.local_addr().unwrap())
+        };
+        let silent = Served::start(Does::Nothing).await;
+        for url in [&closed, &silent.url] {
+            let jwks = Jwks::new(Pace { cool_down: DEADLINE, ..hurried().pace });
+            assert!(has(&jwks, url, "a").await.is_err());
+            let error = has(&jwks, url, "a").await.unwrap_err();
+            assert!(error.to_string().ends_with("it did not answer a moment ago"), "{error}");
+        }
+        let jwks = hurried();
+        assert!(has(&jwks, &silent.url, "a").await.is_err());
+        silent.does.send_replace(set(&["a"]));
+        until_has(&jwks, &silent.url, "a", true).await;
     }
 }

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use super::AppState;
+use super::cors::is_loopback;
 use super::error::Error;
 use super::extract::Segment;
 use super::pages::{self, MAIL_CSP};
@@ -29,10 +30,7 @@ pub fn routes() -> Router<AppState> {
 async fn from_loopback_name(request: Request, next: Next) -> Result<Response, Error> {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let host = host.and_then(|host| host.parse::<Authority>().ok());
-    let loopback = host.is_some_and(|host| {
-        let name = host.host().trim_matches(['[', ']']);
-        name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
-    });
+    let loopback = host.is_some_and(|host| is_loopback(host.host()));
     if loopback { Ok(next.run(request).await) } else { Err(Error::RouteNotFound) }
 }
 

@@ -81,23 +81,22 @@ async fn invite_once(
         Begun::Replay(answer) => return Ok(answer),
         Begun::Work(once) => once,
     };
-    let (message, user) =
-        match invites::invite(once.connection(), app, user, fresh, body, mail).await? {
-            Invited::Created(user) => ("the user was invited", user),
-            Invited::Exists => {
-                let after = state.config.invite.resend_after;
-                let again = state.new_mail(app);
-                let message = match invites::resend(once.connection(), app, user, after, &again).await? {
-                    Resent::Queued => "the invite was sent again",
-                    Resent::TooSoon => "the user was invited a short while ago, so no second mail was sent",
-                    Resent::Accepted => return Err(Error::AlreadyAccepted),
-                };
-                let stored = users::select(once.connection(), app, None, &Which::Id(user)).await?.pop();
-                (message, Box::new(stored.ok_or(Error::UserOutOfReach)?))
-            }
-            Invited::EmailTaken => return Err(Error::EmailTaken("email")),
-            Invited::OutOfReach => return Err(Error::UserOutOfReach),
-        };
+    let (message, user) = match invites::invite(once.connection(), app, user, fresh, body, mail).await? {
+        Invited::Created(user) => ("the user was invited", user),
+        Invited::Exists => {
+            let after = state.config.invite.resend_after;
+            let again = state.new_mail(app);
+            let message = match invites::resend(once.connection(), app, user, after, &again).await? {
+                Resent::Queued => "the invite was sent again",
+                Resent::TooSoon => "the user was invited a short while ago, so no second mail was sent",
+                Resent::Accepted => return Err(Error::AlreadyAccepted),
+            };
+            let stored = users::select(once.connection(), app, None, &Which::Id(user)).await?.pop();
+            (message, Box::new(stored.ok_or(Error::UserOutOfReach)?))
+        }
+        Invited::EmailTaken => return Err(Error::EmailTaken("email")),
+        Invited::OutOfReach => return Err(Error::UserOutOfReach),
+    };
     let shown = UserId(user.id);
     let success = Success { status: StatusCode::OK, message, data: UserData { user } };
     once.finish(state, &success, Some(shown)).await
@@ -115,7 +114,8 @@ pub async fn update(
     let patch = ProfilePatch::parse(body, today)?;
     let expected = if_match(&headers)?;
     let (db, patch, versions) = (&state.db, &patch, expected.as_deref());
-    let update = || async move { Ok(users::update(db, caller.app, caller.user, user, patch, versions).await?) };
+    let update =
+        || async move { Ok(users::update(db, caller.app, caller.user, user, patch, versions).await?) };
     // Asked again, an `If-Match` would not match what it has changed itself.
     match if expected.is_none() { settled(update).await? } else { update().await? } {
         Updated::Yes(version) => {

@@ -94,7 +94,10 @@ impl Worker {
             if free > 0 {
                 let ids: Vec<Uuid> = at_hand.iter().map(|(id, _)| *id).collect();
                 let limit = i64::try_from(free).unwrap_or(i64::MAX);
-                match worker.soon(outbox::claim(&worker.db, limit, &ids, worker.outage.is_over(), LEASE)).await {
+                match worker
+                    .soon(outbox::claim(&worker.db, limit, &ids, worker.outage.is_over(), LEASE))
+                    .await
+                {
                     Ok(mails) => {
                         for mail in mails {
                             let (id, worker) = (mail.id, Arc::clone(&worker));

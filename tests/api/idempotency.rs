@@ -3,6 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
+use crate::outbox::{restart, server};
 use crate::support::{Answer, App, As, Test, new_id};
 
 async fn invite(test: &Test, who: &App, path: &str, key: &str, body: &Value) -> Answer {
@@ -88,5 +89,28 @@ async fn a_referral_is_replayed_to_its_own_caller_alone() {
     test.mail().await;
     test.sql("UPDATE users SET freezed = true WHERE email = 'ada@example.com'").await;
     assert_eq!(refer(token).await.code(), (403, "user_out_of_reach"));
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn an_answer_is_known_to_every_server_for_a_day() {
+    let mut test = Test::start().await;
+    let body = json!({ "email": "ada@example.com", "language": "en" });
+    let path = format!("/v1/users/{}", new_id());
+    let first = invite(&test, &test.app, &path, "k", &body).await;
+    first.user();
+    test.mail().await;
+    // Beside the one that answered, and after its end.
+    let second = server(&test, &[]).await;
+    let own = std::mem::replace(&mut test.url, format!("http://{}", second.address));
+    assert_eq!(invite(&test, &test.app, &path, "k", &body).await.success(), first.success());
+    second.stop().await;
+    test.url = own;
+    restart(&mut test, &[]).await;
+    assert_eq!(invite(&test, &test.app, &path, "k", &body).await.success(), first.success());
+    // What is over is deleted by whichever server runs.
+    test.sql("UPDATE idempotency_keys SET created_at = created_at - interval '24 hours'").await;
+    restart(&mut test, &[]).await;
+    test.until_none("SELECT count(*) FROM idempotency_keys").await;
     test.finish().await;
 }

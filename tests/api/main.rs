@@ -9,7 +9,6 @@ mod bodies;
 mod browsers;
 mod credentials;
 mod envelope;
-mod examples;
 mod faults;
 mod idempotency;
 mod invite;

@@ -322,6 +322,9 @@ async fn two_who_take_each_others_address_at_once_are_both_refused() {
             assert_eq!(answer.code(), (400, "email_taken"));
         }
     }
-    assert_eq!((&test.stored(first).await["email"], &test.stored(second).await["email"]), (&json!(a), &json!(b)));
+    assert_eq!(
+        (&test.stored(first).await["email"], &test.stored(second).await["email"]),
+        (&json!(a), &json!(b))
+    );
     test.finish().await;
 }

@@ -55,7 +55,9 @@ pub async fn whole(scene: &mut Scene) -> Report {
     nicknames(scene, &calls, &mut breaches).await;
     repeats(scene, &calls, &mut breaches).await;
     let begun = Instant::now();
-    while scene.count("SELECT count(*) FROM outbox WHERE state = 'queued'").await > 0 && begun.elapsed() < FINAL {
+    while scene.count("SELECT count(*) FROM outbox WHERE state = 'queued'").await > 0
+        && begun.elapsed() < FINAL
+    {
         sleep(Duration::from_millis(50)).await;
     }
     let (rows, mails, copies) = mails(scene, &mut breaches).await;
@@ -107,12 +109,13 @@ async fn pairs(scene: &Scene, calls: &[Call], breaches: &mut Vec<String>) {
         }
     }
     // The user that was answered is the one that is stored.
-    let users: BTreeMap<String, Uuid> = sqlx::query_as::<_, (String, Uuid)>("SELECT email, user_id FROM users")
-        .fetch_all(&scene.db)
-        .await
-        .unwrap()
-        .into_iter()
-        .collect();
+    let users: BTreeMap<String, Uuid> =
+        sqlx::query_as::<_, (String, Uuid)>("SELECT email, user_id FROM users")
+            .fetch_all(&scene.db)
+            .await
+            .unwrap()
+            .into_iter()
+            .collect();
     for call in calls {
         let Outcome::Acknowledged(data) = &call.outcome else { continue };
         let (told, has) = (&data["user"]["id"], users.get(&call.text));
@@ -132,10 +135,11 @@ async fn pairs(scene: &Scene, calls: &[Call], breaches: &mut Vec<String>) {
 
 /// I1 and I6 of PUT: the nickname is the last that was acknowledged, or one of a lost call after it.
 async fn nicknames(scene: &Scene, calls: &[Call], breaches: &mut Vec<String>) {
-    let rows: Vec<(Uuid, Option<String>)> = sqlx::query_as("SELECT user_id, nickname FROM users WHERE name = 'Ada'")
-        .fetch_all(&scene.db)
-        .await
-        .unwrap();
+    let rows: Vec<(Uuid, Option<String>)> =
+        sqlx::query_as("SELECT user_id, nickname FROM users WHERE name = 'Ada'")
+            .fetch_all(&scene.db)
+            .await
+            .unwrap();
     for (user, nickname) in rows {
         let mut possible = vec![None];
         for call in calls.iter().filter(|call| call.kind == Kind::Update && call.user == user) {

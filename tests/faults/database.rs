@@ -152,7 +152,8 @@ pub async fn callers_hang_up() -> Report {
     for (number, bytes) in ["BEGIN", "BEGIN", "hang-up", "COMMIT"].into_iter().enumerate() {
         let way = if bytes == "hang-up" { Way::Up } else { Way::Down };
         scene.line.hold(way, bytes);
-        let caller = scene.load.leaves(&format!("hang-up-{number}@load.example"), &format!("hang-up-{number}"));
+        let caller =
+            scene.load.leaves(&format!("hang-up-{number}@load.example"), &format!("hang-up-{number}"));
         scene.line.held().await;
         caller.abort();
         let _ = caller.await;
@@ -237,7 +238,8 @@ pub async fn pgbouncer() -> Report {
     let url = support::database(true).await;
     let options = userdocks::db::options(&url).unwrap();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let version = String::from_utf8(Command::new("pgbouncer").arg("--version").output().unwrap().stdout).unwrap();
+    let version =
+        String::from_utf8(Command::new("pgbouncer").arg("--version").output().unwrap().stdout).unwrap();
     let version = version.lines().next().unwrap().to_owned();
     let minor: u32 = version.split('.').nth(1).unwrap().parse().unwrap();
     // Older ones do not know prepared statements, which belong to a session.

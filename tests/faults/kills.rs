@@ -40,7 +40,8 @@ pub async fn before_commit() -> Report {
     scene.serve();
     let by = scene.load.person(0);
     for (number, key) in [None, Some("a"), None, Some("b")].into_iter().enumerate() {
-        let (email, kind) = (format!("before-{number}@load.example"), [Kind::Invite, Kind::Referral][number / 2]);
+        let (email, kind) =
+            (format!("before-{number}@load.example"), [Kind::Invite, Kind::Referral][number / 2]);
         let user = if kind == Kind::Invite { new_id() } else { by };
         let bytes = if key.is_some() { "COMMIT" } else { &email };
         scene.kill_at(Way::Up, bytes, (kind, user, &email, key), false).await;
@@ -56,7 +57,9 @@ pub async fn after_commit() -> Report {
     let by = scene.load.person(0);
     let user = new_id();
     scene.kill_at(Way::Down, *user.as_bytes(), (Kind::Invite, user, "after@load.example", None), true).await;
-    for (kind, user, key) in [(Kind::Invite, new_id(), "a"), (Kind::InviteBy, by, "b"), (Kind::Referral, by, "c")] {
+    for (kind, user, key) in
+        [(Kind::Invite, new_id(), "a"), (Kind::InviteBy, by, "b"), (Kind::Referral, by, "c")]
+    {
         let email = format!("after-{key}@load.example");
         scene.kill_at(Way::Down, "COMMIT", (kind, user, &email, Some(key)), true).await;
     }
@@ -93,7 +96,11 @@ pub async fn after_250() -> Report {
         scene.line.release();
         scene.expect(scene.lost.contains_key(&email), "the kill came too late");
         scene.serve();
-        scene.until_none(&format!("SELECT count(*) FROM outbox WHERE recipient = '{email}' AND state = 'queued'")).await;
+        scene
+            .until_none(&format!(
+                "SELECT count(*) FROM outbox WHERE recipient = '{email}' AND state = 'queued'"
+            ))
+            .await;
     }
     scene.load.start();
     scene.load.flows(40).await;

@@ -214,7 +214,14 @@ impl Shared {
         call
     }
 
-    async fn ask(&self, client: &reqwest::Client, kind: Kind, user: Uuid, text: &str, key: Option<&str>) -> Outcome {
+    async fn ask(
+        &self,
+        client: &reqwest::Client,
+        kind: Kind,
+        user: Uuid,
+        text: &str,
+        key: Option<&str>,
+    ) -> Outcome {
         let url = {
             let urls = self.urls.read().unwrap();
             urls[self.begun.load(Ordering::Relaxed) % urls.len()].clone()

@@ -66,7 +66,13 @@ impl Hosts {
             done("ip", &["netns", "add", host]);
             done("ip", &["-n", host, "link", "set", "lo", "up"]);
         }
-        done("ip", &["link", "add", "cable", "netns", SERVER, "type", "veth", "peer", "name", "cable", "netns", DATABASE]);
+        done(
+            "ip",
+            &[
+                "link", "add", "cable", "netns", SERVER, "type", "veth", "peer", "name", "cable", "netns",
+                DATABASE,
+            ],
+        );
         for (host, address) in [(SERVER, SERVER_ADDRESS), (DATABASE, DATABASE_ADDRESS)] {
             done("ip", &["-n", host, "addr", "add", &format!("{address}/30"), "dev", "cable"]);
             done("ip", &["-n", host, "link", "set", "cable", "up"]);
@@ -157,7 +163,8 @@ pub fn lacks() -> Option<String> {
     if !nix::unistd::geteuid().is_root() {
         return Some("this needs root, for network namespaces and a small disk: run it as root".to_owned());
     }
-    let programs = [("ip", "iproute2"), ("mount", "mount"), ("pgbouncer", "pgbouncer"), ("faketime", "faketime")];
+    let programs =
+        [("ip", "iproute2"), ("mount", "mount"), ("pgbouncer", "pgbouncer"), ("faketime", "faketime")];
     let paths: Vec<PathBuf> = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
         .chain(["/usr/sbin".into(), "/sbin".into()])
         .collect();

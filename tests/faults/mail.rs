@@ -56,10 +56,14 @@ pub async fn reply_554_after_data() -> Report {
 pub async fn tarpit() -> Report {
     let mut scene = Scene::new().await;
     scene.place.set("USERDOCKS_MAIL__TIMEOUT", "2s");
-    scene.smtp.script(|seen| (!seen.recipient.starts_with("after")).then_some(Act::Late(Duration::from_millis(700))));
+    scene.smtp.script(|seen| {
+        (!seen.recipient.starts_with("after")).then_some(Act::Late(Duration::from_millis(700)))
+    });
     scene.under_load().await;
     scene.injected = scene.smtp.connections();
-    scene.until_none("SELECT (count(*) = 0)::int::bigint FROM outbox WHERE last_reply LIKE 'no final reply%'").await;
+    scene
+        .until_none("SELECT (count(*) = 0)::int::bigint FROM outbox WHERE last_reply LIKE 'no final reply%'")
+        .await;
     scene.smtp.script(|_| None);
     scene.over().await
 }
@@ -94,7 +98,9 @@ pub async fn bad_certificate() -> Report {
         scene.place.set("USERDOCKS_MAIL__SMTP_URL", &url);
         scene.under_load().await;
         scene
-            .until_none("SELECT (count(*) = 0)::int::bigint FROM outbox WHERE last_reply ILIKE '%certificate%'")
+            .until_none(
+                "SELECT (count(*) = 0)::int::bigint FROM outbox WHERE last_reply ILIKE '%certificate%'",
+            )
             .await;
         scene.injected = smtp.connections();
         let said = smtp.commands();
@@ -145,7 +151,11 @@ pub async fn poison_rows() -> Report {
         scene.injected += 1;
     }
     scene.under_load().await;
-    scene.until_none("SELECT count(*) FROM outbox WHERE state = 'queued' AND recipient NOT LIKE '%@load.example'").await;
+    scene
+        .until_none(
+            "SELECT count(*) FROM outbox WHERE state = 'queued' AND recipient NOT LIKE '%@load.example'",
+        )
+        .await;
     let failed = scene.count("SELECT count(*) FROM outbox WHERE state = 'failed'").await;
     scene.expect(failed == 4, format!("I2: {failed} of 4 poisoned mails failed"));
     // What of its id is one that a mail can have.

@@ -89,7 +89,8 @@ fn main() -> ExitCode {
     let exact = arguments.iter().any(|argument| argument == "--exact");
     let filters: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
     let chosen = |name: &str| {
-        filters.is_empty() || filters.iter().any(|filter| if exact { name == *filter } else { name.contains(*filter) })
+        filters.is_empty()
+            || filters.iter().any(|filter| if exact { name == *filter } else { name.contains(*filter) })
     };
     let faults: Vec<_> =
         FAULTS.iter().copied().filter(|(name, when, _)| (all || *when == Always) && chosen(name)).collect();
@@ -170,7 +171,10 @@ fn table(done: &[(&str, Report)]) {
             (6, false) => "broke off".to_owned(),
             _ => held.join(" "),
         };
-        let recovery = report.recovery.as_ref().map_or("–".to_owned(), |time| format!("{:.1} s", Duration::as_secs_f64(time)));
+        let recovery = report
+            .recovery
+            .as_ref()
+            .map_or("–".to_owned(), |time| format!("{:.1} s", Duration::as_secs_f64(time)));
         let Report { injected, acknowledged, refused, lost, rows, mails, copies, .. } = report;
         println!(
             "| {name} | {injected} | {acknowledged} | {refused} | {lost} | {rows} | {mails} | {copies} | {recovery} | {held} |"

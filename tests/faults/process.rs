@@ -30,8 +30,10 @@ pub async fn sigterm_under_load() -> Report {
         scene.injected += 1;
         let begun = Instant::now();
         let (status, more) = server.ended();
-        let orderly = status.code() == Some(0) && more.is_empty() && begun.elapsed() < Duration::from_secs(30);
-        scene.expect(orderly, format!("I5: it ended with {status}, {:?}: {}", begun.elapsed(), server.said()));
+        let orderly =
+            status.code() == Some(0) && more.is_empty() && begun.elapsed() < Duration::from_secs(30);
+        scene
+            .expect(orderly, format!("I5: it ended with {status}, {:?}: {}", begun.elapsed(), server.said()));
         scene.serve();
         scene.recovers().await;
     }
@@ -96,7 +98,8 @@ pub async fn packets_dropped() -> Report {
     let server: SocketAddr = scene.servers[0].url.strip_prefix("http://").unwrap().parse().unwrap();
     let connect: Connect = Arc::new(move || {
         Box::pin(async move {
-            let there = tokio::task::spawn_blocking(move || connect_on(machine::SERVER, server)).await.unwrap()?;
+            let there =
+                tokio::task::spawn_blocking(move || connect_on(machine::SERVER, server)).await.unwrap()?;
             there.set_nonblocking(true)?;
             Ok(Box::new(tokio::net::TcpStream::from_std(there)?) as Box<dyn Stream>)
         })
@@ -121,7 +124,8 @@ async fn clocks(smtp: Smtp, mail: &str) -> (Scene, Clock, Clock) {
     let place = Place::new(&[]);
     let programs = place.file("programs");
     std::fs::create_dir(&programs).unwrap();
-    let (server_clock, database_clock) = (Clock::new(place.file("server")), Clock::new(place.file("database")));
+    let (server_clock, database_clock) =
+        (Clock::new(place.file("server")), Clock::new(place.file("database")));
     let real = std::fs::read_dir("/usr/lib/postgresql").unwrap();
     let real = real.map(|version| version.unwrap().path().join("bin")).max().unwrap();
     let variables = database_clock.variables().map(|(name, value)| format!("{name}={value}")).join(" ");

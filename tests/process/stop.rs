@@ -8,8 +8,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::json;
 
-use crate::support::child::{Place, Serve, until};
 use crate::commands::{App, create_app};
+use crate::support::child::{Place, Serve, until};
 use crate::support::smtp::{Encryption, Smtp};
 use crate::support::{self, DEADLINE, SECRET_KEY};
 

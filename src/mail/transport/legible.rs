@@ -47,7 +47,11 @@ impl Legible {
 }
 
 impl AsyncRead for Legible {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        to: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         loop {
             if !self.text.is_empty() {
                 let length = self.text.len().min(to.remaining());

@@ -1,0 +1,130 @@
+//! Chromium, as a person drives it, by `WebDriver` (W3C).
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::{Value, json};
+use tokio::time::{Duration, Instant};
+
+use crate::support::DEADLINE;
+
+/// A browser window; closed when dropped.
+pub struct Browser {
+    driver: Child,
+    session: String,
+    client: reqwest::Client,
+    _profile: tempfile::TempDir,
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // The driver ends its browser with itself.
+        let pid = nix::unistd::Pid::from_raw(self.driver.id().cast_signed());
+        let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
+        let _ = self.driver.wait();
+    }
+}
+
+impl Browser {
+    /// Opens a window of this size.
+    pub async fn open(width: u32, height: u32) -> Self {
+        let mut driver = Command::new("chromedriver");
+        driver.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut driver = driver.spawn().unwrap_or_else(|error| {
+            panic!("chromedriver must be installed for this test (Debian: chromium-driver): {error}")
+        });
+        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+        let port = lines.find_map(|line| {
+            let line = line.unwrap();
+            let (_, port) = line.split_once("started successfully on port ")?;
+            Some(port.trim_end_matches('.').to_owned())
+        });
+        // Its pipe must not fill up.
+        std::thread::spawn(move || lines.for_each(drop));
+        let profile = tempfile::tempdir().unwrap();
+        let arguments = [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--disable-dev-shm-usage",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--no-first-run",
+            "--hide-scrollbars",
+            &format!("--window-size={width},{height}"),
+            &format!("--user-data-dir={}", profile.path().display()),
+        ];
+        let options = json!({ "goog:chromeOptions": { "args": arguments } });
+        let mut browser = Self {
+            driver,
+            session: format!("http://127.0.0.1:{}/session", port.unwrap()),
+            client: reqwest::Client::new(),
+            _profile: profile,
+        };
+        let started = browser.command("", json!({ "capabilities": { "alwaysMatch": options } })).await;
+        browser.session = format!("{}/{}", browser.session, started["sessionId"].as_str().unwrap());
+        browser
+    }
+
+    async fn command(&self, path: &str, body: Value) -> Value {
+        let answer = self.client.post(format!("{}{path}", self.session)).json(&body).send().await.unwrap();
+        let (status, body) = (answer.status(), answer.json::<Value>().await.unwrap());
+        assert!(status.is_success(), "{path}: {body}");
+        body["value"].clone()
+    }
+
+    /// Opens a page.
+    pub async fn go(&self, url: &str) {
+        self.command("/url", json!({ "url": url })).await;
+    }
+
+    /// What a script of the page returns, which may be a promise.
+    pub async fn run(&self, script: &str, arguments: &[&str]) -> Value {
+        self.command("/execute/sync", json!({ "script": script, "args": arguments })).await
+    }
+
+    /// Waits until the page has an element, and gives its text.
+    pub async fn text(&self, selector: &str) -> String {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let script = "return document.querySelector(arguments[0])?.textContent";
+            if let Value::String(text) = self.run(script, &[selector]).await {
+                return text;
+            }
+            assert!(Instant::now() < deadline, "no {selector} on the page");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn element(&self, selector: &str) -> String {
+        self.text(selector).await;
+        let found = self.command("/element", json!({ "using": "css selector", "value": selector })).await;
+        found.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned()
+    }
+
+    /// Presses an element.
+    pub async fn click(&self, selector: &str) {
+        let element = self.element(selector).await;
+        self.command(&format!("/element/{element}/click"), json!({})).await;
+    }
+
+    /// Types into an element, in place of what it holds.
+    pub async fn fill(&self, selector: &str, text: &str) {
+        let element = self.element(selector).await;
+        self.command(&format!("/element/{element}/clear"), json!({})).await;
+        self.command(&format!("/element/{element}/value"), json!({ "text": text })).await;
+    }
+
+    /// Keeps what the window shows as a picture in the folder `pictures` of the tests' temporary files.
+    pub async fn picture(&self, name: &str) {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pictures");
+        std::fs::create_dir_all(&folder).unwrap();
+        let answer = self.client.get(format!("{}/screenshot", self.session)).send().await.unwrap();
+        let png = answer.json::<Value>().await.unwrap()["value"].as_str().unwrap().to_owned();
+        std::fs::write(folder.join(format!("{name}.png")), STANDARD.decode(png).unwrap()).unwrap();
+    }
+}

@@ -1,0 +1,66 @@
+//! What stands in `docs/examples/`, run as it stands there by the programs of this machine.
+
+use std::process::{Command, Stdio};
+
+use serde_json::json;
+use userdocks::domain::id::UserId;
+
+use crate::support::Test;
+
+/// What a program prints, which must end well.
+async fn run(program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    let mut command = Command::new(program);
+    command.args(arguments).envs(variables.iter().copied()).stdin(Stdio::null());
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap();
+    let output = output.unwrap_or_else(|error| panic!("{program} must be installed for this test: {error}"));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    text
+}
+
+async fn backend(test: &Test, program: &str, file: &str, name: &str) -> Vec<String> {
+    let variables = [
+        ("USERDOCKS_URL", test.url.as_str()),
+        ("USERDOCKS_APP", &test.app.id.to_string()),
+        ("USERDOCKS_KEY", &test.app.write_key),
+    ];
+    let (invited, referred) = (format!("{name}@example.com"), format!("friend-of-{name}@example.com"));
+    let printed = run(program, &[file, &invited, &referred], &variables).await;
+    let mut mailed = [test.mail().await.to, test.mail().await.to].concat();
+    mailed.sort();
+    let mut expected = [invited, referred];
+    expected.sort();
+    assert_eq!(mailed, expected);
+    printed.lines().map(str::to_owned).collect()
+}
+
+/// The user whom the first line of a backend's output names.
+async fn updated(test: &Test, printed: &[String]) -> serde_json::Value {
+    let (_, id) = printed[0].rsplit_once(' ').unwrap();
+    let user = test.stored(UserId(id.parse().unwrap())).await;
+    json!([user["given_name"], user["family_name"], user["zoneinfo"]])
+}
+
+#[tokio::test]
+async fn backends() {
+    let test = Test::start().await;
+    let ada = json!(["Ada", "Lovelace", "Europe/London"]);
+
+    let shell = backend(&test, "sh", "docs/examples/backend.sh", "shell").await;
+    assert_eq!(shell[1..], ["updated the profile", "referred friend-of-shell@example.com"]);
+    assert_eq!(updated(&test, &shell).await, ada);
+
+    let node = backend(&test, "node", "docs/examples/backend.mjs", "node").await;
+    assert_eq!(
+        node[1..],
+        [
+            "updated the profile: Ada Lovelace, Europe/London",
+            "referred friend-of-node@example.com",
+            "invalid_fields: `user.birthdate` must be a real date, YYYY-MM-DD, 0000-MM-DD or YYYY, and not in the \
+             future",
+        ]
+    );
+    assert_eq!(updated(&test, &node).await, ada);
+    test.finish().await;
+}
