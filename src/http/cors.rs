@@ -106,6 +106,7 @@ fn is_own(origin: &str, own: &Url) -> bool {
 }
 
 /// Whether the host of a URL or of `Host` is a name or an address of this machine's own.
+#[must_use]
 pub fn is_loopback(host: &str) -> bool {
     let name = host.trim_matches(['[', ']']);
     name == "localhost" || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())

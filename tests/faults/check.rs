@@ -10,7 +10,7 @@ use crate::load::{Call, Kind, Outcome};
 use crate::scene::{RECOVERY, Scene};
 
 /// How long mails may take to become final: longer than any lease and any delay that a fault leaves.
-const FINAL: Duration = Duration::from_secs(60);
+const FINAL: Duration = Duration::from_mins(1);
 
 /// What a fault came to.
 #[derive(Default)]

@@ -50,54 +50,61 @@ impl Drop for Mount {
 }
 
 /// Two hosts with a cable between them: network namespaces.
-pub struct Hosts;
-
-/// The host of the server, and of the database; their addresses on the cable.
-pub const SERVER: &str = "userdocks-server";
-pub const DATABASE: &str = "userdocks-database";
-pub const DATABASE_ADDRESS: &str = "10.77.0.1";
-const SERVER_ADDRESS: &str = "10.77.0.2";
+pub struct Hosts {
+    /// Where the server runs.
+    pub server: String,
+    /// Where its database can be reached.
+    pub database: String,
+}
 
 impl Hosts {
+    /// The address of the database on the cable.
+    pub const DATABASE: &str = "10.77.0.1";
+    const SERVER: &str = "10.77.0.2";
+
     pub fn new() -> Self {
-        for host in [SERVER, DATABASE] {
-            // Of a run that was killed.
-            let _ = Command::new("ip").args(["netns", "del", host]).output();
+        let name = |host| format!("userdocks-{}-{host}", std::process::id());
+        let hosts = Self { server: name("server"), database: name("database") };
+        for host in hosts.names() {
             done("ip", &["netns", "add", host]);
             done("ip", &["-n", host, "link", "set", "lo", "up"]);
         }
-        done(
-            "ip",
-            &[
-                "link", "add", "cable", "netns", SERVER, "type", "veth", "peer", "name", "cable", "netns",
-                DATABASE,
-            ],
-        );
-        for (host, address) in [(SERVER, SERVER_ADDRESS), (DATABASE, DATABASE_ADDRESS)] {
+        let [server, database] = hosts.names();
+        let cable = ["type", "veth", "peer", "name", "cable", "netns", database];
+        done("ip", &[&["link", "add", "cable", "netns", server], &cable[..]].concat());
+        for (host, address) in [(server, Self::SERVER), (database, Self::DATABASE)] {
             done("ip", &["-n", host, "addr", "add", &format!("{address}/30"), "dev", "cable"]);
             done("ip", &["-n", host, "link", "set", "cable", "up"]);
         }
-        Self
+        hosts
     }
 
     /// From now on each packet between them is dropped: it goes to an Ethernet address that nobody has.
     pub fn drop_packets(&self) {
-        for (host, other) in [(SERVER, DATABASE_ADDRESS), (DATABASE, SERVER_ADDRESS)] {
-            let nobody = ["lladdr", "02:00:00:00:00:99", "dev", "cable", "nud", "permanent"];
-            done("ip", &[&["-n", host, "neigh", "replace", other][..], &nobody].concat());
+        let nobody = ["lladdr", "02:00:00:00:00:99", "dev", "cable", "nud", "permanent"];
+        for (host, other) in self.ways() {
+            done("ip", &[&["-n", host, "neigh", "replace", other], &nobody[..]].concat());
         }
     }
 
     pub fn pass_packets(&self) {
-        for (host, other) in [(SERVER, DATABASE_ADDRESS), (DATABASE, SERVER_ADDRESS)] {
+        for (host, other) in self.ways() {
             done("ip", &["-n", host, "neigh", "del", other, "dev", "cable"]);
         }
+    }
+
+    fn names(&self) -> [&str; 2] {
+        [&self.server, &self.database]
+    }
+
+    fn ways(&self) -> [(&str, &str); 2] {
+        [(&self.server, Self::DATABASE), (&self.database, Self::SERVER)]
     }
 }
 
 impl Drop for Hosts {
     fn drop(&mut self) {
-        for host in [SERVER, DATABASE] {
+        for host in self.names() {
             let _ = Command::new("ip").args(["netns", "del", host]).output();
         }
     }

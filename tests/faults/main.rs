@@ -95,7 +95,9 @@ fn main() -> ExitCode {
     let faults: Vec<_> =
         FAULTS.iter().copied().filter(|(name, when, _)| (all || *when == Always) && chosen(name)).collect();
     if arguments.iter().any(|argument| argument == "--list") {
-        faults.iter().for_each(|(name, ..)| println!("{name}: test"));
+        for (name, ..) in faults {
+            println!("{name}: test");
+        }
         return ExitCode::SUCCESS;
     }
     if let Some(lack) = machine::lacks().filter(|_| all) {

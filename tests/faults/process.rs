@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use userdocks::db::embedded;
 
 use crate::check::Report;
-use crate::machine::{self, Clock, Hosts, connect_on, listen_on};
+use crate::machine::{Clock, Hosts, connect_on, listen_on};
 use crate::scene::Scene;
 use crate::support::child::{Place, Serve};
 use crate::support::proxy::{Connect, Proxy, Stream, tcp};
@@ -88,18 +88,19 @@ pub async fn few_descriptors() -> Report {
 pub async fn packets_dropped() -> Report {
     let hosts = Hosts::new();
     let url = support::database(true).await;
-    let database = listen_on(machine::DATABASE, machine::DATABASE_ADDRESS);
+    let database = listen_on(&hosts.database, Hosts::DATABASE);
     let (line, through) = Proxy::to_database_from(database, &url);
     let mut scene = Scene::along(&url, line, &through, Smtp::start().await).await;
-    let mail = Proxy::from(listen_on(machine::SERVER, "127.0.0.1"), tcp(scene.smtp.address()));
+    let mail = Proxy::from(listen_on(&hosts.server, "127.0.0.1"), tcp(scene.smtp.address()));
     scene.place.set("USERDOCKS_MAIL__SMTP_URL", &format!("smtp://{}", mail.address));
-    scene.place.through = ["ip", "netns", "exec", machine::SERVER].map(str::to_owned).into();
+    scene.place.through = ["ip", "netns", "exec", &hosts.server].map(str::to_owned).into();
     scene.serve();
     let server: SocketAddr = scene.servers[0].url.strip_prefix("http://").unwrap().parse().unwrap();
+    let host = hosts.server.clone();
     let connect: Connect = Arc::new(move || {
+        let host = host.clone();
         Box::pin(async move {
-            let there =
-                tokio::task::spawn_blocking(move || connect_on(machine::SERVER, server)).await.unwrap()?;
+            let there = tokio::task::spawn_blocking(move || connect_on(&host, server)).await.unwrap()?;
             there.set_nonblocking(true)?;
             Ok(Box::new(tokio::net::TcpStream::from_std(there)?) as Box<dyn Stream>)
         })
