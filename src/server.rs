@@ -9,12 +9,12 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use sqlx::PgPool;
+use sqlx::{Connection, PgConnection, PgPool};
 use sqlx::postgres::PgConnectOptions;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use url::Url;
 
 use crate::config::{self, Config};
@@ -42,6 +42,8 @@ pub enum Error {
     Embedded(#[from] db::embedded::Error),
     #[error("the database at DATABASE_URL cannot be used: {0}")]
     Database(#[from] db::Error),
+    #[error("the PostgreSQL that another process runs in the data folder cannot be reached: {0}")]
+    Shared(sqlx::Error),
     #[error("USERDOCKS_MAIL__SMTP_URL cannot be used: {0}")]
     Smtp(#[from] UrlError),
     #[error("cannot listen on {0}: {1}; set USERDOCKS_SERVER__LISTEN to a free address")]
@@ -52,6 +54,13 @@ pub enum Error {
     Signals(std::io::Error),
 }
 
+impl Error {
+    /// Whether it is about a private PostgreSQL that starts or ends with another process.
+    fn is_of_others(&self) -> bool {
+        matches!(self, Self::Shared(_) | Self::Embedded(db::embedded::Error::Locked { .. }))
+    }
+}
+
 /// The database of the settings: PostgreSQL at `DATABASE_URL`, or the private one in the data folder.
 pub struct Database {
     /// Connections for requests.
@@ -59,17 +68,37 @@ pub struct Database {
     /// For what needs a session of its own.
     pub direct: PgConnectOptions,
     embedded: Option<Embedded>,
+    /// A session in somebody else's private PostgreSQL: while there is one, it is not ended.
+    stays: Option<PgConnection>,
+    shared: bool,
 }
 
+/// How long a command waits for a private PostgreSQL that starts, or ends, with another process.
+const OTHERS: Duration = Duration::from_secs(30);
+
 impl Database {
-    /// Opens the database and brings its schema up to date. `shared`: a private PostgreSQL that a server
-    /// already runs will do, as for a command beside it.
+    /// Opens the database and brings its schema up to date. `shared`: a private PostgreSQL that another process
+    /// already runs will do, as for a command beside a server or another command.
     pub async fn open(config: &Config, shared: bool) -> Result<Self, Error> {
+        let begun = Instant::now();
+        loop {
+            match Self::try_open(config, shared).await {
+                Err(error) if shared && error.is_of_others() && begun.elapsed() < OTHERS => {
+                    sleep(Duration::from_millis(50)).await;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn try_open(config: &Config, shared: bool) -> Result<Self, Error> {
+        let mut stays = None;
         let folder = config.data_dir.join("postgres");
         let (options, direct, embedded) = if let Some(url) = &config.database.url {
             let direct = config.database.direct_url.as_ref().unwrap_or(url);
             (db::options(url.expose())?, db::options(direct.expose())?, None)
         } else if let Some(options) = shared.then(|| db::embedded::running(&folder)).flatten() {
+            stays = Some(PgConnection::connect_with(&options).await.map_err(Error::Shared)?);
             (options.clone(), options, None)
         } else {
             let embedded = Embedded::start(&folder, db::embedded::Durability::Durable).await?;
@@ -78,15 +107,22 @@ impl Database {
         db::migrate(&direct).await?;
         let statement_timeout = config.server.request_timeout.mul_f64(0.8);
         let pool = db::pool(options, config.database.max_connections, statement_timeout);
-        Ok(Self { pool, direct, embedded })
+        Ok(Self { pool, direct, embedded, stays, shared })
     }
 
     /// Closes the connections, and the private PostgreSQL if this process started it.
     pub async fn close(self) {
         // A connection whose server is gone can take its time to notice.
         let _ = timeout(Duration::from_secs(2), self.pool.close()).await;
+        if let Some(stays) = self.stays {
+            let _ = timeout(Duration::from_secs(2), stays.close()).await;
+        }
         if let Some(embedded) = self.embedded {
-            embedded.stop().await;
+            if self.shared {
+                embedded.stop_after_others().await;
+            } else {
+                embedded.stop().await;
+            }
         }
     }
 }
