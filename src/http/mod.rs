@@ -190,7 +190,7 @@ async fn bounded(limit: Duration, work: impl Future<Output = Caught>) -> Respons
                 said.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no words");
             Error::Internal(format!("a handler panicked: {said}").into()).into_response()
         }
-        Err(_) => Error::TimedOut.into_response(),
+        Err(_) => Error::TimedOut(None).into_response(),
     }
 }
 

@@ -1,12 +1,12 @@
 //! The real program as a child process: commands that run to their end, and servers. No child outlives its
 //! test.
 
-use std::cell::Cell;
 use std::fs::Permissions;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::{NamedTempFile, TempDir};
 
-use crate::support::{DEADLINE, secrets};
+use super::{DEADLINE, secrets};
 
 /// Where a program runs: its data folder and its environment, which has nothing of ours but how to find
 /// PostgreSQL.
@@ -23,6 +23,8 @@ pub struct Place {
     /// `rwxr-xr-x`, so that the user who runs PostgreSQL for root can reach what is in it.
     folder: TempDir,
     pub variables: Vec<(&'static str, String)>,
+    /// What the program is started by, such as `ip netns exec NAME`; it has to become the program.
+    pub through: Vec<String>,
 }
 
 /// What a command said, and how it ended.
@@ -38,7 +40,7 @@ impl Place {
     pub fn new(variables: &[(&'static str, &str)]) -> Self {
         let permissions = Permissions::from_mode(0o755);
         let folder = tempfile::Builder::new().permissions(permissions).tempdir().unwrap();
-        let mut place = Self { folder, variables: Vec::new() };
+        let mut place = Self { folder, variables: Vec::new(), through: Vec::new() };
         place.set("USERDOCKS_SERVER__LISTEN", "127.0.0.1:0");
         place.set("USERDOCKS_SERVER__METRICS_LISTEN", "");
         for (name, value) in variables {
@@ -63,10 +65,12 @@ impl Place {
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_userdocks"));
+        let words = self.through.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_userdocks")]);
+        let words: Vec<&str> = words.chain(arguments.iter().copied()).collect();
+        let mut command = Command::new(words[0]);
         let kept = ["PATH", "LD_LIBRARY_PATH", "POSTGRES_BIN_DIR"];
         command
-            .args(arguments)
+            .args(&words[1..])
             .env_clear()
             .envs(kept.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
             .env("USERDOCKS_DATA_DIR", self.data())
@@ -133,7 +137,7 @@ impl Place {
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let (to, lines) = mpsc::channel();
         std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| to.send(line)));
-        Serve { child, lines, errors, url: String::new(), data: self.data(), ended: Cell::new(false) }
+        Serve { child, lines: Mutex::new(lines), errors, url: String::new(), data: self.data(), ended: false }
     }
 }
 
@@ -148,19 +152,20 @@ fn sentence(stderr: &str) -> String {
 /// A server. Dropping it kills it.
 pub struct Serve {
     child: Child,
-    lines: Receiver<String>,
+    lines: Mutex<Receiver<String>>,
     errors: NamedTempFile,
     /// `http://127.0.0.1:PORT`
     pub url: String,
     data: PathBuf,
-    ended: Cell<bool>,
+    ended: bool,
 }
 
 impl Serve {
     /// Waits for the line on stdout.
     #[track_caller]
     pub fn listening(mut self) -> Self {
-        let Ok(line) = self.lines.recv_timeout(DEADLINE) else { panic!("no server: {}", self.said()) };
+        let line = self.lines.lock().unwrap().recv_timeout(DEADLINE);
+        let Ok(line) = line else { panic!("no server: {}", self.said()) };
         line.strip_prefix("listening on ").unwrap().clone_into(&mut self.url);
         self
     }
@@ -191,8 +196,8 @@ impl Serve {
     /// Waits for the end: the status, and what came on stdout after the first line.
     pub fn ended(&mut self) -> (ExitStatus, Vec<String>) {
         let status = until("the server has ended", || self.child.try_wait().unwrap());
-        self.ended.set(true);
-        (status, self.lines.iter().collect())
+        self.ended = true;
+        (status, self.lines.lock().unwrap().iter().collect())
     }
 
     /// Ends it with SIGTERM, which it has to obey in order.
@@ -221,7 +226,7 @@ impl Drop for Serve {
         if let Ok(key) = std::fs::read_to_string(self.data.join("secret-key")) {
             secrets::keep(&key);
         }
-        if !self.ended.get() {
+        if !self.ended {
             // It may have ended by itself.
             let _ = self.child.kill();
             let _ = self.child.wait();
