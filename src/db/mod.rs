@@ -14,6 +14,7 @@ pub mod apps;
 pub mod embedded;
 pub mod idempotency;
 pub mod invites;
+pub mod mail_quotas;
 pub mod outbox;
 pub mod referrals;
 pub mod users;

@@ -16,6 +16,7 @@ mod invite;
 mod invite_machine;
 mod isolation;
 mod landing;
+mod limits;
 mod openapi;
 mod operator;
 mod outbox;
