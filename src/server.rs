@@ -257,11 +257,21 @@ async fn accept(socket: TcpListener, state: AppState, mut stopped: watch::Receiv
                         request.extensions_mut().insert(Peer(peer));
                         router.call(request)
                     });
-                    let stream = TokioIo::new(Connection::new(stream, config.request_timeout));
-                    let connection = graceful.watch(builder.serve_connection(stream, service));
+                    let (builder, watcher) = (builder.clone(), graceful.watcher());
+                    let (silence, limit) = (config.head_timeout, config.request_timeout);
+                    let mut stopped = stopped.clone();
                     tokio::spawn(async move {
-                        if let Err(error) = connection.await {
-                            tracing::debug!(%error, "connection ended");
+                        // Until it says something, a connection is a socket and little more.
+                        let speaks = tokio::select! {
+                            ready = timeout(silence, stream.readable()) => ready.is_ok_and(|ready| ready.is_ok()),
+                            _ = stopped.wait_for(|stopped| *stopped) => false,
+                        };
+                        if speaks {
+                            let stream = TokioIo::new(Connection::new(stream, limit));
+                            let connection = builder.serve_connection(stream, service);
+                            if let Err(error) = Box::pin(watcher.watch(connection)).await {
+                                tracing::debug!(%error, "connection ended");
+                            }
                         }
                         drop((slot, counted));
                     });

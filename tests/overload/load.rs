@@ -68,12 +68,15 @@ pub struct Callers {
     pub pause: Duration,
     pub pause_refused: Duration,
     pub lasting: Duration,
+    /// How much of the beginning is left out.
+    pub unseen: Duration,
 }
 
 impl Callers {
     pub async fn call(self) -> Seen {
         let begun = Instant::now();
-        let end = begun + self.lasting;
+        let from = begun + self.unseen;
+        let end = from + self.lasting;
         let (pause, refused, address) = (self.pause, self.pause_refused, self.address);
         let mut callers = JoinSet::new();
         for requests in self.requests {
@@ -90,7 +93,9 @@ impl Callers {
                     stream.write_all(request).await.unwrap();
                     let answer = timeout(Duration::from_secs(30), answer(&mut stream, &mut buffer));
                     let status = answer.await.expect("an answer in time");
-                    answers.push((status, sent.elapsed()));
+                    if sent >= from {
+                        answers.push((status, sent.elapsed()));
+                    }
                     let pause = if status == 200 { pause } else { refused };
                     if !pause.is_zero() {
                         sleep(pause).await;
@@ -100,7 +105,7 @@ impl Callers {
             });
         }
         let answers = callers.join_all().await.concat();
-        Seen { answers, elapsed: begun.elapsed() }
+        Seen { answers, elapsed: from.elapsed() }
     }
 }
 
