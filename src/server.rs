@@ -52,6 +52,10 @@ pub enum Error {
     Embedded(#[from] db::embedded::Error),
     #[error("the database at DATABASE_URL cannot be used: {0}")]
     Database(#[from] db::Error),
+    #[error(
+        "USERDOCKS_SECRET_KEY is not the key that this database is encrypted with: set it to that key, or, while you change the key, USERDOCKS_OTHER_SECRET_KEY"
+    )]
+    SecretKey,
     #[error("USERDOCKS_MAIL__SMTP_URL cannot be used: {0}")]
     Smtp(#[from] UrlError),
     #[error("cannot listen on {0}: {1}; set USERDOCKS_SERVER__LISTEN to a free address")]
@@ -64,10 +68,12 @@ pub enum Error {
 
 /// The database of the settings: PostgreSQL at `DATABASE_URL`, or the private one in the data folder.
 pub struct Database {
-    /// Connections for requests.
+    /// Connections for requests and mails, in the role of the server.
     pub pool: PgPool,
     /// Connections for mails: however many wait, they take none from requests.
     pub mails: PgPool,
+    /// Connections for commands, in the role of who owns the tables.
+    pub operator: PgPool,
     /// For what needs a session of its own.
     pub direct: PgConnectOptions,
     embedded: Option<Embedded>,
@@ -81,13 +87,17 @@ impl Database {
         let (options, direct, embedded) = if let Some(url) = &config.database.url {
             let direct = config.database.direct_url.as_ref().unwrap_or(url);
             (db::options(url.expose())?, db::options(direct.expose())?, None)
-        } else if let Some(options) = shared.then(|| db::embedded::running(&folder)).flatten() {
-            (options.clone(), options, None)
+        } else if let Some(owner) = shared.then(|| db::embedded::running(&folder)).flatten() {
+            (db::embedded::server_role(&owner).await.map_err(db::Error::from)?, owner, None)
         } else {
             let embedded = Embedded::start(&folder, db::embedded::Durability::Durable).await?;
-            (embedded.options(), embedded.options(), Some(embedded))
+            let owner = embedded.options();
+            (db::embedded::server_role(&owner).await.map_err(db::Error::from)?, owner, Some(embedded))
         };
         db::migrate(&direct).await?;
+        if options.get_username() != direct.get_username() {
+            db::grant(&direct, options.get_username()).await?;
+        }
         let statement_timeout = config.server.request_timeout.mul_f64(0.8);
         let most = config.database.max_connections;
         let share = most / 4;
@@ -96,13 +106,19 @@ impl Database {
             1 => pool.clone(),
             _ => db::pool(options, share.max(1), statement_timeout),
         };
-        Ok(Self { pool, mails, direct, embedded })
+        let operator = db::pool(direct.clone(), 2, statement_timeout);
+        Ok(Self { pool, mails, operator, direct, embedded })
+    }
+
+    /// Refuses a secret key that is not this database's.
+    pub async fn check(&self, seal: &SecretKey) -> Result<(), Error> {
+        if db::operator::is_secret_key(&self.operator, seal).await? { Ok(()) } else { Err(Error::SecretKey) }
     }
 
     /// Closes the connections, and the private PostgreSQL if this process started it.
     pub async fn close(self) {
         // A connection whose server is gone can take its time to notice.
-        let both = async { tokio::join!(self.pool.close(), self.mails.close()) };
+        let all = async { tokio::join!(self.pool.close(), self.mails.close(), self.operator.close()) };
         let _ = timeout(Duration::from_secs(2), both).await;
         if let Some(embedded) = self.embedded {
             embedded.stop().await;

@@ -13,6 +13,7 @@ use super::envelope::Success;
 use super::error::Error;
 use super::extract::{self, Query};
 use super::visit::Stranger;
+use crate::audit;
 use crate::db::{apps, users};
 use crate::domain::access_token::Jwk;
 use crate::domain::id::{self, AppId, UserId};
@@ -32,6 +33,9 @@ impl FromRequestParts<AppState> for AccessStatusPath {
         let named = app_id(parts).await?;
         let user = id::parse(&extract::param(parts, "userId").await?)
             .ok_or(Error::InvalidPath("`userId` in the path must be a hyphenated UUID"))?;
+        audit::note(|facts| {
+            (facts.subject, facts.fields) = (Some(user), vec!["freezed".to_owned()]);
+        });
         let frozen = extract::frozen(&extract::param(parts, "accessStatus").await?)?;
         Query::of(parts, &[])?;
         own(caller.app, named)?;

@@ -17,6 +17,7 @@ use super::jwks::Jwks;
 use super::presented::{Presented, presented};
 use super::visit::Visit;
 use super::{AppState, cors};
+use crate::audit;
 use crate::config::Config;
 use crate::db::{self, api_keys, apps, users};
 use crate::domain::access_token::{self, PublicKey, Unverified};
@@ -101,7 +102,7 @@ impl Credentials {
         let at = Instant::now();
         let db = &call.state.db;
         let find = async {
-            let Some(settings) = apps::list(db, Some(app)).await?.pop() else { return Ok(None) };
+            let Some(settings) = apps::find(db, app).await? else { return Ok(None) };
             let keys = apps::public_keys(db, app).await?;
             Ok(Some(App {
                 keys: keys.iter().map(|(id, spki)| PublicKey::new(*id, spki)).collect(),
@@ -258,11 +259,12 @@ async fn authenticate(parts: &Parts, state: &AppState) -> Result<Credential, Err
 }
 
 async fn prove(call: &Call<'_>) -> Result<Credential, Error> {
-    match presented(call.headers)? {
+    let headers = call.headers;
+    match presented(headers)? {
         Presented::Token(token) => by_token(call, &token).await,
         Presented::Key { app, key_type, key } => {
             let credential = by_key(call, app, key_type, &key).await?;
-            if call.headers.contains_key("Origin") {
+            if headers.contains_key("Origin") {
                 return Err(Error::ApiKeyFromBrowser);
             }
             Ok(credential)
@@ -271,11 +273,13 @@ async fn prove(call: &Call<'_>) -> Result<Credential, Error> {
 }
 
 async fn by_key(call: &Call<'_>, app: AppId, key_type: KeyType, key: &ApiKey) -> Result<Credential, Error> {
+    audit::note(|facts| (facts.app, facts.key) = (Some(app), Some(key.id)));
     let live = call.state.credentials.key(call, app, key.id).await?.ok_or(Error::InvalidApiKey)?;
     verify_slices_are_equal(&live.hash, &key.hash()).map_err(|_| Error::InvalidApiKey)?;
     if live.key_type != key_type {
         return Err(Error::InvalidApiKey);
     }
+    audit::note(|facts| facts.authenticated = true);
     call.admit(app, key.id)?;
     Ok(Credential::Key(app, key_type))
 }
@@ -301,6 +305,7 @@ async fn by_token_for(
     token: &Unverified<'_>,
     id: AppId,
 ) -> Result<Result<UserId, access_token::Invalid>, Error> {
+    audit::note(|facts| facts.app = Some(id));
     let Call { state, headers, .. } = *call;
     let credentials = &state.credentials;
     let Some(app) = credentials.app(call, id).await? else {
@@ -327,7 +332,8 @@ async fn by_token_for(
     } else {
         Err(access_token::Invalid::Token)
     };
-    if user.is_ok() {
+    if let Ok(user) = user {
+        audit::note(|facts| (facts.user, facts.authenticated) = (Some(user.0), true));
         cors::admit(headers, &state.public_url, &app.origins)?;
     }
     Ok(user)

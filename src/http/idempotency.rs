@@ -12,6 +12,7 @@ use super::envelope::{self, Success};
 use super::error::Error;
 use super::extract::header;
 use super::limits::Spending;
+use crate::audit;
 use crate::db;
 use crate::db::idempotency::{self, Call, Known};
 use crate::db::users;
@@ -65,6 +66,7 @@ impl Once {
                 };
                 // A user who is frozen or erased gets nothing, not even what they got before.
                 if alive {
+                    audit::note(|facts| facts.unchanged = true);
                     let status = StatusCode::from_u16(status).unwrap_or_default();
                     Ok(Begun::Replay(envelope::json(status, body)))
                 } else {

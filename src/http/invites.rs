@@ -10,6 +10,7 @@ use super::error::Error;
 use super::extract::Segment;
 use super::pages::{self, Landing};
 use super::visit::Visiting;
+use crate::audit;
 use crate::db::invites::{self, Accepted, Invite};
 use crate::domain::invite::InviteCode;
 use crate::l10n::Texts;
@@ -47,13 +48,20 @@ pub async fn accept(
         let Some((parsed, invite)) = look_up(&state, &code).await? else {
             return Ok(unknown());
         };
+        audit::note(|facts| (facts.app, facts.authenticated) = (Some(parsed.app), true));
         let app = invite.app_name.as_str();
         Ok(match invites::accept(&state.db, &parsed).await? {
-            Accepted::Now => page(StatusCode::OK, texts_of(&invite), &Landing::Accepted { app }),
+            Accepted::Now(user) => {
+                audit::note(|facts| facts.subject = Some(user.0));
+                page(StatusCode::OK, texts_of(&invite), &Landing::Accepted { app })
+            }
             Accepted::AccountExists => page(StatusCode::OK, texts_of(&invite), &Landing::Member { app }),
             // It was open a moment ago if at all: what it is now says why.
             Accepted::No => match look_up(&state, &code).await? {
-                Some((_, invite)) => page(StatusCode::OK, texts_of(&invite), &landing(&invite)),
+                Some((_, invite)) => {
+                    audit::note(|facts| facts.refused = Some(invite.state.as_str()));
+                    page(StatusCode::OK, texts_of(&invite), &landing(&invite))
+                }
                 None => unknown(),
             },
         })

@@ -17,6 +17,7 @@ use sqlx::PgPool;
 use tracing::Instrument;
 use url::Url;
 
+use crate::audit::Attempt;
 use crate::config::Config;
 use crate::db::outbox::NewMail;
 use crate::domain::id::AppId;
@@ -111,7 +112,7 @@ const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// The outermost layer: gives the request an id and a bounded time, catches panics, writes errors into the
-/// envelope, sets what every answer carries.
+/// envelope, sets what every answer carries, tells of what was to be changed.
 async fn answer(
     axum::extract::State(state): axum::extract::State<AppState>,
     mut request: Request,
@@ -130,7 +131,14 @@ async fn answer(
         route = route.as_deref().unwrap_or("none"),
     );
     let limit = state.config.server.request_timeout;
-    let work = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let action = route.as_deref().and_then(|route| routes::changes(&method, route));
+    let attempt = action.map(|action| Attempt::begin(action, id.to_str().unwrap_or_default()));
+    let work = next.run(request);
+    let work = match &attempt {
+        Some(attempt) => attempt.watch(work).left_future(),
+        None => work.right_future(),
+    };
+    let work = AssertUnwindSafe(work).catch_unwind();
     let mut response = async {
         let response = bounded(limit, work).await;
         visit.leave();
@@ -156,6 +164,10 @@ async fn answer(
     .await;
     let route = route.as_deref().unwrap_or("none");
     crate::telemetry::answered(method.as_str(), route, response.status().as_u16(), begun.elapsed());
+    if let Some(attempt) = attempt {
+        let code = response.headers().get("x-error-code").and_then(|code| code.to_str().ok());
+        attempt.answered(response.status().as_u16(), code);
+    }
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, id);
     if let Some(told) = visit.told() {

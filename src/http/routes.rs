@@ -1,9 +1,12 @@
 //! Every route, beside what the `OpenAPI` document says of it: no route is served that is not described, and
 //! none described that is not served.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use axum::handler::Handler;
+use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use serde_json::Map;
 
@@ -182,10 +185,11 @@ fn users() -> Vec<Route> {
             users::erase,
             Operation {
                 about: "Erases the personal data of a user: with an API key any of the app, with an access token its own. \
-                    Their invites and tokens end at once, their address is free again.",
-                parameters: &["userIdOrMe"],
+                    Their invites and tokens end at once, their address is free again. With `If-Match` only if \
+                    nobody changed the user since.",
+                parameters: &["userIdOrMe", "If-Match"],
                 answer: Answer::data("Null", "the user was deleted"),
-                refusals: vec![Error::UserOutOfReach],
+                refusals: vec![Error::UserOutOfReach, Error::InvalidIfMatch, Error::Stale],
                 ..Operation::new("eraseUser", "users", "Delete a user", Admits::WriteKeyOrToken)
             },
         ),
@@ -328,6 +332,26 @@ pub fn around() -> Vec<Route> {
             },
         ),
     ]
+}
+
+/// What a call is named that can change something (its `operationId`), by its method and its route, prefix
+/// included; `None` for all others.
+#[must_use]
+pub fn changes(method: &Method, path: &str) -> Option<&'static str> {
+    type Operations = Vec<(&'static str, &'static str)>;
+    static CHANGES: LazyLock<HashMap<String, Operations>> = LazyLock::new(|| {
+        let below = |prefix| api().into_iter().map(move |route| (prefix, route));
+        let routes =
+            below("/v1").chain(below("/api/v1")).chain(around().into_iter().map(|route| ("", route)));
+        let mut changes: HashMap<String, Operations> = HashMap::new();
+        for (prefix, route) in routes.filter(|(_, route)| route.method != "get") {
+            let path = format!("{prefix}{}", route.path);
+            changes.entry(path).or_default().push((route.method, route.operation.id));
+        }
+        changes
+    });
+    let operations = CHANGES.get(path)?;
+    operations.iter().find(|(name, _)| method.as_str().eq_ignore_ascii_case(name)).map(|(_, id)| *id)
 }
 
 const UUID: &str = "`userId` in the path must be a hyphenated UUID";

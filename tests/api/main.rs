@@ -23,6 +23,7 @@ mod outbox;
 mod outside_issuer;
 mod referral_invites;
 mod referral_landing;
+mod strangers;
 mod tokens;
 mod update;
 mod users;

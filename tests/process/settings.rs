@@ -26,6 +26,7 @@ fn the_settings_in_force_are_shown_with_secrets_masked() {
     std::fs::write(&file, content).unwrap();
     place.set("USERDOCKS_CONFIG", file.to_str().unwrap());
     place.set("USERDOCKS_MAIL__TIMEOUT", "10s");
+    place.set("USERDOCKS_OTHER_SECRET_KEY", &"e".repeat(64));
     place.set("USERDOCKS_DATABASE__DIRECT_URL", "postgres:///userdocks?user=ada&password=pa55word&host=/tmp");
     let shown = place.json(&["config", "check"]);
     assert_eq!(
@@ -34,6 +35,7 @@ fn the_settings_in_force_are_shown_with_secrets_masked() {
             "env": "production",
             "data_dir": place.data(),
             "secret_key": "***",
+            "other_secret_key": "***",
             "server": {
                 "listen": "127.0.0.1:0", "public_url": "https://id.example/", "metrics_listen": "",
                 "max_connections": 10000, "trusted_proxies": "", "head_timeout": "10s", "body_timeout": "15s", "request_timeout": "30s",
