@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 use url::Url;
 
+use crate::domain::network::Networks;
 use crate::domain::seal::SecretKey;
 
 /// The file with every setting, its default and its meaning.
@@ -82,6 +84,8 @@ pub struct Server {
     pub metrics_listen: Option<SocketAddr>,
     /// Connections served at the same time.
     pub max_connections: usize,
+    /// Reverse proxies whose word on who calls is believed.
+    pub trusted_proxies: Networks,
     /// Until a request's head has come.
     #[serde(with = "humantime_serde")]
     pub head_timeout: Duration,
@@ -139,7 +143,11 @@ pub struct Limits {
     /// Referral mails to one address in a day.
     pub referrals_per_recipient_per_day: i32,
     /// Requests per API key or token user in a second.
-    pub requests_per_key_per_second: std::num::NonZeroU32,
+    pub requests_per_key_per_second: NonZeroU32,
+    /// Requests of one address in a second that prove nothing.
+    pub failures_per_address_per_second: NonZeroU32,
+    /// Mails of one app in a day.
+    pub mails_per_app_per_day: NonZeroU32,
 }
 
 /// `[token]`

@@ -15,6 +15,7 @@ pub mod apps;
 pub mod embedded;
 pub mod idempotency;
 pub mod invites;
+pub mod mail_quotas;
 pub mod operator;
 pub mod outbox;
 pub mod referrals;

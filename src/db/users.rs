@@ -229,7 +229,7 @@ pub async fn erase(
 }
 
 /// The language of a user who is neither frozen nor deleted: the `lng` of a token for them.
-pub async fn language(db: &PgPool, app: AppId, user: UserId) -> Result<Option<String>, Error> {
+pub async fn language(db: impl PgExecutor<'_>, app: AppId, user: UserId) -> Result<Option<String>, Error> {
     Ok(query_scalar!(
         "SELECT language FROM users WHERE app_id = $1 AND user_id = $2 AND NOT freezed AND NOT deleted",
         app.0,

@@ -12,6 +12,7 @@ use super::auth::{AnyKey, Callers, WriteKey};
 use super::envelope::Success;
 use super::error::Error;
 use super::extract::{self, Query};
+use super::visit::Stranger;
 use crate::audit;
 use crate::db::{apps, users};
 use crate::domain::access_token::Jwk;
@@ -113,7 +114,11 @@ impl FromRequestParts<AppState> for NamedApp {
 }
 
 /// All keys that verify tokens of the app, as a JWK set (RFC 7517): public, and good for five minutes.
-pub async fn jwks(State(state): State<AppState>, NamedApp(app): NamedApp) -> Result<Response, Error> {
+pub async fn jwks(
+    State(state): State<AppState>,
+    NamedApp(app): NamedApp,
+    _: Stranger,
+) -> Result<Response, Error> {
     let keys = apps::public_keys(&state.db, app).await?;
     if keys.is_empty() {
         return Err(Error::AppNotFound);

@@ -3,12 +3,14 @@
 //! is an [`Error`], so it wears the envelope.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
+use futures_util::FutureExt;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -16,6 +18,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::AppState;
 use super::auth::Callers;
 use super::error::Error;
+use super::visit::Visit;
 use crate::audit;
 use crate::domain::id::{self, UserId};
 use crate::domain::json;
@@ -141,7 +144,18 @@ impl FromRequest<AppState> for Json {
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Error> {
         json_declared(request.headers())?;
         let deadline = Instant::now() + state.config.server.body_timeout;
-        Ok(Self(json::parse_object(&read(request, deadline).await?)?))
+        let visit = Visit::of(request.extensions());
+        let mut reading = pin!(read(request, deadline));
+        let body = if let Some(body) = reading.as_mut().now_or_never() {
+            body?
+        } else {
+            // A body that is still on its way keeps nobody else from the store.
+            visit.leave();
+            let body = reading.await?;
+            visit.enter(state).await?;
+            body
+        };
+        Ok(Self(json::parse_object(&body)?))
     }
 }
 

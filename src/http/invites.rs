@@ -2,13 +2,14 @@
 //! HEAD) changes nothing, since mail scanners follow links; the button (POST) accepts.
 
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 
 use super::AppState;
 use super::error::Error;
 use super::extract::Segment;
 use super::pages::{self, Landing};
+use super::visit::Visiting;
 use crate::audit;
 use crate::db::invites::{self, Accepted, Invite};
 use crate::domain::invite::InviteCode;
@@ -16,8 +17,18 @@ use crate::l10n::Texts;
 use crate::mail::worker::texts;
 
 /// Shows what the code is good for.
-pub async fn show(State(state): State<AppState>, Segment(code): Segment) -> Response {
-    match look_up(&state, &code).await {
+pub async fn show(
+    State(state): State<AppState>,
+    Segment(code): Segment,
+    Visiting(visit): Visiting,
+    headers: HeaderMap,
+) -> Response {
+    let found = async {
+        visit.charge(&state, &headers)?;
+        visit.enter(&state).await?;
+        look_up(&state, &code).await
+    };
+    match found.await {
         Ok(Some((_, invite))) => page(StatusCode::OK, texts_of(&invite), &landing(&invite)),
         Ok(None) => unknown(),
         Err(error) => trouble(&error),
@@ -25,8 +36,15 @@ pub async fn show(State(state): State<AppState>, Segment(code): Segment) -> Resp
 }
 
 /// Accepts the invite, once.
-pub async fn accept(State(state): State<AppState>, Segment(code): Segment) -> Response {
+pub async fn accept(
+    State(state): State<AppState>,
+    Segment(code): Segment,
+    Visiting(visit): Visiting,
+    headers: HeaderMap,
+) -> Response {
     let accepted = async {
+        visit.charge(&state, &headers)?;
+        visit.enter(&state).await?;
         let Some((parsed, invite)) = look_up(&state, &code).await? else {
             return Ok(unknown());
         };

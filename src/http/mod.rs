@@ -24,8 +24,10 @@ use crate::domain::id::AppId;
 use crate::domain::seal::SecretKey;
 use crate::mail::mailbox::Mailbox;
 
+pub mod admission;
 mod apps;
 pub mod auth;
+pub mod connection;
 pub mod cors;
 mod docs;
 pub mod envelope;
@@ -44,9 +46,11 @@ mod referral_invites;
 pub mod routes;
 pub mod tokens;
 mod users;
+pub mod visit;
 
 use error::Error;
 use routes::Route;
+use visit::Visit;
 
 /// What handlers share.
 pub struct State {
@@ -56,6 +60,10 @@ pub struct State {
     pub db: PgPool,
     /// Encrypts at rest.
     pub seal: SecretKey,
+    /// Where requests wait for their turn at the store.
+    pub gate: admission::Gate,
+    /// How much callers may ask for.
+    pub limits: limits::Limits,
     /// What is known of callers.
     pub credentials: auth::Credentials,
     /// What is known of browsers' origins.
@@ -99,16 +107,19 @@ pub fn router(state: &AppState) -> Router {
 }
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// The outermost layer: gives the request an id and a bounded time, catches panics, writes errors into the
 /// envelope, sets what every answer carries, tells of what was to be changed.
 async fn answer(
     axum::extract::State(state): axum::extract::State<AppState>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     let begun = std::time::Instant::now();
     let id = request_id(&request);
+    let visit = Visit::begin(request.extensions_mut());
     let method = request.method().clone();
     // Never the path itself: it can hold the code of an invite.
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
@@ -129,9 +140,16 @@ async fn answer(
     let work = AssertUnwindSafe(work).catch_unwind();
     let mut response = async {
         let response = bounded(limit, work).await;
+        visit.leave();
         let Some(error) = response.extensions().get::<Arc<Error>>().cloned() else {
             return response;
         };
+        if let Some(told) = state.limits.crossed(&error) {
+            visit.tell(told);
+        }
+        if matches!(*error, Error::Overloaded | Error::TooManyFailures(_) | Error::TooManyRequests(_)) {
+            state.gate.refuse().await;
+        }
         let mut answer = error.answer(&id);
         // What inner layers said stays: `Allow`, and who may read the answer.
         for (name, value) in response.headers() {
@@ -151,6 +169,10 @@ async fn answer(
     }
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, id);
+    if let Some(told) = visit.told() {
+        headers.insert(RATE_LIMIT_POLICY, told.policy);
+        headers.insert(RATE_LIMIT, told.left);
+    }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
@@ -203,6 +225,8 @@ mod tests {
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let config = Config::from_variables(variables).unwrap();
         let state = Arc::new(State {
+            gate: admission::Gate::new(1),
+            limits: limits::Limits::new(&config.limits),
             credentials: auth::Credentials::new(&config),
             origins: cors::Origins::default(),
             db: crate::db::pool(

@@ -82,6 +82,7 @@ fn invite() -> Route {
                 Error::InvalidIdempotencyKey,
                 Error::IdempotencyInProgress,
                 Error::IdempotencyKeyReused,
+                Error::MailQuotaExceeded(Duration::ZERO),
             ],
             links: &["updateUser", "showUser", "createToken", "eraseUser", "createReferralInvite"],
             ..Operation::new("inviteUser", "users", "Invite a user", Admits::WriteKey)
@@ -138,6 +139,7 @@ fn refer() -> Route {
                 Error::IdempotencyInProgress,
                 Error::IdempotencyKeyReused,
                 Error::ReferralQuotaExceeded,
+                Error::MailQuotaExceeded(Duration::ZERO),
             ],
             ..Operation::new(
                 "createReferralInvite",
@@ -259,7 +261,12 @@ fn apps() -> Vec<Route> {
                     five minutes.",
                 parameters: &["appId"],
                 answer: Answer::Bare { media: "application/jwk-set+json", data: "JwkSet" },
-                refusals: vec![Error::InvalidPath(UUID), Error::AppNotFound],
+                refusals: vec![
+                    Error::InvalidPath(UUID),
+                    Error::AppNotFound,
+                    Error::TooManyFailures(Duration::ZERO),
+                    Error::Overloaded,
+                ],
                 ..Operation::new("listKeys", "apps", "List the public keys", Admits::Anyone)
             },
         ),
@@ -277,7 +284,7 @@ pub fn around() -> Vec<Route> {
                 about: "The page behind the link in a mail, for an app that has none of its own. Looking changes \
                     nothing.",
                 parameters: &["code"],
-                answer: Answer::Page(&[200, 404, 500, 503]),
+                answer: Answer::Page(&[200, 404, 429, 500, 503]),
                 ..Operation::new("showInvite", "pages", "Look at an invite", Admits::Anyone)
             },
         ),
@@ -287,7 +294,7 @@ pub fn around() -> Vec<Route> {
             Operation {
                 about: "What the button of the page does: accepts the invite, once.",
                 parameters: &["code"],
-                answer: Answer::Page(&[200, 404, 500, 503]),
+                answer: Answer::Page(&[200, 404, 429, 500, 503]),
                 ..Operation::new("acceptInvite", "pages", "Accept an invite", Admits::Anyone)
             },
         ),
@@ -365,6 +372,8 @@ pub fn refusals(operation: Operation) -> Vec<Error> {
             Error::ApiKeyFromBrowser,
             Error::OriginNotAllowed,
             Error::TooManyRequests(Duration::ZERO),
+            Error::TooManyFailures(Duration::ZERO),
+            Error::Overloaded,
             Error::InvalidPath(UUID),
             Error::InvalidQuery("`test` in the query must be `true` or `false`"),
         ]);

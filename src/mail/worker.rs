@@ -24,7 +24,7 @@ use super::transport::{Refusal, Transport};
 use super::{Invitation, message};
 use crate::config::Config;
 use crate::db::outbox::{self, Claimed};
-use crate::db::{self, idempotency, referrals};
+use crate::db::{self, idempotency, mail_quotas, referrals};
 use crate::domain::language::Language;
 use crate::domain::seal::{NotOurs, SecretKey};
 use crate::l10n::{LANGUAGES, Texts};
@@ -108,6 +108,7 @@ impl Worker {
 
     async fn clean_up(&self) -> Result<(), db::Error> {
         soon(referrals::forget_quotas(&self.db)).await?;
+        soon(mail_quotas::forget(&self.db)).await?;
         soon(idempotency::forget(&self.db)).await
     }
 

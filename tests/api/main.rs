@@ -14,6 +14,7 @@ mod idempotency;
 mod invite;
 mod isolation;
 mod landing;
+mod limits;
 mod openapi;
 mod operator;
 mod outbox;

@@ -38,7 +38,7 @@ fn the_settings_in_force_are_shown_with_secrets_masked() {
             "other_secret_key": "***",
             "server": {
                 "listen": "127.0.0.1:0", "public_url": "https://id.example/", "metrics_listen": "",
-                "max_connections": 10000, "head_timeout": "10s", "body_timeout": "15s", "request_timeout": "30s",
+                "max_connections": 10000, "trusted_proxies": "", "head_timeout": "10s", "body_timeout": "15s", "request_timeout": "30s",
             },
             "database": {
                 "url": "postgres://ada:***@db.example/userdocks", "direct_url": "postgres:///userdocks?***",
@@ -52,7 +52,8 @@ fn the_settings_in_force_are_shown_with_secrets_masked() {
             },
             "limits": {
                 "referrals_per_user_per_day": 50, "referrals_per_recipient_per_day": 3,
-                "requests_per_key_per_second": 1000,
+                "requests_per_key_per_second": 1000, "failures_per_address_per_second": 500,
+                "mails_per_app_per_day": 10_000_000,
             },
             "token": { "issuer": "", "expires_after": "1h" },
             "invite": { "resend_after": "1m", "expires_after": "3days" },
