@@ -49,6 +49,7 @@ const OPERATOR: &[&str] = &[
     "mod::is_migrated",
     "mod::grant",
     "mod::is_ready",
+    "mod::lives",
     // Of the worker.
     "outbox::claim",
     "outbox::backlog",
