@@ -119,7 +119,7 @@ impl Database {
     pub async fn close(self) {
         // A connection whose server is gone can take its time to notice.
         let all = async { tokio::join!(self.pool.close(), self.mails.close(), self.operator.close()) };
-        let _ = timeout(Duration::from_secs(2), both).await;
+        let _ = timeout(Duration::from_secs(2), all).await;
         if let Some(embedded) = self.embedded {
             embedded.stop().await;
         }
