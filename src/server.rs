@@ -13,12 +13,12 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use url::Url;
 
 use crate::config::{self, Config};
@@ -32,7 +32,7 @@ use crate::http::visit::Peer;
 use crate::http::{self, AppState, State};
 use crate::mail::mailbox::Mailbox;
 use crate::mail::transport::{Transport, UrlError};
-use crate::mail::worker::{self, Worker};
+use crate::mail::worker::{self, Outage, Worker};
 use crate::telemetry;
 
 /// How long requests and mails at hand may take once the server stops.
@@ -56,6 +56,8 @@ pub enum Error {
         "USERDOCKS_SECRET_KEY is not the key that this database is encrypted with: set it to that key, or, while you change the key, USERDOCKS_OTHER_SECRET_KEY"
     )]
     SecretKey,
+    #[error("the PostgreSQL that another process runs in the data folder cannot be reached: {0}")]
+    Shared(sqlx::Error),
     #[error("USERDOCKS_MAIL__SMTP_URL cannot be used: {0}")]
     Smtp(#[from] UrlError),
     #[error("cannot listen on {0}: {1}; set USERDOCKS_SERVER__LISTEN to a free address")]
@@ -64,6 +66,13 @@ pub enum Error {
     Mailbox(std::io::Error),
     #[error("signals cannot be heard: {0}")]
     Signals(std::io::Error),
+}
+
+impl Error {
+    /// Whether it is about a private PostgreSQL that starts or ends with another process.
+    fn is_of_others(&self) -> bool {
+        matches!(self, Self::Shared(_) | Self::Embedded(db::embedded::Error::Locked { .. }))
+    }
 }
 
 /// The database of the settings: PostgreSQL at `DATABASE_URL`, or the private one in the data folder.
@@ -77,17 +86,37 @@ pub struct Database {
     /// For what needs a session of its own.
     pub direct: PgConnectOptions,
     embedded: Option<Embedded>,
+    /// A session in somebody else's private PostgreSQL: while there is one, it is not ended.
+    stays: Option<PgConnection>,
+    shared: bool,
 }
 
+/// How long a command waits for a private PostgreSQL that starts, or ends, with another process.
+const OTHERS: Duration = Duration::from_secs(30);
+
 impl Database {
-    /// Opens the database and brings its schema up to date. `shared`: a private PostgreSQL that a server
-    /// already runs will do, as for a command beside it.
+    /// Opens the database and brings its schema up to date. `shared`: a private PostgreSQL that another process
+    /// already runs will do, as for a command beside a server or another command.
     pub async fn open(config: &Config, shared: bool) -> Result<Self, Error> {
+        let begun = Instant::now();
+        loop {
+            match Self::try_open(config, shared).await {
+                Err(error) if shared && error.is_of_others() && begun.elapsed() < OTHERS => {
+                    sleep(Duration::from_millis(50)).await;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn try_open(config: &Config, shared: bool) -> Result<Self, Error> {
+        let mut stays = None;
         let folder = config.data_dir.join("postgres");
         let (options, direct, embedded) = if let Some(url) = &config.database.url {
             let direct = config.database.direct_url.as_ref().unwrap_or(url);
             (db::options(url.expose())?, db::options(direct.expose())?, None)
         } else if let Some(owner) = shared.then(|| db::embedded::running(&folder)).flatten() {
+            stays = Some(PgConnection::connect_with(&owner).await.map_err(Error::Shared)?);
             (db::embedded::server_role(&owner).await.map_err(db::Error::from)?, owner, None)
         } else {
             let embedded = Embedded::start(&folder, db::embedded::Durability::Durable).await?;
@@ -107,7 +136,7 @@ impl Database {
             _ => db::pool(options, share.max(1), statement_timeout),
         };
         let operator = db::pool(direct.clone(), 2, statement_timeout);
-        Ok(Self { pool, mails, operator, direct, embedded })
+        Ok(Self { pool, mails, operator, direct, embedded, stays, shared })
     }
 
     /// Refuses a secret key that is not this database's.
@@ -120,8 +149,15 @@ impl Database {
         // A connection whose server is gone can take its time to notice.
         let all = async { tokio::join!(self.pool.close(), self.mails.close(), self.operator.close()) };
         let _ = timeout(Duration::from_secs(2), all).await;
+        if let Some(stays) = self.stays {
+            let _ = timeout(Duration::from_secs(2), stays.close()).await;
+        }
         if let Some(embedded) = self.embedded {
-            embedded.stop().await;
+            if self.shared {
+                embedded.stop_after_others().await;
+            } else {
+                embedded.stop().await;
+            }
         }
     }
 }
@@ -163,6 +199,7 @@ impl Server {
             transport,
             public_url: public_url.clone(),
             config: config.clone(),
+            outage: Outage::default(),
         };
         let worker = tokio::spawn(worker.run(Arc::clone(&wake), stopped.clone()));
         let listener = tokio::spawn(worker::listen(database.direct.clone(), Arc::clone(&wake)));

@@ -4,7 +4,7 @@
 use sqlx::{PgConnection, PgExecutor, PgPool, query, query_as, query_scalar};
 use uuid::Uuid;
 
-use super::{Error, is_violation};
+use super::{Error, Transaction, is_violation};
 use crate::domain::email::Email;
 use crate::domain::id::{self, AppId, UserId};
 use crate::domain::language::Language;
@@ -108,32 +108,35 @@ pub async fn set_external_subject(
     user: UserId,
     subject: Option<&str>,
 ) -> Result<Recorded, Error> {
+    let mut connection = db.acquire().await?;
     let done = query!(
         "UPDATE users SET external_subject = $3, version = version + 1 WHERE app_id = $1 AND user_id = $2 AND NOT deleted",
         app.0,
         user.0,
         subject,
     )
-    .execute(db)
+    .execute(&mut *connection)
     .await;
     match done {
         Ok(done) if done.rows_affected() == 1 => Ok(Recorded::Yes),
         Ok(_) => Ok(Recorded::OutOfReach),
         Err(error) if is_violation(&error, "users_external_subject_key") => Ok(Recorded::Taken),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(Error::of_change(error)),
     }
 }
 
 /// Freezes or unfreezes a user. False: nobody of the app has this id, or they are deleted.
 pub async fn set_frozen(db: &PgPool, app: AppId, user: UserId, frozen: bool) -> Result<bool, Error> {
+    let mut connection = db.acquire().await?;
     let done = query!(
         "UPDATE users SET freezed = $3, version = version + 1 WHERE app_id = $1 AND user_id = $2 AND NOT deleted",
         app.0,
         user.0,
         frozen,
     )
-    .execute(db)
-    .await?;
+    .execute(&mut *connection)
+    .await
+    .map_err(Error::of_change)?;
     Ok(done.rows_affected() == 1)
 }
 
@@ -162,7 +165,7 @@ pub async fn erase(
     if caller.is_some_and(|caller| caller != user) {
         return Ok(Erased::OutOfReach);
     }
-    let mut transaction = db.begin().await?;
+    let mut transaction = Transaction::begin(db).await?;
     let row = query!(
         r#"
         SELECT tenant_id AS "tenant_id!", version FROM users
@@ -266,7 +269,37 @@ pub async fn update(
     if patch.is_empty() {
         return look(db, app, caller, user, patch, expected).await;
     }
-    let result = query!(
+    let mut connection = db.acquire().await?;
+    // Of two users who take each other's address at once, PostgreSQL ends one's wait: by the next look the
+    // other has been answered.
+    for _ in 0..4 {
+        match change(&mut connection, app, caller, user, patch, expected).await {
+            Ok(Some(version)) => return Ok(Updated::Yes(version)),
+            Ok(None) if expected.is_some() => {
+                drop(connection);
+                return look(db, app, caller, user, patch, expected).await;
+            }
+            Ok(None) => return Ok(Updated::OutOfReach),
+            Err(Error::Sql(error)) if is_violation(&error, "users_email_key") => {
+                return Ok(Updated::EmailTaken);
+            }
+            Err(error) if error.is_deadlock() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Error::Contended)
+}
+
+/// The statement of [`update`]: the new version, if it changed anything.
+async fn change(
+    db: &mut PgConnection,
+    app: AppId,
+    caller: Option<UserId>,
+    user: UserId,
+    patch: &ProfilePatch,
+    expected: Option<&[i64]>,
+) -> Result<Option<i64>, Error> {
+    let row = query!(
         r#"
         UPDATE users u SET
             email = COALESCE($4, email),
@@ -335,13 +368,7 @@ pub async fn update(
     )
     .fetch_optional(db)
     .await;
-    match result {
-        Ok(Some(row)) => Ok(Updated::Yes(row.version)),
-        Ok(None) if expected.is_some() => look(db, app, caller, user, patch, expected).await,
-        Ok(None) => Ok(Updated::OutOfReach),
-        Err(error) if is_violation(&error, "users_email_key") => Ok(Updated::EmailTaken),
-        Err(error) => Err(error.into()),
-    }
+    Ok(row.map_err(Error::of_change)?.map(|row| row.version))
 }
 
 /// What a change that changes nothing comes to.

@@ -36,15 +36,7 @@ impl FromRequestParts<AppState> for AccessStatusPath {
         audit::note(|facts| {
             (facts.subject, facts.fields) = (Some(user), vec!["freezed".to_owned()]);
         });
-        let frozen = match extract::param(parts, "accessStatus").await?.as_str() {
-            "0" => true,
-            "1" => false,
-            _ => {
-                return Err(Error::InvalidPath(
-                    "the access status in the path must be 0 (freeze) or 1 (unfreeze)",
-                ));
-            }
-        };
+        let frozen = extract::frozen(&extract::param(parts, "accessStatus").await?)?;
         Query::of(parts, &[])?;
         own(caller.app, named)?;
         Ok(Self { app: named, user: UserId(user), frozen })

@@ -14,8 +14,8 @@ use quick_cache::sync::Cache;
 use uuid::Uuid;
 
 use super::error::Error;
-use super::extract::header;
 use super::jwks::Jwks;
+use super::presented::{Presented, presented};
 use super::visit::Visit;
 use super::{AppState, cors};
 use crate::audit;
@@ -280,24 +280,10 @@ async fn authenticate(parts: &Parts, state: &AppState) -> Result<Credential, Err
 
 async fn prove(call: &Call<'_>) -> Result<Credential, Error> {
     let headers = call.headers;
-    let key = header(headers, "X-API-KEY")?;
-    let key_type = header(headers, "X-API-KEY-TYPE")?;
-    let client = header(headers, "X-CLIENT-ID")?;
-    let authorization = header(headers, "Authorization")?.map(|value| ("Authorization", value));
-    let authentication = header(headers, "Authentication")?.map(|value| ("Authentication", value));
-    let token = match (authorization, authentication) {
-        (Some(_), Some(_)) => return Err(Error::AmbiguousCredentials),
-        (one, other) => one.or(other),
-    };
-    match (key, key_type, token) {
-        (None, None, None) => Err(Error::CredentialsMissing),
-        (None, None, Some((name, value))) => by_token(call, name, value).await,
-        (_, _, Some(_)) => Err(Error::AmbiguousCredentials),
-        (key, key_type, None) => {
-            let key = key.ok_or(Error::HeaderMissing("X-API-KEY"))?;
-            let key_type = key_type.ok_or(Error::HeaderMissing("X-API-KEY-TYPE"))?;
-            let client = client.ok_or(Error::HeaderMissing("X-CLIENT-ID"))?;
-            let credential = by_key(call, key, key_type, client).await?;
+    match presented(headers)? {
+        Presented::Token(token) => by_token(call, &token).await,
+        Presented::Key { app, key_type, key } => {
+            let credential = by_key(call, app, key_type, &key).await?;
             if headers.contains_key("Origin") {
                 return Err(Error::ApiKeyFromBrowser);
             }
@@ -306,13 +292,7 @@ async fn prove(call: &Call<'_>) -> Result<Credential, Error> {
     }
 }
 
-async fn by_key(call: &Call<'_>, key: &[u8], key_type: &[u8], client: &[u8]) -> Result<Credential, Error> {
-    fn read<T>(value: &[u8], parse: impl Fn(&str) -> Option<T>) -> Result<T, Error> {
-        std::str::from_utf8(value).ok().and_then(parse).ok_or(Error::InvalidApiKey)
-    }
-    let app = AppId(read(client, id::parse)?);
-    let key_type = read(key_type, KeyType::parse)?;
-    let key = read(key, ApiKey::parse)?;
+async fn by_key(call: &Call<'_>, app: AppId, key_type: KeyType, key: &ApiKey) -> Result<Credential, Error> {
     audit::note(|facts| (facts.app, facts.key) = (Some(app), Some(key.id)));
     let live = call.state.credentials.key(call, app, key.id).await?.ok_or(Error::InvalidApiKey)?;
     verify_slices_are_equal(&live.hash, &key.hash()).map_err(|_| Error::InvalidApiKey)?;
@@ -324,17 +304,10 @@ async fn by_key(call: &Call<'_>, key: &[u8], key_type: &[u8], client: &[u8]) -> 
     Ok(Credential::Key(app, key_type))
 }
 
-async fn by_token(call: &Call<'_>, name: &'static str, value: &[u8]) -> Result<Credential, Error> {
-    let malformed = || Error::MalformedToken(name);
-    let value = std::str::from_utf8(value).map_err(|_| malformed())?;
-    let (scheme, token) = value.split_once(' ').ok_or_else(malformed)?;
-    if !scheme.eq_ignore_ascii_case("Bearer") {
-        return Err(malformed());
-    }
-    let token = Unverified::parse(token.trim_matches(' ')).map_err(Error::InvalidToken)?;
+async fn by_token(call: &Call<'_>, token: &Unverified<'_>) -> Result<Credential, Error> {
     let mut refused = access_token::Invalid::Token;
     for app in token.apps.iter().copied() {
-        match by_token_for(call, &token, app).await? {
+        match by_token_for(call, token, app).await? {
             Ok(user) => {
                 call.admit(app, user.0)?;
                 return Ok(Credential::Token(app, user));

@@ -124,8 +124,10 @@ pub enum Error {
     Overloaded,
     #[error("the server cannot answer now; nothing was lost, try again after the seconds in `Retry-After`")]
     Unavailable(#[source] Option<Box<dyn std::error::Error + Send + Sync>>),
-    #[error("the request was not finished in time; try again after the seconds in `Retry-After`")]
-    TimedOut,
+    #[error(
+        "the request was not finished in time, and may have taken effect; it is safe to send it again, after the seconds in `Retry-After`"
+    )]
+    TimedOut(#[source] Option<Box<dyn std::error::Error + Send + Sync>>),
     #[error("the server failed to answer, by a fault of its own")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -133,7 +135,9 @@ pub enum Error {
 impl From<db::Error> for Error {
     fn from(error: db::Error) -> Self {
         if error.is_timeout() {
-            Self::TimedOut
+            Self::TimedOut(None)
+        } else if matches!(error, db::Error::InDoubt(_)) {
+            Self::TimedOut(Some(Box::new(error)))
         } else if error.is_temporary() {
             Self::Unavailable(Some(Box::new(error)))
         } else {
@@ -189,7 +193,7 @@ impl Error {
             Self::ReferralQuotaExceeded => (S::TOO_MANY_REQUESTS, "referral_quota_exceeded"),
             Self::Overloaded => (S::SERVICE_UNAVAILABLE, "overloaded"),
             Self::Unavailable(_) => (S::SERVICE_UNAVAILABLE, "unavailable"),
-            Self::TimedOut => (S::SERVICE_UNAVAILABLE, "timed_out"),
+            Self::TimedOut(_) => (S::SERVICE_UNAVAILABLE, "timed_out"),
             Self::Internal(_) => (S::INTERNAL_SERVER_ERROR, "internal_error"),
         }
     }
@@ -198,7 +202,7 @@ impl Error {
     pub(super) fn log(&self) {
         match self {
             Self::Internal(source) => tracing::error!(error = chain(source.as_ref()), "internal error"),
-            Self::Unavailable(Some(source)) => {
+            Self::Unavailable(Some(source)) | Self::TimedOut(Some(source)) => {
                 tracing::error!(error = chain(source.as_ref()), "cannot answer now");
             }
             _ => tracing::debug!(code = self.status().1, "refused"),
@@ -244,7 +248,7 @@ impl Error {
                 let second_of_day = crate::clock::now().as_second().rem_euclid(86_400);
                 Some(86_400 - second_of_day.unsigned_abs())
             }
-            Self::Unavailable(_) | Self::TimedOut => Some(5),
+            Self::Unavailable(_) | Self::TimedOut(_) => Some(5),
             Self::IdempotencyInProgress | Self::Overloaded => Some(1),
             _ => None,
         }

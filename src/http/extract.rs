@@ -87,6 +87,15 @@ pub fn user_id(text: &str, me: Option<UserId>) -> Result<Option<UserId>, Error> 
     }
 }
 
+/// Whether an access status freezes.
+pub fn frozen(text: &str) -> Result<bool, Error> {
+    match text {
+        "0" => Ok(true),
+        "1" => Ok(false),
+        _ => Err(Error::InvalidPath("the access status in the path must be 0 (freeze) or 1 (unfreeze)")),
+    }
+}
+
 /// A part of the path by its name in the route.
 pub async fn param(parts: &mut Parts, name: &str) -> Result<String, Error> {
     let params = RawPathParams::from_request_parts(parts, &())

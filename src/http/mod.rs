@@ -34,7 +34,7 @@ pub mod envelope;
 pub mod error;
 pub mod extract;
 mod health;
-mod idempotency;
+pub mod idempotency;
 mod invites;
 mod jwks;
 pub mod limits;
@@ -42,6 +42,7 @@ mod mailbox;
 pub mod metrics;
 pub mod openapi;
 pub mod pages;
+pub mod presented;
 mod referral_invites;
 pub mod routes;
 pub mod tokens;
@@ -189,7 +190,7 @@ async fn bounded(limit: Duration, work: impl Future<Output = Caught>) -> Respons
                 said.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no words");
             Error::Internal(format!("a handler panicked: {said}").into()).into_response()
         }
-        Err(_) => Error::TimedOut.into_response(),
+        Err(_) => Error::TimedOut(None).into_response(),
     }
 }
 

@@ -400,6 +400,6 @@ pub fn refusals(operation: Operation) -> Vec<Error> {
         ]);
     }
     refusals.extend(operation.refusals);
-    refusals.extend([Error::Internal("unknown".into()), Error::Unavailable(None), Error::TimedOut]);
+    refusals.extend([Error::Internal("unknown".into()), Error::Unavailable(None), Error::TimedOut(None)]);
     refusals
 }

@@ -13,13 +13,14 @@ use super::auth::{AnyKey, Caller, Callers, Reader, WriteKey};
 use super::envelope::Success;
 use super::error::Error;
 use super::extract::{self, Json, Query, UserPath};
-use super::idempotency::{Begun, Once};
+use super::idempotency::{Begun, Once, settled};
 use crate::audit;
 use crate::db::invites::{self, Invited, Resent};
+use crate::db::outbox::NewMail;
 use crate::db::users::{self, Erased, Recorded, Updated, Which};
 use crate::domain::email::Email;
 use crate::domain::external_subject;
-use crate::domain::id::{self, UserId};
+use crate::domain::id::{self, AppId, UserId};
 use crate::domain::invite_body::InviteBody;
 use crate::domain::profile::ProfilePatch;
 use crate::domain::text::Text;
@@ -66,34 +67,45 @@ pub async fn invite(
     let body = InviteBody::parse(json)?;
     audit::note(|facts| facts.fields = InviteBody::FIELDS.map(str::to_owned).into());
     let request = format!("invite {user} {} {}", body.email, body.language);
-    let mut once = match Once::begin(&state, &headers, app, None, &request).await? {
+    let (fresh, mail) = (UserId(id::new()), state.new_mail(app));
+    settled(|| invite_once(&state, &headers, (app, user, fresh), &body, &request, &mail)).await
+}
+
+async fn invite_once(
+    state: &AppState,
+    headers: &HeaderMap,
+    (app, user, fresh): (AppId, UserId, UserId),
+    body: &InviteBody,
+    request: &str,
+    mail: &NewMail,
+) -> Result<Response, Error> {
+    let mut once = match Once::begin(state, headers, app, None, request).await? {
         Begun::Replay(answer) => return Ok(answer),
         Begun::Work(once) => once,
     };
-    let (message, user) =
-        match invites::invite(once.connection(), app, user, &body, &state.new_mail(app)).await? {
-            Invited::Created(user) => ("the user was invited", user),
-            Invited::Exists => {
-                let after = state.config.invite.resend_after;
-                let mail = state.new_mail(app);
-                let message = match invites::resend(once.connection(), app, user, after, &mail).await? {
-                    Resent::Queued => "the invite was sent again",
-                    Resent::TooSoon => {
-                        audit::note(|facts| facts.unchanged = true);
-                        "the user was invited a short while ago, so no second mail was sent"
-                    }
-                    Resent::Accepted => return Err(Error::AlreadyAccepted),
-                };
-                let stored = users::select(once.connection(), app, None, &Which::Id(user)).await?.pop();
-                (message, Box::new(stored.ok_or(Error::UserOutOfReach)?))
-            }
-            Invited::EmailTaken => return Err(Error::EmailTaken("email")),
-            Invited::OutOfReach => return Err(Error::UserOutOfReach),
-        };
+    let (message, user) = match invites::invite(once.connection(), app, user, fresh, body, mail).await? {
+        Invited::Created(user) => ("the user was invited", user),
+        Invited::Exists => {
+            let after = state.config.invite.resend_after;
+            let again = state.new_mail(app);
+            let message = match invites::resend(once.connection(), app, user, after, &again).await? {
+                Resent::Queued => "the invite was sent again",
+                Resent::TooSoon => {
+                    audit::note(|facts| facts.unchanged = true);
+                    "the user was invited a short while ago, so no second mail was sent"
+                }
+                Resent::Accepted => return Err(Error::AlreadyAccepted),
+            };
+            let stored = users::select(once.connection(), app, None, &Which::Id(user)).await?.pop();
+            (message, Box::new(stored.ok_or(Error::UserOutOfReach)?))
+        }
+        Invited::EmailTaken => return Err(Error::EmailTaken("email")),
+        Invited::OutOfReach => return Err(Error::UserOutOfReach),
+    };
     let shown = UserId(user.id);
     audit::note(|facts| facts.subject = Some(user.id));
     let success = Success { status: StatusCode::OK, message, data: UserData { user } };
-    once.finish(&state, &success, Some(shown)).await
+    once.finish(state, &success, Some(shown)).await
 }
 
 /// Changes the fields of a profile that the body names (seed `PUT /users/:userId`), all or none. With
@@ -109,7 +121,11 @@ pub async fn update(
     let patch = ProfilePatch::parse(body, today)?;
     audit::note(|facts| (facts.unchanged, facts.fields) = (patch.is_empty(), names));
     let expected = if_match(&headers)?;
-    match users::update(&state.db, caller.app, caller.user, user, &patch, expected.as_deref()).await? {
+    let (db, patch, versions) = (&state.db, &patch, expected.as_deref());
+    let update =
+        || async move { Ok(users::update(db, caller.app, caller.user, user, patch, versions).await?) };
+    // Asked again, an `If-Match` would not match what it has changed itself.
+    match if expected.is_none() { settled(update).await? } else { update().await? } {
         Updated::Yes(version) => {
             let success = Success { status: StatusCode::OK, message: "the user was updated", data: () };
             Ok((etag(version), success))

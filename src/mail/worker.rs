@@ -5,7 +5,7 @@
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -34,6 +34,9 @@ const LEASE: Duration = Duration::from_secs(15);
 const RENEW: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_secs(1);
 const MAX_RETRY_DELAY: Duration = Duration::from_hours(1);
+/// After trouble with the database, how long leases that ran out are left to the workers that had them, who
+/// may have an outcome to write down: a call that still hangs, and the next.
+const GRACE: Duration = Duration::from_secs(10);
 const CLEAN_UP: Duration = Duration::from_hours(1);
 
 /// Why a mail has not left.
@@ -57,6 +60,22 @@ pub struct Worker {
     pub public_url: Url,
     /// The settings.
     pub config: Config,
+    /// What it knows of the database.
+    pub outage: Outage,
+}
+
+/// When a call of the database failed last.
+#[derive(Default)]
+pub struct Outage(Mutex<Option<Instant>>);
+
+impl Outage {
+    fn is_over(&self) -> bool {
+        self.last().is_none_or(|last| last.elapsed() > GRACE)
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Worker {
@@ -75,7 +94,10 @@ impl Worker {
             if free > 0 {
                 let ids: Vec<Uuid> = at_hand.iter().map(|(id, _)| *id).collect();
                 let limit = i64::try_from(free).unwrap_or(i64::MAX);
-                match soon(outbox::claim(&worker.db, limit, &ids, LEASE)).await {
+                match worker
+                    .soon(outbox::claim(&worker.db, limit, &ids, worker.outage.is_over(), LEASE))
+                    .await
+                {
                     Ok(mails) => {
                         for mail in mails {
                             let (id, worker) = (mail.id, Arc::clone(&worker));
@@ -106,15 +128,25 @@ impl Worker {
         while sending.join_next().await.is_some() {}
     }
 
+    /// A database that does not answer must not hold up the worker, nor a mail beyond its lease.
+    async fn soon<T>(&self, call: impl Future<Output = Result<T, db::Error>>) -> Result<T, db::Error> {
+        let done =
+            timeout(RENEW, call).await.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into()).into()));
+        if done.is_err() {
+            *self.outage.last() = Some(Instant::now());
+        }
+        done
+    }
+
     async fn clean_up(&self) -> Result<(), db::Error> {
-        soon(referrals::forget_quotas(&self.db)).await?;
-        soon(mail_quotas::forget(&self.db)).await?;
-        soon(idempotency::forget(&self.db)).await
+        self.soon(referrals::forget_quotas(&self.db)).await?;
+        self.soon(mail_quotas::forget(&self.db)).await?;
+        self.soon(idempotency::forget(&self.db)).await
     }
 
     /// There may be more to send than this process can take.
     async fn call_others(&self) {
-        if let Err(error) = soon(outbox::wake(&self.db)).await {
+        if let Err(error) = self.soon(outbox::wake(&self.db)).await {
             tracing::debug!(%error, "other workers were not woken");
         }
     }
@@ -131,7 +163,7 @@ impl Worker {
         // The mail server has answered: that must not be forgotten while the database is away, or the mail
         // would be sent again.
         let deadline = Instant::now() + LEASE;
-        while let Err(error) = soon(self.write_down(mail, &result)).await {
+        while let Err(error) = self.soon(self.write_down(mail, &result)).await {
             tracing::warn!(mail = %mail.id, %error, "the outcome of a mail was not written down");
             if !error.is_temporary() && Instant::now() > deadline {
                 return;
@@ -144,7 +176,7 @@ impl Worker {
     async fn keep(&self, mail: &Claimed) -> Infallible {
         loop {
             sleep(RENEW).await;
-            match soon(outbox::extend(&self.db, mail, LEASE)).await {
+            match self.soon(outbox::extend(&self.db, mail, LEASE)).await {
                 Ok(true) => {}
                 Ok(false) => {
                     tracing::warn!(mail = %mail.id, "the lease of a mail ran out while it was sent");
@@ -242,11 +274,6 @@ pub fn texts(language: &str, app_language: &str) -> &'static Texts {
         .into_iter()
         .find_map(|language| Language::parse(language).ok()?.choose(LANGUAGES));
     Texts::of(chosen.unwrap_or("en"))
-}
-
-/// A database that does not answer must not hold up the worker, nor a mail beyond its lease.
-async fn soon<T>(call: impl Future<Output = Result<T, db::Error>>) -> Result<T, db::Error> {
-    timeout(RENEW, call).await.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into()).into()))
 }
 
 /// A reply without what it quotes of the code, whole or in parts: a long reply is cut, a long line wrapped.

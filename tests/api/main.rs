@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod advisories;
 mod bodies;
 mod browsers;
 mod credentials;
@@ -12,6 +13,7 @@ mod envelope;
 mod faults;
 mod idempotency;
 mod invite;
+mod invite_machine;
 mod isolation;
 mod landing;
 mod limits;

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
 use userdocks::mail::transport::Transport;
-use userdocks::mail::worker::Worker;
+use userdocks::mail::worker::{Outage, Worker};
 
 use crate::outbox::{TAKEN, execute, hasten, invite, mails, queue, restart, server, until};
 use crate::support::proxy::Proxy;
@@ -188,6 +188,7 @@ async fn a_worker_ends_with_its_server() {
         transport: Transport::smtp(&test.smtp.url(), DEADLINE, 1).unwrap(),
         public_url: "https://id.example".parse().unwrap(),
         config: test.config.clone(),
+        outage: Outage::default(),
     };
     let worker = tokio::spawn(worker.run(Arc::default(), stop));
     queue(&test, &["a@x.example".to_owned()], 0.0).await;

@@ -11,9 +11,6 @@
     reason = "figures"
 )]
 
-#[path = "../process/child.rs"]
-#[allow(dead_code, reason = "each test binary uses its part")]
-mod child;
 mod load;
 #[path = "../support/mod.rs"]
 mod support;
@@ -31,8 +28,8 @@ use userdocks::domain::invite::InviteCode;
 use userdocks::domain::seal::SecretKey;
 use uuid::Uuid;
 
-use child::{Place, Serve};
 use load::{Callers, Seen};
+use support::child::{Place, Serve};
 use support::smtp::Smtp;
 use support::{App, DEADLINE, SECRET_KEY, create_app, new_app, new_id};
 

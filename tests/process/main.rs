@@ -7,7 +7,6 @@
 mod support;
 
 mod audit;
-mod child;
 mod commands;
 mod replicas;
 mod rotation;

@@ -3,8 +3,8 @@
 
 use serde_json::json;
 
-use crate::child::Place;
 use crate::support::SECRET_KEY;
+use crate::support::child::Place;
 
 const PRODUCTION: [(&str, &str); 6] = [
     ("USERDOCKS_ENV", "production"),

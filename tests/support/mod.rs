@@ -24,11 +24,13 @@ use userdocks::domain::access_token::{NewKeyPair, PrivateKey};
 use userdocks::domain::api_key::{ApiKey, KeyType};
 use userdocks::domain::email::Email;
 use userdocks::domain::id::{self, AppId, UserId};
+use userdocks::domain::invite::InviteCode;
 use userdocks::domain::language::Language;
 use userdocks::domain::seal::SecretKey;
 use userdocks::server::{Database, Server};
 use uuid::Uuid;
 
+pub mod child;
 pub mod proxy;
 pub mod secrets;
 pub mod smtp;
@@ -466,6 +468,42 @@ pub async fn create_app(db: &PgPool, seal: &SecretKey, app: &apps::App) -> App {
     }
     let [read_key, write_key] = keys.try_into().unwrap();
     App { id: AppId(app.app_id), read_key, write_key }
+}
+
+/// Queues a mail to each of these, due in `due` seconds; each row goes to an invite of its own user, since
+/// the API would have made it so.
+pub async fn queue(db: &PgPool, seal: &SecretKey, app: AppId, to: &[String], due: f64) {
+    let ids: Vec<Uuid> = to.iter().map(|_| new_id()).collect();
+    let codes: Vec<InviteCode> = to.iter().map(|_| InviteCode::generate(app)).collect();
+    let hashes: Vec<Vec<u8>> = codes.iter().map(|code| code.hash().to_vec()).collect();
+    let secrets: Vec<Vec<u8>> =
+        ids.iter().zip(&codes).map(|(id, code)| seal.seal(*id, code.expose().as_bytes())).collect();
+    sqlx::query(
+        "WITH mails AS (
+            SELECT * FROM unnest($2::uuid[], $3::text[], $4::bytea[], $5::bytea[]) AS m(id, email, hash, secret)
+        ), tenant AS (
+            INSERT INTO tenants (app_id, tenant_id) SELECT $1, id FROM mails
+        ), person AS (
+            INSERT INTO users (app_id, user_id, tenant_id, email, language, referral_code)
+            SELECT $1, id, id, email, 'en', id::text FROM mails
+        ), invite AS (
+            INSERT INTO invites (app_id, invite_id, kind, user_id, email, language, code_hash, expires_at)
+            SELECT $1, id, 'invite', id, email, 'en', hash, now() + interval '1 day' FROM mails
+        )
+        INSERT INTO outbox (app_id, mail_id, invite_id, kind, recipient, language, secret, message_id, due_at)
+        SELECT $1, id, id, 'invite', email, 'en', secret, '<' || id || '@id.example>',
+            now() + make_interval(secs => $6)
+        FROM mails",
+    )
+    .bind(app.0)
+    .bind(&ids)
+    .bind(to)
+    .bind(hashes)
+    .bind(secrets)
+    .bind(due)
+    .execute(db)
+    .await
+    .unwrap();
 }
 
 /// The code in the link of an invite mail.
