@@ -4,6 +4,7 @@
 //! apart from what is real, and looked up no more often than its address may fail.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
@@ -26,6 +27,8 @@ use crate::domain::id::{self, AppId, UserId};
 
 /// How long what the store said of a credential is believed.
 const FRESH: Duration = Duration::from_secs(1);
+/// From when on one call asks again, while the others still believe.
+const AGEING: Duration = Duration::from_millis(750);
 /// Entries of each cache; the least used make room.
 const CACHED: usize = 16_384;
 /// What is known not to be there.
@@ -41,10 +44,31 @@ struct App {
     outside_issuer: Option<OutsideIssuer>,
 }
 
+/// What the store said, and when.
+struct Said<T> {
+    at: Instant,
+    what: T,
+    asked_again: AtomicBool,
+}
+
+impl<T> Said<T> {
+    fn new(at: Instant, what: T) -> Arc<Self> {
+        Arc::new(Self { at, what, asked_again: AtomicBool::new(false) })
+    }
+
+    /// Whether it is believed. Of those who see it age, one is told to ask again.
+    fn is_believed(&self) -> bool {
+        match self.at.elapsed() {
+            age if age < AGEING => true,
+            age => age < FRESH && self.asked_again.swap(true, Relaxed),
+        }
+    }
+}
+
 /// What the store said lately of keys and apps.
 pub struct Credentials {
-    keys: Cache<(AppId, Uuid), (Instant, api_keys::LiveKey)>,
-    apps: Cache<AppId, (Instant, Arc<App>)>,
+    keys: Cache<(AppId, Uuid), Arc<Said<api_keys::LiveKey>>>,
+    apps: Cache<AppId, Arc<Said<Arc<App>>>>,
     /// Keys, and apps, that there are none of.
     none: Cache<(AppId, Option<Uuid>), Instant>,
     outside: Jwks,
@@ -70,10 +94,8 @@ impl Credentials {
 
     async fn key(&self, call: &Call<'_>, app: AppId, id: Uuid) -> Result<Option<api_keys::LiveKey>, Error> {
         let known = self.keys.get(&(app, id));
-        if let Some((at, key)) = &known
-            && at.elapsed() < FRESH
-        {
-            return Ok(Some(key.clone()));
+        if let Some(said) = known.as_ref().filter(|said| said.is_believed()) {
+            return Ok(Some(said.what.clone()));
         }
         if self.is_none(app, Some(id)) {
             return Ok(None);
@@ -81,7 +103,7 @@ impl Credentials {
         let at = Instant::now();
         let key = call.look_up(known.is_some(), api_keys::find(&call.state.db, app, id)).await?;
         if let Some(key) = &key {
-            self.keys.insert((app, id), (at, key.clone()));
+            self.keys.insert((app, id), Said::new(at, key.clone()));
         } else {
             self.keys.remove(&(app, id));
             self.none.insert((app, Some(id)), at);
@@ -91,10 +113,8 @@ impl Credentials {
 
     async fn app(&self, call: &Call<'_>, app: AppId) -> Result<Option<Arc<App>>, Error> {
         let known = self.apps.get(&app);
-        if let Some((at, app)) = &known
-            && at.elapsed() < FRESH
-        {
-            return Ok(Some(Arc::clone(app)));
+        if let Some(said) = known.as_ref().filter(|said| said.is_believed()) {
+            return Ok(Some(Arc::clone(&said.what)));
         }
         if self.is_none(app, None) {
             return Ok(None);
@@ -112,7 +132,7 @@ impl Credentials {
         };
         let found = call.look_up(known.is_some(), find).await?.map(Arc::new);
         if let Some(found) = &found {
-            self.apps.insert(app, (at, Arc::clone(found)));
+            self.apps.insert(app, Said::new(at, Arc::clone(found)));
         } else {
             self.apps.remove(&app);
             self.none.insert((app, None), at);
@@ -317,6 +337,8 @@ async fn by_token_for(
             Err(invalid) => Err(invalid),
         }
     } else if let Some((_, url)) = app.outside_issuer.as_ref().filter(|(issuer, _)| *issuer == token.issuer) {
+        // An issuer that is slow to answer keeps nobody from the store.
+        call.visit.leave();
         let keys = credentials
             .outside
             .keys(url, token.kid.as_deref())

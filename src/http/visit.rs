@@ -95,7 +95,6 @@ impl Visit {
             Ok(()) => look.await.map_err(Error::from),
             Err(error) => Err(error),
         };
-        self.leave();
         match found {
             _ if known => {}
             Ok(None) => self.now().charged = true,
