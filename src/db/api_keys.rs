@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use sqlx::{PgConnection, PgPool, query, query_as};
+use sqlx::{PgConnection, PgPool, query, query_as, query_scalar};
 use uuid::Uuid;
 
 use super::Error;
@@ -85,10 +85,13 @@ pub async fn list(db: &PgPool, app: AppId) -> Result<Vec<ApiKeyRow>, Error> {
     .await?)
 }
 
-/// Revokes a key, of whichever app: ids are the operator's. False: there is none, or it was revoked.
-pub async fn revoke(db: &PgPool, id: Uuid) -> Result<bool, Error> {
-    let done = query!("UPDATE api_keys SET revoked_at = now() WHERE key_id = $1 AND revoked_at IS NULL", id)
-        .execute(db)
-        .await?;
-    Ok(done.rows_affected() > 0)
+/// Revokes a key, of whichever app: ids are the operator's. `None`: there is none, or it was revoked.
+pub async fn revoke(db: &PgPool, id: Uuid) -> Result<Option<AppId>, Error> {
+    let app = query_scalar!(
+        "UPDATE api_keys SET revoked_at = now() WHERE key_id = $1 AND revoked_at IS NULL RETURNING app_id",
+        id
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(app.map(AppId))
 }

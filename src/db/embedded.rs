@@ -142,6 +142,20 @@ pub fn running(folder: &Path) -> Option<PgConnectOptions> {
     pid_file::is_server_of(pid_file.pid, &data).then(|| options_for(socket))
 }
 
+/// How the server reaches it, which owns nothing there: in a role that is made where it is missing.
+pub async fn server_role(owner: &PgConnectOptions) -> Result<PgConnectOptions, sqlx::Error> {
+    let mut connection = PgConnection::connect_with(owner).await?;
+    // Another process may make it at the same time.
+    sqlx::raw_sql(
+        "DO $$ BEGIN CREATE ROLE userdocks_server LOGIN;
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$",
+    )
+    .execute(&mut connection)
+    .await?;
+    connection.close().await?;
+    Ok(owner.clone().username("userdocks_server"))
+}
+
 fn options_for(socket: &Path) -> PgConnectOptions {
     PgConnectOptions::new_without_pgpass()
         .socket(socket)

@@ -71,7 +71,7 @@ pub async fn invite(
             path.0,
             body.email.as_str(),
             fresh.0,
-            id::new(),
+            id::public(),
             body.language.as_str(),
             referral_code::generate(),
             id::new(),
@@ -202,6 +202,18 @@ pub enum State {
     Expired,
 }
 
+impl State {
+    /// In a word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Accepted => "accepted",
+            Self::Expired => "expired",
+        }
+    }
+}
+
 /// The invite of this code; `None` if there is none, or its mail went to an address that is the user's no
 /// more, or the user is frozen or deleted. Changes nothing.
 pub async fn find(db: &PgPool, code: &InviteCode) -> Result<Option<Invite>, Error> {
@@ -245,7 +257,7 @@ pub async fn find(db: &PgPool, code: &InviteCode) -> Result<Option<Invite>, Erro
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accepted {
     /// The address is verified, the user is in; the code is spent.
-    Now,
+    Now(UserId),
     /// It could not be: it is spent, or expired, or unknown.
     No,
     /// A referral whose address has an account by now; the code is spent.
@@ -267,7 +279,7 @@ pub async fn accept(db: &PgPool, code: &InviteCode) -> Result<Accepted, Error> {
 }
 
 async fn try_accept(db: &mut PgConnection, code: &InviteCode) -> Result<Accepted, Error> {
-    let (user, tenant) = (id::new(), id::new());
+    let (user, tenant) = (id::public(), id::public());
     // The invited user is locked first, so that a code is not spent on one who changes meanwhile.
     let row = query!(
         r#"
@@ -285,7 +297,8 @@ async fn try_accept(db: &mut PgConnection, code: &InviteCode) -> Result<Accepted
                 AND (i.kind = 'referral' OR EXISTS (SELECT FROM invited))
             RETURNING i.kind, i.user_id, i.inviter_id, i.email, i.language
         ), verified AS (
-            UPDATE users u SET accepted_at = COALESCE(u.accepted_at, now()), email_verified = true
+            UPDATE users u SET accepted_at = COALESCE(u.accepted_at, now()), email_verified = true,
+                version = version + 1
             FROM spent WHERE spent.kind = 'invite' AND u.app_id = $1 AND u.user_id = spent.user_id
         ), referred AS (
             INSERT INTO users (app_id, user_id, tenant_id, email, email_verified, language, referral_code,
@@ -297,7 +310,7 @@ async fn try_accept(db: &mut PgConnection, code: &InviteCode) -> Result<Accepted
         ), tenant AS (
             INSERT INTO tenants (app_id, tenant_id) SELECT $1, tenant_id FROM referred
         )
-        SELECT kind = 'referral' AND NOT EXISTS (SELECT FROM referred) AS "member!" FROM spent
+        SELECT kind = 'referral' AND NOT EXISTS (SELECT FROM referred) AS "member!", user_id FROM spent
         "#,
         code.app.0,
         &code.hash(),
@@ -309,8 +322,8 @@ async fn try_accept(db: &mut PgConnection, code: &InviteCode) -> Result<Accepted
     .await
     .map_err(Error::of_change)?;
     Ok(match row {
-        None => Accepted::No,
         Some(row) if row.member => Accepted::AccountExists,
-        Some(_) => Accepted::Now,
+        Some(row) => row.user_id.map_or(Accepted::No, |user| Accepted::Now(UserId(user))),
+        None => Accepted::No,
     })
 }

@@ -1,6 +1,7 @@
 //! The store: every SQL statement of the server, static and checked when it is compiled (`.sqlx/`). Each
-//! is scoped by app. Time is the database's. A function takes the pool, or a connection where the caller
-//! owns the transaction.
+//! is scoped by app: a function takes an [`AppId`](crate::domain::id::AppId), or what names one. Those that
+//! do not are the operator's or the worker's, and `tests/isolation.rs` has the list of them. Time is the
+//! database's. A function takes the pool, or a connection where the caller owns the transaction.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -16,11 +17,15 @@ pub mod apps;
 pub mod embedded;
 pub mod idempotency;
 pub mod invites;
+pub mod mail_quotas;
+pub mod operator;
 pub mod outbox;
 pub mod referrals;
 pub mod users;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
+/// What the role of the server may do.
+const RIGHTS: &str = include_str!("rights.sql");
 
 /// What went wrong with the store.
 #[derive(Debug, thiserror::Error)]
@@ -180,6 +185,13 @@ impl Transaction {
         self.0 = None;
         Ok(())
     }
+
+    /// Ends it without effect, and knows that it has ended.
+    pub async fn rollback(mut self) -> Result<(), Error> {
+        raw_sql("ROLLBACK").execute(&mut *self).await?;
+        self.0 = None;
+        Ok(())
+    }
 }
 
 #[expect(clippy::expect_used, reason = "it is there until the commit or the drop")]
@@ -213,7 +225,8 @@ impl Drop for Transaction {
     }
 }
 
-/// Brings the schema up to date. Of several processes that do so at once, one works and the rest wait.
+/// Brings the schema up to date, which takes its owner; where it is, anybody may look. Of several processes
+/// that do so at once, one works and the rest wait.
 pub async fn migrate(options: &PgConnectOptions) -> Result<(), Error> {
     let mut connection = PgConnection::connect_with(options).await?;
     let version = sqlx::query!("SELECT current_setting('server_version') AS \"text!\", current_setting('server_version_num')::int >= 140000 AS \"enough!\"")
@@ -222,7 +235,31 @@ pub async fn migrate(options: &PgConnectOptions) -> Result<(), Error> {
     if !version.enough {
         return Err(Error::TooOld(version.text));
     }
-    MIGRATIONS.run(&mut connection).await?;
+    if !is_migrated(&mut connection).await {
+        MIGRATIONS.run(&mut connection).await?;
+    }
+    connection.close().await?;
+    Ok(())
+}
+
+/// Whether exactly the migrations of this server were applied. Whatever stands in the way of knowing stands in
+/// the way of migrating too, and is told there.
+async fn is_migrated(connection: &mut PgConnection) -> bool {
+    let applied = sqlx::query!("SELECT version, success, checksum FROM _sqlx_migrations ORDER BY version")
+        .fetch_all(connection)
+        .await;
+    let Ok(applied) = applied else { return false };
+    let applied = applied.iter().map(|row| (row.version, row.success, row.checksum.as_slice()));
+    applied.eq(MIGRATIONS.iter().map(|migration| (migration.version, true, &*migration.checksum)))
+}
+
+/// Lets `role` do what the server does, and nothing else; `owner` is who owns the tables.
+pub async fn grant(owner: &PgConnectOptions, role: &str) -> Result<(), Error> {
+    let mut connection = PgConnection::connect_with(owner).await?;
+    let mut transaction = connection.begin().await?;
+    sqlx::query!("SELECT set_config('userdocks.role', $1, true)", role).fetch_one(&mut *transaction).await?;
+    sqlx::raw_sql(RIGHTS).execute(&mut *transaction).await?;
+    transaction.commit().await?;
     connection.close().await?;
     Ok(())
 }

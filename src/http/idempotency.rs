@@ -13,6 +13,8 @@ use super::AppState;
 use super::envelope::{self, Success};
 use super::error::Error;
 use super::extract::header;
+use super::limits::Spending;
+use crate::audit;
 use crate::db::idempotency::{self, Call, Known};
 use crate::db::users;
 use crate::db::{self, Transaction};
@@ -22,12 +24,12 @@ use crate::domain::id::{AppId, UserId};
 /// Until a change whose outcome is not known is asked for again.
 const AGAIN: Duration = Duration::from_millis(250);
 
-/// The work of a call that may carry a key: a connection, in a transaction if it does.
+/// The work of a call that may carry a key: a connection, in a transaction if it does, and a mail of the app's.
 pub enum Once {
     /// No key: each statement stands for itself.
-    Plain(PoolConnection<Postgres>),
+    Plain(PoolConnection<Postgres>, Spending),
     /// The effect and the answer are committed together.
-    Keyed(Transaction, Call),
+    Keyed(Transaction, Call, Spending),
 }
 
 /// What a call that may carry a key is to do.
@@ -48,33 +50,45 @@ impl Once {
         caller: Option<UserId>,
         request: &str,
     ) -> Result<Begun, Error> {
-        let Some(key) = key(headers)? else {
-            return Ok(Begun::Work(Self::Plain(state.db.acquire().await.map_err(db::Error::from)?)));
+        let key = key(headers)?;
+        // Before there is a connection, of which nobody waits for a second one.
+        let spending = state.limits.mails.take(&state.db, app).await;
+        let Some(key) = key else {
+            let spending = spending?;
+            let connection = state.db.acquire().await.map_err(db::Error::from)?;
+            return Ok(Begun::Work(Self::Plain(connection, spending)));
         };
         let call = Call { app, caller, key, request: sha256(request.as_bytes()) };
         let mut transaction = Transaction::begin(&state.db).await?;
-        match idempotency::begin(&mut transaction, &call).await? {
-            Known::Nothing => Ok(Begun::Work(Self::Keyed(transaction, call))),
+        let begun = match idempotency::begin(&mut transaction, &call).await? {
+            Known::Nothing => return Ok(Begun::Work(Self::Keyed(transaction, call, spending?))),
             Known::InProgress => Err(Error::IdempotencyInProgress),
             Known::OtherRequest => Err(Error::IdempotencyKeyReused),
             Known::Answered { status, body } => {
+                let alive = match caller {
+                    Some(user) => users::language(&mut *transaction, app, user).await?.is_some(),
+                    None => true,
+                };
                 // A user who is frozen or erased gets nothing, not even what they got before.
-                if let Some(user) = caller
-                    && users::language(&state.db, app, user).await?.is_none()
-                {
-                    return Err(Error::UserOutOfReach);
+                if alive {
+                    audit::note(|facts| facts.unchanged = true);
+                    let status = StatusCode::from_u16(status).unwrap_or_default();
+                    Ok(Begun::Replay(envelope::json(status, body)))
+                } else {
+                    Err(Error::UserOutOfReach)
                 }
-                let status = StatusCode::from_u16(status).unwrap_or_default();
-                Ok(Begun::Replay(envelope::json(status, body)))
             }
-        }
+        };
+        // Now, not once somebody needs the connection: the next call is not to find this one in progress.
+        transaction.rollback().await?;
+        begun
     }
 
     /// Where the effect is to happen.
     pub fn connection(&mut self) -> &mut PgConnection {
         match self {
-            Self::Plain(connection) => connection,
-            Self::Keyed(transaction, _) => transaction,
+            Self::Plain(connection, _) => connection,
+            Self::Keyed(transaction, ..) => transaction,
         }
     }
 
@@ -86,9 +100,14 @@ impl Once {
         user: Option<UserId>,
     ) -> Result<Response, Error> {
         let body = success.body();
-        if let Self::Keyed(mut transaction, call) = self {
-            idempotency::store(&mut transaction, &call, success.status.as_u16(), &body, user).await?;
-            transaction.commit().await?;
+        match self {
+            Self::Plain(_, spending) => spending.spent(),
+            Self::Keyed(mut transaction, call, spending) => {
+                idempotency::store(&mut transaction, &call, success.status.as_u16(), &body, user).await?;
+                // Whether it came about or not, once its commit has begun.
+                spending.spent();
+                transaction.commit().await?;
+            }
         }
         state.wake.notify_one();
         Ok(envelope::json(success.status, body))
@@ -119,7 +138,7 @@ where
 }
 
 /// The key: a quoted string (RFC 8941, 3.3.3) or a bare token, 1 to 255 characters.
-fn key(headers: &HeaderMap) -> Result<Option<String>, Error> {
+pub fn key(headers: &HeaderMap) -> Result<Option<String>, Error> {
     let Some(value) = header(headers, "Idempotency-Key")? else { return Ok(None) };
     let text =
         std::str::from_utf8(value).map_err(|_| Error::InvalidIdempotencyKey)?.trim_matches([' ', '\t']);

@@ -10,6 +10,7 @@ use super::envelope::Success;
 use super::error::Error;
 use super::extract::{Json, UserPath};
 use super::idempotency::{Begun, Once, settled};
+use crate::audit;
 use crate::db::referrals::{self, Bounds, Referred};
 use crate::domain::invite_body::InviteBody;
 
@@ -22,6 +23,7 @@ pub async fn create(
     Json(json): Json,
 ) -> Result<Response, Error> {
     let body = InviteBody::parse(json)?;
+    audit::note(|facts| facts.fields = InviteBody::FIELDS.map(str::to_owned).into());
     let request = format!("refer {user} {} {}", body.email, body.language);
     let bounds = Bounds {
         resend_after: state.config.invite.resend_after,

@@ -24,7 +24,7 @@ use super::transport::{Refusal, Transport};
 use super::{Invitation, message};
 use crate::config::Config;
 use crate::db::outbox::{self, Claimed};
-use crate::db::{self, idempotency, referrals};
+use crate::db::{self, idempotency, mail_quotas, referrals};
 use crate::domain::language::Language;
 use crate::domain::seal::{NotOurs, SecretKey};
 use crate::l10n::{LANGUAGES, Texts};
@@ -140,6 +140,7 @@ impl Worker {
 
     async fn clean_up(&self) -> Result<(), db::Error> {
         self.soon(referrals::forget_quotas(&self.db)).await?;
+        self.soon(mail_quotas::forget(&self.db)).await?;
         self.soon(idempotency::forget(&self.db)).await
     }
 
@@ -241,11 +242,10 @@ impl Worker {
         let message =
             message.map_err(|error| Refusal::Permanent(format!("the mail cannot be written: {error}")))?;
         // Spam filters quote the link that they refuse.
-        let masked = |reply: String| reply.replace(&code, "***");
         match self.transport.send(&message, &mail.message_id).await {
-            Ok(reply) => Ok(masked(reply)),
-            Err(Refusal::Temporary(reply)) => Err(Refusal::Temporary(masked(reply)).into()),
-            Err(Refusal::Permanent(reply)) => Err(Refusal::Permanent(masked(reply)).into()),
+            Ok(reply) => Ok(masked(&reply, &code)),
+            Err(Refusal::Temporary(reply)) => Err(Refusal::Temporary(masked(&reply, &code)).into()),
+            Err(Refusal::Permanent(reply)) => Err(Refusal::Permanent(masked(&reply, &code)).into()),
         }
     }
 
@@ -274,6 +274,27 @@ pub fn texts(language: &str, app_language: &str) -> &'static Texts {
         .into_iter()
         .find_map(|language| Language::parse(language).ok()?.choose(LANGUAGES));
     Texts::of(chosen.unwrap_or("en"))
+}
+
+/// A reply without what it quotes of the code, whole or in parts: a long reply is cut, a long line wrapped.
+fn masked(reply: &str, code: &str) -> String {
+    /// Characters that are no coincidence; fewer give nothing away.
+    const PART: usize = 8;
+    let (code, mut quoted) = (code.as_bytes(), vec![false; reply.len()]);
+    for (at, window) in reply.as_bytes().windows(PART).enumerate() {
+        if code.windows(PART).any(|part| part == window) {
+            quoted[at..at + PART].fill(true);
+        }
+    }
+    let mut text = String::with_capacity(reply.len());
+    for (at, character) in reply.char_indices() {
+        match (quoted[at], at > 0 && quoted[at - 1]) {
+            (false, _) => text.push(character),
+            (true, false) => text.push_str("***"),
+            (true, true) => {}
+        }
+    }
+    text
 }
 
 /// Doubles from `first` with each attempt up to an hour, give or take a fifth, so that mails refused
@@ -316,6 +337,21 @@ mod tests {
             let delay = retry_delay(first, attempts).as_secs_f64();
             let whole = f64::from(whole);
             assert!((whole * 0.8..=whole * 1.2 + 1e-6).contains(&delay), "{attempts}: {delay}");
+        }
+    }
+
+    #[test]
+    fn a_reply_quotes_no_part_of_the_code() {
+        let code = "AZqvq2sPcAGc1_x-0123456789abcdefghijklmnopqrstuvwxyzAB";
+        for (reply, kept) in [
+            (format!("550 no {code}?x ä {code}"), "550 no ***?x ä ***"),
+            (format!("550 {}", &code[..53]), "550 ***"),
+            (format!("550 {} {}", &code[..20], &code[20..]), "550 *** ***"),
+            ("550 5.1.1 nobody".to_owned(), "550 5.1.1 nobody"),
+            ("€".repeat(9), "€€€€€€€€€"),
+            (String::new(), ""),
+        ] {
+            assert_eq!(masked(&reply, code), kept);
         }
     }
 

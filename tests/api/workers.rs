@@ -245,6 +245,11 @@ async fn an_outcome_outlives_an_outage_of_the_database() {
     proxy.restore().await;
     until(&test, ALL_SENT).await;
     assert_eq!(test.count("SELECT count(*) FROM outbox WHERE attempts <> 1").await, 0);
+    // The connection of requests was cut too, and whoever comes first finds out.
+    let deadline = Instant::now() + DEADLINE;
+    while test.call("GET", "/readyz", As::Nobody, None).await.status != 200 {
+        assert!(Instant::now() < deadline, "the database is back and the server is not");
+    }
     invite(&test, &test.app, "after@x.example").await;
     mails(&test, 1).await;
     test.finish().await;

@@ -15,7 +15,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::{NamedTempFile, TempDir};
 
-use super::DEADLINE;
+use super::{DEADLINE, secrets};
 
 /// Where a program runs: its data folder and its environment, which has nothing of ours but how to find
 /// PostgreSQL.
@@ -103,7 +103,12 @@ impl Place {
         let text = self.text(&[arguments, &["--json"]].concat());
         let line = text.strip_suffix('\n').unwrap();
         assert!(!line.contains('\n'), "{text}");
-        serde_json::from_str(line).unwrap()
+        let json: Value = serde_json::from_str(line).unwrap();
+        for name in ["key", "readKey", "writeKey"] {
+            json[name].as_str().into_iter().for_each(secrets::keep);
+        }
+        json["accessToken"].as_str().into_iter().for_each(secrets::keep_token);
+        json
     }
 
     /// The sentence with which a command fails, with and without `--json`.
@@ -125,6 +130,9 @@ impl Place {
     pub fn spawn(&self) -> Serve {
         let errors = NamedTempFile::new().unwrap();
         let mut command = self.command(&["serve"]);
+        if secrets::file("").is_some() && !self.variables.iter().any(|(name, _)| *name == "RUST_LOG") {
+            command.env("RUST_LOG", "trace");
+        }
         let mut child = command.stdout(Stdio::piped()).stderr(errors.reopen().unwrap()).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let (to, lines) = mpsc::channel();
@@ -212,6 +220,12 @@ impl Serve {
 
 impl Drop for Serve {
     fn drop(&mut self) {
+        if let Some(kept) = secrets::file("server") {
+            std::fs::copy(self.errors.path(), kept).unwrap();
+        }
+        if let Ok(key) = std::fs::read_to_string(self.data.join("secret-key")) {
+            secrets::keep(&key);
+        }
         if !self.ended {
             // It may have ended by itself.
             let _ = self.child.kill();
