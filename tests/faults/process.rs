@@ -79,8 +79,10 @@ pub async fn few_descriptors() -> Report {
         scene.recovers().await;
         scene.load.flows(20).await;
     }
-    let said = scene.servers[0].said().contains("Too many open files");
-    scene.expect(said, "the server never ran out of descriptors");
+    // It met the bound, or kept below it and turned callers away.
+    let met = scene.servers[0].said().contains("Too many open files");
+    let turned_away = scene.load.calls().len() > scene.load.acknowledged();
+    scene.expect(met || turned_away, "the descriptors were enough for all");
     scene.over().await
 }
 

@@ -6,6 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
@@ -90,9 +91,17 @@ impl Proxy {
         let _ = (&mut self.accepting).await;
     }
 
-    /// Lets new connections through again.
+    /// Lets new connections through again. Somebody's outgoing connection can have the port meanwhile.
     pub async fn restore(&mut self) {
-        let listener = TcpListener::bind(self.address).await.unwrap();
+        let bind = async {
+            loop {
+                if let Ok(listener) = TcpListener::bind(self.address).await {
+                    return listener;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let listener = timeout(DEADLINE, bind).await.unwrap();
         self.accepting = accept(listener, Arc::clone(&self.connect), &self.gate);
     }
 
