@@ -15,12 +15,13 @@ const EXEMPT: &[(&str, &str)] = &[
     ("WITH due AS ( SELECT app_id, mail_id FROM outbox WHERE state = 'queued'", "the worker sends all mails"),
     ("SELECT count(*) AS \"queued!\"", "metrics, on the operator's listener"),
     ("DELETE FROM referral_quotas WHERE day <", "the worker forgets days that are over"),
+    ("DELETE FROM mail_quotas WHERE day <", "the worker forgets days that are over"),
     ("DELETE FROM idempotency_keys WHERE created_at <=", "the worker forgets answers of more than a day ago"),
     ("UPDATE api_keys SET revoked_at = now() WHERE key_id = $1", "the operator names a key by its id"),
     ("SELECT app_id FROM signing_keys WHERE key_id = $1", "the operator names a key by its id"),
     ("SELECT mail_id AS id, app_id, recipient", "the operator looks at the mails of all apps"),
     (
-        "SELECT app_id, name, language, mail_from, invite_url, origins, issuer, jwks_url FROM apps ORDER BY app_id",
+        "SELECT app_id, name, language, mail_from, invite_url, origins, issuer, jwks_url FROM apps ORDER BY",
         "the operator lists the apps",
     ),
     (
@@ -48,12 +49,14 @@ const OPERATOR: &[&str] = &[
     "mod::is_migrated",
     "mod::grant",
     "mod::is_ready",
+    "mod::lives",
     // Of the worker.
     "outbox::claim",
     "outbox::backlog",
     "outbox::wake",
     "referrals::forget_quotas",
     "idempotency::forget",
+    "mail_quotas::forget",
     // Of the command line.
     "api_keys::revoke",
     "operator::apps",

@@ -67,7 +67,7 @@ pub async fn invite(
     let body = InviteBody::parse(json)?;
     audit::note(|facts| facts.fields = InviteBody::FIELDS.map(str::to_owned).into());
     let request = format!("invite {user} {} {}", body.email, body.language);
-    let (fresh, mail) = (UserId(id::new()), state.new_mail(app));
+    let (fresh, mail) = (UserId(id::public()), state.new_mail(app));
     settled(|| invite_once(&state, &headers, (app, user, fresh), &body, &request, &mail)).await
 }
 

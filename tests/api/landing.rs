@@ -109,6 +109,7 @@ async fn looking_changes_nothing_and_the_button_accepts_once() {
     assert_eq!(after["users"][0]["accepted_at"], after["invites"][0]["accepted_at"]);
     user["accepted_at"] = after["users"][0]["accepted_at"].clone();
     user["email_verified"] = true.into();
+    user["version"] = 2.into();
     invite["accepted_at"] = user["accepted_at"].clone();
     let expected = json!({ "users": [user], "invites": [invite], "tenants": before["tenants"],
         "quotas": null, "outbox": before["outbox"] });
