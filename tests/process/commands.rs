@@ -384,7 +384,9 @@ async fn commands_at_once_share_a_data_folder_without_a_server() {
         std::thread::scope(|scope| {
             let create = || place.json(&["app", "create", "--name", "Acme"]);
             let created: Vec<_> = (0..3).map(|_| scope.spawn(create)).collect();
-            created.into_iter().for_each(|created| drop(created.join().unwrap()));
+            for created in created {
+                created.join().unwrap();
+            }
         });
     }
     assert_eq!(place.json(&["app", "list"]).as_array().unwrap().len(), 9);
