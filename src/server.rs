@@ -15,7 +15,7 @@ use hyper_util::service::TowerToHyperService;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection, PgPool};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
@@ -37,6 +37,8 @@ use crate::telemetry;
 
 /// How long requests and mails at hand may take once the server stops.
 const DRAIN: Duration = Duration::from_secs(25);
+/// Connections that wait to be accepted, as far as the system lets them; more try again a second later.
+const BACKLOG: u32 = 4096;
 /// Files that a process has open beside connections.
 const OWN_FILES: usize = 24;
 /// Most bytes of a request's head.
@@ -178,7 +180,7 @@ impl Server {
     /// Starts listening and sending.
     pub async fn start(config: Config, database: &Database, seal: SecretKey) -> Result<Self, Error> {
         let listen = config.server.listen;
-        let socket = TcpListener::bind(listen).await.map_err(|error| Error::Listen(listen, error))?;
+        let socket = bind(listen).map_err(|error| Error::Listen(listen, error))?;
         let address = socket.local_addr().map_err(|error| Error::Listen(listen, error))?;
         let public_url = config.server.public_url.clone().unwrap_or_else(|| own_url(address));
         let (transport, mailbox) = if let Some(url) = &config.mail.smtp_url {
@@ -257,6 +259,15 @@ fn own_url(address: SocketAddr) -> Url {
     }
     #[expect(clippy::expect_used, reason = "a socket address is the host and port of a URL")]
     Url::parse(&format!("http://{reached}")).expect("the URL of an address")
+}
+
+/// A listener with room for a burst of connections that wait to be accepted.
+fn bind(listen: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if listen.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As `TcpListener::bind` does, so that a server can follow another at once.
+    socket.set_reuseaddr(true)?;
+    socket.bind(listen)?;
+    socket.listen(BACKLOG)
 }
 
 /// How many connections this process can have, beside the files that it needs for itself.

@@ -18,8 +18,11 @@ const QUEUE: usize = 64;
 const BURST: usize = 256;
 /// How long more than [`QUEUE`] may wait.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Refusals in a second for each core: a small part of its time.
+/// Most refusals in a second for each core: a small part of its time.
 const REFUSALS: u64 = 2000;
+/// Fewest refusals in a second; between, there are as many as requests are let in.
+const FEWEST_REFUSALS: u64 = 500;
+const SECOND: u64 = 1_000_000_000;
 /// How long one request waits. Only a database that stands still makes it so long.
 const LONGEST: Duration = Duration::from_secs(5);
 
@@ -32,7 +35,10 @@ pub struct Gate {
     long_since: AtomicU64,
     /// When the next refusal is in turn, nanoseconds from `begun`.
     next_refusal: AtomicU64,
-    between_refusals: u64,
+    least_between_refusals: u64,
+    /// When a request was last let in, and the time between two, smoothed; nanoseconds.
+    let_in: AtomicU64,
+    between: AtomicU64,
     probes: Semaphore,
 }
 
@@ -59,7 +65,9 @@ impl Gate {
             begun: Instant::now(),
             long_since: AtomicU64::new(0),
             next_refusal: AtomicU64::new(0),
-            between_refusals: 1_000_000_000 / (REFUSALS * cores),
+            least_between_refusals: SECOND / (REFUSALS * cores).max(FEWEST_REFUSALS),
+            let_in: AtomicU64::new(0),
+            between: AtomicU64::new(0),
             probes: Semaphore::new(1),
         }
     }
@@ -68,13 +76,17 @@ impl Gate {
     pub async fn enter(&self) -> Result<Slot, Error> {
         if let Ok(slot) = Arc::clone(&self.work).try_acquire_owned() {
             self.long_since.store(0, Relaxed);
+            self.count();
             return Ok(slot);
         }
         self.is_open()?;
         self.waiting.fetch_add(1, Relaxed);
         let _waiting = Waiting(&self.waiting);
         match timeout(LONGEST, Arc::clone(&self.work).acquire_owned()).await {
-            Ok(Ok(slot)) => Ok(slot),
+            Ok(Ok(slot)) => {
+                self.count();
+                Ok(slot)
+            }
             _ => Err(Error::Overloaded),
         }
     }
@@ -90,14 +102,28 @@ impl Gate {
 
     /// Waits until it is the turn of one more refusal: not at all, unless there are thousands in a second.
     pub async fn refuse(&self) {
-        let now = u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX / 2);
-        let after = |next: u64| Some(next.max(now) + self.between_refusals);
+        let now = self.nanoseconds();
+        let between = self.between.load(Relaxed);
+        let between = between.clamp(self.least_between_refusals, SECOND / FEWEST_REFUSALS);
+        let after = |next: u64| Some(next.max(now) + between);
         let next = self.next_refusal.fetch_update(Relaxed, Relaxed, after).unwrap_or(0);
         // Milliseconds are all that a timer knows.
         let wait = Duration::from_nanos(next.saturating_sub(now));
         if wait > Duration::from_millis(1) {
             sleep(wait.min(Duration::from_secs(1))).await;
         }
+    }
+
+    /// One more is let in. Of two at once either may count.
+    fn count(&self) {
+        let now = self.nanoseconds();
+        let since = now.saturating_sub(self.let_in.swap(now, Relaxed));
+        let between = self.between.load(Relaxed);
+        self.between.store(between - between / 64 + since / 64, Relaxed);
+    }
+
+    fn nanoseconds(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX / 2)
     }
 
     /// For how long the queue, which is long now, has not been empty.

