@@ -24,8 +24,6 @@ pub struct Report {
     /// Mails beyond the first of a row.
     pub copies: usize,
     pub recovery: Option<Duration>,
-    /// What is to be known of this machine.
-    pub note: Option<String>,
     /// What broke, each beginning with the invariant.
     pub breaches: Vec<String>,
 }
@@ -74,7 +72,6 @@ pub async fn whole(scene: &mut Scene) -> Report {
         mails,
         copies,
         recovery: Some(recovery),
-        note: None,
         breaches,
     }
 }

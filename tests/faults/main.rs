@@ -183,9 +183,4 @@ fn table(done: &[(&str, Report)]) {
         );
     }
     println!();
-    for (name, report) in done {
-        if let Some(note) = &report.note {
-            println!("{name}: {note}");
-        }
-    }
 }
