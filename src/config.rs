@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +13,9 @@ use lettre::message::Mailbox;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 use url::Url;
+
+use crate::domain::network::Networks;
+use crate::domain::seal::SecretKey;
 
 /// The file with every setting, its default and its meaning.
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
@@ -26,6 +30,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// 64 hex digits, or empty: a trial makes its own.
     pub secret_key: Secret,
+    /// The same, of a key that opens and never seals; or empty.
+    pub other_secret_key: Secret,
     /// The HTTP server.
     pub server: Server,
     /// The database.
@@ -78,6 +84,8 @@ pub struct Server {
     pub metrics_listen: Option<SocketAddr>,
     /// Connections served at the same time.
     pub max_connections: usize,
+    /// Reverse proxies whose word on who calls is believed.
+    pub trusted_proxies: Networks,
     /// Until a request's head has come.
     #[serde(with = "humantime_serde")]
     pub head_timeout: Duration,
@@ -135,7 +143,11 @@ pub struct Limits {
     /// Referral mails to one address in a day.
     pub referrals_per_recipient_per_day: i32,
     /// Requests per API key or token user in a second.
-    pub requests_per_key_per_second: std::num::NonZeroU32,
+    pub requests_per_key_per_second: NonZeroU32,
+    /// Requests of one address in a second that prove nothing.
+    pub failures_per_address_per_second: NonZeroU32,
+    /// Mails of one app in a day.
+    pub mails_per_app_per_day: NonZeroU32,
 }
 
 /// `[token]`
@@ -215,7 +227,8 @@ impl Config {
         let database_url = variables.remove("DATABASE_URL");
         variables.retain(|name, _| name.starts_with("USERDOCKS_"));
         for name in variables.keys() {
-            let known_top = ["USERDOCKS_ENV", "USERDOCKS_DATA_DIR", "USERDOCKS_SECRET_KEY"];
+            let known_top =
+                ["USERDOCKS_ENV", "USERDOCKS_DATA_DIR", "USERDOCKS_SECRET_KEY", "USERDOCKS_OTHER_SECRET_KEY"];
             if !name.contains("__") && !known_top.contains(&name.as_str()) {
                 return Err(Error(format!("{name} is not a setting; see `userdocks config check`")));
             }
@@ -245,9 +258,13 @@ impl Config {
         if self.data_dir.as_os_str().is_empty() {
             return fail("USERDOCKS_DATA_DIR must be the path of a folder");
         }
-        let secret = self.secret_key.0.expose_secret();
-        if !secret.is_empty() && self.secret_key().is_none() {
-            return fail("USERDOCKS_SECRET_KEY must be 64 hex digits, as `openssl rand -hex 32` prints");
+        for (secret, name) in [
+            (&self.secret_key, "USERDOCKS_SECRET_KEY"),
+            (&self.other_secret_key, "USERDOCKS_OTHER_SECRET_KEY"),
+        ] {
+            if !secret.0.expose_secret().is_empty() && secret.key().is_none() {
+                return fail(&format!("{name} must be 64 hex digits, as `openssl rand -hex 32` prints"));
+            }
         }
         if let Some(url) = &self.server.public_url
             && (!matches!(url.scheme(), "http" | "https")
@@ -349,9 +366,7 @@ impl Config {
     /// The 32 bytes of `secret_key`, if set.
     #[must_use]
     pub fn secret_key(&self) -> Option<[u8; 32]> {
-        let mut key = [0; 32];
-        hex::decode_to_slice(self.secret_key.0.expose_secret(), &mut key).ok()?;
-        Some(key)
+        self.secret_key.key()
     }
 
     /// `iss` of the tokens that this server issues: the setting, else the public URL, else `userdocks`
@@ -398,6 +413,15 @@ fn mailbox<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Mailbox, D::Erro
 /// A text that is never printed.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Secret(pub SecretString);
+
+impl Secret {
+    /// The 32 bytes of 64 hex digits.
+    fn key(&self) -> Option<[u8; 32]> {
+        let mut key = [0; 32];
+        hex::decode_to_slice(self.0.expose_secret(), &mut key).ok()?;
+        Some(key)
+    }
+}
 
 impl Serialize for Secret {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
@@ -483,6 +507,15 @@ mod empty_is_none {
             None => to.serialize_str(""),
         }
     }
+}
+
+/// What seals and opens: [`secret_key`], and the other key while one is set.
+pub fn seal(config: &Config) -> Result<SecretKey, Error> {
+    let key = SecretKey::new(&secret_key(config)?);
+    Ok(match config.other_secret_key.key() {
+        Some(other) => key.or(&other),
+        None => key,
+    })
 }
 
 /// The key that encrypts at rest: the setting, or, in a trial, the one kept in the data folder, made on

@@ -2,6 +2,7 @@
 //!
 //! One direction of dependencies: `cli → server → http → domain ← db`, `mail` beside `http`.
 
+pub mod audit;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -5,30 +5,42 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use sqlx::PgPool;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use sqlx::postgres::PgConnectOptions;
-use tokio::net::TcpListener;
+use sqlx::{Connection as _, PgConnection, PgPool};
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use url::Url;
 
 use crate::config::{self, Config};
 use crate::db::{self, embedded::Embedded};
 use crate::domain::seal::SecretKey;
+use crate::http::admission::Gate;
 use crate::http::auth::Credentials;
+use crate::http::connection::{Connection, Crowd};
+use crate::http::limits::Limits;
+use crate::http::visit::Peer;
 use crate::http::{self, AppState, State};
 use crate::mail::mailbox::Mailbox;
 use crate::mail::transport::{Transport, UrlError};
-use crate::mail::worker::{self, Worker};
+use crate::mail::worker::{self, Outage, Worker};
 use crate::telemetry;
 
 /// How long requests and mails at hand may take once the server stops.
 const DRAIN: Duration = Duration::from_secs(25);
+/// Connections that wait to be accepted, as far as the system lets them; more try again a second later.
+const BACKLOG: u32 = 4096;
+/// Files that a process has open beside connections.
+const OWN_FILES: usize = 24;
 /// Most bytes of a request's head.
 const MAX_HEAD: usize = 32 * 1024;
 
@@ -42,6 +54,12 @@ pub enum Error {
     Embedded(#[from] db::embedded::Error),
     #[error("the database at DATABASE_URL cannot be used: {0}")]
     Database(#[from] db::Error),
+    #[error(
+        "USERDOCKS_SECRET_KEY is not the key that this database is encrypted with: set it to that key, or, while you change the key, USERDOCKS_OTHER_SECRET_KEY"
+    )]
+    SecretKey,
+    #[error("the PostgreSQL that another process runs in the data folder cannot be reached: {0}")]
+    Shared(sqlx::Error),
     #[error("USERDOCKS_MAIL__SMTP_URL cannot be used: {0}")]
     Smtp(#[from] UrlError),
     #[error("cannot listen on {0}: {1}; set USERDOCKS_SERVER__LISTEN to a free address")]
@@ -52,41 +70,96 @@ pub enum Error {
     Signals(std::io::Error),
 }
 
+impl Error {
+    /// Whether it is about a private PostgreSQL that starts or ends with another process.
+    fn is_of_others(&self) -> bool {
+        matches!(self, Self::Shared(_) | Self::Embedded(db::embedded::Error::Locked { .. }))
+    }
+}
+
 /// The database of the settings: PostgreSQL at `DATABASE_URL`, or the private one in the data folder.
 pub struct Database {
-    /// Connections for requests.
+    /// Connections for requests and mails, in the role of the server.
     pub pool: PgPool,
+    /// Connections for mails: however many wait, they take none from requests.
+    pub mails: PgPool,
+    /// Connections for commands, in the role of who owns the tables.
+    pub operator: PgPool,
     /// For what needs a session of its own.
     pub direct: PgConnectOptions,
     embedded: Option<Embedded>,
+    /// A session in somebody else's private PostgreSQL: while there is one, it is not ended.
+    stays: Option<PgConnection>,
+    shared: bool,
 }
 
+/// How long a command waits for a private PostgreSQL that starts, or ends, with another process.
+const OTHERS: Duration = Duration::from_secs(30);
+
 impl Database {
-    /// Opens the database and brings its schema up to date. `shared`: a private PostgreSQL that a server
-    /// already runs will do, as for a command beside it.
+    /// Opens the database and brings its schema up to date. `shared`: a private PostgreSQL that another process
+    /// already runs will do, as for a command beside a server or another command.
     pub async fn open(config: &Config, shared: bool) -> Result<Self, Error> {
+        let begun = Instant::now();
+        loop {
+            match Self::try_open(config, shared).await {
+                Err(error) if shared && error.is_of_others() && begun.elapsed() < OTHERS => {
+                    sleep(Duration::from_millis(50)).await;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn try_open(config: &Config, shared: bool) -> Result<Self, Error> {
+        let mut stays = None;
         let folder = config.data_dir.join("postgres");
         let (options, direct, embedded) = if let Some(url) = &config.database.url {
             let direct = config.database.direct_url.as_ref().unwrap_or(url);
             (db::options(url.expose())?, db::options(direct.expose())?, None)
-        } else if let Some(options) = shared.then(|| db::embedded::running(&folder)).flatten() {
-            (options.clone(), options, None)
+        } else if let Some(owner) = shared.then(|| db::embedded::running(&folder)).flatten() {
+            stays = Some(PgConnection::connect_with(&owner).await.map_err(Error::Shared)?);
+            (db::embedded::server_role(&owner).await.map_err(db::Error::from)?, owner, None)
         } else {
             let embedded = Embedded::start(&folder, db::embedded::Durability::Durable).await?;
-            (embedded.options(), embedded.options(), Some(embedded))
+            let owner = embedded.options();
+            (db::embedded::server_role(&owner).await.map_err(db::Error::from)?, owner, Some(embedded))
         };
         db::migrate(&direct).await?;
+        if options.get_username() != direct.get_username() {
+            db::grant(&direct, options.get_username()).await?;
+        }
         let statement_timeout = config.server.request_timeout.mul_f64(0.8);
-        let pool = db::pool(options, config.database.max_connections, statement_timeout);
-        Ok(Self { pool, direct, embedded })
+        let most = config.database.max_connections;
+        let share = most / 4;
+        let pool = db::pool(options.clone(), most - share.max(1).min(most - 1), statement_timeout);
+        let mails = match most {
+            1 => pool.clone(),
+            _ => db::pool(options, share.max(1), statement_timeout),
+        };
+        let operator = db::pool(direct.clone(), 2, statement_timeout);
+        Ok(Self { pool, mails, operator, direct, embedded, stays, shared })
+    }
+
+    /// Refuses a secret key that is not this database's.
+    pub async fn check(&self, seal: &SecretKey) -> Result<(), Error> {
+        if db::operator::is_secret_key(&self.operator, seal).await? { Ok(()) } else { Err(Error::SecretKey) }
     }
 
     /// Closes the connections, and the private PostgreSQL if this process started it.
     pub async fn close(self) {
         // A connection whose server is gone can take its time to notice.
-        let _ = timeout(Duration::from_secs(2), self.pool.close()).await;
+        let all = async { tokio::join!(self.pool.close(), self.mails.close(), self.operator.close()) };
+        let _ = timeout(Duration::from_secs(2), all).await;
+        if let Some(stays) = self.stays {
+            let _ = timeout(Duration::from_secs(2), stays.close()).await;
+        }
         if let Some(embedded) = self.embedded {
-            embedded.stop().await;
+            if self.shared {
+                embedded.stop_after_others().await;
+            } else {
+                embedded.stop().await;
+            }
         }
     }
 }
@@ -107,7 +180,7 @@ impl Server {
     /// Starts listening and sending.
     pub async fn start(config: Config, database: &Database, seal: SecretKey) -> Result<Self, Error> {
         let listen = config.server.listen;
-        let socket = TcpListener::bind(listen).await.map_err(|error| Error::Listen(listen, error))?;
+        let socket = bind(listen).map_err(|error| Error::Listen(listen, error))?;
         let address = socket.local_addr().map_err(|error| Error::Listen(listen, error))?;
         let public_url = config.server.public_url.clone().unwrap_or_else(|| own_url(address));
         let (transport, mailbox) = if let Some(url) = &config.mail.smtp_url {
@@ -123,15 +196,18 @@ impl Server {
         let wake = Arc::new(Notify::new());
         let (stop, stopped) = watch::channel(false);
         let worker = Worker {
-            db: database.pool.clone(),
+            db: database.mails.clone(),
             seal: seal.clone(),
             transport,
             public_url: public_url.clone(),
             config: config.clone(),
+            outage: Outage::default(),
         };
         let worker = tokio::spawn(worker.run(Arc::clone(&wake), stopped.clone()));
         let listener = tokio::spawn(worker::listen(database.direct.clone(), Arc::clone(&wake)));
         let state = Arc::new(State {
+            gate: Gate::new(database.pool.options().get_max_connections()),
+            limits: Limits::new(&config.limits),
             credentials: Credentials::new(&config),
             origins: http::cors::Origins::default(),
             db: database.pool.clone(),
@@ -185,15 +261,45 @@ fn own_url(address: SocketAddr) -> Url {
     Url::parse(&format!("http://{reached}")).expect("the URL of an address")
 }
 
+/// A listener with room for a burst of connections that wait to be accepted.
+fn bind(listen: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if listen.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As `TcpListener::bind` does, so that a server can follow another at once.
+    socket.set_reuseaddr(true)?;
+    socket.bind(listen)?;
+    socket.listen(BACKLOG)
+}
+
+/// How many connections this process can have, beside the files that it needs for itself.
+fn most_connections(config: &Config) -> usize {
+    let wanted = config.server.max_connections;
+    let own = config.database.max_connections as usize + config.mail.connections as usize + OWN_FILES;
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return wanted };
+    let needed = u64::try_from(wanted + own).unwrap_or(u64::MAX);
+    let raised = soft.max(needed.min(hard));
+    let files = match setrlimit(Resource::RLIMIT_NOFILE, raised, hard) {
+        Ok(()) => raised,
+        Err(_) => soft,
+    };
+    let most = usize::try_from(files).unwrap_or(usize::MAX).saturating_sub(own).clamp(1, wanted);
+    if most < wanted {
+        tracing::warn!(most, wanted, "the system lets this process open fewer connections (ulimit -n)");
+    }
+    most
+}
+
 async fn accept(socket: TcpListener, state: AppState, mut stopped: watch::Receiver<bool>) {
-    let service = TowerToHyperService::new(http::router(&state));
+    let config = &state.config.server;
+    let router = TowerToHyperService::new(http::router(&state));
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
-        .header_read_timeout(state.config.server.head_timeout)
+        .header_read_timeout(config.head_timeout)
         .max_header_size(MAX_HEAD)
         .max_buf_size(MAX_HEAD);
-    let slots = Arc::new(Semaphore::new(state.config.server.max_connections));
+    let most = most_connections(&state.config);
+    let slots = Arc::new(Semaphore::new(most));
+    let crowd = Crowd::new(most, config.trusted_proxies.clone());
     let graceful = GracefulShutdown::new();
     let mut tidy = tokio::time::interval(Duration::from_mins(1));
     while !*stopped.borrow() {
@@ -203,21 +309,35 @@ async fn accept(socket: TcpListener, state: AppState, mut stopped: watch::Receiv
         };
         tokio::select! {
             changed = stopped.changed() => if changed.is_err() { break },
-            _ = tidy.tick() => {
-                state.credentials.forget_idle();
-                telemetry::metrics().run_upkeep();
-            }
+            _ = tidy.tick() => telemetry::metrics().run_upkeep(),
             (slot, accepted) = next => match accepted {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
+                    let peer = peer.ip();
+                    let Some(counted) = crowd.count(peer) else { continue };
                     // Only a delay is lost where the system refuses.
                     let _ = stream.set_nodelay(true);
-                    let connection = builder.serve_connection(TokioIo::new(stream), service.clone());
-                    let connection = graceful.watch(connection);
+                    let router = router.clone();
+                    let service = service_fn(move |mut request: Request<Incoming>| {
+                        request.extensions_mut().insert(Peer(peer));
+                        router.call(request)
+                    });
+                    let (builder, watcher) = (builder.clone(), graceful.watcher());
+                    let (silence, limit) = (config.head_timeout, config.request_timeout);
+                    let mut stopped = stopped.clone();
                     tokio::spawn(async move {
-                        if let Err(error) = connection.await {
-                            tracing::debug!(%error, "connection ended");
+                        // Until it says something, a connection is a socket and little more.
+                        let speaks = tokio::select! {
+                            ready = timeout(silence, stream.readable()) => ready.is_ok_and(|ready| ready.is_ok()),
+                            _ = stopped.wait_for(|stopped| *stopped) => false,
+                        };
+                        if speaks {
+                            let stream = TokioIo::new(Connection::new(stream, limit));
+                            let connection = builder.serve_connection(stream, service);
+                            if let Err(error) = Box::pin(watcher.watch(connection)).await {
+                                tracing::debug!(%error, "connection ended");
+                            }
                         }
-                        drop(slot);
+                        drop((slot, counted));
                     });
                 }
                 Err(error) => {

@@ -1,15 +1,18 @@
-//! Logs, to stderr: text for people, JSON lines for log stores; `RUST_LOG` chooses what is logged. Metrics,
-//! in the text format of Prometheus. No label has unbounded values.
+//! Logs, to stderr: text for people, JSON lines for log stores; `RUST_LOG` chooses what is logged. Audit
+//! events are among them whatever its level, unless it names their target or is `off`. Metrics, in the text
+//! format of Prometheus. No label has unbounded values.
 
 use std::io::IsTerminal;
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
+use crate::audit;
 use crate::config::LogFormat;
 
 /// Sets up logging for this process; called once.
@@ -19,13 +22,25 @@ pub fn init(format: LogFormat) {
         LogFormat::Text => false,
         LogFormat::Auto => !std::io::stderr().is_terminal(),
     };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
-    let registry = tracing_subscriber::registry().with(filter);
+    let registry = tracing_subscriber::registry().with(filter());
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     if json {
-        registry.with(layer.json()).init();
+        let rest = filter_fn(|metadata| metadata.target() != audit::TARGET);
+        registry.with(layer.json().with_filter(rest)).with(audit::Lines).init();
     } else {
         registry.with(layer.with_ansi(std::io::stderr().is_terminal())).init();
+    }
+}
+
+fn filter() -> EnvFilter {
+    let chosen = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
+    if chosen == "off" || chosen.contains(audit::TARGET) {
+        return filter;
+    }
+    match format!("{}=info", audit::TARGET).parse() {
+        Ok(directive) => filter.add_directive(directive),
+        Err(_) => filter,
     }
 }
 

@@ -43,8 +43,9 @@ const once = { "Idempotency-Key": `"${randomUUID()}"` };
 await call(asUser, "POST", "/users/me/referral-invites", { email: referred, language: "de" }, once);
 console.log(`referred ${referred}`);
 
+// What is refused changes nothing, and says why.
 try {
   await call(asUser, "PUT", "/users/me", { user: { birthdate: "tomorrow" } });
 } catch (error) {
-  console.log(error.message);
+  console.log(`refused, as it should be: ${error.message}`);
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{Context, Output, Result, app, duration, table};
+use crate::audit::Facts;
 use crate::db::api_keys;
 use crate::domain::api_key::{ApiKey, KeyType};
 use crate::domain::id::AppId;
@@ -39,14 +40,16 @@ pub(super) enum Command {
 }
 
 pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
-    let db = &context.database.pool;
+    let db = &context.database.operator;
     match command {
         Command::Create { app, key_type, expires_in } => {
             app::find(context, app).await?;
             let key = ApiKey::generate(key_type);
             api_keys::create(&mut *db.acquire().await?, AppId(app), &key, expires_in).await?;
             let result = json!({ "id": key.id, "key": key.expose(), "type": key_type });
-            Output::new(result, format!("{}\nIts id is {}. It is not shown again.", key.expose(), key.id))
+            let text = format!("{}\nIts id is {}. It is not shown again.", key.expose(), key.id);
+            let facts = Facts { app: Some(AppId(app)), subject: Some(key.id), ..Facts::default() };
+            Ok(Output::new(result, text)?.changed("createApiKey", facts))
         }
         Command::List { app } => {
             app::find(context, app).await?;
@@ -61,10 +64,11 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
             Output::new(keys, text)
         }
         Command::Revoke { id } => {
-            if !api_keys::revoke(db, id).await? {
-                return Err(format!("there is no key {id} that is not revoked already").into());
-            }
-            Output::new(json!({ "id": id, "revoked": true }), format!("The key {id} is revoked."))
+            let app = api_keys::revoke(db, id).await?;
+            let app = app.ok_or_else(|| format!("there is no key {id} that is not revoked already"))?;
+            let facts = Facts { app: Some(app), subject: Some(id), ..Facts::default() };
+            let text = format!("The key {id} is revoked.");
+            Ok(Output::new(json!({ "id": id, "revoked": true }), text)?.changed("revokeApiKey", facts))
         }
     }
 }

@@ -7,8 +7,10 @@ use url::{Position, Url};
 use uuid::Uuid;
 
 use super::{Context, Output, Result, table};
+use crate::audit::Facts;
 use crate::config::Config;
 use crate::db::apps::{self, App};
+use crate::db::operator;
 use crate::domain::access_token::NewKeyPair;
 use crate::domain::api_key::{ApiKey, KeyType};
 use crate::domain::id::{self, AppId};
@@ -69,10 +71,10 @@ pub(super) struct Settings {
 }
 
 pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
-    let db = &context.database.pool;
+    let db = &context.database.operator;
     match command {
         Command::Create { name, settings } => {
-            let mut app = new(id::new());
+            let mut app = new(id::public());
             change(&mut app, Some(&name), settings, &context.config)?;
             let keys = [ApiKey::generate(KeyType::Read), ApiKey::generate(KeyType::Write)];
             let mut transaction = db.begin().await?;
@@ -86,10 +88,11 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
                 write.expose()
             );
             let result = json!({ "appId": app.app_id, "readKey": read.expose(), "writeKey": write.expose() });
-            Output::new(result, text)
+            let fields = changed(&new(app.app_id), &app);
+            Ok(Output::new(result, text)?.changed("createApp", facts(&app, fields)))
         }
         Command::List => {
-            let apps = apps::list(db, None).await?;
+            let apps = operator::apps(db).await?;
             let rows =
                 apps.iter().map(|app| [app.app_id.to_string(), app.language.clone(), app.name.clone()]);
             let text = table(["ID", "LANGUAGE", "NAME"], rows);
@@ -101,21 +104,37 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
             Output::new(app, text)
         }
         Command::Update { id, name, settings } => {
-            let mut app = find(context, id).await?;
+            let before = find(context, id).await?;
+            let mut app = before.clone();
             change(&mut app, name.as_deref(), settings, &context.config)?;
             if !apps::update(db, &app).await? {
                 return Err(format!("there is no app {id}").into());
             }
             let text = serde_json::to_string_pretty(&app)?;
-            Output::new(app, text)
+            let facts = facts(&app, changed(&before, &app));
+            Ok(Output::new(app, text)?.changed("updateApp", facts))
         }
     }
 }
 
+fn facts(app: &App, fields: Vec<String>) -> Facts {
+    Facts { app: Some(AppId(app.app_id)), subject: Some(app.app_id), fields, ..Facts::default() }
+}
+
+/// The names of the settings in which two apps differ.
+fn changed(one: &App, other: &App) -> Vec<String> {
+    let settings = |app| match serde_json::to_value(app) {
+        Ok(serde_json::Value::Object(settings)) => settings,
+        _ => serde_json::Map::new(),
+    };
+    let (one, other) = (settings(one), settings(other));
+    other.into_iter().filter(|(name, value)| one.get(name) != Some(value)).map(|(name, _)| name).collect()
+}
+
 /// The app with this id.
 pub(super) async fn find(context: &Context, id: Uuid) -> Result<App> {
-    let found = apps::list(&context.database.pool, Some(AppId(id))).await?;
-    found.into_iter().next().ok_or_else(|| format!("there is no app {id}").into())
+    let found = apps::find(&context.database.operator, AppId(id)).await?;
+    found.ok_or_else(|| format!("there is no app {id}").into())
 }
 
 /// An app with nothing set.

@@ -8,6 +8,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::{Result, app};
+use crate::audit::{self, Facts};
 use crate::config::{self, Config};
 use crate::db::{apps, users};
 use crate::domain::api_key::{ApiKey, KeyType};
@@ -52,8 +53,8 @@ pub(super) async fn prepare(config: &Config, database: &Database, seal: &SecretK
         Err(error) => return Err(format!("{} cannot be read: {error}", path.display()).into()),
     }
     let credentials = Credentials {
-        app_id: id::new(),
-        user_id: id::new(),
+        app_id: id::public(),
+        user_id: id::public(),
         read_key: ApiKey::generate(KeyType::Read).expose().to_owned(),
         write_key: ApiKey::generate(KeyType::Write).expose().to_owned(),
     };
@@ -69,19 +70,21 @@ async fn open(
     credentials: Credentials,
 ) -> Result<Option<Demo>> {
     let (app_id, user_id) = (AppId(credentials.app_id), UserId(credentials.user_id));
-    if apps::list(&database.pool, Some(app_id)).await?.is_empty() {
+    if apps::find(&database.operator, app_id).await?.is_none() {
         let keys = [&credentials.read_key, &credentials.write_key].map(|key| ApiKey::parse(key));
         let [Some(read), Some(write)] = keys else { return Ok(None) };
         let mut demo = app::new(app_id.0);
         "Demo".clone_into(&mut demo.name);
         let email = Email::parse("demo@example.com").map_err(|error| error.0)?;
         let language = Language::parse("en").map_err(|error| error.0)?;
-        let mut transaction = database.pool.begin().await?;
+        let mut transaction = database.operator.begin().await?;
         app::create(&mut transaction, &demo, &[read, write], seal).await?;
         users::create_demo(&mut transaction, app_id, user_id, &email, &language, "Demo User").await?;
         transaction.commit().await?;
+        let facts = Facts { app: Some(app_id), subject: Some(app_id.0), ..Facts::default() };
+        audit::command("createApp", &facts);
     }
-    match issue(&database.pool, seal, &config.issuer(), app_id, user_id, TOKEN_VALID).await {
+    match issue(&database.operator, seal, &config.issuer(), app_id, user_id, TOKEN_VALID).await {
         Ok(token) => Ok(Some(Demo { credentials, access_token: token.access_token })),
         Err(IssueError::NoUser) => Ok(None),
         Err(error) => Err(error.into()),

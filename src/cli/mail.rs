@@ -5,6 +5,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{Context, Output, Result, app, table};
+use crate::audit::Facts;
 use crate::db::outbox::{self, MailRow};
 use crate::domain::id::AppId;
 
@@ -42,7 +43,7 @@ pub(super) enum State {
 }
 
 pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
-    let db = &context.database.pool;
+    let db = &context.database.operator;
     match command {
         Command::List { app, state, limit } => {
             let state = state.map(|state| match state {
@@ -82,12 +83,14 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
                     format!("the mail {id} was sent, or its invite was accepted or renewed since").into()
                 );
             }
-            Output::new(json!({ "id": id, "state": "queued" }), format!("The mail {id} is tried now."))
+            let facts = Facts { app: Some(AppId(mail.app_id)), subject: Some(id), ..Facts::default() };
+            let text = format!("The mail {id} is tried now.");
+            Ok(Output::new(json!({ "id": id, "state": "queued" }), text)?.changed("retryMail", facts))
         }
     }
 }
 
 async fn find(context: &Context, id: Uuid) -> Result<MailRow> {
-    let mails = outbox::list(&context.database.pool, None, None, Some(id), 1).await?;
+    let mails = outbox::list(&context.database.operator, None, None, Some(id), 1).await?;
     mails.into_iter().next().ok_or_else(|| format!("there is no mail {id}").into())
 }

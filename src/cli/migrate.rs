@@ -6,6 +6,6 @@ use super::{Context, Output, Result};
 
 /// Opening the database has brought it up to date already.
 pub(super) async fn run(context: &Context) -> Result<Output> {
-    let ready = crate::db::is_ready(&context.database.pool).await?;
+    let ready = crate::db::is_ready(&context.database.operator).await?;
     Output::new(json!({ "migrated": ready }), "The database is up to date.")
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use serde_json::Value;
 
+use crate::audit::{self, Facts};
 use crate::config::{self, Config};
 use crate::domain::seal::SecretKey;
 use crate::server::Database;
@@ -19,7 +20,9 @@ mod demo;
 mod mail;
 mod migrate;
 mod openapi;
+mod secret_key;
 mod serve;
+mod signing_key;
 mod token;
 
 /// A self-hosted, multi-tenant user-management server.
@@ -45,6 +48,12 @@ enum Command {
     /// Create, list or revoke API keys
     #[command(subcommand)]
     ApiKey(api_key::Command),
+    /// Create, list or revoke the keys that sign access tokens
+    #[command(subcommand)]
+    SigningKey(signing_key::Command),
+    /// Change the key that encrypts at rest
+    #[command(subcommand)]
+    SecretKey(secret_key::Command),
     /// Issue access tokens
     #[command(subcommand)]
     Token(token::Command),
@@ -62,11 +71,17 @@ enum Command {
 struct Output {
     json: Value,
     text: String,
+    change: Option<(&'static str, Facts)>,
 }
 
 impl Output {
     fn new(json: impl serde::Serialize, text: impl Into<String>) -> Result<Self> {
-        Ok(Self { json: serde_json::to_value(json)?, text: text.into() })
+        Ok(Self { json: serde_json::to_value(json)?, text: text.into(), change: None })
+    }
+
+    /// The same, of a command that changed something.
+    fn changed(self, action: &'static str, facts: Facts) -> Self {
+        Self { change: Some((action, facts)), ..self }
     }
 }
 
@@ -99,23 +114,34 @@ fn run(arguments: Arguments) -> Result<()> {
             Some(command) => command,
         };
         let database = Database::open(&config, true).await?;
-        let context = Context { seal: SecretKey::new(&config::secret_key(&config)?), config, database };
-        let output = match command {
-            Command::Migrate => migrate::run(&context).await,
-            Command::App(command) => app::run(command, &context).await,
-            Command::ApiKey(command) => api_key::run(command, &context).await,
-            Command::Token(command) => token::run(command, &context).await,
-            Command::Mail(command) => mail::run(command, &context).await,
-            Command::Serve | Command::Config(_) | Command::Openapi => unreachable!("handled above"),
-        };
+        let context = Context { seal: config::seal(&config)?, config, database };
+        let output = run_on(command, &context).await;
         context.database.close().await;
         output.map(Some)
     })?;
     if let Some(output) = output {
+        if let Some((action, facts)) = &output.change {
+            audit::command(action, facts);
+        }
         let text = if arguments.json { output.json.to_string() } else { output.text };
         print(text.trim_end())?;
     }
     Ok(())
+}
+
+/// Runs a command on the database.
+async fn run_on(command: Command, context: &Context) -> Result<Output> {
+    context.database.check(&context.seal).await?;
+    match command {
+        Command::Migrate => migrate::run(context).await,
+        Command::App(command) => app::run(command, context).await,
+        Command::ApiKey(command) => api_key::run(command, context).await,
+        Command::SigningKey(command) => signing_key::run(command, context).await,
+        Command::SecretKey(command) => secret_key::run(command, context).await,
+        Command::Token(command) => token::run(command, context).await,
+        Command::Mail(command) => mail::run(command, context).await,
+        Command::Serve | Command::Config(_) | Command::Openapi => unreachable!("they need no database"),
+    }
 }
 
 /// Prints a line. A reader that has gone away, such as `head`, has read enough.

@@ -4,18 +4,20 @@ use std::io::Write;
 
 use super::{Result, demo, print};
 use crate::config::{self, Config};
-use crate::domain::seal::SecretKey;
 use crate::server::{Database, Server, told_to_stop};
 
 /// Serves until it is told to stop.
 pub(super) async fn run(config: Config) -> Result<()> {
-    let seal = SecretKey::new(&config::secret_key(&config)?);
+    let seal = config::seal(&config)?;
     let trial = config.database.url.is_none();
     // Heard from here on, so that a signal during the start ends it in order too.
     let stop = tokio::spawn(told_to_stop());
     let database = Database::open(&config, false).await?;
     let served = async {
+        database.check(&seal).await?;
         let demo = if trial { Some(demo::prepare(&config, &database, &seal).await?) } else { None };
+        // What follows is the work of the server's own role.
+        database.operator.close().await;
         let server = Server::start(config, &database, seal).await?;
         print(&format!("listening on http://{}", server.address))?;
         if let Some(demo) = demo {

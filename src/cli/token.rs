@@ -6,6 +6,7 @@ use clap::Subcommand;
 use uuid::Uuid;
 
 use super::{Context, Output, Result, duration};
+use crate::audit::Facts;
 use crate::domain::id::{AppId, UserId};
 use crate::http::tokens::issue;
 
@@ -28,8 +29,9 @@ pub(super) enum Command {
 pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
     let Command::Issue { app, user, expires_in } = command;
     let valid = expires_in.unwrap_or(context.config.token.expires_after);
-    let (db, issuer) = (&context.database.pool, context.config.issuer());
+    let (db, issuer) = (&context.database.operator, context.config.issuer());
     let token = issue(db, &context.seal, &issuer, AppId(app), UserId(user), valid).await?;
     let text = token.access_token.clone();
-    Output::new(token, text)
+    let facts = Facts { app: Some(AppId(app)), subject: Some(user), ..Facts::default() };
+    Ok(Output::new(token, text)?.changed("createToken", facts))
 }

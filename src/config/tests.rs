@@ -38,9 +38,11 @@ fn the_documented_defaults_hold() {
         (
             limits.referrals_per_user_per_day,
             limits.referrals_per_recipient_per_day,
-            limits.requests_per_key_per_second.get()
+            limits.requests_per_key_per_second.get(),
+            limits.failures_per_address_per_second.get(),
+            limits.mails_per_app_per_day.get()
         ),
-        (50, 3, 1000)
+        (50, 3, 1000, 500, 10_000_000)
     );
     assert!(config.database.url.is_none() && config.database.direct_url.is_none());
     assert!(config.mail.smtp_url.is_none() && config.server.public_url.is_none());
@@ -99,12 +101,13 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "USERDOCKS_LIMITS__NOPE",
         "1",
         "unknown field `nope`, expected one of `referrals_per_user_per_day`, \
-            `referrals_per_recipient_per_day`, `requests_per_key_per_second` for key `limits`",
+            `referrals_per_recipient_per_day`, `requests_per_key_per_second`, `failures_per_address_per_second`, \
+            `mails_per_app_per_day` for key `limits`",
     ),
     (
         "USERDOCKS_NOPE__LISTEN",
         "1",
-        "unknown field `nope`, expected one of `env`, `data_dir`, `secret_key`, \
+        "unknown field `nope`, expected one of `env`, `data_dir`, `secret_key`, `other_secret_key`, \
             `server`, `database`, `mail`, `limits`, `token`, `invite`, `log`",
     ),
     ("USERDOCKS_DATA_DIR", "", "USERDOCKS_DATA_DIR must be the path of a folder"),

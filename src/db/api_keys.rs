@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use sqlx::{PgConnection, PgPool, query, query_as};
+use sqlx::{PgConnection, PgPool, query, query_as, query_scalar};
 use uuid::Uuid;
 
 use super::Error;
@@ -77,7 +77,7 @@ pub async fn list(db: &PgPool, app: AppId) -> Result<Vec<ApiKeyRow>, Error> {
             to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "created_at!",
             to_char(expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS expires_at,
             to_char(revoked_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS revoked_at
-        FROM api_keys WHERE app_id = $1 ORDER BY key_id
+        FROM api_keys WHERE app_id = $1 ORDER BY created_at, type, key_id
         "#,
         app.0
     )
@@ -85,10 +85,13 @@ pub async fn list(db: &PgPool, app: AppId) -> Result<Vec<ApiKeyRow>, Error> {
     .await?)
 }
 
-/// Revokes a key, of whichever app: ids are the operator's. False: there is none, or it was revoked.
-pub async fn revoke(db: &PgPool, id: Uuid) -> Result<bool, Error> {
-    let done = query!("UPDATE api_keys SET revoked_at = now() WHERE key_id = $1 AND revoked_at IS NULL", id)
-        .execute(db)
-        .await?;
-    Ok(done.rows_affected() > 0)
+/// Revokes a key, of whichever app: ids are the operator's. `None`: there is none, or it was revoked.
+pub async fn revoke(db: &PgPool, id: Uuid) -> Result<Option<AppId>, Error> {
+    let app = query_scalar!(
+        "UPDATE api_keys SET revoked_at = now() WHERE key_id = $1 AND revoked_at IS NULL RETURNING app_id",
+        id
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(app.map(AppId))
 }

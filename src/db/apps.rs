@@ -1,4 +1,7 @@
-//! Apps and their key pairs.
+//! Apps and their key pairs. One key of an app signs: of those whose time to sign has come, the newest. All
+//! of them verify.
+
+use std::time::Duration;
 
 use serde::Serialize;
 use sqlx::{PgConnection, PgPool, query, query_as, query_scalar};
@@ -83,28 +86,32 @@ pub async fn update(db: &PgPool, app: &App) -> Result<bool, Error> {
     Ok(done.rows_affected() == 1)
 }
 
-/// All apps, oldest first; or the one with this id.
-pub async fn list(db: &PgPool, app: Option<AppId>) -> Result<Vec<App>, Error> {
+/// The app with this id.
+pub async fn find(db: &PgPool, app: AppId) -> Result<Option<App>, Error> {
     Ok(query_as!(
         App,
         "SELECT app_id, name, language, mail_from, invite_url, origins, issuer, jwks_url FROM apps
-        WHERE $1::uuid IS NULL OR app_id = $1 ORDER BY app_id",
-        app.map(|app| app.0)
+        WHERE app_id = $1",
+        app.0
     )
-    .fetch_all(db)
+    .fetch_optional(db)
     .await?)
 }
 
-/// The public keys of an app, newest first: id and SubjectPublicKeyInfo. Empty: there is no such app.
+/// The public keys of an app, first the one that signs: id and SubjectPublicKeyInfo. Empty: there is no such
+/// app.
 pub async fn public_keys(db: &PgPool, app: AppId) -> Result<Vec<(Uuid, Vec<u8>)>, Error> {
-    let rows =
-        query!("SELECT key_id, public_key FROM signing_keys WHERE app_id = $1 ORDER BY key_id DESC", app.0)
-            .fetch_all(db)
-            .await?;
+    let rows = query!(
+        "SELECT key_id, public_key FROM signing_keys WHERE app_id = $1
+        ORDER BY signs_from <= now() DESC, signs_from DESC, key_id DESC",
+        app.0
+    )
+    .fetch_all(db)
+    .await?;
     Ok(rows.into_iter().map(|row| (row.key_id, row.public_key)).collect())
 }
 
-/// Whether any app lists this origin.
+/// Whether any app lists this origin: a pre-flight names none.
 pub async fn has_origin(db: &PgPool, origin: &str) -> Result<bool, Error> {
     let known =
         query_scalar!(r#"SELECT EXISTS (SELECT FROM apps WHERE origins @> ARRAY[$1]) AS "known!""#, origin)
@@ -113,13 +120,80 @@ pub async fn has_origin(db: &PgPool, origin: &str) -> Result<bool, Error> {
     Ok(known)
 }
 
-/// The newest private key of an app: id and PKCS #8, sealed for that id.
+/// The private key of an app that signs now: id and PKCS #8, sealed for that id.
 pub async fn private_key(db: &PgPool, app: AppId) -> Result<Option<(Uuid, Vec<u8>)>, Error> {
     let row = query!(
-        "SELECT key_id, private_key FROM signing_keys WHERE app_id = $1 ORDER BY key_id DESC LIMIT 1",
+        "SELECT key_id, private_key FROM signing_keys WHERE app_id = $1 AND signs_from <= now()
+        ORDER BY signs_from DESC, key_id DESC LIMIT 1",
         app.0
     )
     .fetch_optional(db)
     .await?;
     Ok(row.map(|row| (row.key_id, row.private_key)))
+}
+
+/// Stores one more key pair of an app, which signs after `delay`.
+pub async fn add_signing_key(
+    db: &PgPool,
+    app: AppId,
+    keys: &NewKeyPair,
+    delay: Duration,
+    seal: &SecretKey,
+) -> Result<(), Error> {
+    query!(
+        "INSERT INTO signing_keys (app_id, key_id, public_key, private_key, signs_from)
+        VALUES ($1, $2, $3, $4, now() + make_interval(secs => $5))",
+        app.0,
+        keys.id,
+        keys.public,
+        seal.seal(keys.id, &keys.private),
+        delay.as_secs_f64(),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// A signing key as operators see it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "named as in the output of `userdocks signing-key list`")]
+pub struct SigningKeyRow {
+    pub id: Uuid,
+    pub app_id: Uuid,
+    pub created_at: String,
+    pub signs_from: String,
+    /// Whether it is the one that signs.
+    pub signs: bool,
+}
+
+/// The signing keys of an app, newest first.
+pub async fn signing_keys(db: &PgPool, app: AppId) -> Result<Vec<SigningKeyRow>, Error> {
+    Ok(query_as!(
+        SigningKeyRow,
+        r#"
+        SELECT key_id AS id, app_id,
+            to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "created_at!",
+            to_char(signs_from AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "signs_from!",
+            key_id = first_value(key_id) OVER (ORDER BY signs_from <= now() DESC, signs_from DESC, key_id DESC)
+                AS "signs!"
+        FROM signing_keys WHERE app_id = $1 ORDER BY signs_from DESC, key_id DESC
+        "#,
+        app.0
+    )
+    .fetch_all(db)
+    .await?)
+}
+
+/// Removes a signing key, and with it every token that it signed. False: no other one of the app signs.
+pub async fn remove_signing_key(db: &PgPool, app: AppId, key: Uuid) -> Result<bool, Error> {
+    let done = query!(
+        "DELETE FROM signing_keys k WHERE k.app_id = $1 AND k.key_id = $2 AND EXISTS (
+            SELECT FROM signing_keys o WHERE o.app_id = $1 AND o.key_id <> $2 AND o.signs_from <= now())",
+        app.0,
+        key,
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
 }

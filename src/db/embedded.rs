@@ -60,8 +60,8 @@ pub enum Durability {
 #[derive(Debug)]
 pub struct Embedded {
     options: PgConnectOptions,
-    /// A message asks for an orderly shutdown, the end of the channel for an immediate one.
-    orders: Option<mpsc::Sender<()>>,
+    /// A message is the signal of an orderly shutdown, the end of the channel asks for an immediate one.
+    orders: Option<mpsc::Sender<Signal>>,
     supervisor: thread::JoinHandle<()>,
 }
 
@@ -101,10 +101,19 @@ impl Embedded {
 
     /// Ends all sessions, shuts down in order and waits until the server is gone (bounded: one that
     /// does not listen is killed).
-    pub async fn stop(mut self) {
+    pub async fn stop(self) {
+        self.end(Signal::SIGINT).await;
+    }
+
+    /// Lets nobody in any more, and gives the sessions that are left a moment, then does as [`Self::stop`].
+    pub async fn stop_after_others(self) {
+        self.end(Signal::SIGTERM).await;
+    }
+
+    async fn end(mut self, signal: Signal) {
         if let Some(orders) = self.orders.take() {
             // Fails if the supervisor has ended, which is what is wanted.
-            let _ = orders.send(());
+            let _ = orders.send(signal);
             while !self.supervisor.is_finished() {
                 tokio::time::sleep(BRISK).await;
             }
@@ -133,6 +142,20 @@ pub fn running(folder: &Path) -> Option<PgConnectOptions> {
     pid_file::is_server_of(pid_file.pid, &data).then(|| options_for(socket))
 }
 
+/// How the server reaches it, which owns nothing there: in a role that is made where it is missing.
+pub async fn server_role(owner: &PgConnectOptions) -> Result<PgConnectOptions, sqlx::Error> {
+    let mut connection = PgConnection::connect_with(owner).await?;
+    // Another process may make it at the same time.
+    sqlx::raw_sql(
+        "DO $$ BEGIN CREATE ROLE userdocks_server LOGIN;
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$",
+    )
+    .execute(&mut connection)
+    .await?;
+    connection.close().await?;
+    Ok(owner.clone().username("userdocks_server"))
+}
+
 fn options_for(socket: &Path) -> PgConnectOptions {
     PgConnectOptions::new_without_pgpass()
         .socket(socket)
@@ -146,7 +169,7 @@ fn options_for(socket: &Path) -> PgConnectOptions {
 /// fails, that is the end.
 fn supervise(
     cluster: &Cluster,
-    orders: &mpsc::Receiver<()>,
+    orders: &mpsc::Receiver<Signal>,
     report: oneshot::Sender<Result<PgConnectOptions, Error>>,
 ) {
     let mut report = Some(report);
@@ -174,7 +197,7 @@ fn supervise(
         }
         match orders.recv_timeout(delay) {
             Err(mpsc::RecvTimeoutError::Timeout) => delay = RESTART_DELAY.1.min(delay * 2),
-            Ok(()) | Err(mpsc::RecvTimeoutError::Disconnected) => return,
+            Ok(_) | Err(mpsc::RecvTimeoutError::Disconnected) => return,
         }
     }
 }
@@ -184,7 +207,7 @@ fn supervise(
 fn watch(
     cluster: &Cluster,
     mut child: Child,
-    orders: &mpsc::Receiver<()>,
+    orders: &mpsc::Receiver<Signal>,
     report: &mut Option<oneshot::Sender<Result<PgConnectOptions, Error>>>,
 ) -> Option<Error> {
     let began = Instant::now();
@@ -192,8 +215,8 @@ fn watch(
     loop {
         match orders.recv_timeout(if report.is_some() { BRISK } else { CALM }) {
             Err(mpsc::RecvTimeoutError::Timeout) => {}
-            Ok(()) => {
-                shut_down(&mut child, Signal::SIGINT);
+            Ok(signal) => {
+                shut_down(&mut child, signal);
                 return None;
             }
             Err(mpsc::RecvTimeoutError::Disconnected) => {
@@ -236,10 +259,10 @@ fn watch(
     }
 }
 
-/// Ends the server, first as asked, then with growing force: `SIGINT` writes a checkpoint, `SIGQUIT`
-/// leaves recovery to the next start.
+/// Ends the server, first as asked, then with growing force: `SIGTERM` waits for sessions to end, `SIGINT` ends
+/// them and writes a checkpoint, `SIGQUIT` leaves recovery to the next start.
 fn shut_down(child: &mut Child, first: Signal) {
-    let ladder = [(Signal::SIGINT, 30), (Signal::SIGQUIT, 10), (Signal::SIGKILL, 10)];
+    let ladder = [(Signal::SIGTERM, 10), (Signal::SIGINT, 30), (Signal::SIGQUIT, 10), (Signal::SIGKILL, 10)];
     for (signal, patience) in ladder.into_iter().skip_while(|(signal, _)| *signal != first) {
         // The child is not reaped yet, so the pid is still its own.
         let _ = kill(Pid::from_raw(child.id().cast_signed()), signal);

@@ -3,6 +3,7 @@
 
 use sqlx::{PgConnection, PgPool, query};
 
+use super::users::{self, Which};
 use super::{Error, is_violation, outbox::NewMail};
 use crate::domain::id::{self, AppId, UserId};
 use crate::domain::invite::{InviteCode, Kind};
@@ -23,11 +24,13 @@ pub enum Invited {
 }
 
 /// Invites the address of `body`: as user `path` with a tenant of their own if nobody has that id, else as a new user
-/// in the tenant of `path`, who is then the inviter.
+/// in the tenant of `path`, who is then the inviter; its id is `fresh`. Asked again with the same `fresh` and
+/// `mail`, it changes nothing more and says the same.
 pub async fn invite(
     db: &mut PgConnection,
     app: AppId,
     path: UserId,
+    fresh: UserId,
     body: &InviteBody,
     mail: &NewMail,
 ) -> Result<Invited, Error> {
@@ -67,8 +70,8 @@ pub async fn invite(
             app.0,
             path.0,
             body.email.as_str(),
-            id::new(),
-            id::new(),
+            fresh.0,
+            id::public(),
             body.language.as_str(),
             referral_code::generate(),
             id::new(),
@@ -85,11 +88,15 @@ pub async fn invite(
             Err(error) if is_violation(&error, "users_app_id_tenant_id_fkey") => {
                 return Err(Error::Contended);
             }
-            row => row?,
+            row => row.map_err(Error::of_change)?,
         };
         match row {
             row if row.closed == Some(true) => return Ok(Invited::OutOfReach),
             row if row.holder == Some(path.0) => return Ok(Invited::Exists),
+            row if row.holder == Some(fresh.0) => {
+                let made = users::select(&mut *db, app, None, &Which::Id(fresh)).await?.pop();
+                return Ok(made.map_or(Invited::OutOfReach, |user| Invited::Created(Box::new(user))));
+            }
             row if row.holder.is_some() => return Ok(Invited::EmailTaken),
             row => {
                 if let (Some(user), Some(tenant)) = (row.new_user, row.tenant) {
@@ -157,7 +164,8 @@ pub async fn resend(
         mail.message_id,
     )
     .fetch_one(db)
-    .await?;
+    .await
+    .map_err(Error::of_change)?;
     Ok(match (row.accepted, row.renewed) {
         (true, _) => Resent::Accepted,
         (false, true) => Resent::Queued,
@@ -192,6 +200,18 @@ pub enum State {
     Accepted,
     /// Its time is over.
     Expired,
+}
+
+impl State {
+    /// In a word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Accepted => "accepted",
+            Self::Expired => "expired",
+        }
+    }
 }
 
 /// The invite of this code; `None` if there is none, or its mail went to an address that is the user's no
@@ -237,7 +257,7 @@ pub async fn find(db: &PgPool, code: &InviteCode) -> Result<Option<Invite>, Erro
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accepted {
     /// The address is verified, the user is in; the code is spent.
-    Now,
+    Now(UserId),
     /// It could not be: it is spent, or expired, or unknown.
     No,
     /// A referral whose address has an account by now; the code is spent.
@@ -247,9 +267,10 @@ pub enum Accepted {
 /// Accepts the invite of this code, once. An invite verifies its user's address; a referral makes its user,
 /// verified, in a tenant of their own, with the referrer recorded.
 pub async fn accept(db: &PgPool, code: &InviteCode) -> Result<Accepted, Error> {
+    let mut connection = db.acquire().await?;
     // An account that was not visible yet stops the insert of the new user, and so this try.
     for _ in 0..8 {
-        match try_accept(db, code).await {
+        match try_accept(&mut connection, code).await {
             Err(Error::Sql(error)) if is_violation(&error, "invites_app_id_user_id_fkey") => {}
             done => return done,
         }
@@ -257,8 +278,8 @@ pub async fn accept(db: &PgPool, code: &InviteCode) -> Result<Accepted, Error> {
     Err(Error::Contended)
 }
 
-async fn try_accept(db: &PgPool, code: &InviteCode) -> Result<Accepted, Error> {
-    let (user, tenant) = (id::new(), id::new());
+async fn try_accept(db: &mut PgConnection, code: &InviteCode) -> Result<Accepted, Error> {
+    let (user, tenant) = (id::public(), id::public());
     // The invited user is locked first, so that a code is not spent on one who changes meanwhile.
     let row = query!(
         r#"
@@ -276,7 +297,8 @@ async fn try_accept(db: &PgPool, code: &InviteCode) -> Result<Accepted, Error> {
                 AND (i.kind = 'referral' OR EXISTS (SELECT FROM invited))
             RETURNING i.kind, i.user_id, i.inviter_id, i.email, i.language
         ), verified AS (
-            UPDATE users u SET accepted_at = COALESCE(u.accepted_at, now()), email_verified = true
+            UPDATE users u SET accepted_at = COALESCE(u.accepted_at, now()), email_verified = true,
+                version = version + 1
             FROM spent WHERE spent.kind = 'invite' AND u.app_id = $1 AND u.user_id = spent.user_id
         ), referred AS (
             INSERT INTO users (app_id, user_id, tenant_id, email, email_verified, language, referral_code,
@@ -288,7 +310,7 @@ async fn try_accept(db: &PgPool, code: &InviteCode) -> Result<Accepted, Error> {
         ), tenant AS (
             INSERT INTO tenants (app_id, tenant_id) SELECT $1, tenant_id FROM referred
         )
-        SELECT kind = 'referral' AND NOT EXISTS (SELECT FROM referred) AS "member!" FROM spent
+        SELECT kind = 'referral' AND NOT EXISTS (SELECT FROM referred) AS "member!", user_id FROM spent
         "#,
         code.app.0,
         &code.hash(),
@@ -297,10 +319,11 @@ async fn try_accept(db: &PgPool, code: &InviteCode) -> Result<Accepted, Error> {
         referral_code::generate(),
     )
     .fetch_optional(db)
-    .await?;
+    .await
+    .map_err(Error::of_change)?;
     Ok(match row {
-        None => Accepted::No,
         Some(row) if row.member => Accepted::AccountExists,
-        Some(_) => Accepted::Now,
+        Some(row) => row.user_id.map_or(Accepted::No, |user| Accepted::Now(UserId(user))),
+        None => Accepted::No,
     })
 }

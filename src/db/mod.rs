@@ -1,12 +1,15 @@
 //! The store: every SQL statement of the server, static and checked when it is compiled (`.sqlx/`). Each
-//! is scoped by app. Time is the database's. A function takes the pool, or a connection where the caller
-//! owns the transaction.
+//! is scoped by app: a function takes an [`AppId`](crate::domain::id::AppId), or what names one. Those that
+//! do not are the operator's or the worker's, and `tests/isolation.rs` has the list of them. Time is the
+//! database's. A function takes the pool, or a connection where the caller owns the transaction.
 
 use std::str::FromStr;
 use std::time::Duration;
 
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool, Postgres, raw_sql};
+use tokio::time::timeout;
 
 pub mod api_keys;
 pub mod apps;
@@ -14,11 +17,15 @@ pub mod apps;
 pub mod embedded;
 pub mod idempotency;
 pub mod invites;
+pub mod mail_quotas;
+pub mod operator;
 pub mod outbox;
 pub mod referrals;
 pub mod users;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
+/// What the role of the server may do.
+const RIGHTS: &str = include_str!("rights.sql");
 
 /// What went wrong with the store.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +36,9 @@ pub enum Error {
     /// A migration failed, or the database is newer than this server.
     #[error("the database cannot be migrated: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The connection broke while a change was under way: it has taken effect, or not.
+    #[error("the connection broke while a change was under way: {0}")]
+    InDoubt(sqlx::Error),
     /// Others changed the same rows at every try.
     #[error("too many calls change the same rows at once")]
     Contended,
@@ -38,6 +48,30 @@ pub enum Error {
 }
 
 impl Error {
+    /// Of a statement that changes something and commits, or of a commit: where its answer is lost, whether
+    /// it took effect is not known.
+    fn of_change(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::WorkerCrashed => Self::InDoubt(error),
+            // A pooler's words for the same, and PostgreSQL's (class 08, connection exception; 40003).
+            sqlx::Error::Database(ref said)
+                if said.code().is_some_and(|code| code.starts_with("08") || code == "40003") =>
+            {
+                Self::InDoubt(error)
+            }
+            _ => Self::Sql(error),
+        }
+    }
+
+    /// Whether PostgreSQL ended the statement because it and another waited for each other
+    /// (`deadlock_detected`).
+    fn is_deadlock(&self) -> bool {
+        matches!(self, Self::Sql(sqlx::Error::Database(error)) if error.code().as_deref() == Some("40P01"))
+    }
+
     /// Whether PostgreSQL ended the statement for its time (`query_canceled`).
     #[must_use]
     pub fn is_timeout(&self) -> bool {
@@ -49,7 +83,7 @@ impl Error {
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         match self {
-            Self::Contended => true,
+            Self::Contended | Self::InDoubt(_) => true,
             Self::Sql(sqlx::Error::Database(error)) => error.code().is_some_and(|code| {
                 // PostgreSQL, appendix A: connection exception, insufficient resources, operator
                 // intervention, system error, transaction rollback; read-only. And what a connection
@@ -82,8 +116,20 @@ pub fn options(url: &str) -> Result<PgConnectOptions, Error> {
     Ok(PgConnectOptions::from_str(url)?.application_name("userdocks").extra_float_digits(None))
 }
 
+/// How long an idle connection may take to answer; then there is time left to open another.
+const IDLE_ANSWER: Duration = Duration::from_secs(2);
+/// How long a connection whose caller has gone may take to end what it was asked.
+const LAST_ANSWER: Duration = Duration::from_secs(10);
+
+/// Asks a connection whether it lives. One on a network that drops packets would not say for a quarter of
+/// an hour, and keep its place in the pool for as long.
+async fn lives(connection: &mut PgConnection, within: Duration) -> Result<(), sqlx::Error> {
+    timeout(within, connection.ping()).await.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into())))
+}
+
 /// A pool that opens connections when they are needed. PostgreSQL ends a statement of theirs after
-/// `statement_timeout`: nothing takes effect long after its caller was told that it did not.
+/// `statement_timeout`: nothing takes effect long after its caller was told that it did not. It also ends what a
+/// server left behind that cannot be reached any more, whose locks others would wait for.
 #[must_use]
 pub fn pool(options: PgConnectOptions, max_connections: u32, statement_timeout: Duration) -> PgPool {
     let milliseconds = statement_timeout.as_millis().clamp(1, 86_400_000).to_string();
@@ -91,8 +137,15 @@ pub fn pool(options: PgConnectOptions, max_connections: u32, statement_timeout: 
         .after_connect(move |connection, _| {
             let milliseconds = milliseconds.clone();
             Box::pin(async move {
-                let setting = sqlx::query!("SELECT set_config('statement_timeout', $1, false)", milliseconds);
-                setting.fetch_one(connection).await.map(drop)
+                let settings = sqlx::query!(
+                    "SELECT set_config('statement_timeout', $1, false) AS a,
+                        set_config('idle_in_transaction_session_timeout', '10s', false) AS b,
+                        set_config('tcp_keepalives_idle', '30', false) AS c,
+                        set_config('tcp_keepalives_interval', '10', false) AS d,
+                        set_config('tcp_keepalives_count', '3', false) AS e",
+                    milliseconds
+                );
+                settings.fetch_one(connection).await.map(drop)
             })
         })
         .max_connections(max_connections)
@@ -102,15 +155,78 @@ pub fn pool(options: PgConnectOptions, max_connections: u32, statement_timeout: 
         .before_acquire(|connection, meta| {
             Box::pin(async move {
                 if meta.idle_for > Duration::from_secs(1) {
-                    connection.ping().await?;
+                    lives(connection, IDLE_ANSWER).await?;
                 }
                 Ok(true)
             })
         })
+        .after_release(|connection, _| {
+            Box::pin(async move { lives(connection, LAST_ANSWER).await.map(|()| true) })
+        })
         .connect_lazy_with(options)
 }
 
-/// Brings the schema up to date. Of several processes that do so at once, one works and the rest wait.
+/// Statements that take effect together, at the commit. One that is dropped instead is rolled back, and its
+/// connection is used again once that is certain: also where it was dropped while it began, of which sqlx's
+/// own transaction knows nothing, so that what is acknowledged next would never be committed.
+pub struct Transaction(Option<PoolConnection<Postgres>>);
+
+impl Transaction {
+    /// Begins one.
+    pub async fn begin(db: &PgPool) -> Result<Self, Error> {
+        let mut transaction = Self(Some(db.acquire().await?));
+        raw_sql("BEGIN").execute(&mut *transaction).await?;
+        Ok(transaction)
+    }
+
+    /// Commits it.
+    pub async fn commit(mut self) -> Result<(), Error> {
+        raw_sql("COMMIT").execute(&mut *self).await.map_err(Error::of_change)?;
+        self.0 = None;
+        Ok(())
+    }
+
+    /// Ends it without effect, and knows that it has ended.
+    pub async fn rollback(mut self) -> Result<(), Error> {
+        raw_sql("ROLLBACK").execute(&mut *self).await?;
+        self.0 = None;
+        Ok(())
+    }
+}
+
+#[expect(clippy::expect_used, reason = "it is there until the commit or the drop")]
+mod connection_of {
+    use super::{PgConnection, Transaction};
+
+    impl std::ops::Deref for Transaction {
+        type Target = PgConnection;
+
+        fn deref(&self) -> &PgConnection {
+            self.0.as_ref().expect("the connection of a transaction")
+        }
+    }
+
+    impl std::ops::DerefMut for Transaction {
+        fn deref_mut(&mut self) -> &mut PgConnection {
+            self.0.as_mut().expect("the connection of a transaction")
+        }
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        let Some(mut connection) = self.0.take() else { return };
+        tokio::spawn(async move {
+            let rollback = timeout(LAST_ANSWER, raw_sql("ROLLBACK").execute(&mut *connection)).await;
+            if !matches!(rollback, Ok(Ok(_))) {
+                connection.close_on_drop();
+            }
+        });
+    }
+}
+
+/// Brings the schema up to date, which takes its owner; where it is, anybody may look. Of several processes
+/// that do so at once, one works and the rest wait.
 pub async fn migrate(options: &PgConnectOptions) -> Result<(), Error> {
     let mut connection = PgConnection::connect_with(options).await?;
     let version = sqlx::query!("SELECT current_setting('server_version') AS \"text!\", current_setting('server_version_num')::int >= 140000 AS \"enough!\"")
@@ -119,7 +235,31 @@ pub async fn migrate(options: &PgConnectOptions) -> Result<(), Error> {
     if !version.enough {
         return Err(Error::TooOld(version.text));
     }
-    MIGRATIONS.run(&mut connection).await?;
+    if !is_migrated(&mut connection).await {
+        MIGRATIONS.run(&mut connection).await?;
+    }
+    connection.close().await?;
+    Ok(())
+}
+
+/// Whether exactly the migrations of this server were applied. Whatever stands in the way of knowing stands in
+/// the way of migrating too, and is told there.
+async fn is_migrated(connection: &mut PgConnection) -> bool {
+    let applied = sqlx::query!("SELECT version, success, checksum FROM _sqlx_migrations ORDER BY version")
+        .fetch_all(connection)
+        .await;
+    let Ok(applied) = applied else { return false };
+    let applied = applied.iter().map(|row| (row.version, row.success, row.checksum.as_slice()));
+    applied.eq(MIGRATIONS.iter().map(|migration| (migration.version, true, &*migration.checksum)))
+}
+
+/// Lets `role` do what the server does, and nothing else; `owner` is who owns the tables.
+pub async fn grant(owner: &PgConnectOptions, role: &str) -> Result<(), Error> {
+    let mut connection = PgConnection::connect_with(owner).await?;
+    let mut transaction = connection.begin().await?;
+    sqlx::query!("SELECT set_config('userdocks.role', $1, true)", role).fetch_one(&mut *transaction).await?;
+    sqlx::raw_sql(RIGHTS).execute(&mut *transaction).await?;
+    transaction.commit().await?;
     connection.close().await?;
     Ok(())
 }

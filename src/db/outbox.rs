@@ -75,18 +75,20 @@ pub struct Claimed {
     pub referral_code: Option<String>,
 }
 
-/// Claims up to `limit` mails that are due, for `lease`. Those `at_hand` are left to the caller, who has
-/// them still, whatever became of their leases.
+/// Claims up to `limit` mails that are due, for `lease`; those whose lease ran out only if it may `take_over`.
+/// Those `at_hand` are left to the caller, who has them still, whatever became of their leases.
 pub async fn claim(
     db: &PgPool,
     limit: i64,
     at_hand: &[Uuid],
+    take_over: bool,
     lease: Duration,
 ) -> Result<Vec<Claimed>, Error> {
     let rows = query!(
         r#"
         WITH due AS (
             SELECT app_id, mail_id FROM outbox WHERE state = 'queued' AND due_at <= now() AND mail_id <> ALL ($3)
+                AND ($4 OR NOT claimed)
             ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
         ), claimed AS (
             UPDATE outbox o
@@ -108,6 +110,7 @@ pub async fn claim(
         limit,
         lease.as_secs_f64(),
         at_hand,
+        take_over,
     )
     .fetch_all(db)
     .await?;

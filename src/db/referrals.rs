@@ -127,7 +127,7 @@ pub async fn refer(
         Ok(Some(_)) => Ok(Referred::Accepted),
         Ok(None) => Ok(Referred::OutOfReach),
         Err(error) if is_violation(&error, "referral_quotas_allowed_check") => Ok(Referred::QuotaExceeded),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(Error::of_change(error)),
     }
 }
 

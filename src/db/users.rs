@@ -4,7 +4,7 @@
 use sqlx::{PgConnection, PgExecutor, PgPool, query, query_as, query_scalar};
 use uuid::Uuid;
 
-use super::{Error, is_violation};
+use super::{Error, Transaction, is_violation};
 use crate::domain::email::Email;
 use crate::domain::id::{self, AppId, UserId};
 use crate::domain::language::Language;
@@ -52,7 +52,7 @@ pub async fn select(
             mailchimp_member_id, name, given_name, family_name, middle_name, nickname, preferred_username,
             profile, picture, website, email, email_verified, gender, other_gender, birthdate, zoneinfo,
             locale, phone_number, phone_number_verified, freezed, deleted, tenant_id AS "tenant_id!",
-            xmin::text AS version
+            version
         FROM users u
         WHERE app_id = $1 AND NOT deleted
             AND user_id = ANY(
@@ -108,47 +108,67 @@ pub async fn set_external_subject(
     user: UserId,
     subject: Option<&str>,
 ) -> Result<Recorded, Error> {
+    let mut connection = db.acquire().await?;
     let done = query!(
-        "UPDATE users SET external_subject = $3 WHERE app_id = $1 AND user_id = $2 AND NOT deleted",
+        "UPDATE users SET external_subject = $3, version = version + 1 WHERE app_id = $1 AND user_id = $2 AND NOT deleted",
         app.0,
         user.0,
         subject,
     )
-    .execute(db)
+    .execute(&mut *connection)
     .await;
     match done {
         Ok(done) if done.rows_affected() == 1 => Ok(Recorded::Yes),
         Ok(_) => Ok(Recorded::OutOfReach),
         Err(error) if is_violation(&error, "users_external_subject_key") => Ok(Recorded::Taken),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(Error::of_change(error)),
     }
 }
 
 /// Freezes or unfreezes a user. False: nobody of the app has this id, or they are deleted.
 pub async fn set_frozen(db: &PgPool, app: AppId, user: UserId, frozen: bool) -> Result<bool, Error> {
+    let mut connection = db.acquire().await?;
     let done = query!(
-        "UPDATE users SET freezed = $3 WHERE app_id = $1 AND user_id = $2 AND NOT deleted",
+        "UPDATE users SET freezed = $3, version = version + 1 WHERE app_id = $1 AND user_id = $2 AND NOT deleted",
         app.0,
         user.0,
         frozen,
     )
-    .execute(db)
-    .await?;
+    .execute(&mut *connection)
+    .await
+    .map_err(Error::of_change)?;
     Ok(done.rows_affected() == 1)
+}
+
+/// What became of an erasure.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Erased {
+    /// Nothing is left of the person.
+    Yes,
+    /// The user has another version than the caller expects.
+    Stale,
+    /// Unknown, frozen or deleted, or not for this caller to erase.
+    OutOfReach,
 }
 
 /// Erases a user: every column that says something of the person, the invites to them and their own open
 /// referrals with the mails of both, and their tenant if nobody else is in it. The row stays, since others
 /// can have been referred by them. A `caller` (the user of an access token) erases nobody but themselves,
-/// while not frozen. False: out of reach.
-pub async fn erase(db: &PgPool, app: AppId, caller: Option<UserId>, user: UserId) -> Result<bool, Error> {
+/// while not frozen. Only if they have one of the versions `expected`, where some are.
+pub async fn erase(
+    db: &PgPool,
+    app: AppId,
+    caller: Option<UserId>,
+    user: UserId,
+    expected: Option<&[i64]>,
+) -> Result<Erased, Error> {
     if caller.is_some_and(|caller| caller != user) {
-        return Ok(false);
+        return Ok(Erased::OutOfReach);
     }
-    let mut transaction = db.begin().await?;
+    let mut transaction = Transaction::begin(db).await?;
     let row = query!(
         r#"
-        SELECT tenant_id AS "tenant_id!" FROM users
+        SELECT tenant_id AS "tenant_id!", version FROM users
         WHERE app_id = $1 AND user_id = $2 AND NOT deleted AND NOT ($3 AND freezed) FOR UPDATE
         "#,
         app.0,
@@ -157,7 +177,10 @@ pub async fn erase(db: &PgPool, app: AppId, caller: Option<UserId>, user: UserId
     )
     .fetch_optional(&mut *transaction)
     .await?;
-    let Some(row) = row else { return Ok(false) };
+    let Some(row) = row else { return Ok(Erased::OutOfReach) };
+    if expected.is_some_and(|expected| !expected.contains(&row.version)) {
+        return Ok(Erased::Stale);
+    }
     query!(
         r#"
         WITH gone AS (
@@ -183,7 +206,7 @@ pub async fn erase(db: &PgPool, app: AppId, caller: Option<UserId>, user: UserId
             name = NULL, given_name = NULL, family_name = NULL, middle_name = NULL, nickname = NULL,
             preferred_username = NULL, profile = NULL, picture = NULL, website = NULL, gender = NULL,
             other_gender = NULL, birthdate = NULL, zoneinfo = NULL, locale = NULL, phone_number = NULL,
-            phone_number_verified = false, external_subject = NULL
+            phone_number_verified = false, external_subject = NULL, version = version + 1
         WHERE app_id = $1 AND user_id = $2
         "#,
         app.0,
@@ -194,8 +217,8 @@ pub async fn erase(db: &PgPool, app: AppId, caller: Option<UserId>, user: UserId
     // Somebody who joins the tenant at this moment holds its row; then it stays.
     query!(
         r#"
-        DELETE FROM tenants WHERE (app_id, tenant_id) IN (
-            SELECT app_id, tenant_id FROM tenants t WHERE app_id = $1 AND tenant_id = $2
+        DELETE FROM tenants WHERE app_id = $1 AND tenant_id IN (
+            SELECT t.tenant_id FROM tenants t WHERE t.app_id = $1 AND t.tenant_id = $2
                 AND NOT EXISTS (SELECT FROM users u WHERE u.app_id = $1 AND u.tenant_id = $2)
             FOR UPDATE SKIP LOCKED)
         "#,
@@ -205,11 +228,11 @@ pub async fn erase(db: &PgPool, app: AppId, caller: Option<UserId>, user: UserId
     .execute(&mut *transaction)
     .await?;
     transaction.commit().await?;
-    Ok(true)
+    Ok(Erased::Yes)
 }
 
 /// The language of a user who is neither frozen nor deleted: the `lng` of a token for them.
-pub async fn language(db: &PgPool, app: AppId, user: UserId) -> Result<Option<String>, Error> {
+pub async fn language(db: impl PgExecutor<'_>, app: AppId, user: UserId) -> Result<Option<String>, Error> {
     Ok(query_scalar!(
         "SELECT language FROM users WHERE app_id = $1 AND user_id = $2 AND NOT freezed AND NOT deleted",
         app.0,
@@ -223,7 +246,7 @@ pub async fn language(db: &PgPool, app: AppId, user: UserId) -> Result<Option<St
 #[derive(Debug, PartialEq, Eq)]
 pub enum Updated {
     /// Stored; the new [`User::version`].
-    Yes(String),
+    Yes(i64),
     /// The user has another version than the caller expects.
     Stale,
     /// The new address is another user's.
@@ -241,12 +264,42 @@ pub async fn update(
     caller: Option<UserId>,
     user: UserId,
     patch: &ProfilePatch,
-    expected: Option<&[String]>,
+    expected: Option<&[i64]>,
 ) -> Result<Updated, Error> {
     if patch.is_empty() {
         return look(db, app, caller, user, patch, expected).await;
     }
-    let result = query!(
+    let mut connection = db.acquire().await?;
+    // Of two users who take each other's address at once, PostgreSQL ends one's wait: by the next look the
+    // other has been answered.
+    for _ in 0..4 {
+        match change(&mut connection, app, caller, user, patch, expected).await {
+            Ok(Some(version)) => return Ok(Updated::Yes(version)),
+            Ok(None) if expected.is_some() => {
+                drop(connection);
+                return look(db, app, caller, user, patch, expected).await;
+            }
+            Ok(None) => return Ok(Updated::OutOfReach),
+            Err(Error::Sql(error)) if is_violation(&error, "users_email_key") => {
+                return Ok(Updated::EmailTaken);
+            }
+            Err(error) if error.is_deadlock() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Error::Contended)
+}
+
+/// The statement of [`update`]: the new version, if it changed anything.
+async fn change(
+    db: &mut PgConnection,
+    app: AppId,
+    caller: Option<UserId>,
+    user: UserId,
+    patch: &ProfilePatch,
+    expected: Option<&[i64]>,
+) -> Result<Option<i64>, Error> {
+    let row = query!(
         r#"
         UPDATE users u SET
             email = COALESCE($4, email),
@@ -277,15 +330,16 @@ pub async fn update(
             locale = NULLIF(COALESCE($22, locale), ''),
             phone_number = NULLIF(COALESCE($23::text, phone_number), ''),
             phone_number_verified = phone_number_verified
-                AND ($23::text IS NULL OR $23 IS NOT DISTINCT FROM phone_number)
+                AND ($23::text IS NULL OR $23 IS NOT DISTINCT FROM phone_number),
+            version = version + 1
         WHERE u.app_id = $1 AND u.user_id = $2 AND NOT u.freezed AND NOT u.deleted
             AND ($3::uuid IS NULL OR EXISTS (
                 SELECT FROM users c
                 WHERE c.app_id = $1 AND c.user_id = $3 AND NOT c.freezed AND NOT c.deleted
                     AND c.tenant_id = u.tenant_id
                     AND (c.user_id = u.user_id OR $4::text IS NULL OR lower($4) = lower(u.email))))
-            AND ($24::text[] IS NULL OR u.xmin::text = ANY($24))
-        RETURNING xmin::text AS "version!"
+            AND ($24::bigint[] IS NULL OR version = ANY($24))
+        RETURNING version
         "#,
         app.0,
         user.0,
@@ -314,13 +368,7 @@ pub async fn update(
     )
     .fetch_optional(db)
     .await;
-    match result {
-        Ok(Some(row)) => Ok(Updated::Yes(row.version)),
-        Ok(None) if expected.is_some() => look(db, app, caller, user, patch, expected).await,
-        Ok(None) => Ok(Updated::OutOfReach),
-        Err(error) if is_violation(&error, "users_email_key") => Ok(Updated::EmailTaken),
-        Err(error) => Err(error.into()),
-    }
+    Ok(row.map_err(Error::of_change)?.map(|row| row.version))
 }
 
 /// What a change that changes nothing comes to.
@@ -330,7 +378,7 @@ async fn look(
     caller: Option<UserId>,
     user: UserId,
     patch: &ProfilePatch,
-    expected: Option<&[String]>,
+    expected: Option<&[i64]>,
 ) -> Result<Updated, Error> {
     let found = select(db, app, caller, &Which::Id(user)).await?.pop();
     let Some(found) = found.filter(|found| !found.freezed) else { return Ok(Updated::OutOfReach) };
@@ -340,10 +388,9 @@ async fn look(
     if !own && !patch.email.as_ref().is_none_or(same) {
         return Ok(Updated::OutOfReach);
     }
-    let version = found.version.unwrap_or_default();
     match expected {
-        Some(expected) if !expected.contains(&version) => Ok(Updated::Stale),
-        _ => Ok(Updated::Yes(version)),
+        Some(expected) if !expected.contains(&found.version) => Ok(Updated::Stale),
+        _ => Ok(Updated::Yes(found.version)),
     }
 }
 
@@ -364,7 +411,7 @@ pub async fn create_demo(
         VALUES ($1, $3, $2, $4, true, $5, $6, $7, now())
         "#,
         app.0,
-        id::new(),
+        id::public(),
         user.0,
         email.as_str(),
         language.as_str(),

@@ -3,7 +3,7 @@
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
-use aws_lc_rs::signature::KeyPair as _;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, KeyPair as _, ParsedPublicKey};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, jwk};
@@ -61,23 +61,31 @@ impl PublicKey {
     }
 
     /// A key of an outside issuer: RSA of 2048 bits at least for RS256, P-256 for ES256, Ed25519 for `EdDSA`;
-    /// `None` for any other, and for one that is not for signatures.
+    /// `None` for any other, for one that is not for signatures, and for one that can verify none.
     #[must_use]
     pub fn from_jwk(jwk: &serde_json::Value) -> Option<Self> {
         let jwk: jwk::Jwk = serde_json::from_value(jwk.clone()).ok()?;
+        let bytes = |text: &str| URL_SAFE_NO_PAD.decode(text).ok();
         let algorithm = match &jwk.algorithm {
-            jwk::AlgorithmParameters::RSA(rsa) if URL_SAFE_NO_PAD.decode(&rsa.n).ok()?.len() >= 256 => {
-                Algorithm::RS256
+            jwk::AlgorithmParameters::RSA(rsa) => {
+                let (n, e) = (bytes(&rsa.n)?, bytes(&rsa.e)?);
+                let odd = |number: &[u8]| number.last().is_some_and(|byte| byte % 2 == 1);
+                ((256..=1024).contains(&n.len()) && odd(&n) && odd(&e)).then_some(Algorithm::RS256)?
             }
             jwk::AlgorithmParameters::EllipticCurve(ec) if ec.curve == jwk::EllipticCurve::P256 => {
+                let point = [vec![4], bytes(&ec.x)?, bytes(&ec.y)?].concat();
+                ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).ok()?;
                 Algorithm::ES256
             }
             jwk::AlgorithmParameters::OctetKeyPair(okp) if okp.curve == jwk::EllipticCurve::Ed25519 => {
+                ParsedPublicKey::new(&ED25519, bytes(&okp.x)?).ok()?;
                 Algorithm::EdDSA
             }
             _ => return None,
         };
-        let for_signatures = matches!(jwk.common.public_key_use, None | Some(jwk::PublicKeyUse::Signature));
+        let operations = jwk.common.key_operations.as_ref();
+        let for_signatures = matches!(jwk.common.public_key_use, None | Some(jwk::PublicKeyUse::Signature))
+            && operations.is_none_or(|operations| operations.contains(&jwk::KeyOperations::Verify));
         let declared = jwk.common.key_algorithm.as_ref().map(ToString::to_string);
         let agrees = declared.is_none_or(|declared| declared == format!("{algorithm:?}"));
         let key = DecodingKey::from_jwk(&jwk).ok()?;

@@ -1,5 +1,6 @@
-//! Identifiers. New ones are UUID v7 (RFC 9562), made here so that PostgreSQL 14 needs no extension and
-//! rows of one time lie together in an index.
+//! Identifiers, UUIDs (RFC 9562) made here so that PostgreSQL 14 needs no extension. Apps, tenants and users
+//! have random ones, version 4: callers are given them, and the public clients take no version after 5. What
+//! only this server names has version 7, so that rows of one time lie together in an index.
 
 use std::fmt;
 
@@ -26,7 +27,13 @@ impl fmt::Display for UserId {
     }
 }
 
-/// A fresh UUID v7.
+/// A fresh UUID v4, for an app, a tenant or a user.
+#[must_use]
+pub fn public() -> Uuid {
+    uuid::Builder::from_random_bytes(super::seal::random()).into_uuid()
+}
+
+/// A fresh UUID v7, for anything else.
 #[must_use]
 pub fn new() -> Uuid {
     let now = crate::clock::now();
@@ -55,6 +62,13 @@ mod tests {
         for other in others.iter().map(String::as_str).chain(["", "me", &id[1..], &format!("{id} ")]) {
             assert_eq!(parse(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn ids_that_callers_are_given_are_version_4() {
+        let id = public();
+        assert_eq!((id.get_version_num(), id.get_variant()), (4, uuid::Variant::RFC4122));
+        assert_ne!(id, public());
     }
 
     #[test]

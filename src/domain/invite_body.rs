@@ -16,6 +16,9 @@ pub struct InviteBody {
 }
 
 impl InviteBody {
+    /// The names of its fields.
+    pub const FIELDS: [&str; 2] = ["email", "language"];
+
     /// Parses the body of an invite. Who sends `user` took the wrong method (the example of the update
     /// in the seeds does) and is told the right one, rather than what their invite lacks.
     pub fn parse(body: Map<String, Value>) -> Result<Self, FieldErrors> {

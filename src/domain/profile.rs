@@ -89,6 +89,14 @@ impl ProfilePatch {
         body.finish(|| patch)
     }
 
+    /// Names of the fields that a body which can be parsed is to change.
+    #[must_use]
+    pub fn names(body: &Map<String, Value>) -> Vec<String> {
+        let user = body.get("user").and_then(Value::as_object);
+        let names = user.into_iter().flat_map(Map::keys);
+        names.filter(|name| !READ_ONLY.contains(&name.as_str())).cloned().collect()
+    }
+
     /// Whether nothing is to be changed.
     #[must_use]
     pub fn is_empty(&self) -> bool {

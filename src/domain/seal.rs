@@ -1,13 +1,18 @@
 //! Encryption at rest: AES-256-GCM (NIST SP 800-38D) under `USERDOCKS_SECRET_KEY`, a random nonce before
 //! the ciphertext. The purpose is authenticated with it, so that a sealed value of one row cannot stand
-//! in another's place.
+//! in another's place. While the key is changed there is another that opens and never seals.
+
+use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use uuid::Uuid;
 
-/// The key that seals and opens.
+/// The key that seals and opens, and the one beside it that opens, if there is one.
 #[derive(Clone)]
-pub struct SecretKey(std::sync::Arc<RandomizedNonceKey>);
+pub struct SecretKey {
+    own: Arc<RandomizedNonceKey>,
+    other: Option<Arc<RandomizedNonceKey>>,
+}
 
 /// What cannot be opened: sealed under another key, for another purpose, or damaged.
 #[derive(Debug, thiserror::Error)]
@@ -18,9 +23,13 @@ impl SecretKey {
     /// From the 32 bytes of the setting.
     #[must_use]
     pub fn new(bytes: &[u8; 32]) -> Self {
-        #[expect(clippy::expect_used, reason = "32 bytes are the length of the algorithm's key")]
-        let key = RandomizedNonceKey::new(&AES_256_GCM, bytes).expect("a key of 32 bytes");
-        Self(std::sync::Arc::new(key))
+        Self { own: key(bytes), other: None }
+    }
+
+    /// The same, which also opens what was sealed under another key.
+    #[must_use]
+    pub fn or(self, other: &[u8; 32]) -> Self {
+        Self { other: Some(key(other)), ..self }
     }
 
     /// Encrypts `plain` for the row `owner`.
@@ -29,7 +38,7 @@ impl SecretKey {
         let mut sealed = plain.to_vec();
         #[expect(clippy::expect_used, reason = "fails for texts of gigabytes, or without system randomness")]
         let nonce = self
-            .0
+            .own
             .seal_in_place_append_tag(Aad::from(owner.as_bytes()), &mut sealed)
             .expect("sealing a short text");
         sealed.splice(0..0, *nonce.as_ref());
@@ -38,13 +47,31 @@ impl SecretKey {
 
     /// Decrypts what [`SecretKey::seal`] made for `owner`.
     pub fn open(&self, owner: Uuid, sealed: &[u8]) -> Result<Vec<u8>, NotOurs> {
-        let (nonce, text) = sealed.split_at_checked(NONCE_LEN).ok_or(NotOurs)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| NotOurs)?;
-        let mut text = text.to_vec();
-        let plain =
-            self.0.open_in_place(nonce, Aad::from(owner.as_bytes()), &mut text).map_err(|_| NotOurs)?;
-        Ok(plain.to_vec())
+        let keys = std::iter::once(&self.own).chain(&self.other);
+        keys.into_iter().find_map(|key| open(key, owner, sealed).ok()).ok_or(NotOurs)
     }
+
+    /// The same value sealed under the key that seals; `None` if it is already.
+    pub fn reseal(&self, owner: Uuid, sealed: &[u8]) -> Result<Option<Vec<u8>>, NotOurs> {
+        if open(&self.own, owner, sealed).is_ok() {
+            return Ok(None);
+        }
+        Ok(Some(self.seal(owner, &self.open(owner, sealed)?)))
+    }
+}
+
+fn key(bytes: &[u8; 32]) -> Arc<RandomizedNonceKey> {
+    #[expect(clippy::expect_used, reason = "32 bytes are the length of the algorithm's key")]
+    let key = RandomizedNonceKey::new(&AES_256_GCM, bytes).expect("a key of 32 bytes");
+    Arc::new(key)
+}
+
+fn open(key: &RandomizedNonceKey, owner: Uuid, sealed: &[u8]) -> Result<Vec<u8>, NotOurs> {
+    let (nonce, text) = sealed.split_at_checked(NONCE_LEN).ok_or(NotOurs)?;
+    let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| NotOurs)?;
+    let mut text = text.to_vec();
+    let plain = key.open_in_place(nonce, Aad::from(owner.as_bytes()), &mut text).map_err(|_| NotOurs)?;
+    Ok(plain.to_vec())
 }
 
 /// `N` bytes from the system's randomness.
@@ -71,5 +98,24 @@ mod tests {
         for cut in 0..sealed.len() {
             assert!(key.open(owner, &sealed[..cut]).is_err());
         }
+    }
+
+    #[test]
+    fn a_key_beside_it_opens_and_never_seals() {
+        let (old, new, owner) = (random(), random(), super::super::id::new());
+        let (before, after) = (SecretKey::new(&old), SecretKey::new(&new));
+        let (preparing, changed) = (before.clone().or(&new), after.clone().or(&old));
+        let sealed = preparing.seal(owner, b"code");
+        assert_eq!(before.open(owner, &sealed).unwrap(), b"code");
+        assert_eq!(changed.open(owner, &sealed).unwrap(), b"code");
+        assert!(after.open(owner, &sealed).is_err());
+        let resealed = changed.reseal(owner, &sealed).unwrap().unwrap();
+        for key in [&preparing, &changed, &after] {
+            assert_eq!(key.open(owner, &resealed).unwrap(), b"code");
+        }
+        assert!(before.open(owner, &resealed).is_err());
+        assert_eq!(changed.reseal(owner, &resealed).unwrap(), None);
+        assert!(after.reseal(owner, &sealed).is_err());
+        assert!(changed.reseal(super::super::id::new(), &sealed).is_err());
     }
 }

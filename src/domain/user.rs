@@ -49,7 +49,7 @@ pub struct User {
     pub tenant_id: Uuid,
     /// Changes with every change of the user; not shown.
     #[serde(skip)]
-    pub version: Option<String>,
+    pub version: i64,
 }
 
 impl User {
@@ -87,7 +87,7 @@ impl User {
             freezed: false,
             deleted: false,
             tenant_id,
-            version: None,
+            version: 1,
         }
     }
 }

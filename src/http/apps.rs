@@ -12,6 +12,8 @@ use super::auth::{AnyKey, Callers, WriteKey};
 use super::envelope::Success;
 use super::error::Error;
 use super::extract::{self, Query};
+use super::visit::Stranger;
+use crate::audit;
 use crate::db::{apps, users};
 use crate::domain::access_token::Jwk;
 use crate::domain::id::{self, AppId, UserId};
@@ -31,15 +33,10 @@ impl FromRequestParts<AppState> for AccessStatusPath {
         let named = app_id(parts).await?;
         let user = id::parse(&extract::param(parts, "userId").await?)
             .ok_or(Error::InvalidPath("`userId` in the path must be a hyphenated UUID"))?;
-        let frozen = match extract::param(parts, "accessStatus").await?.as_str() {
-            "0" => true,
-            "1" => false,
-            _ => {
-                return Err(Error::InvalidPath(
-                    "the access status in the path must be 0 (freeze) or 1 (unfreeze)",
-                ));
-            }
-        };
+        audit::note(|facts| {
+            (facts.subject, facts.fields) = (Some(user), vec!["freezed".to_owned()]);
+        });
+        let frozen = extract::frozen(&extract::param(parts, "accessStatus").await?)?;
         Query::of(parts, &[])?;
         own(caller.app, named)?;
         Ok(Self { app: named, user: UserId(user), frozen })
@@ -109,7 +106,11 @@ impl FromRequestParts<AppState> for NamedApp {
 }
 
 /// All keys that verify tokens of the app, as a JWK set (RFC 7517): public, and good for five minutes.
-pub async fn jwks(State(state): State<AppState>, NamedApp(app): NamedApp) -> Result<Response, Error> {
+pub async fn jwks(
+    State(state): State<AppState>,
+    NamedApp(app): NamedApp,
+    _: Stranger,
+) -> Result<Response, Error> {
     let keys = apps::public_keys(&state.db, app).await?;
     if keys.is_empty() {
         return Err(Error::AppNotFound);

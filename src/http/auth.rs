@@ -1,31 +1,38 @@
 //! Who calls. The headers present choose the kind of credential; the other kind is never tried after it.
 //! What a credential opens is looked up once a second at most, so a revoked key is dead on every replica
-//! within that second. When the store cannot be asked the answer is 503, never 401.
+//! within that second. When the store cannot be asked the answer is 503, never 401. What was made up is remembered
+//! apart from what is real, and looked up no more often than its address may fail.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
 use quick_cache::sync::Cache;
 use uuid::Uuid;
 
 use super::error::Error;
-use super::extract::header;
 use super::jwks::Jwks;
-use super::limits::Bursts;
+use super::presented::{Presented, presented};
+use super::visit::Visit;
 use super::{AppState, cors};
+use crate::audit;
 use crate::config::Config;
-use crate::db::{api_keys, apps, users};
+use crate::db::{self, api_keys, apps, users};
 use crate::domain::access_token::{self, PublicKey, Unverified};
 use crate::domain::api_key::{ApiKey, KeyType};
 use crate::domain::id::{self, AppId, UserId};
 
 /// How long what the store said of a credential is believed.
 const FRESH: Duration = Duration::from_secs(1);
+/// From when on one call asks again, while the others still believe.
+const AGEING: Duration = Duration::from_millis(750);
 /// Entries of each cache; the least used make room.
 const CACHED: usize = 16_384;
+/// What is known not to be there.
+const NOT_THERE: usize = 1024;
 
 /// `iss` and the address of the keys.
 type OutsideIssuer = (String, String);
@@ -37,12 +44,34 @@ struct App {
     outside_issuer: Option<OutsideIssuer>,
 }
 
-/// What the store said lately of keys and apps, and how often each key and user calls.
+/// What the store said, and when.
+struct Said<T> {
+    at: Instant,
+    what: T,
+    asked_again: AtomicBool,
+}
+
+impl<T> Said<T> {
+    fn new(at: Instant, what: T) -> Arc<Self> {
+        Arc::new(Self { at, what, asked_again: AtomicBool::new(false) })
+    }
+
+    /// Whether it is believed. Of those who see it age, one is told to ask again.
+    fn is_believed(&self) -> bool {
+        match self.at.elapsed() {
+            age if age < AGEING => true,
+            age => age < FRESH && self.asked_again.swap(true, Relaxed),
+        }
+    }
+}
+
+/// What the store said lately of keys and apps.
 pub struct Credentials {
-    keys: Cache<(AppId, Uuid), (Instant, Option<api_keys::LiveKey>)>,
-    apps: Cache<AppId, (Instant, Arc<App>)>,
+    keys: Cache<(AppId, Uuid), Arc<Said<api_keys::LiveKey>>>,
+    apps: Cache<AppId, Arc<Said<Arc<App>>>>,
+    /// Keys, and apps, that there are none of.
+    none: Cache<(AppId, Option<Uuid>), Instant>,
     outside: Jwks,
-    bursts: Bursts,
     issuer: String,
 }
 
@@ -53,48 +82,62 @@ impl Credentials {
         Self {
             keys: Cache::new(CACHED),
             apps: Cache::new(CACHED),
+            none: Cache::new(NOT_THERE),
             outside: Jwks::default(),
-            bursts: Bursts::new(config.limits.requests_per_key_per_second),
             issuer: config.issuer(),
         }
     }
 
-    async fn key(&self, state: &AppState, app: AppId, id: Uuid) -> Result<Option<api_keys::LiveKey>, Error> {
-        if let Some((at, key)) = self.keys.get(&(app, id))
-            && at.elapsed() < FRESH
-        {
-            return Ok(key);
+    fn is_none(&self, app: AppId, key: Option<Uuid>) -> bool {
+        self.none.get(&(app, key)).is_some_and(|at| at.elapsed() < FRESH)
+    }
+
+    async fn key(&self, call: &Call<'_>, app: AppId, id: Uuid) -> Result<Option<api_keys::LiveKey>, Error> {
+        let known = self.keys.get(&(app, id));
+        if let Some(said) = known.as_ref().filter(|said| said.is_believed()) {
+            return Ok(Some(said.what.clone()));
         }
-        let (at, key) = (Instant::now(), api_keys::find(&state.db, app, id).await?);
-        self.keys.insert((app, id), (at, key.clone()));
+        if self.is_none(app, Some(id)) {
+            return Ok(None);
+        }
+        let at = Instant::now();
+        let key = call.look_up(known.is_some(), api_keys::find(&call.state.db, app, id)).await?;
+        if let Some(key) = &key {
+            self.keys.insert((app, id), Said::new(at, key.clone()));
+        } else {
+            self.keys.remove(&(app, id));
+            self.none.insert((app, Some(id)), at);
+        }
         Ok(key)
     }
 
-    async fn app(&self, state: &AppState, app: AppId) -> Result<Arc<App>, Error> {
-        if let Some((at, known)) = self.apps.get(&app)
-            && at.elapsed() < FRESH
-        {
-            return Ok(known);
+    async fn app(&self, call: &Call<'_>, app: AppId) -> Result<Option<Arc<App>>, Error> {
+        let known = self.apps.get(&app);
+        if let Some(said) = known.as_ref().filter(|said| said.is_believed()) {
+            return Ok(Some(Arc::clone(&said.what)));
+        }
+        if self.is_none(app, None) {
+            return Ok(None);
         }
         let at = Instant::now();
-        let keys = apps::public_keys(&state.db, app).await?;
-        let keys = keys.iter().map(|(id, spki)| PublicKey::new(*id, spki)).collect();
-        let settings = apps::list(&state.db, Some(app)).await?.pop();
-        let known = Arc::new(match settings {
-            Some(settings) => App {
-                keys,
+        let db = &call.state.db;
+        let find = async {
+            let Some(settings) = apps::find(db, app).await? else { return Ok(None) };
+            let keys = apps::public_keys(db, app).await?;
+            Ok(Some(App {
+                keys: keys.iter().map(|(id, spki)| PublicKey::new(*id, spki)).collect(),
                 origins: settings.origins,
                 outside_issuer: settings.issuer.zip(settings.jwks_url),
-            },
-            None => App { keys, origins: Vec::new(), outside_issuer: None },
-        });
-        self.apps.insert(app, (at, Arc::clone(&known)));
-        Ok(known)
-    }
-
-    /// Forgets who has not called for a while.
-    pub fn forget_idle(&self) {
-        self.bursts.forget_idle();
+            }))
+        };
+        let found = call.look_up(known.is_some(), find).await?.map(Arc::new);
+        if let Some(found) = &found {
+            self.apps.insert(app, Said::new(at, Arc::clone(found)));
+        } else {
+            self.apps.remove(&app);
+            self.none.insert((app, None), at);
+        }
+        Ok(found)
     }
 }
 
@@ -195,26 +238,52 @@ enum Credential {
     Token(AppId, UserId),
 }
 
+/// A call whose credentials are looked at.
+struct Call<'a> {
+    state: &'a AppState,
+    headers: &'a HeaderMap,
+    visit: Arc<Visit>,
+}
+
+impl Call<'_> {
+    async fn look_up<T>(
+        &self,
+        known: bool,
+        look: impl Future<Output = Result<Option<T>, db::Error>>,
+    ) -> Result<Option<T>, Error> {
+        self.visit.look_up(self.state, self.headers, known, look).await
+    }
+
+    /// Counts a call of a proven caller.
+    fn admit(&self, app: AppId, who: Uuid) -> Result<(), Error> {
+        let told = self.state.limits.callers.take(&(app, who)).map_err(Error::TooManyRequests)?;
+        self.visit.tell(told);
+        Ok(())
+    }
+}
+
+/// Who calls. They have a turn at the store then.
 async fn authenticate(parts: &Parts, state: &AppState) -> Result<Credential, Error> {
-    let headers = &parts.headers;
-    let key = header(headers, "X-API-KEY")?;
-    let key_type = header(headers, "X-API-KEY-TYPE")?;
-    let client = header(headers, "X-CLIENT-ID")?;
-    let authorization = header(headers, "Authorization")?.map(|value| ("Authorization", value));
-    let authentication = header(headers, "Authentication")?.map(|value| ("Authentication", value));
-    let token = match (authorization, authentication) {
-        (Some(_), Some(_)) => return Err(Error::AmbiguousCredentials),
-        (one, other) => one.or(other),
-    };
-    match (key, key_type, token) {
-        (None, None, None) => Err(Error::CredentialsMissing),
-        (None, None, Some((name, value))) => by_token(state, headers, name, value).await,
-        (_, _, Some(_)) => Err(Error::AmbiguousCredentials),
-        (key, key_type, None) => {
-            let key = key.ok_or(Error::HeaderMissing("X-API-KEY"))?;
-            let key_type = key_type.ok_or(Error::HeaderMissing("X-API-KEY-TYPE"))?;
-            let client = client.ok_or(Error::HeaderMissing("X-CLIENT-ID"))?;
-            let credential = by_key(state, key, key_type, client).await?;
+    // Whom there is no room for is not even looked at.
+    state.gate.is_open()?;
+    let call = Call { state, headers: &parts.headers, visit: Visit::of(&parts.extensions) };
+    let proven = prove(&call).await;
+    if let Err(error) = &proven
+        && error.status().0 == StatusCode::UNAUTHORIZED
+    {
+        call.visit.charge(state, &parts.headers)?;
+    }
+    let credential = proven?;
+    call.visit.enter(state).await?;
+    Ok(credential)
+}
+
+async fn prove(call: &Call<'_>) -> Result<Credential, Error> {
+    let headers = call.headers;
+    match presented(headers)? {
+        Presented::Token(token) => by_token(call, &token).await,
+        Presented::Key { app, key_type, key } => {
+            let credential = by_key(call, app, key_type, &key).await?;
             if headers.contains_key("Origin") {
                 return Err(Error::ApiKeyFromBrowser);
             }
@@ -223,40 +292,24 @@ async fn authenticate(parts: &Parts, state: &AppState) -> Result<Credential, Err
     }
 }
 
-async fn by_key(state: &AppState, key: &[u8], key_type: &[u8], client: &[u8]) -> Result<Credential, Error> {
-    fn read<T>(value: &[u8], parse: impl Fn(&str) -> Option<T>) -> Result<T, Error> {
-        std::str::from_utf8(value).ok().and_then(parse).ok_or(Error::InvalidApiKey)
-    }
-    let app = AppId(read(client, id::parse)?);
-    let key_type = read(key_type, KeyType::parse)?;
-    let key = read(key, ApiKey::parse)?;
-    let live = state.credentials.key(state, app, key.id).await?.ok_or(Error::InvalidApiKey)?;
+async fn by_key(call: &Call<'_>, app: AppId, key_type: KeyType, key: &ApiKey) -> Result<Credential, Error> {
+    audit::note(|facts| (facts.app, facts.key) = (Some(app), Some(key.id)));
+    let live = call.state.credentials.key(call, app, key.id).await?.ok_or(Error::InvalidApiKey)?;
     verify_slices_are_equal(&live.hash, &key.hash()).map_err(|_| Error::InvalidApiKey)?;
     if live.key_type != key_type {
         return Err(Error::InvalidApiKey);
     }
-    state.credentials.bursts.admit(app, key.id)?;
+    audit::note(|facts| facts.authenticated = true);
+    call.admit(app, key.id)?;
     Ok(Credential::Key(app, key_type))
 }
 
-async fn by_token(
-    state: &AppState,
-    headers: &HeaderMap,
-    name: &'static str,
-    value: &[u8],
-) -> Result<Credential, Error> {
-    let malformed = || Error::MalformedToken(name);
-    let value = std::str::from_utf8(value).map_err(|_| malformed())?;
-    let (scheme, token) = value.split_once(' ').ok_or_else(malformed)?;
-    if !scheme.eq_ignore_ascii_case("Bearer") {
-        return Err(malformed());
-    }
-    let token = Unverified::parse(token.trim_matches(' ')).map_err(Error::InvalidToken)?;
+async fn by_token(call: &Call<'_>, token: &Unverified<'_>) -> Result<Credential, Error> {
     let mut refused = access_token::Invalid::Token;
     for app in token.apps.iter().copied() {
-        match by_token_for(state, headers, &token, app).await? {
+        match by_token_for(call, token, app).await? {
             Ok(user) => {
-                state.credentials.bursts.admit(app, user.0)?;
+                call.admit(app, user.0)?;
                 return Ok(Credential::Token(app, user));
             }
             Err(invalid) => refused = invalid,
@@ -268,19 +321,24 @@ async fn by_token(
 /// The user of a token, if it proves to be for `app`: by its `sub`, which in an outside issuer's token may
 /// be an `external_subject` recorded for the user.
 async fn by_token_for(
-    state: &AppState,
-    headers: &HeaderMap,
+    call: &Call<'_>,
     token: &Unverified<'_>,
     id: AppId,
 ) -> Result<Result<UserId, access_token::Invalid>, Error> {
+    audit::note(|facts| facts.app = Some(id));
+    let Call { state, headers, .. } = *call;
     let credentials = &state.credentials;
-    let app = credentials.app(state, id).await?;
+    let Some(app) = credentials.app(call, id).await? else {
+        return Ok(Err(access_token::Invalid::Token));
+    };
     let user = if token.issuer == credentials.issuer {
         match token.verify(&app.keys, id) {
             Ok(subject) => id::parse(&subject).map(UserId).ok_or(access_token::Invalid::Token),
             Err(invalid) => Err(invalid),
         }
     } else if let Some((_, url)) = app.outside_issuer.as_ref().filter(|(issuer, _)| *issuer == token.issuer) {
+        // An issuer that is slow to answer keeps nobody from the store.
+        call.visit.leave();
         let keys = credentials
             .outside
             .keys(url, token.kid.as_deref())
@@ -288,6 +346,7 @@ async fn by_token_for(
             .map_err(|e| Error::Unavailable(Some(e.into())))?;
         match token.verify(&keys, id) {
             Ok(subject) => {
+                call.visit.enter(state).await?;
                 Ok(users::by_subject(&state.db, id, &subject).await?.ok_or(Error::UserOutOfReach)?)
             }
             Err(invalid) => Err(invalid),
@@ -295,7 +354,8 @@ async fn by_token_for(
     } else {
         Err(access_token::Invalid::Token)
     };
-    if user.is_ok() {
+    if let Ok(user) = user {
+        audit::note(|facts| (facts.user, facts.authenticated) = (Some(user.0), true));
         cors::admit(headers, &state.public_url, &app.origins)?;
     }
     Ok(user)

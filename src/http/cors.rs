@@ -14,13 +14,14 @@ use url::Url;
 
 use super::AppState;
 use super::error::Error;
+use super::visit::Visit;
 use crate::db::apps;
 
 const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
     "Authorization, Authentication, Content-Type, Idempotency-Key, If-Match, X-Request-Id",
 );
 const EXPOSED_HEADERS: HeaderValue =
-    HeaderValue::from_static("ETag, Retry-After, X-Error-Code, X-Request-Id");
+    HeaderValue::from_static("ETag, RateLimit, RateLimit-Policy, Retry-After, X-Error-Code, X-Request-Id");
 const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, DELETE");
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 /// A longer origin is nobody's: a host name has 253 bytes at most.
@@ -28,32 +29,49 @@ const LONGEST: usize = 300;
 /// How long what the store said of an origin is believed.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// Which origins belong to an app.
-pub struct Origins(Cache<HeaderValue, (Instant, bool)>);
+/// Which origins belong to an app, and which do not.
+pub struct Origins {
+    known: Cache<HeaderValue, Instant>,
+    unknown: Cache<HeaderValue, Instant>,
+}
 
 impl Default for Origins {
     fn default() -> Self {
-        Self(Cache::new(1024))
+        Self { known: Cache::new(1024), unknown: Cache::new(1024) }
     }
 }
 
 impl Origins {
-    /// Whether any app lists the origin. While the store cannot say, none is known: its pages cannot read
-    /// answers then, and nobody else is concerned.
-    async fn known(&self, state: &AppState, origin: &HeaderValue) -> bool {
-        if let Some((at, known)) = self.0.get(origin)
-            && at.elapsed() < FRESH
-        {
-            return known;
+    /// Whether any app lists the origin of a request. While the store cannot say, or the address that asks has
+    /// made up too many, it is as it was: pages of others cannot read answers then, and nobody else is concerned.
+    async fn known(
+        &self,
+        state: &AppState,
+        visit: &Visit,
+        headers: &HeaderMap,
+        origin: &HeaderValue,
+    ) -> bool {
+        let fresh = |at: Instant| at.elapsed() < FRESH;
+        let was = self.known.get(origin);
+        if was.is_some_and(fresh) {
+            return true;
         }
         let Ok(text) = origin.to_str() else { return false };
-        if text.len() > LONGEST {
+        if text.len() > LONGEST || self.unknown.get(origin).is_some_and(fresh) {
             return false;
         }
         let at = Instant::now();
-        let known = apps::has_origin(&state.db, text).await.unwrap_or(false);
-        self.0.insert(origin.clone(), (at, known));
-        known
+        let look = async { Ok(apps::has_origin(&state.db, text).await?.then_some(())) };
+        match visit.look_up(state, headers, was.is_some(), look).await {
+            Ok(Some(())) => self.known.insert(origin.clone(), at),
+            Ok(None) => {
+                self.known.remove(origin);
+                self.unknown.insert(origin.clone(), at);
+                return false;
+            }
+            Err(_) => return was.is_some(),
+        }
+        true
     }
 }
 
@@ -64,7 +82,8 @@ pub async fn cors(State(state): State<AppState>, request: Request, next: Next) -
     };
     let preflight = request.method() == Method::OPTIONS
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    let known = state.origins.known(&state, &origin).await;
+    let visit = Visit::of(request.extensions());
+    let known = state.origins.known(&state, &visit, request.headers(), &origin).await;
     let mut response =
         if preflight { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
     let headers = response.headers_mut();
@@ -106,6 +125,7 @@ fn is_own(origin: &str, own: &Url) -> bool {
 }
 
 /// Whether the host of a URL or of `Host` is a name or an address of this machine's own.
+#[must_use]
 pub fn is_loopback(host: &str) -> bool {
     let name = host.trim_matches(['[', ']']);
     name == "localhost" || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())

@@ -38,7 +38,12 @@ impl<T: Serialize> IntoResponse for Success<T> {
 
 /// The answer that carries an error.
 pub(super) fn failure(status: StatusCode, error: &str) -> Response {
-    json(status, bytes(&Envelope { success: false, message: None, error: Some(error), data: () }))
+    json(status, refusal(error))
+}
+
+/// The body of an answer that carries an error.
+pub(super) fn refusal(error: &str) -> Vec<u8> {
+    bytes(&Envelope { success: false, message: None, error: Some(error), data: () })
 }
 
 /// An answer whose body is JSON already.

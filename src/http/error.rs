@@ -17,6 +17,12 @@ use crate::domain::json::JsonError;
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the sentences say it")]
 pub enum Error {
+    #[error("this is no HTTP/1.1 request")]
+    MalformedRequest,
+    #[error("the path and the query are too long")]
+    AddressTooLong,
+    #[error("the request line and the headers must be at most 32768 bytes long, and the headers at most 100")]
+    HeadTooLarge,
     #[error("there is no such route; the paths of the API start with /v1/ or /api/v1/")]
     RouteNotFound,
     #[error("the method is not one of those in the `Allow` header")]
@@ -100,14 +106,28 @@ pub enum Error {
     #[error("too many requests with these credentials; wait for the seconds in `Retry-After`")]
     TooManyRequests(Duration),
     #[error(
+        "too many requests from this address had no good credentials, or needed none; wait for the seconds in `Retry-After`"
+    )]
+    TooManyFailures(Duration),
+    #[error(
+        "the app has sent the mails of this day (UTC); more are possible after the seconds in `Retry-After`"
+    )]
+    MailQuotaExceeded(Duration),
+    #[error(
         "the user has sent the referral invites of this day (UTC); more are possible after the seconds in `Retry-After`"
     )]
     ReferralQuotaExceeded,
 
+    #[error(
+        "the server is at work on as many requests as it can take; try again after the seconds in `Retry-After`"
+    )]
+    Overloaded,
     #[error("the server cannot answer now; nothing was lost, try again after the seconds in `Retry-After`")]
     Unavailable(#[source] Option<Box<dyn std::error::Error + Send + Sync>>),
-    #[error("the request was not finished in time; try again after the seconds in `Retry-After`")]
-    TimedOut,
+    #[error(
+        "the request was not finished in time, and may have taken effect; it is safe to send it again, after the seconds in `Retry-After`"
+    )]
+    TimedOut(#[source] Option<Box<dyn std::error::Error + Send + Sync>>),
     #[error("the server failed to answer, by a fault of its own")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -115,7 +135,9 @@ pub enum Error {
 impl From<db::Error> for Error {
     fn from(error: db::Error) -> Self {
         if error.is_timeout() {
-            Self::TimedOut
+            Self::TimedOut(None)
+        } else if matches!(error, db::Error::InDoubt(_)) {
+            Self::TimedOut(Some(Box::new(error)))
         } else if error.is_temporary() {
             Self::Unavailable(Some(Box::new(error)))
         } else {
@@ -130,6 +152,9 @@ impl Error {
     pub fn status(&self) -> (StatusCode, &'static str) {
         use StatusCode as S;
         match self {
+            Self::MalformedRequest => (S::BAD_REQUEST, "malformed_request"),
+            Self::AddressTooLong => (S::URI_TOO_LONG, "uri_too_long"),
+            Self::HeadTooLarge => (S::REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large"),
             Self::RouteNotFound => (S::NOT_FOUND, "route_not_found"),
             Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::AmbiguousCredentials => (S::BAD_REQUEST, "ambiguous_credentials"),
@@ -163,9 +188,12 @@ impl Error {
             Self::AppNotFound => (S::NOT_FOUND, "app_not_found"),
             Self::OriginNotAllowed => (S::FORBIDDEN, "origin_not_allowed"),
             Self::TooManyRequests(_) => (S::TOO_MANY_REQUESTS, "too_many_requests"),
+            Self::TooManyFailures(_) => (S::TOO_MANY_REQUESTS, "too_many_failures"),
+            Self::MailQuotaExceeded(_) => (S::TOO_MANY_REQUESTS, "mail_quota_exceeded"),
             Self::ReferralQuotaExceeded => (S::TOO_MANY_REQUESTS, "referral_quota_exceeded"),
+            Self::Overloaded => (S::SERVICE_UNAVAILABLE, "overloaded"),
             Self::Unavailable(_) => (S::SERVICE_UNAVAILABLE, "unavailable"),
-            Self::TimedOut => (S::SERVICE_UNAVAILABLE, "timed_out"),
+            Self::TimedOut(_) => (S::SERVICE_UNAVAILABLE, "timed_out"),
             Self::Internal(_) => (S::INTERNAL_SERVER_ERROR, "internal_error"),
         }
     }
@@ -174,7 +202,7 @@ impl Error {
     pub(super) fn log(&self) {
         match self {
             Self::Internal(source) => tracing::error!(error = chain(source.as_ref()), "internal error"),
-            Self::Unavailable(Some(source)) => {
+            Self::Unavailable(Some(source)) | Self::TimedOut(Some(source)) => {
                 tracing::error!(error = chain(source.as_ref()), "cannot answer now");
             }
             _ => tracing::debug!(code = self.status().1, "refused"),
@@ -213,13 +241,15 @@ impl Error {
     /// `Retry-After`, seconds.
     pub(super) fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::TooManyRequests(wait) => Some(wait.as_secs() + 1),
+            Self::TooManyRequests(wait) | Self::TooManyFailures(wait) | Self::MailQuotaExceeded(wait) => {
+                Some(wait.as_secs() + 1)
+            }
             Self::ReferralQuotaExceeded => {
                 let second_of_day = crate::clock::now().as_second().rem_euclid(86_400);
                 Some(86_400 - second_of_day.unsigned_abs())
             }
-            Self::Unavailable(_) | Self::TimedOut => Some(5),
-            Self::IdempotencyInProgress => Some(1),
+            Self::Unavailable(_) | Self::TimedOut(_) => Some(5),
+            Self::IdempotencyInProgress | Self::Overloaded => Some(1),
             _ => None,
         }
     }

@@ -3,18 +3,23 @@
 //! is an [`Error`], so it wears the envelope.
 
 use std::convert::Infallible;
+use std::pin::pin;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
+use futures_util::FutureExt;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::AppState;
 use super::auth::Callers;
 use super::error::Error;
+use super::visit::Visit;
+use crate::audit;
 use crate::domain::id::{self, UserId};
 use crate::domain::json;
 
@@ -23,6 +28,8 @@ const BODY_LIMIT: usize = 64 * 1024;
 /// What is read of a longer body before it is refused, so that a client which sends first and listens
 /// after gets to hear the answer.
 const DRAIN_LIMIT: usize = 1024 * 1024;
+/// How long the rest of a longer body may pause.
+const DRAIN_PAUSE: Duration = Duration::from_millis(500);
 
 /// The value of a header that may be sent once.
 pub fn header<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a [u8]>, Error> {
@@ -50,6 +57,7 @@ impl<C: Callers> FromRequestParts<AppState> for UserPath<C> {
         let text = param(parts, "userId").await?;
         let user = user_id(&text, caller.user())?
             .ok_or(Error::InvalidPath("`userId` in the path must be a hyphenated UUID"))?;
+        audit::note(|facts| facts.subject = Some(user.0));
         Query::of(parts, &[])?;
         Ok(Self { caller, user })
     }
@@ -76,6 +84,15 @@ pub fn user_id(text: &str, me: Option<UserId>) -> Result<Option<UserId>, Error> 
         }
         ("me", me) => Ok(me),
         _ => Ok(id::parse(text).map(UserId)),
+    }
+}
+
+/// Whether an access status freezes.
+pub fn frozen(text: &str) -> Result<bool, Error> {
+    match text {
+        "0" => Ok(true),
+        "1" => Ok(false),
+        _ => Err(Error::InvalidPath("the access status in the path must be 0 (freeze) or 1 (unfreeze)")),
     }
 }
 
@@ -136,7 +153,18 @@ impl FromRequest<AppState> for Json {
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Error> {
         json_declared(request.headers())?;
         let deadline = Instant::now() + state.config.server.body_timeout;
-        Ok(Self(json::parse_object(&read(request, deadline).await?)?))
+        let visit = Visit::of(request.extensions());
+        let mut reading = pin!(read(request, deadline));
+        let body = if let Some(body) = reading.as_mut().now_or_never() {
+            body?
+        } else {
+            // A body that is still on its way keeps nobody else from the store.
+            visit.leave();
+            let body = reading.await?;
+            visit.enter(state).await?;
+            body
+        };
+        Ok(Self(json::parse_object(&body)?))
     }
 }
 
@@ -162,7 +190,12 @@ fn json_declared(headers: &HeaderMap) -> Result<(), Error> {
 async fn read(request: Request, deadline: Instant) -> Result<Bytes, Error> {
     let declared = header(request.headers(), header::CONTENT_LENGTH.as_str())?
         .and_then(|length| std::str::from_utf8(length).ok()?.parse::<usize>().ok());
+    // Who waits for leave to send the body hears the answer before it.
+    let waits = request.headers().contains_key(header::EXPECT);
     let mut body = request.into_body();
+    if waits && declared.is_some_and(|length| length > BODY_LIMIT) {
+        return Err(Error::BodyTooLarge);
+    }
     if declared.is_some_and(|length| length > BODY_LIMIT) {
         drain(body, deadline).await;
         return Err(Error::BodyTooLarge);
@@ -178,7 +211,9 @@ async fn read(request: Request, deadline: Instant) -> Result<Bytes, Error> {
     }
 }
 
+/// Whatever ends the rest, the answer is the same.
 async fn drain(body: axum::body::Body, deadline: Instant) {
-    // Whatever ends the rest, the answer is the same.
-    let _ = timeout_at(deadline, Limited::new(body, DRAIN_LIMIT).collect()).await;
+    let mut body = Limited::new(body, DRAIN_LIMIT);
+    let rest = async { while let Ok(Some(Ok(_))) = timeout(DRAIN_PAUSE, body.frame()).await {} };
+    let _ = timeout_at(deadline, rest).await;
 }

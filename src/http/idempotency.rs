@@ -1,28 +1,35 @@
 //! `Idempotency-Key` (IETF httpapi draft): a repeated call gets the first answer and has no second effect.
 //! Only successes are kept: a refused call changed nothing, so its repetition is judged anew.
 
+use std::time::Duration;
+
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Serialize;
 use sqlx::pool::PoolConnection;
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::{PgConnection, Postgres};
 
 use super::AppState;
 use super::envelope::{self, Success};
 use super::error::Error;
 use super::extract::header;
-use crate::db;
+use super::limits::Spending;
+use crate::audit;
 use crate::db::idempotency::{self, Call, Known};
 use crate::db::users;
+use crate::db::{self, Transaction};
 use crate::domain::api_key::sha256;
 use crate::domain::id::{AppId, UserId};
 
-/// The work of a call that may carry a key: a connection, in a transaction if it does.
+/// Until a change whose outcome is not known is asked for again.
+const AGAIN: Duration = Duration::from_millis(250);
+
+/// The work of a call that may carry a key: a connection, in a transaction if it does, and a mail of the app's.
 pub enum Once {
     /// No key: each statement stands for itself.
-    Plain(PoolConnection<Postgres>),
+    Plain(PoolConnection<Postgres>, Spending),
     /// The effect and the answer are committed together.
-    Keyed(Transaction<'static, Postgres>, Call),
+    Keyed(Transaction, Call, Spending),
 }
 
 /// What a call that may carry a key is to do.
@@ -43,33 +50,45 @@ impl Once {
         caller: Option<UserId>,
         request: &str,
     ) -> Result<Begun, Error> {
-        let Some(key) = key(headers)? else {
-            return Ok(Begun::Work(Self::Plain(state.db.acquire().await.map_err(db::Error::from)?)));
+        let key = key(headers)?;
+        // Before there is a connection, of which nobody waits for a second one.
+        let spending = state.limits.mails.take(&state.db, app).await;
+        let Some(key) = key else {
+            let spending = spending?;
+            let connection = state.db.acquire().await.map_err(db::Error::from)?;
+            return Ok(Begun::Work(Self::Plain(connection, spending)));
         };
         let call = Call { app, caller, key, request: sha256(request.as_bytes()) };
-        let mut transaction = state.db.begin().await.map_err(db::Error::from)?;
-        match idempotency::begin(&mut transaction, &call).await? {
-            Known::Nothing => Ok(Begun::Work(Self::Keyed(transaction, call))),
+        let mut transaction = Transaction::begin(&state.db).await?;
+        let begun = match idempotency::begin(&mut transaction, &call).await? {
+            Known::Nothing => return Ok(Begun::Work(Self::Keyed(transaction, call, spending?))),
             Known::InProgress => Err(Error::IdempotencyInProgress),
             Known::OtherRequest => Err(Error::IdempotencyKeyReused),
             Known::Answered { status, body } => {
+                let alive = match caller {
+                    Some(user) => users::language(&mut *transaction, app, user).await?.is_some(),
+                    None => true,
+                };
                 // A user who is frozen or erased gets nothing, not even what they got before.
-                if let Some(user) = caller
-                    && users::language(&state.db, app, user).await?.is_none()
-                {
-                    return Err(Error::UserOutOfReach);
+                if alive {
+                    audit::note(|facts| facts.unchanged = true);
+                    let status = StatusCode::from_u16(status).unwrap_or_default();
+                    Ok(Begun::Replay(envelope::json(status, body)))
+                } else {
+                    Err(Error::UserOutOfReach)
                 }
-                let status = StatusCode::from_u16(status).unwrap_or_default();
-                Ok(Begun::Replay(envelope::json(status, body)))
             }
-        }
+        };
+        // Now, not once somebody needs the connection: the next call is not to find this one in progress.
+        transaction.rollback().await?;
+        begun
     }
 
     /// Where the effect is to happen.
     pub fn connection(&mut self) -> &mut PgConnection {
         match self {
-            Self::Plain(connection) => connection,
-            Self::Keyed(transaction, _) => transaction,
+            Self::Plain(connection, _) => connection,
+            Self::Keyed(transaction, ..) => transaction,
         }
     }
 
@@ -81,17 +100,45 @@ impl Once {
         user: Option<UserId>,
     ) -> Result<Response, Error> {
         let body = success.body();
-        if let Self::Keyed(mut transaction, call) = self {
-            idempotency::store(&mut transaction, &call, success.status.as_u16(), &body, user).await?;
-            transaction.commit().await.map_err(db::Error::from)?;
+        match self {
+            Self::Plain(_, spending) => spending.spent(),
+            Self::Keyed(mut transaction, call, spending) => {
+                idempotency::store(&mut transaction, &call, success.status.as_u16(), &body, user).await?;
+                // Whether it came about or not, once its commit has begun.
+                spending.spent();
+                transaction.commit().await?;
+            }
         }
         state.wake.notify_one();
         Ok(envelope::json(success.status, body))
     }
 }
 
+/// Attempts a change until it is known what became of it. Where the answer of the database was lost, the
+/// change is asked for again, which has no second effect; the time of the request is the bound.
+pub async fn settled<T, F>(attempt: impl Fn() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    let mut in_doubt = false;
+    loop {
+        let done = attempt().await;
+        in_doubt |= matches!(done, Err(Error::TimedOut(Some(_))));
+        match done {
+            // Also where the session that has gone still holds the key.
+            Err(
+                error @ (Error::TimedOut(Some(_)) | Error::Unavailable(_) | Error::IdempotencyInProgress),
+            ) if in_doubt => {
+                tracing::debug!(%error, "asked again");
+                tokio::time::sleep(AGAIN).await;
+            }
+            done => return done,
+        }
+    }
+}
+
 /// The key: a quoted string (RFC 8941, 3.3.3) or a bare token, 1 to 255 characters.
-fn key(headers: &HeaderMap) -> Result<Option<String>, Error> {
+pub fn key(headers: &HeaderMap) -> Result<Option<String>, Error> {
     let Some(value) = header(headers, "Idempotency-Key")? else { return Ok(None) };
     let text =
         std::str::from_utf8(value).map_err(|_| Error::InvalidIdempotencyKey)?.trim_matches([' ', '\t']);

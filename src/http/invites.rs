@@ -2,21 +2,33 @@
 //! HEAD) changes nothing, since mail scanners follow links; the button (POST) accepts.
 
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 
 use super::AppState;
 use super::error::Error;
 use super::extract::Segment;
 use super::pages::{self, Landing};
+use super::visit::Visiting;
+use crate::audit;
 use crate::db::invites::{self, Accepted, Invite};
 use crate::domain::invite::InviteCode;
 use crate::l10n::Texts;
 use crate::mail::worker::texts;
 
 /// Shows what the code is good for.
-pub async fn show(State(state): State<AppState>, Segment(code): Segment) -> Response {
-    match look_up(&state, &code).await {
+pub async fn show(
+    State(state): State<AppState>,
+    Segment(code): Segment,
+    Visiting(visit): Visiting,
+    headers: HeaderMap,
+) -> Response {
+    let found = async {
+        visit.charge(&state, &headers)?;
+        visit.enter(&state).await?;
+        look_up(&state, &code).await
+    };
+    match found.await {
         Ok(Some((_, invite))) => page(StatusCode::OK, texts_of(&invite), &landing(&invite)),
         Ok(None) => unknown(),
         Err(error) => trouble(&error),
@@ -24,18 +36,32 @@ pub async fn show(State(state): State<AppState>, Segment(code): Segment) -> Resp
 }
 
 /// Accepts the invite, once.
-pub async fn accept(State(state): State<AppState>, Segment(code): Segment) -> Response {
+pub async fn accept(
+    State(state): State<AppState>,
+    Segment(code): Segment,
+    Visiting(visit): Visiting,
+    headers: HeaderMap,
+) -> Response {
     let accepted = async {
+        visit.charge(&state, &headers)?;
+        visit.enter(&state).await?;
         let Some((parsed, invite)) = look_up(&state, &code).await? else {
             return Ok(unknown());
         };
+        audit::note(|facts| (facts.app, facts.authenticated) = (Some(parsed.app), true));
         let app = invite.app_name.as_str();
         Ok(match invites::accept(&state.db, &parsed).await? {
-            Accepted::Now => page(StatusCode::OK, texts_of(&invite), &Landing::Accepted { app }),
+            Accepted::Now(user) => {
+                audit::note(|facts| facts.subject = Some(user.0));
+                page(StatusCode::OK, texts_of(&invite), &Landing::Accepted { app })
+            }
             Accepted::AccountExists => page(StatusCode::OK, texts_of(&invite), &Landing::Member { app }),
             // It was open a moment ago if at all: what it is now says why.
             Accepted::No => match look_up(&state, &code).await? {
-                Some((_, invite)) => page(StatusCode::OK, texts_of(&invite), &landing(&invite)),
+                Some((_, invite)) => {
+                    audit::note(|facts| facts.refused = Some(invite.state.as_str()));
+                    page(StatusCode::OK, texts_of(&invite), &landing(&invite))
+                }
                 None => unknown(),
             },
         })

@@ -5,6 +5,7 @@
 use std::sync::{Arc, OnceLock, RwLock};
 use std::time::{Duration, Instant};
 
+use axum::http::header;
 use quick_cache::sync::Cache;
 use reqwest::redirect::Policy;
 use serde_json::Value;
@@ -25,7 +26,7 @@ struct Pace {
 
 const PACE: Pace = Pace {
     fresh: Duration::from_mins(5),
-    cool_down: Duration::from_secs(10),
+    cool_down: Duration::from_secs(5),
     timeout: Duration::from_secs(5),
 };
 /// Longest answer, bytes.
@@ -142,11 +143,23 @@ async fn refresh(
     }
 }
 
+/// JSON, and what servers call a file that they know nothing of.
+fn may_be_json(declared: &str) -> bool {
+    let Ok(declared) = declared.parse::<mime::Mime>() else { return false };
+    matches!(declared.essence_str(), "application/json" | "text/plain" | "application/octet-stream")
+        || declared.suffix() == Some(mime::JSON)
+}
+
 async fn fetch(client: &reqwest::Client, url: &str) -> Result<Vec<PublicKey>, String> {
     let text = |error: reqwest::Error| error.without_url().to_string();
     let mut response = client.get(url).header("accept", "application/json").send().await.map_err(text)?;
     if response.status() != reqwest::StatusCode::OK {
         return Err(format!("it answers {}", response.status()));
+    }
+    let declared =
+        response.headers().get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default());
+    if let Some(declared) = declared.filter(|declared| !may_be_json(declared)) {
+        return Err(format!("its answer is declared as {}", declared.escape_default()));
     }
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(text)? {
@@ -170,7 +183,7 @@ mod tests {
     use std::future::pending;
 
     use axum::Router;
-    use axum::http::{StatusCode, header};
+    use axum::http::StatusCode;
     use axum::response::{IntoResponse, Response};
     use serde_json::json;
     use tokio::sync::watch;
@@ -180,10 +193,14 @@ mod tests {
 
     const DEADLINE: Duration = Duration::from_secs(20);
 
+    /// A key that verifies nothing: its point is not on the curve.
+    const NO_POINT: &str = r#"{"kty":"EC","crv":"P-256","x":"AA","y":"AA","kid":"elsewhere"}"#;
+
     /// What an issuer on loopback does with who asks for its keys.
     #[derive(Clone)]
     enum Does {
         Answers(u16, String),
+        Declares(&'static str, String),
         SendsElsewhere(String),
         Nothing,
         NeverEnds,
@@ -218,6 +235,7 @@ mod tests {
     async fn answer(does: Does) -> Response {
         match does {
             Does::Answers(status, body) => (StatusCode::from_u16(status).unwrap(), body).into_response(),
+            Does::Declares(declared, body) => ([(header::CONTENT_TYPE, declared)], body).into_response(),
             Does::SendsElsewhere(url) => (StatusCode::FOUND, [(header::LOCATION, url)]).into_response(),
             Does::Nothing => pending().await,
             Does::NeverEnds => {
@@ -231,6 +249,10 @@ mod tests {
     }
 
     fn set(kids: &[&str]) -> Does {
+        Does::Declares("application/jwk-set+json", keys(kids))
+    }
+
+    fn keys(kids: &[&str]) -> String {
         let keys: Vec<Value> = kids
             .iter()
             .map(|kid| {
@@ -240,7 +262,7 @@ mod tests {
                 jwk
             })
             .collect();
-        Does::Answers(200, json!({ "keys": keys }).to_string())
+        json!({ "keys": keys }).to_string()
     }
 
     fn hurried() -> Jwks {
@@ -305,6 +327,11 @@ mod tests {
             Does::Answers(200, r#"{"keys":[]}"#.to_owned()),
             Does::Answers(200, r#"{"keys":[7,null,{"kty":"oct","k":"AA","kid":"b"}]}"#.to_owned()),
             Does::Answers(200, format!(r#"{{"keys":[],"more":"{}"}}"#, "x".repeat(MAX_SIZE))),
+            Does::Declares("text/html", keys(&["elsewhere"])),
+            Does::Declares("", keys(&["elsewhere"])),
+            Does::Answers(200, format!(r#"{{"keys":[{NO_POINT}]}}"#)),
+            Does::Answers(200, keys(&["elsewhere"]).replace("\"sig\"", "\"enc\"")),
+            Does::Answers(200, keys(&["elsewhere"]).replace("\"use\":\"sig\"", "\"key_ops\":[\"encrypt\"]")),
             Does::SendsElsewhere(elsewhere.url.clone()),
             Does::Nothing,
             Does::NeverEnds,

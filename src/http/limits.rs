@@ -1,40 +1,326 @@
-//! Bursts: how often one key, or one user of access tokens, may call. Counted in this process; quotas of
-//! mails are the database's.
+//! How much somebody may ask for. Bursts, of a caller who is proven and of an address from which calls prove
+//! nothing, are counted in this process, in bounded memory; quotas of mails are the database's, so that they
+//! hold over all processes. What is left is told in `RateLimit` and `RateLimit-Policy`
+//! (draft-ietf-httpapi-ratelimit-headers-10).
 
+use std::convert::Infallible;
+use std::hash::Hash;
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use governor::clock::{Clock, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota};
+use axum::http::HeaderValue;
+use quick_cache::sync::Cache;
+use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::error::Error;
+use crate::config;
+use crate::db::mail_quotas;
 use crate::domain::id::AppId;
+use crate::domain::network::Source;
 
-/// A bucket per key or user.
-pub struct Bursts {
-    buckets: DefaultKeyedRateLimiter<(AppId, Uuid)>,
-    clock: DefaultClock,
+/// Whose burst is remembered at the same time. Who is forgotten for others has a whole one again.
+const REMEMBERED: usize = 65_536;
+/// Leases of mails that are held at the same time.
+const LEASES: usize = 16_384;
+
+/// What is told of a limit.
+#[derive(Clone)]
+pub struct Told {
+    /// `RateLimit-Policy`
+    pub policy: HeaderValue,
+    /// `RateLimit`
+    pub left: HeaderValue,
 }
 
-impl Bursts {
-    /// Buckets of one second's worth.
+/// A limit as it is told of.
+struct Policy {
+    name: &'static str,
+    header: HeaderValue,
+}
+
+impl Policy {
+    fn new(name: &'static str, quota: u64, window: u64) -> Self {
+        Self { name, header: value(format!("\"{name}\";q={quota};w={window}")) }
+    }
+
+    /// What is left, and in how many seconds all of it is.
+    fn left(&self, left: u64, reset: u64) -> HeaderValue {
+        value(format!("\"{}\";r={left};t={reset}", self.name))
+    }
+
+    fn told(&self, left: HeaderValue) -> Told {
+        Told { policy: self.header.clone(), left }
+    }
+}
+
+fn value(text: String) -> HeaderValue {
+    #[expect(clippy::expect_used, reason = "names and numbers are a header value")]
+    HeaderValue::try_from(text).expect("a structured field")
+}
+
+/// Every limit of this process.
+pub struct Limits {
+    /// Requests of proven callers.
+    pub callers: Bursts<(AppId, Uuid)>,
+    /// Requests that proved nothing.
+    pub strangers: Bursts<Source>,
+    /// Mails of apps.
+    pub mails: MailQuotas,
+    referrals: Policy,
+}
+
+impl Limits {
+    /// As the settings say.
     #[must_use]
-    pub fn new(per_second: NonZeroU32) -> Self {
+    pub fn new(limits: &config::Limits) -> Self {
+        let referrals = u64::try_from(limits.referrals_per_user_per_day).unwrap_or(0);
         Self {
-            buckets: DefaultKeyedRateLimiter::keyed(Quota::per_second(per_second)),
-            clock: DefaultClock::default(),
+            callers: Bursts::new("caller", limits.requests_per_key_per_second),
+            strangers: Bursts::new("address", limits.failures_per_address_per_second),
+            mails: MailQuotas::new(limits.mails_per_app_per_day.get().into()),
+            referrals: Policy::new("referrals", referrals, 86_400),
         }
     }
 
-    /// Counts a call; over the bound it is 429 with the time to wait.
-    pub fn admit(&self, app: AppId, who: Uuid) -> Result<(), Error> {
-        self.buckets
-            .check_key(&(app, who))
-            .map_err(|full| Error::TooManyRequests(full.wait_time_from(self.clock.now())))
+    /// What is told of the limit that refuses with this error.
+    #[must_use]
+    pub fn crossed(&self, error: &Error) -> Option<Told> {
+        let policy = match error {
+            Error::TooManyRequests(_) => &self.callers.policy,
+            Error::TooManyFailures(_) => &self.strangers.policy,
+            Error::ReferralQuotaExceeded => &self.referrals,
+            Error::MailQuotaExceeded(_) => &self.mails.policy,
+            _ => return None,
+        };
+        Some(policy.told(policy.left(0, error.retry_after()?)))
+    }
+}
+
+/// A bucket of one second's worth each, that fills evenly (GCRA: each holds the time at which it is full).
+pub struct Bursts<K> {
+    full_at: Cache<K, Arc<AtomicU64>>,
+    begun: Instant,
+    each: u64,
+    capacity: u64,
+    policy: Policy,
+    /// What is told of what is left, in tenths, rounded down: made once, and the same for calls in a row.
+    left: Vec<HeaderValue>,
+    tenth: u64,
+}
+
+impl<K: Hash + Eq + Clone> Bursts<K> {
+    /// Full buckets.
+    #[must_use]
+    pub fn new(name: &'static str, per_second: NonZeroU32) -> Self {
+        let quota = u64::from(per_second.get());
+        let (each, tenth) = ((1_000_000_000 / quota).max(1), (quota / 10).max(1));
+        let policy = Policy::new(name, quota, 1);
+        Self {
+            full_at: Cache::new(REMEMBERED),
+            begun: Instant::now(),
+            each,
+            capacity: each * quota,
+            left: (0..=quota / tenth).map(|tenths| policy.left(tenths * tenth, 1)).collect(),
+            tenth,
+            policy,
+        }
     }
 
-    /// Drops buckets that are full again.
-    pub fn forget_idle(&self) {
-        self.buckets.retain_recent();
+    /// Takes one; if there is none, the time until there is.
+    pub fn take(&self, who: &K) -> Result<Told, Duration> {
+        let Ok(full_at) = self.full_at.get_or_insert_with(who, || Ok::<_, Infallible>(Arc::default()));
+        let now = self.now();
+        let after = |full_at: u64| full_at.max(now) + self.each;
+        let room = now + self.capacity;
+        match full_at.fetch_update(Relaxed, Relaxed, |full_at| Some(after(full_at)).filter(|at| *at <= room))
+        {
+            Ok(full_at) => {
+                let tenths = (room - after(full_at)) / self.each / self.tenth;
+                let left = self.left.get(usize::try_from(tenths).unwrap_or(0)).or(self.left.last());
+                Ok(self.policy.told(left.cloned().unwrap_or_else(|| self.policy.left(0, 1))))
+            }
+            Err(full_at) => Err(Duration::from_nanos(after(full_at) - room)),
+        }
+    }
+
+    /// Gives one back.
+    pub fn give_back(&self, who: &K) {
+        if let Some(full_at) = self.full_at.get(who) {
+            let full = |at: u64| Some(at.saturating_sub(self.each));
+            // It never says no.
+            let _ = full_at.fetch_update(Relaxed, Relaxed, full);
+        }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX / 2)
+    }
+}
+
+/// Mails of each app in a day. The count is a row of the database, of which this process leases a thousandth of
+/// the bound at a time, so that calls do not wait for each other at that row: the bound is never
+/// crossed over all processes, and reached but for what others still hold.
+pub struct MailQuotas {
+    apps: Cache<AppId, Arc<Lease>>,
+    bound: i64,
+    policy: Policy,
+}
+
+#[derive(Default)]
+struct Lease {
+    held: Mutex<Held>,
+    /// Held while asking for more, so that one call does for all.
+    asking: tokio::sync::Mutex<()>,
+}
+
+/// What is left of the lease, and when the day of the database ends.
+#[derive(Clone, Copy, Default)]
+struct Held {
+    mails: i64,
+    until: Option<Instant>,
+}
+
+impl Lease {
+    fn held(&self) -> std::sync::MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One of those held, if this day has any; its end if it is known that there are no more.
+    fn take(&self) -> Option<Result<Instant, Duration>> {
+        let mut held = self.held();
+        let until = held.until?;
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            *held = Held::default();
+            return None;
+        }
+        match held.mails {
+            0 => None,
+            ..0 => Some(Err(left)),
+            _ => {
+                held.mails -= 1;
+                Some(Ok(until))
+            }
+        }
+    }
+}
+
+/// No more to be had today.
+const NONE: i64 = -1;
+
+impl MailQuotas {
+    fn new(bound: i64) -> Self {
+        let policy = Policy::new("mails", bound.unsigned_abs(), 86_400);
+        Self { apps: Cache::new(LEASES), bound, policy }
+    }
+
+    /// Takes one mail of the app's.
+    pub async fn take(&self, db: &PgPool, app: AppId) -> Result<Spending, Error> {
+        let Ok(lease) = self.apps.get_or_insert_with(&app, || Ok::<_, Infallible>(Arc::default()));
+        if let Some(taken) = lease.take() {
+            return Self::spending(lease, taken);
+        }
+        let asking = lease.asking.lock().await;
+        loop {
+            if let Some(taken) = lease.take() {
+                drop(asking);
+                return Self::spending(lease, taken);
+            }
+            let (mails, left) = mail_quotas::lease(db, app, self.bound).await?;
+            let mut held = lease.held();
+            // What a refused call gave back meanwhile is of the same day, or lost.
+            let mails = if mails == 0 { NONE } else { mails };
+            *held = Held { mails, until: Some(Instant::now() + left) };
+        }
+    }
+
+    fn spending(lease: Arc<Lease>, taken: Result<Instant, Duration>) -> Result<Spending, Error> {
+        taken.map(|until| Spending(Some((lease, until)))).map_err(Error::MailQuotaExceeded)
+    }
+}
+
+/// A mail that a call may send. Dropped, it is given back.
+pub struct Spending(Option<(Arc<Lease>, Instant)>);
+
+impl Spending {
+    /// The call sends it.
+    pub fn spent(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Spending {
+    fn drop(&mut self) {
+        if let Some((lease, until)) = self.0.take() {
+            let mut held = lease.held();
+            if held.until == Some(until) {
+                held.mails = held.mails.max(0) + 1;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn second(left: &Told) -> (&str, &str) {
+        (left.policy.to_str().unwrap(), left.left.to_str().unwrap())
+    }
+
+    #[test]
+    fn a_burst_is_a_seconds_worth_each() {
+        // So slow that nothing fills while the test runs.
+        let mut bursts = Bursts::new("address", NonZeroU32::new(3).unwrap());
+        bursts.each *= 1_000_000;
+        bursts.capacity *= 1_000_000;
+        for left in ["\"address\";r=2;t=1", "\"address\";r=1;t=1", "\"address\";r=0;t=1"] {
+            assert_eq!(second(&bursts.take(&1).unwrap()), ("\"address\";q=3;w=1", left));
+        }
+        assert!(bursts.take(&1).is_err());
+        bursts.give_back(&1);
+        assert!(bursts.take(&1).is_ok());
+        assert!(bursts.take(&1).is_err());
+        assert!(bursts.take(&2).is_ok(), "another's");
+    }
+
+    #[test]
+    fn a_bucket_fills_evenly() {
+        let bursts = Bursts::new("caller", NonZeroU32::new(1).unwrap());
+        assert!(bursts.take(&1).is_ok());
+        let wait = bursts.take(&1).map(drop).unwrap_err();
+        assert!(wait > Duration::ZERO && wait <= Duration::from_secs(1), "{wait:?}");
+        bursts.full_at.get(&1).unwrap().store(bursts.now(), Relaxed);
+        assert!(bursts.take(&1).is_ok());
+    }
+
+    #[test]
+    fn what_is_left_is_told_in_tenths() {
+        let mut bursts = Bursts::new("caller", NonZeroU32::new(1000).unwrap());
+        bursts.each *= 1_000_000;
+        bursts.capacity *= 1_000_000;
+        let told: Vec<String> = (0..1000).map(|_| second(&bursts.take(&1).unwrap()).1.to_owned()).collect();
+        assert_eq!(told[0], "\"caller\";r=900;t=1");
+        assert_eq!((told[99].as_str(), told[100].as_str()), ("\"caller\";r=900;t=1", "\"caller\";r=800;t=1"));
+        assert_eq!(told[999], "\"caller\";r=0;t=1");
+        assert!(bursts.take(&1).is_err());
+    }
+
+    #[test]
+    fn the_fastest_setting_counts_too() {
+        let bursts = Bursts::new("caller", NonZeroU32::MAX);
+        assert!(bursts.take(&1).is_ok());
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let bursts = Bursts::new("address", NonZeroU32::new(1).unwrap());
+        for who in 0..4 * REMEMBERED {
+            let _ = bursts.take(&who);
+        }
+        assert!(bursts.full_at.len() <= REMEMBERED);
     }
 }

@@ -17,21 +17,24 @@ use sqlx::PgPool;
 use tracing::Instrument;
 use url::Url;
 
+use crate::audit::Attempt;
 use crate::config::Config;
 use crate::db::outbox::NewMail;
 use crate::domain::id::AppId;
 use crate::domain::seal::SecretKey;
 use crate::mail::mailbox::Mailbox;
 
+pub mod admission;
 mod apps;
 pub mod auth;
+pub mod connection;
 pub mod cors;
 mod docs;
 pub mod envelope;
 pub mod error;
 pub mod extract;
 mod health;
-mod idempotency;
+pub mod idempotency;
 mod invites;
 mod jwks;
 pub mod limits;
@@ -39,13 +42,16 @@ mod mailbox;
 pub mod metrics;
 pub mod openapi;
 pub mod pages;
+pub mod presented;
 mod referral_invites;
 pub mod routes;
 pub mod tokens;
 mod users;
+pub mod visit;
 
 use error::Error;
 use routes::Route;
+use visit::Visit;
 
 /// What handlers share.
 pub struct State {
@@ -55,6 +61,10 @@ pub struct State {
     pub db: PgPool,
     /// Encrypts at rest.
     pub seal: SecretKey,
+    /// Where requests wait for their turn at the store.
+    pub gate: admission::Gate,
+    /// How much callers may ask for.
+    pub limits: limits::Limits,
     /// What is known of callers.
     pub credentials: auth::Credentials,
     /// What is known of browsers' origins.
@@ -98,16 +108,19 @@ pub fn router(state: &AppState) -> Router {
 }
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// The outermost layer: gives the request an id and a bounded time, catches panics, writes errors into the
-/// envelope, sets what every answer carries.
+/// envelope, sets what every answer carries, tells of what was to be changed.
 async fn answer(
     axum::extract::State(state): axum::extract::State<AppState>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     let begun = std::time::Instant::now();
     let id = request_id(&request);
+    let visit = Visit::begin(request.extensions_mut());
     let method = request.method().clone();
     // Never the path itself: it can hold the code of an invite.
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
@@ -118,12 +131,26 @@ async fn answer(
         route = route.as_deref().unwrap_or("none"),
     );
     let limit = state.config.server.request_timeout;
-    let work = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let action = route.as_deref().and_then(|route| routes::changes(&method, route));
+    let attempt = action.map(|action| Attempt::begin(action, id.to_str().unwrap_or_default()));
+    let work = next.run(request);
+    let work = match &attempt {
+        Some(attempt) => attempt.watch(work).left_future(),
+        None => work.right_future(),
+    };
+    let work = AssertUnwindSafe(work).catch_unwind();
     let mut response = async {
         let response = bounded(limit, work).await;
+        visit.leave();
         let Some(error) = response.extensions().get::<Arc<Error>>().cloned() else {
             return response;
         };
+        if let Some(told) = state.limits.crossed(&error) {
+            visit.tell(told);
+        }
+        if matches!(*error, Error::Overloaded | Error::TooManyFailures(_) | Error::TooManyRequests(_)) {
+            state.gate.refuse().await;
+        }
         let mut answer = error.answer(&id);
         // What inner layers said stays: `Allow`, and who may read the answer.
         for (name, value) in response.headers() {
@@ -137,8 +164,16 @@ async fn answer(
     .await;
     let route = route.as_deref().unwrap_or("none");
     crate::telemetry::answered(method.as_str(), route, response.status().as_u16(), begun.elapsed());
+    if let Some(attempt) = attempt {
+        let code = response.headers().get("x-error-code").and_then(|code| code.to_str().ok());
+        attempt.answered(response.status().as_u16(), code);
+    }
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, id);
+    if let Some(told) = visit.told() {
+        headers.insert(RATE_LIMIT_POLICY, told.policy);
+        headers.insert(RATE_LIMIT, told.left);
+    }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
@@ -155,7 +190,7 @@ async fn bounded(limit: Duration, work: impl Future<Output = Caught>) -> Respons
                 said.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no words");
             Error::Internal(format!("a handler panicked: {said}").into()).into_response()
         }
-        Err(_) => Error::TimedOut.into_response(),
+        Err(_) => Error::TimedOut(None).into_response(),
     }
 }
 
@@ -191,6 +226,8 @@ mod tests {
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let config = Config::from_variables(variables).unwrap();
         let state = Arc::new(State {
+            gate: admission::Gate::new(1),
+            limits: limits::Limits::new(&config.limits),
             credentials: auth::Credentials::new(&config),
             origins: cors::Origins::default(),
             db: crate::db::pool(

@@ -9,7 +9,8 @@ use super::auth::Caller;
 use super::envelope::Success;
 use super::error::Error;
 use super::extract::{Json, UserPath};
-use super::idempotency::{Begun, Once};
+use super::idempotency::{Begun, Once, settled};
+use crate::audit;
 use crate::db::referrals::{self, Bounds, Referred};
 use crate::domain::invite_body::InviteBody;
 
@@ -22,23 +23,29 @@ pub async fn create(
     Json(json): Json,
 ) -> Result<Response, Error> {
     let body = InviteBody::parse(json)?;
+    audit::note(|facts| facts.fields = InviteBody::FIELDS.map(str::to_owned).into());
     let request = format!("refer {user} {} {}", body.email, body.language);
-    let mut once = match Once::begin(&state, &headers, app, caller, &request).await? {
-        Begun::Replay(answer) => return Ok(answer),
-        Begun::Work(once) => once,
-    };
     let bounds = Bounds {
         resend_after: state.config.invite.resend_after,
         per_referrer: state.config.limits.referrals_per_user_per_day,
         per_recipient: state.config.limits.referrals_per_recipient_per_day,
     };
-    match referrals::refer(once.connection(), app, caller, user, &body, bounds, &state.new_mail(app)).await? {
-        Referred::Accepted => {
-            let message = "the referral invite was taken";
-            once.finish(&state, &Success { status: StatusCode::CREATED, message, data: () }, None).await
+    let mail = state.new_mail(app);
+    let (state, headers, request, body, mail) = (&state, &headers, &request, &body, &mail);
+    settled(|| async move {
+        let mut once = match Once::begin(state, headers, app, caller, request).await? {
+            Begun::Replay(answer) => return Ok(answer),
+            Begun::Work(once) => once,
+        };
+        match referrals::refer(once.connection(), app, caller, user, body, bounds, mail).await? {
+            Referred::Accepted => {
+                let message = "the referral invite was taken";
+                once.finish(state, &Success { status: StatusCode::CREATED, message, data: () }, None).await
+            }
+            Referred::OwnAddress => Err(Error::OwnAddress),
+            Referred::QuotaExceeded => Err(Error::ReferralQuotaExceeded),
+            Referred::OutOfReach => Err(Error::UserOutOfReach),
         }
-        Referred::OwnAddress => Err(Error::OwnAddress),
-        Referred::QuotaExceeded => Err(Error::ReferralQuotaExceeded),
-        Referred::OutOfReach => Err(Error::UserOutOfReach),
-    }
+    })
+    .await
 }

@@ -1,9 +1,12 @@
 //! Every route, beside what the `OpenAPI` document says of it: no route is served that is not described, and
 //! none described that is not served.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use axum::handler::Handler;
+use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use serde_json::Map;
 
@@ -79,6 +82,7 @@ fn invite() -> Route {
                 Error::InvalidIdempotencyKey,
                 Error::IdempotencyInProgress,
                 Error::IdempotencyKeyReused,
+                Error::MailQuotaExceeded(Duration::ZERO),
             ],
             links: &["updateUser", "showUser", "createToken", "eraseUser", "createReferralInvite"],
             ..Operation::new("inviteUser", "users", "Invite a user", Admits::WriteKey)
@@ -135,6 +139,7 @@ fn refer() -> Route {
                 Error::IdempotencyInProgress,
                 Error::IdempotencyKeyReused,
                 Error::ReferralQuotaExceeded,
+                Error::MailQuotaExceeded(Duration::ZERO),
             ],
             ..Operation::new(
                 "createReferralInvite",
@@ -180,10 +185,11 @@ fn users() -> Vec<Route> {
             users::erase,
             Operation {
                 about: "Erases the personal data of a user: with an API key any of the app, with an access token its own. \
-                    Their invites and tokens end at once, their address is free again.",
-                parameters: &["userIdOrMe"],
+                    Their invites and tokens end at once, their address is free again. With `If-Match` only if \
+                    nobody changed the user since.",
+                parameters: &["userIdOrMe", "If-Match"],
                 answer: Answer::data("Null", "the user was deleted"),
-                refusals: vec![Error::UserOutOfReach],
+                refusals: vec![Error::UserOutOfReach, Error::InvalidIfMatch, Error::Stale],
                 ..Operation::new("eraseUser", "users", "Delete a user", Admits::WriteKeyOrToken)
             },
         ),
@@ -255,7 +261,12 @@ fn apps() -> Vec<Route> {
                     five minutes.",
                 parameters: &["appId"],
                 answer: Answer::Bare { media: "application/jwk-set+json", data: "JwkSet" },
-                refusals: vec![Error::InvalidPath(UUID), Error::AppNotFound],
+                refusals: vec![
+                    Error::InvalidPath(UUID),
+                    Error::AppNotFound,
+                    Error::TooManyFailures(Duration::ZERO),
+                    Error::Overloaded,
+                ],
                 ..Operation::new("listKeys", "apps", "List the public keys", Admits::Anyone)
             },
         ),
@@ -273,7 +284,7 @@ pub fn around() -> Vec<Route> {
                 about: "The page behind the link in a mail, for an app that has none of its own. Looking changes \
                     nothing.",
                 parameters: &["code"],
-                answer: Answer::Page(&[200, 404, 500, 503]),
+                answer: Answer::Page(&[200, 404, 429, 500, 503]),
                 ..Operation::new("showInvite", "pages", "Look at an invite", Admits::Anyone)
             },
         ),
@@ -283,7 +294,7 @@ pub fn around() -> Vec<Route> {
             Operation {
                 about: "What the button of the page does: accepts the invite, once.",
                 parameters: &["code"],
-                answer: Answer::Page(&[200, 404, 500, 503]),
+                answer: Answer::Page(&[200, 404, 429, 500, 503]),
                 ..Operation::new("acceptInvite", "pages", "Accept an invite", Admits::Anyone)
             },
         ),
@@ -323,6 +334,26 @@ pub fn around() -> Vec<Route> {
     ]
 }
 
+/// What a call is named that can change something (its `operationId`), by its method and its route, prefix
+/// included; `None` for all others.
+#[must_use]
+pub fn changes(method: &Method, path: &str) -> Option<&'static str> {
+    type Operations = Vec<(&'static str, &'static str)>;
+    static CHANGES: LazyLock<HashMap<String, Operations>> = LazyLock::new(|| {
+        let below = |prefix| api().into_iter().map(move |route| (prefix, route));
+        let routes =
+            below("/v1").chain(below("/api/v1")).chain(around().into_iter().map(|route| ("", route)));
+        let mut changes: HashMap<String, Operations> = HashMap::new();
+        for (prefix, route) in routes.filter(|(_, route)| route.method != "get") {
+            let path = format!("{prefix}{}", route.path);
+            changes.entry(path).or_default().push((route.method, route.operation.id));
+        }
+        changes
+    });
+    let operations = CHANGES.get(path)?;
+    operations.iter().find(|(name, _)| method.as_str().eq_ignore_ascii_case(name)).map(|(_, id)| *id)
+}
+
 const UUID: &str = "`userId` in the path must be a hyphenated UUID";
 
 /// All that a route may refuse: what its operation names, and what every route with such callers, with a
@@ -341,6 +372,8 @@ pub fn refusals(operation: Operation) -> Vec<Error> {
             Error::ApiKeyFromBrowser,
             Error::OriginNotAllowed,
             Error::TooManyRequests(Duration::ZERO),
+            Error::TooManyFailures(Duration::ZERO),
+            Error::Overloaded,
             Error::InvalidPath(UUID),
             Error::InvalidQuery("`test` in the query must be `true` or `false`"),
         ]);
@@ -367,6 +400,6 @@ pub fn refusals(operation: Operation) -> Vec<Error> {
         ]);
     }
     refusals.extend(operation.refusals);
-    refusals.extend([Error::Internal("unknown".into()), Error::Unavailable(None), Error::TimedOut]);
+    refusals.extend([Error::Internal("unknown".into()), Error::Unavailable(None), Error::TimedOut(None)]);
     refusals
 }

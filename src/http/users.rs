@@ -13,12 +13,14 @@ use super::auth::{AnyKey, Caller, Callers, Reader, WriteKey};
 use super::envelope::Success;
 use super::error::Error;
 use super::extract::{self, Json, Query, UserPath};
-use super::idempotency::{Begun, Once};
+use super::idempotency::{Begun, Once, settled};
+use crate::audit;
 use crate::db::invites::{self, Invited, Resent};
-use crate::db::users::{self, Recorded, Updated, Which};
+use crate::db::outbox::NewMail;
+use crate::db::users::{self, Erased, Recorded, Updated, Which};
 use crate::domain::email::Email;
 use crate::domain::external_subject;
-use crate::domain::id::{self, UserId};
+use crate::domain::id::{self, AppId, UserId};
 use crate::domain::invite_body::InviteBody;
 use crate::domain::profile::ProfilePatch;
 use crate::domain::text::Text;
@@ -63,31 +65,47 @@ pub async fn invite(
     Json(json): Json,
 ) -> Result<Response, Error> {
     let body = InviteBody::parse(json)?;
+    audit::note(|facts| facts.fields = InviteBody::FIELDS.map(str::to_owned).into());
     let request = format!("invite {user} {} {}", body.email, body.language);
-    let mut once = match Once::begin(&state, &headers, app, None, &request).await? {
+    let (fresh, mail) = (UserId(id::public()), state.new_mail(app));
+    settled(|| invite_once(&state, &headers, (app, user, fresh), &body, &request, &mail)).await
+}
+
+async fn invite_once(
+    state: &AppState,
+    headers: &HeaderMap,
+    (app, user, fresh): (AppId, UserId, UserId),
+    body: &InviteBody,
+    request: &str,
+    mail: &NewMail,
+) -> Result<Response, Error> {
+    let mut once = match Once::begin(state, headers, app, None, request).await? {
         Begun::Replay(answer) => return Ok(answer),
         Begun::Work(once) => once,
     };
-    let (message, user) =
-        match invites::invite(once.connection(), app, user, &body, &state.new_mail(app)).await? {
-            Invited::Created(user) => ("the user was invited", user),
-            Invited::Exists => {
-                let after = state.config.invite.resend_after;
-                let mail = state.new_mail(app);
-                let message = match invites::resend(once.connection(), app, user, after, &mail).await? {
-                    Resent::Queued => "the invite was sent again",
-                    Resent::TooSoon => "the user was invited a short while ago, so no second mail was sent",
-                    Resent::Accepted => return Err(Error::AlreadyAccepted),
-                };
-                let stored = users::select(once.connection(), app, None, &Which::Id(user)).await?.pop();
-                (message, Box::new(stored.ok_or(Error::UserOutOfReach)?))
-            }
-            Invited::EmailTaken => return Err(Error::EmailTaken("email")),
-            Invited::OutOfReach => return Err(Error::UserOutOfReach),
-        };
+    let (message, user) = match invites::invite(once.connection(), app, user, fresh, body, mail).await? {
+        Invited::Created(user) => ("the user was invited", user),
+        Invited::Exists => {
+            let after = state.config.invite.resend_after;
+            let again = state.new_mail(app);
+            let message = match invites::resend(once.connection(), app, user, after, &again).await? {
+                Resent::Queued => "the invite was sent again",
+                Resent::TooSoon => {
+                    audit::note(|facts| facts.unchanged = true);
+                    "the user was invited a short while ago, so no second mail was sent"
+                }
+                Resent::Accepted => return Err(Error::AlreadyAccepted),
+            };
+            let stored = users::select(once.connection(), app, None, &Which::Id(user)).await?.pop();
+            (message, Box::new(stored.ok_or(Error::UserOutOfReach)?))
+        }
+        Invited::EmailTaken => return Err(Error::EmailTaken("email")),
+        Invited::OutOfReach => return Err(Error::UserOutOfReach),
+    };
     let shown = UserId(user.id);
+    audit::note(|facts| facts.subject = Some(user.id));
     let success = Success { status: StatusCode::OK, message, data: UserData { user } };
-    once.finish(&state, &success, Some(shown)).await
+    once.finish(state, &success, Some(shown)).await
 }
 
 /// Changes the fields of a profile that the body names (seed `PUT /users/:userId`), all or none. With
@@ -99,12 +117,18 @@ pub async fn update(
     Json(body): Json,
 ) -> Result<(HeaderMap, Success<()>), Error> {
     let today = crate::clock::now().to_zoned(TimeZone::UTC).date();
+    let names = ProfilePatch::names(&body);
     let patch = ProfilePatch::parse(body, today)?;
+    audit::note(|facts| (facts.unchanged, facts.fields) = (patch.is_empty(), names));
     let expected = if_match(&headers)?;
-    match users::update(&state.db, caller.app, caller.user, user, &patch, expected.as_deref()).await? {
+    let (db, patch, versions) = (&state.db, &patch, expected.as_deref());
+    let update =
+        || async move { Ok(users::update(db, caller.app, caller.user, user, patch, versions).await?) };
+    // Asked again, an `If-Match` would not match what it has changed itself.
+    match if expected.is_none() { settled(update).await? } else { update().await? } {
         Updated::Yes(version) => {
             let success = Success { status: StatusCode::OK, message: "the user was updated", data: () };
-            Ok((etag(Some(&version)), success))
+            Ok((etag(version), success))
         }
         Updated::Stale => Err(Error::Stale),
         Updated::EmailTaken => Err(Error::EmailTaken("user.email")),
@@ -142,19 +166,21 @@ pub async fn show(
 ) -> Result<(HeaderMap, Success<UserResource>), Error> {
     let user = users::select(&state.db, caller.app, caller.user, &which).await?.pop();
     let user = user.ok_or(Error::UserOutOfReach)?;
-    let headers = etag(user.version.as_deref());
+    let headers = etag(user.version);
     Ok((headers, Success { status: StatusCode::OK, message: "the user", data: user.into() }))
 }
 
-/// Erases a user's personal data: by the app's backend, or by the user.
+/// Erases a user's personal data: by the app's backend, or by the user; with `If-Match` as in an update.
 pub async fn erase(
     State(state): State<AppState>,
     UserPath { caller, user }: UserPath<Caller>,
+    headers: HeaderMap,
 ) -> Result<Success<()>, Error> {
-    if users::erase(&state.db, caller.app, caller.user, user).await? {
-        Ok(Success { status: StatusCode::OK, message: "the user was deleted", data: () })
-    } else {
-        Err(Error::UserOutOfReach)
+    let expected = if_match(&headers)?;
+    match users::erase(&state.db, caller.app, caller.user, user, expected.as_deref()).await? {
+        Erased::Yes => Ok(Success { status: StatusCode::OK, message: "the user was deleted", data: () }),
+        Erased::Stale => Err(Error::Stale),
+        Erased::OutOfReach => Err(Error::UserOutOfReach),
     }
 }
 
@@ -166,6 +192,7 @@ pub async fn set_external_subject(
     Json(body): Json,
 ) -> Result<Success<()>, Error> {
     let subject = external_subject::parse(body)?;
+    audit::note(|facts| facts.fields = vec!["externalSubject".to_owned()]);
     match users::set_external_subject(&state.db, app, user, subject.as_ref().map(Text::as_str)).await? {
         Recorded::Yes => {
             Ok(Success { status: StatusCode::OK, message: "the subject was recorded", data: () })
@@ -223,24 +250,26 @@ pub async fn list(
     Ok(Success { status: StatusCode::OK, message: "users of the app", data })
 }
 
-fn etag(version: Option<&str>) -> HeaderMap {
-    let value = version.and_then(|version| HeaderValue::try_from(format!("\"{version}\"")).ok());
+fn etag(version: i64) -> HeaderMap {
+    let value = HeaderValue::try_from(format!("\"{version}\""));
     value.into_iter().map(|value| (header::ETAG, value)).collect()
 }
 
 /// The versions that `If-Match` names; `None`: whichever.
-fn if_match(headers: &HeaderMap) -> Result<Option<Vec<String>>, Error> {
+fn if_match(headers: &HeaderMap) -> Result<Option<Vec<i64>>, Error> {
     let Some(value) = extract::header(headers, "If-Match")? else { return Ok(None) };
     let value = std::str::from_utf8(value).map_err(|_| Error::InvalidIfMatch)?.trim();
     if value == "*" {
         return Ok(None);
     }
-    let tags = value.split(',').map(|tag| {
-        // A weak tag is well-formed and never matches (RFC 9110, 8.8.3.2).
-        let tag = tag.trim();
-        let quoted = tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"')?.strip_suffix('"')?;
-        (!quoted.contains('"'))
-            .then(|| if tag.starts_with("W/") { tag.to_owned() } else { quoted.to_owned() })
-    });
-    tags.collect::<Option<Vec<_>>>().map(Some).ok_or(Error::InvalidIfMatch)
+    let mut versions = Vec::new();
+    for tag in value.split(',').map(str::trim) {
+        // A weak tag is well-formed and never matches (RFC 9110, 8.8.3.2), like one that is not ours.
+        let strong = tag.strip_prefix("W/").unwrap_or(tag);
+        let quoted = strong.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        let quoted = quoted.filter(|tag| !tag.contains('"')).ok_or(Error::InvalidIfMatch)?;
+        let version = quoted.parse().ok().filter(|version: &i64| version.to_string() == quoted);
+        versions.extend(version.filter(|_| strong == tag));
+    }
+    Ok(Some(versions))
 }

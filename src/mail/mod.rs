@@ -50,6 +50,11 @@ pub struct Rendered {
     pub language: &'static str,
 }
 
+/// Text that no mail program decodes: what looks like an encoded word (RFC 2047) is none.
+fn unencoded(text: &str) -> String {
+    text.replace("=?", "= ?")
+}
+
 /// Makes the message out of a rendered mail. `message_id` (`<local@domain>`) and `date` belong to the mail,
 /// not to the attempt; the date is one from 1970 to 9999. Automatic answers are asked not to come (RFC 3834, and the header Exchange reads);
 /// reports of failed delivery may.
@@ -64,7 +69,7 @@ pub fn message(
     date: Timestamp,
 ) -> Result<Message, lettre::error::Error> {
     // lettre panics on a control character in a display name.
-    let sender = from.name.as_deref().map(|name| name.replace(char::is_control, " "));
+    let sender = from.name.as_deref().map(|name| unencoded(&name.replace(char::is_control, " ")));
     let id: String = message_id.chars().filter(char::is_ascii_graphic).collect();
     let boundary = hex::encode(digest::digest(&digest::SHA256, id.as_bytes()));
     let header = |name, value: &str| HeaderValue::new(HeaderName::new_from_ascii_str(name), value.to_owned());
@@ -73,7 +78,7 @@ pub fn message(
         .date(date.into())
         .from(Mailbox::new(sender, from.email.clone()))
         .to(Mailbox::new(None, to.clone()))
-        .subject(rendered.subject.as_str())
+        .subject(unencoded(&rendered.subject))
         .raw_header(header("Content-Language", rendered.language))
         .raw_header(header("Auto-Submitted", "auto-generated"))
         .raw_header(header("X-Auto-Response-Suppress", "OOF, AutoReply"))

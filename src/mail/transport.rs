@@ -17,6 +17,7 @@ use lettre::transport::smtp;
 pub use self::server::Server;
 use super::mailbox;
 
+mod legible;
 mod server;
 
 /// Bytes kept of what a server answers.

@@ -5,7 +5,7 @@
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -24,7 +24,7 @@ use super::transport::{Refusal, Transport};
 use super::{Invitation, message};
 use crate::config::Config;
 use crate::db::outbox::{self, Claimed};
-use crate::db::{self, idempotency, referrals};
+use crate::db::{self, idempotency, mail_quotas, referrals};
 use crate::domain::language::Language;
 use crate::domain::seal::{NotOurs, SecretKey};
 use crate::l10n::{LANGUAGES, Texts};
@@ -34,6 +34,9 @@ const LEASE: Duration = Duration::from_secs(15);
 const RENEW: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_secs(1);
 const MAX_RETRY_DELAY: Duration = Duration::from_hours(1);
+/// After trouble with the database, how long leases that ran out are left to the workers that had them, who
+/// may have an outcome to write down: a call that still hangs, and the next.
+const GRACE: Duration = Duration::from_secs(10);
 const CLEAN_UP: Duration = Duration::from_hours(1);
 
 /// Why a mail has not left.
@@ -57,6 +60,22 @@ pub struct Worker {
     pub public_url: Url,
     /// The settings.
     pub config: Config,
+    /// What it knows of the database.
+    pub outage: Outage,
+}
+
+/// When a call of the database failed last.
+#[derive(Default)]
+pub struct Outage(Mutex<Option<Instant>>);
+
+impl Outage {
+    fn is_over(&self) -> bool {
+        self.last().is_none_or(|last| last.elapsed() > GRACE)
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Worker {
@@ -75,7 +94,10 @@ impl Worker {
             if free > 0 {
                 let ids: Vec<Uuid> = at_hand.iter().map(|(id, _)| *id).collect();
                 let limit = i64::try_from(free).unwrap_or(i64::MAX);
-                match soon(outbox::claim(&worker.db, limit, &ids, LEASE)).await {
+                match worker
+                    .soon(outbox::claim(&worker.db, limit, &ids, worker.outage.is_over(), LEASE))
+                    .await
+                {
                     Ok(mails) => {
                         for mail in mails {
                             let (id, worker) = (mail.id, Arc::clone(&worker));
@@ -106,14 +128,25 @@ impl Worker {
         while sending.join_next().await.is_some() {}
     }
 
+    /// A database that does not answer must not hold up the worker, nor a mail beyond its lease.
+    async fn soon<T>(&self, call: impl Future<Output = Result<T, db::Error>>) -> Result<T, db::Error> {
+        let done =
+            timeout(RENEW, call).await.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into()).into()));
+        if done.is_err() {
+            *self.outage.last() = Some(Instant::now());
+        }
+        done
+    }
+
     async fn clean_up(&self) -> Result<(), db::Error> {
-        soon(referrals::forget_quotas(&self.db)).await?;
-        soon(idempotency::forget(&self.db)).await
+        self.soon(referrals::forget_quotas(&self.db)).await?;
+        self.soon(mail_quotas::forget(&self.db)).await?;
+        self.soon(idempotency::forget(&self.db)).await
     }
 
     /// There may be more to send than this process can take.
     async fn call_others(&self) {
-        if let Err(error) = soon(outbox::wake(&self.db)).await {
+        if let Err(error) = self.soon(outbox::wake(&self.db)).await {
             tracing::debug!(%error, "other workers were not woken");
         }
     }
@@ -130,7 +163,7 @@ impl Worker {
         // The mail server has answered: that must not be forgotten while the database is away, or the mail
         // would be sent again.
         let deadline = Instant::now() + LEASE;
-        while let Err(error) = soon(self.write_down(mail, &result)).await {
+        while let Err(error) = self.soon(self.write_down(mail, &result)).await {
             tracing::warn!(mail = %mail.id, %error, "the outcome of a mail was not written down");
             if !error.is_temporary() && Instant::now() > deadline {
                 return;
@@ -143,7 +176,7 @@ impl Worker {
     async fn keep(&self, mail: &Claimed) -> Infallible {
         loop {
             sleep(RENEW).await;
-            match soon(outbox::extend(&self.db, mail, LEASE)).await {
+            match self.soon(outbox::extend(&self.db, mail, LEASE)).await {
                 Ok(true) => {}
                 Ok(false) => {
                     tracing::warn!(mail = %mail.id, "the lease of a mail ran out while it was sent");
@@ -209,11 +242,10 @@ impl Worker {
         let message =
             message.map_err(|error| Refusal::Permanent(format!("the mail cannot be written: {error}")))?;
         // Spam filters quote the link that they refuse.
-        let masked = |reply: String| reply.replace(&code, "***");
         match self.transport.send(&message, &mail.message_id).await {
-            Ok(reply) => Ok(masked(reply)),
-            Err(Refusal::Temporary(reply)) => Err(Refusal::Temporary(masked(reply)).into()),
-            Err(Refusal::Permanent(reply)) => Err(Refusal::Permanent(masked(reply)).into()),
+            Ok(reply) => Ok(masked(&reply, &code)),
+            Err(Refusal::Temporary(reply)) => Err(Refusal::Temporary(masked(&reply, &code)).into()),
+            Err(Refusal::Permanent(reply)) => Err(Refusal::Permanent(masked(&reply, &code)).into()),
         }
     }
 
@@ -244,9 +276,25 @@ pub fn texts(language: &str, app_language: &str) -> &'static Texts {
     Texts::of(chosen.unwrap_or("en"))
 }
 
-/// A database that does not answer must not hold up the worker, nor a mail beyond its lease.
-async fn soon<T>(call: impl Future<Output = Result<T, db::Error>>) -> Result<T, db::Error> {
-    timeout(RENEW, call).await.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into()).into()))
+/// A reply without what it quotes of the code, whole or in parts: a long reply is cut, a long line wrapped.
+fn masked(reply: &str, code: &str) -> String {
+    /// Characters that are no coincidence; fewer give nothing away.
+    const PART: usize = 8;
+    let (code, mut quoted) = (code.as_bytes(), vec![false; reply.len()]);
+    for (at, window) in reply.as_bytes().windows(PART).enumerate() {
+        if code.windows(PART).any(|part| part == window) {
+            quoted[at..at + PART].fill(true);
+        }
+    }
+    let mut text = String::with_capacity(reply.len());
+    for (at, character) in reply.char_indices() {
+        match (quoted[at], at > 0 && quoted[at - 1]) {
+            (false, _) => text.push(character),
+            (true, false) => text.push_str("***"),
+            (true, true) => {}
+        }
+    }
+    text
 }
 
 /// Doubles from `first` with each attempt up to an hour, give or take a fifth, so that mails refused
@@ -289,6 +337,21 @@ mod tests {
             let delay = retry_delay(first, attempts).as_secs_f64();
             let whole = f64::from(whole);
             assert!((whole * 0.8..=whole * 1.2 + 1e-6).contains(&delay), "{attempts}: {delay}");
+        }
+    }
+
+    #[test]
+    fn a_reply_quotes_no_part_of_the_code() {
+        let code = "AZqvq2sPcAGc1_x-0123456789abcdefghijklmnopqrstuvwxyzAB";
+        for (reply, kept) in [
+            (format!("550 no {code}?x ä {code}"), "550 no ***?x ä ***"),
+            (format!("550 {}", &code[..53]), "550 ***"),
+            (format!("550 {} {}", &code[..20], &code[20..]), "550 *** ***"),
+            ("550 5.1.1 nobody".to_owned(), "550 5.1.1 nobody"),
+            ("€".repeat(9), "€€€€€€€€€"),
+            (String::new(), ""),
+        ] {
+            assert_eq!(masked(&reply, code), kept);
         }
     }
 

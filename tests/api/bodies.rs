@@ -110,6 +110,13 @@ async fn a_body_over_64_kib_is_413_however_it_is_sent() {
         assert_eq!(put(&test, user, &[], update_of(length, "no")).await.refusal(), too_large, "{length}");
     }
 
+    // Announced and not sent: nobody waits for it.
+    for declared in ["Expect: 100-continue\r\nContent-Length: 100000000\r\n", "Content-Length: 70000\r\n"] {
+        let mut wire = Wire::open(&test).await;
+        wire.send(head(&test.app, user, declared)).await;
+        assert_eq!(wire.answer().await.unwrap().refusal(), too_large, "{declared}");
+    }
+
     let mut wire = Wire::open(&test).await;
     for (chunks, fits) in [
         (vec![LIMIT], true),

@@ -125,7 +125,8 @@ async fn a_request_that_waits_too_long_is_503() {
     let mut lock = holder.begin().await.unwrap();
     sqlx::query("SELECT FROM users FOR UPDATE").execute(&mut *lock).await.unwrap();
     let answer = update("held").await;
-    let sentence = "the request was not finished in time; try again after the seconds in `Retry-After`";
+    let sentence = "the request was not finished in time, and may have taken effect; it is safe to send it again, \
+                    after the seconds in `Retry-After`";
     assert_eq!(answer.refusal(), (503, "timed_out", sentence));
     assert_eq!(answer.header("retry-after"), Some("5"));
     let healthy = test.call("GET", "/readyz", As::Nobody, None).await;

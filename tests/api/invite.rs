@@ -444,3 +444,19 @@ async fn calls_at_once() {
     );
     test.finish().await;
 }
+
+#[tokio::test]
+async fn made_ids_are_of_a_version_that_the_public_clients_take() {
+    let test = Test::start().await;
+    let (inviter, _) = test.invited("ada@example.com").await;
+    let body = json!({ "email": "ben@example.com", "language": "en" });
+    let answer = test.call("POST", &format!("/v1/users/{inviter}"), As::Write(&test.app), Some(body)).await;
+    let user = answer.user();
+    for id in ["id", "tenantId"] {
+        // Their pattern for a UUID has the versions 1 to 5.
+        let id: uuid::Uuid = user[id].as_str().unwrap().parse().unwrap();
+        assert_eq!(id.get_version_num(), 4, "{user}");
+    }
+    test.mail().await;
+    test.finish().await;
+}

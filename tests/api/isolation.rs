@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, App, As, Test, new_id};
+use crate::support::{Answer, App, As, SECRET_KEY, Test, new_id};
+use userdocks::db::apps;
 use userdocks::domain::id::UserId;
 
 /// Every row of an app, as text.
@@ -120,5 +121,158 @@ async fn ids_and_addresses_of_another_app_are_free() {
     assert_eq!(answer.success(), (201, "the referral invite was taken", &json!(null)));
     assert_eq!(test.mail().await.to, ["vera@example.com"]);
     assert_eq!(rows(&test, &other).await, before);
+    test.finish().await;
+}
+
+/// Tables without an `app_id`: of the schema and of the installation.
+const OF_NO_APP: [&str; 2] = ["_sqlx_migrations", "secret_key_check"];
+
+#[tokio::test]
+async fn the_schema_lets_no_row_of_an_app_refer_to_anothers() {
+    let test = Test::start().await;
+    let list = async |query: &'static str| -> Vec<String> {
+        sqlx::query_scalar(query).fetch_all(&test.db).await.unwrap()
+    };
+    let free = list(
+        "SELECT relname::text FROM pg_class c WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace
+        AND NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attname = 'app_id' AND attnotnull)
+        ORDER BY 1",
+    )
+    .await;
+    assert_eq!(free, OF_NO_APP);
+    // Keys and unique indexes of the others begin with it.
+    let keys = list(
+        "SELECT indexrelid::regclass::text FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
+        WHERE i.indisunique AND relnamespace = 'public'::regnamespace
+            AND relname NOT IN ('_sqlx_migrations', 'secret_key_check')
+            AND NOT EXISTS (SELECT FROM pg_attribute
+                WHERE attrelid = i.indrelid AND attnum = i.indkey[0] AND attname = 'app_id')",
+    )
+    .await;
+    assert_eq!(keys, Vec::<String>::new());
+    // References lead from the app_id of one to the app_id of the other.
+    let references = list(
+        "SELECT conname::text FROM pg_constraint f WHERE contype = 'f' AND NOT EXISTS (
+            SELECT FROM unnest(f.conkey, f.confkey) AS k (here, there)
+            JOIN pg_attribute h ON h.attrelid = f.conrelid AND h.attnum = k.here AND h.attname = 'app_id'
+            JOIN pg_attribute t ON t.attrelid = f.confrelid AND t.attnum = k.there AND t.attname = 'app_id')",
+    )
+    .await;
+    assert_eq!(references, Vec::<String>::new());
+    // And PostgreSQL holds to it.
+    let other = test.another_app().await;
+    let theirs = test.member(&other, "zoe@example.com", None).await;
+    let refused = sqlx::query(
+        "INSERT INTO invites (app_id, invite_id, kind, user_id, email, language, code_hash, expires_at)
+        VALUES ($1, $2, 'invite', $3, 'zoe@example.com', 'en', '', now())",
+    )
+    .bind(test.app.id.0)
+    .bind(new_id())
+    .bind(theirs.0)
+    .execute(&test.db)
+    .await
+    .unwrap_err();
+    assert_eq!(refused.as_database_error().unwrap().constraint(), Some("invites_app_id_user_id_fkey"));
+    test.finish().await;
+}
+
+/// The rest of this suite shows that its rights suffice.
+#[tokio::test]
+async fn the_role_of_the_server_can_do_what_the_server_does_and_no_more() {
+    let test = Test::start().await;
+    let server = &test.server.as_ref().unwrap().state.db;
+    let role: String = sqlx::query_scalar("SELECT current_user::text").fetch_one(server).await.unwrap();
+    assert_eq!(role, "userdocks_server");
+    let attributes: bool = sqlx::query_scalar(
+        "SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls
+            OR EXISTS (SELECT FROM pg_auth_members WHERE member = r.oid)
+            OR EXISTS (SELECT FROM pg_class WHERE relowner = r.oid)
+        FROM pg_roles r WHERE rolname = current_user",
+    )
+    .fetch_one(server)
+    .await
+    .unwrap();
+    assert!(!attributes);
+    for statement in [
+        "DROP TABLE users",
+        "TRUNCATE users",
+        "TRUNCATE outbox",
+        "ALTER TABLE users ADD COLUMN x text",
+        "ALTER TABLE users DISABLE TRIGGER ALL",
+        "CREATE INDEX x ON users (name)",
+        "CREATE TABLE x ()",
+        "CREATE TEMPORARY TABLE x ()",
+        "CREATE SCHEMA x",
+        "CREATE FUNCTION x() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "CREATE ROLE x",
+        "CREATE DATABASE x",
+        "ALTER ROLE userdocks_server SUPERUSER",
+        "SET ROLE postgres",
+        "SELECT * FROM pg_authid",
+        "SELECT pg_read_file('/etc/passwd')",
+        "COPY users TO PROGRAM 'cat'",
+        "COPY users TO '/tmp/x'",
+        "INSERT INTO apps (app_id, name, language) VALUES (gen_random_uuid(), 'x', 'en')",
+        "UPDATE apps SET name = 'x'",
+        "DELETE FROM apps",
+        "INSERT INTO api_keys (app_id, key_id, type, hash) SELECT app_id, app_id, 'write', '' FROM apps",
+        "UPDATE api_keys SET revoked_at = NULL",
+        "DELETE FROM api_keys",
+        "UPDATE signing_keys SET public_key = ''",
+        "DELETE FROM signing_keys",
+        "UPDATE tenants SET app_id = app_id",
+        "DELETE FROM users",
+        "UPDATE secret_key_check SET sealed = ''",
+        "UPDATE _sqlx_migrations SET success = false",
+    ] {
+        let error = sqlx::query(statement).execute(server).await.expect_err(statement);
+        let error = error.as_database_error().unwrap_or_else(|| panic!("{statement}: {error}"));
+        // Insufficient privilege.
+        assert_eq!(error.code().as_deref(), Some("42501"), "{statement}: {error}");
+    }
+    test.finish().await;
+}
+
+/// Whoever reads the database, or a backup of it, can act for nobody.
+#[tokio::test]
+async fn nothing_secret_is_in_the_store_in_clear() {
+    let test = Test::start().await;
+    let user = test.member(&test.app, "ada@example.com", None).await;
+    test.smtp.refuse(crate::support::smtp::Stage::Rcpt, "450 4.2.1 later");
+    let path = format!("/v1/users/{user}/referral-invites");
+    let body = json!({ "email": "eve@example.com", "language": "en" });
+    let headers = [("idempotency-key", "k".to_owned()), ("content-type", "application/json".to_owned())];
+    let body = serde_json::to_vec(&body).unwrap();
+    let token = As::Token(test.token(user).await);
+    assert_eq!(test.raw("POST", &path, token, &headers, body).await.status, 201);
+    // A mail that waits has its code, sealed.
+    let (id, sealed): (uuid::Uuid, Vec<u8>) =
+        sqlx::query_as("SELECT mail_id, secret FROM outbox").fetch_one(&test.db).await.unwrap();
+    let code = String::from_utf8(test.seal.open(id, &sealed).unwrap()).unwrap();
+    let (id, sealed) = apps::private_key(&test.db, test.app.id).await.unwrap().unwrap();
+    let private = hex::encode(test.seal.open(id, &sealed).unwrap());
+
+    let tables: Vec<String> = sqlx::query_scalar(
+        "SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace",
+    )
+    .fetch_all(&test.db)
+    .await
+    .unwrap();
+    let mut store = String::new();
+    for table in tables {
+        let query = format!("SELECT COALESCE(string_agg(t::text, ' '), '') FROM {table} t");
+        let rows: String = sqlx::query_scalar(sqlx::AssertSqlSafe(query)).fetch_one(&test.db).await.unwrap();
+        store += &rows;
+    }
+    assert!(store.contains("eve@example.com") && store.contains(&hex::encode(&sealed)));
+    let plain = [&test.app.read_key, &test.app.write_key, &code, SECRET_KEY];
+    for secret in plain {
+        assert!(!store.contains(secret) && !store.contains(&hex::encode(secret)), "{secret}");
+    }
+    // The public half of a private key is in both.
+    assert!(!store.contains(&private) && !store.contains(&private[private.len() - 64..]));
+    test.smtp.script(|_| None);
+    test.sql("UPDATE outbox SET due_at = now()").await;
+    assert_eq!(test.mail().await.to, ["eve@example.com"]);
     test.finish().await;
 }

@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod advisories;
 mod bodies;
 mod browsers;
 mod credentials;
@@ -12,14 +13,17 @@ mod envelope;
 mod faults;
 mod idempotency;
 mod invite;
+mod invite_machine;
 mod isolation;
 mod landing;
+mod limits;
 mod openapi;
 mod operator;
 mod outbox;
 mod outside_issuer;
 mod referral_invites;
 mod referral_landing;
+mod strangers;
 mod tokens;
 mod update;
 mod users;

@@ -8,14 +8,13 @@ use sqlx::postgres::PgPool;
 use tokio::time::{Instant, sleep};
 use userdocks::config::Config;
 use userdocks::db::outbox::{self, MailRow};
-use userdocks::domain::invite::InviteCode;
 use userdocks::domain::seal::SecretKey;
 use userdocks::server::{Database, Server};
 use uuid::Uuid;
 
 use crate::support::proxy::Proxy;
 use crate::support::smtp::{Act, Encryption, Mail, Smtp, Stage};
-use crate::support::{App, As, DEADLINE, Test, code, new_id, variables};
+use crate::support::{self, App, As, DEADLINE, Test, code, new_id, variables};
 
 pub(crate) const TAKEN: &str = "250 2.0.0 Ok: queued";
 const NO_KEY: &str = "a sealed value does not open with this USERDOCKS_SECRET_KEY";
@@ -66,41 +65,9 @@ pub(crate) async fn invite(test: &Test, app: &App, email: &str) -> Uuid {
     id
 }
 
-/// Queues a mail to each of these, due in `due` seconds; each row goes to an invite of its own user, since
-/// the API would have made it so.
+/// Queues a mail to each of these, due in `due` seconds.
 pub(crate) async fn queue(test: &Test, to: &[String], due: f64) {
-    let app = test.app.id;
-    let ids: Vec<Uuid> = to.iter().map(|_| new_id()).collect();
-    let codes: Vec<InviteCode> = to.iter().map(|_| InviteCode::generate(app)).collect();
-    let hashes: Vec<Vec<u8>> = codes.iter().map(|code| code.hash().to_vec()).collect();
-    let secrets: Vec<Vec<u8>> =
-        ids.iter().zip(&codes).map(|(id, code)| test.seal.seal(*id, code.expose().as_bytes())).collect();
-    sqlx::query(
-        "WITH mails AS (
-            SELECT * FROM unnest($2::uuid[], $3::text[], $4::bytea[], $5::bytea[]) AS m(id, email, hash, secret)
-        ), tenant AS (
-            INSERT INTO tenants (app_id, tenant_id) SELECT $1, id FROM mails
-        ), person AS (
-            INSERT INTO users (app_id, user_id, tenant_id, email, language, referral_code)
-            SELECT $1, id, id, email, 'en', id::text FROM mails
-        ), invite AS (
-            INSERT INTO invites (app_id, invite_id, kind, user_id, email, language, code_hash, expires_at)
-            SELECT $1, id, 'invite', id, email, 'en', hash, now() + interval '1 day' FROM mails
-        )
-        INSERT INTO outbox (app_id, mail_id, invite_id, kind, recipient, language, secret, message_id, due_at)
-        SELECT $1, id, id, 'invite', email, 'en', secret, '<' || id || '@id.example>',
-            now() + make_interval(secs => $6)
-        FROM mails",
-    )
-    .bind(app.0)
-    .bind(&ids)
-    .bind(to)
-    .bind(hashes)
-    .bind(secrets)
-    .bind(due)
-    .execute(&test.db)
-    .await
-    .unwrap();
+    support::queue(&test.db, &test.seal, test.app.id, to, due).await;
 }
 
 /// One more server on the database of the test, with more settings.

@@ -297,3 +297,34 @@ async fn who_may_not_update_is_told_before_the_path_and_the_body_are_looked_at()
     assert_eq!(test.stored(user).await, with(&before, &[("name", json!("Ada"))]));
     test.finish().await;
 }
+
+/// Each statement has the address that the other wants, and waits for it: PostgreSQL ends one of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_who_take_each_others_address_at_once_are_both_refused() {
+    let test = Test::start().await;
+    let (a, b) = ("a@example.com", "b@example.com");
+    let (first, second) = (test.member(&test.app, a, None).await, test.member(&test.app, b, None).await);
+    for _ in 0..10 {
+        // Both wait at the same point, and are let go at once.
+        let mut gate = test.db.begin().await.unwrap();
+        sqlx::query("SELECT FROM users FOR UPDATE").execute(&mut *gate).await.unwrap();
+        let take = async |user, email| {
+            put(&test, user, As::Write(&test.app), json!({ "user": { "email": email } })).await
+        };
+        let open = async {
+            let waiting = "SELECT abs(2 - count(*)) FROM pg_stat_activity
+                WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            test.until_none(waiting).await;
+            gate.commit().await.unwrap();
+        };
+        let (one, other, ()) = tokio::join!(take(first, b), take(second, a), open);
+        for answer in [one, other] {
+            assert_eq!(answer.code(), (400, "email_taken"));
+        }
+    }
+    assert_eq!(
+        (&test.stored(first).await["email"], &test.stored(second).await["email"]),
+        (&json!(a), &json!(b))
+    );
+    test.finish().await;
+}

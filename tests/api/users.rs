@@ -252,6 +252,19 @@ async fn a_stale_update_is_412() {
         assert_eq!(update(&good, json!({ "nickname": good })).await.status, StatusCode::OK, "{good}");
     }
     assert_eq!(test.stored(user).await["name"], json!("Ada"));
+    let erase = async |if_match: &str| {
+        let headers = [("if-match", if_match.to_owned())];
+        test.raw("DELETE", &path, As::Write(&test.app), &headers, vec![]).await
+    };
+    assert_eq!(erase(&second).await.code(), (412, "stale"));
+    assert_eq!(erase("x").await.code(), (400, "invalid_if_match"));
+    // What others of the app and of other apps do leaves no trace in it.
+    let third = test.call("GET", &path, As::Read(&test.app), None).await.header("etag").unwrap().to_owned();
+    test.member(&test.app, "ben@example.com", None).await;
+    let changed = update(&third, json!({ "name": "Ada" })).await;
+    let count = |tag: &str| tag.trim_matches('"').parse::<u64>().unwrap();
+    assert_eq!(count(changed.header("etag").unwrap()), count(&third) + 1);
+    assert_eq!(erase(changed.header("etag").unwrap()).await.status, 200);
     let gone = format!("/v1/users/{}", new_id());
     let headers = [("if-match", second)];
     let answer =

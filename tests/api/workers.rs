@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
 use userdocks::mail::transport::Transport;
-use userdocks::mail::worker::Worker;
+use userdocks::mail::worker::{Outage, Worker};
 
 use crate::outbox::{TAKEN, execute, hasten, invite, mails, queue, restart, server, until};
 use crate::support::proxy::Proxy;
@@ -188,6 +188,7 @@ async fn a_worker_ends_with_its_server() {
         transport: Transport::smtp(&test.smtp.url(), DEADLINE, 1).unwrap(),
         public_url: "https://id.example".parse().unwrap(),
         config: test.config.clone(),
+        outage: Outage::default(),
     };
     let worker = tokio::spawn(worker.run(Arc::default(), stop));
     queue(&test, &["a@x.example".to_owned()], 0.0).await;
@@ -244,6 +245,11 @@ async fn an_outcome_outlives_an_outage_of_the_database() {
     proxy.restore().await;
     until(&test, ALL_SENT).await;
     assert_eq!(test.count("SELECT count(*) FROM outbox WHERE attempts <> 1").await, 0);
+    // The connection of requests was cut too, and whoever comes first finds out.
+    let deadline = Instant::now() + DEADLINE;
+    while test.call("GET", "/readyz", As::Nobody, None).await.status != 200 {
+        assert!(Instant::now() < deadline, "the database is back and the server is not");
+    }
     invite(&test, &test.app, "after@x.example").await;
     mails(&test, 1).await;
     test.finish().await;

@@ -57,7 +57,7 @@ async fn backends() {
         [
             "updated the profile: Ada Lovelace, Europe/London",
             "referred friend-of-node@example.com",
-            "invalid_fields: `user.birthdate` must be a real date, YYYY-MM-DD, 0000-MM-DD or YYYY, and not in the \
+            "refused, as it should be: invalid_fields: `user.birthdate` must be a real date, YYYY-MM-DD, 0000-MM-DD or YYYY, and not in the \
              future",
         ]
     );

@@ -64,6 +64,29 @@ fn a_name_is_neither_header_nor_markup_nor_link() {
 }
 
 #[test]
+fn a_name_that_looks_encoded_is_not_decoded() {
+    // RFC 2047: "http://evil.example/", a mark that turns the text around, a second line.
+    for encoded in
+        ["=?utf-8?b?aHR0cDovL2V2aWwuZXhhbXBsZS8=?=", "=?utf-8?q?=E2=80=AEevil?=", "=?utf-8?q?=0D=0ABcc:x?="]
+    {
+        let seen = encoded.replace("=?", "= ?");
+        let hostile =
+            Invitation { inviter: Some(encoded), app_name: encoded, ..invitation(Kind::Invite, "en") };
+        let raw = mail(&hostile).formatted();
+        let subject = MessageParser::new().parse(&raw).unwrap().subject().unwrap().to_owned();
+        assert_eq!(subject, format!("{seen} invites you to {seen}"));
+
+        let from = Mailbox::new(Some(encoded.to_owned()), "a@id.example".parse().unwrap());
+        let rendered = render(&invitation(Kind::Invite, "en")).unwrap();
+        let to = "ada@recipient.example".parse().unwrap();
+        let raw =
+            message(&rendered, &from, &to, "<a@id.example>", Timestamp::UNIX_EPOCH).unwrap().formatted();
+        let read = MessageParser::new().parse(&raw).unwrap();
+        assert_eq!(read.from().unwrap().first().unwrap().name(), Some(seen.as_str()));
+    }
+}
+
+#[test]
 fn a_sender_with_a_broken_name_is_no_panic() {
     let from = Mailbox::new(Some("A\r\nBcc: x@y.example\0".into()), "a@id.example".parse().unwrap());
     let rendered = render(&invitation(Kind::Invite, "en")).unwrap();

@@ -1,9 +1,11 @@
 //! The command line, row by row of the table in the documentation.
 
+use std::path::PathBuf;
+
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::child::{Place, until};
+use crate::support::child::{Place, postgres_of, until};
 use crate::support::smtp::{Smtp, Stage};
 use crate::support::{self, DEADLINE, SECRET_KEY};
 
@@ -372,4 +374,21 @@ async fn a_reader_that_has_read_enough_is_no_failure() {
             "userdocks: the result cannot be written: No space left on device (os error 28)\n".to_owned()
         )
     );
+}
+
+/// Each starts the PostgreSQL of the folder, or finds it started, and leaves it to the others while it ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_at_once_share_a_data_folder_without_a_server() {
+    let place = Place::new(&[]);
+    for _ in 0..3 {
+        std::thread::scope(|scope| {
+            let create = || place.json(&["app", "create", "--name", "Acme"]);
+            let created: Vec<_> = (0..3).map(|_| scope.spawn(create)).collect();
+            for created in created {
+                created.join().unwrap();
+            }
+        });
+    }
+    assert_eq!(place.json(&["app", "list"]).as_array().unwrap().len(), 9);
+    assert_eq!(postgres_of(&place.data()), Vec::<PathBuf>::new());
 }

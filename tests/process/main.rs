@@ -1,13 +1,15 @@
 //! The program as an operator meets it: its command line, its settings, its start and its end.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(clippy::too_many_lines, reason = "a test is as long as its table")]
 
 #[path = "../support/mod.rs"]
 mod support;
 
-mod child;
+mod audit;
 mod commands;
 mod replicas;
+mod rotation;
 mod settings;
 mod stop;
 mod trial;

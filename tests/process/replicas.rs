@@ -7,8 +7,8 @@ use futures_util::stream;
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
 
-use crate::child::Place;
 use crate::commands::create_app;
+use crate::support::child::Place;
 use crate::support::smtp::Smtp;
 use crate::support::{self, DEADLINE, SECRET_KEY};
 
@@ -22,7 +22,7 @@ async fn two_servers_that_start_at_once_migrate_once_and_send_each_mail_once() {
         ("USERDOCKS_MAIL__SMTP_URL", &smtp.url()),
     ];
     let places = [Place::new(&variables), Place::new(&variables)];
-    let servers = places.each_ref().map(Place::spawn).map(crate::child::Serve::listening);
+    let servers = places.each_ref().map(Place::spawn).map(crate::support::child::Serve::listening);
 
     let migrations = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations")).unwrap().count();
     let mut database = PgConnection::connect(&url).await.unwrap();

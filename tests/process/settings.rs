@@ -3,8 +3,8 @@
 
 use serde_json::json;
 
-use crate::child::Place;
 use crate::support::SECRET_KEY;
+use crate::support::child::Place;
 
 const PRODUCTION: [(&str, &str); 6] = [
     ("USERDOCKS_ENV", "production"),
@@ -26,6 +26,7 @@ fn the_settings_in_force_are_shown_with_secrets_masked() {
     std::fs::write(&file, content).unwrap();
     place.set("USERDOCKS_CONFIG", file.to_str().unwrap());
     place.set("USERDOCKS_MAIL__TIMEOUT", "10s");
+    place.set("USERDOCKS_OTHER_SECRET_KEY", &"e".repeat(64));
     place.set("USERDOCKS_DATABASE__DIRECT_URL", "postgres:///userdocks?user=ada&password=pa55word&host=/tmp");
     let shown = place.json(&["config", "check"]);
     assert_eq!(
@@ -34,9 +35,10 @@ fn the_settings_in_force_are_shown_with_secrets_masked() {
             "env": "production",
             "data_dir": place.data(),
             "secret_key": "***",
+            "other_secret_key": "***",
             "server": {
                 "listen": "127.0.0.1:0", "public_url": "https://id.example/", "metrics_listen": "",
-                "max_connections": 10000, "head_timeout": "10s", "body_timeout": "15s", "request_timeout": "30s",
+                "max_connections": 10000, "trusted_proxies": "", "head_timeout": "10s", "body_timeout": "15s", "request_timeout": "30s",
             },
             "database": {
                 "url": "postgres://ada:***@db.example/userdocks", "direct_url": "postgres:///userdocks?***",
@@ -50,7 +52,8 @@ fn the_settings_in_force_are_shown_with_secrets_masked() {
             },
             "limits": {
                 "referrals_per_user_per_day": 50, "referrals_per_recipient_per_day": 3,
-                "requests_per_key_per_second": 1000,
+                "requests_per_key_per_second": 1000, "failures_per_address_per_second": 500,
+                "mails_per_app_per_day": 10_000_000,
             },
             "token": { "issuer": "", "expires_after": "1h" },
             "invite": { "resend_after": "1m", "expires_after": "3days" },

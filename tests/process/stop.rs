@@ -7,9 +7,10 @@ use std::process::Stdio;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::json;
+use sqlx::{Connection, PgConnection};
 
-use crate::child::{Place, Serve, until};
 use crate::commands::{App, create_app};
+use crate::support::child::{Place, Serve, until};
 use crate::support::smtp::{Encryption, Smtp};
 use crate::support::{self, DEADLINE, SECRET_KEY};
 
@@ -122,22 +123,31 @@ async fn an_address_in_use_is_one_sentence() {
     assert_eq!(place.failure(&[]), place.failure(&["serve"]));
 }
 
-/// With everything that can be logged, by a database, a mail server and a caller whose secrets must not be.
+/// With everything that can be logged, by a database, a mail server and a caller whose secrets must not be; in
+/// metrics and in the list of processes as little.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_secret_is_ever_logged() {
     let smtp = Smtp::with(Encryption::None, Some(("ada", "pa55word"))).await;
+    let url = support::database(true).await;
     let mut place = place(&smtp).await;
+    place.set("DATABASE_URL", &(support::served(&url) + "&password=pa55word"));
+    place.set("USERDOCKS_DATABASE__DIRECT_URL", &(url.clone() + "&password=pa55word"));
     place.set("USERDOCKS_MAIL__SMTP_URL", &smtp.url().replace("://", "://ada:pa55word@"));
     let app = create_app(&place, &[]);
     place.set("RUST_LOG", "trace");
+    let metrics = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    place.set("USERDOCKS_SERVER__METRICS_LISTEN", &metrics);
     let server = place.serve();
     let user = support::new_id().to_string();
     let client = reqwest::Client::new();
-    let url = format!("{}/v1/users/{user}", server.url);
-    let request = client.post(&url).header("X-CLIENT-ID", &app.id).header("X-API-KEY-TYPE", "write");
-    let body = json!({ "email": "ada@example.com", "language": "en" }).to_string();
-    let answer = request.header("X-API-KEY", &app.write_key).body(body).send().await.unwrap();
-    assert_eq!(answer.status().as_u16(), 200);
+    let url_of_user = format!("{}/v1/users/{user}", server.url);
+    let invite = async |key: &str| {
+        let request =
+            client.post(&url_of_user).header("X-CLIENT-ID", &app.id).header("X-API-KEY-TYPE", "write");
+        let body = json!({ "email": "ada@example.com", "language": "en" }).to_string();
+        request.header("X-API-KEY", key).body(body).send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(invite(&app.write_key).await, 200);
     let code = support::code(&smtp.wait_for(1, DEADLINE).await[0]);
     place.set("RUST_LOG", "off");
     let token = place.json(&["token", "issue", "--app", &app.id, "--user", &user])["accessToken"].clone();
@@ -150,11 +160,31 @@ async fn nothing_secret_is_ever_logged() {
     let body = json!({ "user": { "name": "Ada" } }).to_string();
     let answer = client.put(format!("{}/v1/users/me", server.url)).bearer_auth(token).body(body).send().await;
     assert_eq!(answer.unwrap().status().as_u16(), 200);
+    // The database lets nobody in any more, which is logged.
+    let name = url.trim_start_matches("postgres:///").split('?').next().unwrap();
+    let mut admin = PgConnection::connect(&url.replace(name, "postgres")).await.unwrap();
+    let closed = sqlx::AssertSqlSafe(format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"));
+    sqlx::query(closed).execute(&mut admin).await.unwrap();
+    sqlx::query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1")
+        .bind(name)
+        .execute(&mut admin)
+        .await
+        .unwrap();
+    until("it says so", || server.said().contains("the outbox cannot be read now").then_some(()));
+    assert_eq!(invite(&app.read_key).await, 503);
+
     let said = server.said();
     assert!(said.contains("\"level\":\"DEBUG\"") && said.contains("/v1/users/{userId}"), "{said}");
+    assert!(said.contains("cannot answer now") && said.contains("userdocks::audit"), "{said}");
+    let measured = reqwest::get(format!("http://{metrics}/metrics")).await.unwrap().text().await.unwrap();
+    assert!(measured.contains("userdocks_http_requests_total"), "{measured}");
+    let process = std::fs::read(format!("/proc/{}/cmdline", server.pid())).unwrap();
+    assert!(process.ends_with(b"userdocks\0serve\0"));
     let signature = token.rsplit('.').next().unwrap();
     for secret in [&app.write_key, &app.read_key, &code, signature, "pa55word", SECRET_KEY] {
-        assert!(!said.contains(secret), "{secret} is in {said}");
+        for text in [&said, &measured] {
+            assert!(!text.contains(secret), "{secret} is in {text}");
+        }
     }
     server.stop();
 }

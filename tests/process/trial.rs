@@ -6,9 +6,9 @@ use std::process::Command;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 
-use crate::child::{Place, Serve, until};
 use crate::commands;
 use crate::support;
+use crate::support::child::{Place, Serve, until};
 
 /// What the server tells who tries it.
 #[derive(Clone, Debug, PartialEq)]

@@ -24,12 +24,15 @@ use userdocks::domain::access_token::{NewKeyPair, PrivateKey};
 use userdocks::domain::api_key::{ApiKey, KeyType};
 use userdocks::domain::email::Email;
 use userdocks::domain::id::{self, AppId, UserId};
+use userdocks::domain::invite::InviteCode;
 use userdocks::domain::language::Language;
 use userdocks::domain::seal::SecretKey;
 use userdocks::server::{Database, Server};
 use uuid::Uuid;
 
+pub mod child;
 pub mod proxy;
+pub mod secrets;
 pub mod smtp;
 pub mod wire;
 use smtp::{Mail, Smtp};
@@ -49,6 +52,7 @@ fn template() -> String {
 
 /// The PostgreSQL of this test binary. It ends with the process; its folder serves the next run.
 async fn postgres() -> PgConnectOptions {
+    secrets::listen();
     let start = async || {
         let folder =
             Path::new(env!("CARGO_TARGET_TMPDIR")).join(concat!("postgres-", env!("CARGO_CRATE_NAME")));
@@ -62,6 +66,7 @@ async fn postgres() -> PgConnectOptions {
         let template = template();
         execute(&mut admin, format!("CREATE DATABASE {template}")).await;
         userdocks::db::migrate(&embedded.options().database(&template)).await.unwrap();
+        userdocks::db::embedded::server_role(&embedded.options()).await.unwrap();
         let options = embedded.options();
         std::thread::spawn(move || drop_all(&options, old));
         embedded
@@ -95,10 +100,19 @@ pub async fn database(migrated: bool) -> String {
     format!("postgres:///{name}?user=postgres&host={}", socket.replace('/', "%2F"))
 }
 
-/// The settings of a test server, as environment variables.
+/// The same database in the role of the server, which owns nothing.
+pub fn served(database_url: &str) -> String {
+    database_url
+        .replace("user=postgres", "user=userdocks_server")
+        .replace("//postgres@", "//userdocks_server@")
+}
+
+/// The settings of a test server, as environment variables: its own role for its work, the owner's for the rest.
 pub fn variables(database_url: &str, smtp_url: &str, more: &[(&str, &str)]) -> HashMap<String, String> {
+    let database_url =
+        more.iter().find(|(name, _)| *name == "DATABASE_URL").map_or(database_url, |(_, url)| url);
     let mut variables: HashMap<String, String> = [
-        ("DATABASE_URL", database_url),
+        ("USERDOCKS_DATABASE__DIRECT_URL", database_url),
         ("USERDOCKS_SECRET_KEY", SECRET_KEY),
         ("USERDOCKS_SERVER__LISTEN", "127.0.0.1:0"),
         ("USERDOCKS_SERVER__METRICS_LISTEN", ""),
@@ -110,6 +124,7 @@ pub fn variables(database_url: &str, smtp_url: &str, more: &[(&str, &str)]) -> H
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();
     variables.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    variables.insert("DATABASE_URL".to_owned(), served(database_url));
     variables
 }
 
@@ -226,11 +241,12 @@ impl Test {
         let seal = SecretKey::new(&config.secret_key().unwrap());
         let database = Database::open(&config, true).await.unwrap();
         let server = Server::start(config.clone(), &database, seal.clone()).await.unwrap();
-        let app = create_app(&database.pool, &seal, &new_app("Acme")).await;
+        let db = userdocks::db::pool(database.direct.clone(), 8, DEADLINE);
+        let app = create_app(&db, &seal, &new_app("Acme")).await;
         Self {
             url: format!("http://{}", server.address),
             server: Some(server),
-            db: database.pool.clone(),
+            db,
             database_url,
             seal,
             config,
@@ -276,7 +292,7 @@ impl Test {
 
     /// Invites a new user with the app's write key and reads the mail: the user, and the code in the link.
     pub async fn invited(&self, email: &str) -> (UserId, String) {
-        let id = id::new();
+        let id = id::public();
         let path = format!("/v1/users/{id}");
         let body = json!({ "email": email, "language": "en" });
         let answer = self.call("POST", &path, As::Write(&self.app), Some(body)).await;
@@ -296,7 +312,7 @@ impl Test {
 
     /// A user of an app who has accepted, made without a mail; of the tenant of another user, or of their own.
     pub async fn member(&self, app: &App, email: &str, of: Option<UserId>) -> UserId {
-        let user = UserId(id::new());
+        let user = UserId(id::public());
         let (email, language) = (Email::parse(email).unwrap(), Language::parse("en").unwrap());
         let mut db = self.db.acquire().await.unwrap();
         users::create_demo(&mut db, app.id, user, &email, &language, "Ada").await.unwrap();
@@ -334,7 +350,9 @@ impl Test {
     pub async fn token_for(&self, app: &App, user: UserId, valid: Duration) -> String {
         let (id, sealed) = apps::private_key(&self.db, app.id).await.unwrap().unwrap();
         let key = PrivateKey::new(id, &self.seal.open(id, &sealed).unwrap()).unwrap();
-        key.issue(&self.config.issuer(), app.id, user, "en", valid).unwrap()
+        let token = key.issue(&self.config.issuer(), app.id, user, "en", valid).unwrap();
+        secrets::keep_token(&token);
+        token
     }
 
     /// The next mail that arrives, which this test expects.
@@ -426,7 +444,7 @@ fn credentials(who: As<'_>) -> Vec<(&str, String)> {
 /// An app with nothing but a name.
 pub fn new_app(name: &str) -> apps::App {
     apps::App {
-        app_id: id::new(),
+        app_id: id::public(),
         name: name.to_owned(),
         language: "en".to_owned(),
         mail_from: None,
@@ -446,19 +464,59 @@ pub async fn create_app(db: &PgPool, seal: &SecretKey, app: &apps::App) -> App {
         let key = ApiKey::generate(key_type);
         api_keys::create(&mut db, AppId(app.app_id), &key, None).await.unwrap();
         keys.push(key.expose().to_owned());
+        secrets::keep(key.expose());
     }
     let [read_key, write_key] = keys.try_into().unwrap();
     App { id: AppId(app.app_id), read_key, write_key }
+}
+
+/// Queues a mail to each of these, due in `due` seconds; each row goes to an invite of its own user, since
+/// the API would have made it so.
+pub async fn queue(db: &PgPool, seal: &SecretKey, app: AppId, to: &[String], due: f64) {
+    let ids: Vec<Uuid> = to.iter().map(|_| new_id()).collect();
+    let codes: Vec<InviteCode> = to.iter().map(|_| InviteCode::generate(app)).collect();
+    let hashes: Vec<Vec<u8>> = codes.iter().map(|code| code.hash().to_vec()).collect();
+    let secrets: Vec<Vec<u8>> =
+        ids.iter().zip(&codes).map(|(id, code)| seal.seal(*id, code.expose().as_bytes())).collect();
+    sqlx::query(
+        "WITH mails AS (
+            SELECT * FROM unnest($2::uuid[], $3::text[], $4::bytea[], $5::bytea[]) AS m(id, email, hash, secret)
+        ), tenant AS (
+            INSERT INTO tenants (app_id, tenant_id) SELECT $1, id FROM mails
+        ), person AS (
+            INSERT INTO users (app_id, user_id, tenant_id, email, language, referral_code)
+            SELECT $1, id, id, email, 'en', id::text FROM mails
+        ), invite AS (
+            INSERT INTO invites (app_id, invite_id, kind, user_id, email, language, code_hash, expires_at)
+            SELECT $1, id, 'invite', id, email, 'en', hash, now() + interval '1 day' FROM mails
+        )
+        INSERT INTO outbox (app_id, mail_id, invite_id, kind, recipient, language, secret, message_id, due_at)
+        SELECT $1, id, id, 'invite', email, 'en', secret, '<' || id || '@id.example>',
+            now() + make_interval(secs => $6)
+        FROM mails",
+    )
+    .bind(app.0)
+    .bind(&ids)
+    .bind(to)
+    .bind(hashes)
+    .bind(secrets)
+    .bind(due)
+    .execute(db)
+    .await
+    .unwrap();
 }
 
 /// The code in the link of an invite mail.
 pub fn code(mail: &Mail) -> String {
     let text = mail.text();
     let start = text.find("/invites/").unwrap_or_else(|| panic!("no link in {text}")) + "/invites/".len();
-    text[start..].chars().take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect()
+    let code: String =
+        text[start..].chars().take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect();
+    secrets::keep(&code);
+    code
 }
 
 /// A random UUID in a text, for paths.
 pub fn new_id() -> Uuid {
-    id::new()
+    id::public()
 }

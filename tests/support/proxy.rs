@@ -1,52 +1,88 @@
-//! A TCP port that leads to another server, and can be cut off from it.
+//! A TCP port that leads to another server: it can be cut off from it, fall silent, or hold back the message
+//! that has some bytes in it.
 
 use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
+
+use super::DEADLINE;
 
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
-type Connect = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Box<dyn Stream>> + Send>> + Send + Sync>;
+/// How the proxy reaches what is behind it.
+pub type Connect = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Reached> + Send>> + Send + Sync>;
+type Reached = io::Result<Box<dyn Stream>>;
+
+/// Which way a message goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// From the client to the server.
+    Up,
+    /// From the server to the client.
+    Down,
+}
+
+/// What becomes of messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Gate {
+    /// They pass.
+    Open,
+    /// They pass until one that goes this way has these bytes in it.
+    Armed(Way, Vec<u8>),
+    /// That one came, and waits; on other connections they pass.
+    Held,
+    /// None passes, on any connection.
+    Silent,
+}
 
 /// The port. It is cut off when dropped.
 pub struct Proxy {
     pub address: SocketAddr,
     connect: Connect,
+    gate: watch::Sender<Gate>,
     accepting: JoinHandle<()>,
 }
 
 impl Proxy {
     /// To an SMTP server, or anything on TCP.
     pub async fn to_tcp(target: SocketAddr) -> Self {
-        Self::to(Arc::new(move || {
-            Box::pin(async move { Box::new(TcpStream::connect(target).await.unwrap()) as Box<dyn Stream> })
-        }))
-        .await
+        Self::from(TcpListener::bind("127.0.0.1:0").await.unwrap(), tcp(target))
     }
 
     /// To the database of this URL, which leads to a socket: the port, and the URL that leads through it.
     pub async fn to_database(url: &str) -> (Self, String) {
+        Self::to_database_from(TcpListener::bind("127.0.0.1:0").await.unwrap(), url)
+    }
+
+    /// As [`Self::to_database`], from a port that is open already.
+    pub fn to_database_from(listener: TcpListener, url: &str) -> (Self, String) {
         let options = userdocks::db::options(url).unwrap();
         let socket = options.get_socket().unwrap().join(format!(".s.PGSQL.{}", options.get_port()));
-        let proxy = Self::to(Arc::new(move || {
+        let connect: Connect = Arc::new(move || {
             let socket = socket.clone();
-            Box::pin(async move { Box::new(UnixStream::connect(socket).await.unwrap()) as Box<dyn Stream> })
-        }))
-        .await;
+            Box::pin(async move { Ok(Box::new(UnixStream::connect(socket).await?) as Box<dyn Stream>) })
+        });
+        let proxy = Self::from(listener, connect);
         let url = format!("postgres://postgres@{}/{}", proxy.address, options.get_database().unwrap());
         (proxy, url)
     }
 
-    async fn to(connect: Connect) -> Self {
-        let any = "127.0.0.1:0".parse().unwrap();
-        let (address, accepting) = accept(any, Arc::clone(&connect)).await;
-        Self { address, connect, accepting }
+    /// From an open port to wherever.
+    pub fn from(listener: TcpListener, connect: Connect) -> Self {
+        let address = listener.local_addr().unwrap();
+        let gate = watch::Sender::new(Gate::Open);
+        let accepting = accept(listener, Arc::clone(&connect), &gate);
+        Self { address, connect, gate, accepting }
     }
 
     /// Closes every connection, and refuses new ones.
@@ -55,9 +91,40 @@ impl Proxy {
         let _ = (&mut self.accepting).await;
     }
 
-    /// Lets new connections through again.
+    /// Lets new connections through again. Somebody's outgoing connection can have the port meanwhile.
     pub async fn restore(&mut self) {
-        (_, self.accepting) = accept(self.address, Arc::clone(&self.connect)).await;
+        let bind = async {
+            loop {
+                if let Ok(listener) = TcpListener::bind(self.address).await {
+                    return listener;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let listener = timeout(DEADLINE, bind).await.unwrap();
+        self.accepting = accept(listener, Arc::clone(&self.connect), &self.gate);
+    }
+
+    /// From now on takes connections and bytes and passes nothing on, either way.
+    pub fn fall_silent(&self) {
+        self.gate.send_replace(Gate::Silent);
+    }
+
+    /// Passes on what it has kept back, and all that comes.
+    pub fn release(&self) {
+        self.gate.send_replace(Gate::Open);
+    }
+
+    /// Will keep back the first message this way that has these bytes in it, and what follows it.
+    pub fn hold(&self, way: Way, bytes: impl Into<Vec<u8>>) {
+        self.gate.send_replace(Gate::Armed(way, bytes.into()));
+    }
+
+    /// Waits until that message has come.
+    pub async fn held(&self) {
+        let mut gate = self.gate.subscribe();
+        let held = timeout(DEADLINE, gate.wait_for(|gate| *gate == Gate::Held)).await;
+        assert!(held.is_ok(), "the message never came: {:?}", *self.gate.borrow());
     }
 }
 
@@ -67,20 +134,72 @@ impl Drop for Proxy {
     }
 }
 
-async fn accept(address: SocketAddr, connect: Connect) -> (SocketAddr, JoinHandle<()>) {
-    let listener = TcpListener::bind(address).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let accepting = tokio::spawn(async move {
+/// To a TCP port.
+pub fn tcp(target: SocketAddr) -> Connect {
+    Arc::new(move || {
+        Box::pin(async move { Ok(Box::new(TcpStream::connect(target).await?) as Box<dyn Stream>) })
+    })
+}
+
+fn accept(listener: TcpListener, connect: Connect, gate: &watch::Sender<Gate>) -> JoinHandle<()> {
+    let gate = gate.clone();
+    tokio::spawn(async move {
         // Dropped with this task: so are the connections.
         let mut connections = JoinSet::new();
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let connect = Arc::clone(&connect);
+        while let Ok((stream, _)) = listener.accept().await {
+            let (connect, gate) = (Arc::clone(&connect), gate.clone());
             connections.spawn(async move {
-                stream.set_nodelay(true).unwrap();
-                let mut target = connect().await;
-                let _ = copy_bidirectional(&mut stream, &mut target).await;
+                let _ = stream.set_nodelay(true);
+                // Nobody there: the connection is closed, as by a server that has gone.
+                let Ok(target) = connect().await else { return };
+                let (client_reads, client_writes) = split(stream);
+                let (server_reads, server_writes) = split(target);
+                tokio::select! {
+                    () = pump(client_reads, server_writes, Way::Up, &gate) => {}
+                    () = pump(server_reads, client_writes, Way::Down, &gate) => {}
+                }
             });
         }
-    });
-    (address, accepting)
+    })
+}
+
+/// Passes bytes on until either end closes, also while they are kept back.
+async fn pump(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    way: Way,
+    gate: &watch::Sender<Gate>,
+) {
+    let mut state = gate.subscribe();
+    let mut kept = Vec::with_capacity(16 * 1024);
+    let mut holds = false;
+    loop {
+        let read = tokio::select! {
+            read = from.read_buf(&mut kept) => Some(read),
+            changed = state.changed(), if !kept.is_empty() => changed.ok().map(|()| Ok(1)),
+        };
+        if !matches!(read, Some(Ok(1..))) {
+            return;
+        }
+        gate.send_if_modified(|gate| match gate {
+            Gate::Armed(armed, bytes) if *armed == way && contains(&kept, bytes) => {
+                *gate = Gate::Held;
+                holds = true;
+                true
+            }
+            _ => false,
+        });
+        holds &= *gate.borrow() == Gate::Held;
+        if holds || *gate.borrow() == Gate::Silent {
+            continue;
+        }
+        if to.write_all(&kept).await.is_err() {
+            return;
+        }
+        kept.clear();
+    }
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
 }

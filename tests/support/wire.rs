@@ -18,7 +18,12 @@ pub struct Wire {
 impl Wire {
     pub async fn open(test: &Test) -> Self {
         let address = test.url.strip_prefix("http://").unwrap();
-        Self { stream: TcpStream::connect(address).await.unwrap(), unread: Vec::new() }
+        Self::over(TcpStream::connect(address).await.unwrap())
+    }
+
+    /// Over a connection that is there.
+    pub fn over(stream: TcpStream) -> Self {
+        Self { stream, unread: Vec::new() }
     }
 
     /// Sends bytes; a server that has closed meanwhile is no fault.

@@ -45,6 +45,18 @@ pub(super) fn headers() -> Value {
             "schema": { "type": "integer", "minimum": 1 },
             "example": 5,
         },
+        "RateLimit-Policy": {
+            "description": "The limit that the request was counted for, as draft-ietf-httpapi-ratelimit-headers has it: `q` \
+                in `w` seconds. Its name is `caller` (the API key, or the user of the token), `address` (what \
+                proved nothing), `referrals` (of a user) or `mails` (of the app).",
+            "schema": { "type": "string" },
+            "example": "\"caller\";q=1000;w=1",
+        },
+        "RateLimit": {
+            "description": "What is left of it: at least `r`, all of it again after `t` seconds.",
+            "schema": { "type": "string" },
+            "example": "\"caller\";r=900;t=1",
+        },
         "WWW-Authenticate": {
             "description": "What credentials the route takes (RFC 6750, 3).",
             "required": true,

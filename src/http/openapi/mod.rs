@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
@@ -144,6 +144,8 @@ const ABOUT: &str = "Invites, profiles and referrals of the users of your apps.\
     A request is judged in this order: route (404, 405), credentials (401), permission of the route (403), path, \
     query and body (400), reach of the user (403). A user that does not exist and one that is out of the caller's \
     reach get the same answer.\n\n\
+    How often a caller may ask is told in `RateLimit-Policy` and `RateLimit`; who asks more often is answered 429. A \
+    server with too much to do answers 503. Both say in `Retry-After` when to try again.\n\n\
     A backend sends an API key: `X-API-KEY`, `X-API-KEY-TYPE` and `X-CLIENT-ID` together, never from a browser. A \
     browser sends an access token, from one of the app's origins.";
 
@@ -163,8 +165,15 @@ fn make() -> Value {
         let tag = operation.tag;
         add(path.to_owned(), method, used.operation(operation, "", tag));
     }
-    used.example(&Error::RouteNotFound);
-    used.example(&Error::MethodNotAllowed);
+    for error in [
+        Error::MalformedRequest,
+        Error::AddressTooLong,
+        Error::HeadTooLarge,
+        Error::RouteNotFound,
+        Error::MethodNotAllowed,
+    ] {
+        used.example(&error);
+    }
     let codes: Vec<&str> = used.examples.keys().copied().collect();
     json!({
         "openapi": "3.1.0",
@@ -262,6 +271,10 @@ fn success(operation: &Operation, suffix: &str) -> Value {
     let mut headers = json!({ "X-Request-Id": reference("headers", "X-Request-Id") });
     match operation.answer {
         Answer::Success { status, message, data, etag } => {
+            if operation.admits != Admits::Anyone {
+                headers["RateLimit-Policy"] = reference("headers", "RateLimit-Policy");
+                headers["RateLimit"] = reference("headers", "RateLimit");
+            }
             if etag {
                 headers["ETag"] = reference("headers", "ETag");
             }
@@ -319,6 +332,10 @@ fn refusal(errors: &[Error]) -> Value {
     let mut headers = json!({ "X-Request-Id": reference("headers", "X-Request-Id"), "X-Error-Code": code });
     if errors.iter().any(|error| error.retry_after().is_some()) {
         headers["Retry-After"] = reference("headers", "Retry-After");
+    }
+    if errors.iter().any(|error| error.status().0 == StatusCode::TOO_MANY_REQUESTS) {
+        headers["RateLimit-Policy"] = reference("headers", "RateLimit-Policy");
+        headers["RateLimit"] = reference("headers", "RateLimit");
     }
     if errors.iter().any(|error| error.challenge().is_some()) {
         headers["WWW-Authenticate"] = reference("headers", "WWW-Authenticate");

@@ -17,7 +17,7 @@ use lettre::Message;
 use lettre::transport::smtp;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Tls, TlsParameters};
-use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
+use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset, Starttls};
 use lettre::transport::smtp::extension::{ClientId, MailParameter};
 use lettre::transport::smtp::response::{Response, Severity};
 use tokio::net::TcpStream;
@@ -25,6 +25,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use url::{Host, Url, form_urlencoded};
 
+use super::legible::Legible;
 use super::{Refusal, UrlError, one_line};
 
 /// How long a connection is kept unused. Servers close theirs after 5 minutes (RFC 5321, section 4.5.3.2.7)
@@ -182,34 +183,43 @@ impl Server {
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, String> {
         let words = |error: smtp::Error| self.words(&error);
-        let server = (self.host.as_str(), self.port);
-        let connected = if let Tls::Wrapper(parameters) = &self.tls {
-            let parameters = Some(parameters.clone());
-            AsyncSmtpConnection::connect_tokio1(server, None, &self.hello, parameters, None).await
-        } else {
+        let connected = async {
             // The dot that ends a mail is a write of its own: with Nagle's algorithm it would wait until the
             // server acknowledges the one before, which servers put off for 40 ms and more.
-            let stream = TcpStream::connect(server).await.and_then(|stream| {
-                stream.set_nodelay(true)?;
-                Ok(Box::new(stream))
-            });
-            let stream = stream.map_err(|error| one_line(&format!("Connection error: {error}")))?;
-            AsyncSmtpConnection::connect_with_transport(stream, &self.hello).await
+            let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
+            tcp.set_nodelay(true)?;
+            // A second handle, for after STARTTLS; what was read in clear stays behind with the first.
+            let tcp = tcp.into_std()?;
+            Ok((TcpStream::from_std(tcp.try_clone()?)?, tcp))
         };
-        let mut connection = connected.map_err(words)?;
-        match &self.tls {
-            Tls::Required(parameters) => {
-                connection.starttls(parameters.clone(), &self.hello).await.map_err(words)?;
+        let connected: std::io::Result<_> = connected.await;
+        let (tcp, again) = connected.map_err(|error| one_line(&format!("Connection error: {error}")))?;
+        let implicit = if let Tls::Wrapper(parameters) = &self.tls { Some(parameters) } else { None };
+        let stream = Legible::new(tcp, implicit).await.map_err(words)?;
+        let mut connection = self.greet(stream).await.map_err(words)?;
+        let starttls = match &self.tls {
+            Tls::Required(_) if !connection.can_starttls() => {
+                return Err("STARTTLS is not supported on this server".to_owned());
             }
-            Tls::Opportunistic(parameters) if connection.can_starttls() => {
-                connection.starttls(parameters.clone(), &self.hello).await.map_err(words)?;
-            }
-            _ => {}
+            Tls::Required(parameters) => Some(parameters),
+            Tls::Opportunistic(parameters) if connection.can_starttls() => Some(parameters),
+            _ => None,
+        };
+        if let Some(parameters) = starttls {
+            connection.command(Starttls).await.map_err(words)?;
+            drop(connection);
+            let tcp = TcpStream::from_std(again).map_err(|error| one_line(&error.to_string()))?;
+            let stream = Legible::new(tcp, Some(parameters)).await.map_err(words)?;
+            connection = self.greet(stream.greeted()).await.map_err(words)?;
         }
         if let Some(login) = &self.login {
             connection.auth(DEFAULT_MECHANISMS, &login.credentials).await.map_err(words)?;
         }
         Ok(connection)
+    }
+
+    async fn greet(&self, stream: Legible) -> Result<AsyncSmtpConnection, smtp::Error> {
+        AsyncSmtpConnection::connect_with_transport(Box::new(stream), &self.hello).await
     }
 
     /// Keeps a connection for the next mail, and sees to it that it is closed if there is none.

@@ -160,11 +160,16 @@ impl State {
             encrypted: talk.encrypted,
         };
         let act = self.act_on(talk, Stage::Final, &mail.raw);
-        if matches!(act, None | Some(Act::TakeAndClose)) {
+        let taken = matches!(act, None | Some(Act::TakeAndClose | Act::TakeAndReply(_) | Act::Late(_)));
+        if taken {
             self.mails.send_modify(|mails| mails.push(mail));
         }
-        talk.to.clear();
-        talk.perform(act, "250 2.0.0 Ok: queued").await.map(drop)
+        let to = std::mem::take(&mut talk.to);
+        let said = talk.perform(act, "250 2.0.0 Ok: queued").await;
+        if taken && said.is_err() {
+            self.unacknowledged.lock().unwrap().extend(to);
+        }
+        said.map(drop)
     }
 
     /// What the script wants at this point.
@@ -209,7 +214,16 @@ impl Conversation {
             None => usual.to_owned(),
             Some(Act::Reply(reply)) => reply,
             Some(Act::Close | Act::TakeAndClose) => return Err(Over),
+            Some(Act::TakeAndReply(bytes)) => {
+                self.stream.write_all(&[&bytes, &b"\r\n"[..]].concat()).await?;
+                self.stream.flush().await?;
+                return Ok(true);
+            }
             Some(Act::Hang) => std::future::pending().await,
+            Some(Act::Late(delay)) => {
+                tokio::time::sleep(delay).await;
+                usual.to_owned()
+            }
             Some(Act::Hold(until)) => {
                 until.notified().await;
                 usual.to_owned()

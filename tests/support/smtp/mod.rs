@@ -50,10 +50,14 @@ pub enum Act {
     Close,
     /// Takes the mail, then closes the connection without an answer.
     TakeAndClose,
+    /// Takes the mail, and answers these bytes, without the line end.
+    TakeAndReply(Vec<u8>),
     /// Says nothing more, and keeps the connection open.
     Hang,
     /// Goes on as usual once it is notified; not at [`Stage::Final`].
     Hold(Arc<Notify>),
+    /// Goes on as usual, this late.
+    Late(Duration),
 }
 
 /// Where a conversation stands when the script is asked.
@@ -134,6 +138,7 @@ struct State {
     seen: Mutex<HashMap<(Stage, String), usize>>,
     commands: Mutex<Vec<String>>,
     mails: watch::Sender<Vec<Mail>>,
+    unacknowledged: Mutex<Vec<String>>,
     connections: watch::Sender<usize>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -182,6 +187,7 @@ impl Smtp {
             seen: Mutex::default(),
             commands: Mutex::default(),
             mails: watch::Sender::default(),
+            unacknowledged: Mutex::default(),
             connections: watch::Sender::default(),
             tasks: Mutex::default(),
         });
@@ -233,6 +239,11 @@ impl Smtp {
         self.state.mails.borrow().clone()
     }
 
+    /// How many mails came to this address so far.
+    pub fn copies(&self, to: &str) -> usize {
+        self.state.mails.borrow().iter().filter(|mail| mail.to[0] == to).count()
+    }
+
     /// The mails, once there are `count` at least; fails the test if that takes longer than `deadline`.
     pub async fn wait_for(&self, count: usize, deadline: Duration) -> Vec<Mail> {
         let mut mails = self.state.mails.subscribe();
@@ -241,6 +252,11 @@ impl Smtp {
             panic!("{} of {count} mails within {deadline:?}", self.mails().len())
         };
         mails.unwrap().clone()
+    }
+
+    /// To whom mails were taken whose acknowledgement did not leave, once for each.
+    pub fn unacknowledged(&self) -> Vec<String> {
+        self.state.unacknowledged.lock().unwrap().clone()
     }
 
     /// How many connections were opened so far.

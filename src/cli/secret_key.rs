@@ -1,0 +1,24 @@
+//! `userdocks secret-key`
+
+use clap::Subcommand;
+use serde_json::json;
+
+use super::{Context, Output, Result};
+use crate::audit::Facts;
+use crate::db::operator;
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Encrypt everything anew under the key of the settings, what the other key opens included
+    Reseal,
+}
+
+pub(super) async fn run(Command::Reseal: Command, context: &Context) -> Result<Output> {
+    let done = operator::reseal(&context.database.operator, &context.seal).await?;
+    let json = json!({ "signingKeys": done.signing_keys, "mails": done.mails, "unopened": done.unopened });
+    let text = format!(
+        "{} signing keys and {} mails were encrypted anew; {} values open with neither key and were left.",
+        done.signing_keys, done.mails, done.unopened
+    );
+    Ok(Output::new(json, text)?.changed("resealSecrets", Facts::default()))
+}

@@ -1,0 +1,78 @@
+//! `userdocks signing-key`
+
+use std::time::Duration;
+
+use clap::Subcommand;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{Context, Output, Result, app, table};
+use crate::audit::Facts;
+use crate::db::{apps, operator};
+use crate::domain::access_token::NewKeyPair;
+use crate::domain::id::AppId;
+
+/// How long a JWK set may be kept (`max-age` of `/jwks.json`): whoever has one knows a key before it signs.
+const CACHED: Duration = Duration::from_mins(5);
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Create a key that signs the app's tokens from five minutes on; the older ones go on verifying theirs
+    Create {
+        /// The app's id
+        #[arg(long)]
+        app: Uuid,
+        /// Sign with it now: whoever keeps the app's JWK set refuses its tokens for up to five minutes
+        #[arg(long)]
+        at_once: bool,
+    },
+    /// List the keys of an app
+    List {
+        /// The app's id
+        #[arg(long)]
+        app: Uuid,
+    },
+    /// Remove a key: the tokens that it signed end at once
+    Revoke {
+        /// The key's id
+        id: Uuid,
+    },
+}
+
+pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
+    let db = &context.database.operator;
+    match command {
+        Command::Create { app, at_once } => {
+            app::find(context, app).await?;
+            let keys = NewKeyPair::generate();
+            let delay = if at_once { Duration::ZERO } else { CACHED };
+            apps::add_signing_key(db, AppId(app), &keys, delay, &context.seal).await?;
+            let stored = apps::signing_keys(db, AppId(app)).await?;
+            let stored = stored.into_iter().find(|key| key.id == keys.id).ok_or("the key is gone already")?;
+            let text = format!("The key {} signs from {}.", stored.id, stored.signs_from);
+            let result = json!({ "id": stored.id, "signsFrom": stored.signs_from });
+            let facts = Facts { app: Some(AppId(app)), subject: Some(keys.id), ..Facts::default() };
+            Ok(Output::new(result, text)?.changed("createSigningKey", facts))
+        }
+        Command::List { app } => {
+            app::find(context, app).await?;
+            let keys = apps::signing_keys(db, AppId(app)).await?;
+            let rows = keys.iter().map(|key| {
+                let signs = if key.signs { "yes" } else { "no" };
+                [key.id.to_string(), key.created_at.clone(), key.signs_from.clone(), signs.to_owned()]
+            });
+            let text = table(["ID", "CREATED", "SIGNS FROM", "SIGNS"], rows);
+            Output::new(keys, text)
+        }
+        Command::Revoke { id } => {
+            let app = operator::app_of_signing_key(db, id).await?;
+            let app = app.ok_or_else(|| format!("there is no signing key {id}"))?;
+            if !apps::remove_signing_key(db, app, id).await? {
+                return Err(format!("no other key of the app {app} signs yet: create one first").into());
+            }
+            let facts = Facts { app: Some(app), subject: Some(id), ..Facts::default() };
+            let text = format!("The signing key {id} is removed.");
+            Ok(Output::new(json!({ "id": id, "revoked": true }), text)?.changed("revokeSigningKey", facts))
+        }
+    }
+}

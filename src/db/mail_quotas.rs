@@ -1,0 +1,48 @@
+//! How many mails an app may send in a day (UTC), over all processes: a row that each leases a part of.
+
+use std::time::Duration;
+
+use sqlx::{PgPool, query_scalar};
+
+use super::Error;
+use crate::domain::id::AppId;
+
+/// Leases a thousandth of the app's `bound` for this day, or what is left if that is less than it; how many, and
+/// for how long the day lasts.
+pub async fn lease(db: &PgPool, app: AppId, bound: i64) -> Result<(i64, Duration), Error> {
+    let part = (bound / 1000).max(1);
+    // Towards the end one at a time, so that the bound is reached.
+    for mails in [part, 1] {
+        let left = query_scalar!(
+            r#"
+            INSERT INTO mail_quotas (app_id, day, used) VALUES ($1, (now() AT TIME ZONE 'UTC')::date, $2)
+            ON CONFLICT (app_id, day) DO UPDATE SET used = mail_quotas.used + EXCLUDED.used
+            WHERE mail_quotas.used + EXCLUDED.used <= $3
+            RETURNING extract(epoch FROM (day + 1)::timestamp - now() AT TIME ZONE 'UTC')::float8 AS "left!"
+            "#,
+            app.0,
+            mails,
+            bound,
+        )
+        .fetch_optional(db)
+        .await?;
+        if let Some(left) = left {
+            return Ok((mails, Duration::try_from_secs_f64(left).unwrap_or_default()));
+        }
+    }
+    let left = query_scalar!(
+        r#"
+        SELECT extract(epoch FROM date_trunc('day', t + interval '1 day') - t)::float8 AS "left!"
+        FROM (SELECT now() AT TIME ZONE 'UTC' AS t) n
+        "#
+    )
+    .fetch_one(db)
+    .await?;
+    Ok((0, Duration::try_from_secs_f64(left).unwrap_or_default()))
+}
+
+/// Deletes the counts of days that are over.
+pub async fn forget(db: &PgPool) -> Result<(), Error> {
+    sqlx::query!("DELETE FROM mail_quotas WHERE day < (now() AT TIME ZONE 'UTC')::date").execute(db).await?;
+    Ok(())
+}

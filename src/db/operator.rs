@@ -1,0 +1,167 @@
+//! What an operator does over all apps: the command line calls it, nothing of `http` does. Together with the
+//! worker's statements on mails and quotas these are the only ones that are not scoped by an app.
+
+use sqlx::{PgPool, query, query_as, query_scalar};
+use uuid::Uuid;
+
+use super::Error;
+use super::apps::App;
+use crate::domain::id::AppId;
+use crate::domain::seal::SecretKey;
+
+/// All apps, oldest first.
+pub async fn apps(db: &PgPool) -> Result<Vec<App>, Error> {
+    Ok(query_as!(
+        App,
+        "SELECT app_id, name, language, mail_from, invite_url, origins, issuer, jwks_url FROM apps
+        ORDER BY created_at, app_id"
+    )
+    .fetch_all(db)
+    .await?)
+}
+
+/// Whose signing key this is.
+pub async fn app_of_signing_key(db: &PgPool, key: Uuid) -> Result<Option<AppId>, Error> {
+    let app =
+        query_scalar!("SELECT app_id FROM signing_keys WHERE key_id = $1", key).fetch_optional(db).await?;
+    Ok(app.map(AppId))
+}
+
+/// Whether this is the secret key of the database, or opens what was sealed under it. A database that has none
+/// yet takes this one.
+pub async fn is_secret_key(db: &PgPool, seal: &SecretKey) -> Result<bool, Error> {
+    loop {
+        if let Some(sealed) = query_scalar!("SELECT sealed FROM secret_key_check").fetch_optional(db).await? {
+            return Ok(seal.open(Uuid::nil(), &sealed).is_ok());
+        }
+        // A database from before this check.
+        let key = query!("SELECT key_id, private_key FROM signing_keys ORDER BY created_at LIMIT 1")
+            .fetch_optional(db)
+            .await?;
+        if key.is_some_and(|key| seal.open(key.key_id, &key.private_key).is_err()) {
+            return Ok(false);
+        }
+        let sealed = seal.seal(Uuid::nil(), CHECK);
+        // Of servers that come at once one wins, and all look again.
+        query!("INSERT INTO secret_key_check (sealed) VALUES ($1) ON CONFLICT DO NOTHING", sealed)
+            .execute(db)
+            .await?;
+    }
+}
+
+/// What is sealed to be opened.
+const CHECK: &[u8] = b"userdocks";
+/// Rows of one statement.
+const BATCH: i64 = 500;
+
+/// What was sealed anew.
+#[derive(Debug, Default)]
+pub struct Resealed {
+    /// Private keys of apps.
+    pub signing_keys: usize,
+    /// Codes of mails that wait.
+    pub mails: usize,
+    /// Values that neither key opens, and so were left.
+    pub unopened: usize,
+}
+
+/// Seals everything under the key that seals, while servers work. Ends with the check value, so that the old
+/// key is asked for until all is done.
+pub async fn reseal(db: &PgPool, seal: &SecretKey) -> Result<Resealed, Error> {
+    let mut done = Resealed::default();
+    let mut last = (Uuid::nil(), Uuid::nil());
+    loop {
+        let rows = query!(
+            "SELECT app_id, key_id, private_key FROM signing_keys WHERE (app_id, key_id) > ($1, $2)
+            ORDER BY app_id, key_id LIMIT $3",
+            last.0,
+            last.1,
+            BATCH,
+        )
+        .fetch_all(db)
+        .await?;
+        let Some(row) = rows.last() else { break };
+        last = (row.app_id, row.key_id);
+        let batch = Batch::of(
+            seal,
+            rows.into_iter().map(|row| (row.app_id, row.key_id, row.private_key)),
+            &mut done.unopened,
+        );
+        let changed = query!(
+            "UPDATE signing_keys k SET private_key = n.fresh
+            FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bytea[]) AS n (app_id, id, stale, fresh)
+            WHERE k.app_id = n.app_id AND k.key_id = n.id AND k.private_key = n.stale",
+            &batch.apps,
+            &batch.ids,
+            &batch.stale,
+            &batch.fresh,
+        )
+        .execute(db)
+        .await?;
+        done.signing_keys += usize::try_from(changed.rows_affected()).unwrap_or(0);
+    }
+    last = (Uuid::nil(), Uuid::nil());
+    loop {
+        let rows = query!(
+            r#"
+            SELECT app_id, mail_id, secret AS "secret!" FROM outbox
+            WHERE state = 'queued' AND (app_id, mail_id) > ($1, $2) ORDER BY app_id, mail_id LIMIT $3
+            "#,
+            last.0,
+            last.1,
+            BATCH,
+        )
+        .fetch_all(db)
+        .await?;
+        let Some(row) = rows.last() else { break };
+        last = (row.app_id, row.mail_id);
+        let batch = Batch::of(
+            seal,
+            rows.into_iter().map(|row| (row.app_id, row.mail_id, row.secret)),
+            &mut done.unopened,
+        );
+        let changed = query!(
+            "UPDATE outbox o SET secret = n.fresh
+            FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bytea[]) AS n (app_id, id, stale, fresh)
+            WHERE o.app_id = n.app_id AND o.mail_id = n.id AND o.secret = n.stale",
+            &batch.apps,
+            &batch.ids,
+            &batch.stale,
+            &batch.fresh,
+        )
+        .execute(db)
+        .await?;
+        done.mails += usize::try_from(changed.rows_affected()).unwrap_or(0);
+    }
+    query!("UPDATE secret_key_check SET sealed = $1", seal.seal(Uuid::nil(), CHECK)).execute(db).await?;
+    Ok(done)
+}
+
+/// Columns of rows to be changed.
+#[derive(Default)]
+struct Batch {
+    apps: Vec<Uuid>,
+    ids: Vec<Uuid>,
+    stale: Vec<Vec<u8>>,
+    fresh: Vec<Vec<u8>>,
+}
+
+impl Batch {
+    /// Those of `rows` (app, id, sealed value) that are not sealed under the key that seals.
+    fn of(seal: &SecretKey, rows: impl Iterator<Item = (Uuid, Uuid, Vec<u8>)>, unopened: &mut usize) -> Self {
+        let mut batch = Self::default();
+        for (app, id, stale) in rows {
+            match seal.reseal(id, &stale) {
+                Ok(None) => {}
+                Err(_) => *unopened += 1,
+                Ok(Some(fresh)) => {
+                    batch.apps.push(app);
+                    batch.ids.push(id);
+                    batch.stale.push(stale);
+                    batch.fresh.push(fresh);
+                }
+            }
+        }
+        batch
+    }
+}

@@ -1,0 +1,186 @@
+//! Admission: as many requests at work as there are connections to the database, a short queue in front, and
+//! 503 at once for the rest, so that those who are let in are answered as fast as ever. A burst may fill
+//! a longer queue for a moment; one that stays long is overload. Refusing costs time too: who asks again at once,
+//! thousands of times a second, is refused in turn.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use tokio::time::{sleep, timeout};
+
+use super::error::Error;
+
+/// Most requests that wait for long.
+const QUEUE: usize = 64;
+/// Most requests that wait.
+const BURST: usize = 256;
+/// How long more than [`QUEUE`] may wait.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Most refusals in a second for each core: a small part of its time.
+const REFUSALS: u64 = 2000;
+/// Fewest refusals in a second; between, there are as many as requests are let in.
+const FEWEST_REFUSALS: u64 = 500;
+const SECOND: u64 = 1_000_000_000;
+/// How long one request waits. Only a database that stands still makes it so long.
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// Where requests wait for their turn.
+pub struct Gate {
+    work: Arc<Semaphore>,
+    waiting: AtomicUsize,
+    begun: Instant,
+    /// Since when the queue is long, milliseconds from `begun`; 0: it is not.
+    long_since: AtomicU64,
+    /// When the next refusal is in turn, nanoseconds from `begun`.
+    next_refusal: AtomicU64,
+    least_between_refusals: u64,
+    /// When a request was last let in, and the time between two, smoothed; nanoseconds.
+    let_in: AtomicU64,
+    between: AtomicU64,
+    probes: Semaphore,
+}
+
+/// A request at work, until it is dropped.
+pub type Slot = OwnedSemaphorePermit;
+
+/// One more that waits, until it is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Gate {
+    /// For requests that each need one of so many connections.
+    #[must_use]
+    pub fn new(connections: u32) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
+        Self {
+            work: Arc::new(Semaphore::new(connections as usize)),
+            waiting: AtomicUsize::new(0),
+            begun: Instant::now(),
+            long_since: AtomicU64::new(0),
+            next_refusal: AtomicU64::new(0),
+            least_between_refusals: SECOND / (REFUSALS * cores).max(FEWEST_REFUSALS),
+            let_in: AtomicU64::new(0),
+            between: AtomicU64::new(0),
+            probes: Semaphore::new(1),
+        }
+    }
+
+    /// Waits for a turn, if the queue is short enough.
+    pub async fn enter(&self) -> Result<Slot, Error> {
+        if let Ok(slot) = Arc::clone(&self.work).try_acquire_owned() {
+            self.long_since.store(0, Relaxed);
+            self.count();
+            return Ok(slot);
+        }
+        self.is_open()?;
+        self.waiting.fetch_add(1, Relaxed);
+        let _waiting = Waiting(&self.waiting);
+        match timeout(LONGEST, Arc::clone(&self.work).acquire_owned()).await {
+            Ok(Ok(slot)) => {
+                self.count();
+                Ok(slot)
+            }
+            _ => Err(Error::Overloaded),
+        }
+    }
+
+    /// Whether one more may wait.
+    pub fn is_open(&self) -> Result<(), Error> {
+        let waiting = self.waiting.load(Relaxed);
+        if waiting >= BURST || waiting >= QUEUE && self.long_for() > PATIENCE {
+            return Err(Error::Overloaded);
+        }
+        Ok(())
+    }
+
+    /// Waits until it is the turn of one more refusal: not at all, unless there are thousands in a second.
+    pub async fn refuse(&self) {
+        let now = self.nanoseconds();
+        let between = self.between.load(Relaxed);
+        let between = between.clamp(self.least_between_refusals, SECOND / FEWEST_REFUSALS);
+        let after = |next: u64| Some(next.max(now) + between);
+        let next = self.next_refusal.fetch_update(Relaxed, Relaxed, after).unwrap_or(0);
+        // Milliseconds are all that a timer knows.
+        let wait = Duration::from_nanos(next.saturating_sub(now));
+        if wait > Duration::from_millis(1) {
+            sleep(wait.min(Duration::from_secs(1))).await;
+        }
+    }
+
+    /// One more is let in. Of two at once either may count.
+    fn count(&self) {
+        let now = self.nanoseconds();
+        let since = now.saturating_sub(self.let_in.swap(now, Relaxed));
+        let between = self.between.load(Relaxed);
+        self.between.store(between - between / 64 + since / 64, Relaxed);
+    }
+
+    fn nanoseconds(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX / 2)
+    }
+
+    /// For how long the queue, which is long now, has not been empty.
+    fn long_for(&self) -> Duration {
+        let now = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
+        match self.long_since.compare_exchange(0, now, Relaxed, Relaxed) {
+            Ok(_) => Duration::ZERO,
+            Err(since) => Duration::from_millis(now.saturating_sub(since)),
+        }
+    }
+
+    /// A turn for whoever asks how the server is: not behind requests, and one at a time.
+    pub async fn probe(&self) -> Option<SemaphorePermit<'_>> {
+        self.probes.acquire().await.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    /// How many of those who arrive now are refused; the rest wait, and leave together.
+    fn refused(gate: &Gate, arriving: usize) -> usize {
+        let mut waits: Vec<_> = (0..arriving).map(|_| Box::pin(gate.enter())).collect();
+        waits.iter_mut().filter_map(FutureExt::now_or_never).filter(Result::is_err).count()
+    }
+
+    #[tokio::test]
+    async fn a_burst_waits_and_what_is_more_is_refused_at_once() {
+        let mut gate = Gate::new(2);
+        let slots = [gate.enter().await.unwrap(), gate.enter().await.unwrap()];
+        assert_eq!(refused(&gate, BURST + 10), 10);
+        assert_eq!(gate.waiting.load(Relaxed), 0, "who gave up has left");
+        // It has been long since the beginning of the gate, which was a while ago.
+        gate.begun = Instant::now().checked_sub(2 * PATIENCE).unwrap();
+        gate.long_since.store(1, Relaxed);
+        assert_eq!(refused(&gate, QUEUE + 10), 10);
+        // Who finds a free turn ends it.
+        drop(slots);
+        drop(gate.enter().await.unwrap());
+        let _slots = [gate.enter().await.unwrap(), gate.enter().await.unwrap()];
+        assert_eq!(refused(&gate, BURST), 0);
+    }
+
+    #[tokio::test]
+    async fn turns_are_given_in_the_order_of_arrival() {
+        let gate = Gate::new(1);
+        let slot = gate.enter().await.unwrap();
+        let order = std::sync::Mutex::new(Vec::new());
+        let waits = (0..5).map(async |number| {
+            let _slot = gate.enter().await.unwrap();
+            order.lock().unwrap().push(number);
+        });
+        tokio::join!(join_all(waits), async { drop(slot) });
+        assert_eq!(*order.lock().unwrap(), [0, 1, 2, 3, 4]);
+    }
+}

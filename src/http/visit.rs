@@ -1,0 +1,192 @@
+//! What the layers and extractors of one request share: where it came from, its turn at the gate, and what is
+//! told of its caller's limit. A look-up in the store for whoever has proven nothing is paid for by their address,
+//! so that a flood of made-up credentials costs the store little, and whoever is known nothing.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderMap};
+
+use super::AppState;
+use super::admission::Slot;
+use super::error::Error;
+use super::limits::Told;
+use crate::db;
+use crate::domain::network::{Networks, Source, forwarded};
+
+/// The address at the other end of the connection, as the listener puts it into a request.
+#[derive(Clone, Copy)]
+pub struct Peer(pub IpAddr);
+
+/// A request on its way.
+pub struct Visit {
+    peer: IpAddr,
+    now: Mutex<Now>,
+}
+
+#[derive(Default)]
+struct Now {
+    slot: Option<Slot>,
+    told: Option<Told>,
+    /// Whether its address has paid for it.
+    charged: bool,
+}
+
+impl Visit {
+    /// Of a request from `peer`; without one, as in tests of a router alone, from nowhere.
+    pub(super) fn begin(extensions: &mut Extensions) -> Arc<Self> {
+        let peer = extensions.remove::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Peer(peer)| peer);
+        let visit = Arc::new(Self { peer, now: Mutex::default() });
+        extensions.insert(Arc::clone(&visit));
+        visit
+    }
+
+    /// The visit of a request that has begun.
+    #[must_use]
+    pub fn of(extensions: &Extensions) -> Arc<Self> {
+        let begun = extensions.get::<Arc<Self>>().cloned();
+        begun.unwrap_or_else(|| Self::begin(&mut Extensions::new()))
+    }
+
+    fn now(&self) -> MutexGuard<'_, Now> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a turn at the database, unless the request has one.
+    pub async fn enter(&self, state: &AppState) -> Result<(), Error> {
+        if self.now().slot.is_none() {
+            let slot = state.gate.enter().await?;
+            self.now().slot = Some(slot);
+        }
+        Ok(())
+    }
+
+    /// Gives the turn up.
+    pub fn leave(&self) {
+        self.now().slot = None;
+    }
+
+    /// Says what is left of the caller's limit.
+    pub fn tell(&self, told: Told) {
+        self.now().told = Some(told);
+    }
+
+    /// What was said.
+    pub fn told(&self) -> Option<Told> {
+        self.now().told.take()
+    }
+
+    /// Looks something up. Nobody pays to see again what is `known` to have been there lately, nor for what is found.
+    pub async fn look_up<T>(
+        &self,
+        state: &AppState,
+        headers: &HeaderMap,
+        known: bool,
+        look: impl Future<Output = Result<Option<T>, db::Error>>,
+    ) -> Result<Option<T>, Error> {
+        let source = self.source(headers, &state.config.server.trusted_proxies);
+        if !known {
+            state.limits.strangers.take(&source).map_err(Error::TooManyFailures)?;
+        }
+        let found = match self.enter(state).await {
+            Ok(()) => look.await.map_err(Error::from),
+            Err(error) => Err(error),
+        };
+        match found {
+            _ if known => {}
+            Ok(None) => self.now().charged = true,
+            _ => state.limits.strangers.give_back(&source),
+        }
+        found
+    }
+
+    /// The address pays, once, for a request that proves nothing.
+    pub fn charge(&self, state: &AppState, headers: &HeaderMap) -> Result<(), Error> {
+        if !std::mem::replace(&mut self.now().charged, true) {
+            let source = self.source(headers, &state.config.server.trusted_proxies);
+            state.limits.strangers.take(&source).map_err(Error::TooManyFailures)?;
+        }
+        Ok(())
+    }
+
+    fn source(&self, headers: &HeaderMap, trusted: &Networks) -> Source {
+        client(self.peer, headers, trusted).into()
+    }
+}
+
+/// Who called a trusted proxy: the right-most address in `X-Forwarded-For` that is no trusted proxy's, since what
+/// is left of it was written by whoever called. Nobody else is believed.
+fn client(peer: IpAddr, headers: &HeaderMap, trusted: &Networks) -> IpAddr {
+    let mut client = peer;
+    let lists = headers.get_all("x-forwarded-for").iter().rev();
+    let mut hops = lists.flat_map(|list| list.as_bytes().rsplit(|byte| *byte == b','));
+    while trusted.contain(client)
+        && let Some(hop) = hops.next().and_then(|hop| forwarded(std::str::from_utf8(hop).ok()?))
+    {
+        client = hop;
+    }
+    client
+}
+
+/// Whoever asks for what everybody may see: their address pays.
+pub struct Stranger;
+
+impl FromRequestParts<AppState> for Stranger {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
+        let visit = Visit::of(&parts.extensions);
+        visit.charge(state, &parts.headers)?;
+        visit.enter(state).await?;
+        Ok(Self)
+    }
+}
+
+/// The visit, for a handler that answers in its own way.
+pub struct Visiting(pub Arc<Visit>);
+
+impl FromRequestParts<AppState> for Visiting {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Infallible> {
+        Ok(Self(Visit::of(&parts.extensions)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_trusted_proxies_are_believed() {
+        let trusted = Networks::try_from("10.0.0.0/8, 2001:db8::/32".to_owned()).unwrap();
+        for (peer, lists, expected) in [
+            ("192.0.2.1", &["198.51.100.1"][..], "192.0.2.1"),
+            ("10.0.0.1", &[], "10.0.0.1"),
+            ("10.0.0.1", &["198.51.100.1"], "198.51.100.1"),
+            ("::ffff:10.0.0.1", &["198.51.100.1"], "198.51.100.1"),
+            ("2001:db8::1", &["[2001:db9::1]:443"], "2001:db9::1"),
+            // Whatever a client wrote is left of what the proxies know.
+            ("10.0.0.1", &["203.0.113.9, 198.51.100.1"], "198.51.100.1"),
+            ("10.0.0.1", &["203.0.113.9", "198.51.100.1"], "198.51.100.1"),
+            ("10.0.0.1", &["203.0.113.9, 198.51.100.1, 10.0.0.2,10.9.9.9"], "198.51.100.1"),
+            ("10.0.0.1", &["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
+            // What is no address hides who wrote it, and is the proxy's own.
+            ("10.0.0.1", &["198.51.100.1, unknown"], "10.0.0.1"),
+            ("10.0.0.1", &["198.51.100.1, unknown, 10.0.0.2"], "10.0.0.2"),
+            ("10.0.0.1", &[""], "10.0.0.1"),
+        ] {
+            let mut headers = HeaderMap::new();
+            for list in lists {
+                headers.append("x-forwarded-for", list.parse().unwrap());
+            }
+            let client = client(peer.parse().unwrap(), &headers, &trusted);
+            assert_eq!(client, expected.parse::<IpAddr>().unwrap(), "{peer} {lists:?}");
+            let nobody = Networks::default();
+            assert_eq!(super::client(peer.parse().unwrap(), &headers, &nobody).to_string(), peer);
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Mail servers that are away, slow, rude or false, and rows that cannot be sent.
+
+use std::time::Duration;
+
+use crate::check::Report;
+use crate::scene::Scene;
+use crate::support::smtp::{Act, Encryption, Smtp, Stage};
+use crate::support::{self};
+
+impl Scene {
+    /// Lets the peer act so at the first attempt of each mail of the load, until the load has flowed.
+    async fn first_attempts(&mut self, stage: Stage, act: Act) {
+        self.smtp.script(move |seen| {
+            let fresh = seen.recipient.is_empty() || seen.attempt == 1;
+            let fresh = fresh && !seen.recipient.starts_with("after");
+            (seen.stage == stage && fresh).then(|| act.clone())
+        });
+        self.under_load().await;
+        self.injected = usize::try_from(self.count("SELECT count(*) FROM outbox").await).unwrap();
+        if [Stage::Greeting, Stage::Mail].contains(&stage) {
+            // It is about no mail: while it lasts, none goes out.
+            self.smtp.script(|_| None);
+        }
+    }
+}
+
+async fn refused(stage: Stage, reply: &'static str, failed: bool) -> Report {
+    let mut scene = Scene::new().await;
+    scene.first_attempts(stage, Act::Reply(reply.to_owned())).await;
+    scene.recovers().await;
+    scene.load.stop().await;
+    let like = format!("SELECT count(*) FROM outbox WHERE state = 'failed' AND last_reply = '{reply}'");
+    scene.until_none("SELECT count(*) FROM outbox WHERE state = 'queued'").await;
+    let found = scene.count(&like).await;
+    scene.expect((found > 0) == failed, format!("I2: {found} mails failed with {reply}"));
+    scene.ends().await
+}
+
+pub async fn reply_421() -> Report {
+    refused(Stage::Greeting, "421 4.3.2 Service not available, closing", false).await
+}
+
+pub async fn reply_451() -> Report {
+    refused(Stage::Rcpt, "451 4.7.1 Greylisted, try again later", false).await
+}
+
+pub async fn reply_550() -> Report {
+    refused(Stage::Rcpt, "550 5.1.1 No such user", true).await
+}
+
+pub async fn reply_554_after_data() -> Report {
+    refused(Stage::Final, "554 5.6.0 Message refused", true).await
+}
+
+/// Each reply of the peer takes longer than a conversation may.
+pub async fn tarpit() -> Report {
+    let mut scene = Scene::new().await;
+    scene.place.set("USERDOCKS_MAIL__TIMEOUT", "2s");
+    scene.smtp.script(|seen| {
+        (!seen.recipient.starts_with("after")).then_some(Act::Late(Duration::from_millis(700)))
+    });
+    scene.under_load().await;
+    scene.injected = scene.smtp.connections();
+    scene
+        .until_none("SELECT (count(*) = 0)::int::bigint FROM outbox WHERE last_reply LIKE 'no final reply%'")
+        .await;
+    scene.smtp.script(|_| None);
+    scene.over().await
+}
+
+/// The peer takes the mail and hangs up before it says so.
+pub async fn cut_after_dot() -> Report {
+    let mut scene = Scene::new().await;
+    scene.first_attempts(Stage::Final, Act::TakeAndClose).await;
+    let report = scene.over().await;
+    assert!(report.copies > 0, "the fault was not made");
+    report
+}
+
+/// What the peer says after the dot is no UTF-8: it has said it all the same.
+pub async fn reply_in_latin_1() -> Report {
+    let mut scene = Scene::new().await;
+    scene.first_attempts(Stage::Final, Act::TakeAndReply(b"250 2.0.0 \xfcbernommen".to_vec())).await;
+    scene.over().await
+}
+
+/// The certificate of the peer is nobody's: nothing of a mail and no password may leave.
+pub async fn bad_certificate() -> Report {
+    let mut reports = Vec::new();
+    for encryption in [Encryption::StartTls, Encryption::Implicit] {
+        let smtp = Smtp::with(encryption, Some(("ada", "pa55word"))).await;
+        let mut url = smtp.url().replace("://", "://ada:pa55word@");
+        if encryption == Encryption::StartTls {
+            url += "?tls=required";
+        }
+        let good = Smtp::start().await;
+        let mut scene = Scene::on(&support::database(true).await, good).await;
+        scene.place.set("USERDOCKS_MAIL__SMTP_URL", &url);
+        scene.under_load().await;
+        scene
+            .until_none(
+                "SELECT (count(*) = 0)::int::bigint FROM outbox WHERE last_reply ILIKE '%certificate%'",
+            )
+            .await;
+        scene.injected = smtp.connections();
+        let said = smtp.commands();
+        let harmless = |line: &String| line.starts_with("EHLO") || line == "STARTTLS" || line == "QUIT";
+        scene.expect(said.iter().all(harmless), format!("in clear: {said:?}"));
+        scene.expect(smtp.mails().is_empty(), "I4: a mail went to whoever it was");
+        // Mended: the operator names the right server.
+        let good = scene.smtp.url();
+        scene.place.set("USERDOCKS_MAIL__SMTP_URL", &good);
+        scene.serve();
+        let wrong = scene.servers.remove(0);
+        scene.aim();
+        wrong.stop();
+        reports.push(scene.over().await);
+    }
+    let mut report = reports.pop().unwrap();
+    for other in reports {
+        report.injected += other.injected;
+        report.acknowledged += other.acknowledged;
+        report.refused += other.refused;
+        report.lost += other.lost;
+        report.rows += other.rows;
+        report.mails += other.mails;
+        report.copies += other.copies;
+        report.recovery = report.recovery.max(other.recovery);
+        report.breaches.extend(other.breaches);
+    }
+    report
+}
+
+/// Rows that no call could have made, among those of the load.
+pub async fn poison_rows() -> Report {
+    let mut scene = Scene::new().await;
+    let to: Vec<String> = (0..6).map(|number| format!("poison-{number}@x.example")).collect();
+    support::queue(&scene.db, &scene.seal, scene.app.id, &to, 0.0).await;
+    for (number, damage) in [
+        "recipient = 'nobody'",
+        r"recipient = E'a@x.example\r\nBcc: eve@x.example'",
+        "created_at = '20000-01-01'",
+        "created_at = '1900-01-01'",
+        "language = '\u{202e}%s'",
+        "message_id = E'<a@x.example>\\r\\nBcc: eve@x.example'",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        scene.execute(&format!("UPDATE outbox SET {damage} WHERE recipient = '{}'", to[number])).await;
+        scene.injected += 1;
+    }
+    scene.under_load().await;
+    scene
+        .until_none(
+            "SELECT count(*) FROM outbox WHERE state = 'queued' AND recipient NOT LIKE '%@load.example'",
+        )
+        .await;
+    let failed = scene.count("SELECT count(*) FROM outbox WHERE state = 'failed'").await;
+    scene.expect(failed == 4, format!("I2: {failed} of 4 poisoned mails failed"));
+    // What of its id is one that a mail can have.
+    scene.execute("UPDATE outbox SET message_id = '<a@x.example>' WHERE message_id LIKE '%eve%'").await;
+    scene.over().await
+}
+
+pub async fn eight_workers() -> Report {
+    const MAILS: usize = 10_000;
+    let mut scene = Scene::new().await;
+    let to: Vec<String> = (0..MAILS).map(|number| format!("{number}@x.example")).collect();
+    for part in to.chunks(2500) {
+        support::queue(&scene.db, &scene.seal, scene.app.id, part, 0.0).await;
+    }
+    scene.place.set("USERDOCKS_DATABASE__MAX_CONNECTIONS", "4");
+    scene.injected = 8;
+    let started: Vec<_> = (0..8).map(|_| scene.place.spawn()).collect();
+    scene.servers = started.into_iter().map(crate::support::child::Serve::listening).collect();
+    scene.aim();
+    scene.load.start();
+    scene.load.flows(100).await;
+    let begun = std::time::Instant::now();
+    while scene.count("SELECT count(*) FROM outbox WHERE state = 'queued'").await > 100 {
+        assert!(begun.elapsed() < Duration::from_mins(4), "{} mails of 10,000", scene.smtp.mails().len());
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    scene.over().await
+}

@@ -1,0 +1,37 @@
+//! A text as an e-mail address.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use userdocks::domain::email::Email;
+use userdocks_fuzz::{assert_clean, is_address};
+
+fuzz_target!(|text: &str| {
+    match Email::parse(text) {
+        Ok(email) => {
+            let stored = email.as_str();
+            assert_clean(stored);
+            assert!(is_address(stored), "{text:?} is stored as {stored:?}");
+            let again = Email::parse(stored);
+            assert_eq!(again.as_ref(), Ok(&email));
+            assert!(email.same_as(
+                &Email::parse(&stored.to_ascii_uppercase()).unwrap_or_else(|_| panic!("{stored:?}"))
+            ));
+            assert_eq!(stored.rsplit_once('@').map(|(_, domain)| domain), Some(email.domain()));
+            // An ASCII address is kept as it was sent; of any other the local part is.
+            let sent = text.trim();
+            assert!(!sent.is_ascii() || sent == stored, "{text:?} is stored as {stored:?}");
+            assert_eq!(sent.split('@').next(), stored.split('@').next());
+            // What sends the mail reads it the same way.
+            let sendable: lettre::Address =
+                stored.parse().unwrap_or_else(|error| panic!("{stored:?}: {error}"));
+            assert_eq!(<lettre::Address as AsRef<str>>::as_ref(&sendable), stored);
+        }
+        Err(_) => assert!(!(is_address(text) && is_plain(text)), "{text:?} is refused"),
+    }
+});
+
+/// Without punycode, whose labels have a rule of their own, nor hyphens where it has them.
+fn is_plain(text: &str) -> bool {
+    let domain = text.split('@').nth(1).unwrap_or_default();
+    domain.split('.').all(|label| label.as_bytes().get(2..4) != Some(b"--")) && domain.len() <= 253
+}
