@@ -2,7 +2,7 @@
 //! only ratios within this run are asserted, with room for a machine that has other things to do. Not part of
 //! `cargo test`, since it needs the machine for itself for some minutes:
 //!
-//!     cargo test --test overload -- --nocapture --test-threads 1
+//!     cargo test --release --test overload -- --nocapture --test-threads 1
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 #![allow(
     clippy::cast_precision_loss,
