@@ -316,7 +316,8 @@ async fn drain(store: &Store, sink: &Sink, served: &Served) {
     const MAILS: u64 = 5_000;
     const CONNECTIONS: u64 = 8;
     // Those of `pgbench` have no code that opens.
-    store.sql("DELETE FROM outbox WHERE due_at > now() AND NOT claimed; ANALYZE outbox").await;
+    store.sql("DELETE FROM outbox WHERE due_at > now() AND NOT claimed").await;
+    store.sql("ANALYZE outbox").await;
     let before = served.cpu();
     sink.hold(false);
     let server = rate(sink, MAILS).await;
@@ -413,12 +414,14 @@ async fn main() {
                 referral_code, accepted_at, website, zoneinfo, locale, phone_number)
             SELECT '{app}', {id}, {id}, 'user' || i || '@example.com', true, 'en', 'First Last ' || i, 'First' || i,
                 'Last' || i, 'R' || i, now(), 'https://example.com', 'Europe/Berlin', 'de-DE', '+4930' || i
-            FROM generate_series(1, {users}) i;
-            VACUUM ANALYZE; CHECKPOINT;",
+            FROM generate_series(1, {users}) i",
             id = id("i"),
             users = plan.users,
         ))
         .await;
+    for statement in ["VACUUM ANALYZE", "CHECKPOINT"] {
+        store.sql(statement).await;
+    }
     eprintln!("{} users: {} s", plan.users, filled.elapsed().as_secs());
     let client = reqwest::Client::new();
     let mut tokens = String::new();
