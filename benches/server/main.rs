@@ -1,6 +1,7 @@
 //! The release server against the limit of its PostgreSQL: the same rows written by `pgbench`, in turn, on
 //! one machine. `cargo bench --bench server`; see the README beside.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench that cannot go on ends")]
+#![allow(clippy::cast_precision_loss, reason = "figures")]
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -110,11 +111,12 @@ impl Store {
             let path = entry.unwrap().path();
             if path.file_name().unwrap().to_str().unwrap().starts_with("log") {
                 let lines = std::fs::read_to_string(path).unwrap();
-                times.extend(lines.lines().map(|line| line.split(' ').nth(2).unwrap().parse::<u64>().unwrap()));
+                times.extend(
+                    lines.lines().map(|line| line.split(' ').nth(2).unwrap().parse::<u64>().unwrap()),
+                );
             }
         }
         times.sort_unstable();
-        #[expect(clippy::cast_precision_loss, reason = "microseconds of a request")]
         let at = |percent: usize| times[times.len() * percent / 100] as f64 / 1000.0;
         Figure { per_second, p50_ms: at(50), p99_ms: at(99), cpu_ms: 0.0 }
     }
@@ -320,7 +322,7 @@ async fn drain(store: &Store, sink: &Sink, served: &Served) {
     store.sql("ANALYZE outbox").await;
     let before = served.cpu();
     sink.hold(false);
-    let server = rate(sink, MAILS).await;
+    let ours = rate(sink, MAILS).await;
     let cpu = (served.cpu() - before) / MAILS as f64;
     sink.hold(true);
     let alone = tokio::spawn({
@@ -338,9 +340,9 @@ async fn drain(store: &Store, sink: &Sink, served: &Served) {
     let lettre = rate(sink, MAILS).await;
     alone.abort();
     println!(
-        "mails, {CONNECTIONS} connections: {server:.0} per second, lettre alone {lettre:.0}, ratio {:.2}; \
+        "mails, {CONNECTIONS} connections: {ours:.0} per second, lettre alone {lettre:.0}, ratio {:.2}; \
          CPU {cpu:.2} ms each",
-        server / lettre
+        ours / lettre
     );
 }
 
@@ -382,8 +384,7 @@ async fn main() {
         .tempdir()
         .unwrap();
     let embedded = Embedded::start(&folder.path().join("postgres"), Durability::Durable).await.unwrap();
-    let store =
-        Store { options: embedded.options(), _embedded: embedded, folder: folder.path().to_owned() };
+    let store = Store { options: embedded.options(), _embedded: embedded, folder: folder.path().to_owned() };
     let socket = store.options.get_socket().unwrap().display().to_string().replace('/', "%2F");
     let sink = Sink::start().await;
     let variables = [
@@ -448,11 +449,16 @@ async fn main() {
             store.sql("CHECKPOINT").await;
             figures[at].push(served.wrk(&plan, folder.path(), &work.request));
             let (limit, figure) = (limits[at].last().unwrap(), figures[at].last().unwrap());
-            eprintln!("round {round}, {}: pgbench {:.0}/s, server {:.0}/s", work.name, limit.per_second, figure.per_second);
+            eprintln!(
+                "round {round}, {}: pgbench {:.0}/s, server {:.0}/s",
+                work.name, limit.per_second, figure.per_second
+            );
         }
     }
 
-    println!("| work | `pgbench` per second | p50 / p99 ms | server per second | p50 / p99 ms | ratio | p99 ratio | CPU ms |");
+    println!(
+        "| work | `pgbench` per second | p50 / p99 ms | server per second | p50 / p99 ms | ratio | p99 ratio | CPU ms |"
+    );
     println!("|---|---|---|---|---|---|---|---|");
     let mut short = Vec::new();
     for (at, work) in works.iter().enumerate() {

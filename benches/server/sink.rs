@@ -20,14 +20,14 @@ impl Sink {
     pub async fn start() -> Self {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("smtp://{}", socket.local_addr().unwrap());
-        let (hold, held) = watch::channel(true);
+        let (hold, waiting) = watch::channel(true);
         let taken = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&taken);
         tokio::spawn(async move {
             while let Ok((stream, _)) = socket.accept().await {
-                let (held, counter) = (held.clone(), Arc::clone(&counter));
+                let (waiting, counter) = (waiting.clone(), Arc::clone(&counter));
                 // A client that leaves ends its conversation.
-                tokio::spawn(async move { converse(stream, held, &counter).await.ok() });
+                tokio::spawn(async move { converse(stream, waiting, &counter).await.ok() });
             }
         });
         Self { url, hold, taken }
@@ -44,7 +44,11 @@ impl Sink {
     }
 }
 
-async fn converse(stream: TcpStream, mut held: watch::Receiver<bool>, taken: &AtomicU64) -> std::io::Result<()> {
+async fn converse(
+    stream: TcpStream,
+    mut waiting: watch::Receiver<bool>,
+    taken: &AtomicU64,
+) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut stream = BufReader::new(stream);
     stream.write_all(b"220 sink\r\n").await?;
@@ -56,7 +60,7 @@ async fn converse(stream: TcpStream, mut held: watch::Receiver<bool>, taken: &At
         }
         let reply: &[u8] = match (in_data, &line[..]) {
             (true, b".\r\n") => {
-                let _ = held.wait_for(|held| !held).await;
+                let _ = waiting.wait_for(|hold| !hold).await;
                 in_data = false;
                 taken.fetch_add(1, Ordering::Relaxed);
                 b"250 taken\r\n"
