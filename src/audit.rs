@@ -76,9 +76,13 @@ impl Attempt {
         FACTS.scope(Arc::clone(&self.facts), work)
     }
 
-    /// Tells how it ended: the status of the answer, and its `X-Error-Code`, if it has one.
+    /// Tells how it ended: the status of the answer, and its `X-Error-Code`, if it has one. Not of who was turned
+    /// away in a flood: it must not fill the log.
     pub fn answered(mut self, status: u16, code: Option<&str>) {
         self.told = true;
+        if matches!(code, Some("too_many_failures" | "overloaded")) {
+            return;
+        }
         let facts = lock(&self.facts);
         let outcome = match status {
             500.. => "failed",

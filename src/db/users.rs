@@ -125,19 +125,27 @@ pub async fn set_external_subject(
     }
 }
 
-/// Freezes or unfreezes a user. False: nobody of the app has this id, or they are deleted.
-pub async fn set_frozen(db: &PgPool, app: AppId, user: UserId, frozen: bool) -> Result<bool, Error> {
+/// Freezes or unfreezes a user: whether they were frozen before; `None`: nobody of the app has this id, or they are
+/// deleted.
+pub async fn set_frozen(db: &PgPool, app: AppId, user: UserId, frozen: bool) -> Result<Option<bool>, Error> {
     let mut connection = db.acquire().await?;
-    let done = query!(
-        "UPDATE users SET freezed = $3, version = version + 1 WHERE app_id = $1 AND user_id = $2 AND NOT deleted",
+    query_scalar!(
+        r#"
+        WITH person AS (
+            SELECT freezed FROM users WHERE app_id = $1 AND user_id = $2 AND NOT deleted FOR NO KEY UPDATE
+        ), changed AS (
+            UPDATE users SET freezed = $3, version = version + 1
+            WHERE app_id = $1 AND user_id = $2 AND NOT deleted AND freezed <> $3
+        )
+        SELECT freezed FROM person
+        "#,
         app.0,
         user.0,
         frozen,
     )
-    .execute(&mut *connection)
+    .fetch_optional(&mut *connection)
     .await
-    .map_err(Error::of_change)?;
-    Ok(done.rows_affected() == 1)
+    .map_err(Error::of_change)
 }
 
 /// What became of an erasure.

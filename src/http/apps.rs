@@ -48,9 +48,8 @@ pub async fn set_access_status(
     State(state): State<AppState>,
     AccessStatusPath { app, user, frozen }: AccessStatusPath,
 ) -> Result<Success<()>, Error> {
-    if !users::set_frozen(&state.db, app, user, frozen).await? {
-        return Err(Error::UserOutOfReach);
-    }
+    let was = users::set_frozen(&state.db, app, user, frozen).await?.ok_or(Error::UserOutOfReach)?;
+    audit::note(|facts| facts.unchanged = was == frozen);
     let message = if frozen { "the user was frozen" } else { "the user was unfrozen" };
     Ok(Success { status: StatusCode::OK, message, data: () })
 }

@@ -104,9 +104,8 @@ pub async fn cors(State(state): State<AppState>, request: Request, next: Next) -
 /// Whether a page of this request's origin, if it has one, may call an app with these origins. The server's
 /// own pages may: they show what is public.
 pub fn admit(headers: &HeaderMap, own: &Url, origins: &[String]) -> Result<(), Error> {
-    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
-    let admitted = origin
-        .to_str()
+    let Some(origin) = super::extract::header(headers, "Origin")? else { return Ok(()) };
+    let admitted = std::str::from_utf8(origin)
         .is_ok_and(|origin| origins.iter().any(|allowed| allowed == origin) || is_own(origin, own));
     if admitted { Ok(()) } else { Err(Error::OriginNotAllowed) }
 }

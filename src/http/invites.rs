@@ -2,7 +2,7 @@
 //! HEAD) changes nothing, since mail scanners follow links; the button (POST) accepts.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 
 use super::AppState;
@@ -95,13 +95,16 @@ fn texts_of(invite: &Invite) -> &'static Texts {
 }
 
 fn unknown() -> Response {
+    audit::note(|facts| facts.refused = Some("unknown"));
     page(StatusCode::NOT_FOUND, Texts::of("en"), &Landing::Unknown)
 }
 
 /// A failure, logged, as a page.
 fn trouble(error: &Error) -> Response {
     error.log();
-    let mut page = page(error.status().0, Texts::of("en"), &Landing::Trouble);
+    let (status, code) = error.status();
+    let mut page = page(status, Texts::of("en"), &Landing::Trouble);
+    page.headers_mut().insert("x-error-code", HeaderValue::from_static(code));
     if let Some(seconds) = error.retry_after() {
         page.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }

@@ -59,6 +59,9 @@ async fn pages_of_listed_origins_call_with_tokens() {
         ((403, "origin_not_allowed"), None)
     );
     assert_eq!(call("https://id.example", &token).await.status, 200, "the server's own pages");
+    let two = [("origin", ALLOWED.to_owned()), ("origin", "https://evil.example".to_owned())];
+    let answer = test.raw("GET", "/v1/users/me", As::Token(token.clone()), &two, vec![]).await;
+    assert_eq!(answer.code(), (400, "duplicate_header"));
     let headers = [("origin", ALLOWED.to_owned())];
     let body = json!({ "email": "x@example.com", "language": "en" }).to_string().into_bytes();
     let answer = test.raw("POST", &format!("/v1/users/{user}"), As::Write(&app), &headers, body).await;

@@ -134,7 +134,8 @@ async fn every_change_and_every_refusal_is_one_event() {
     let (status, told) = caller.call("POST", &accept, &[], "").await;
     assert_eq!((status, told), (200, by_code("refused", json!({ "code": "accepted" }))));
     let (status, told) = caller.call("POST", "/invites/nothing", &[], "").await;
-    let nobody = json!({ "status": 404, "actor": "nobody", "authenticated": false, "app": null });
+    let nobody =
+        json!({ "status": 404, "code": "unknown", "actor": "nobody", "authenticated": false, "app": null });
     assert_eq!((status, told), (404, by_code("refused", nobody)));
 
     // A profile: the names of what changed; none where there are none.
@@ -178,6 +179,11 @@ async fn every_change_and_every_refusal_is_one_event() {
     assert_eq!(
         (status, told),
         (200, by_key("setAccessStatus", "done", 200, json!({ "fields": ["freezed"] })))
+    );
+    let (status, told) = caller.write("PUT", &freeze, &Value::Null).await;
+    assert_eq!(
+        (status, told),
+        (200, by_key("setAccessStatus", "unchanged", 200, json!({ "fields": ["freezed"] })))
     );
     let body = json!({ "externalSubject": "ada" });
     let (status, told) = caller.write("PUT", &format!("{path}/external-subject"), &body).await;
