@@ -326,3 +326,40 @@ async fn commands_that_change_something_are_events() {
         )
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_that_is_turned_away_is_no_event() {
+    let smtp = Smtp::start().await;
+    let url = support::database(true).await;
+    let place = Place::new(&[
+        ("DATABASE_URL", &url),
+        ("USERDOCKS_SECRET_KEY", SECRET_KEY),
+        ("USERDOCKS_MAIL__SMTP_URL", &smtp.url()),
+        ("USERDOCKS_LIMITS__FAILURES_PER_ADDRESS_PER_SECOND", "1"),
+    ]);
+    let app = create_app(&place, &[]);
+    let server = place.serve();
+    let caller = Caller { server: &server, app: &app, sent: std::cell::Cell::default() };
+    let nobody = format!("/v1/users/{}", new_id());
+    // A key that is known before the flood pays nothing for it.
+    assert_eq!(caller.write("DELETE", &nobody, &Value::Null).await.0, 403);
+    let client = reqwest::Client::new();
+    let (mut refused, mut away) = (0, 0);
+    for _ in 0..20 {
+        let answer = client.put(format!("{}{nobody}", server.url)).send().await.unwrap();
+        match answer.status().as_u16() {
+            401 => refused += 1,
+            429 => away += 1,
+            other => panic!("{other}"),
+        }
+    }
+    assert!(away > 0, "{refused} were let in");
+    // Events come in order: with that of a call that was answered, those of the calls before are there.
+    assert_eq!(caller.write("DELETE", &nobody, &Value::Null).await.0, 403);
+    let told: Vec<Value> = events(&server.said()).iter().map(|event| event["code"].clone()).collect();
+    let mut expected = vec![json!("credentials_missing"); refused];
+    expected.insert(0, json!("user_out_of_reach"));
+    expected.push(json!("user_out_of_reach"));
+    assert_eq!(told, expected);
+    server.stop();
+}
