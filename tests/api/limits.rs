@@ -162,6 +162,7 @@ async fn whatever_proves_nothing_is_counted() {
         if what == 6 {
             assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
             assert_eq!(answer.header("retry-after"), Some("1"));
+            assert_eq!(answer.header("x-error-code"), Some("too_many_failures"));
         } else {
             assert_eq!(answer.refusal(), TOO_MANY_FAILURES, "{what}");
         }
