@@ -25,9 +25,9 @@ const IDLE_ANSWER: Duration = Duration::from_secs(2);
 /// How long a connection whose caller has gone may take to end what it was asked.
 pub(super) const LAST_ANSWER: Duration = Duration::from_secs(10);
 /// How long a connection is kept that nobody needs.
-const IDLE: Duration = Duration::from_secs(600);
+const IDLE: Duration = Duration::from_mins(10);
 /// How long a connection is used: what a session of PostgreSQL gathers is given back with it.
-const LIFE: Duration = Duration::from_secs(1800);
+const LIFE: Duration = Duration::from_mins(30);
 /// Between two tries to reach a database that starts.
 const AGAIN: Duration = Duration::from_millis(50);
 
