@@ -8,6 +8,7 @@ mod support;
 
 mod audit;
 mod commands;
+mod metrics;
 mod replicas;
 mod rotation;
 mod settings;
