@@ -189,6 +189,8 @@ pub struct Invite {
     pub inviter: Option<String>,
     /// To whom it was mailed.
     pub email: String,
+    /// Whether somebody has looked at it before.
+    pub viewed: bool,
 }
 
 /// Whether an invite can be accepted.
@@ -222,7 +224,9 @@ pub async fn find(db: &PgPool, code: &InviteCode) -> Result<Option<Invite>, Erro
         SELECT i.kind, i.language, i.accepted_at IS NOT NULL AS "accepted!",
             i.expires_at <= now() AS "expired!", a.name AS app_name, a.language AS app_language,
             COALESCE(r.name, NULLIF(concat_ws(' ', r.given_name, r.family_name), ''), r.nickname) AS inviter,
-            i.email
+            i.email, EXISTS (
+                SELECT FROM invite_events e
+                WHERE e.app_id = $1 AND e.invite_id = i.invite_id AND e.kind = 'viewed') AS "viewed!"
         FROM invites i
         JOIN apps a ON a.app_id = i.app_id
         LEFT JOIN users r ON r.app_id = i.app_id AND r.user_id = i.inviter_id
@@ -249,6 +253,7 @@ pub async fn find(db: &PgPool, code: &InviteCode) -> Result<Option<Invite>, Erro
             language: row.language,
             inviter: row.inviter,
             email: row.email,
+            viewed: row.viewed,
         })
     }))
 }

@@ -15,6 +15,7 @@ pub mod invite;
 pub mod invite_body;
 pub mod json;
 pub mod language;
+pub mod mail_report;
 pub mod network;
 pub mod profile;
 pub mod referral_code;

@@ -1,5 +1,6 @@
 //! `/invites/{code}`: where the link of an invite leads when the app has no page of its own. Looking (GET,
-//! HEAD) changes nothing, since mail scanners follow links; the button (POST) accepts.
+//! HEAD) changes nothing of it, since mail scanners follow links, but that the first look is recorded; the button
+//! (POST) accepts.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -11,6 +12,7 @@ use super::extract::Segment;
 use super::pages::{self, Landing};
 use super::visit::Visiting;
 use crate::audit;
+use crate::db::invite_events;
 use crate::db::invites::{self, Accepted, Invite};
 use crate::domain::invite::InviteCode;
 use crate::l10n::Texts;
@@ -29,7 +31,14 @@ pub async fn show(
         look_up(&state, &code).await
     };
     match found.await {
-        Ok(Some((_, invite))) => page(StatusCode::OK, texts_of(&invite), &landing(&invite)),
+        Ok(Some((code, invite))) => {
+            if !invite.viewed
+                && let Err(error) = invite_events::viewed(&state.db, &code).await
+            {
+                tracing::debug!(%error, "a look was not recorded");
+            }
+            page(StatusCode::OK, texts_of(&invite), &landing(&invite))
+        }
         Ok(None) => unknown(),
         Err(error) => trouble(&error),
     }

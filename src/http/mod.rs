@@ -38,6 +38,7 @@ pub mod idempotency;
 mod invites;
 mod jwks;
 pub mod limits;
+mod mail_reports;
 mod mailbox;
 pub mod metrics;
 pub mod openapi;

@@ -12,7 +12,7 @@ use serde_json::Map;
 
 use super::error::Error;
 use super::openapi::{Admits, Answer, Body, Operation};
-use super::{AppState, apps, docs, health, invites, openapi, referral_invites, tokens, users};
+use super::{AppState, apps, docs, health, invites, mail_reports, openapi, referral_invites, tokens, users};
 use crate::domain::access_token::Invalid;
 use crate::domain::external_subject;
 use crate::domain::invite_body::InviteBody;
@@ -221,6 +221,19 @@ fn users() -> Vec<Route> {
 
 fn apps() -> Vec<Route> {
     vec![
+        post(
+            "/mail-reports",
+            mail_reports::create,
+            Operation {
+                about: "Records what became of a mail after the mail server took it: it bounced, is late, or was complained \
+                    of. The mail is named by its `Message-ID`, or is the newest of an invite. Recorded once, however \
+                    often it is reported, and shown in the timeline of the invite.",
+                body: Some(Body::MailReport),
+                answer: Answer::data("Null", "the report was recorded"),
+                refusals: vec![Error::MailNotFound],
+                ..Operation::new("reportMail", "apps", "Report a bounce or a complaint", Admits::WriteKey)
+            },
+        ),
         put(
             "/apps/{appId}/users/{userId}/access-status/{accessStatus}",
             apps::set_access_status,
@@ -387,6 +400,7 @@ pub fn refusals(operation: Operation) -> Vec<Error> {
     if let Some(body) = operation.body {
         let faults = match body {
             Body::Invite => InviteBody::parse(Map::new()).err(),
+            Body::MailReport => crate::domain::mail_report::Report::parse(Map::new()).err(),
             Body::ExternalSubject => external_subject::parse(Map::new()).err(),
             Body::Update => ProfilePatch::parse(Map::new(), jiff::civil::Date::ZERO).err(),
         };

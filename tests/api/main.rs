@@ -24,6 +24,7 @@ mod outside_issuer;
 mod referral_invites;
 mod referral_landing;
 mod strangers;
+mod timeline;
 mod tokens;
 mod update;
 mod users;

@@ -38,6 +38,8 @@ pub enum Body {
     Update,
     /// `{"externalSubject"}`
     ExternalSubject,
+    /// `{"type", "messageId" or "inviteId", "detail"?}`
+    MailReport,
 }
 
 /// What a success looks like.
