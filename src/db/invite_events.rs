@@ -2,10 +2,10 @@
 //! is written when it happens, here and by the statements of [`super::outbox`].
 
 use serde::Serialize;
-use sqlx::{PgPool, query, query_as};
+use sqlx::{query, query_as};
 use uuid::Uuid;
 
-use super::{Error, outbox};
+use super::{Error, Pool, outbox};
 use crate::domain::id::{self, AppId};
 use crate::domain::invite::InviteCode;
 use crate::domain::mail_report::{Report, Subject};
@@ -29,7 +29,7 @@ pub struct Event {
 }
 
 /// The life of an invite so far, oldest first.
-pub async fn timeline(db: &PgPool, app: AppId, invite: Uuid) -> Result<Vec<Event>, Error> {
+pub async fn timeline(db: &Pool, app: AppId, invite: Uuid) -> Result<Vec<Event>, Error> {
     let mut events = query_as!(
         Event,
         r#"
@@ -69,7 +69,7 @@ pub async fn timeline(db: &PgPool, app: AppId, invite: Uuid) -> Result<Vec<Event
 }
 
 /// The page of the invite of this code was looked at: kept once.
-pub async fn viewed(db: &PgPool, code: &InviteCode) -> Result<(), Error> {
+pub async fn viewed(db: &Pool, code: &InviteCode) -> Result<(), Error> {
     query!(
         "INSERT INTO invite_events (app_id, invite_id, event_id, mail_id, kind)
         SELECT $1, i.invite_id, $3, o.mail_id, 'viewed'
@@ -96,7 +96,7 @@ pub struct Reported {
 }
 
 /// Records what became of a mail after the mail server took it; `None`: the app has no such mail.
-pub async fn report(db: &PgPool, app: AppId, report: &Report) -> Result<Option<Reported>, Error> {
+pub async fn report(db: &Pool, app: AppId, report: &Report) -> Result<Option<Reported>, Error> {
     let (mail, message_id, invite) = match &report.subject {
         Subject::Message(message_id) => {
             let Some(mail) = outbox::mail_id(message_id) else { return Ok(None) };

@@ -1,10 +1,10 @@
 //! Invites of users, from the call that makes one to the button that accepts it. Referral invites are made
 //! in [`super::referrals`] and accepted here.
 
-use sqlx::{PgConnection, PgPool, query};
+use sqlx::{PgConnection, query};
 
 use super::users::{self, Which};
-use super::{Error, is_violation, outbox::NewMail};
+use super::{Error, Pool, is_violation, outbox::NewMail};
 use crate::domain::id::{self, AppId, UserId};
 use crate::domain::invite::{InviteCode, Kind};
 use crate::domain::invite_body::InviteBody;
@@ -218,7 +218,7 @@ impl State {
 
 /// The invite of this code; `None` if there is none, or its mail went to an address that is the user's no
 /// more, or the user is frozen or deleted. Changes nothing.
-pub async fn find(db: &PgPool, code: &InviteCode) -> Result<Option<Invite>, Error> {
+pub async fn find(db: &Pool, code: &InviteCode) -> Result<Option<Invite>, Error> {
     let row = query!(
         r#"
         SELECT i.kind, i.language, i.accepted_at IS NOT NULL AS "accepted!",
@@ -271,7 +271,7 @@ pub enum Accepted {
 
 /// Accepts the invite of this code, once. An invite verifies its user's address; a referral makes its user,
 /// verified, in a tenant of their own, with the referrer recorded.
-pub async fn accept(db: &PgPool, code: &InviteCode) -> Result<Accepted, Error> {
+pub async fn accept(db: &Pool, code: &InviteCode) -> Result<Accepted, Error> {
     let mut connection = db.acquire().await?;
     // An account that was not visible yet stops the insert of the new user, and so this try.
     for _ in 0..8 {
