@@ -34,7 +34,7 @@ pub async fn create(
     Json(body): Json,
 ) -> Result<Success<()>, Error> {
     audit::note(|facts| {
-        facts.fields = body.keys().filter(|name| Report::FIELDS.contains(&name.as_str())).cloned().collect()
+        facts.fields = body.keys().filter(|name| Report::FIELDS.contains(&name.as_str())).cloned().collect();
     });
     let report = Report::parse(body)?;
     let reported = invite_events::report(&state.db, app, &report).await?.ok_or(Error::MailNotFound)?;
