@@ -65,7 +65,7 @@ async fn mails_that_came_back_are_matched_to_those_that_went_out() {
     let sent = || place.json(&["mail", "list", "--state", "sent"]).as_array().unwrap().len() == 4;
     until("all are known to be sent", || sent().then_some(()));
 
-    let mailbox: String = [
+    let mailbox = [
         notification("failed", Some(&id("a0@x.example")), "moved@elsewhere.example"),
         notification("delayed", Some(&id("b0@x.example")), "b0@x.example"),
         notification("failed", None, "A1@X.example"),
@@ -74,9 +74,8 @@ async fn mails_that_came_back_are_matched_to_those_that_went_out() {
         notification("delivered", Some(&id("b1@x.example")), "b1@x.example"),
         "Subject: on holiday\n\nI am away.\n".to_owned(),
     ]
-    .iter()
     .map(|mail| format!("From MAILER-DAEMON Wed Nov 25 02:00:00 2026\n{mail}\n"))
-    .collect();
+    .concat();
     let file = place.file("bounces.mbox");
     std::fs::write(&file, &mailbox).unwrap();
     let counts = |read, bounced, delayed, known, unknown, other| {
