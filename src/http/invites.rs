@@ -29,7 +29,7 @@ pub async fn show(
         look_up(&state, &code).await
     };
     match found.await {
-        Ok(Some((_, invite))) => page(StatusCode::OK, texts_of(&invite), &landing(&invite)),
+        Ok(Some((_, invite))) => shown(&invite),
         Ok(None) => unknown(),
         Err(error) => trouble(&error),
     }
@@ -60,7 +60,7 @@ pub async fn accept(
             Accepted::No => match look_up(&state, &code).await? {
                 Some((_, invite)) => {
                     audit::note(|facts| facts.refused = Some(invite.state.as_str()));
-                    page(StatusCode::OK, texts_of(&invite), &landing(&invite))
+                    shown(&invite)
                 }
                 None => unknown(),
             },
@@ -76,6 +76,12 @@ async fn look_up(state: &AppState, code: &str) -> Result<Option<(InviteCode, Inv
     Ok(invites::find(&state.db, &code).await?.map(|invite| (code, invite)))
 }
 
+/// What the invite is good for.
+fn shown(invite: &Invite) -> Response {
+    let status = if invite.state == invites::State::Revoked { StatusCode::NOT_FOUND } else { StatusCode::OK };
+    page(status, texts_of(invite), &landing(invite))
+}
+
 fn landing(invite: &Invite) -> Landing<'_> {
     let app = invite.app_name.as_str();
     match invite.state {
@@ -86,6 +92,7 @@ fn landing(invite: &Invite) -> Landing<'_> {
             address: &invite.email,
         },
         invites::State::Accepted => Landing::AlreadyAccepted { app },
+        invites::State::Revoked => Landing::Unknown,
         invites::State::Expired => Landing::Expired { app },
     }
 }
