@@ -1,11 +1,11 @@
 //! Invites of users, from the call that makes one to the button that accepts it. Referral invites are made
 //! in [`super::referrals`] and accepted here.
 
-use sqlx::{PgConnection, PgPool, query};
+use sqlx::{PgConnection, query};
 use uuid::Uuid;
 
 use super::users::{self, Which};
-use super::{Error, Transaction, is_violation, outbox::NewMail};
+use super::{Error, Pool, Transaction, is_violation, outbox::NewMail};
 use crate::domain::id::{self, AppId, UserId};
 use crate::domain::invite::{InviteCode, Kind};
 use crate::domain::invite_body::InviteBody;
@@ -236,7 +236,7 @@ impl State {
 
 /// The invite of this code; `None` if there is none, or its mail went to an address that is the user's no
 /// more, or the user is frozen or deleted. Changes nothing.
-pub async fn find(db: &PgPool, code: &InviteCode) -> Result<Option<Invite>, Error> {
+pub async fn find(db: &Pool, code: &InviteCode) -> Result<Option<Invite>, Error> {
     let row = query!(
         r#"
         SELECT i.invite_id AS id, i.kind, i.language, a.name AS app_name, a.language AS app_language,
@@ -287,7 +287,7 @@ pub enum Accepted {
 
 /// Accepts the invite of this code, once. An invite verifies its user's address; a referral makes its user,
 /// verified, in a tenant of their own, with the referrer recorded.
-pub async fn accept(db: &PgPool, code: &InviteCode) -> Result<Accepted, Error> {
+pub async fn accept(db: &Pool, code: &InviteCode) -> Result<Accepted, Error> {
     let mut connection = db.acquire().await?;
     for _ in 0..8 {
         match try_accept(&mut connection, code).await {
@@ -309,7 +309,7 @@ pub enum Joined {
 }
 
 /// Accepts the invite of this code as [`accept`] does, and stores what the user says of themselves, or neither.
-pub async fn join(db: &PgPool, code: &InviteCode, profile: &ProfilePatch) -> Result<Joined, Error> {
+pub async fn join(db: &Pool, code: &InviteCode, profile: &ProfilePatch) -> Result<Joined, Error> {
     for _ in 0..8 {
         let mut transaction = Transaction::begin(db).await?;
         let user = match try_accept(&mut transaction, code).await {

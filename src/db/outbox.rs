@@ -5,10 +5,10 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use sqlx::{PgPool, query, query_as};
+use sqlx::{query, query_as};
 use uuid::Uuid;
 
-use super::Error;
+use super::{Error, Pool};
 use crate::domain::id::AppId;
 use crate::domain::invite::{InviteCode, Kind};
 use crate::domain::seal::SecretKey;
@@ -78,7 +78,7 @@ pub struct Claimed {
 /// Claims up to `limit` mails that are due, for `lease`; those whose lease ran out only if it may `take_over`.
 /// Those `at_hand` are left to the caller, who has them still, whatever became of their leases.
 pub async fn claim(
-    db: &PgPool,
+    db: &Pool,
     limit: i64,
     at_hand: &[Uuid],
     take_over: bool,
@@ -138,7 +138,7 @@ pub async fn claim(
 }
 
 /// Lengthens the lease of a mail that is still being sent. False: it was lost.
-pub async fn extend(db: &PgPool, mail: &Claimed, lease: Duration) -> Result<bool, Error> {
+pub async fn extend(db: &Pool, mail: &Claimed, lease: Duration) -> Result<bool, Error> {
     let done = query!(
         "UPDATE outbox SET due_at = now() + make_interval(secs => $4)
         WHERE app_id = $1 AND mail_id = $2 AND attempts = $3 AND state = 'queued'",
@@ -153,7 +153,7 @@ pub async fn extend(db: &PgPool, mail: &Claimed, lease: Duration) -> Result<bool
 }
 
 /// The mail was taken by the mail server, or refused for good: its row is final, its secret gone.
-pub async fn finish(db: &PgPool, mail: &Claimed, sent: bool, reply: &str) -> Result<(), Error> {
+pub async fn finish(db: &Pool, mail: &Claimed, sent: bool, reply: &str) -> Result<(), Error> {
     query!(
         "UPDATE outbox SET state = CASE WHEN $4 THEN 'sent' ELSE 'failed' END, last_reply = $5,
             secret = NULL, claimed = false, finished_at = now()
@@ -172,7 +172,7 @@ pub async fn finish(db: &PgPool, mail: &Claimed, sent: bool, reply: &str) -> Res
 /// The mail was refused for now: it is due again after `delay`, or failed if that is later than
 /// `give_up_after` from its beginning. True: it failed.
 pub async fn retry_later(
-    db: &PgPool,
+    db: &Pool,
     mail: &Claimed,
     delay: Duration,
     give_up_after: Duration,
@@ -221,7 +221,7 @@ pub struct MailRow {
 /// Mails, newest first, at most `limit`; of one app, in one state, or of all where `None`; or the one mail
 /// with this id.
 pub async fn list(
-    db: &PgPool,
+    db: &Pool,
     app: Option<AppId>,
     state: Option<&str>,
     id: Option<Uuid>,
@@ -252,7 +252,7 @@ pub async fn list(
 /// invite gets a new one, which works for `expires_after`. False: it was sent, or its invite was accepted,
 /// or mailed again since, or there is no such mail.
 pub async fn retry(
-    db: &PgPool,
+    db: &Pool,
     row: &MailRow,
     key: &SecretKey,
     expires_after: Duration,
@@ -305,7 +305,7 @@ pub async fn retry(
 
 /// How many mails wait (more than 100,000 are not counted further), and for how many seconds the oldest has
 /// been due.
-pub async fn backlog(db: &PgPool) -> Result<(i64, f64), Error> {
+pub async fn backlog(db: &Pool) -> Result<(i64, f64), Error> {
     let row = query!(
         r#"
         SELECT count(*) AS "queued!",
@@ -323,7 +323,7 @@ pub const CHANNEL: &str = "userdocks_outbox";
 
 /// Wakes the workers of all processes. Never within the transaction of a request: NOTIFY makes commits
 /// wait for each other.
-pub async fn wake(db: &PgPool) -> Result<(), Error> {
+pub async fn wake(db: &Pool) -> Result<(), Error> {
     query!("SELECT pg_notify($1, '')", CHANNEL).execute(db).await?;
     Ok(())
 }

@@ -13,7 +13,6 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use sqlx::PgPool;
 use tracing::Instrument;
 use url::Url;
 
@@ -59,7 +58,7 @@ pub struct State {
     /// The settings.
     pub config: Config,
     /// The store.
-    pub db: PgPool,
+    pub db: crate::db::Pool,
     /// Encrypts at rest.
     pub seal: SecretKey,
     /// Where requests wait for their turn at the store.
@@ -231,7 +230,7 @@ mod tests {
             limits: limits::Limits::new(&config.limits),
             credentials: auth::Credentials::new(&config),
             origins: cors::Origins::default(),
-            db: crate::db::pool(
+            db: crate::db::Pool::new(
                 crate::db::options("postgres:///nowhere").unwrap(),
                 1,
                 Duration::from_secs(1),

@@ -5,14 +5,13 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
-use sqlx::PgPool;
 
 use super::AppState;
 use super::auth::WriteKey;
 use super::envelope::Success;
 use super::error::Error;
 use super::extract::UserPath;
-use crate::db::{apps, users};
+use crate::db::{Pool, apps, users};
 use crate::domain::access_token::{DamagedKey, PrivateKey};
 use crate::domain::id::{AppId, UserId};
 use crate::domain::seal::{NotOurs, SecretKey};
@@ -67,7 +66,7 @@ pub async fn create(
 
 /// A token for a user who is neither frozen nor deleted, signed with the newest key of their app.
 pub async fn issue(
-    db: &PgPool,
+    db: &Pool,
     seal: &SecretKey,
     issuer: &str,
     app: AppId,
@@ -80,7 +79,7 @@ pub async fn issue(
 }
 
 /// The key of an app that signs now.
-pub async fn signing_key(db: &PgPool, seal: &SecretKey, app: AppId) -> Result<PrivateKey, IssueError> {
+pub async fn signing_key(db: &Pool, seal: &SecretKey, app: AppId) -> Result<PrivateKey, IssueError> {
     let (id, sealed) = apps::private_key(db, app).await?.ok_or(IssueError::NoApp)?;
     Ok(PrivateKey::new(id, &seal.open(id, &sealed)?)?)
 }

@@ -666,7 +666,7 @@ fn memory(process: u32, line: &str) -> u64 {
 async fn endless_bodies_take_no_memory() {
     let url = support::database(true).await;
     let smtp = Smtp::start().await;
-    let db = sqlx::PgPool::connect(&url).await.unwrap();
+    let db = userdocks::db::Pool::new(userdocks::db::options(&url).unwrap(), 4, DEADLINE);
     let seal = userdocks::domain::seal::SecretKey::new(&hex::decode(SECRET_KEY).unwrap().try_into().unwrap());
     let app = create_app(&db, &seal, &new_app("Acme")).await;
     let mut server = Command::new(env!("CARGO_BIN_EXE_userdocks"))

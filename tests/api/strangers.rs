@@ -135,7 +135,7 @@ async fn keep(test: &Test) {
 
 /// Takes an app back to what was kept.
 async fn forget(test: &Test, app: AppId) {
-    let mut transaction = test.db.begin().await.unwrap();
+    let mut transaction = userdocks::db::Transaction::begin(&test.db).await.unwrap();
     let delete = |table| format!("DELETE FROM {table} WHERE app_id = $1");
     let insert = |table| format!("INSERT INTO {table} SELECT * FROM kept_{table} WHERE app_id = $1");
     let statements = CHANGED.iter().map(delete).chain(CHANGED.iter().rev().map(insert));
