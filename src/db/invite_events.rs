@@ -20,7 +20,7 @@ pub struct Event {
     /// When, RFC 3339.
     pub at: String,
     /// `queued`, `resent`, `refused`, `accepted_by_server`, `failed`, `delayed`, `bounced`, `complained`, `viewed`,
-    /// `accepted` or `expired`.
+    /// `accepted`, `revoked` or `expired`.
     pub event: String,
     /// Which mail, where it is about one.
     pub mail_id: Option<Uuid>,
@@ -34,7 +34,7 @@ pub async fn timeline(db: &Pool, app: AppId, invite: Uuid) -> Result<Vec<Event>,
         Event,
         r#"
         WITH invite AS (
-            SELECT accepted_at, expires_at FROM invites WHERE app_id = $1 AND invite_id = $2
+            SELECT accepted_at, revoked_at, expires_at FROM invites WHERE app_id = $1 AND invite_id = $2
         ), mails AS (
             SELECT mail_id, state, last_reply, created_at, finished_at FROM outbox
             WHERE app_id = $1 AND invite_id = $2
@@ -51,8 +51,10 @@ pub async fn timeline(db: &Pool, app: AppId, invite: Uuid) -> Result<Vec<Event>,
             SELECT finished_at, 1, CASE state WHEN 'sent' THEN 'accepted_by_server' ELSE 'failed' END, mail_id,
                 last_reply FROM mails WHERE state <> 'queued'
             UNION ALL SELECT accepted_at, 2, 'accepted', NULL, NULL FROM invite WHERE accepted_at IS NOT NULL
+            UNION ALL SELECT revoked_at, 2, 'revoked', NULL, NULL FROM invite WHERE revoked_at IS NOT NULL
             UNION ALL
-            SELECT expires_at, 2, 'expired', NULL, NULL FROM invite WHERE accepted_at IS NULL AND expires_at <= now()
+            SELECT expires_at, 2, 'expired', NULL, NULL FROM invite
+            WHERE accepted_at IS NULL AND revoked_at IS NULL AND expires_at <= now()
         )
         SELECT to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "at!", event AS "event!",
             mail_id, detail

@@ -32,15 +32,20 @@ pub async fn show(
     };
     match found.await {
         Ok(Some((code, invite))) => {
-            if !invite.viewed
-                && let Err(error) = invite_events::viewed(&state.db, &code).await
-            {
-                tracing::debug!(%error, "a look was not recorded");
-            }
-            page(StatusCode::OK, texts_of(&invite), &landing(&invite))
+            looked(&state, &code, &invite).await;
+            shown(&invite)
         }
         Ok(None) => unknown(),
         Err(error) => trouble(&error),
+    }
+}
+
+/// Records the first look. A look is not refused for want of that.
+pub(super) async fn looked(state: &AppState, code: &InviteCode, invite: &Invite) {
+    if !invite.viewed
+        && let Err(error) = invite_events::viewed(&state.db, code).await
+    {
+        tracing::debug!(%error, "a look was not recorded");
     }
 }
 
@@ -69,7 +74,7 @@ pub async fn accept(
             Accepted::No => match look_up(&state, &code).await? {
                 Some((_, invite)) => {
                     audit::note(|facts| facts.refused = Some(invite.state.as_str()));
-                    page(StatusCode::OK, texts_of(&invite), &landing(&invite))
+                    shown(&invite)
                 }
                 None => unknown(),
             },
@@ -85,6 +90,12 @@ async fn look_up(state: &AppState, code: &str) -> Result<Option<(InviteCode, Inv
     Ok(invites::find(&state.db, &code).await?.map(|invite| (code, invite)))
 }
 
+/// What the invite is good for.
+fn shown(invite: &Invite) -> Response {
+    let status = if invite.state == invites::State::Revoked { StatusCode::NOT_FOUND } else { StatusCode::OK };
+    page(status, texts_of(invite), &landing(invite))
+}
+
 fn landing(invite: &Invite) -> Landing<'_> {
     let app = invite.app_name.as_str();
     match invite.state {
@@ -95,6 +106,7 @@ fn landing(invite: &Invite) -> Landing<'_> {
             address: &invite.email,
         },
         invites::State::Accepted => Landing::AlreadyAccepted { app },
+        invites::State::Revoked => Landing::Unknown,
         invites::State::Expired => Landing::Expired { app },
     }
 }

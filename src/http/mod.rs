@@ -34,6 +34,7 @@ pub mod error;
 pub mod extract;
 mod health;
 pub mod idempotency;
+mod invite_codes;
 mod invites;
 mod jwks;
 pub mod limits;

@@ -13,6 +13,7 @@ mod envelope;
 mod faults;
 mod idempotency;
 mod invite;
+mod invite_accept;
 mod invite_machine;
 mod isolation;
 mod landing;
