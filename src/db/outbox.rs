@@ -39,6 +39,11 @@ impl NewMail {
     }
 }
 
+/// The id of a mail in its `Message-ID`.
+pub(super) fn mail_id(message_id: &str) -> Option<Uuid> {
+    crate::domain::id::parse(message_id.strip_prefix('<')?.split_once('@')?.0)
+}
+
 /// A mail that this worker has for as long as its lease runs.
 pub struct Claimed {
     /// Which row.
@@ -178,15 +183,23 @@ pub async fn retry_later(
     give_up_after: Duration,
     reply: &str,
 ) -> Result<bool, Error> {
+    // The last reply is in the row.
     let failed = sqlx::query_scalar!(
         r#"
-        UPDATE outbox SET due_at = now() + make_interval(secs => $4), claimed = false, last_reply = $6,
-            state = CASE WHEN last THEN 'failed' ELSE 'queued' END,
-            secret = CASE WHEN last THEN NULL ELSE secret END,
-            finished_at = CASE WHEN last THEN now() END
-        FROM (SELECT now() + make_interval(secs => $4) > to_timestamp($7::bigint) + make_interval(secs => $5) AS last) l
-        WHERE app_id = $1 AND mail_id = $2 AND attempts = $3 AND state = 'queued'
-        RETURNING last AS "last!"
+        WITH tried AS (
+            UPDATE outbox SET due_at = now() + make_interval(secs => $4), claimed = false, last_reply = $6,
+                state = CASE WHEN last THEN 'failed' ELSE 'queued' END,
+                secret = CASE WHEN last THEN NULL ELSE secret END,
+                finished_at = CASE WHEN last THEN now() END
+            FROM (SELECT now() + make_interval(secs => $4)
+                > to_timestamp($7::bigint) + make_interval(secs => $5) AS last) l
+            WHERE app_id = $1 AND mail_id = $2 AND attempts = $3 AND state = 'queued'
+            RETURNING invite_id, last
+        ), event AS (
+            INSERT INTO invite_events (app_id, invite_id, event_id, mail_id, kind, detail)
+            SELECT $1, invite_id, $8, $2, 'refused', $6 FROM tried WHERE NOT last
+        )
+        SELECT last AS "last!" FROM tried
         "#,
         mail.app.0,
         mail.id,
@@ -195,6 +208,7 @@ pub async fn retry_later(
         give_up_after.as_secs_f64(),
         reply,
         mail.created_at,
+        crate::domain::id::new(),
     )
     .fetch_optional(db)
     .await?;
@@ -268,7 +282,7 @@ pub async fn retry(
             WHERE app_id = $1 AND mail_id = $2 AND state = 'queued'
             RETURNING mail_id
         ), failed AS (
-            SELECT o.invite_id, i.code_hash FROM outbox o
+            SELECT o.invite_id, i.code_hash, o.created_at, o.finished_at, o.last_reply FROM outbox o
             JOIN invites i ON i.app_id = o.app_id AND i.invite_id = o.invite_id
             WHERE o.app_id = $1 AND o.mail_id = $2 AND o.state = 'failed' AND NOT EXISTS (
                 SELECT FROM outbox n
@@ -286,6 +300,12 @@ pub async fn retry(
                 finished_at = NULL
             FROM renewed WHERE o.app_id = $1 AND o.mail_id = $2 AND o.state = 'failed'
             RETURNING o.mail_id
+        ), before AS (
+            INSERT INTO invite_events (app_id, invite_id, event_id, mail_id, kind, detail, created_at)
+            SELECT $1, f.invite_id, gen_random_uuid(), $2, b.kind, b.detail, b.at
+            FROM failed f JOIN renewed r ON r.invite_id = f.invite_id
+            CROSS JOIN LATERAL (VALUES ('queued', NULL, f.created_at), ('failed', f.last_reply, f.finished_at))
+                AS b (kind, detail, at)
         )
         SELECT EXISTS (SELECT FROM queued) OR EXISTS (SELECT FROM revived) AS "done!"
         "#,

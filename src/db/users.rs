@@ -302,7 +302,7 @@ pub async fn update(
 }
 
 /// The statement of [`update`]: the new version, if it changed anything.
-async fn change(
+pub(super) async fn change(
     db: &mut PgConnection,
     app: AppId,
     caller: Option<UserId>,
