@@ -31,16 +31,16 @@ impl Counter {
 pub struct Counters<const N: usize> {
     label: &'static str,
     values: [&'static str; N],
-    counters: [Counter; N],
+    counts: [Counter; N],
 }
 
 impl<const N: usize> Counters<N> {
     const fn new(label: &'static str, values: [&'static str; N]) -> Self {
-        Self { label, values, counters: [const { Counter::new() }; N] }
+        Self { label, values, counts: [const { Counter::new() }; N] }
     }
 
     fn write(&self, page: &mut Page, name: &str) {
-        for (value, counter) in self.values.iter().zip(&self.counters) {
+        for (value, counter) in self.values.iter().zip(&self.counts) {
             page.sample(name, &[(self.label, value)], counter.value());
         }
     }
@@ -181,7 +181,7 @@ static MISSES: Counters<4> = Counters::new("cache", CACHES);
 /// Counts a look into a cache.
 pub fn looked_up(cache: Cache, hit: bool) {
     let counters = if hit { &HITS } else { &MISSES };
-    counters.counters[cache as usize].count();
+    counters.counts[cache as usize].count();
 }
 
 /// What bounds how much somebody may ask for.
@@ -206,7 +206,7 @@ impl Limit {
 
     /// Counts a request that it refused.
     pub fn refused(self) {
-        REFUSALS.counters[self as usize].count();
+        REFUSALS.counts[self as usize].count();
     }
 }
 
@@ -226,7 +226,7 @@ static REPLIES: Counters<4> = Counters::new("class", ["2xx", "4xx", "5xx", "none
 
 /// Counts a try to send a mail.
 pub fn mailed(outcome: Outcome) {
-    MAILS.counters[outcome as usize].count();
+    MAILS.counts[outcome as usize].count();
 }
 
 /// Counts what an SMTP server said to a mail, by its first digit; anything but a reply is none.
@@ -237,7 +237,7 @@ pub fn replied(said: &str) {
         [b'5', b'0'..=b'9', b'0'..=b'9', ..] => 2,
         _ => 3,
     };
-    REPLIES.counters[class].count();
+    REPLIES.counts[class].count();
 }
 
 /// Requests that were refused because too many wait.
@@ -365,13 +365,13 @@ mod tests {
 
     #[test]
     fn a_reply_is_known_by_its_code() {
-        let before: Vec<u64> = REPLIES.counters.iter().map(Counter::value).collect();
+        let before: Vec<u64> = REPLIES.counts.iter().map(Counter::value).collect();
         for said in ["250 ok", "451 later", "550 no", "552", "Connection error: 250", "25", "no final reply"]
         {
             replied(said);
         }
         let counted: Vec<u64> =
-            REPLIES.counters.iter().zip(before).map(|(now, before)| now.value() - before).collect();
+            REPLIES.counts.iter().zip(before).map(|(now, before)| now.value() - before).collect();
         assert_eq!(counted, [1, 1, 2, 3]);
     }
 }
