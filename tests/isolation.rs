@@ -22,7 +22,7 @@ const EXEMPT: &[(&str, &str)] = &[
     ("SELECT app_id FROM signing_keys WHERE key_id = $1", "the operator names a key by its id"),
     ("SELECT mail_id AS id, app_id, recipient", "the operator looks at the mails of all apps"),
     (
-        "SELECT app_id, name, language, mail_from, invite_url, origins, issuer, jwks_url FROM apps ORDER BY",
+        "SELECT app_id, name, language, mail_from, reply_to, logo_url, color, invite_url, origins, issuer, jwks_url FROM apps ORDER BY",
         "the operator lists the apps",
     ),
     (

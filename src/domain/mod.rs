@@ -7,6 +7,7 @@
 pub mod access_token;
 pub mod api_key;
 pub mod birthdate;
+pub mod brand;
 pub mod email;
 pub mod external_subject;
 pub mod fields;
@@ -15,6 +16,7 @@ pub mod invite;
 pub mod invite_body;
 pub mod json;
 pub mod language;
+pub mod mail_kind;
 pub mod network;
 pub mod profile;
 pub mod referral_code;
