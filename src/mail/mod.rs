@@ -13,6 +13,7 @@ use lettre::{Address, Message};
 use crate::domain::brand::{Color, LogoUrl};
 use crate::domain::mail_kind::MailKind;
 
+pub mod bounce;
 pub mod mailbox;
 pub mod name;
 pub mod render;
