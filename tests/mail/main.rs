@@ -29,11 +29,11 @@ fn invitation(kind: MailKind, language: &'static str) -> Letter<'static> {
 }
 
 fn mail(letter: &Letter) -> Message {
-    sent_from("Müller & Söhne <no-reply@id.example>".parse().unwrap(), &render(letter).unwrap(), ID)
+    sent_from(&"Müller & Söhne <no-reply@id.example>".parse().unwrap(), &render(letter).unwrap(), ID)
 }
 
-fn sent_from(from: Mailbox, rendered: &Rendered, message_id: &str) -> Message {
+fn sent_from(from: &Mailbox, rendered: &Rendered, message_id: &str) -> Message {
     let date: Timestamp = "2026-11-22T22:53:00Z".parse().unwrap();
     let to = "ada@recipient.example".parse().unwrap();
-    message(rendered, &Envelope { from: &from, reply_to: None, to: &to, message_id, date }).unwrap()
+    message(rendered, &Envelope { from, reply_to: None, to: &to, message_id, date }).unwrap()
 }

@@ -125,7 +125,7 @@ fn a_name_that_looks_encoded_is_not_decoded() {
 
         let from = Mailbox::new(Some(encoded.to_owned()), "a@id.example".parse().unwrap());
         let rendered = render(&invitation(MailKind::Invite, "en")).unwrap();
-        let raw = sent_from(from, &rendered, "<a@id.example>").formatted();
+        let raw = sent_from(&from, &rendered, "<a@id.example>").formatted();
         let read = MessageParser::new().parse(&raw).unwrap();
         assert_eq!(read.from().unwrap().first().unwrap().name(), Some(seen.as_str()));
     }
@@ -135,7 +135,7 @@ fn a_name_that_looks_encoded_is_not_decoded() {
 fn a_sender_with_a_broken_name_is_no_panic() {
     let from = Mailbox::new(Some("A\r\nBcc: x@y.example\0".into()), "a@id.example".parse().unwrap());
     let rendered = render(&invitation(MailKind::Invite, "en")).unwrap();
-    let raw = sent_from(from, &rendered, "<a\r\nBcc: b@id.example>").formatted();
+    let raw = sent_from(&from, &rendered, "<a\r\nBcc: b@id.example>").formatted();
     let read = MessageParser::new().parse(&raw).unwrap();
     assert!(read.bcc().is_none());
     assert_eq!(read.from().unwrap().first().unwrap().name(), Some("A  Bcc: x@y.example "));
