@@ -10,13 +10,14 @@ use lettre::Address;
 use lettre::message::Mailbox;
 use userdocks::domain::access_token::PublicKey;
 use userdocks::domain::api_key::ApiKey;
-use userdocks::domain::invite::Kind;
+use userdocks::domain::brand::Color;
 use userdocks::domain::invite_body::InviteBody;
 use userdocks::domain::json::parse_object;
+use userdocks::domain::mail_kind::MailKind;
 use userdocks::domain::profile::ProfilePatch;
 use userdocks::http::presented::{Presented, presented};
 use userdocks::mail::render::render;
-use userdocks::mail::{Invitation, message};
+use userdocks::mail::{Brand, Envelope, Letter, message};
 
 /// A name, and what is done under it.
 pub type Work = (&'static str, Box<dyn Fn()>);
@@ -96,19 +97,21 @@ fn invite() -> Work {
 fn mail() -> Work {
     let from: Mailbox = "Acme <no-reply@id.example>".parse().unwrap();
     let to: Address = "ada@example.com".parse().unwrap();
-    let moment = Timestamp::from_second(1_764_000_000).unwrap();
+    let date = Timestamp::from_second(1_764_000_000).unwrap();
+    let color = Color::parse("#1f6feb").unwrap();
     let work = move || {
-        let rendered = render(black_box(&Invitation {
-            kind: Kind::Invite,
+        let letter = Letter {
+            kind: MailKind::Invite,
             language: "en",
-            app_name: "Acme",
+            brand: Brand { name: "Acme", logo: None, color, contact: Some(&from.email) },
             inviter: Some("Charles Babbage"),
-            link: "https://id.example/invites/0123456789abcdefghijklmnopqrstuvwxyz",
+            link: Some("https://id.example/invites/0123456789abcdefghijklmnopqrstuvwxyz"),
             referral_code: None,
-            expires_at: Some(moment),
-        }));
-        let message = message(&rendered.unwrap(), &from, &to, "<7@id.example>", moment).unwrap();
-        black_box(message.formatted());
+            expires_at: Some(date),
+        };
+        let envelope = Envelope { from: &from, reply_to: None, to: &to, message_id: "<7@id.example>", date };
+        let rendered = render(black_box(&letter)).unwrap();
+        black_box(message(&rendered, &envelope).unwrap().formatted());
     };
     ("mail", Box::new(work))
 }
