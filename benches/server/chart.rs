@@ -15,7 +15,7 @@ pub struct Table {
     pub rows: Vec<(u64, Vec<f64>)>,
 }
 
-/// What is drawn together: a unit, by which its columns end.
+/// What is drawn together: a unit, by which its columns end. What is nought at every size is not drawn.
 const PANELS: [&str; 4] = ["per second", "p99 ms", "claim ms", "MiB"];
 const COLORS: [&str; 6] = ["#1d4ed8", "#b91c1c", "#15803d", "#a16207", "#7e22ce", "#0e7490"];
 const WIDTH: f64 = 760.0;
@@ -44,10 +44,12 @@ impl Table {
     }
 
     fn svg(&self) -> String {
+        let drawn = |at: &usize| self.rows.iter().any(|(_, row)| row[*at] > 0.0);
         let panels: Vec<(&str, Vec<usize>)> = PANELS
             .iter()
             .map(|unit| {
-                (*unit, (0..self.columns.len()).filter(|at| self.columns[*at].ends_with(unit)).collect())
+                let of_unit = |at: &usize| self.columns[*at].ends_with(unit) && drawn(at);
+                (*unit, (0..self.columns.len()).filter(of_unit).collect())
             })
             .filter(|(_, columns): &(_, Vec<usize>)| !columns.is_empty())
             .collect();
