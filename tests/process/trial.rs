@@ -170,8 +170,11 @@ async fn read_mails(server: &Serve, count: usize) {
     assert_eq!(links.len(), userdocks::l10n::LANGUAGES.len() * 4 * 2, "{previews}");
     for link in links {
         let (status, kind, body) = get(&format!("{url}/mailbox/previews/{link}"), None).await;
-        let form =
-            if link.ends_with(".html") { "text/html; charset=utf-8" } else { "text/plain; charset=utf-8" };
+        let form = if link.rsplit_once('.').unwrap().1 == "html" {
+            "text/html; charset=utf-8"
+        } else {
+            "text/plain; charset=utf-8"
+        };
         assert_eq!((status, kind.as_str()), (200, form), "{link}");
         assert!(body.contains("Acme"), "{body}");
     }
