@@ -12,6 +12,8 @@ pub struct Figure {
     pub postgres_ms: f64,
     /// Requests that were refused with 503, in a second.
     pub refused: f64,
+    /// All requests.
+    pub requests: f64,
 }
 
 pub fn median(mut values: Vec<f64>) -> f64 {
@@ -29,6 +31,7 @@ pub fn of(figures: &[Figure]) -> Figure {
         cpu_ms: all(|figure| figure.cpu_ms),
         postgres_ms: all(|figure| figure.postgres_ms),
         refused: all(|figure| figure.refused),
+        requests: all(|figure| figure.requests),
     }
 }
 

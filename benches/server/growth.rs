@@ -64,7 +64,7 @@ async fn row(scene: &Scene, plan: &Plan, served: &[Served], requests: Requests<'
         }
         let figure = of(&figures);
         eprintln!("{name}: {:.0}/s, p99 {:.1} ms", figure.per_second, figure.p99_ms);
-        let Figure { per_second, p50_ms, p99_ms, cpu_ms, postgres_ms, refused } = figure;
+        let Figure { per_second, p50_ms, p99_ms, cpu_ms, postgres_ms, refused, .. } = figure;
         row.extend([per_second, p50_ms, p99_ms, cpu_ms, postgres_ms, refused]);
     }
     let slowest = served.iter().map(|served| served.started).max().unwrap();

@@ -30,6 +30,7 @@ struct Plan {
     seconds: u64,
     rounds: usize,
     connections: u32,
+    instructions: bool,
     /// What grows, if anything.
     growth: Option<String>,
     sizes: Option<Vec<u64>>,
@@ -55,6 +56,7 @@ impl Plan {
             seconds: number("--seconds", 10),
             rounds: usize::try_from(number("--rounds", 3)).unwrap(),
             connections: u32::try_from(number("--connections", 32)).unwrap(),
+            instructions: arguments.iter().any(|argument| argument == "--instructions"),
             growth: text("--growth"),
             sizes: text("--sizes").map(sizes),
             keys: number("--keys", 100_000),
@@ -120,6 +122,7 @@ async fn main() {
     }
     let plan = Plan::read();
     match plan.growth.as_deref() {
+        None if plan.instructions => instructions(&plan).await,
         None => works_beside_pgbench(&plan).await,
         Some("all") => {
             for what in growth::ALL {
@@ -146,6 +149,31 @@ async fn tokens(plan: &Plan, served: &Served, app: &str, key: &str) -> String {
             .unwrap();
     }
     tokens
+}
+
+/// How many instructions of the server a request of each work takes. It counts the same on a busy machine.
+async fn instructions(plan: &Plan) {
+    let scene = Scene::start().await;
+    let (app, key) = scene.app();
+    scene.store.add_users(&app, 1..=plan.users).await;
+    let served = Served::start(&scene.variables).await;
+    let tokens = tokens(plan, &served, &app, &key).await;
+    drop(served);
+    let log = scene.store.folder.join("callgrind.log");
+    println!("| work | instructions of the server per request |\n|---|---|");
+    for work in works::works(plan.users, &app, &key, &tokens) {
+        let served = [Served::under_callgrind(&scene.variables, &log).await];
+        // What the first requests alone do, such as opening connections, is not counted.
+        wrk(&served, &scene.store, plan, &work.request);
+        served[0].count(true);
+        let requests = wrk(&served, &scene.store, plan, &work.request).requests;
+        served[0].count(false);
+        drop(served);
+        let said = std::fs::read_to_string(&log).unwrap();
+        let (_, collected) = said.rsplit_once("Collected : ").unwrap_or_else(|| panic!("{said}"));
+        let collected: f64 = collected.split_whitespace().next().unwrap().parse().unwrap();
+        println!("| {} | {:.0} |", work.name, collected / requests);
+    }
 }
 
 async fn works_beside_pgbench(plan: &Plan) {

@@ -1,6 +1,7 @@
 //! The server under test, and `wrk` on it.
 
 use std::io::BufRead;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,8 @@ use serde_json::Value;
 use crate::Plan;
 use crate::figure::{Figure, cpu};
 use crate::store::Store;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_userdocks");
 
 /// The server under test.
 pub struct Served {
@@ -29,8 +32,29 @@ impl Drop for Served {
 impl Served {
     /// Starts it, and waits until it is ready.
     pub async fn start(variables: &[(&str, String)]) -> Self {
+        Self::of(command(variables, &[])).await
+    }
+
+    /// Starts it under callgrind, which counts once it is [told](Self::count) to, and says how much in a file.
+    pub async fn under_callgrind(variables: &[(&str, String)], log: &Path) -> Self {
+        let mut callgrind = Command::new("valgrind");
+        callgrind.args(["--tool=callgrind", "--instr-atstart=no", "--callgrind-out-file=/dev/null"]);
+        callgrind.arg(format!("--log-file={}", log.display())).arg(PROGRAM);
+        callgrind.env_clear().envs(variables.iter().map(|(name, value)| (*name, value.as_str())));
+        Self::of(callgrind).await
+    }
+
+    /// Begins or ends to count instructions.
+    pub fn count(&self, on: bool) {
+        let mut control = Command::new("callgrind_control");
+        control.args(["-i", if on { "on" } else { "off" }, &self.child.id().to_string()]);
+        assert!(control.stdout(Stdio::null()).status().unwrap().success());
+    }
+
+    async fn of(mut command: Command) -> Self {
         let begun = Instant::now();
-        let mut child = command(variables, &[]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
         let line = lines.next().unwrap().unwrap();
         let url = line.strip_prefix("listening on ").unwrap().to_owned();
@@ -84,6 +108,7 @@ pub fn wrk(served: &[Served], store: &Store, plan: &Plan, script: &str) -> Figur
         cpu_ms: (all() - before.0) / requests,
         postgres_ms: (store.cpu() - before.1) / requests,
         refused: sum(|run| run[4] / run[1]),
+        requests,
     }
 }
 
@@ -128,7 +153,7 @@ end
 ";
 
 fn command(variables: &[(&str, String)], arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_userdocks"));
+    let mut command = Command::new(PROGRAM);
     command.args(arguments).env_clear().envs(variables.iter().map(|(name, value)| (*name, value.as_str())));
     command.stdin(Stdio::null());
     command

@@ -63,10 +63,10 @@ impl Store {
     }
 
     /// Adds users of an app by their numbers. While they are written, and only then, the log before a checkpoint may
-    /// grow to 16 GB: it is the load of the bench that would else be measured by waiting for checkpoints.
+    /// grow to 4 GB: it is the load of the bench that would else be measured by waiting for checkpoints.
     pub async fn add_users(&self, app: &str, numbers: RangeInclusive<u64>) {
         const AT_ONCE: u64 = 500_000;
-        self.sql("ALTER SYSTEM SET max_wal_size = '16GB'").await;
+        self.sql("ALTER SYSTEM SET max_wal_size = '4GB'").await;
         self.sql("SELECT pg_reload_conf()").await;
         let (mut from, end) = numbers.into_inner();
         while from <= end {
@@ -127,6 +127,14 @@ impl Store {
         let postgres_ms = (self.cpu() - before) / times.len() as f64;
         times.sort_unstable();
         let at = |percent: usize| times[times.len() * percent / 100] as f64 / 1000.0;
-        Figure { per_second, p50_ms: at(50), p99_ms: at(99), cpu_ms: 0.0, postgres_ms, refused: 0.0 }
+        Figure {
+            per_second,
+            p50_ms: at(50),
+            p99_ms: at(99),
+            cpu_ms: 0.0,
+            postgres_ms,
+            refused: 0.0,
+            requests: times.len() as f64,
+        }
     }
 }
