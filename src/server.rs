@@ -211,6 +211,7 @@ impl Server {
             credentials: Credentials::new(&config),
             origins: http::cors::Origins::default(),
             db: database.pool.clone(),
+            updates: db::updates::Updates::new(database.pool.clone()),
             seal,
             wake,
             public_url,
