@@ -31,7 +31,7 @@ pub struct Updates {
 
 /// A change that somebody waits for. Dropped unanswered, it is asked for alone.
 struct Asked {
-    change: Change,
+    change: Update,
     answer: oneshot::Sender<Result<Updated, Error>>,
 }
 
@@ -48,7 +48,7 @@ impl Updates {
     }
 
     /// As [`update`], together with others where that is possible.
-    pub async fn update(&self, change: &Change, expected: Option<&[i64]>) -> Result<Updated, Error> {
+    pub async fn update(&self, change: &Update, expected: Option<&[i64]>) -> Result<Updated, Error> {
         // A new address can be another user's, which would be everybody's failure.
         if expected.is_none() && change.patch.email.is_none() && !change.patch.is_empty() {
             let (answer, answered) = oneshot::channel();
@@ -90,7 +90,7 @@ async fn write_together(db: &Pool, mut asked: Vec<Asked>) {
     match written {
         Ok(written) => {
             for row in written {
-                let is_row = |change: &Change| (change.app.0, change.user.0) == (row.app, row.user);
+                let is_row = |change: &Update| (change.app.0, change.user.0) == (row.app, row.user);
                 if let Some(answer) = changes.iter().position(is_row).and_then(|at| answers[at].take()) {
                     // Whoever asked may have gone away.
                     let _ = answer.send(Ok(Updated::Yes(row.version)));
@@ -123,7 +123,7 @@ pub enum Updated {
 /// Changes the profile of `user`, if it has one of the versions `expected`, where
 /// some are. A `caller` is the user of an access token: they reach the users of
 /// their own tenant while neither is frozen or deleted, and change the address of nobody but themselves.
-pub async fn update(db: &Pool, change: &Change, expected: Option<&[i64]>) -> Result<Updated, Error> {
+pub async fn update(db: &Pool, change: &Update, expected: Option<&[i64]>) -> Result<Updated, Error> {
     if change.patch.is_empty() {
         return look(db, change, expected).await;
     }
@@ -157,7 +157,7 @@ pub async fn update(db: &Pool, change: &Change, expected: Option<&[i64]>) -> Res
 
 /// What is asked for of a profile.
 #[derive(Clone, Debug)]
-pub struct Change {
+pub struct Update {
     /// Of which app.
     pub app: AppId,
     /// The user of the access token, if one asks.
@@ -187,7 +187,7 @@ pub(super) struct Written {
 /// Writes changes of different users in one statement, those that can be.
 pub(super) async fn write(
     db: &mut PgConnection,
-    changes: &[Change],
+    changes: &[Update],
     locked: Locked,
     expected: Option<&[i64]>,
 ) -> Result<Vec<Written>, Error> {
@@ -288,8 +288,8 @@ pub(super) async fn write(
 }
 
 /// What a change that changes nothing comes to.
-async fn look(db: &Pool, change: &Change, expected: Option<&[i64]>) -> Result<Updated, Error> {
-    let Change { app, caller, user, patch } = change;
+async fn look(db: &Pool, change: &Update, expected: Option<&[i64]>) -> Result<Updated, Error> {
+    let Update { app, caller, user, patch } = change;
     let found = select(db, *app, *caller, &Which::Id(*user)).await?.pop();
     let Some(found) = found.filter(|found| !found.freezed) else { return Ok(Updated::OutOfReach) };
     let own = caller.is_none_or(|caller| caller == *user);

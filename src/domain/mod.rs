@@ -4,9 +4,11 @@
 //! Every string is trimmed of surrounding white space and holds no control character. Parsing what
 //! `as_str` gives yields an equal value, so that a stored value can be read back through the same door.
 
+pub mod accept_body;
 pub mod access_token;
 pub mod api_key;
 pub mod birthdate;
+pub mod brand;
 pub mod email;
 pub mod external_subject;
 pub mod fields;
@@ -15,6 +17,8 @@ pub mod invite;
 pub mod invite_body;
 pub mod json;
 pub mod language;
+pub mod mail_kind;
+pub mod mail_report;
 pub mod network;
 pub mod profile;
 pub mod referral_code;

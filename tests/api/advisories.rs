@@ -20,6 +20,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use userdocks::domain::id::UserId;
 use userdocks::domain::invite::InviteCode;
+use userdocks::http::openapi::Admits;
 use userdocks::http::routes::{self, Route};
 
 use crate::landing::{ACCEPTED, ALREADY, assert_said, get, post};
@@ -600,7 +601,9 @@ fn called(app: &App, user: UserId) -> Vec<(&'static str, String, bool)> {
             .replace("{userId}", &user.to_string())
             .replace("{accessStatus}", "1")
             .replace("{code}", "unknown");
-        (route.method, format!("{prefix}{path}"), route.operation.body.is_some())
+        // An unknown code is no credential: the body is not read.
+        let takes_a_body = route.operation.body.is_some() && route.operation.admits != Admits::Anyone;
+        (route.method, format!("{prefix}{path}"), takes_a_body)
     };
     let api = routes::api();
     let mut called: Vec<_> =

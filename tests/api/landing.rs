@@ -177,7 +177,7 @@ async fn what_cannot_be_accepted_says_so_and_changes_nothing() {
         assert_said(&get(&test, code).await, expected);
         assert_said(&post(&test, code).await, expected);
     }
-    for path in ["/invites", "/invites/", "/invites/a/b", "/v1/invites/a"] {
+    for path in ["/invites", "/invites/", "/invites/a/b", "/v1/invite/a"] {
         assert_eq!(test.call("GET", path, As::Nobody, None).await.code(), (404, "route_not_found"), "{path}");
     }
     for method in ["PUT", "DELETE", "PATCH", "OPTIONS"] {
