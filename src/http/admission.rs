@@ -65,7 +65,7 @@ impl Gate {
     pub fn new(requests: u32) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
         Self {
-            most: connections as usize,
+            most: requests as usize,
             work: Arc::new(Semaphore::new(requests as usize)),
             waiting: AtomicUsize::new(0),
             begun: Instant::now(),
