@@ -208,7 +208,7 @@ impl Server {
             credentials: Credentials::new(&config),
             origins: http::cors::Origins::default(),
             db: database.pool.clone(),
-            updates: db::updates::Updates::new(database.pool.clone()),
+            updates: Together::new(&database.pool),
             seal,
             wake,
             public_url,

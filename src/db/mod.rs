@@ -21,6 +21,7 @@ pub mod operator;
 pub mod outbox;
 mod pool;
 pub mod referrals;
+pub mod together;
 pub mod updates;
 pub mod users;
 

@@ -61,7 +61,7 @@ pub struct State {
     /// The store.
     pub db: crate::db::Pool,
     /// Where changes of profiles gather.
-    pub updates: crate::db::updates::Updates,
+    pub updates: Together<Update>,
     /// Encrypts at rest.
     pub seal: SecretKey,
     /// Where requests wait for their turn at the store.
@@ -238,7 +238,7 @@ mod tests {
             limits: limits::Limits::new(&config.limits),
             credentials: auth::Credentials::new(&config),
             origins: cors::Origins::default(),
-            updates: crate::db::updates::Updates::new(db.clone()),
+            updates: Together::new(&db),
             db,
             seal: SecretKey::new(&[7; 32]),
             wake: Arc::default(),

@@ -19,7 +19,7 @@ use super::idempotency::{Begun, Once, settled};
 use crate::audit;
 use crate::db::invites::{self, Invited, Resent};
 use crate::db::outbox::NewMail;
-use crate::db::updates::{Update, Updated};
+use crate::db::updates::{self, Update, Updated};
 use crate::db::users::{self, Erased, Recorded, Which};
 use crate::domain::email::Email;
 use crate::domain::external_subject;
@@ -125,7 +125,7 @@ pub async fn update(
     audit::note(|facts| (facts.unchanged, facts.fields) = (patch.is_empty(), names));
     let expected = if_match(&headers)?;
     let change = Update { app: caller.app, caller: caller.user, user, patch: Arc::new(patch) };
-    let update = || async { Ok(state.updates.update(&change, expected.as_deref()).await?) };
+    let update = || async { Ok(updates::update_together(&state.db, &state.updates, &change, expected.as_deref()).await?) };
     // Asked again, an `If-Match` would not match what it has changed itself.
     match if expected.is_none() { settled(update).await? } else { update().await? } {
         Updated::Yes(version) => {
