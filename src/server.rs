@@ -209,6 +209,7 @@ impl Server {
             gate: Gate::new(database.pool.options().get_max_connections()),
             limits: Limits::new(&config.limits),
             credentials: Credentials::new(&config),
+            opt_out_keys: http::opt_outs::Keys::default(),
             origins: http::cors::Origins::default(),
             db: database.pool.clone(),
             seal,

@@ -20,6 +20,7 @@ mod demo;
 mod mail;
 mod migrate;
 mod openapi;
+mod opt_out;
 mod secret_key;
 mod serve;
 mod signing_key;
@@ -60,6 +61,9 @@ enum Command {
     /// List, show or retry mails
     #[command(subcommand)]
     Mail(mail::Command),
+    /// Stop referrals to an address, for whoever writes instead of pressing the link
+    #[command(subcommand)]
+    OptOut(opt_out::Command),
     /// Show the settings
     #[command(subcommand)]
     Config(config_check::Command),
@@ -140,6 +144,7 @@ async fn run_on(command: Command, context: &Context) -> Result<Output> {
         Command::SecretKey(command) => secret_key::run(command, context).await,
         Command::Token(command) => token::run(command, context).await,
         Command::Mail(command) => mail::run(command, context).await,
+        Command::OptOut(command) => opt_out::run(command, context).await,
         Command::Serve | Command::Config(_) | Command::Openapi => unreachable!("they need no database"),
     }
 }

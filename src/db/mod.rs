@@ -19,6 +19,7 @@ pub mod idempotency;
 pub mod invites;
 pub mod mail_quotas;
 pub mod operator;
+pub mod opt_outs;
 pub mod outbox;
 pub mod referrals;
 pub mod users;

@@ -7,6 +7,7 @@ use sqlx::{PgConnection, PgPool, query};
 use super::{Error, is_violation, outbox::NewMail};
 use crate::domain::id::{AppId, UserId};
 use crate::domain::invite_body::InviteBody;
+use crate::domain::opt_out::AddressHash;
 
 /// What became of a call that refers.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,13 +35,16 @@ pub struct Bounds {
 
 /// Refers the address of `body`. What it costs the referrer depends on their own calls alone, not on whether a
 /// mail goes out, so that the quota does not tell who has an account either. Where none goes out, the code of
-/// an earlier mail stays good. `caller` as in [`super::users::update`].
+/// an earlier mail stays good: an address that opted out is treated as one that has an account. `address` is its hash
+/// under the app's key; `caller` as in [`super::users::update`].
+#[expect(clippy::too_many_arguments, reason = "each is a value of the statement")]
 pub async fn refer(
     db: &mut PgConnection,
     app: AppId,
     caller: Option<UserId>,
     referrer: UserId,
     body: &InviteBody,
+    address: &AddressHash,
     bounds: Bounds,
     mail: &NewMail,
 ) -> Result<Referred, Error> {
@@ -62,6 +66,7 @@ pub async fn refer(
                 AND kind = 'referral' AND accepted_at IS NULL
         ), sendable AS (
             SELECT NOT EXISTS (SELECT FROM users WHERE app_id = $1 AND lower(email) = lower($4))
+                AND NOT EXISTS (SELECT FROM opt_outs WHERE app_id = $1 AND address_hash = $15)
                 AND NOT EXISTS (
                     SELECT FROM outbox o JOIN known USING (invite_id)
                     WHERE o.app_id = $1 AND (o.state = 'queued'
@@ -100,8 +105,9 @@ pub async fn refer(
             WHERE referral_quotas.used < EXCLUDED.allowed
             RETURNING app_id
         ), mail AS (
-            INSERT INTO outbox (app_id, mail_id, invite_id, kind, recipient, language, secret, message_id)
-            SELECT $1, $12, invite_id, 'referral', $4, $6, $13, $14 FROM invite, recipient_quota
+            INSERT INTO outbox
+                (app_id, mail_id, invite_id, kind, recipient, language, secret, message_id, address_hash)
+            SELECT $1, $12, invite_id, 'referral', $4, $6, $13, $14, $15 FROM invite, recipient_quota
         )
         SELECT own AS "own!" FROM referrer
         "#,
@@ -119,6 +125,7 @@ pub async fn refer(
         mail.id,
         mail.secret,
         mail.message_id,
+        &address.0,
     )
     .fetch_optional(db)
     .await;

@@ -16,6 +16,7 @@ pub mod invite_body;
 pub mod json;
 pub mod language;
 pub mod network;
+pub mod opt_out;
 pub mod profile;
 pub mod referral_code;
 pub mod seal;

@@ -12,7 +12,7 @@ use serde_json::Map;
 
 use super::error::Error;
 use super::openapi::{Admits, Answer, Body, Operation};
-use super::{AppState, apps, docs, health, invites, openapi, referral_invites, tokens, users};
+use super::{AppState, apps, docs, health, invites, openapi, opt_outs, referral_invites, tokens, users};
 use crate::domain::access_token::Invalid;
 use crate::domain::external_subject;
 use crate::domain::invite_body::InviteBody;
@@ -296,6 +296,37 @@ pub fn around() -> Vec<Route> {
                 parameters: &["code"],
                 answer: Answer::Page(&[200, 404, 429, 500, 503]),
                 ..Operation::new("acceptInvite", "pages", "Accept an invite", Admits::Anyone)
+            },
+        ),
+        get(
+            "/opt-out/{code}",
+            opt_outs::show,
+            Operation {
+                about: "The page behind the link at the end of a referral. Looking changes nothing.",
+                parameters: &["optOutCode"],
+                answer: Answer::Page(&[200, 404, 429, 500, 503]),
+                ..Operation::new("showOptOut", "pages", "Look at an opt-out", Admits::Anyone)
+            },
+        ),
+        post(
+            "/opt-out/{code}",
+            opt_outs::add,
+            Operation {
+                about: "What the button of the page does, or of a mail program in one click (RFC 8058), whatever the body: \
+                        no referral of the app goes to the address any more, whoever sends it.",
+                parameters: &["optOutCode"],
+                answer: Answer::Page(&[200, 404, 429, 500, 503]),
+                ..Operation::new("optOut", "pages", "Opt out of referrals", Admits::Anyone)
+            },
+        ),
+        post(
+            "/opt-out/{code}/undo",
+            opt_outs::remove,
+            Operation {
+                about: "Takes it back.",
+                parameters: &["optOutCode"],
+                answer: Answer::Page(&[200, 404, 429, 500, 503]),
+                ..Operation::new("undoOptOut", "pages", "Allow referrals again", Admits::Anyone)
             },
         ),
         get(

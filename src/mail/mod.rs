@@ -35,6 +35,8 @@ pub struct Invitation<'a> {
     pub referral_code: Option<&'a str>,
     /// When the invitation ends.
     pub expires_at: Option<Timestamp>,
+    /// Where the recipient says that they want no such mail again: an absolute `http` or `https` URL.
+    pub opt_out: Option<&'a str>,
 }
 
 /// A mail in one language, without addresses.
@@ -48,6 +50,8 @@ pub struct Rendered {
     pub text: String,
     /// The BCP 47 tag of what it is written in.
     pub language: &'static str,
+    /// [`Invitation::opt_out`]
+    pub opt_out: Option<String>,
 }
 
 /// Text that no mail program decodes: what looks like an encoded word (RFC 2047) is none.
@@ -57,7 +61,8 @@ fn unencoded(text: &str) -> String {
 
 /// Makes the message out of a rendered mail. `message_id` (`<local@domain>`) and `date` belong to the mail,
 /// not to the attempt; the date is one from 1970 to 9999. Automatic answers are asked not to come (RFC 3834, and the header Exchange reads);
-/// reports of failed delivery may.
+/// reports of failed delivery may. Mail programs show a button to opt out, and press it without a visit (RFC 2369,
+/// 3.2; RFC 8058).
 ///
 /// # Errors
 /// What lettre refuses; nothing that a caller's data could cause.
@@ -73,7 +78,13 @@ pub fn message(
     let id: String = message_id.chars().filter(char::is_ascii_graphic).collect();
     let boundary = hex::encode(digest::digest(&digest::SHA256, id.as_bytes()));
     let header = |name, value: &str| HeaderValue::new(HeaderName::new_from_ascii_str(name), value.to_owned());
-    Message::builder()
+    let mut builder = Message::builder();
+    if let Some(link) = &rendered.opt_out {
+        builder = builder
+            .raw_header(header("List-Unsubscribe", &format!("<{link}>")))
+            .raw_header(header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"));
+    }
+    builder
         .message_id(Some(id))
         .date(date.into())
         .from(Mailbox::new(sender, from.email.clone()))

@@ -37,10 +37,8 @@ static LAYOUTS: LazyLock<Result<Environment<'static>, minijinja::Error>> = LazyL
 /// See [`RenderError`].
 pub fn render(invitation: &Invitation) -> Result<Rendered, RenderError> {
     // A parsed address holds no white space, control character, double quote, < or >: they are encoded.
-    let link = Url::parse(invitation.link).map_err(|_| RenderError::Link)?;
-    if !matches!(link.scheme(), "http" | "https") {
-        return Err(RenderError::Link);
-    }
+    let link = web_address(invitation.link)?;
+    let opt_out = invitation.opt_out.map(web_address).transpose()?;
     let texts = Texts::of(invitation.language);
     let app = name::app(invitation.app_name);
     let inviter = invitation.inviter.map(name::person).filter(|name| !name.is_empty());
@@ -59,14 +57,26 @@ pub fn render(invitation: &Invitation) -> Result<Rendered, RenderError> {
         app,
         inviter,
         link => link.as_str(),
-        href => Value::from_safe_string(link.as_str().replace('&', "&amp;").replace('\'', "&#39;")),
+        href => href(&link),
+        opt_out => opt_out.as_ref().map(Url::as_str),
+        opt_out_href => opt_out.as_ref().map(href),
         code => invitation.referral_code.map(|code| code.replace(char::is_control, "")),
         expires => invitation.expires_at.map(|moment| texts.date(moment)),
     };
     let layouts = LAYOUTS.as_ref().map_err(|error| minijinja::Error::new(error.kind(), error.to_string()))?;
     let html = layouts.get_template("invitation.html")?.render(&context)?;
     let text = wrap(&layouts.get_template("invitation.txt")?.render(&context)?);
-    Ok(Rendered { subject, html, text, language: texts.language() })
+    Ok(Rendered { subject, html, text, language: texts.language(), opt_out: opt_out.map(String::from) })
+}
+
+fn web_address(link: &str) -> Result<Url, RenderError> {
+    let link = Url::parse(link).map_err(|_| RenderError::Link)?;
+    if matches!(link.scheme(), "http" | "https") { Ok(link) } else { Err(RenderError::Link) }
+}
+
+/// An address as an attribute.
+fn href(link: &Url) -> Value {
+    Value::from_safe_string(link.as_str().replace('&', "&amp;").replace('\'', "&#39;"))
 }
 
 /// Breaks lines at spaces; a word longer than a line, such as a link, stays whole.
@@ -106,6 +116,7 @@ mod tests {
             link: "https://id.example/invites/c0de",
             referral_code: Some("K7QF-2M9X"),
             expires_at: Some(Timestamp::UNIX_EPOCH),
+            opt_out: Some("https://id.example/opt-out/c0de"),
         }
     }
 

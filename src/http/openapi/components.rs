@@ -108,6 +108,12 @@ pub(super) fn parameters() -> Value {
             "0",
         ),
         "code": path("code", "The code in the link of an invite.", json!({ "type": "string" }), "AYkKXayWd0u8zrMCCZqAVw"),
+        "optOutCode": path(
+            "code",
+            "The code in the link of a referral to opt out of more.",
+            json!({ "type": "string" }),
+            "AYkKXayWd0u8zrMCCZqAVw",
+        ),
         "limit": optional(
             "query",
             "limit",
