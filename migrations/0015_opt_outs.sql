@@ -1,10 +1,10 @@
 -- Who wants no referral mails of an app. address_hash: HMAC-SHA-256 of the address in lower case under the app's key
--- here, so that neither an address nor a guess of one can be read from it. key: sealed under USERDOCKS_SECRET_KEY,
+-- here, so that neither an address nor a guess of one can be read from it. hash_key: sealed under USERDOCKS_SECRET_KEY,
 -- made once and never changed, since the hashes and the links in mails that were sent depend on it.
 CREATE TABLE opt_out_keys (
     app_id uuid PRIMARY KEY REFERENCES apps,
     key_id uuid NOT NULL,
-    key bytea NOT NULL
+    hash_key bytea NOT NULL
 );
 CREATE TABLE opt_outs (
     app_id uuid NOT NULL REFERENCES apps,

@@ -138,7 +138,7 @@ pub async fn reseal(db: &PgPool, seal: &SecretKey) -> Result<Resealed, Error> {
     last = (Uuid::nil(), Uuid::nil());
     loop {
         let rows = query!(
-            "SELECT app_id, key_id, key FROM opt_out_keys WHERE (app_id, key_id) > ($1, $2)
+            "SELECT app_id, key_id, hash_key FROM opt_out_keys WHERE (app_id, key_id) > ($1, $2)
             ORDER BY app_id, key_id LIMIT $3",
             last.0,
             last.1,
@@ -150,13 +150,13 @@ pub async fn reseal(db: &PgPool, seal: &SecretKey) -> Result<Resealed, Error> {
         last = (row.app_id, row.key_id);
         let batch = Batch::of(
             seal,
-            rows.into_iter().map(|row| (row.app_id, row.key_id, row.key)),
+            rows.into_iter().map(|row| (row.app_id, row.key_id, row.hash_key)),
             &mut done.unopened,
         );
         let changed = query!(
-            "UPDATE opt_out_keys k SET key = n.fresh
+            "UPDATE opt_out_keys k SET hash_key = n.fresh
             FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bytea[]) AS n (app_id, id, stale, fresh)
-            WHERE k.app_id = n.app_id AND k.key_id = n.id AND k.key = n.stale",
+            WHERE k.app_id = n.app_id AND k.key_id = n.id AND k.hash_key = n.stale",
             &batch.apps,
             &batch.ids,
             &batch.stale,

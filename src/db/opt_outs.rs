@@ -28,14 +28,14 @@ impl SealedKey {
 /// The key of an app that exists. Of calls at once that find none, one makes it.
 pub async fn key(db: &PgPool, app: AppId, seal: &SecretKey) -> Result<SealedKey, Error> {
     loop {
-        let found = query!("SELECT key_id, key FROM opt_out_keys WHERE app_id = $1", app.0);
+        let found = query!("SELECT key_id, hash_key FROM opt_out_keys WHERE app_id = $1", app.0);
         if let Some(row) = found.fetch_optional(db).await? {
-            return Ok(SealedKey::new(row.key_id, row.key));
+            return Ok(SealedKey::new(row.key_id, row.hash_key));
         }
         let id = id::new();
         let key = seal.seal(id, &seal::random::<KEY>());
         query!(
-            "INSERT INTO opt_out_keys (app_id, key_id, key) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+            "INSERT INTO opt_out_keys (app_id, key_id, hash_key) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
             app.0,
             id,
             key
@@ -61,7 +61,7 @@ pub struct Subject {
 pub async fn find(db: &PgPool, code: &OptOutCode) -> Result<Option<Subject>, Error> {
     let row = query!(
         r#"
-        SELECT a.name, a.language, k.key_id, k.key, EXISTS (
+        SELECT a.name, a.language, k.key_id, k.hash_key, EXISTS (
             SELECT FROM opt_outs o WHERE o.app_id = $1 AND o.address_hash = $2) AS "out!"
         FROM apps a JOIN opt_out_keys k ON k.app_id = a.app_id
         WHERE a.app_id = $1
@@ -74,7 +74,7 @@ pub async fn find(db: &PgPool, code: &OptOutCode) -> Result<Option<Subject>, Err
     Ok(row.map(|row| Subject {
         app_name: row.name,
         app_language: row.language,
-        key: SealedKey::new(row.key_id, row.key),
+        key: SealedKey::new(row.key_id, row.hash_key),
         out: row.out,
     }))
 }

@@ -108,7 +108,7 @@ pub async fn claim(
             a.name AS app_name, a.language AS app_language, a.mail_from AS app_from, a.invite_url,
             COALESCE(u.name, NULLIF(concat_ws(' ', u.given_name, u.family_name), ''), u.nickname) AS inviter,
             CASE o.kind WHEN 'referral' THEN u.referral_code END AS referral_code,
-            o.address_hash, k.key_id AS "key_id?", k.key AS "key?", EXISTS (
+            o.address_hash, k.key_id AS "key_id?", k.hash_key AS "hash_key?", EXISTS (
                 SELECT FROM opt_outs n WHERE n.app_id = o.app_id AND n.address_hash = o.address_hash)
                 AS "opted_out!"
         FROM claimed o
@@ -142,7 +142,7 @@ pub async fn claim(
             invite_url: row.invite_url,
             inviter: row.inviter,
             referral_code: row.referral_code,
-            opt_out: row.key_id.zip(row.key).zip(row.address_hash).and_then(|((id, key), hash)| {
+            opt_out: row.key_id.zip(row.hash_key).zip(row.address_hash).and_then(|((id, key), hash)| {
                 Some((SealedKey::new(id, key), AddressHash(hash.try_into().ok()?)))
             }),
             opted_out: row.opted_out,
