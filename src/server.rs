@@ -14,7 +14,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection as _, PgConnection, PgPool};
+use sqlx::{Connection as _, PgConnection};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -80,11 +80,11 @@ impl Error {
 /// The database of the settings: PostgreSQL at `DATABASE_URL`, or the private one in the data folder.
 pub struct Database {
     /// Connections for requests and mails, in the role of the server.
-    pub pool: PgPool,
+    pub pool: db::Pool,
     /// Connections for mails: however many wait, they take none from requests.
-    pub mails: PgPool,
+    pub mails: db::Pool,
     /// Connections for commands, in the role of who owns the tables.
-    pub operator: PgPool,
+    pub operator: db::Pool,
     /// For what needs a session of its own.
     pub direct: PgConnectOptions,
     embedded: Option<Embedded>,
@@ -132,12 +132,12 @@ impl Database {
         let statement_timeout = config.server.request_timeout.mul_f64(0.8);
         let most = config.database.max_connections;
         let share = most / 4;
-        let pool = db::pool(options.clone(), most - share.max(1).min(most - 1), statement_timeout);
+        let pool = db::Pool::new(options.clone(), most - share.max(1).min(most - 1), statement_timeout);
         let mails = match most {
             1 => pool.clone(),
-            _ => db::pool(options, share.max(1), statement_timeout),
+            _ => db::Pool::new(options, share.max(1), statement_timeout),
         };
-        let operator = db::pool(direct.clone(), 2, statement_timeout);
+        let operator = db::Pool::new(direct.clone(), 2, statement_timeout);
         Ok(Self { pool, mails, operator, direct, embedded, stays, shared })
     }
 
@@ -206,7 +206,7 @@ impl Server {
         let worker = tokio::spawn(worker.run(Arc::clone(&wake), stopped.clone()));
         let listener = tokio::spawn(worker::listen(database.direct.clone(), Arc::clone(&wake)));
         let state = Arc::new(State {
-            gate: Gate::new(database.pool.options().get_max_connections()),
+            gate: Gate::new(database.pool.most()),
             limits: Limits::new(&config.limits),
             credentials: Credentials::new(&config),
             opt_out_keys: http::opt_outs::Keys::default(),

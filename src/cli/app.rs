@@ -10,7 +10,7 @@ use super::{Context, Output, Result, table};
 use crate::audit::Facts;
 use crate::config::Config;
 use crate::db::apps::{self, App};
-use crate::db::operator;
+use crate::db::{self, operator};
 use crate::domain::access_token::NewKeyPair;
 use crate::domain::api_key::{ApiKey, KeyType};
 use crate::domain::id::{self, AppId};
@@ -77,7 +77,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
             let mut app = new(id::public());
             change(&mut app, Some(&name), settings, &context.config)?;
             let keys = [ApiKey::generate(KeyType::Read), ApiKey::generate(KeyType::Write)];
-            let mut transaction = db.begin().await?;
+            let mut transaction = db::Transaction::begin(db).await?;
             create(&mut transaction, &app, &keys, &context.seal).await?;
             transaction.commit().await?;
             let [read, write] = keys;

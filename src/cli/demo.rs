@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{Result, app};
 use crate::audit::{self, Facts};
 use crate::config::{self, Config};
-use crate::db::{apps, users};
+use crate::db::{self, apps, users};
 use crate::domain::api_key::{ApiKey, KeyType};
 use crate::domain::email::Email;
 use crate::domain::id::{self, AppId, UserId};
@@ -77,7 +77,7 @@ async fn open(
         "Demo".clone_into(&mut demo.name);
         let email = Email::parse("demo@example.com").map_err(|error| error.0)?;
         let language = Language::parse("en").map_err(|error| error.0)?;
-        let mut transaction = database.operator.begin().await?;
+        let mut transaction = db::Transaction::begin(&database.operator).await?;
         app::create(&mut transaction, &demo, &[read, write], seal).await?;
         users::create_demo(&mut transaction, app_id, user_id, &email, &language, "Demo User").await?;
         transaction.commit().await?;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use sqlx::{PgConnection, PgPool, query, query_as, query_scalar};
+use sqlx::{PgConnection, query, query_as, query_scalar};
 use uuid::Uuid;
 
-use super::Error;
+use super::{Error, Pool};
 use crate::domain::api_key::{ApiKey, KeyType};
 use crate::domain::id::AppId;
 
@@ -20,7 +20,7 @@ pub struct LiveKey {
 }
 
 /// The key with this id if it belongs to the app and is neither revoked nor expired.
-pub async fn find(db: &PgPool, app: AppId, id: Uuid) -> Result<Option<LiveKey>, Error> {
+pub async fn find(db: &Pool, app: AppId, id: Uuid) -> Result<Option<LiveKey>, Error> {
     let row = query!(
         "SELECT type, hash FROM api_keys WHERE app_id = $1 AND key_id = $2 AND revoked_at IS NULL
             AND (expires_at IS NULL OR expires_at > now())",
@@ -69,7 +69,7 @@ pub struct ApiKeyRow {
 }
 
 /// The keys of an app, oldest first.
-pub async fn list(db: &PgPool, app: AppId) -> Result<Vec<ApiKeyRow>, Error> {
+pub async fn list(db: &Pool, app: AppId) -> Result<Vec<ApiKeyRow>, Error> {
     Ok(query_as!(
         ApiKeyRow,
         r#"
@@ -86,7 +86,7 @@ pub async fn list(db: &PgPool, app: AppId) -> Result<Vec<ApiKeyRow>, Error> {
 }
 
 /// Revokes a key, of whichever app: ids are the operator's. `None`: there is none, or it was revoked.
-pub async fn revoke(db: &PgPool, id: Uuid) -> Result<Option<AppId>, Error> {
+pub async fn revoke(db: &Pool, id: Uuid) -> Result<Option<AppId>, Error> {
     let app = query_scalar!(
         "UPDATE api_keys SET revoked_at = now() WHERE key_id = $1 AND revoked_at IS NULL RETURNING app_id",
         id

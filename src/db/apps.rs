@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use sqlx::{PgConnection, PgPool, query, query_as, query_scalar};
+use sqlx::{PgConnection, query, query_as, query_scalar};
 use uuid::Uuid;
 
-use super::Error;
+use super::{Error, Pool};
 use crate::domain::access_token::NewKeyPair;
 use crate::domain::id::AppId;
 use crate::domain::seal::SecretKey;
@@ -67,7 +67,7 @@ pub async fn create(
 }
 
 /// Stores the settings of an app that exists. False: it does not.
-pub async fn update(db: &PgPool, app: &App) -> Result<bool, Error> {
+pub async fn update(db: &Pool, app: &App) -> Result<bool, Error> {
     let done = query!(
         "UPDATE apps SET name = $2, language = $3, mail_from = $4, invite_url = $5, origins = $6, issuer = $7,
             jwks_url = $8
@@ -87,7 +87,7 @@ pub async fn update(db: &PgPool, app: &App) -> Result<bool, Error> {
 }
 
 /// The app with this id.
-pub async fn find(db: &PgPool, app: AppId) -> Result<Option<App>, Error> {
+pub async fn find(db: &Pool, app: AppId) -> Result<Option<App>, Error> {
     Ok(query_as!(
         App,
         "SELECT app_id, name, language, mail_from, invite_url, origins, issuer, jwks_url FROM apps
@@ -100,7 +100,7 @@ pub async fn find(db: &PgPool, app: AppId) -> Result<Option<App>, Error> {
 
 /// The public keys of an app, first the one that signs: id and SubjectPublicKeyInfo. Empty: there is no such
 /// app.
-pub async fn public_keys(db: &PgPool, app: AppId) -> Result<Vec<(Uuid, Vec<u8>)>, Error> {
+pub async fn public_keys(db: &Pool, app: AppId) -> Result<Vec<(Uuid, Vec<u8>)>, Error> {
     let rows = query!(
         "SELECT key_id, public_key FROM signing_keys WHERE app_id = $1
         ORDER BY signs_from <= now() DESC, signs_from DESC, key_id DESC",
@@ -112,7 +112,7 @@ pub async fn public_keys(db: &PgPool, app: AppId) -> Result<Vec<(Uuid, Vec<u8>)>
 }
 
 /// Whether any app lists this origin: a pre-flight names none.
-pub async fn has_origin(db: &PgPool, origin: &str) -> Result<bool, Error> {
+pub async fn has_origin(db: &Pool, origin: &str) -> Result<bool, Error> {
     let known =
         query_scalar!(r#"SELECT EXISTS (SELECT FROM apps WHERE origins @> ARRAY[$1]) AS "known!""#, origin)
             .fetch_one(db)
@@ -121,7 +121,7 @@ pub async fn has_origin(db: &PgPool, origin: &str) -> Result<bool, Error> {
 }
 
 /// The private key of an app that signs now: id and PKCS #8, sealed for that id.
-pub async fn private_key(db: &PgPool, app: AppId) -> Result<Option<(Uuid, Vec<u8>)>, Error> {
+pub async fn private_key(db: &Pool, app: AppId) -> Result<Option<(Uuid, Vec<u8>)>, Error> {
     let row = query!(
         "SELECT key_id, private_key FROM signing_keys WHERE app_id = $1 AND signs_from <= now()
         ORDER BY signs_from DESC, key_id DESC LIMIT 1",
@@ -134,7 +134,7 @@ pub async fn private_key(db: &PgPool, app: AppId) -> Result<Option<(Uuid, Vec<u8
 
 /// Stores one more key pair of an app, which signs after `delay`.
 pub async fn add_signing_key(
-    db: &PgPool,
+    db: &Pool,
     app: AppId,
     keys: &NewKeyPair,
     delay: Duration,
@@ -168,7 +168,7 @@ pub struct SigningKeyRow {
 }
 
 /// The signing keys of an app, newest first.
-pub async fn signing_keys(db: &PgPool, app: AppId) -> Result<Vec<SigningKeyRow>, Error> {
+pub async fn signing_keys(db: &Pool, app: AppId) -> Result<Vec<SigningKeyRow>, Error> {
     Ok(query_as!(
         SigningKeyRow,
         r#"
@@ -186,7 +186,7 @@ pub async fn signing_keys(db: &PgPool, app: AppId) -> Result<Vec<SigningKeyRow>,
 }
 
 /// Removes a signing key, and with it every token that it signed. False: no other one of the app signs.
-pub async fn remove_signing_key(db: &PgPool, app: AppId, key: Uuid) -> Result<bool, Error> {
+pub async fn remove_signing_key(db: &Pool, app: AppId, key: Uuid) -> Result<bool, Error> {
     let done = query!(
         "DELETE FROM signing_keys k WHERE k.app_id = $1 AND k.key_id = $2 AND EXISTS (
             SELECT FROM signing_keys o WHERE o.app_id = $1 AND o.key_id <> $2 AND o.signs_from <= now())",

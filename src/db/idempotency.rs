@@ -1,10 +1,10 @@
 //! First answers to calls with an `Idempotency-Key`, stored by the transaction of the call's effect: there
 //! is the effect and its answer, or neither, whatever crashes and whichever replica is called.
 
-use sqlx::{PgConnection, PgPool, query, query_scalar};
+use sqlx::{PgConnection, query, query_scalar};
 use uuid::Uuid;
 
-use super::Error;
+use super::{Error, Pool};
 use crate::domain::id::{AppId, UserId};
 
 /// Who sent which key with which request.
@@ -97,7 +97,7 @@ pub async fn store(
 }
 
 /// Deletes answers of more than a day ago.
-pub async fn forget(db: &PgPool) -> Result<(), Error> {
+pub async fn forget(db: &Pool) -> Result<(), Error> {
     query!("DELETE FROM idempotency_keys WHERE created_at <= now() - interval '24 hours'")
         .execute(db)
         .await?;

@@ -1,13 +1,15 @@
 //! Invites of users, from the call that makes one to the button that accepts it. Referral invites are made
 //! in [`super::referrals`] and accepted here.
 
-use sqlx::{PgConnection, PgPool, query};
+use sqlx::{PgConnection, query};
+use uuid::Uuid;
 
 use super::users::{self, Which};
-use super::{Error, is_violation, outbox::NewMail};
+use super::{Error, Pool, Transaction, is_violation, outbox::NewMail};
 use crate::domain::id::{self, AppId, UserId};
 use crate::domain::invite::{InviteCode, Kind};
 use crate::domain::invite_body::InviteBody;
+use crate::domain::profile::ProfilePatch;
 use crate::domain::referral_code;
 use crate::domain::user::User;
 
@@ -173,8 +175,10 @@ pub async fn resend(
     })
 }
 
-/// An invite as its page shows it.
+/// An invite as whoever has its code may see it.
 pub struct Invite {
+    /// Which row of the app.
+    pub id: Uuid,
     /// Of which kind.
     pub kind: Kind,
     /// Whether it can be accepted.
@@ -183,12 +187,18 @@ pub struct Invite {
     pub app_name: String,
     /// The app's language, for want of texts in the invite's.
     pub app_language: String,
+    /// Origins whose pages may call for the app.
+    pub app_origins: Vec<String>,
     /// The language of the invite.
     pub language: String,
     /// Who invites, if a user with a name does.
     pub inviter: Option<String>,
     /// To whom it was mailed.
     pub email: String,
+    /// Whether somebody has looked at it before.
+    pub viewed: bool,
+    /// When its time is over: RFC 3339, UTC.
+    pub expires_at: String,
 }
 
 /// Whether an invite can be accepted.
@@ -198,17 +208,29 @@ pub enum State {
     Open,
     /// It was.
     Accepted,
+    /// It was called back.
+    Revoked,
     /// Its time is over.
     Expired,
 }
 
 impl State {
+    /// Every state.
+    pub const ALL: [Self; 4] = [Self::Open, Self::Accepted, Self::Revoked, Self::Expired];
+
+    /// The state of this word.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+
     /// In a word.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Open => "open",
             Self::Accepted => "accepted",
+            Self::Revoked => "revoked",
             Self::Expired => "expired",
         }
     }
@@ -216,13 +238,18 @@ impl State {
 
 /// The invite of this code; `None` if there is none, or its mail went to an address that is the user's no
 /// more, or the user is frozen or deleted. Changes nothing.
-pub async fn find(db: &PgPool, code: &InviteCode) -> Result<Option<Invite>, Error> {
+pub async fn find(db: &Pool, code: &InviteCode) -> Result<Option<Invite>, Error> {
     let row = query!(
         r#"
-        SELECT i.kind, i.language, i.accepted_at IS NOT NULL AS "accepted!",
-            i.expires_at <= now() AS "expired!", a.name AS app_name, a.language AS app_language,
+        SELECT i.invite_id AS id, i.kind, i.language, a.name AS app_name, a.language AS app_language,
+            a.origins AS app_origins,
+            CASE WHEN i.accepted_at IS NOT NULL THEN 'accepted' WHEN i.revoked_at IS NOT NULL THEN 'revoked'
+                WHEN i.expires_at <= now() THEN 'expired' ELSE 'open' END AS "state!",
+            to_char(i.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "expires_at!",
             COALESCE(r.name, NULLIF(concat_ws(' ', r.given_name, r.family_name), ''), r.nickname) AS inviter,
-            i.email
+            i.email, EXISTS (
+                SELECT FROM invite_events e
+                WHERE e.app_id = $1 AND e.invite_id = i.invite_id AND e.kind = 'viewed') AS "viewed!"
         FROM invites i
         JOIN apps a ON a.app_id = i.app_id
         LEFT JOIN users r ON r.app_id = i.app_id AND r.user_id = i.inviter_id
@@ -236,19 +263,18 @@ pub async fn find(db: &PgPool, code: &InviteCode) -> Result<Option<Invite>, Erro
     .fetch_optional(db)
     .await?;
     Ok(row.and_then(|row| {
-        let state = match (row.accepted, row.expired) {
-            (true, _) => State::Accepted,
-            (false, true) => State::Expired,
-            (false, false) => State::Open,
-        };
         Some(Invite {
+            id: row.id,
             kind: Kind::parse(&row.kind)?,
-            state,
+            state: State::parse(&row.state)?,
             app_name: row.app_name,
             app_language: row.app_language,
+            app_origins: row.app_origins,
             language: row.language,
             inviter: row.inviter,
             email: row.email,
+            viewed: row.viewed,
+            expires_at: row.expires_at,
         })
     }))
 }
@@ -266,16 +292,58 @@ pub enum Accepted {
 
 /// Accepts the invite of this code, once. An invite verifies its user's address; a referral makes its user,
 /// verified, in a tenant of their own, with the referrer recorded.
-pub async fn accept(db: &PgPool, code: &InviteCode) -> Result<Accepted, Error> {
+pub async fn accept(db: &Pool, code: &InviteCode) -> Result<Accepted, Error> {
     let mut connection = db.acquire().await?;
-    // An account that was not visible yet stops the insert of the new user, and so this try.
     for _ in 0..8 {
         match try_accept(&mut connection, code).await {
-            Err(Error::Sql(error)) if is_violation(&error, "invites_app_id_user_id_fkey") => {}
+            Err(error) if is_not_visible(&error) => {}
             done => return done,
         }
     }
     Err(Error::Contended)
+}
+
+/// What became of a call that accepts.
+pub enum Joined {
+    /// The user as they are now, who may be given a token.
+    User(Box<User>),
+    /// As [`Accepted::No`].
+    No,
+    /// A referral whose address has an account by now; the code is as good as before.
+    AccountExists,
+}
+
+/// Accepts the invite of this code as [`accept`] does, and stores what the user says of themselves, or neither.
+pub async fn join(db: &Pool, code: &InviteCode, profile: &ProfilePatch) -> Result<Joined, Error> {
+    for _ in 0..8 {
+        let mut transaction = Transaction::begin(db).await?;
+        let user = match try_accept(&mut transaction, code).await {
+            Ok(Accepted::Now(user)) => user,
+            Ok(refused) => {
+                transaction.rollback().await?;
+                let exists = refused == Accepted::AccountExists;
+                return Ok(if exists { Joined::AccountExists } else { Joined::No });
+            }
+            Err(error) if is_not_visible(&error) => {
+                transaction.rollback().await?;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        if !profile.is_empty() {
+            users::change(&mut transaction, code.app, None, user, profile, None).await?;
+        }
+        let user = users::select(&mut *transaction, code.app, None, &Which::Id(user)).await?.pop();
+        let Some(user) = user else { break };
+        transaction.commit().await?;
+        return Ok(Joined::User(Box::new(user)));
+    }
+    Err(Error::Contended)
+}
+
+/// Whether an account that was not visible yet stopped the insert of the new user.
+fn is_not_visible(error: &Error) -> bool {
+    matches!(error, Error::Sql(error) if is_violation(error, "invites_app_id_user_id_fkey"))
 }
 
 async fn try_accept(db: &mut PgConnection, code: &InviteCode) -> Result<Accepted, Error> {
@@ -293,7 +361,8 @@ async fn try_accept(db: &mut PgConnection, code: &InviteCode) -> Result<Accepted
                 WHEN i.kind = 'invite' THEN i.user_id
                 WHEN NOT EXISTS (SELECT FROM users h WHERE h.app_id = $1 AND lower(h.email) = lower(i.email))
                 THEN $3 END
-            WHERE i.app_id = $1 AND i.code_hash = $2 AND i.accepted_at IS NULL AND i.expires_at > now()
+            WHERE i.app_id = $1 AND i.code_hash = $2 AND i.accepted_at IS NULL AND i.revoked_at IS NULL
+                AND i.expires_at > now()
                 AND (i.kind = 'referral' OR EXISTS (SELECT FROM invited))
             RETURNING i.kind, i.user_id, i.inviter_id, i.email, i.language
         ), verified AS (

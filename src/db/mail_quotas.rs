@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use sqlx::{PgPool, query_scalar};
+use sqlx::query_scalar;
 
-use super::Error;
+use super::{Error, Pool};
 use crate::domain::id::AppId;
 
 /// Leases a thousandth of the app's `bound` for this day, or what is left if that is less than it; how many, and
 /// for how long the day lasts.
-pub async fn lease(db: &PgPool, app: AppId, bound: i64) -> Result<(i64, Duration), Error> {
+pub async fn lease(db: &Pool, app: AppId, bound: i64) -> Result<(i64, Duration), Error> {
     let part = (bound / 1000).max(1);
     // Towards the end one at a time, so that the bound is reached.
     for mails in [part, 1] {
@@ -42,7 +42,7 @@ pub async fn lease(db: &PgPool, app: AppId, bound: i64) -> Result<(i64, Duration
 }
 
 /// Deletes the counts of days that are over.
-pub async fn forget(db: &PgPool) -> Result<(), Error> {
+pub async fn forget(db: &Pool) -> Result<(), Error> {
     sqlx::query!("DELETE FROM mail_quotas WHERE day < (now() AT TIME ZONE 'UTC')::date").execute(db).await?;
     Ok(())
 }

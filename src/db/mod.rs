@@ -4,11 +4,9 @@
 //! database's. A function takes the pool, or a connection where the caller owns the transaction.
 
 use std::str::FromStr;
-use std::time::Duration;
 
-use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, PgConnection, PgPool, Postgres, raw_sql};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, PgConnection, raw_sql};
 use tokio::time::timeout;
 
 pub mod api_keys;
@@ -16,13 +14,17 @@ pub mod apps;
 #[cfg(unix)]
 pub mod embedded;
 pub mod idempotency;
+pub mod invite_events;
 pub mod invites;
 pub mod mail_quotas;
 pub mod operator;
 pub mod opt_outs;
 pub mod outbox;
+mod pool;
 pub mod referrals;
 pub mod users;
+
+pub use pool::{Lent, Pool};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 /// What the role of the server may do.
@@ -117,64 +119,14 @@ pub fn options(url: &str) -> Result<PgConnectOptions, Error> {
     Ok(PgConnectOptions::from_str(url)?.application_name("userdocks").extra_float_digits(None))
 }
 
-/// How long an idle connection may take to answer; then there is time left to open another.
-const IDLE_ANSWER: Duration = Duration::from_secs(2);
-/// How long a connection whose caller has gone may take to end what it was asked.
-const LAST_ANSWER: Duration = Duration::from_secs(10);
-
-/// Asks a connection whether it lives. One on a network that drops packets would not say for a quarter of
-/// an hour, and keep its place in the pool for as long.
-async fn lives(connection: &mut PgConnection, within: Duration) -> Result<(), sqlx::Error> {
-    timeout(within, connection.ping()).await.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into())))
-}
-
-/// A pool that opens connections when they are needed. PostgreSQL ends a statement of theirs after
-/// `statement_timeout`: nothing takes effect long after its caller was told that it did not. It also ends what a
-/// server left behind that cannot be reached any more, whose locks others would wait for.
-#[must_use]
-pub fn pool(options: PgConnectOptions, max_connections: u32, statement_timeout: Duration) -> PgPool {
-    let milliseconds = statement_timeout.as_millis().clamp(1, 86_400_000).to_string();
-    PgPoolOptions::new()
-        .after_connect(move |connection, _| {
-            let milliseconds = milliseconds.clone();
-            Box::pin(async move {
-                let settings = sqlx::query!(
-                    "SELECT set_config('statement_timeout', $1, false) AS a,
-                        set_config('idle_in_transaction_session_timeout', '10s', false) AS b,
-                        set_config('tcp_keepalives_idle', '30', false) AS c,
-                        set_config('tcp_keepalives_interval', '10', false) AS d,
-                        set_config('tcp_keepalives_count', '3', false) AS e",
-                    milliseconds
-                );
-                settings.fetch_one(connection).await.map(drop)
-            })
-        })
-        .max_connections(max_connections)
-        .acquire_timeout(Duration::from_secs(5))
-        // A connection that idled is asked whether it lives; a busy one was just seen to.
-        .test_before_acquire(false)
-        .before_acquire(|connection, meta| {
-            Box::pin(async move {
-                if meta.idle_for > Duration::from_secs(1) {
-                    lives(connection, IDLE_ANSWER).await?;
-                }
-                Ok(true)
-            })
-        })
-        .after_release(|connection, _| {
-            Box::pin(async move { lives(connection, LAST_ANSWER).await.map(|()| true) })
-        })
-        .connect_lazy_with(options)
-}
-
 /// Statements that take effect together, at the commit. One that is dropped instead is rolled back, and its
 /// connection is used again once that is certain: also where it was dropped while it began, of which sqlx's
 /// own transaction knows nothing, so that what is acknowledged next would never be committed.
-pub struct Transaction(Option<PoolConnection<Postgres>>);
+pub struct Transaction(Option<Lent>);
 
 impl Transaction {
     /// Begins one.
-    pub async fn begin(db: &PgPool) -> Result<Self, Error> {
+    pub async fn begin(db: &Pool) -> Result<Self, Error> {
         let mut transaction = Self(Some(db.acquire().await?));
         raw_sql("BEGIN").execute(&mut *transaction).await?;
         Ok(transaction)
@@ -183,15 +135,21 @@ impl Transaction {
     /// Commits it.
     pub async fn commit(mut self) -> Result<(), Error> {
         raw_sql("COMMIT").execute(&mut *self).await.map_err(Error::of_change)?;
-        self.0 = None;
+        self.release();
         Ok(())
     }
 
     /// Ends it without effect, and knows that it has ended.
     pub async fn rollback(mut self) -> Result<(), Error> {
         raw_sql("ROLLBACK").execute(&mut *self).await?;
-        self.0 = None;
+        self.release();
         Ok(())
+    }
+
+    fn release(mut self) {
+        if let Some(lent) = self.0.take() {
+            lent.release();
+        }
     }
 }
 
@@ -216,11 +174,11 @@ mod connection_of {
 
 impl Drop for Transaction {
     fn drop(&mut self) {
-        let Some(mut connection) = self.0.take() else { return };
+        let Some(mut lent) = self.0.take() else { return };
         tokio::spawn(async move {
-            let rollback = timeout(LAST_ANSWER, raw_sql("ROLLBACK").execute(&mut *connection)).await;
-            if !matches!(rollback, Ok(Ok(_))) {
-                connection.close_on_drop();
+            match timeout(pool::LAST_ANSWER, raw_sql("ROLLBACK").execute(&mut *lent)).await {
+                Ok(Ok(_)) => lent.release(),
+                _ => lent.discard(),
             }
         });
     }
@@ -266,7 +224,7 @@ pub async fn grant(owner: &PgConnectOptions, role: &str) -> Result<(), Error> {
 }
 
 /// Whether the database answers and has the schema of this server.
-pub async fn is_ready(db: &PgPool) -> Result<bool, Error> {
+pub async fn is_ready(db: &Pool) -> Result<bool, Error> {
     let newest = MIGRATIONS.iter().map(|migration| migration.version).max();
     let applied =
         sqlx::query_scalar!("SELECT max(version) FROM _sqlx_migrations WHERE success").fetch_one(db).await?;

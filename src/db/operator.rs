@@ -1,16 +1,16 @@
 //! What an operator does over all apps: the command line calls it, nothing of `http` does. Together with the
 //! worker's statements on mails and quotas these are the only ones that are not scoped by an app.
 
-use sqlx::{PgPool, query, query_as, query_scalar};
+use sqlx::{query, query_as, query_scalar};
 use uuid::Uuid;
 
-use super::Error;
 use super::apps::App;
+use super::{Error, Pool, outbox};
 use crate::domain::id::AppId;
 use crate::domain::seal::SecretKey;
 
 /// All apps, oldest first.
-pub async fn apps(db: &PgPool) -> Result<Vec<App>, Error> {
+pub async fn apps(db: &Pool) -> Result<Vec<App>, Error> {
     Ok(query_as!(
         App,
         "SELECT app_id, name, language, mail_from, invite_url, origins, issuer, jwks_url FROM apps
@@ -21,15 +21,42 @@ pub async fn apps(db: &PgPool) -> Result<Vec<App>, Error> {
 }
 
 /// Whose signing key this is.
-pub async fn app_of_signing_key(db: &PgPool, key: Uuid) -> Result<Option<AppId>, Error> {
+pub async fn app_of_signing_key(db: &Pool, key: Uuid) -> Result<Option<AppId>, Error> {
     let app =
         query_scalar!("SELECT app_id FROM signing_keys WHERE key_id = $1", key).fetch_optional(db).await?;
     Ok(app.map(AppId))
 }
 
+/// The mail with this `Message-ID`: whose it is.
+pub async fn app_of_message(db: &Pool, message_id: &str) -> Result<Option<AppId>, Error> {
+    let Some(mail) = outbox::mail_id(message_id) else { return Ok(None) };
+    // By the key of the table, app by app.
+    let app = query_scalar!(
+        "SELECT a.app_id FROM apps a JOIN outbox o ON o.app_id = a.app_id AND o.mail_id = $1 AND o.message_id = $2",
+        mail,
+        message_id,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(app.map(AppId))
+}
+
+/// The newest mail to this address that went out in the last two weeks: whose it is, and its `Message-ID`.
+pub async fn newest_message_to(db: &Pool, recipient: &str) -> Result<Option<(AppId, String)>, Error> {
+    let row = query!(
+        "SELECT app_id, message_id FROM outbox
+        WHERE lower(recipient) = lower($1) AND state = 'sent' AND finished_at > now() - interval '14 days'
+        ORDER BY finished_at DESC LIMIT 1",
+        recipient,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| (AppId(row.app_id), row.message_id)))
+}
+
 /// Whether this is the secret key of the database, or opens what was sealed under it. A database that has none
 /// yet takes this one.
-pub async fn is_secret_key(db: &PgPool, seal: &SecretKey) -> Result<bool, Error> {
+pub async fn is_secret_key(db: &Pool, seal: &SecretKey) -> Result<bool, Error> {
     loop {
         if let Some(sealed) = query_scalar!("SELECT sealed FROM secret_key_check").fetch_optional(db).await? {
             return Ok(seal.open(Uuid::nil(), &sealed).is_ok());
@@ -69,7 +96,7 @@ pub struct Resealed {
 
 /// Seals everything under the key that seals, while servers work. Ends with the check value, so that the old
 /// key is asked for until all is done.
-pub async fn reseal(db: &PgPool, seal: &SecretKey) -> Result<Resealed, Error> {
+pub async fn reseal(db: &Pool, seal: &SecretKey) -> Result<Resealed, Error> {
     let mut done = Resealed::default();
     let mut last = (Uuid::nil(), Uuid::nil());
     loop {

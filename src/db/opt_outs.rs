@@ -1,9 +1,9 @@
 //! Who wants no referral mails of an app: hashes under a key of the app's own, which is made when it is first needed.
 
-use sqlx::{PgPool, query};
+use sqlx::query;
 use uuid::Uuid;
 
-use super::Error;
+use super::{Error, Pool};
 use crate::domain::id::{self, AppId};
 use crate::domain::opt_out::{AddressHash, KEY, OptOutCode, OptOutKey};
 use crate::domain::seal::{self, NotOurs, SecretKey};
@@ -26,7 +26,7 @@ impl SealedKey {
 }
 
 /// The key of an app that exists. Of calls at once that find none, one makes it.
-pub async fn key(db: &PgPool, app: AppId, seal: &SecretKey) -> Result<SealedKey, Error> {
+pub async fn key(db: &Pool, app: AppId, seal: &SecretKey) -> Result<SealedKey, Error> {
     loop {
         let found = query!("SELECT key_id, hash_key FROM opt_out_keys WHERE app_id = $1", app.0);
         if let Some(row) = found.fetch_optional(db).await? {
@@ -58,7 +58,7 @@ pub struct Subject {
 }
 
 /// What a code names, made up or not.
-pub async fn find(db: &PgPool, code: &OptOutCode) -> Result<Option<Subject>, Error> {
+pub async fn find(db: &Pool, code: &OptOutCode) -> Result<Option<Subject>, Error> {
     let row = query!(
         r#"
         SELECT a.name, a.language, k.key_id, k.hash_key, EXISTS (
@@ -80,7 +80,7 @@ pub async fn find(db: &PgPool, code: &OptOutCode) -> Result<Option<Subject>, Err
 }
 
 /// Mails this address no referrals of the app any more. False: it has opted out before.
-pub async fn add(db: &PgPool, app: AppId, address: &AddressHash) -> Result<bool, Error> {
+pub async fn add(db: &Pool, app: AppId, address: &AddressHash) -> Result<bool, Error> {
     let done = query!(
         "INSERT INTO opt_outs (app_id, address_hash) VALUES ($1, $2) ON CONFLICT DO NOTHING",
         app.0,
@@ -93,7 +93,7 @@ pub async fn add(db: &PgPool, app: AppId, address: &AddressHash) -> Result<bool,
 }
 
 /// Undoes it. False: it has not opted out.
-pub async fn remove(db: &PgPool, app: AppId, address: &AddressHash) -> Result<bool, Error> {
+pub async fn remove(db: &Pool, app: AppId, address: &AddressHash) -> Result<bool, Error> {
     let done = query!("DELETE FROM opt_outs WHERE app_id = $1 AND address_hash = $2", app.0, &address.0)
         .execute(db)
         .await

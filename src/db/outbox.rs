@@ -5,11 +5,11 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use sqlx::{PgPool, query, query_as};
+use sqlx::{query, query_as};
 use uuid::Uuid;
 
-use super::Error;
 use super::opt_outs::SealedKey;
+use super::{Error, Pool};
 use crate::domain::id::AppId;
 use crate::domain::invite::{InviteCode, Kind};
 use crate::domain::opt_out::AddressHash;
@@ -39,6 +39,11 @@ impl NewMail {
             expires_after,
         }
     }
+}
+
+/// The id of a mail in its `Message-ID`.
+pub(super) fn mail_id(message_id: &str) -> Option<Uuid> {
+    crate::domain::id::parse(message_id.strip_prefix('<')?.split_once('@')?.0)
 }
 
 /// A mail that this worker has for as long as its lease runs.
@@ -84,7 +89,7 @@ pub struct Claimed {
 /// Claims up to `limit` mails that are due, for `lease`; those whose lease ran out only if it may `take_over`.
 /// Those `at_hand` are left to the caller, who has them still, whatever became of their leases.
 pub async fn claim(
-    db: &PgPool,
+    db: &Pool,
     limit: i64,
     at_hand: &[Uuid],
     take_over: bool,
@@ -152,7 +157,7 @@ pub async fn claim(
 }
 
 /// Lengthens the lease of a mail that is still being sent. False: it was lost.
-pub async fn extend(db: &PgPool, mail: &Claimed, lease: Duration) -> Result<bool, Error> {
+pub async fn extend(db: &Pool, mail: &Claimed, lease: Duration) -> Result<bool, Error> {
     let done = query!(
         "UPDATE outbox SET due_at = now() + make_interval(secs => $4)
         WHERE app_id = $1 AND mail_id = $2 AND attempts = $3 AND state = 'queued'",
@@ -167,7 +172,7 @@ pub async fn extend(db: &PgPool, mail: &Claimed, lease: Duration) -> Result<bool
 }
 
 /// The mail was taken by the mail server, or refused for good: its row is final, its secret gone.
-pub async fn finish(db: &PgPool, mail: &Claimed, sent: bool, reply: &str) -> Result<(), Error> {
+pub async fn finish(db: &Pool, mail: &Claimed, sent: bool, reply: &str) -> Result<(), Error> {
     query!(
         "UPDATE outbox SET state = CASE WHEN $4 THEN 'sent' ELSE 'failed' END, last_reply = $5,
             secret = NULL, claimed = false, finished_at = now()
@@ -186,21 +191,29 @@ pub async fn finish(db: &PgPool, mail: &Claimed, sent: bool, reply: &str) -> Res
 /// The mail was refused for now: it is due again after `delay`, or failed if that is later than
 /// `give_up_after` from its beginning. True: it failed.
 pub async fn retry_later(
-    db: &PgPool,
+    db: &Pool,
     mail: &Claimed,
     delay: Duration,
     give_up_after: Duration,
     reply: &str,
 ) -> Result<bool, Error> {
+    // The last reply is in the row.
     let failed = sqlx::query_scalar!(
         r#"
-        UPDATE outbox SET due_at = now() + make_interval(secs => $4), claimed = false, last_reply = $6,
-            state = CASE WHEN last THEN 'failed' ELSE 'queued' END,
-            secret = CASE WHEN last THEN NULL ELSE secret END,
-            finished_at = CASE WHEN last THEN now() END
-        FROM (SELECT now() + make_interval(secs => $4) > to_timestamp($7::bigint) + make_interval(secs => $5) AS last) l
-        WHERE app_id = $1 AND mail_id = $2 AND attempts = $3 AND state = 'queued'
-        RETURNING last AS "last!"
+        WITH tried AS (
+            UPDATE outbox SET due_at = now() + make_interval(secs => $4), claimed = false, last_reply = $6,
+                state = CASE WHEN last THEN 'failed' ELSE 'queued' END,
+                secret = CASE WHEN last THEN NULL ELSE secret END,
+                finished_at = CASE WHEN last THEN now() END
+            FROM (SELECT now() + make_interval(secs => $4)
+                > to_timestamp($7::bigint) + make_interval(secs => $5) AS last) l
+            WHERE app_id = $1 AND mail_id = $2 AND attempts = $3 AND state = 'queued'
+            RETURNING invite_id, last
+        ), event AS (
+            INSERT INTO invite_events (app_id, invite_id, event_id, mail_id, kind, detail)
+            SELECT $1, invite_id, $8, $2, 'refused', $6 FROM tried WHERE NOT last
+        )
+        SELECT last AS "last!" FROM tried
         "#,
         mail.app.0,
         mail.id,
@@ -209,6 +222,7 @@ pub async fn retry_later(
         give_up_after.as_secs_f64(),
         reply,
         mail.created_at,
+        crate::domain::id::new(),
     )
     .fetch_optional(db)
     .await?;
@@ -235,7 +249,7 @@ pub struct MailRow {
 /// Mails, newest first, at most `limit`; of one app, in one state, or of all where `None`; or the one mail
 /// with this id.
 pub async fn list(
-    db: &PgPool,
+    db: &Pool,
     app: Option<AppId>,
     state: Option<&str>,
     id: Option<Uuid>,
@@ -266,7 +280,7 @@ pub async fn list(
 /// invite gets a new one, which works for `expires_after`. False: it was sent, or its invite was accepted,
 /// or mailed again since, or there is no such mail.
 pub async fn retry(
-    db: &PgPool,
+    db: &Pool,
     row: &MailRow,
     key: &SecretKey,
     expires_after: Duration,
@@ -282,7 +296,7 @@ pub async fn retry(
             WHERE app_id = $1 AND mail_id = $2 AND state = 'queued'
             RETURNING mail_id
         ), failed AS (
-            SELECT o.invite_id, i.code_hash FROM outbox o
+            SELECT o.invite_id, i.code_hash, o.created_at, o.finished_at, o.last_reply FROM outbox o
             JOIN invites i ON i.app_id = o.app_id AND i.invite_id = o.invite_id
             WHERE o.app_id = $1 AND o.mail_id = $2 AND o.state = 'failed' AND NOT EXISTS (
                 SELECT FROM outbox n
@@ -300,6 +314,12 @@ pub async fn retry(
                 finished_at = NULL
             FROM renewed WHERE o.app_id = $1 AND o.mail_id = $2 AND o.state = 'failed'
             RETURNING o.mail_id
+        ), before AS (
+            INSERT INTO invite_events (app_id, invite_id, event_id, mail_id, kind, detail, created_at)
+            SELECT $1, f.invite_id, gen_random_uuid(), $2, b.kind, b.detail, b.at
+            FROM failed f JOIN renewed r ON r.invite_id = f.invite_id
+            CROSS JOIN LATERAL (VALUES ('queued', NULL, f.created_at), ('failed', f.last_reply, f.finished_at))
+                AS b (kind, detail, at)
         )
         SELECT EXISTS (SELECT FROM queued) OR EXISTS (SELECT FROM revived) AS "done!"
         "#,
@@ -319,7 +339,7 @@ pub async fn retry(
 
 /// How many mails wait (more than 100,000 are not counted further), and for how many seconds the oldest has
 /// been due.
-pub async fn backlog(db: &PgPool) -> Result<(i64, f64), Error> {
+pub async fn backlog(db: &Pool) -> Result<(i64, f64), Error> {
     let row = query!(
         r#"
         SELECT count(*) AS "queued!",
@@ -337,7 +357,7 @@ pub const CHANNEL: &str = "userdocks_outbox";
 
 /// Wakes the workers of all processes. Never within the transaction of a request: NOTIFY makes commits
 /// wait for each other.
-pub async fn wake(db: &PgPool) -> Result<(), Error> {
+pub async fn wake(db: &Pool) -> Result<(), Error> {
     query!("SELECT pg_notify($1, '')", CHANNEL).execute(db).await?;
     Ok(())
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use sqlx::{PgConnection, PgPool, query};
+use sqlx::{PgConnection, query};
 
-use super::{Error, is_violation, outbox::NewMail};
+use super::{Error, Pool, is_violation, outbox::NewMail};
 use crate::domain::id::{AppId, UserId};
 use crate::domain::invite_body::InviteBody;
 use crate::domain::opt_out::AddressHash;
@@ -139,7 +139,7 @@ pub async fn refer(
 }
 
 /// Deletes the counts of days that are over.
-pub async fn forget_quotas(db: &PgPool) -> Result<(), Error> {
+pub async fn forget_quotas(db: &Pool) -> Result<(), Error> {
     query!("DELETE FROM referral_quotas WHERE day < (now() AT TIME ZONE 'UTC')::date").execute(db).await?;
     Ok(())
 }

@@ -1,10 +1,10 @@
 //! Users. Each call of the API is one statement where nothing is in its way: it checks who may reach
 //! whom, changes, and writes the mail, together or not at all.
 
-use sqlx::{PgConnection, PgExecutor, PgPool, query, query_as, query_scalar};
+use sqlx::{PgConnection, PgExecutor, query, query_as, query_scalar};
 use uuid::Uuid;
 
-use super::{Error, Transaction, is_violation};
+use super::{Error, Pool, Transaction, is_violation};
 use crate::domain::email::Email;
 use crate::domain::id::{self, AppId, UserId};
 use crate::domain::language::Language;
@@ -77,7 +77,7 @@ pub async fn select(
 }
 
 /// Whom an outside issuer's `sub` stands for: the user with that id, else the one it was recorded for.
-pub async fn by_subject(db: &PgPool, app: AppId, subject: &str) -> Result<Option<UserId>, Error> {
+pub async fn by_subject(db: &Pool, app: AppId, subject: &str) -> Result<Option<UserId>, Error> {
     let user = query_scalar!(
         "SELECT user_id FROM users WHERE app_id = $1 AND (user_id = $2 OR external_subject = $3)
         ORDER BY user_id = $2 DESC NULLS LAST LIMIT 1",
@@ -103,7 +103,7 @@ pub enum Recorded {
 
 /// Records which `sub` of the app's outside issuer is this user; `None` forgets it.
 pub async fn set_external_subject(
-    db: &PgPool,
+    db: &Pool,
     app: AppId,
     user: UserId,
     subject: Option<&str>,
@@ -127,7 +127,7 @@ pub async fn set_external_subject(
 
 /// Freezes or unfreezes a user: whether they were frozen before; `None`: nobody of the app has this id, or they are
 /// deleted.
-pub async fn set_frozen(db: &PgPool, app: AppId, user: UserId, frozen: bool) -> Result<Option<bool>, Error> {
+pub async fn set_frozen(db: &Pool, app: AppId, user: UserId, frozen: bool) -> Result<Option<bool>, Error> {
     let mut connection = db.acquire().await?;
     query_scalar!(
         r#"
@@ -164,7 +164,7 @@ pub enum Erased {
 /// can have been referred by them. A `caller` (the user of an access token) erases nobody but themselves,
 /// while not frozen. Only if they have one of the versions `expected`, where some are.
 pub async fn erase(
-    db: &PgPool,
+    db: &Pool,
     app: AppId,
     caller: Option<UserId>,
     user: UserId,
@@ -267,7 +267,7 @@ pub enum Updated {
 /// some are. A `caller` is the user of an access token: they reach the users of
 /// their own tenant while neither is frozen or deleted, and change the address of nobody but themselves.
 pub async fn update(
-    db: &PgPool,
+    db: &Pool,
     app: AppId,
     caller: Option<UserId>,
     user: UserId,
@@ -282,7 +282,10 @@ pub async fn update(
     // other has been answered.
     for _ in 0..4 {
         match change(&mut connection, app, caller, user, patch, expected).await {
-            Ok(Some(version)) => return Ok(Updated::Yes(version)),
+            Ok(Some(version)) => {
+                connection.release();
+                return Ok(Updated::Yes(version));
+            }
             Ok(None) if expected.is_some() => {
                 drop(connection);
                 return look(db, app, caller, user, patch, expected).await;
@@ -299,7 +302,7 @@ pub async fn update(
 }
 
 /// The statement of [`update`]: the new version, if it changed anything.
-async fn change(
+pub(super) async fn change(
     db: &mut PgConnection,
     app: AppId,
     caller: Option<UserId>,
@@ -381,7 +384,7 @@ async fn change(
 
 /// What a change that changes nothing comes to.
 async fn look(
-    db: &PgPool,
+    db: &Pool,
     app: AppId,
     caller: Option<UserId>,
     user: UserId,

@@ -39,6 +39,15 @@ impl Email {
     }
 }
 
+/// Enough of an address for its owner to know it, and nobody else: `a…@e…`. Of a part that has one character, none.
+#[must_use]
+pub fn masked(address: &str) -> String {
+    let first =
+        |part: &str| part.chars().take(usize::from(part.chars().nth(1).is_some())).collect::<String>();
+    let (local, domain) = address.rsplit_once('@').unwrap_or((address, ""));
+    format!("{}…@{}…", first(local), first(domain))
+}
+
 fn stored(value: &str) -> Option<String> {
     let value = trimmed(value).filter(|value| value.len() <= MAX_SENT)?;
     let (local, sent_domain) = value.split_once('@')?;
@@ -84,6 +93,12 @@ mod tests {
         ] {
             assert_eq!(Email::parse(sent).unwrap().as_str(), stored);
         }
+    }
+
+    #[test]
+    fn a_masked_address_says_little() {
+        assert_eq!(masked("ada@example.com"), "a…@e…");
+        assert_eq!(masked("a@example.com"), "…@e…");
     }
 
     #[test]

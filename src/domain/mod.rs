@@ -4,6 +4,7 @@
 //! Every string is trimmed of surrounding white space and holds no control character. Parsing what
 //! `as_str` gives yields an equal value, so that a stored value can be read back through the same door.
 
+pub mod accept_body;
 pub mod access_token;
 pub mod api_key;
 pub mod birthdate;
@@ -15,6 +16,7 @@ pub mod invite;
 pub mod invite_body;
 pub mod json;
 pub mod language;
+pub mod mail_report;
 pub mod network;
 pub mod opt_out;
 pub mod profile;

@@ -60,33 +60,39 @@ impl ProfilePatch {
     /// once chose a payment sandbox. No birthdate may be after `today`.
     pub fn parse(body: Map<String, Value>, today: Date) -> Result<Self, FieldErrors> {
         let mut body = Fields::of(body, Invalid("is not a field of this body, only `user` and `test` are"));
-        let patch = body.object("user", Invalid("is not a field of a user"), |user| {
-            user.ignore(READ_ONLY);
-            Self {
-                email: user.optional("email", Email::parse),
-                language: user.optional("language", Language::parse),
-                accepted_newsletter: user.boolean("acceptedNewsletter"),
-                salutation: user.patch("salutation", Text::parse),
-                salutation_other: user.patch("salutationOther", Text::parse),
-                name: user.patch("name", Text::parse),
-                given_name: user.patch("given_name", Text::parse),
-                family_name: user.patch("family_name", Text::parse),
-                middle_name: user.patch("middle_name", Text::parse),
-                nickname: user.patch("nickname", Text::parse),
-                preferred_username: user.patch("preferred_username", Text::parse),
-                gender: user.patch("gender", Text::parse),
-                other_gender: user.patch("other_gender", Text::parse),
-                profile: user.patch("profile", WebUrl::parse),
-                picture: user.patch("picture", WebUrl::parse),
-                website: user.patch("website", WebUrl::parse),
-                birthdate: user.patch("birthdate", |value| Birthdate::parse(value, today)),
-                zoneinfo: user.patch("zoneinfo", Zoneinfo::parse),
-                locale: user.patch("locale", Locale::parse),
-                phone_number: user.patch("phone_number", PhoneNumber::parse),
-            }
+        let patch = body.object("user", Invalid("is not a field of a user"), |user| Self {
+            email: user.optional("email", Email::parse),
+            ..Self::read(user, today)
         });
         body.boolean("test");
         body.finish(|| patch)
+    }
+
+    /// Reads every field but the address.
+    pub(super) fn read(user: &mut Fields, today: Date) -> Self {
+        user.ignore(READ_ONLY);
+        Self {
+            email: None,
+            language: user.optional("language", Language::parse),
+            accepted_newsletter: user.boolean("acceptedNewsletter"),
+            salutation: user.patch("salutation", Text::parse),
+            salutation_other: user.patch("salutationOther", Text::parse),
+            name: user.patch("name", Text::parse),
+            given_name: user.patch("given_name", Text::parse),
+            family_name: user.patch("family_name", Text::parse),
+            middle_name: user.patch("middle_name", Text::parse),
+            nickname: user.patch("nickname", Text::parse),
+            preferred_username: user.patch("preferred_username", Text::parse),
+            gender: user.patch("gender", Text::parse),
+            other_gender: user.patch("other_gender", Text::parse),
+            profile: user.patch("profile", WebUrl::parse),
+            picture: user.patch("picture", WebUrl::parse),
+            website: user.patch("website", WebUrl::parse),
+            birthdate: user.patch("birthdate", |value| Birthdate::parse(value, today)),
+            zoneinfo: user.patch("zoneinfo", Zoneinfo::parse),
+            locale: user.patch("locale", Locale::parse),
+            phone_number: user.patch("phone_number", PhoneNumber::parse),
+        }
     }
 
     /// Names of the fields that a body which can be parsed is to change.

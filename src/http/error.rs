@@ -48,6 +48,8 @@ pub enum Error {
     MalformedToken(&'static str),
     #[error("{0}")]
     InvalidToken(access_token::Invalid),
+    #[error("the code in the path is not that of an invite, or was replaced by the one in a newer mail")]
+    InvalidInviteCode,
 
     #[error("this needs an API key of the type `write`")]
     WriteKeyRequired,
@@ -81,6 +83,14 @@ pub enum Error {
     ExternalSubjectTaken,
     #[error("the user has accepted already, so there is no invite to send")]
     AlreadyAccepted,
+    #[error("the invite has been accepted")]
+    InviteAccepted,
+    #[error("the invite has been revoked")]
+    InviteRevoked,
+    #[error("the invite has expired; a new mail brings a new code")]
+    InviteExpired,
+    #[error("the address that was invited has an account by now, to sign in to")]
+    AccountExists,
     #[error("`email` must not be the referrer's own address")]
     OwnAddress,
     #[error("the user in the path does not exist, is frozen or deleted, or is not for this caller to act on")]
@@ -96,6 +106,8 @@ pub enum Error {
     IdempotencyKeyReused,
     #[error("a request with this `Idempotency-Key` is being answered; try again in a moment")]
     IdempotencyInProgress,
+    #[error("no mail of the app has this `messageId`, or is of the invite `inviteId`")]
+    MailNotFound,
     #[error("there is no such app")]
     AppNotFound,
     #[error("the app in the path is not that of the API key")]
@@ -163,6 +175,7 @@ impl Error {
             Self::InvalidApiKey => (S::UNAUTHORIZED, "invalid_api_key"),
             Self::InvalidToken(access_token::Invalid::Expired) => (S::UNAUTHORIZED, "token_expired"),
             Self::MalformedToken(_) | Self::InvalidToken(_) => (S::UNAUTHORIZED, "invalid_token"),
+            Self::InvalidInviteCode => (S::UNAUTHORIZED, "invalid_invite_code"),
             Self::WriteKeyRequired => (S::FORBIDDEN, "write_key_required"),
             Self::ApiKeyRequired => (S::FORBIDDEN, "api_key_required"),
             Self::ApiKeyFromBrowser => (S::FORBIDDEN, "api_key_from_browser"),
@@ -177,6 +190,10 @@ impl Error {
             Self::EmailTaken(_) => (S::BAD_REQUEST, "email_taken"),
             Self::ExternalSubjectTaken => (S::BAD_REQUEST, "external_subject_taken"),
             Self::AlreadyAccepted => (S::BAD_REQUEST, "already_accepted"),
+            Self::InviteAccepted => (S::BAD_REQUEST, "invite_accepted"),
+            Self::InviteRevoked => (S::BAD_REQUEST, "invite_revoked"),
+            Self::InviteExpired => (S::BAD_REQUEST, "invite_expired"),
+            Self::AccountExists => (S::BAD_REQUEST, "account_exists"),
             Self::OwnAddress => (S::BAD_REQUEST, "own_address"),
             Self::UserOutOfReach => (S::FORBIDDEN, "user_out_of_reach"),
             Self::Stale => (S::PRECONDITION_FAILED, "stale"),
@@ -185,6 +202,7 @@ impl Error {
             Self::IdempotencyKeyReused => (S::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
             Self::IdempotencyInProgress => (S::CONFLICT, "idempotency_in_progress"),
             Self::AppOutOfReach => (S::FORBIDDEN, "app_out_of_reach"),
+            Self::MailNotFound => (S::NOT_FOUND, "mail_not_found"),
             Self::AppNotFound => (S::NOT_FOUND, "app_not_found"),
             Self::OriginNotAllowed => (S::FORBIDDEN, "origin_not_allowed"),
             Self::TooManyRequests(_) => (S::TOO_MANY_REQUESTS, "too_many_requests"),

@@ -21,7 +21,7 @@ use super::error::Error;
 use super::visit::Visit;
 use crate::audit;
 use crate::domain::id::{self, UserId};
-use crate::domain::json;
+use crate::domain::json::{self, JsonError};
 
 /// Longest body, bytes.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -165,6 +165,20 @@ impl FromRequest<AppState> for Json {
             body
         };
         Ok(Self(json::parse_object(&body)?))
+    }
+}
+
+/// The body: a JSON object, or nothing, which is an empty one.
+pub struct OptionalJson(pub Map<String, Value>);
+
+impl FromRequest<AppState> for OptionalJson {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, Error> {
+        match Json::from_request(request, state).await {
+            Err(Error::InvalidJson(JsonError::Empty)) => Ok(Self(Map::new())),
+            read => read.map(|Json(map)| Self(map)),
+        }
     }
 }
 

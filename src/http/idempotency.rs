@@ -6,8 +6,7 @@ use std::time::Duration;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Serialize;
-use sqlx::pool::PoolConnection;
-use sqlx::{PgConnection, Postgres};
+use sqlx::PgConnection;
 
 use super::AppState;
 use super::envelope::{self, Success};
@@ -17,7 +16,7 @@ use super::limits::Spending;
 use crate::audit;
 use crate::db::idempotency::{self, Call, Known};
 use crate::db::users;
-use crate::db::{self, Transaction};
+use crate::db::{self, Lent, Transaction};
 use crate::domain::api_key::sha256;
 use crate::domain::id::{AppId, UserId};
 
@@ -27,7 +26,7 @@ const AGAIN: Duration = Duration::from_millis(250);
 /// The work of a call that may carry a key: a connection, in a transaction if it does, and a mail of the app's.
 pub enum Once {
     /// No key: each statement stands for itself.
-    Plain(PoolConnection<Postgres>, Spending),
+    Plain(Lent, Spending),
     /// The effect and the answer are committed together.
     Keyed(Transaction, Call, Spending),
 }
@@ -101,7 +100,10 @@ impl Once {
     ) -> Result<Response, Error> {
         let body = success.body();
         match self {
-            Self::Plain(_, spending) => spending.spent(),
+            Self::Plain(lent, spending) => {
+                lent.release();
+                spending.spent();
+            }
             Self::Keyed(mut transaction, call, spending) => {
                 idempotency::store(&mut transaction, &call, success.status.as_u16(), &body, user).await?;
                 // Whether it came about or not, once its commit has begun.

@@ -1,5 +1,6 @@
 //! `/invites/{code}`: where the link of an invite leads when the app has no page of its own. Looking (GET,
-//! HEAD) changes nothing, since mail scanners follow links; the button (POST) accepts.
+//! HEAD) changes nothing of it, since mail scanners follow links, but that the first look is recorded; the button
+//! (POST) accepts.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -11,6 +12,7 @@ use super::extract::Segment;
 use super::pages::{self, Landing};
 use super::visit::Visiting;
 use crate::audit;
+use crate::db::invite_events;
 use crate::db::invites::{self, Accepted, Invite};
 use crate::domain::invite::InviteCode;
 use crate::l10n::Texts;
@@ -29,9 +31,21 @@ pub async fn show(
         look_up(&state, &code).await
     };
     match found.await {
-        Ok(Some((_, invite))) => page(StatusCode::OK, texts_of(&invite), &landing(&invite)),
+        Ok(Some((code, invite))) => {
+            looked(&state, &code, &invite).await;
+            shown(&invite)
+        }
         Ok(None) => unknown(),
         Err(error) => trouble(&error),
+    }
+}
+
+/// Records the first look. A look is not refused for want of that.
+pub(super) async fn looked(state: &AppState, code: &InviteCode, invite: &Invite) {
+    if !invite.viewed
+        && let Err(error) = invite_events::viewed(&state.db, code).await
+    {
+        tracing::debug!(%error, "a look was not recorded");
     }
 }
 
@@ -60,7 +74,7 @@ pub async fn accept(
             Accepted::No => match look_up(&state, &code).await? {
                 Some((_, invite)) => {
                     audit::note(|facts| facts.refused = Some(invite.state.as_str()));
-                    page(StatusCode::OK, texts_of(&invite), &landing(&invite))
+                    shown(&invite)
                 }
                 None => unknown(),
             },
@@ -76,6 +90,12 @@ async fn look_up(state: &AppState, code: &str) -> Result<Option<(InviteCode, Inv
     Ok(invites::find(&state.db, &code).await?.map(|invite| (code, invite)))
 }
 
+/// What the invite is good for.
+fn shown(invite: &Invite) -> Response {
+    let status = if invite.state == invites::State::Revoked { StatusCode::NOT_FOUND } else { StatusCode::OK };
+    page(status, texts_of(invite), &landing(invite))
+}
+
 fn landing(invite: &Invite) -> Landing<'_> {
     let app = invite.app_name.as_str();
     match invite.state {
@@ -86,6 +106,7 @@ fn landing(invite: &Invite) -> Landing<'_> {
             address: &invite.email,
         },
         invites::State::Accepted => Landing::AlreadyAccepted { app },
+        invites::State::Revoked => Landing::Unknown,
         invites::State::Expired => Landing::Expired { app },
     }
 }

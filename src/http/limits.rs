@@ -12,12 +12,11 @@ use std::time::{Duration, Instant};
 
 use axum::http::HeaderValue;
 use quick_cache::sync::Cache;
-use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::error::Error;
 use crate::config;
-use crate::db::mail_quotas;
+use crate::db::{Pool, mail_quotas};
 use crate::domain::id::AppId;
 use crate::domain::network::Source;
 
@@ -218,7 +217,7 @@ impl MailQuotas {
     }
 
     /// Takes one mail of the app's.
-    pub async fn take(&self, db: &PgPool, app: AppId) -> Result<Spending, Error> {
+    pub async fn take(&self, db: &Pool, app: AppId) -> Result<Spending, Error> {
         let Ok(lease) = self.apps.get_or_insert_with(&app, || Ok::<_, Infallible>(Arc::default()));
         if let Some(taken) = lease.take() {
             return Self::spending(lease, taken);

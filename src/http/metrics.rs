@@ -25,10 +25,9 @@ pub async fn serve(socket: TcpListener, state: AppState, mut stopped: watch::Rec
 }
 
 async fn metrics(State(state): State<AppState>) -> Response {
-    let size = f64::from(state.db.size());
-    let idle = f64::from(u32::try_from(state.db.num_idle()).unwrap_or(u32::MAX));
-    metrics::gauge!("userdocks_database_connections", "state" => "busy").set((size - idle).max(0.0));
-    metrics::gauge!("userdocks_database_connections", "state" => "idle").set(idle);
+    let connections = state.db.in_use();
+    metrics::gauge!("userdocks_database_connections", "state" => "busy").set(f64::from(connections.busy));
+    metrics::gauge!("userdocks_database_connections", "state" => "idle").set(f64::from(connections.idle));
     // While the database is away these keep their last value; the pool's gauges tell.
     if let Ok((queued, oldest)) = outbox::backlog(&state.db).await {
         metrics::gauge!("userdocks_outbox_queued").set(f64::from(u32::try_from(queued).unwrap_or(u32::MAX)));

@@ -13,7 +13,6 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use sqlx::PgPool;
 use tracing::Instrument;
 use url::Url;
 
@@ -35,9 +34,11 @@ pub mod error;
 pub mod extract;
 mod health;
 pub mod idempotency;
+mod invite_codes;
 mod invites;
 mod jwks;
 pub mod limits;
+mod mail_reports;
 mod mailbox;
 pub mod metrics;
 pub mod openapi;
@@ -59,7 +60,7 @@ pub struct State {
     /// The settings.
     pub config: Config,
     /// The store.
-    pub db: PgPool,
+    pub db: crate::db::Pool,
     /// Encrypts at rest.
     pub seal: SecretKey,
     /// Where requests wait for their turn at the store.
@@ -234,7 +235,7 @@ mod tests {
             credentials: auth::Credentials::new(&config),
             opt_out_keys: opt_outs::Keys::default(),
             origins: cors::Origins::default(),
-            db: crate::db::pool(
+            db: crate::db::Pool::new(
                 crate::db::options("postgres:///nowhere").unwrap(),
                 1,
                 Duration::from_secs(1),

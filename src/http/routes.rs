@@ -12,12 +12,16 @@ use serde_json::Map;
 
 use super::error::Error;
 use super::openapi::{Admits, Answer, Body, Operation};
-use super::{AppState, apps, docs, health, invites, openapi, opt_outs, referral_invites, tokens, users};
+use super::{AppState, apps, docs, health, mail_reports, openapi, referral_invites, tokens, users};
+use crate::domain::accept_body::AcceptBody;
 use crate::domain::access_token::Invalid;
 use crate::domain::external_subject;
 use crate::domain::invite_body::InviteBody;
 use crate::domain::json::JsonError;
 use crate::domain::profile::ProfilePatch;
+
+mod invites;
+mod opt_outs;
 
 /// One method of one path.
 pub struct Route {
@@ -60,6 +64,7 @@ pub fn api() -> Vec<Route> {
     let mut routes = vec![invite(), update(), refer()];
     routes.extend(users());
     routes.extend(apps());
+    routes.extend(invites::api());
     routes
 }
 
@@ -221,6 +226,19 @@ fn users() -> Vec<Route> {
 
 fn apps() -> Vec<Route> {
     vec![
+        post(
+            "/mail-reports",
+            mail_reports::create,
+            Operation {
+                about: "Records what became of a mail after the mail server took it: it bounced, is late, or was complained \
+                    of. The mail is named by its `Message-ID`, or is the newest of an invite. Recorded once, however \
+                    often it is reported, and shown in the timeline of the invite.",
+                body: Some(Body::MailReport),
+                answer: Answer::data("Null", "the report was recorded"),
+                refusals: vec![Error::MailNotFound],
+                ..Operation::new("reportMail", "apps", "Report a bounce or a complaint", Admits::WriteKey)
+            },
+        ),
         put(
             "/apps/{appId}/users/{userId}/access-status/{accessStatus}",
             apps::set_access_status,
@@ -276,10 +294,10 @@ fn apps() -> Vec<Route> {
 /// The routes beside the API.
 #[must_use]
 pub fn around() -> Vec<Route> {
-    vec![
+    let mut routes = vec![
         get(
             "/invites/{code}",
-            invites::show,
+            super::invites::show,
             Operation {
                 about: "The page behind the link in a mail, for an app that has none of its own. Looking changes \
                     nothing.",
@@ -290,43 +308,12 @@ pub fn around() -> Vec<Route> {
         ),
         post(
             "/invites/{code}",
-            invites::accept,
+            super::invites::accept,
             Operation {
                 about: "What the button of the page does: accepts the invite, once.",
                 parameters: &["code"],
                 answer: Answer::Page(&[200, 404, 429, 500, 503]),
                 ..Operation::new("acceptInvite", "pages", "Accept an invite", Admits::Anyone)
-            },
-        ),
-        get(
-            "/opt-out/{code}",
-            opt_outs::show,
-            Operation {
-                about: "The page behind the link at the end of a referral. Looking changes nothing.",
-                parameters: &["optOutCode"],
-                answer: Answer::Page(&[200, 404, 429, 500, 503]),
-                ..Operation::new("showOptOut", "pages", "Look at an opt-out", Admits::Anyone)
-            },
-        ),
-        post(
-            "/opt-out/{code}",
-            opt_outs::add,
-            Operation {
-                about: "What the button of the page does, or of a mail program in one click (RFC 8058), whatever the body: \
-                        no referral of the app goes to the address any more, whoever sends it.",
-                parameters: &["optOutCode"],
-                answer: Answer::Page(&[200, 404, 429, 500, 503]),
-                ..Operation::new("optOut", "pages", "Opt out of referrals", Admits::Anyone)
-            },
-        ),
-        post(
-            "/opt-out/{code}/undo",
-            opt_outs::remove,
-            Operation {
-                about: "Takes it back.",
-                parameters: &["optOutCode"],
-                answer: Answer::Page(&[200, 404, 429, 500, 503]),
-                ..Operation::new("undoOptOut", "pages", "Allow referrals again", Admits::Anyone)
             },
         ),
         get(
@@ -362,7 +349,9 @@ pub fn around() -> Vec<Route> {
                 ..Operation::new("docs", "pages", "This document as a page", Admits::Anyone)
             },
         ),
-    ]
+    ];
+    routes.extend(opt_outs::around());
+    routes
 }
 
 /// What a call is named that can change something (its `operationId`), by its method and its route, prefix
@@ -383,6 +372,11 @@ pub fn changes(method: &Method, path: &str) -> Option<&'static str> {
     });
     let operations = CHANGES.get(path)?;
     operations.iter().find(|(name, _)| method.as_str().eq_ignore_ascii_case(name)).map(|(_, id)| *id)
+}
+
+/// A field that no body has.
+fn unknown() -> (String, serde_json::Value) {
+    ("code".to_owned(), serde_json::Value::Null)
 }
 
 const UUID: &str = "`userId` in the path must be a hyphenated UUID";
@@ -418,7 +412,9 @@ pub fn refusals(operation: Operation) -> Vec<Error> {
     if let Some(body) = operation.body {
         let faults = match body {
             Body::Invite => InviteBody::parse(Map::new()).err(),
+            Body::MailReport => crate::domain::mail_report::Report::parse(Map::new()).err(),
             Body::ExternalSubject => external_subject::parse(Map::new()).err(),
+            Body::Accept => AcceptBody::parse(Map::from_iter([unknown()]), jiff::civil::Date::ZERO).err(),
             Body::Update => ProfilePatch::parse(Map::new(), jiff::civil::Date::ZERO).err(),
         };
         refusals.extend(faults.map(Error::from));

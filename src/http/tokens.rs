@@ -5,14 +5,13 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
-use sqlx::PgPool;
 
 use super::AppState;
 use super::auth::WriteKey;
 use super::envelope::Success;
 use super::error::Error;
 use super::extract::UserPath;
-use crate::db::{apps, users};
+use crate::db::{Pool, apps, users};
 use crate::domain::access_token::{DamagedKey, PrivateKey};
 use crate::domain::id::{AppId, UserId};
 use crate::domain::seal::{NotOurs, SecretKey};
@@ -44,6 +43,16 @@ pub enum IssueError {
     Key(#[from] DamagedKey),
 }
 
+impl From<IssueError> for Error {
+    fn from(error: IssueError) -> Self {
+        match error {
+            IssueError::Db(error) => Self::from(error),
+            IssueError::NoUser | IssueError::NoApp => Self::UserOutOfReach,
+            error => Self::Internal(Box::new(error)),
+        }
+    }
+}
+
 /// Issues an access token for the user in the path.
 pub async fn create(
     State(state): State<AppState>,
@@ -51,26 +60,41 @@ pub async fn create(
 ) -> Result<Success<AccessToken>, Error> {
     let valid = state.config.token.expires_after;
     let token = issue(&state.db, &state.seal, &state.config.issuer(), app, user, valid).await;
-    let data = token.map_err(|error| match error {
-        IssueError::Db(error) => Error::from(error),
-        IssueError::NoUser | IssueError::NoApp => Error::UserOutOfReach,
-        error => Error::Internal(Box::new(error)),
-    })?;
+    let data = token?;
     Ok(Success { status: StatusCode::OK, message: "an access token was issued", data })
 }
 
 /// A token for a user who is neither frozen nor deleted, signed with the newest key of their app.
 pub async fn issue(
-    db: &PgPool,
+    db: &Pool,
     seal: &SecretKey,
     issuer: &str,
     app: AppId,
     user: UserId,
     valid: Duration,
 ) -> Result<AccessToken, IssueError> {
-    let (key_id, sealed) = apps::private_key(db, app).await?.ok_or(IssueError::NoApp)?;
+    let key = signing_key(db, seal, app).await?;
     let language = users::language(db, app, user).await?.ok_or(IssueError::NoUser)?;
-    let key = PrivateKey::new(key_id, &seal.open(key_id, &sealed)?)?;
-    let access_token = key.issue(issuer, app, user, &language, valid)?;
-    Ok(AccessToken { token_type: "Bearer", access_token, expires_in: valid.as_secs() })
+    Ok(AccessToken::sign(&key, issuer, app, user, &language, valid)?)
+}
+
+/// The key of an app that signs now.
+pub async fn signing_key(db: &Pool, seal: &SecretKey, app: AppId) -> Result<PrivateKey, IssueError> {
+    let (id, sealed) = apps::private_key(db, app).await?.ok_or(IssueError::NoApp)?;
+    Ok(PrivateKey::new(id, &seal.open(id, &sealed)?)?)
+}
+
+impl AccessToken {
+    /// A token for `user`, who is known to be neither frozen nor deleted.
+    pub fn sign(
+        key: &PrivateKey,
+        issuer: &str,
+        app: AppId,
+        user: UserId,
+        language: &str,
+        valid: Duration,
+    ) -> Result<Self, DamagedKey> {
+        let access_token = key.issue(issuer, app, user, language, valid)?;
+        Ok(Self { token_type: "Bearer", access_token, expires_in: valid.as_secs() })
+    }
 }

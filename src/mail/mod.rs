@@ -12,6 +12,7 @@ use lettre::{Address, Message};
 
 use crate::domain::invite::Kind;
 
+pub mod bounce;
 pub mod mailbox;
 pub mod name;
 pub mod render;

@@ -11,8 +11,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use lettre::Address;
 use lettre::message::Mailbox;
-use sqlx::PgPool;
-use sqlx::postgres::{PgConnectOptions, PgListener};
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use tokio::sync::{Notify, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
@@ -53,7 +52,7 @@ enum Trouble {
 /// Sends what the outbox holds.
 pub struct Worker {
     /// The store.
-    pub db: PgPool,
+    pub db: db::Pool,
     /// Opens the codes.
     pub seal: SecretKey,
     /// Where mails go.
@@ -337,7 +336,8 @@ fn retry_delay(first: Duration, attempts: i32) -> Duration {
 /// Wakes this process's worker on NOTIFY, over a connection of its own, for as long as the server runs.
 pub async fn listen(options: PgConnectOptions, wake: Arc<Notify>) {
     loop {
-        let pool = db::pool(options.clone(), 1, POLL);
+        let pool =
+            PgPoolOptions::new().max_connections(1).acquire_timeout(POLL).connect_lazy_with(options.clone());
         let heard = async {
             let mut listener = PgListener::connect_with(&pool).await?;
             listener.listen(outbox::CHANNEL).await?;

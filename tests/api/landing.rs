@@ -177,7 +177,7 @@ async fn what_cannot_be_accepted_says_so_and_changes_nothing() {
         assert_said(&get(&test, code).await, expected);
         assert_said(&post(&test, code).await, expected);
     }
-    for path in ["/invites", "/invites/", "/invites/a/b", "/v1/invites/a"] {
+    for path in ["/invites", "/invites/", "/invites/a/b", "/v1/invite/a"] {
         assert_eq!(test.call("GET", path, As::Nobody, None).await.code(), (404, "route_not_found"), "{path}");
     }
     for method in ["PUT", "DELETE", "PATCH", "OPTIONS"] {
@@ -217,7 +217,7 @@ async fn a_code_is_not_spent_on_a_user_who_changes_meanwhile() {
         ("d@example.com", "UPDATE users SET name = 'Dora' WHERE email = 'd@example.com'", ACCEPTED),
     ] {
         let (user, code) = test.invited(email).await;
-        let mut changing = test.db.begin().await.unwrap();
+        let mut changing = userdocks::db::Transaction::begin(&test.db).await.unwrap();
         sqlx::query(change).execute(&mut *changing).await.unwrap();
         let commit = async {
             until_one_waits(&test).await;
@@ -342,7 +342,7 @@ async fn an_app_has_its_own_page_languages_and_names() {
 async fn a_code_is_in_no_log_and_not_in_the_store() {
     let url = support::database(true).await;
     let smtp = Smtp::start().await;
-    let db = sqlx::PgPool::connect(&url).await.unwrap();
+    let db = userdocks::db::Pool::new(userdocks::db::options(&url).unwrap(), 4, DEADLINE);
     let seal = userdocks::domain::seal::SecretKey::new(&hex::decode(SECRET_KEY).unwrap().try_into().unwrap());
     let app = create_app(&db, &seal, &new_app("Acme")).await;
     let folder = tempfile::tempdir().unwrap();

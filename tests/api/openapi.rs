@@ -75,6 +75,7 @@ async fn routes_admit_the_described_credentials() {
         };
         for (name, caller) in &callers {
             let expected = match *name {
+                _ if described("401", "invalid_invite_code") => Some((401, "invalid_invite_code")),
                 _ if schemes.is_empty() => None,
                 "nobody" => Some((401, "credentials_missing")),
                 "read key" if described("403", "write_key_required") => Some((403, "write_key_required")),

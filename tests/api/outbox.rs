@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::json;
-use sqlx::postgres::PgPool;
 use tokio::time::{Instant, sleep};
 use userdocks::config::Config;
+use userdocks::db::Pool;
 use userdocks::db::outbox::{self, MailRow};
 use userdocks::domain::seal::SecretKey;
 use userdocks::server::{Database, Server};
@@ -99,7 +99,7 @@ pub(crate) async fn mails(test: &Test, count: usize) -> BTreeMap<String, Vec<Mai
     mails
 }
 
-pub(crate) async fn listed(db: &PgPool, to: &str) -> MailRow {
+pub(crate) async fn listed(db: &Pool, to: &str) -> MailRow {
     outbox::list(db, None, None, None, 1000).await.unwrap().into_iter().find(|mail| mail.to == to).unwrap()
 }
 

@@ -84,7 +84,7 @@ async fn a_referred_address_can_get_an_account_meanwhile() {
         [("dora@example.com", true, MEMBER), ("eve@example.com", false, ACCEPTED)]
     {
         let code = code(&referred(&test, ada, email, "en").await);
-        let mut inserting = test.db.begin().await.unwrap();
+        let mut inserting = userdocks::db::Transaction::begin(&test.db).await.unwrap();
         sqlx::query(
             "INSERT INTO users (app_id, user_id, tenant_id, email, language, referral_code)
             SELECT app_id, $1, tenant_id, upper($2), 'en', $2 FROM users WHERE user_id = $3",

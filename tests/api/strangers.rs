@@ -135,7 +135,7 @@ async fn keep(test: &Test) {
 
 /// Takes an app back to what was kept.
 async fn forget(test: &Test, app: AppId) {
-    let mut transaction = test.db.begin().await.unwrap();
+    let mut transaction = userdocks::db::Transaction::begin(&test.db).await.unwrap();
     let delete = |table| format!("DELETE FROM {table} WHERE app_id = $1");
     let insert = |table| format!("INSERT INTO {table} SELECT * FROM kept_{table} WHERE app_id = $1");
     let statements = CHANGED.iter().map(delete).chain(CHANGED.iter().rev().map(insert));
@@ -251,12 +251,14 @@ fn call(route: usize, thing: &Thing, me: UserId, own: AppId) -> Call {
         15 => ("PUT", format!("apps/{app}/users/{user}/access-status/0"), None),
         16 => ("GET", format!("apps/{app}/public-keys"), None),
         17 => ("GET", format!("/invites/{code}"), None),
-        _ => ("POST", format!("/invites/{code}"), None),
+        18 => ("POST", format!("/invites/{code}"), None),
+        19 => ("GET", format!("invites/{code}"), None),
+        _ => ("POST", format!("invites/{code}/accept"), None),
     };
     let path = if path.starts_with('/') { path } else { format!("/v1/{path}") };
     Call { method, path, body }
 }
-const ROUTES: usize = 19;
+const ROUTES: usize = 21;
 
 /// Credentials of a caller of `own`, some of which name the thing's app or user. `theirs`: the keys of the other
 /// app, which prove nothing here.

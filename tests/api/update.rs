@@ -306,7 +306,7 @@ async fn two_who_take_each_others_address_at_once_are_both_refused() {
     let (first, second) = (test.member(&test.app, a, None).await, test.member(&test.app, b, None).await);
     for _ in 0..10 {
         // Both wait at the same point, and are let go at once.
-        let mut gate = test.db.begin().await.unwrap();
+        let mut gate = userdocks::db::Transaction::begin(&test.db).await.unwrap();
         sqlx::query("SELECT FROM users FOR UPDATE").execute(&mut *gate).await.unwrap();
         let take = async |user, email| {
             put(&test, user, As::Write(&test.app), json!({ "user": { "email": email } })).await

@@ -4,10 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use sqlx::PgPool;
-use sqlx::postgres::PgPoolOptions;
 use tokio::time::sleep;
-use userdocks::db::users;
+use userdocks::db::{Pool, users};
 use userdocks::domain::email::Email;
 use userdocks::domain::id::UserId;
 use userdocks::domain::language::Language;
@@ -28,7 +26,7 @@ pub struct Scene {
     /// Between the servers and the database.
     pub line: Proxy,
     /// The test's own way to the database.
-    pub db: PgPool,
+    pub db: Pool,
     pub place: Place,
     pub app: App,
     pub seal: SecretKey,
@@ -78,10 +76,8 @@ impl Scene {
         for (name, value) in variables(through, &smtp.url()) {
             place.set(name, &value);
         }
-        let db = PgPoolOptions::new()
-            .max_connections(4)
-            .acquire_timeout(Duration::from_secs(10))
-            .connect_lazy_with(userdocks::db::options(url).unwrap().application_name("test"));
+        let options = userdocks::db::options(url).unwrap().application_name("test");
+        let db = Pool::new(options, 4, Duration::from_secs(30));
         let seal = SecretKey::new(&hex::decode(SECRET_KEY).unwrap().try_into().unwrap());
         let app = support::create_app(&db, &seal, &support::new_app("Acme")).await;
         let mut people = Vec::new();

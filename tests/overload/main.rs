@@ -19,10 +19,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::PgPool;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
+use userdocks::db::Pool;
 use userdocks::domain::api_key::{ApiKey, KeyType};
 use userdocks::domain::invite::InviteCode;
 use userdocks::domain::seal::SecretKey;
@@ -42,7 +42,7 @@ struct World {
     server: Serve,
     _place: Place,
     smtp: Smtp,
-    db: PgPool,
+    db: Pool,
     seal: SecretKey,
     app: App,
     users: Vec<Uuid>,
@@ -60,7 +60,7 @@ impl World {
             ("RUST_LOG", "warn"),
         ]);
         let server = place.serve();
-        let db = PgPool::connect(&url).await.unwrap();
+        let db = Pool::new(userdocks::db::options(&url).unwrap(), 4, Duration::from_secs(600));
         let seal = SecretKey::new(&hex::decode(SECRET_KEY).unwrap().try_into().unwrap());
         let app = create_app(&db, &seal, &new_app("Acme")).await;
         let users: Vec<Uuid> = (0..1000).map(|_| new_id()).collect();

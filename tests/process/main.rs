@@ -7,6 +7,7 @@
 mod support;
 
 mod audit;
+mod bounces;
 mod commands;
 mod replicas;
 mod rotation;

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{Connection, PgConnection};
 use tokio::sync::OnceCell;
 use userdocks::config::Config;
 use userdocks::db::embedded::{Durability, Embedded};
@@ -133,7 +133,7 @@ pub struct Test {
     pub server: Option<Server>,
     pub url: String,
     pub database_url: String,
-    pub db: PgPool,
+    pub db: userdocks::db::Pool,
     pub seal: SecretKey,
     pub config: Config,
     pub smtp: Smtp,
@@ -241,7 +241,7 @@ impl Test {
         let seal = SecretKey::new(&config.secret_key().unwrap());
         let database = Database::open(&config, true).await.unwrap();
         let server = Server::start(config.clone(), &database, seal.clone()).await.unwrap();
-        let db = userdocks::db::pool(database.direct.clone(), 8, DEADLINE);
+        let db = userdocks::db::Pool::new(database.direct.clone(), 8, DEADLINE);
         let app = create_app(&db, &seal, &new_app("Acme")).await;
         Self {
             url: format!("http://{}", server.address),
@@ -456,7 +456,7 @@ pub fn new_app(name: &str) -> apps::App {
 }
 
 /// Stores an app with a key pair and an API key of each type.
-pub async fn create_app(db: &PgPool, seal: &SecretKey, app: &apps::App) -> App {
+pub async fn create_app(db: &userdocks::db::Pool, seal: &SecretKey, app: &apps::App) -> App {
     let mut db = db.acquire().await.unwrap();
     apps::create(&mut db, app, &NewKeyPair::generate(), seal).await.unwrap();
     let mut keys = Vec::new();
@@ -472,7 +472,7 @@ pub async fn create_app(db: &PgPool, seal: &SecretKey, app: &apps::App) -> App {
 
 /// Queues a mail to each of these, due in `due` seconds; each row goes to an invite of its own user, since
 /// the API would have made it so.
-pub async fn queue(db: &PgPool, seal: &SecretKey, app: AppId, to: &[String], due: f64) {
+pub async fn queue(db: &userdocks::db::Pool, seal: &SecretKey, app: AppId, to: &[String], due: f64) {
     let ids: Vec<Uuid> = to.iter().map(|_| new_id()).collect();
     let codes: Vec<InviteCode> = to.iter().map(|_| InviteCode::generate(app)).collect();
     let hashes: Vec<Vec<u8>> = codes.iter().map(|code| code.hash().to_vec()).collect();

@@ -107,7 +107,7 @@ pub(super) fn parameters() -> Value {
             json!({ "type": "string", "enum": ["0", "1"] }),
             "0",
         ),
-        "code": path("code", "The code in the link of an invite.", json!({ "type": "string" }), "AYkKXayWd0u8zrMCCZqAVw"),
+        "code": path("code", "The code in the link of an invite.", json!({ "type": "string" }), "AYkKXayWd0u8zrMCCZqAV9uGkd0Wt7m5r2bQK4yhXnZpE1c8oJfLsQ"),
         "optOutCode": path(
             "code",
             "The code in the link of a referral to opt out of more.",

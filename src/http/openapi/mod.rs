@@ -12,6 +12,7 @@ use super::error::Error;
 use super::routes::{self, Route};
 
 mod components;
+mod invites;
 mod schemas;
 
 /// Who may call a route.
@@ -38,6 +39,10 @@ pub enum Body {
     Update,
     /// `{"externalSubject"}`
     ExternalSubject,
+    /// `{"type", "messageId" or "inviteId", "detail"?}`
+    MailReport,
+    /// `{"user"?, "test"?}`, or none.
+    Accept,
 }
 
 /// What a success looks like.
@@ -187,6 +192,7 @@ fn make() -> Value {
         "servers": [{ "url": "/", "description": "This server." }],
         "tags": [
             { "name": "users", "description": "Invite, update, show, list and delete users." },
+            { "name": "invites", "description": "What becomes of invites." },
             { "name": "tokens", "description": "Access tokens for the users of a backend." },
             { "name": "apps", "description": "What a backend does beside profiles." },
             { "name": "pages", "description": "HTML for people." },
@@ -240,7 +246,7 @@ impl Used {
             let schema = reference("schemas", &format!("{body:?}"));
             let content = json!({ "schema": schema, "example": schemas::body_example(body) });
             described["requestBody"] =
-                json!({ "required": true, "content": { "application/json": content } });
+                json!({ "required": body != Body::Accept, "content": { "application/json": content } });
         }
         let mut by_status: BTreeMap<u16, Vec<Error>> = BTreeMap::new();
         for error in routes::refusals(operation) {

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Body;
+use super::{Body, invites};
 
 /// A user of the examples.
 pub(super) const USER: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
@@ -57,12 +57,12 @@ fn read_only() -> [(&'static str, Value, Value, &'static str); 10] {
 
 const NEWSLETTER: &str = "Whether the user agreed to get the newsletter.";
 
-fn reference(name: &str) -> Value {
+pub(super) fn reference(name: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
 /// An object with exactly these fields, all of them always there.
-fn exact(properties: Value) -> Value {
+pub(super) fn exact(properties: Value) -> Value {
     let names: Vec<String> = properties.as_object().into_iter().flat_map(Map::keys).cloned().collect();
     let mut object = json!({ "type": "object", "required": names, "additionalProperties": false });
     object["properties"] = properties;
@@ -91,6 +91,12 @@ pub(super) fn body_example(body: Body) -> Value {
     match body {
         Body::Invite => return json!({ "email": "ada@example.com", "language": "en" }),
         Body::ExternalSubject => return json!({ "externalSubject": "auth0|5f7c8ec7c33c6c004bbafe82" }),
+        Body::MailReport => {
+            return json!({
+                "type": "bounced", "messageId": format!("<{USER}@id.example.com>"), "detail": "550 5.1.1 no such user",
+            });
+        }
+        Body::Accept => return json!({ "user": { "given_name": "Ada", "family_name": "Lovelace" } }),
         Body::Update => {}
     }
     let mut user: Map<String, Value> =
@@ -99,7 +105,7 @@ pub(super) fn body_example(body: Body) -> Value {
     json!({ "user": user, "test": true })
 }
 
-fn user_example() -> Map<String, Value> {
+pub(super) fn user_example() -> Map<String, Value> {
     let body = body_example(Body::Update);
     let mut user = body["user"].as_object().cloned().unwrap_or_default();
     user.extend(read_only().map(|(field, _, example, _)| (field.to_owned(), example)));
@@ -128,7 +134,7 @@ pub(super) fn data_example(name: &str) -> Value {
             "kty": "RSA", "use": "sig", "alg": "RS256", "kid": "01890a5d-ac96-774b-bcce-b302099a8059",
             "n": "0vx7agoebGcQSuu…", "e": "AQAB",
         }] }),
-        _ => Value::Null,
+        name => invites::data_example(name).unwrap_or_default(),
     }
 }
 
@@ -173,6 +179,7 @@ pub(super) fn schemas(codes: &[&str]) -> Value {
                 },
             },
         },
+        "MailReport": mail_report(),
         "User": user(),
         "InvitedUser": exact(json!({ "user": reference("User") })),
         "UserResource": resource(),
@@ -186,14 +193,7 @@ pub(super) fn schemas(codes: &[&str]) -> Value {
                 "description": "`after` of the next page; `null` on the last one.",
             },
         })),
-        "AccessToken": exact(json!({
-            "tokenType": { "const": "Bearer" },
-            "accessToken": {
-                "type": "string",
-                "description": "A JWT (RFC 7519), signed RS256: `iss`, `aud` the app, `sub` the user, `exp`.",
-            },
-            "expiresIn": { "type": "integer", "minimum": 1, "description": "Seconds." },
-        })),
+        "AccessToken": exact(access_token()),
         "PublicKey": exact(json!({
             "kind": { "const": "publicKey" },
             "publicKey": { "type": "string", "description": "SubjectPublicKeyInfo, PEM (RFC 7468)." },
@@ -212,8 +212,21 @@ pub(super) fn schemas(codes: &[&str]) -> Value {
     });
     if let Value::Object(schemas) = &mut schemas {
         schemas.extend(values());
+        schemas.extend(invites::schemas(update()));
     }
     schemas
+}
+
+/// What an answer with an access token has of it.
+pub(super) fn access_token() -> Value {
+    json!({
+        "tokenType": { "const": "Bearer" },
+        "accessToken": {
+            "type": "string",
+            "description": "A JWT (RFC 7519), signed RS256: `iss`, `aud` the app, `sub` the user, `exp`.",
+        },
+        "expiresIn": { "type": "integer", "minimum": 1, "description": "Seconds." },
+    })
 }
 
 /// The kinds of text.
@@ -294,7 +307,7 @@ fn values() -> Map<String, Value> {
     if let Value::Object(values) = values { values } else { Map::new() }
 }
 
-fn with(mut schema: Value, description: &str, example: &Value) -> Value {
+pub(super) fn with(mut schema: Value, description: &str, example: &Value) -> Value {
     schema["description"] = json!(description);
     schema["examples"] = json!([example]);
     schema
@@ -342,6 +355,40 @@ fn update() -> Value {
                 "examples": [true],
             },
         },
+    })
+}
+
+/// The body that reports what became of a mail.
+fn mail_report() -> Value {
+    let fields = json!({
+        "type": {
+            "enum": ["bounced", "delayed", "complained"],
+            "description": "What became of it: it came back for good, it is late and still tried, or who got it \
+                complains.",
+            "examples": ["bounced"],
+        },
+        "messageId": {
+            "type": "string", "minLength": 1, "maxLength": 252,
+            "description": "The `Message-ID` of the mail, with or without its angle brackets.",
+            "examples": [format!("<{USER}@id.example.com>")],
+        },
+        "inviteId": {
+            "type": "string", "format": "uuid",
+            "description": "The invite, instead of `messageId`: its newest mail is meant.",
+            "examples": [USER],
+        },
+        "detail": {
+            "type": "string", "maxLength": 2000,
+            "description": "What was said. Kept as one line of at most 500 bytes, long words masked.",
+            "examples": ["550 5.1.1 no such user"],
+        },
+    });
+    json!({
+        "type": "object",
+        "required": ["type"],
+        "oneOf": [{ "required": ["messageId"] }, { "required": ["inviteId"] }],
+        "additionalProperties": false,
+        "properties": fields,
     })
 }
 

@@ -1,0 +1,279 @@
+//! Connections to PostgreSQL, opened when they are needed and used again. sqlx's own pool asks each connection that
+//! comes back whether it lives: one more journey for each statement, without a bound in time. This one asks only
+//! where that is not known: of a connection that idled, and of one whose statement was left before its answer,
+//! as by a caller who went away.
+
+use std::io::ErrorKind;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{FutureExt, StreamExt, TryFutureExt, TryStreamExt};
+use sqlx::postgres::{PgConnectOptions, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
+use sqlx::{Connection, Describe, Either, Error, Execute, Executor, PgConnection, Postgres, SqlStr};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+
+/// How long somebody waits for a connection.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// A connection that idled for so long is asked whether it lives; a busy one was just seen to.
+const DOUBT: Duration = Duration::from_secs(1);
+/// How long an idle connection may take to answer; then there is time left to open another.
+const IDLE_ANSWER: Duration = Duration::from_secs(2);
+/// How long a connection whose caller has gone may take to end what it was asked.
+pub(super) const LAST_ANSWER: Duration = Duration::from_secs(10);
+/// How long a connection is kept that nobody needs.
+const IDLE: Duration = Duration::from_mins(10);
+/// How long a connection is used: what a session of PostgreSQL gathers is given back with it.
+const LIFE: Duration = Duration::from_mins(30);
+/// Between two tries to reach a database that starts.
+const AGAIN: Duration = Duration::from_millis(50);
+
+/// As many connections as were asked for, at most. PostgreSQL ends a statement of theirs after `statement_timeout`:
+/// nothing takes effect long after its caller was told that it did not. It also ends what a server left
+/// behind that cannot be reached any more, whose locks others would wait for.
+#[derive(Clone)]
+pub struct Pool(Arc<Inner>);
+
+struct Inner {
+    options: PgConnectOptions,
+    statement_timeout: String,
+    most: u32,
+    permits: Arc<Semaphore>,
+    /// The one used last is at the end.
+    idle: Mutex<Vec<Idle>>,
+}
+
+struct Live {
+    connection: PgConnection,
+    opened: Instant,
+}
+
+struct Idle {
+    live: Live,
+    since: Instant,
+}
+
+/// A connection that is lent. One that is not [released](Lent::release) but dropped has been left at work: it is
+/// lent again once it has answered.
+pub struct Lent {
+    pool: Pool,
+    held: Option<(Live, OwnedSemaphorePermit)>,
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.in_use().fmt(formatter)
+    }
+}
+
+/// How a pool is, for metrics.
+#[derive(Clone, Copy, Debug)]
+pub struct Use {
+    /// Connections that wait for work.
+    pub idle: u32,
+    /// Connections at work, being opened, or asked whether they live.
+    pub busy: u32,
+}
+
+impl Pool {
+    /// A pool that opens up to `most` connections when they are needed.
+    #[must_use]
+    pub fn new(options: PgConnectOptions, most: u32, statement_timeout: Duration) -> Self {
+        Self(Arc::new(Inner {
+            options,
+            statement_timeout: statement_timeout.as_millis().clamp(1, 86_400_000).to_string(),
+            most,
+            permits: Arc::new(Semaphore::new(most as usize)),
+            idle: Mutex::default(),
+        }))
+    }
+
+    /// How many connections there are at most.
+    #[must_use]
+    pub fn most(&self) -> u32 {
+        self.0.most
+    }
+
+    /// How it is.
+    #[must_use]
+    pub fn in_use(&self) -> Use {
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let free = count(self.0.permits.available_permits());
+        Use { idle: count(self.idle().len()), busy: self.0.most.saturating_sub(free) }
+    }
+
+    /// A connection that lives, as far as is known.
+    pub async fn acquire(&self) -> Result<Lent, Error> {
+        timeout(PATIENCE, self.take()).await.unwrap_or(Err(Error::PoolTimedOut))
+    }
+
+    async fn take(&self) -> Result<Lent, Error> {
+        let permit = Arc::clone(&self.0.permits).acquire_owned().await.map_err(|_| Error::PoolClosed)?;
+        while let Some(Idle { mut live, since }) = { self.idle().pop() } {
+            if since.elapsed() < DOUBT || lives(&mut live.connection, IDLE_ANSWER).await {
+                return Ok(Lent { pool: self.clone(), held: Some((live, permit)) });
+            }
+        }
+        loop {
+            match self.open().await {
+                Ok(live) => return Ok(Lent { pool: self.clone(), held: Some((live, permit)) }),
+                // A database that starts, or starts again, will listen in a moment.
+                Err(Error::Io(error)) if error.kind() == ErrorKind::ConnectionRefused => {}
+                Err(Error::Database(error)) if error.code().as_deref() == Some("57P03") => {}
+                Err(error) => return Err(error),
+            }
+            sleep(AGAIN).await;
+        }
+    }
+
+    async fn open(&self) -> Result<Live, Error> {
+        let mut connection = PgConnection::connect_with(&self.0.options).await?;
+        sqlx::query!(
+            "SELECT set_config('statement_timeout', $1, false) AS a,
+                set_config('idle_in_transaction_session_timeout', '10s', false) AS b,
+                set_config('tcp_keepalives_idle', '30', false) AS c,
+                set_config('tcp_keepalives_interval', '10', false) AS d,
+                set_config('tcp_keepalives_count', '3', false) AS e",
+            self.0.statement_timeout
+        )
+        .fetch_one(&mut connection)
+        .await?;
+        Ok(Live { connection, opened: Instant::now() })
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
+        self.0.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, live: Live) {
+        let old = {
+            let mut idle = self.idle();
+            if self.0.permits.is_closed() || live.opened.elapsed() > LIFE {
+                Some(live)
+            } else {
+                idle.push(Idle { live, since: Instant::now() });
+                (idle[0].since.elapsed() > IDLE).then(|| idle.remove(0).live)
+            }
+        };
+        if let Some(old) = old {
+            tokio::spawn(timeout(IDLE_ANSWER, old.connection.close()));
+        }
+    }
+
+    /// Closes it: the connections that idle now, and each of the others as it comes back.
+    pub async fn close(&self) {
+        self.0.permits.close();
+        let idle = std::mem::take(&mut *self.idle());
+        for Idle { live, .. } in idle {
+            // Its server may be gone.
+            let _ = live.connection.close().await;
+        }
+    }
+}
+
+/// Whether a connection answers. One on a network that drops packets would not say for a quarter of an hour, and keep
+/// its place in the pool for as long.
+async fn lives(connection: &mut PgConnection, within: Duration) -> bool {
+    matches!(timeout(within, connection.ping()).await, Ok(Ok(())))
+}
+
+impl Lent {
+    /// Gives it back after an orderly answer to all that it was asked.
+    pub fn release(mut self) {
+        if let Some((live, _permit)) = self.held.take() {
+            self.pool.put(live);
+        }
+    }
+
+    /// Closes it, since nobody knows what state it is in.
+    pub fn discard(mut self) {
+        self.held = None;
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let Some((mut live, permit)) = self.held.take() else { return };
+        let pool = self.pool.clone();
+        tokio::spawn(async move {
+            if lives(&mut live.connection, LAST_ANSWER).await {
+                pool.put(live);
+            }
+            drop(permit);
+        });
+    }
+}
+
+#[expect(clippy::expect_used, reason = "it is there until it is given back")]
+mod connection_of {
+    use super::{Deref, DerefMut, Lent, PgConnection};
+
+    impl Deref for Lent {
+        type Target = PgConnection;
+
+        fn deref(&self) -> &PgConnection {
+            &self.held.as_ref().expect("a connection that is lent").0.connection
+        }
+    }
+
+    impl DerefMut for Lent {
+        fn deref_mut(&mut self) -> &mut PgConnection {
+            &mut self.held.as_mut().expect("a connection that is lent").0.connection
+        }
+    }
+}
+
+impl<'p> Executor<'p> for &'p Pool {
+    type Database = Postgres;
+
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, Error>>
+    where
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let pool = self.clone();
+        let all = async move {
+            let mut lent = pool.acquire().await?;
+            let all: Vec<_> = lent.fetch_many(query).try_collect().await?;
+            lent.release();
+            Ok(stream::iter(all.into_iter().map(Ok)))
+        };
+        all.try_flatten_stream().boxed()
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, Error>>
+    where
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let pool = self.clone();
+        let one = async move {
+            let mut lent = pool.acquire().await?;
+            let row = lent.fetch_optional(query).await?;
+            lent.release();
+            Ok(row)
+        };
+        one.boxed()
+    }
+
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [PgTypeInfo],
+    ) -> BoxFuture<'e, Result<PgStatement, Error>>
+    where
+        'p: 'e,
+    {
+        let pool = self.clone();
+        async move { pool.acquire().await?.prepare_with(sql, parameters).await }.boxed()
+    }
+
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Postgres>, Error>>
+    where
+        'p: 'e,
+    {
+        let pool = self.clone();
+        async move { pool.acquire().await?.describe(sql).await }.boxed()
+    }
+}

@@ -1,0 +1,133 @@
+//! `/v1/invites/{code}`: what an app's own landing page does for whoever has the link of a mail. The code is the
+//! credential: looking never spends it, and what is made up is paid for by its address, like made-up keys.
+
+use axum::extract::{FromRequestParts, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+use super::AppState;
+use super::cors;
+use super::envelope::Success;
+use super::error::Error;
+use super::extract::{self, OptionalJson};
+use super::invites::looked;
+use super::tokens::{AccessToken, signing_key};
+use super::visit::Visit;
+use crate::audit;
+use crate::db::invites::{self, Invite, Joined};
+use crate::domain::accept_body::AcceptBody;
+use crate::domain::email;
+use crate::domain::id::UserId;
+use crate::domain::invite::InviteCode;
+use crate::domain::profile::ProfilePatch;
+use crate::domain::user::User;
+
+/// Whoever has the code in the path, and its invite.
+pub struct Holder {
+    code: InviteCode,
+    invite: Invite,
+}
+
+impl FromRequestParts<AppState> for Holder {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
+        state.gate.is_open()?;
+        let visit = Visit::of(&parts.extensions);
+        // What is no UTF-8 is no code either.
+        let text = extract::param(parts, "code").await.unwrap_or_default();
+        let found = match InviteCode::parse(&text) {
+            Some(code) => {
+                let look = invites::find(&state.db, &code);
+                let invite = visit.look_up(state, &parts.headers, false, look).await?;
+                invite.map(|invite| Self { code, invite })
+            }
+            None => None,
+        };
+        let Some(holder) = found else {
+            visit.charge(state, &parts.headers)?;
+            return Err(Error::InvalidInviteCode);
+        };
+        audit::note(|facts| (facts.app, facts.authenticated) = (Some(holder.code.app), true));
+        cors::admit(&parts.headers, &state.public_url, &holder.invite.app_origins)?;
+        let told = state.limits.callers.take(&(holder.code.app, holder.invite.id));
+        visit.tell(told.map_err(Error::TooManyRequests)?);
+        Ok(holder)
+    }
+}
+
+/// An invite as the holder of its code sees it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Offer {
+    kind: &'static str,
+    state: &'static str,
+    app_name: String,
+    inviter: Option<String>,
+    language: String,
+    email: String,
+    expires_at: String,
+}
+
+/// Shows what the code is good for.
+pub async fn show(State(state): State<AppState>, Holder { code, invite }: Holder) -> Success<Offer> {
+    looked(&state, &code, &invite).await;
+    let data = Offer {
+        kind: invite.kind.as_str(),
+        state: invite.state.as_str(),
+        app_name: invite.app_name,
+        inviter: invite.inviter,
+        language: invite.language,
+        email: email::masked(&invite.email),
+        expires_at: invite.expires_at,
+    };
+    Success { status: StatusCode::OK, message: "the invite", data }
+}
+
+/// A user who has just accepted, and a token for them.
+#[derive(Serialize)]
+pub struct Welcome {
+    user: Box<User>,
+    #[serde(flatten)]
+    token: AccessToken,
+}
+
+/// Accepts the invite, once, with what the user says of themselves, or neither.
+pub async fn accept(
+    State(state): State<AppState>,
+    Holder { code, .. }: Holder,
+    OptionalJson(body): OptionalJson,
+) -> Result<Success<Welcome>, Error> {
+    let today = crate::clock::now().to_zoned(TimeZone::UTC).date();
+    let names = ProfilePatch::names(&body);
+    let AcceptBody { profile } = AcceptBody::parse(body, today)?;
+    audit::note(|facts| facts.fields = names);
+    // First, so that nothing but a signature is left to fail once the code is spent.
+    let key = signing_key(&state.db, &state.seal, code.app).await?;
+    let user = match invites::join(&state.db, &code, &profile).await? {
+        Joined::User(user) => user,
+        Joined::AccountExists => return Err(Error::AccountExists),
+        Joined::No => return Err(why_not(&state, &code).await?),
+    };
+    audit::note(|facts| facts.subject = Some(user.id));
+    let (issuer, valid) = (state.config.issuer(), state.config.token.expires_after);
+    let token = AccessToken::sign(&key, &issuer, code.app, UserId(user.id), &user.language, valid);
+    let token = token.map_err(|error| Error::Internal(Box::new(error)))?;
+    let data = Welcome { user, token };
+    Ok(Success { status: StatusCode::OK, message: "the invite was accepted", data })
+}
+
+/// Why a code that was good a moment ago could not be spent.
+async fn why_not(state: &AppState, code: &InviteCode) -> Result<Error, Error> {
+    let invite = invites::find(&state.db, code).await?;
+    Ok(match invite.map(|invite| invite.state) {
+        None => Error::InvalidInviteCode,
+        Some(invites::State::Accepted) => Error::InviteAccepted,
+        Some(invites::State::Revoked) => Error::InviteRevoked,
+        Some(invites::State::Expired) => Error::InviteExpired,
+        // It was opened again at this moment.
+        Some(invites::State::Open) => Error::Unavailable(None),
+    })
+}

@@ -1,0 +1,292 @@
+//! `/v1/invites/{code}`: an invite by its code, for landing pages of the apps themselves.
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::landing::{self, referred};
+use crate::support::{Answer, As, DEADLINE, Test, code, new_id};
+
+pub async fn look(test: &Test, code: &str) -> Answer {
+    test.call("GET", &format!("/v1/invites/{code}"), As::Nobody, None).await
+}
+
+pub async fn accept(test: &Test, code: &str, body: Option<Value>) -> Answer {
+    test.call("POST", &format!("/v1/invites/{code}/accept"), As::Nobody, body).await
+}
+
+/// What a look tells of an open invite to `a…@e…`, which tells when it ends.
+fn offer(answer: &Answer) -> Value {
+    let (status, message, data) = answer.success();
+    assert_eq!((status, message), (200, "the invite"));
+    let mut offer = data.clone();
+    let ends: jiff::Timestamp = offer["expiresAt"].as_str().unwrap().parse().unwrap();
+    let left = ends.duration_since(userdocks::clock::now()).as_hours();
+    assert!((7 * 24 - 1..=7 * 24).contains(&left), "{offer}");
+    offer.as_object_mut().unwrap().remove("expiresAt");
+    offer
+}
+
+/// The user of an answer to an accept, whose token works for what a new page does next.
+async fn welcomed(test: &Test, answer: &Answer) -> Value {
+    let (status, message, data) = answer.success();
+    assert_eq!((status, message), (200, "the invite was accepted"));
+    let keys: Vec<&String> = data.as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["accessToken", "expiresIn", "tokenType", "user"]);
+    assert_eq!((&data["tokenType"], &data["expiresIn"]), (&json!("Bearer"), &json!(3600)));
+    let token = data["accessToken"].as_str().unwrap().to_owned();
+    crate::support::secrets::keep_token(&token);
+    let body = json!({ "user": { "nickname": "me" } });
+    let update = test.call("PUT", "/v1/users/me", As::Token(token.clone()), Some(body)).await;
+    assert_eq!(update.status, 200, "{update:?}");
+    let me = test.call("GET", "/v1/users/me", As::Token(token), None).await;
+    let mut expected = data["user"].clone();
+    expected["nickname"] = json!("me");
+    expected["kind"] = json!("user");
+    assert_eq!(me.success().2, &expected);
+    data["user"].clone()
+}
+
+#[tokio::test]
+async fn a_page_of_the_app_accepts_with_a_profile() {
+    let test = Test::start().await;
+    let (ada, code) = test.invited("ada@example.com").await;
+    test.idle().await;
+    let before = test.rows().await;
+    let open = json!({ "kind": "invite", "state": "open", "appName": "Acme", "inviter": null, "language": "en",
+        "email": "a…@e…" });
+    for prefix in ["/v1", "/api/v1"] {
+        let answer = test.call("GET", &format!("{prefix}/invites/{code}"), As::Nobody, None).await;
+        assert_eq!(offer(&answer), open);
+        assert!(!answer.body.to_string().contains("ada@") && !answer.body.to_string().contains(&code));
+    }
+    // Faults of the body: nothing happens, and the code is as good as before.
+    for (body, status, said) in [
+        (
+            json!({ "user": { "email": "eve@example.com" } }),
+            "invalid_fields",
+            "`user.email` must not be sent",
+        ),
+        (
+            json!({ "user": { "name": "A", "birthdate": "2999-01-01", "x": 1 } }),
+            "invalid_fields",
+            "`user.x` is",
+        ),
+        (json!({ "user": null }), "invalid_fields", "`user` must be an object"),
+        (json!({ "redirect": "https://evil.example" }), "invalid_fields", "`redirect` is not a field"),
+    ] {
+        let answer = accept(&test, &code, Some(body)).await;
+        let (code, status_code, sentence) = answer.refusal();
+        assert_eq!((code, status_code), (400, status));
+        assert!(sentence.contains(said), "{sentence}");
+    }
+    let array =
+        test.raw("POST", &format!("/v1/invites/{code}/accept"), As::Nobody, &[], b"[]".to_vec()).await;
+    assert_eq!(array.code(), (400, "invalid_json"));
+    let long =
+        test.raw("POST", &format!("/v1/invites/{code}/accept"), As::Nobody, &[], vec![b' '; 65537]).await;
+    assert_eq!(long.code(), (413, "body_too_large"));
+    assert_eq!(test.rows().await, before);
+
+    let body = json!({ "test": true, "user": { "given_name": "Ada", "language": "de", "tenantId": new_id(),
+        "email_verified": false, "acceptedNewsletter": true } });
+    let mut expected = test.stored(ada).await;
+    let user = welcomed(&test, &accept(&test, &code, Some(body)).await).await;
+    for (field, value) in [
+        ("given_name", json!("Ada")),
+        ("language", json!("de")),
+        ("email_verified", json!(true)),
+        ("acceptedNewsletter", json!(true)),
+    ] {
+        expected[field] = value;
+    }
+    for stamped in ["acceptedNewsletterDate", "lastAskedNewsletterSignUp"] {
+        assert!(user[stamped].is_string());
+        expected[stamped] = user[stamped].clone();
+    }
+    assert_eq!(user, expected);
+    assert_eq!(look(&test, &code).await.success().2["state"], "accepted");
+    assert_eq!(accept(&test, &code, None).await.code(), (400, "invite_accepted"));
+    landing::assert_said(&landing::get(&test, &code).await, landing::ALREADY);
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn a_referral_makes_its_user_by_api_as_by_page() {
+    let test = Test::start().await;
+    let ada = test.user("ada@example.com").await;
+    let body = json!({ "user": { "given_name": "Ada", "family_name": "Lovelace" } });
+    assert_eq!(
+        test.call("PUT", &format!("/v1/users/{ada}"), As::Write(&test.app), Some(body)).await.status,
+        200
+    );
+    let carl = code(&referred(&test, ada, "carl@example.com", "DE").await);
+    let offered = offer(&look(&test, &carl).await);
+    let expected = json!({ "kind": "referral", "state": "open", "appName": "Acme", "inviter": "Ada Lovelace",
+        "language": "DE", "email": "c…@e…" });
+    assert_eq!(offered, expected);
+    let user =
+        welcomed(&test, &accept(&test, &carl, Some(json!({ "user": { "name": "Carl" } }))).await).await;
+    assert_eq!(
+        (&user["email"], &user["email_verified"], &user["language"], &user["name"]),
+        (&json!("carl@example.com"), &json!(true), &json!("DE"), &json!("Carl"))
+    );
+    assert_ne!(user["tenantId"], test.stored(ada).await["tenantId"]);
+    let referrers = "SELECT count(*) FROM users u JOIN users r ON r.user_id = u.referrer_id
+        WHERE u.email = 'carl@example.com' AND r.email = 'ada@example.com' AND u.accepted_at IS NOT NULL";
+    assert_eq!(test.count(referrers).await, 1);
+
+    // An address that has an account by now: nothing happens.
+    let dora = code(&referred(&test, ada, "dora@example.com", "en").await);
+    test.invited("DORA@example.com").await;
+    test.idle().await;
+    let before = test.rows().await;
+    let answer = accept(&test, &dora, Some(json!({ "user": { "name": "Eve" } }))).await;
+    assert_eq!(answer.code(), (400, "account_exists"));
+    assert_eq!(test.rows().await, before);
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn a_code_that_proves_nothing_is_told_from_one_that_is_over() {
+    let test = Test::start().await;
+    let (_, expired) = test.invited("expired@example.com").await;
+    let (_, revoked) = test.invited("revoked@example.com").await;
+    let (_, frozen) = test.invited("frozen@example.com").await;
+    let (moved, left) = test.invited("moved@example.com").await;
+    let (again, replaced) = test.invited("again@example.com").await;
+    test.idle().await;
+    test.sql("UPDATE invites SET expires_at = now() WHERE email = 'expired@example.com'").await;
+    test.sql("UPDATE invites SET revoked_at = now() WHERE email = 'revoked@example.com'").await;
+    test.sql("UPDATE users SET freezed = true WHERE email = 'frozen@example.com'").await;
+    let body = json!({ "user": { "email": "elsewhere@example.com" } });
+    let path = format!("/v1/users/{moved}");
+    assert_eq!(test.call("PUT", &path, As::Write(&test.app), Some(body)).await.status, 200);
+    test.sql("UPDATE outbox SET finished_at = now() - interval '1 hour'").await;
+    let body = json!({ "email": "again@example.com", "language": "en" });
+    let path = format!("/v1/users/{again}");
+    assert_eq!(test.call("POST", &path, As::Write(&test.app), Some(body)).await.status, 200);
+    code(&test.mail().await);
+    let before = test.rows().await;
+    for (code, state, refusal) in
+        [(&expired, "expired", "invite_expired"), (&revoked, "revoked", "invite_revoked")]
+    {
+        let answer = look(&test, code).await;
+        assert_eq!((answer.status, &answer.success().2["state"]), (200, &json!(state)));
+        assert_eq!(accept(&test, code, None).await.code(), (400, refusal));
+    }
+    landing::assert_said(&landing::get(&test, &revoked).await, (404, "This link does not work"));
+    landing::assert_said(&landing::post(&test, &revoked).await, (404, "This link does not work"));
+    let made_up = userdocks::domain::invite::InviteCode::generate(test.app.id);
+    let uuid = new_id().to_string();
+    let as_key = As::Write(&test.app);
+    for code in [&frozen, &left, &replaced, &expired[1..], made_up.expose(), &uuid, "x", "%ff", "%00"] {
+        for (method, path) in
+            [("GET", format!("/v1/invites/{code}")), ("POST", format!("/v1/invites/{code}/accept"))]
+        {
+            // Credentials of another kind prove nothing here, and a body is not read.
+            for who in [As::Nobody, as_key.clone()] {
+                let answer = test.raw(method, &path, who, &[], b"[".to_vec()).await;
+                assert_eq!(answer.code(), (401, "invalid_invite_code"), "{method} {code}");
+                assert_eq!(answer.header("www-authenticate"), Some("Bearer realm=\"userdocks\""));
+            }
+        }
+    }
+    assert_eq!(test.rows().await, before);
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn of_many_who_accept_at_once_one_does() {
+    let test = Test::start().await;
+    let ada = test.user("ada@example.com").await;
+    let (bob, invite) = test.invited("bob@example.com").await;
+    let referral = code(&referred(&test, ada, "carl@example.com", "en").await);
+    for code in [&invite, &referral] {
+        // By the API and by the page.
+        let calls = join_all((0..12).map(|n| {
+            let test = &test;
+            async move {
+                if n % 3 == 2 {
+                    let (status, heading) = landing::post(test, code).await;
+                    return (status == 200 && heading == "Thank you!").then(|| "page".to_owned());
+                }
+                let name = format!("name {n}");
+                let answer = accept(test, code, Some(json!({ "user": { "name": name } }))).await;
+                if answer.status == 200 {
+                    return Some(answer.user()["name"].as_str().unwrap().to_owned());
+                }
+                assert_eq!(answer.code(), (400, "invite_accepted"));
+                None
+            }
+        }));
+        let winners: Vec<String> = calls.await.into_iter().flatten().collect();
+        assert_eq!(winners.len(), 1, "{winners:?}");
+        let email = if *code == invite { "bob@example.com" } else { "carl@example.com" };
+        let name: Option<String> = sqlx::query_scalar("SELECT name FROM users WHERE email = $1")
+            .bind(email)
+            .fetch_one(&test.db)
+            .await
+            .unwrap();
+        assert_eq!(name.unwrap_or_else(|| "page".to_owned()), winners[0]);
+    }
+    assert_eq!(test.stored(bob).await["email_verified"], true);
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn pages_of_the_app_may_call() {
+    let test = Test::start().await;
+    test.sql("UPDATE apps SET origins = '{https://app.example}'").await;
+    let other = test.another_app().await;
+    sqlx::query("UPDATE apps SET origins = '{https://other.example}' WHERE app_id = $1")
+        .bind(other.id.0)
+        .execute(&test.db)
+        .await
+        .unwrap();
+    let (_, code) = test.invited("ada@example.com").await;
+    for (from, readable, admitted) in [
+        ("https://app.example", true, true),
+        ("https://other.example", true, false),
+        ("https://evil.example", false, false),
+        ("null", false, false),
+    ] {
+        for (method, path) in
+            [("GET", format!("/v1/invites/{code}")), ("POST", format!("/v1/invites/{code}/accept"))]
+        {
+            let mut headers = vec![("Origin", from.to_owned())];
+            let answer = test.call(method, &path, As::Headers(headers.clone()), None).await;
+            assert_eq!(answer.header("access-control-allow-origin"), readable.then_some(from), "{from}");
+            if admitted {
+                assert_eq!(answer.status, 200, "{answer:?}");
+            } else {
+                assert_eq!(answer.code(), (403, "origin_not_allowed"), "{from}");
+            }
+            headers.push(("Access-Control-Request-Method", method.to_owned()));
+            let preflight = test.call("OPTIONS", &path, As::Headers(headers), None).await;
+            assert_eq!(preflight.status, 204);
+            assert_eq!(preflight.header("access-control-allow-origin"), readable.then_some(from), "{from}");
+        }
+    }
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn tries_are_limited() {
+    let test = Test::with(&[("USERDOCKS_LIMITS__FAILURES_PER_ADDRESS_PER_SECOND", "2")]).await;
+    let (_, code) = test.invited("ada@example.com").await;
+    // Whoever has a code pays nothing.
+    for _ in 0..10 {
+        assert_eq!(look(&test, &code).await.status, 200);
+    }
+    let deadline = tokio::time::Instant::now() + DEADLINE;
+    loop {
+        let made_up = userdocks::domain::invite::InviteCode::generate(test.app.id);
+        match accept(&test, made_up.expose(), None).await.code() {
+            (429, "too_many_failures") => break,
+            refusal => assert_eq!(refusal, (401, "invalid_invite_code")),
+        }
+        assert!(tokio::time::Instant::now() < deadline);
+    }
+    assert_eq!(test.call("GET", "/v1/users", As::Write(&test.app), None).await.status, 200);
+    test.finish().await;
+}
