@@ -27,7 +27,7 @@ const EXEMPT: &[(&str, &str)] = &[
     ),
     ("SELECT mail_id AS id, app_id, recipient", "the operator looks at the mails of all apps"),
     (
-        "SELECT app_id, name, language, mail_from, invite_url, origins, issuer, jwks_url FROM apps ORDER BY",
+        "SELECT app_id, name, language, mail_from, reply_to, logo_url, color, invite_url, origins, issuer, jwks_url FROM apps ORDER BY",
         "the operator lists the apps",
     ),
     (
