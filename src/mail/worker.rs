@@ -28,6 +28,7 @@ use crate::domain::brand::{Color, LogoUrl};
 use crate::domain::language::Language;
 use crate::domain::seal::{NotOurs, SecretKey};
 use crate::l10n::{LANGUAGES, Texts};
+use crate::metrics::{self, Outcome};
 
 /// How long a worker has a mail unless it says that it is still at it. What a crash costs in time.
 const LEASE: Duration = Duration::from_secs(15);
@@ -193,19 +194,19 @@ impl Worker {
         let reply = match result {
             Ok(reply) => {
                 outbox::finish(&self.db, mail, true, reply).await?;
-                crate::telemetry::mailed("sent");
+                metrics::mailed(Outcome::Sent);
                 tracing::info!(app = %mail.app, mail = %mail.id, attempts = mail.attempts, "mail sent");
                 return Ok(());
             }
             Err(Trouble::Refused(Refusal::Permanent(reply))) => {
                 outbox::finish(&self.db, mail, false, reply).await?;
-                crate::telemetry::mailed("failed");
+                metrics::mailed(Outcome::Failed);
                 tracing::warn!(app = %mail.app, mail = %mail.id, reply, "mail failed");
                 return Ok(());
             }
             Err(trouble @ Trouble::OptedOut) => {
                 outbox::finish(&self.db, mail, false, &trouble.to_string()).await?;
-                crate::telemetry::mailed("unwanted");
+                metrics::mailed(Outcome::Unwanted);
                 tracing::info!(app = %mail.app, mail = %mail.id, "mail not sent: the recipient has opted out");
                 return Ok(());
             }
@@ -218,7 +219,7 @@ impl Worker {
         }
         let delay = retry_delay(self.config.mail.retry_after, mail.attempts);
         let failed = outbox::retry_later(&self.db, mail, delay, give_up, &reply).await?;
-        crate::telemetry::mailed(if failed { "failed" } else { "refused" });
+        metrics::mailed(if failed { Outcome::Failed } else { Outcome::Refused });
         let outcome = if failed { "mail failed: given up" } else { "mail refused for now" };
         tracing::warn!(app = %mail.app, mail = %mail.id, attempts = mail.attempts, reply, "{outcome}");
         Ok(())
