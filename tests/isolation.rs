@@ -21,8 +21,9 @@ const EXEMPT: &[(&str, &str)] = &[
     ("UPDATE api_keys SET revoked_at = now() WHERE key_id = $1", "the operator names a key by its id"),
     ("SELECT app_id FROM signing_keys WHERE key_id = $1", "the operator names a key by its id"),
     ("SELECT mail_id AS id, app_id, recipient", "the operator looks at the mails of all apps"),
+    ("SELECT app_id, invite_id AS id, kind,", "the operator looks at the invites of all apps"),
     (
-        "SELECT app_id, name, language, mail_from, invite_url, origins, issuer, jwks_url FROM apps ORDER BY",
+        "SELECT app_id, name, language, mail_from, invite_url, invite_expires_in, origins, issuer, jwks_url FROM apps ORDER BY",
         "the operator lists the apps",
     ),
     (
@@ -62,6 +63,7 @@ const OPERATOR: &[&str] = &[
     // Of the command line.
     "api_keys::revoke",
     "operator::apps",
+    "operator::invites",
     "operator::app_of_signing_key",
     "operator::is_secret_key",
     "operator::reseal",

@@ -26,6 +26,8 @@ pub struct App {
     pub mail_from: Option<String>,
     /// Its own landing page for invites.
     pub invite_url: Option<String>,
+    /// For how many seconds invites can be accepted, if it has a say.
+    pub invite_expires_in: Option<i32>,
     /// Origins whose pages may call the API.
     pub origins: Vec<String>,
     /// `iss` of an outside issuer of access tokens.
@@ -44,16 +46,18 @@ pub async fn create(
     query!(
         r#"
         WITH app AS (
-            INSERT INTO apps (app_id, name, language, mail_from, invite_url, origins, issuer, jwks_url)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+            INSERT INTO apps
+                (app_id, name, language, mail_from, invite_url, invite_expires_in, origins, issuer, jwks_url)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
         )
-        INSERT INTO signing_keys (app_id, key_id, public_key, private_key) VALUES ($1, $9, $10, $11)
+        INSERT INTO signing_keys (app_id, key_id, public_key, private_key) VALUES ($1, $10, $11, $12)
         "#,
         app.app_id,
         app.name,
         app.language,
         app.mail_from,
         app.invite_url,
+        app.invite_expires_in,
         &app.origins,
         app.issuer,
         app.jwks_url,
@@ -69,14 +73,15 @@ pub async fn create(
 /// Stores the settings of an app that exists. False: it does not.
 pub async fn update(db: &Pool, app: &App) -> Result<bool, Error> {
     let done = query!(
-        "UPDATE apps SET name = $2, language = $3, mail_from = $4, invite_url = $5, origins = $6, issuer = $7,
-            jwks_url = $8
+        "UPDATE apps SET name = $2, language = $3, mail_from = $4, invite_url = $5, invite_expires_in = $6,
+            origins = $7, issuer = $8, jwks_url = $9
         WHERE app_id = $1",
         app.app_id,
         app.name,
         app.language,
         app.mail_from,
         app.invite_url,
+        app.invite_expires_in,
         &app.origins,
         app.issuer,
         app.jwks_url,
@@ -90,7 +95,7 @@ pub async fn update(db: &Pool, app: &App) -> Result<bool, Error> {
 pub async fn find(db: &Pool, app: AppId) -> Result<Option<App>, Error> {
     Ok(query_as!(
         App,
-        "SELECT app_id, name, language, mail_from, invite_url, origins, issuer, jwks_url FROM apps
+        "SELECT app_id, name, language, mail_from, invite_url, invite_expires_in, origins, issuer, jwks_url FROM apps
         WHERE app_id = $1",
         app.0
     )

@@ -449,6 +449,7 @@ pub fn new_app(name: &str) -> apps::App {
         language: "en".to_owned(),
         mail_from: None,
         invite_url: None,
+        invite_expires_in: None,
         origins: vec![],
         issuer: None,
         jwks_url: None,
