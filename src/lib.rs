@@ -11,5 +11,6 @@ pub mod domain;
 pub mod http;
 pub mod l10n;
 pub mod mail;
+pub mod metrics;
 pub mod server;
 pub mod telemetry;

@@ -33,7 +33,6 @@ use crate::http::{self, AppState, State};
 use crate::mail::mailbox::Mailbox;
 use crate::mail::transport::{Transport, UrlError};
 use crate::mail::worker::{self, Outage, Worker};
-use crate::telemetry;
 
 /// How long requests and mails at hand may take once the server stops.
 const DRAIN: Duration = Duration::from_secs(25);
@@ -191,8 +190,6 @@ impl Server {
             let shown = address.ip().is_loopback() && !config.production();
             (Transport::Folder(folder.clone()), shown.then_some(Mailbox(folder)))
         };
-        // From here on metrics are counted.
-        let _ = telemetry::metrics();
         let wake = Arc::new(Notify::new());
         let (stop, stopped) = watch::channel(false);
         let worker = Worker {
@@ -222,7 +219,12 @@ impl Server {
             // A server that can serve its users does not fail for want of metrics.
             match TcpListener::bind(listen).await {
                 Ok(socket) => {
-                    drop(tokio::spawn(http::metrics::serve(socket, Arc::clone(&state), stopped.clone())));
+                    drop(tokio::spawn(http::metrics::serve(
+                        socket,
+                        Arc::clone(&state),
+                        database.mails.clone(),
+                        stopped.clone(),
+                    )));
                 }
                 Err(error) => tracing::warn!(%listen, %error, "metrics are not served"),
             }
@@ -301,7 +303,6 @@ async fn accept(socket: TcpListener, state: AppState, mut stopped: watch::Receiv
     let slots = Arc::new(Semaphore::new(most));
     let crowd = Crowd::new(most, config.trusted_proxies.clone());
     let graceful = GracefulShutdown::new();
-    let mut tidy = tokio::time::interval(Duration::from_mins(1));
     while !*stopped.borrow() {
         let next = async {
             let slot = Arc::clone(&slots).acquire_owned().await;
@@ -309,7 +310,6 @@ async fn accept(socket: TcpListener, state: AppState, mut stopped: watch::Receiv
         };
         tokio::select! {
             changed = stopped.changed() => if changed.is_err() { break },
-            _ = tidy.tick() => telemetry::metrics().run_upkeep(),
             (slot, accepted) = next => match accepted {
                 Ok((stream, peer)) => {
                     let peer = peer.ip();

@@ -1,13 +1,21 @@
 //! `userdocks mail`
 
 use clap::{Subcommand, ValueEnum};
+use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
 
 use super::{Context, Output, Result, app, table};
 use crate::audit::Facts;
 use crate::db::outbox::{self, MailRow};
+use crate::db::{invite_events, operator};
 use crate::domain::id::AppId;
+use crate::domain::mail_report::{Kind, Report, Subject};
+use crate::mail::bounce::{Messages, Notification};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -32,6 +40,11 @@ pub(super) enum Command {
     Retry {
         /// The mail's id
         id: Uuid,
+    },
+    /// Read the mails that came back (RFC 3464), and record what bounced or is late
+    Bounces {
+        /// A mailbox file (mbox) or one message; - for standard input
+        file: PathBuf,
     },
 }
 
@@ -75,6 +88,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
             let text = serde_json::to_string_pretty(&mail)?;
             Output::new(mail, text)
         }
+        Command::Bounces { file } => bounces(&file, context).await,
         Command::Retry { id } => {
             let mail = find(context, id).await?;
             let expires_after = context.config.invite.expires_after;
@@ -89,6 +103,70 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
             Ok(Output::new(json!({ "id": id, "state": "queued" }), text)?.changed("retryMail", facts))
         }
     }
+}
+
+/// How many messages were read, and what they came to.
+#[derive(Default, Serialize)]
+struct Bounces {
+    read: u64,
+    bounced: u64,
+    delayed: u64,
+    /// Recorded before.
+    known: u64,
+    /// About no mail of ours.
+    unknown: u64,
+    /// No delivery status notification, or one that says nothing of a failure.
+    other: u64,
+}
+
+async fn bounces(file: &Path, context: &Context) -> Result<Output> {
+    let input: Box<dyn BufRead> = if file == Path::new("-") {
+        Box::new(std::io::stdin().lock())
+    } else {
+        let opened =
+            File::open(file).map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
+        Box::new(BufReader::new(opened))
+    };
+    let mut counts = Bounces::default();
+    for message in Messages::of(input) {
+        let message = message.map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
+        counts.read += 1;
+        let Some(notification) = Notification::parse(&message) else {
+            counts.other += 1;
+            continue;
+        };
+        let kind = notification.kind;
+        *match record(notification, context).await? {
+            None => &mut counts.unknown,
+            Some(false) => &mut counts.known,
+            Some(true) if kind == Kind::Delayed => &mut counts.delayed,
+            Some(true) => &mut counts.bounced,
+        } += 1;
+    }
+    let Bounces { read, bounced, delayed, known, unknown, other } = counts;
+    let text = format!(
+        "{read} messages: {bounced} bounces and {delayed} delays recorded; {known} known already, {unknown} about no mail \
+         of this server, {other} no notification of a failure."
+    );
+    let output = Output::new(counts, text)?;
+    Ok(if bounced + delayed > 0 { output.changed("recordBounces", Facts::default()) } else { output })
+}
+
+/// Whether it was new; `None`: there is no such mail. A notification without the head of the mail is about the
+/// newest to its recipient.
+async fn record(notification: Notification, context: &Context) -> Result<Option<bool>> {
+    let db = &context.database.operator;
+    let Notification { kind, message_id, recipient, detail } = notification;
+    let found = match (message_id, recipient) {
+        (Some(message_id), _) => {
+            operator::app_of_message(db, &message_id).await?.map(|app| (app, message_id))
+        }
+        (None, Some(recipient)) => operator::newest_message_to(db, &recipient).await?,
+        (None, None) => None,
+    };
+    let Some((app, message_id)) = found else { return Ok(None) };
+    let report = Report { kind, subject: Subject::Message(message_id), detail: Some(detail) };
+    Ok(invite_events::report(db, app, &report).await?.map(|reported| reported.first))
 }
 
 async fn find(context: &Context, id: Uuid) -> Result<MailRow> {

@@ -45,7 +45,7 @@ enum Command {
     Migrate,
     /// Create, list, show or change apps
     #[command(subcommand)]
-    App(app::Command),
+    App(Box<app::Command>),
     /// Create, list or revoke API keys
     #[command(subcommand)]
     ApiKey(api_key::Command),
@@ -138,7 +138,7 @@ async fn run_on(command: Command, context: &Context) -> Result<Output> {
     context.database.check(&context.seal).await?;
     match command {
         Command::Migrate => migrate::run(context).await,
-        Command::App(command) => app::run(command, context).await,
+        Command::App(command) => app::run(*command, context).await,
         Command::ApiKey(command) => api_key::run(command, context).await,
         Command::SigningKey(command) => signing_key::run(command, context).await,
         Command::SecretKey(command) => secret_key::run(command, context).await,

@@ -24,6 +24,12 @@ pub struct App {
     pub language: String,
     /// Sender of its mails, if it has one of its own.
     pub mail_from: Option<String>,
+    /// Who gets the answers to its mails, if not the sender.
+    pub reply_to: Option<String>,
+    /// The address of its logo.
+    pub logo_url: Option<String>,
+    /// Its colour, `#rrggbb`.
+    pub color: Option<String>,
     /// Its own landing page for invites.
     pub invite_url: Option<String>,
     /// For how many seconds invites can be accepted, if it has a say.
@@ -47,8 +53,9 @@ pub async fn create(
         r#"
         WITH app AS (
             INSERT INTO apps
-                (app_id, name, language, mail_from, invite_url, invite_expires_in, origins, issuer, jwks_url)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+                (app_id, name, language, mail_from, invite_url, invite_expires_in, origins, issuer, jwks_url, reply_to,
+                logo_url, color)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $13, $14, $15)
         )
         INSERT INTO signing_keys (app_id, key_id, public_key, private_key) VALUES ($1, $10, $11, $12)
         "#,
@@ -64,6 +71,9 @@ pub async fn create(
         keys.id,
         keys.public,
         seal.seal(keys.id, &keys.private),
+        app.reply_to,
+        app.logo_url,
+        app.color,
     )
     .execute(db)
     .await?;
@@ -74,7 +84,7 @@ pub async fn create(
 pub async fn update(db: &Pool, app: &App) -> Result<bool, Error> {
     let done = query!(
         "UPDATE apps SET name = $2, language = $3, mail_from = $4, invite_url = $5, invite_expires_in = $6,
-            origins = $7, issuer = $8, jwks_url = $9
+            origins = $7, issuer = $8, jwks_url = $9, reply_to = $10, logo_url = $11, color = $12
         WHERE app_id = $1",
         app.app_id,
         app.name,
@@ -85,6 +95,9 @@ pub async fn update(db: &Pool, app: &App) -> Result<bool, Error> {
         &app.origins,
         app.issuer,
         app.jwks_url,
+        app.reply_to,
+        app.logo_url,
+        app.color,
     )
     .execute(db)
     .await?;
@@ -95,8 +108,8 @@ pub async fn update(db: &Pool, app: &App) -> Result<bool, Error> {
 pub async fn find(db: &Pool, app: AppId) -> Result<Option<App>, Error> {
     Ok(query_as!(
         App,
-        "SELECT app_id, name, language, mail_from, invite_url, invite_expires_in, origins, issuer, jwks_url FROM apps
-        WHERE app_id = $1",
+        "SELECT app_id, name, language, mail_from, reply_to, logo_url, color, invite_url, invite_expires_in, origins, issuer, jwks_url
+        FROM apps WHERE app_id = $1",
         app.0
     )
     .fetch_optional(db)

@@ -201,6 +201,8 @@ pub struct Invite {
     pub inviter: Option<String>,
     /// To whom it was mailed.
     pub email: String,
+    /// Whether somebody has looked at it before.
+    pub viewed: bool,
     /// When its time is over: RFC 3339, UTC.
     pub expires_at: String,
 }
@@ -250,7 +252,9 @@ pub async fn find(db: &Pool, code: &InviteCode) -> Result<Option<Invite>, Error>
             invite_state(i.accepted_at, i.revoked_at, i.expires_at) AS "state!",
             to_char(i.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "expires_at!",
             COALESCE(r.name, NULLIF(concat_ws(' ', r.given_name, r.family_name), ''), r.nickname) AS inviter,
-            i.email
+            i.email, EXISTS (
+                SELECT FROM invite_events e
+                WHERE e.app_id = $1 AND e.invite_id = i.invite_id AND e.kind = 'viewed') AS "viewed!"
         FROM invites i
         JOIN apps a ON a.app_id = i.app_id
         LEFT JOIN users r ON r.app_id = i.app_id AND r.user_id = i.inviter_id
@@ -274,6 +278,7 @@ pub async fn find(db: &Pool, code: &InviteCode) -> Result<Option<Invite>, Error>
             language: row.language,
             inviter: row.inviter,
             email: row.email,
+            viewed: row.viewed,
             expires_at: row.expires_at,
         })
     }))

@@ -14,6 +14,7 @@ pub mod apps;
 #[cfg(unix)]
 pub mod embedded;
 pub mod idempotency;
+pub mod invite_events;
 pub mod invite_steering;
 pub mod invites;
 pub mod mail_quotas;

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::apps::App;
 use super::invite_steering::{Filter, InviteRow};
 use super::invites::State;
-use super::{Error, Pool};
+use super::{Error, Pool, outbox};
 use crate::domain::email::Email;
 use crate::domain::id::AppId;
 use crate::domain::invite::Kind;
@@ -17,7 +17,7 @@ use crate::domain::seal::SecretKey;
 pub async fn apps(db: &Pool) -> Result<Vec<App>, Error> {
     Ok(query_as!(
         App,
-        "SELECT app_id, name, language, mail_from, invite_url, invite_expires_in, origins, issuer, jwks_url FROM apps
+        "SELECT app_id, name, language, mail_from, reply_to, logo_url, color, invite_url, invite_expires_in, origins, issuer, jwks_url FROM apps
         ORDER BY created_at, app_id"
     )
     .fetch_all(db)
@@ -66,6 +66,33 @@ pub async fn app_of_signing_key(db: &Pool, key: Uuid) -> Result<Option<AppId>, E
     let app =
         query_scalar!("SELECT app_id FROM signing_keys WHERE key_id = $1", key).fetch_optional(db).await?;
     Ok(app.map(AppId))
+}
+
+/// The mail with this `Message-ID`: whose it is.
+pub async fn app_of_message(db: &Pool, message_id: &str) -> Result<Option<AppId>, Error> {
+    let Some(mail) = outbox::mail_id(message_id) else { return Ok(None) };
+    // By the key of the table, app by app.
+    let app = query_scalar!(
+        "SELECT a.app_id FROM apps a JOIN outbox o ON o.app_id = a.app_id AND o.mail_id = $1 AND o.message_id = $2",
+        mail,
+        message_id,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(app.map(AppId))
+}
+
+/// The newest mail to this address that went out in the last two weeks: whose it is, and its `Message-ID`.
+pub async fn newest_message_to(db: &Pool, recipient: &str) -> Result<Option<(AppId, String)>, Error> {
+    let row = query!(
+        "SELECT app_id, message_id FROM outbox
+        WHERE lower(recipient) = lower($1) AND state = 'sent' AND finished_at > now() - interval '14 days'
+        ORDER BY finished_at DESC LIMIT 1",
+        recipient,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| (AppId(row.app_id), row.message_id)))
 }
 
 /// Whether this is the secret key of the database, or opens what was sealed under it. A database that has none

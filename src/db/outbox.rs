@@ -10,7 +10,8 @@ use uuid::Uuid;
 
 use super::{Error, Pool};
 use crate::domain::id::AppId;
-use crate::domain::invite::{InviteCode, Kind};
+use crate::domain::invite::InviteCode;
+use crate::domain::mail_kind::MailKind;
 use crate::domain::seal::SecretKey;
 
 /// What the transaction of a request stores for its mail.
@@ -39,6 +40,11 @@ impl NewMail {
     }
 }
 
+/// The id of a mail in its `Message-ID`.
+pub(super) fn mail_id(message_id: &str) -> Option<Uuid> {
+    crate::domain::id::parse(message_id.strip_prefix('<')?.split_once('@')?.0)
+}
+
 /// A mail that this worker has for as long as its lease runs.
 pub struct Claimed {
     /// Which row.
@@ -48,7 +54,7 @@ pub struct Claimed {
     /// How often it was claimed, this time included.
     pub attempts: i32,
     /// Which texts it has.
-    pub kind: Kind,
+    pub kind: MailKind,
     /// To whom.
     pub recipient: String,
     /// The language of the person it is for.
@@ -67,6 +73,12 @@ pub struct Claimed {
     pub app_language: String,
     /// The app's own sender.
     pub app_from: Option<String>,
+    /// Who gets the answers to the app's mails.
+    pub app_reply_to: Option<String>,
+    /// The address of the app's logo.
+    pub app_logo: Option<String>,
+    /// The app's colour.
+    pub app_color: Option<String>,
     /// The app's own landing page.
     pub invite_url: Option<String>,
     /// Who invites, if a user with a name does.
@@ -99,7 +111,8 @@ pub async fn claim(
         SELECT o.app_id, o.mail_id, o.attempts, o.kind, o.recipient, o.language, o.secret AS "secret!",
             o.message_id, extract(epoch FROM o.created_at)::bigint AS "created_at!",
             extract(epoch FROM i.expires_at)::bigint AS "expires_at!",
-            a.name AS app_name, a.language AS app_language, a.mail_from AS app_from, a.invite_url,
+            a.name AS app_name, a.language AS app_language, a.mail_from AS app_from,
+            a.reply_to AS app_reply_to, a.logo_url AS app_logo, a.color AS app_color, a.invite_url,
             COALESCE(u.name, NULLIF(concat_ws(' ', u.given_name, u.family_name), ''), u.nickname) AS inviter,
             CASE o.kind WHEN 'referral' THEN u.referral_code END AS referral_code
         FROM claimed o
@@ -119,7 +132,7 @@ pub async fn claim(
             app: AppId(row.app_id),
             id: row.mail_id,
             attempts: row.attempts,
-            kind: Kind::parse(&row.kind)?,
+            kind: MailKind::parse(&row.kind)?,
             recipient: row.recipient,
             language: row.language,
             secret: row.secret,
@@ -129,6 +142,9 @@ pub async fn claim(
             app_name: row.app_name,
             app_language: row.app_language,
             app_from: row.app_from,
+            app_reply_to: row.app_reply_to,
+            app_logo: row.app_logo,
+            app_color: row.app_color,
             invite_url: row.invite_url,
             inviter: row.inviter,
             referral_code: row.referral_code,
@@ -180,15 +196,23 @@ pub async fn retry_later(
     give_up_after: Duration,
     reply: &str,
 ) -> Result<bool, Error> {
+    // The last reply is in the row.
     let failed = sqlx::query_scalar!(
         r#"
-        UPDATE outbox SET due_at = now() + make_interval(secs => $4), claimed = false, last_reply = $6,
-            state = CASE WHEN last THEN 'failed' ELSE 'queued' END,
-            secret = CASE WHEN last THEN NULL ELSE secret END,
-            finished_at = CASE WHEN last THEN now() END
-        FROM (SELECT now() + make_interval(secs => $4) > to_timestamp($7::bigint) + make_interval(secs => $5) AS last) l
-        WHERE app_id = $1 AND mail_id = $2 AND attempts = $3 AND state = 'queued'
-        RETURNING last AS "last!"
+        WITH tried AS (
+            UPDATE outbox SET due_at = now() + make_interval(secs => $4), claimed = false, last_reply = $6,
+                state = CASE WHEN last THEN 'failed' ELSE 'queued' END,
+                secret = CASE WHEN last THEN NULL ELSE secret END,
+                finished_at = CASE WHEN last THEN now() END
+            FROM (SELECT now() + make_interval(secs => $4)
+                > to_timestamp($7::bigint) + make_interval(secs => $5) AS last) l
+            WHERE app_id = $1 AND mail_id = $2 AND attempts = $3 AND state = 'queued'
+            RETURNING invite_id, last
+        ), event AS (
+            INSERT INTO invite_events (app_id, invite_id, event_id, mail_id, kind, detail)
+            SELECT $1, invite_id, $8, $2, 'refused', $6 FROM tried WHERE NOT last
+        )
+        SELECT last AS "last!" FROM tried
         "#,
         mail.app.0,
         mail.id,
@@ -197,6 +221,7 @@ pub async fn retry_later(
         give_up_after.as_secs_f64(),
         reply,
         mail.created_at,
+        crate::domain::id::new(),
     )
     .fetch_optional(db)
     .await?;
@@ -270,7 +295,7 @@ pub async fn retry(
             WHERE app_id = $1 AND mail_id = $2 AND state = 'queued'
             RETURNING mail_id
         ), failed AS (
-            SELECT o.invite_id, i.code_hash, a.invite_expires_in FROM outbox o
+            SELECT o.invite_id, i.code_hash, o.created_at, o.finished_at, o.last_reply, a.invite_expires_in FROM outbox o
             JOIN apps a ON a.app_id = o.app_id
             JOIN invites i ON i.app_id = o.app_id AND i.invite_id = o.invite_id
             WHERE o.app_id = $1 AND o.mail_id = $2 AND o.state = 'failed' AND NOT EXISTS (
@@ -289,6 +314,12 @@ pub async fn retry(
                 finished_at = NULL
             FROM renewed WHERE o.app_id = $1 AND o.mail_id = $2 AND o.state = 'failed'
             RETURNING o.mail_id
+        ), before AS (
+            INSERT INTO invite_events (app_id, invite_id, event_id, mail_id, kind, detail, created_at)
+            SELECT $1, f.invite_id, gen_random_uuid(), $2, b.kind, b.detail, b.at
+            FROM failed f JOIN renewed r ON r.invite_id = f.invite_id
+            CROSS JOIN LATERAL (VALUES ('queued', NULL, f.created_at), ('failed', f.last_reply, f.finished_at))
+                AS b (kind, detail, at)
         )
         SELECT EXISTS (SELECT FROM queued) OR EXISTS (SELECT FROM revived) AS "done!"
         "#,

@@ -22,6 +22,7 @@ BEGIN
             ('tenants', 'SELECT, INSERT, DELETE, UPDATE (created_at)'),
             ('users', 'SELECT, INSERT, UPDATE'),
             ('invites', 'SELECT, INSERT, UPDATE, DELETE'),
+            ('invite_events', 'SELECT, INSERT'),
             ('referral_quotas', 'SELECT, INSERT, UPDATE, DELETE'),
             ('mail_quotas', 'SELECT, INSERT, UPDATE, DELETE'),
             ('outbox', 'SELECT, INSERT, UPDATE, DELETE'),

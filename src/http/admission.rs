@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::{sleep, timeout};
 
 use super::error::Error;
+use crate::metrics;
 
 /// Most requests that wait for long.
 const QUEUE: usize = 64;
@@ -28,6 +29,7 @@ const LONGEST: Duration = Duration::from_secs(5);
 
 /// Where requests wait for their turn.
 pub struct Gate {
+    most: usize,
     work: Arc<Semaphore>,
     waiting: AtomicUsize,
     begun: Instant,
@@ -60,6 +62,7 @@ impl Gate {
     pub fn new(connections: u32) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
         Self {
+            most: connections as usize,
             work: Arc::new(Semaphore::new(connections as usize)),
             waiting: AtomicUsize::new(0),
             begun: Instant::now(),
@@ -76,26 +79,34 @@ impl Gate {
     pub async fn enter(&self) -> Result<Slot, Error> {
         if let Ok(slot) = Arc::clone(&self.work).try_acquire_owned() {
             self.long_since.store(0, Relaxed);
-            self.count();
+            self.count(Duration::ZERO);
             return Ok(slot);
         }
         self.is_open()?;
+        let begun = Instant::now();
         self.waiting.fetch_add(1, Relaxed);
         let _waiting = Waiting(&self.waiting);
         match timeout(LONGEST, Arc::clone(&self.work).acquire_owned()).await {
             Ok(Ok(slot)) => {
-                self.count();
+                self.count(begun.elapsed());
                 Ok(slot)
             }
-            _ => Err(Error::Overloaded),
+            _ => Err(overloaded()),
         }
+    }
+
+    /// How many requests are at work, and how many wait.
+    #[must_use]
+    pub fn crowd(&self) -> (usize, usize) {
+        let free = self.work.available_permits();
+        (self.most.saturating_sub(free), self.waiting.load(Relaxed))
     }
 
     /// Whether one more may wait.
     pub fn is_open(&self) -> Result<(), Error> {
         let waiting = self.waiting.load(Relaxed);
         if waiting >= BURST || waiting >= QUEUE && self.long_for() > PATIENCE {
-            return Err(Error::Overloaded);
+            return Err(overloaded());
         }
         Ok(())
     }
@@ -114,8 +125,9 @@ impl Gate {
         }
     }
 
-    /// One more is let in. Of two at once either may count.
-    fn count(&self) {
+    /// One more is let in, who waited so long. Of two at once either may count.
+    fn count(&self, waited: Duration) {
+        metrics::TURNS.count(waited);
         let now = self.nanoseconds();
         let since = now.saturating_sub(self.let_in.swap(now, Relaxed));
         let between = self.between.load(Relaxed);
@@ -139,6 +151,11 @@ impl Gate {
     pub async fn probe(&self) -> Option<SemaphorePermit<'_>> {
         self.probes.acquire().await.ok()
     }
+}
+
+fn overloaded() -> Error {
+    metrics::OVERLOADED.count();
+    Error::Overloaded
 }
 
 #[cfg(test)]

@@ -108,6 +108,8 @@ pub enum Error {
     IdempotencyKeyReused,
     #[error("a request with this `Idempotency-Key` is being answered; try again in a moment")]
     IdempotencyInProgress,
+    #[error("no mail of the app has this `messageId`, or is of the invite `inviteId`")]
+    MailNotFound,
     #[error("there is no such app")]
     AppNotFound,
     #[error("the app in the path is not that of the API key")]
@@ -203,6 +205,7 @@ impl Error {
             Self::IdempotencyKeyReused => (S::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
             Self::IdempotencyInProgress => (S::CONFLICT, "idempotency_in_progress"),
             Self::AppOutOfReach => (S::FORBIDDEN, "app_out_of_reach"),
+            Self::MailNotFound => (S::NOT_FOUND, "mail_not_found"),
             Self::AppNotFound => (S::NOT_FOUND, "app_not_found"),
             Self::OriginNotAllowed => (S::FORBIDDEN, "origin_not_allowed"),
             Self::TooManyRequests(_) => (S::TOO_MANY_REQUESTS, "too_many_requests"),

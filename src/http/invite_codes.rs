@@ -12,6 +12,7 @@ use super::cors;
 use super::envelope::Success;
 use super::error::Error;
 use super::extract::{self, OptionalJson};
+use super::invites::looked;
 use super::tokens::{AccessToken, signing_key};
 use super::visit::Visit;
 use crate::audit;
@@ -71,7 +72,8 @@ pub struct Offer {
 }
 
 /// Shows what the code is good for.
-pub async fn show(Holder { invite, .. }: Holder) -> Success<Offer> {
+pub async fn show(State(state): State<AppState>, Holder { code, invite }: Holder) -> Success<Offer> {
+    looked(&state, &code, &invite).await;
     let data = Offer {
         kind: invite.kind.as_str(),
         state: invite.state.as_str(),

@@ -1,6 +1,6 @@
 //! `/invites/{code}`: where the link of an invite leads when the app has no page of its own. Looking (GET,
-//! HEAD) changes nothing, since mail scanners follow links; the button (POST) accepts. That of an expired invite
-//! (POST `?renew`) mails it again.
+//! HEAD) changes nothing of it, since mail scanners follow links, but that the first look is recorded; the button
+//! (POST) accepts. That of an expired invite (POST `?renew`) mails it again.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
@@ -14,6 +14,7 @@ use super::referral_invites::bounds;
 use super::visit::Visiting;
 use crate::audit;
 use crate::db;
+use crate::db::invite_events;
 use crate::db::invite_steering::{self, By, Resent};
 use crate::db::invites::{self, Accepted, Invite};
 use crate::domain::invite::InviteCode;
@@ -33,9 +34,21 @@ pub async fn show(
         look_up(&state, &code).await
     };
     match found.await {
-        Ok(Some((_, invite))) => shown(&invite),
+        Ok(Some((code, invite))) => {
+            looked(&state, &code, &invite).await;
+            shown(&invite)
+        }
         Ok(None) => unknown(),
         Err(error) => trouble(&error),
+    }
+}
+
+/// Records the first look. A look is not refused for want of that.
+pub(super) async fn looked(state: &AppState, code: &InviteCode, invite: &Invite) {
+    if !invite.viewed
+        && let Err(error) = invite_events::viewed(&state.db, code).await
+    {
+        tracing::debug!(%error, "a look was not recorded");
     }
 }
 

@@ -39,6 +39,7 @@ mod invite_steering;
 mod invites;
 mod jwks;
 pub mod limits;
+mod mail_reports;
 mod mailbox;
 pub mod metrics;
 pub mod openapi;
@@ -125,16 +126,17 @@ async fn answer(
     let visit = Visit::begin(request.extensions_mut());
     let method = request.method().clone();
     // Never the path itself: it can hold the code of an invite.
-    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let route = matched.as_ref().map_or(&routes::NONE, |path| routes::known(path.as_str()));
     let span = tracing::info_span!(
         "request",
         id = id.to_str().unwrap_or_default(),
         %method,
-        route = route.as_deref().unwrap_or("none"),
+        route = matched.as_ref().map_or("none", MatchedPath::as_str),
     );
     let limit = state.config.server.request_timeout;
-    let action = route.as_deref().and_then(|route| routes::changes(&method, route));
-    let attempt = action.map(|action| Attempt::begin(action, id.to_str().unwrap_or_default()));
+    let attempt =
+        route.changes(&method).map(|action| Attempt::begin(action, id.to_str().unwrap_or_default()));
     let work = next.run(request);
     let work = match &attempt {
         Some(attempt) => attempt.watch(work).left_future(),
@@ -164,8 +166,7 @@ async fn answer(
     }
     .instrument(span)
     .await;
-    let route = route.as_deref().unwrap_or("none");
-    crate::telemetry::answered(method.as_str(), route, response.status().as_u16(), begun.elapsed());
+    route.answers.count(Some(&method), response.status(), begun.elapsed());
     if let Some(attempt) = attempt {
         let code = response.headers().get("x-error-code").and_then(|code| code.to_str().ok());
         attempt.answered(response.status().as_u16(), code);

@@ -14,6 +14,7 @@ use crate::audit;
 use crate::config::Config;
 use crate::db::referrals::{self, Bounds, Referred};
 use crate::domain::invite_body::InviteBody;
+use crate::metrics::Limit;
 
 /// What bounds referral mails.
 #[must_use]
@@ -50,7 +51,10 @@ pub async fn create(
                 once.finish(state, &Success { status: StatusCode::CREATED, message, data: () }, None).await
             }
             Referred::OwnAddress => Err(Error::OwnAddress),
-            Referred::QuotaExceeded => Err(Error::ReferralQuotaExceeded),
+            Referred::QuotaExceeded => {
+                Limit::Referrals.refused();
+                Err(Error::ReferralQuotaExceeded)
+            }
             Referred::OutOfReach => Err(Error::UserOutOfReach),
         }
     })

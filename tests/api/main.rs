@@ -7,6 +7,7 @@ mod support;
 
 mod advisories;
 mod bodies;
+mod brand;
 mod browsers;
 mod credentials;
 mod envelope;
@@ -25,6 +26,7 @@ mod outside_issuer;
 mod referral_invites;
 mod referral_landing;
 mod strangers;
+mod timeline;
 mod tokens;
 mod update;
 mod users;

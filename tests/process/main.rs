@@ -7,7 +7,9 @@
 mod support;
 
 mod audit;
+mod bounces;
 mod commands;
+mod metrics;
 mod replicas;
 mod rotation;
 mod settings;

@@ -39,6 +39,8 @@ pub enum Body {
     Update,
     /// `{"externalSubject"}`
     ExternalSubject,
+    /// `{"type", "messageId" or "inviteId", "detail"?}`
+    MailReport,
     /// `{"user"?, "test"?}`, or none.
     Accept,
 }

@@ -93,6 +93,11 @@ pub(super) fn body_example(body: Body) -> Value {
     match body {
         Body::Invite => return json!({ "email": "ada@example.com", "language": "en" }),
         Body::ExternalSubject => return json!({ "externalSubject": "auth0|5f7c8ec7c33c6c004bbafe82" }),
+        Body::MailReport => {
+            return json!({
+                "type": "bounced", "messageId": format!("<{USER}@id.example.com>"), "detail": "550 5.1.1 no such user",
+            });
+        }
         Body::Accept => return json!({ "user": { "given_name": "Ada", "family_name": "Lovelace" } }),
         Body::Update => {}
     }
@@ -177,6 +182,7 @@ pub(super) fn schemas(codes: &[&str]) -> Value {
                 },
             },
         },
+        "MailReport": mail_report(),
         "User": user(),
         "InvitedUser": exact(json!({ "user": reference("User") })),
         "UserResource": resource(),
@@ -352,6 +358,40 @@ fn update() -> Value {
                 "examples": [true],
             },
         },
+    })
+}
+
+/// The body that reports what became of a mail.
+fn mail_report() -> Value {
+    let fields = json!({
+        "type": {
+            "enum": ["bounced", "delayed", "complained"],
+            "description": "What became of it: it came back for good, it is late and still tried, or who got it \
+                complains.",
+            "examples": ["bounced"],
+        },
+        "messageId": {
+            "type": "string", "minLength": 1, "maxLength": 252,
+            "description": "The `Message-ID` of the mail, with or without its angle brackets.",
+            "examples": [format!("<{USER}@id.example.com>")],
+        },
+        "inviteId": {
+            "type": "string", "format": "uuid",
+            "description": "The invite, instead of `messageId`: its newest mail is meant.",
+            "examples": [USER],
+        },
+        "detail": {
+            "type": "string", "maxLength": 2000,
+            "description": "What was said. Kept as one line of at most 500 bytes, long words masked.",
+            "examples": ["550 5.1.1 no such user"],
+        },
+    });
+    json!({
+        "type": "object",
+        "required": ["type"],
+        "oneOf": [{ "required": ["messageId"] }, { "required": ["inviteId"] }],
+        "additionalProperties": false,
+        "properties": fields,
     })
 }
 

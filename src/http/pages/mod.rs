@@ -208,7 +208,7 @@ mod tests {
             ] {
                 let html = landing(texts, &state);
                 assert!(
-                    html.contains(&format!("<html lang=\"{language}\" dir=\"ltr\">")),
+                    html.contains(&format!("<html lang=\"{language}\" dir=\"{}\">", texts.dir())),
                     "{state:?}: {html}"
                 );
                 assert_eq!(html.contains("<form method=\"post\">"), matches!(state, Landing::Open { .. }));
