@@ -50,13 +50,12 @@ const SCOPES: &[&str] = &["AppId", "&App,", "&InviteCode", "&Claimed", "&Call", 
 /// Functions of the store that are given no app.
 const OPERATOR: &[&str] = &[
     // Of the process and the schema.
-    "mod::pool",
     "mod::options",
     "mod::migrate",
     "mod::is_migrated",
     "mod::grant",
     "mod::is_ready",
-    "mod::lives",
+    "pool::lives",
     // Of the worker.
     "outbox::claim",
     "outbox::backlog",
@@ -68,7 +67,6 @@ const OPERATOR: &[&str] = &[
     // Of the command line.
     "api_keys::revoke",
     "operator::apps",
-    "operator::invites",
     "operator::app_of_signing_key",
     "operator::is_secret_key",
     "operator::reseal",

@@ -182,7 +182,8 @@ pub async fn resend(
     mail: &NewMail,
 ) -> Result<Resent, Error> {
     // Of calls at once the first renews, and the others, which know the old code and time, do nothing. Rows are
-    // locked in the order of a referral.
+    // locked in the order of a referral. Without a mail, a code in hand comes to life again by nobody's act but the
+    // referrer's.
     let result = query!(
         r#"
         WITH invite AS (
@@ -216,9 +217,8 @@ pub async fn resend(
             FROM invite n, sendable s
             WHERE i.app_id = $1 AND i.invite_id = n.invite_id AND i.code_hash = n.code_hash
                 AND i.mailed_at = n.mailed_at AND i.accepted_at IS NULL AND i.revoked_at IS NULL AND NOT n.closed
-                -- A code in hand comes to life again by the act of nobody but the referrer.
-                AND CASE WHEN n.kind = 'invite' OR $4 IS NOT NULL THEN s.yes
-                    ELSE i.mailed_at <= now() - make_interval(secs => $6) END
+                AND (CASE WHEN n.kind = 'invite' OR $4 IS NOT NULL THEN s.yes
+                    ELSE i.mailed_at <= now() - make_interval(secs => $6) END)
             RETURNING i.invite_id, i.kind, i.inviter_id, i.email, i.language, s.yes
         ), referrer_quota AS (
             INSERT INTO referral_quotas (app_id, scope, subject, day, used, allowed)

@@ -77,12 +77,9 @@ pub async fn refer(
                 $15::integer, (SELECT invite_expires_in FROM apps WHERE app_id = $1), $8::float8))
             FROM referrer WHERE NOT own
             ON CONFLICT (app_id, inviter_id, lower(email)) WHERE kind = 'referral' AND accepted_at IS NULL
-            DO UPDATE SET mailed_at = now(), revoked_at = NULL, expires_in = EXCLUDED.expires_in,
-                expires_at = EXCLUDED.expires_at, (email, language, code_hash) = (
-                SELECT CASE WHEN yes THEN EXCLUDED.email ELSE invites.email END,
-                    CASE WHEN yes THEN EXCLUDED.language ELSE invites.language END,
-                    CASE WHEN yes THEN EXCLUDED.code_hash ELSE invites.code_hash END
-                FROM sendable)
+            DO UPDATE SET mailed_at = now(), revoked_at = NULL, email = EXCLUDED.email,
+                language = EXCLUDED.language, expires_in = EXCLUDED.expires_in, expires_at = EXCLUDED.expires_at,
+                code_hash = CASE WHEN (SELECT yes FROM sendable) THEN EXCLUDED.code_hash ELSE invites.code_hash END
             WHERE invites.mailed_at <= now() - make_interval(secs => $9)
                 AND invites.mailed_at = (SELECT mailed_at FROM known)
             RETURNING invite_id
