@@ -19,6 +19,7 @@ mod config_check;
 mod demo;
 mod invite;
 mod mail;
+mod mail_preview;
 mod migrate;
 mod openapi;
 mod secret_key;
@@ -58,7 +59,7 @@ enum Command {
     /// Issue access tokens
     #[command(subcommand)]
     Token(token::Command),
-    /// List, show or retry mails
+    /// List, show, retry or preview mails
     #[command(subcommand)]
     Mail(mail::Command),
     /// List, show, revoke or resend invites
@@ -115,6 +116,9 @@ fn run(arguments: Arguments) -> Result<()> {
             None | Some(Command::Serve) => return serve::run(config).await.map(|()| None),
             Some(Command::Config(command)) => return config_check::run(&command, &config).map(Some),
             Some(Command::Openapi) => return openapi::run().map(Some),
+            Some(Command::Mail(mail::Command::Preview(preview))) if preview.app.is_none() => {
+                return mail_preview::run(preview, None).await.map(Some);
+            }
             Some(command) => command,
         };
         let database = Database::open(&config, true).await?;

@@ -16,6 +16,7 @@ use crate::domain::mail_kind::MailKind;
 pub mod bounce;
 pub mod mailbox;
 pub mod name;
+pub mod preview;
 pub mod render;
 pub mod transport;
 pub mod worker;

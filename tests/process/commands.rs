@@ -76,6 +76,16 @@ pub fn on_apps(place: &Place) {
     let listed = place.json(&["app", "list"]);
     assert_eq!(listed.as_array().unwrap().last(), Some(&shown));
 
+    // Mails in that look, in the language of a reader.
+    let previews = place.json(&["mail", "preview", "--app", &app.id, "--kind", "notice", "--language", "FR"]);
+    let [preview] = previews.as_array().unwrap().as_slice() else { panic!("{previews}") };
+    assert_eq!(
+        (&preview["kind"], &preview["language"], &preview["subject"]),
+        (&json!("notice"), &json!("fr"), &json!("Votre adresse e-mail chez Acme a été modifiée"))
+    );
+    assert!(text(&preview["text"]).contains("help@acme.example"), "{preview}");
+    assert!(text(&preview["html"]).contains("src=\"https://cdn.acme.example/logo.png\" alt=\"Acme\""));
+
     // What is not given stays; '' clears.
     shown["name"] = json!("Acme & Söhne");
     assert_eq!(place.json(&["app", "update", &app.id, "--name", " Acme & Söhne "]), shown);
@@ -187,6 +197,11 @@ fn refusals(place: &Place, app: &str) {
         (
             &["app", "create", "--name", "x", "--issuer", "https://id.example"],
             "--issuer and --jwks-url go together",
+        ),
+        (&["mail", "preview", "--app", NOBODY], &no_app),
+        (
+            &["mail", "preview", "--language", "klingon"],
+            "--language must be a BCP 47 language tag such as de or en-US, or an ISO 3166 country code such as DE",
         ),
         (&["api-key", "create", "--app", NOBODY, "--type", "read"], &no_app),
         (&["api-key", "list", "--app", NOBODY], &no_app),
