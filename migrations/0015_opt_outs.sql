@@ -12,5 +12,5 @@ CREATE TABLE opt_outs (
     created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (app_id, address_hash)
 );
--- Of the recipient of a referral: what the worker looks for before it sends, and the link to opt out is made of.
-ALTER TABLE outbox ADD COLUMN address_hash bytea;
+-- Of a referral, that of the address: what is looked for before a mail is sent, and the link to opt out is made of.
+ALTER TABLE invites ADD COLUMN address_hash bytea;

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{reference, schemas};
+use crate::db::invites::State;
 
 pub(super) fn security_schemes() -> Value {
     json!({
@@ -117,7 +118,7 @@ pub(super) fn parameters() -> Value {
         "limit": optional(
             "query",
             "limit",
-            "How many users a page has at most.",
+            "How many items a page has at most.",
             json!({ "type": "integer", "minimum": 1, "maximum": 100, "default": 50 }),
             json!(50),
         ),
@@ -126,6 +127,42 @@ pub(super) fn parameters() -> Value {
             "query",
             "email",
             "Only the user with this address.",
+            reference("schemas", "Email"),
+            json!("ada@example.com"),
+        ),
+        "renew": optional(
+            "query",
+            "renew",
+            "Mails an expired invite again instead.",
+            json!({ "const": "" }),
+            json!(""),
+        ),
+        "inviteId": path("inviteId", "The UUID of an invite, hyphenated, in any case.", uuid(), schemas::INVITE),
+        "inviteState": optional(
+            "query",
+            "state",
+            "Only invites in this state.",
+            json!({ "type": "string", "enum": State::ALL.map(State::as_str) }),
+            json!("open"),
+        ),
+        "inviteKind": optional(
+            "query",
+            "kind",
+            "Only invites of this kind.",
+            json!({ "type": "string", "enum": ["invite", "referral"] }),
+            json!("referral"),
+        ),
+        "inviterId": optional(
+            "query",
+            "inviterId",
+            "Only invites by this user; with an access token its own user, who can be `me`.",
+            json!({ "anyOf": [uuid(), me()] }),
+            json!(schemas::USER),
+        ),
+        "emailOfInvite": optional(
+            "query",
+            "email",
+            "Only invites to this address; with an API key only.",
             reference("schemas", "Email"),
             json!("ada@example.com"),
         ),
