@@ -23,6 +23,7 @@ pub mod opt_outs;
 pub mod outbox;
 mod pool;
 pub mod referrals;
+pub mod updates;
 pub mod users;
 
 pub use pool::{Lent, Pool};

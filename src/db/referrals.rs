@@ -37,7 +37,7 @@ pub struct Bounds {
 /// mail goes out, so that the quota does not tell who has an account either, nor what becomes of the invite that
 /// they may see. Where none goes out, the code of an earlier mail stays good, for as long as a new one would: an address
 /// that opted out is treated as one that has an account. `address` is its hash under the app's key; `caller` as in
-/// [`super::users::update`].
+/// [`super::updates::update`].
 #[expect(clippy::too_many_arguments, reason = "each is a value of the statement")]
 pub async fn refer(
     db: &mut PgConnection,
