@@ -30,8 +30,9 @@ const EXEMPT: &[(&str, &str)] = &[
         "the operator reads the mails that came back to all apps",
     ),
     ("SELECT mail_id AS id, app_id, recipient", "the operator looks at the mails of all apps"),
+    ("SELECT app_id, invite_id AS id, kind,", "the operator looks at the invites of all apps"),
     (
-        "SELECT app_id, name, language, mail_from, reply_to, logo_url, color, invite_url, origins, issuer, jwks_url FROM apps ORDER BY",
+        "SELECT app_id, name, language, mail_from, reply_to, logo_url, color, invite_url, invite_expires_in, origins, issuer, jwks_url FROM apps ORDER BY",
         "the operator lists the apps",
     ),
     (
@@ -45,11 +46,26 @@ const EXEMPT: &[(&str, &str)] = &[
     ("UPDATE signing_keys k SET private_key = n.fresh", "the operator seals all anew"),
     ("SELECT app_id, mail_id, secret AS \"secret!\" FROM outbox", "the operator seals all anew"),
     ("UPDATE outbox o SET secret = n.fresh", "the operator seals all anew"),
+    (
+        "SELECT app_id, key_id, hash_key FROM opt_out_keys WHERE (app_id, key_id) >",
+        "the operator seals all anew",
+    ),
+    ("UPDATE opt_out_keys k SET hash_key = n.fresh", "the operator seals all anew"),
 ];
 
 /// What names one app: a function of the store that is given one of these cannot reach another's rows.
-const SCOPES: &[&str] =
-    &["AppId", "&App,", "&InviteCode", "&Claimed", "&Call", "&MailRow", "&Update", "&[Update]", "Asked>"];
+const SCOPES: &[&str] = &[
+    "AppId",
+    "&App,",
+    "&InviteCode",
+    "&OptOutCode",
+    "&Claimed",
+    "&Call",
+    "&MailRow",
+    "&Update",
+    "&[Update]",
+    "Asked>",
+];
 
 /// Functions of the store that are given no app.
 const OPERATOR: &[&str] = &[

@@ -5,16 +5,57 @@ use sqlx::{query, query_as, query_scalar};
 use uuid::Uuid;
 
 use super::apps::App;
+use super::invite_steering::{Filter, InviteRow};
+use super::invites::State;
 use super::{Error, Pool, outbox};
+use crate::domain::email::Email;
 use crate::domain::id::AppId;
+use crate::domain::invite::Kind;
 use crate::domain::seal::SecretKey;
 
 /// All apps, oldest first.
 pub async fn apps(db: &Pool) -> Result<Vec<App>, Error> {
     Ok(query_as!(
         App,
-        "SELECT app_id, name, language, mail_from, reply_to, logo_url, color, invite_url, origins, issuer, jwks_url FROM apps
+        "SELECT app_id, name, language, mail_from, reply_to, logo_url, color, invite_url, invite_expires_in, origins, issuer, jwks_url FROM apps
         ORDER BY created_at, app_id"
+    )
+    .fetch_all(db)
+    .await?)
+}
+
+/// Invites, newest first, at most `limit`; of one app, or of all where `None`; or the one with this id.
+pub async fn invites(
+    db: &Pool,
+    app: Option<AppId>,
+    filter: &Filter,
+    id: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<InviteRow>, Error> {
+    Ok(query_as!(
+        InviteRow,
+        r#"
+        SELECT app_id, invite_id AS id, kind, invite_state(accepted_at, revoked_at, expires_at) AS "state!", email,
+            language, inviter_id, user_id,
+            to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "created_at!",
+            to_char(mailed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "mailed_at!",
+            to_char(expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "expires_at!",
+            to_char(accepted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS accepted_at,
+            to_char(revoked_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS revoked_at
+        FROM invites
+        WHERE ($1::uuid IS NULL OR app_id = $1) AND ($2::uuid IS NULL OR invite_id = $2)
+            AND ($3::text IS NULL OR kind = $3)
+            AND ($4::text IS NULL OR invite_state(accepted_at, revoked_at, expires_at) = $4)
+            AND ($5::text IS NULL OR lower(email) = lower($5)) AND ($6::uuid IS NULL OR inviter_id = $6)
+        ORDER BY invite_id DESC LIMIT $7
+        "#,
+        app.map(|app| app.0),
+        id,
+        filter.kind.map(Kind::as_str),
+        filter.state.map(State::as_str),
+        filter.email.as_ref().map(Email::as_str),
+        filter.inviter.map(|inviter| inviter.0),
+        limit,
     )
     .fetch_all(db)
     .await?)
@@ -88,6 +129,8 @@ pub struct Resealed {
     pub signing_keys: usize,
     /// Codes of mails that wait.
     pub mails: usize,
+    /// Keys under which addresses of those who opted out are hashed.
+    pub opt_out_keys: usize,
     /// Values that neither key opens, and so were left.
     pub unopened: usize,
 }
@@ -159,6 +202,37 @@ pub async fn reseal(db: &Pool, seal: &SecretKey) -> Result<Resealed, Error> {
         .execute(db)
         .await?;
         done.mails += usize::try_from(changed.rows_affected()).unwrap_or(0);
+    }
+    last = (Uuid::nil(), Uuid::nil());
+    loop {
+        let rows = query!(
+            "SELECT app_id, key_id, hash_key FROM opt_out_keys WHERE (app_id, key_id) > ($1, $2)
+            ORDER BY app_id, key_id LIMIT $3",
+            last.0,
+            last.1,
+            BATCH,
+        )
+        .fetch_all(db)
+        .await?;
+        let Some(row) = rows.last() else { break };
+        last = (row.app_id, row.key_id);
+        let batch = Batch::of(
+            seal,
+            rows.into_iter().map(|row| (row.app_id, row.key_id, row.hash_key)),
+            &mut done.unopened,
+        );
+        let changed = query!(
+            "UPDATE opt_out_keys k SET hash_key = n.fresh
+            FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bytea[]) AS n (app_id, id, stale, fresh)
+            WHERE k.app_id = n.app_id AND k.key_id = n.id AND k.hash_key = n.stale",
+            &batch.apps,
+            &batch.ids,
+            &batch.stale,
+            &batch.fresh,
+        )
+        .execute(db)
+        .await?;
+        done.opt_out_keys += usize::try_from(changed.rows_affected()).unwrap_or(0);
     }
     query!("UPDATE secret_key_check SET sealed = $1", seal.seal(Uuid::nil(), CHECK)).execute(db).await?;
     Ok(done)

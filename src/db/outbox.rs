@@ -8,10 +8,12 @@ use serde::Serialize;
 use sqlx::{query, query_as};
 use uuid::Uuid;
 
+use super::opt_outs::SealedKey;
 use super::{Error, Pool};
 use crate::domain::id::AppId;
 use crate::domain::invite::InviteCode;
 use crate::domain::mail_kind::MailKind;
+use crate::domain::opt_out::AddressHash;
 use crate::domain::seal::SecretKey;
 
 /// What the transaction of a request stores for its mail.
@@ -85,6 +87,10 @@ pub struct Claimed {
     pub inviter: Option<String>,
     /// The referrer's code, for a referral.
     pub referral_code: Option<String>,
+    /// Of a referral, what the link to opt out is made of.
+    pub opt_out: Option<(SealedKey, AddressHash)>,
+    /// Whether the recipient has opted out.
+    pub opted_out: bool,
 }
 
 /// Claims up to `limit` mails that are due, for `lease`; those whose lease ran out only if it may `take_over`.
@@ -114,11 +120,15 @@ pub async fn claim(
             a.name AS app_name, a.language AS app_language, a.mail_from AS app_from,
             a.reply_to AS app_reply_to, a.logo_url AS app_logo, a.color AS app_color, a.invite_url,
             COALESCE(u.name, NULLIF(concat_ws(' ', u.given_name, u.family_name), ''), u.nickname) AS inviter,
-            CASE o.kind WHEN 'referral' THEN u.referral_code END AS referral_code
+            CASE o.kind WHEN 'referral' THEN u.referral_code END AS referral_code,
+            i.address_hash, k.key_id AS "key_id?", k.hash_key AS "hash_key?", EXISTS (
+                SELECT FROM opt_outs n WHERE n.app_id = o.app_id AND n.address_hash = i.address_hash)
+                AS "opted_out!"
         FROM claimed o
         JOIN apps a ON a.app_id = o.app_id
         JOIN invites i ON i.app_id = o.app_id AND i.invite_id = o.invite_id
         LEFT JOIN users u ON u.app_id = i.app_id AND u.user_id = i.inviter_id
+        LEFT JOIN opt_out_keys k ON k.app_id = o.app_id AND i.address_hash IS NOT NULL
         "#,
         limit,
         lease.as_secs_f64(),
@@ -148,6 +158,10 @@ pub async fn claim(
             invite_url: row.invite_url,
             inviter: row.inviter,
             referral_code: row.referral_code,
+            opt_out: row.key_id.zip(row.hash_key).zip(row.address_hash).and_then(|((id, key), hash)| {
+                Some((SealedKey::new(id, key), AddressHash(hash.try_into().ok()?)))
+            }),
+            opted_out: row.opted_out,
         })
     });
     Ok(mails.collect())
@@ -168,12 +182,14 @@ pub async fn extend(db: &Pool, mail: &Claimed, lease: Duration) -> Result<bool, 
     Ok(done.rows_affected() == 1)
 }
 
-/// The mail was taken by the mail server, or refused for good: its row is final, its secret gone.
+/// The mail was taken by the mail server, or refused for good: its row is final, its secret gone. One that was
+/// taken while its invite was revoked is sent all the same.
 pub async fn finish(db: &Pool, mail: &Claimed, sent: bool, reply: &str) -> Result<(), Error> {
     query!(
         "UPDATE outbox SET state = CASE WHEN $4 THEN 'sent' ELSE 'failed' END, last_reply = $5,
             secret = NULL, claimed = false, finished_at = now()
-        WHERE app_id = $1 AND mail_id = $2 AND attempts = $3 AND state = 'queued'",
+        WHERE app_id = $1 AND mail_id = $2 AND attempts = $3
+            AND (state = 'queued' OR $4 AND state = 'failed' AND claimed)",
         mail.app.0,
         mail.id,
         mail.attempts,
@@ -274,8 +290,8 @@ pub async fn list(
 }
 
 /// Makes a mail due now, unless a worker has it, which is as good. A failed one has lost its code: the
-/// invite gets a new one, which works for `expires_after`. False: it was sent, or its invite was accepted,
-/// or mailed again since, or there is no such mail.
+/// invite gets a new one, which works as long as it says, or its app, or for `expires_after`. False: it was sent, or
+/// its invite was accepted, revoked, or mailed again since, or there is no such mail.
 pub async fn retry(
     db: &Pool,
     row: &MailRow,
@@ -293,7 +309,8 @@ pub async fn retry(
             WHERE app_id = $1 AND mail_id = $2 AND state = 'queued'
             RETURNING mail_id
         ), failed AS (
-            SELECT o.invite_id, i.code_hash, o.created_at, o.finished_at, o.last_reply FROM outbox o
+            SELECT o.invite_id, i.code_hash, o.created_at, o.finished_at, o.last_reply, a.invite_expires_in FROM outbox o
+            JOIN apps a ON a.app_id = o.app_id
             JOIN invites i ON i.app_id = o.app_id AND i.invite_id = o.invite_id
             WHERE o.app_id = $1 AND o.mail_id = $2 AND o.state = 'failed' AND NOT EXISTS (
                 SELECT FROM outbox n
@@ -301,10 +318,10 @@ pub async fn retry(
             FOR UPDATE OF o
         ), renewed AS (
             UPDATE invites i SET code_hash = $3, mailed_at = now(),
-                expires_at = now() + make_interval(secs => $4)
+                expires_at = now() + make_interval(secs => COALESCE(i.expires_in, f.invite_expires_in, $4::float8))
             FROM failed f
             WHERE i.app_id = $1 AND i.invite_id = f.invite_id AND i.code_hash = f.code_hash
-                AND i.accepted_at IS NULL
+                AND i.accepted_at IS NULL AND i.revoked_at IS NULL
             RETURNING i.invite_id
         ), revived AS (
             UPDATE outbox o SET state = 'queued', secret = $5, due_at = now(), created_at = now(),

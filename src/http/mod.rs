@@ -35,6 +35,7 @@ pub mod extract;
 mod health;
 pub mod idempotency;
 mod invite_codes;
+mod invite_steering;
 mod invites;
 mod jwks;
 pub mod limits;
@@ -42,9 +43,11 @@ mod mail_reports;
 mod mailbox;
 pub mod metrics;
 pub mod openapi;
+pub mod opt_outs;
 pub mod pages;
+mod paging;
 pub mod presented;
-mod referral_invites;
+pub mod referral_invites;
 pub mod routes;
 pub mod tokens;
 mod users;
@@ -70,6 +73,8 @@ pub struct State {
     pub limits: limits::Limits,
     /// What is known of callers.
     pub credentials: auth::Credentials,
+    /// The keys under which addresses of those who opted out are hashed.
+    pub opt_out_keys: opt_outs::Keys,
     /// What is known of browsers' origins.
     pub origins: cors::Origins,
     /// Tells the worker of this process that a mail may be due.
@@ -237,6 +242,7 @@ mod tests {
             gate: admission::Gate::new(1),
             limits: limits::Limits::new(&config.limits),
             credentials: auth::Credentials::new(&config),
+            opt_out_keys: opt_outs::Keys::default(),
             origins: cors::Origins::default(),
             updates: Together::new(&db),
             db,

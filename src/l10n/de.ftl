@@ -42,6 +42,22 @@ referral-preheader = Schauen Sie vorbei – es dauert nur einen Moment.
 referral-what = Jemand, der { $app } nutzt, meint, dass es auch Ihnen gefallen wird, und lädt Sie ein.
 referral-what-from = { $inviter } nutzt { $app }, meint, dass es auch Ihnen gefallen wird, und lädt Sie ein.
 
+## The end of a referral
+
+opt-out = Nie wieder von anderen zu { $app } eingeladen werden
+opt-out-link = Um nie wieder von anderen zu { $app } eingeladen zu werden, öffnen Sie bitte diese Adresse im Browser:
+
+## The page behind that link
+
+opt-out-ask-heading = Keine Einladungen zu { $app } mehr?
+opt-out-ask-text = Wer { $app } nutzt, kann Ihnen dann keine Einladungen mehr senden. Niemand erfährt davon.
+opt-out-button = Nie wieder einladen
+opt-out-done-heading = Sie werden nicht mehr eingeladen
+opt-out-done-text = Wer { $app } nutzt, kann Ihrer E-Mail-Adresse keine Einladungen mehr senden. Sie können diese Seite nun schließen.
+opt-out-undo = Einladungen wieder erlauben
+opt-out-undone-heading = Einladungen sind wieder erlaubt
+opt-out-undone-text = Wer { $app } nutzt, kann Ihrer E-Mail-Adresse wieder Einladungen senden.
+
 ## The page behind the link
 
 open-heading = Willkommen bei { $app }
@@ -54,6 +70,9 @@ already-heading = Bereits angenommen
 already-text = Sie haben diese Einladung zu { $app } schon angenommen. Es ist nichts weiter zu tun.
 expired-heading = Diese Einladung ist abgelaufen
 expired-text = Bitte lassen Sie sich eine neue Einladung zu { $app } schicken.
+renew = Neue E-Mail senden
+renewed-heading = Bitte sehen Sie in Ihr Postfach
+renewed-text = Eine neue Einladung zu { $app } geht an die eingeladene Adresse, falls nicht vor Kurzem schon eine verschickt wurde.
 unknown-heading = Dieser Link funktioniert nicht
 unknown-text = Vielleicht ist er unvollständig, oder die Einladung wurde zurückgezogen. Bitte prüfen Sie, ob Sie die ganze Adresse aus der E-Mail geöffnet haben.
 member-heading = Sie haben bereits ein Konto

@@ -42,6 +42,22 @@ referral-preheader = Venez jeter un œil : cela ne prend qu’un instant.
 referral-what = Une personne qui utilise { $app } pense que cela vous plaira aussi et vous invite à la rejoindre.
 referral-what-from = { $inviter } utilise { $app }, pense que cela vous plaira aussi et vous invite à essayer.
 
+## The end of a referral
+
+opt-out = Ne plus jamais recevoir d’invitation des utilisateurs de { $app }
+opt-out-link = Pour ne plus jamais recevoir d’invitation des utilisateurs de { $app }, ouvrez cette adresse dans votre navigateur :
+
+## The page behind that link
+
+opt-out-ask-heading = Ne plus recevoir d’invitation à rejoindre { $app } ?
+opt-out-ask-text = Les utilisateurs de { $app } ne pourront alors plus vous envoyer d’invitation. Personne n’en sera informé.
+opt-out-button = Ne plus m’inviter
+opt-out-done-heading = Vous ne recevrez plus d’invitation
+opt-out-done-text = Les utilisateurs de { $app } ne peuvent plus envoyer d’invitation à votre adresse e-mail. Vous pouvez maintenant fermer cette page.
+opt-out-undo = Autoriser de nouveau les invitations
+opt-out-undone-heading = Les invitations sont de nouveau autorisées
+opt-out-undone-text = Les utilisateurs de { $app } peuvent de nouveau envoyer des invitations à votre adresse e-mail.
+
 ## The page behind the link
 
 open-heading = Bienvenue sur { $app }
@@ -54,6 +70,9 @@ already-heading = Invitation déjà acceptée
 already-text = Vous avez déjà accepté cette invitation à rejoindre { $app }. Vous n’avez plus rien à faire.
 expired-heading = Cette invitation a expiré
 expired-text = Demandez une nouvelle invitation à rejoindre { $app }.
+renew = Envoyer un nouvel e-mail
+renewed-heading = Consultez votre boîte de réception
+renewed-text = Une nouvelle invitation à rejoindre { $app } est envoyée à l’adresse invitée, sauf si une autre vient d’être envoyée.
 unknown-heading = Ce lien ne fonctionne pas
 unknown-text = Il est peut-être incomplet, ou l’invitation a été retirée. Vérifiez que vous avez bien ouvert l’adresse complète figurant dans l’e-mail.
 member-heading = Vous avez déjà un compte

@@ -42,6 +42,22 @@ referral-preheader = お手続きはすぐに終わります。ぜひご覧く�
 referral-what = { $app }をご利用中の方が、きっと気に入っていただけると考え、あなたを招待しています。
 referral-what-from = { $app }をご利用中の{ $inviter }さんが、きっと気に入っていただけると考え、あなたを招待しています。
 
+## The end of a referral
+
+opt-out = { $app }の利用者からの招待を今後受け取らない
+opt-out-link = { $app }の利用者からの招待を今後受け取らないようにするには、次のアドレスをブラウザーで開いてください。
+
+## The page behind that link
+
+opt-out-ask-heading = { $app }への招待を停止しますか？
+opt-out-ask-text = { $app }の利用者は、今後あなたに招待を送信できなくなります。このことは誰にも通知されません。
+opt-out-button = 今後招待を受け取らない
+opt-out-done-heading = 今後、招待は届きません
+opt-out-done-text = { $app }の利用者は、あなたのメールアドレスに招待を送信できなくなりました。このページは閉じていただいてかまいません。
+opt-out-undo = 招待を再び許可する
+opt-out-undone-heading = 招待が再び許可されました
+opt-out-undone-text = { $app }の利用者は、あなたのメールアドレスに再び招待を送信できます。
+
 ## The page behind the link
 
 open-heading = { $app }へようこそ
@@ -54,6 +70,9 @@ already-heading = すでに承諾済みです
 already-text = この{ $app }への招待は、すでに承諾されています。これ以上のお手続きは必要ありません。
 expired-heading = この招待は有効期限が切れています
 expired-text = { $app }への新しい招待を依頼してください。
+renew = 新しいメールを送信
+renewed-heading = メールボックスをご確認ください
+renewed-text = { $app }への新しい招待を、招待されたアドレス宛てに送信します。直前に送信済みの場合は送信されません。
 unknown-heading = このリンクは無効です
 unknown-text = リンクが途中で切れているか、招待が取り消された可能性があります。メールに記載されたアドレス全体を開いているかご確認ください。
 member-heading = すでにアカウントをお持ちです

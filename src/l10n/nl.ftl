@@ -42,6 +42,22 @@ referral-preheader = Neem een kijkje – het duurt maar even.
 referral-what = Iemand die { $app } gebruikt, denkt dat het ook iets voor u is en nodigt u uit.
 referral-what-from = { $inviter } gebruikt { $app }, denkt dat het ook iets voor u is en nodigt u uit.
 
+## The end of a referral
+
+opt-out = Nooit meer door gebruikers van { $app } uitgenodigd worden
+opt-out-link = Open dit adres in uw browser om nooit meer door gebruikers van { $app } uitgenodigd te worden:
+
+## The page behind that link
+
+opt-out-ask-heading = Geen uitnodigingen voor { $app } meer?
+opt-out-ask-text = Gebruikers van { $app } kunnen u dan geen uitnodigingen meer sturen. Niemand krijgt daarvan bericht.
+opt-out-button = Nodig mij nooit meer uit
+opt-out-done-heading = U wordt niet meer uitgenodigd
+opt-out-done-text = Gebruikers van { $app } kunnen geen uitnodigingen meer naar uw e-mailadres sturen. U kunt deze pagina nu sluiten.
+opt-out-undo = Uitnodigingen weer toestaan
+opt-out-undone-heading = Uitnodigingen zijn weer toegestaan
+opt-out-undone-text = Gebruikers van { $app } kunnen weer uitnodigingen naar uw e-mailadres sturen.
+
 ## The page behind the link
 
 open-heading = Welkom bij { $app }
@@ -54,6 +70,9 @@ already-heading = Al aangenomen
 already-text = U hebt deze uitnodiging voor { $app } al aangenomen. U hoeft verder niets te doen.
 expired-heading = Deze uitnodiging is verlopen
 expired-text = Vraag om een nieuwe uitnodiging voor { $app }.
+renew = Nieuwe e-mail sturen
+renewed-heading = Kijk in uw mailbox
+renewed-text = Er gaat een nieuwe uitnodiging voor { $app } naar het uitgenodigde adres, tenzij er kort geleden al een is verstuurd.
 unknown-heading = Deze link werkt niet
 unknown-text = Misschien is hij niet volledig of is de uitnodiging ingetrokken. Controleer of u het hele adres uit de e-mail hebt geopend.
 member-heading = U hebt al een account

@@ -42,6 +42,22 @@ referral-preheader = 只需片刻，歡迎來看看。
 referral-what = 一位 { $app } 使用者認為您也會喜歡，特此邀請您加入。
 referral-what-from = { $inviter } 正在使用 { $app }，認為您也會喜歡，特此邀請您加入。
 
+## The end of a referral
+
+opt-out = 不再接收 { $app } 使用者的邀請
+opt-out-link = 若要不再接收 { $app } 使用者的邀請，請在瀏覽器中開啟以下連結：
+
+## The page behind that link
+
+opt-out-ask-heading = 不再接收 { $app } 的邀請？
+opt-out-ask-text = 此後 { $app } 的使用者將無法再向您寄送邀請。沒有人會得知此事。
+opt-out-button = 不再邀請我
+opt-out-done-heading = 您將不再收到邀請
+opt-out-done-text = { $app } 的使用者已無法再向您的電子郵件地址寄送邀請。您現在可以關閉本頁面。
+opt-out-undo = 重新允許邀請
+opt-out-undone-heading = 已重新允許邀請
+opt-out-undone-text = { $app } 的使用者可以重新向您的電子郵件地址寄送邀請。
+
 ## The page behind the link
 
 open-heading = 歡迎加入 { $app }
@@ -54,6 +70,9 @@ already-heading = 邀請已接受
 already-text = 您先前已接受加入 { $app } 的邀請，無須再進行任何操作。
 expired-heading = 此邀請已過期
 expired-text = 請重新索取加入 { $app } 的邀請。
+renew = 寄送新的郵件
+renewed-heading = 請查看您的信箱
+renewed-text = 加入 { $app } 的新邀請將寄至受邀地址；若剛剛已寄出，則不會重複寄送。
 unknown-heading = 此連結無效
 unknown-text = 連結可能不完整，或者邀請已撤回。請檢查您開啟的是否為郵件中的完整連結。
 member-heading = 您已有帳戶

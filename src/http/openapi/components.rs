@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{reference, schemas};
+use crate::db::invites::State;
 
 pub(super) fn security_schemes() -> Value {
     json!({
@@ -71,6 +72,7 @@ pub(super) fn headers() -> Value {
     })
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn parameters() -> Value {
     let uuid = || json!({ "type": "string", "format": "uuid" });
     let me = || json!({ "const": "me", "description": "The user of the access token." });
@@ -108,10 +110,16 @@ pub(super) fn parameters() -> Value {
             "0",
         ),
         "code": path("code", "The code in the link of an invite.", json!({ "type": "string" }), "AYkKXayWd0u8zrMCCZqAV9uGkd0Wt7m5r2bQK4yhXnZpE1c8oJfLsQ"),
+        "optOutCode": path(
+            "code",
+            "The code in the link of a referral to opt out of more.",
+            json!({ "type": "string" }),
+            "AYkKXayWd0u8zrMCCZqAVw",
+        ),
         "limit": optional(
             "query",
             "limit",
-            "How many users a page has at most.",
+            "How many items a page has at most.",
             json!({ "type": "integer", "minimum": 1, "maximum": 100, "default": 50 }),
             json!(50),
         ),
@@ -120,6 +128,42 @@ pub(super) fn parameters() -> Value {
             "query",
             "email",
             "Only the user with this address.",
+            reference("schemas", "Email"),
+            json!("ada@example.com"),
+        ),
+        "renew": optional(
+            "query",
+            "renew",
+            "Mails an expired invite again instead.",
+            json!({ "const": "" }),
+            json!(""),
+        ),
+        "inviteId": path("inviteId", "The UUID of an invite, hyphenated, in any case.", uuid(), schemas::INVITE),
+        "inviteState": optional(
+            "query",
+            "state",
+            "Only invites in this state.",
+            json!({ "type": "string", "enum": State::ALL.map(State::as_str) }),
+            json!("open"),
+        ),
+        "inviteKind": optional(
+            "query",
+            "kind",
+            "Only invites of this kind.",
+            json!({ "type": "string", "enum": ["invite", "referral"] }),
+            json!("referral"),
+        ),
+        "inviterId": optional(
+            "query",
+            "inviterId",
+            "Only invites by this user; with an access token its own user, who can be `me`.",
+            json!({ "anyOf": [uuid(), me()] }),
+            json!(schemas::USER),
+        ),
+        "emailOfInvite": optional(
+            "query",
+            "email",
+            "Only invites to this address; with an API key only.",
             reference("schemas", "Email"),
             json!("ada@example.com"),
         ),

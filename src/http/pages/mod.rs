@@ -24,6 +24,7 @@ static LAYOUTS: LazyLock<Result<Environment<'static>, minijinja::Error>> = LazyL
     layouts.add_global("style", Value::from_safe_string(STYLE.to_owned()));
     layouts.add_template("page.html", include_str!("templates/page.html"))?;
     layouts.add_template("landing.html", include_str!("templates/landing.html"))?;
+    layouts.add_template("opt_out.html", include_str!("templates/opt_out.html"))?;
     layouts.add_template("mailbox.html", include_str!("templates/mailbox.html"))?;
     layouts.add_template("previews.html", include_str!("templates/previews.html"))?;
     layouts.add_template("mail.html", include_str!("templates/mail.html"))?;
@@ -79,6 +80,11 @@ pub enum Landing<'a> {
         /// The name of the app.
         app: &'a str,
     },
+    /// A new mail was asked for.
+    Renewed {
+        /// The name of the app.
+        app: &'a str,
+    },
     /// There is no such invite, or it was revoked; the page does not tell which.
     Unknown,
     /// The recipient of a referral has joined meanwhile.
@@ -98,6 +104,7 @@ pub fn landing(texts: &'static Texts, landing: &Landing) -> String {
         Landing::Accepted { app } => ("accepted", Some(app)),
         Landing::AlreadyAccepted { app } => ("already", Some(app)),
         Landing::Expired { app } => ("expired", Some(app)),
+        Landing::Renewed { app } => ("renewed", Some(app)),
         Landing::Unknown => ("unknown", None),
         Landing::Member { app } => ("member", Some(app)),
         Landing::Trouble => ("trouble", None),
@@ -119,6 +126,29 @@ pub fn landing(texts: &'static Texts, landing: &Landing) -> String {
             state, app, kind, inviter, address,
         },
     )
+}
+
+/// What there is to say behind the link to opt out of referrals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OptOut {
+    /// A button posts to the page's own address.
+    Ask,
+    /// They have opted out; a button takes it back.
+    Done,
+    /// They have taken it back.
+    Undone,
+}
+
+/// The page behind the link to opt out, which ends with `code`.
+#[must_use]
+pub fn opt_out(texts: &'static Texts, app: &str, code: &str, what: OptOut) -> String {
+    let state = match what {
+        OptOut::Ask => "ask",
+        OptOut::Done => "done",
+        OptOut::Undone => "undone",
+    };
+    let (t, rich, language, dir) = (texts.plain(), texts.rich(), texts.language(), texts.dir());
+    page("opt_out.html", context! { t, rich, language, dir, state, app => name::app(app), code })
 }
 
 /// The list of the mails, at `/mailbox`; English, as all of the mailbox.
@@ -203,6 +233,7 @@ mod tests {
                 Landing::Accepted { app: APP },
                 Landing::AlreadyAccepted { app: APP },
                 Landing::Expired { app: APP },
+                Landing::Renewed { app: APP },
                 Landing::Unknown,
                 Landing::Member { app: APP },
                 Landing::Trouble,
@@ -213,8 +244,16 @@ mod tests {
                     "{state:?}: {html}"
                 );
                 assert_eq!(html.contains("<form method=\"post\">"), matches!(state, Landing::Open { .. }));
+                let renews = html.contains("<form method=\"post\" action=\"?renew\">");
+                assert_eq!(renews, matches!(state, Landing::Expired { .. }));
                 assert_eq!(html.matches("<h1>").count(), 1);
                 assert!(!html.contains("ada@") && !html.contains("<script"));
+                assert!(pages.insert(html), "{state:?} reads as another");
+            }
+            for (state, forms) in [(OptOut::Ask, 1), (OptOut::Done, 1), (OptOut::Undone, 0)] {
+                let html = opt_out(texts, "<b>Acme</b>", "c0de", state);
+                assert!(html.contains("Acme") && !html.contains("<b>"), "{state:?}: {html}");
+                assert_eq!(html.matches("<form method=\"post\"").count(), forms, "{state:?}: {html}");
                 assert!(pages.insert(html), "{state:?} reads as another");
             }
         }
