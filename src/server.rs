@@ -22,6 +22,7 @@ use tokio::time::{Instant, sleep, timeout};
 use url::Url;
 
 use crate::config::{self, Config};
+use crate::db::together::Together;
 use crate::db::{self, embedded::Embedded};
 use crate::domain::seal::SecretKey;
 use crate::http::admission::{self, Gate};
@@ -210,6 +211,7 @@ impl Server {
             origins: http::cors::Origins::default(),
             db: database.pool.clone(),
             updates: Together::new(&database.pool),
+            invites: Together::new(&database.pool),
             seal,
             wake,
             public_url,

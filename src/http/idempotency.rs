@@ -15,18 +15,19 @@ use super::extract::header;
 use super::limits::Spending;
 use crate::audit;
 use crate::db::idempotency::{self, Call, Known};
+use crate::db::together::{Gathered, Together};
 use crate::db::users;
-use crate::db::{self, Lent, Transaction};
+use crate::db::{self, Lent, Pool, Transaction};
 use crate::domain::api_key::sha256;
 use crate::domain::id::{AppId, UserId};
 
 /// Until a change whose outcome is not known is asked for again.
 const AGAIN: Duration = Duration::from_millis(250);
 
-/// The work of a call that may carry a key: a connection, in a transaction if it does, and a mail of the app's.
+/// The work of a call that may carry a key, and a mail of the app's.
 pub enum Once {
-    /// No key: each statement stands for itself.
-    Plain(Lent, Spending),
+    /// No key: each statement stands for itself, over a connection of its own if it needs one.
+    Plain(Pool, Option<Lent>, Spending),
     /// The effect and the answer are committed together.
     Keyed(Transaction, Call, Spending),
 }
@@ -53,9 +54,7 @@ impl Once {
         // Before there is a connection, of which nobody waits for a second one.
         let spending = state.limits.mails.take(&state.db, app).await;
         let Some(key) = key else {
-            let spending = spending?;
-            let connection = state.db.acquire().await.map_err(db::Error::from)?;
-            return Ok(Begun::Work(Self::Plain(connection, spending)));
+            return Ok(Begun::Work(Self::Plain(state.db.clone(), None, spending?)));
         };
         let call = Call { app, caller, key, request: sha256(request.as_bytes()) };
         let mut transaction = Transaction::begin(&state.db).await?;
@@ -84,11 +83,33 @@ impl Once {
     }
 
     /// Where the effect is to happen.
-    pub fn connection(&mut self) -> &mut PgConnection {
-        match self {
-            Self::Plain(connection, _) => connection,
+    pub async fn connection(&mut self) -> Result<&mut PgConnection, Error> {
+        Ok(match self {
+            Self::Plain(db, lent, _) => match lent {
+                Some(lent) => lent,
+                None => lent.insert(db.acquire().await.map_err(db::Error::from)?),
+            },
             Self::Keyed(transaction, ..) => transaction,
+        })
+    }
+
+    /// What this call does, together with others where that is possible: `alone` does it over the connection it is
+    /// given.
+    pub async fn together<T: Gathered>(
+        &mut self,
+        others: &Together<T>,
+        what: &T,
+        alone: impl AsyncFnOnce(&mut PgConnection) -> Result<T::Answer, db::Error>,
+    ) -> Result<T::Answer, Error>
+    where
+        T: Clone,
+    {
+        if let Self::Plain(..) = self
+            && let Some(answer) = others.ask(what.clone()).await
+        {
+            return Ok(answer?);
         }
+        Ok(alone(self.connection().await?).await?)
     }
 
     /// Ends a call that succeeded: commits and wakes the worker. `user` is whom the answer shows.
@@ -100,8 +121,10 @@ impl Once {
     ) -> Result<Response, Error> {
         let body = success.body();
         match self {
-            Self::Plain(lent, spending) => {
-                lent.release();
+            Self::Plain(_, lent, spending) => {
+                if let Some(lent) = lent {
+                    lent.release();
+                }
                 spending.spent();
             }
             Self::Keyed(mut transaction, call, spending) => {

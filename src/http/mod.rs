@@ -18,7 +18,10 @@ use url::Url;
 
 use crate::audit::Attempt;
 use crate::config::Config;
+use crate::db::invites::NewInvite;
 use crate::db::outbox::NewMail;
+use crate::db::together::Together;
+use crate::db::updates::Update;
 use crate::domain::id::AppId;
 use crate::domain::seal::SecretKey;
 use crate::mail::mailbox::Mailbox;
@@ -65,6 +68,8 @@ pub struct State {
     pub db: crate::db::Pool,
     /// Where changes of profiles gather.
     pub updates: Together<Update>,
+    /// Where invites of new users gather.
+    pub invites: Together<Arc<NewInvite>>,
     /// Encrypts at rest.
     pub seal: SecretKey,
     /// Where requests wait for their turn at the store.
@@ -245,6 +250,7 @@ mod tests {
             opt_out_keys: opt_outs::Keys::default(),
             origins: cors::Origins::default(),
             updates: Together::new(&db),
+            invites: Together::new(&db),
             db,
             seal: SecretKey::new(&[7; 32]),
             wake: Arc::default(),

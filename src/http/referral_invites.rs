@@ -46,7 +46,9 @@ pub async fn create(
             Begun::Replay(answer) => return Ok(answer),
             Begun::Work(once) => once,
         };
-        match referrals::refer(once.connection(), app, caller, user, body, address, bounds, mail).await? {
+        match referrals::refer(once.connection().await?, app, caller, user, body, address, bounds, mail)
+            .await?
+        {
             Referred::Accepted => {
                 let message = "the referral invite was taken";
                 once.finish(state, &Success { status: StatusCode::CREATED, message, data: () }, None).await

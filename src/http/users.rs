@@ -18,13 +18,12 @@ use super::extract::{self, Json, Query, UserPath};
 use super::idempotency::{Begun, Once, settled};
 use super::paging;
 use crate::audit;
-use crate::db::invites::{self, Invited, Resent};
-use crate::db::outbox::NewMail;
+use crate::db::invites::{self, Invited, NewInvite, Resent};
 use crate::db::updates::{self, Update, Updated};
 use crate::db::users::{self, Erased, Recorded, Which};
 use crate::domain::email::Email;
 use crate::domain::external_subject;
-use crate::domain::id::{self, AppId, UserId};
+use crate::domain::id::{self, UserId};
 use crate::domain::invite_body::InviteBody;
 use crate::domain::profile::ProfilePatch;
 use crate::domain::text::Text;
@@ -72,35 +71,37 @@ pub async fn invite(
     audit::note(|facts| facts.fields = body.names());
     let request = format!("invite {user} {}", body.line());
     let (fresh, mail) = (UserId(id::public()), state.new_mail(app));
-    settled(|| invite_once(&state, &headers, (app, user, fresh), &body, &request, &mail)).await
+    let new = Arc::new(NewInvite { app, path: user, fresh, body, mail });
+    settled(|| invite_once(&state, &headers, &new, &request)).await
 }
 
 async fn invite_once(
     state: &AppState,
     headers: &HeaderMap,
-    (app, user, fresh): (AppId, UserId, UserId),
-    body: &InviteBody,
+    new: &Arc<NewInvite>,
     request: &str,
-    mail: &NewMail,
 ) -> Result<Response, Error> {
+    let NewInvite { app, path: user, ref body, .. } = **new;
     let mut once = match Once::begin(state, headers, app, None, request).await? {
         Begun::Replay(answer) => return Ok(answer),
         Begun::Work(once) => once,
     };
-    let (message, user) = match invites::invite(once.connection(), app, user, fresh, body, mail).await? {
+    let invited = once.together(&state.invites, new, async |db| invites::invite(db, new).await).await?;
+    let (message, user) = match invited {
         Invited::Created(user) => ("the user was invited", user),
         Invited::Exists => {
             let after = state.config.invite.resend_after;
             let again = state.new_mail(app);
-            let message = match invites::resend(once.connection(), app, user, body, after, &again).await? {
-                Resent::Queued => "the invite was sent again",
-                Resent::TooSoon => {
-                    audit::note(|facts| facts.unchanged = true);
-                    "the user was invited a short while ago, so no second mail was sent"
-                }
-                Resent::Accepted => return Err(Error::AlreadyAccepted),
-            };
-            let stored = users::select(once.connection(), app, None, &Which::Id(user)).await?.pop();
+            let message =
+                match invites::resend(once.connection().await?, app, user, body, after, &again).await? {
+                    Resent::Queued => "the invite was sent again",
+                    Resent::TooSoon => {
+                        audit::note(|facts| facts.unchanged = true);
+                        "the user was invited a short while ago, so no second mail was sent"
+                    }
+                    Resent::Accepted => return Err(Error::AlreadyAccepted),
+                };
+            let stored = users::select(once.connection().await?, app, None, &Which::Id(user)).await?.pop();
             (message, Box::new(stored.ok_or(Error::UserOutOfReach)?))
         }
         Invited::EmailTaken => return Err(Error::EmailTaken("email")),
@@ -126,7 +127,9 @@ pub async fn update(
     audit::note(|facts| (facts.unchanged, facts.fields) = (patch.is_empty(), names));
     let expected = if_match(&headers)?;
     let change = Update { app: caller.app, caller: caller.user, user, patch: Arc::new(patch) };
-    let update = || async { Ok(updates::update_together(&state.db, &state.updates, &change, expected.as_deref()).await?) };
+    let update = || async {
+        Ok(updates::update_together(&state.db, &state.updates, &change, expected.as_deref()).await?)
+    };
     // Asked again, an `If-Match` would not match what it has changed itself.
     match if expected.is_none() { settled(update).await? } else { update().await? } {
         Updated::Yes(version) => {
