@@ -76,6 +76,11 @@ pub fn answered(method: &str, route: &str, status: u16, duration: Duration) {
     metrics::histogram!("userdocks_http_request_duration_seconds", &labels[..2]).record(duration);
 }
 
+/// Counts a try to tell a webhook: `delivered`, `refused` for now, or `failed` for good.
+pub fn told(outcome: &'static str) {
+    metrics::counter!("userdocks_webhooks_total", "outcome" => outcome).increment(1);
+}
+
 /// Counts a try to send a mail: `sent`, `refused` for now, or `failed` for good.
 pub fn mailed(outcome: &'static str) {
     metrics::counter!("userdocks_mails_total", "outcome" => outcome).increment(1);

@@ -24,6 +24,7 @@ mod secret_key;
 mod serve;
 mod signing_key;
 mod token;
+mod webhook;
 
 /// A self-hosted, multi-tenant user-management server.
 #[derive(Parser)]
@@ -60,6 +61,9 @@ enum Command {
     /// List, show or retry mails
     #[command(subcommand)]
     Mail(mail::Command),
+    /// Create, list or delete webhooks, change their secrets, show or repeat what they were told
+    #[command(subcommand)]
+    Webhook(webhook::Command),
     /// Show the settings
     #[command(subcommand)]
     Config(config_check::Command),
@@ -140,6 +144,7 @@ async fn run_on(command: Command, context: &Context) -> Result<Output> {
         Command::SecretKey(command) => secret_key::run(command, context).await,
         Command::Token(command) => token::run(command, context).await,
         Command::Mail(command) => mail::run(command, context).await,
+        Command::Webhook(command) => webhook::run(command, context).await,
         Command::Serve | Command::Config(_) | Command::Openapi => unreachable!("they need no database"),
     }
 }

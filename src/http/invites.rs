@@ -64,8 +64,10 @@ pub async fn accept(
         };
         audit::note(|facts| (facts.app, facts.authenticated) = (Some(parsed.app), true));
         let app = invite.app_name.as_str();
-        Ok(match invites::accept(&state.db, &parsed).await? {
+        let event = state.listeners.event(parsed.app);
+        Ok(match invites::accept(&state.db, &parsed, event).await? {
             Accepted::Now(user) => {
+                state.listeners.told(event);
                 audit::note(|facts| facts.subject = Some(user.0));
                 page(StatusCode::OK, texts_of(&invite), &Landing::Accepted { app })
             }

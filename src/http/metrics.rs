@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::AppState;
-use crate::db::outbox;
+use crate::db::{deliveries, outbox};
 use crate::telemetry;
 
 /// Serves until told to stop.
@@ -32,6 +32,11 @@ async fn metrics(State(state): State<AppState>) -> Response {
     if let Ok((queued, oldest)) = outbox::backlog(&state.db).await {
         metrics::gauge!("userdocks_outbox_queued").set(f64::from(u32::try_from(queued).unwrap_or(u32::MAX)));
         metrics::gauge!("userdocks_outbox_oldest_due_seconds").set(oldest);
+    }
+    if let Ok((queued, oldest)) = deliveries::backlog(&state.db).await {
+        metrics::gauge!("userdocks_webhooks_queued")
+            .set(f64::from(u32::try_from(queued).unwrap_or(u32::MAX)));
+        metrics::gauge!("userdocks_webhooks_oldest_due_seconds").set(oldest);
     }
     let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     ([(header::CONTENT_TYPE, text)], telemetry::metrics().render()).into_response()

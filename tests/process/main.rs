@@ -14,3 +14,4 @@ mod rotation;
 mod settings;
 mod stop;
 mod trial;
+mod webhooks;
