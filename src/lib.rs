@@ -11,6 +11,7 @@ pub mod domain;
 pub mod http;
 pub mod l10n;
 pub mod mail;
+pub mod metrics;
 pub mod outbound;
 pub mod server;
 pub mod telemetry;

@@ -24,7 +24,7 @@ use url::Url;
 use crate::config::{self, Config};
 use crate::db::{self, embedded::Embedded};
 use crate::domain::seal::SecretKey;
-use crate::http::admission::Gate;
+use crate::http::admission::{self, Gate};
 use crate::http::auth::Credentials;
 use crate::http::connection::{Connection, Crowd};
 use crate::http::limits::Limits;
@@ -33,7 +33,6 @@ use crate::http::{self, AppState, State};
 use crate::mail::mailbox::Mailbox;
 use crate::mail::transport::{Transport, UrlError};
 use crate::mail::worker::{self, Outage, Worker};
-use crate::telemetry;
 use crate::webhook::receiver::Receivers;
 use crate::webhook::{self, Listeners};
 
@@ -196,8 +195,6 @@ impl Server {
             let shown = address.ip().is_loopback() && !config.production();
             (Transport::Folder(folder.clone()), shown.then_some(Mailbox(folder)))
         };
-        // From here on metrics are counted.
-        let _ = telemetry::metrics();
         let wake = Arc::new(Notify::new());
         let (stop, stopped) = watch::channel(false);
         let worker = Worker {
@@ -225,11 +222,12 @@ impl Server {
         let teller = tokio::spawn(teller.run(stopped.clone()));
         let listener = tokio::spawn(worker::listen(database.direct.clone(), Arc::clone(&wake)));
         let state = Arc::new(State {
-            gate: Gate::new(database.pool.most()),
+            gate: Gate::new(database.pool.most().saturating_mul(admission::REQUESTS_PER_CONNECTION)),
             limits: Limits::new(&config.limits),
             credentials: Credentials::new(&config),
             origins: http::cors::Origins::default(),
             db: database.pool.clone(),
+            updates: db::updates::Updates::new(database.pool.clone()),
             seal,
             listeners,
             wake,
@@ -242,7 +240,12 @@ impl Server {
             // A server that can serve its users does not fail for want of metrics.
             match TcpListener::bind(listen).await {
                 Ok(socket) => {
-                    drop(tokio::spawn(http::metrics::serve(socket, Arc::clone(&state), stopped.clone())));
+                    drop(tokio::spawn(http::metrics::serve(
+                        socket,
+                        Arc::clone(&state),
+                        database.mails.clone(),
+                        stopped.clone(),
+                    )));
                 }
                 Err(error) => tracing::warn!(%listen, %error, "metrics are not served"),
             }
@@ -323,7 +326,6 @@ async fn accept(socket: TcpListener, state: AppState, mut stopped: watch::Receiv
     let slots = Arc::new(Semaphore::new(most));
     let crowd = Crowd::new(most, config.trusted_proxies.clone());
     let graceful = GracefulShutdown::new();
-    let mut tidy = tokio::time::interval(Duration::from_mins(1));
     while !*stopped.borrow() {
         let next = async {
             let slot = Arc::clone(&slots).acquire_owned().await;
@@ -331,7 +333,6 @@ async fn accept(socket: TcpListener, state: AppState, mut stopped: watch::Receiv
         };
         tokio::select! {
             changed = stopped.changed() => if changed.is_err() { break },
-            _ = tidy.tick() => telemetry::metrics().run_upkeep(),
             (slot, accepted) = next => match accepted {
                 Ok((stream, peer)) => {
                     let peer = peer.ip();

@@ -13,6 +13,7 @@ use crate::db::apps::{self, App};
 use crate::db::{self, operator};
 use crate::domain::access_token::NewKeyPair;
 use crate::domain::api_key::{ApiKey, KeyType};
+use crate::domain::brand::{Color, LogoUrl};
 use crate::domain::id::{self, AppId};
 use crate::domain::language::Language;
 use crate::domain::seal::SecretKey;
@@ -50,7 +51,7 @@ pub(super) enum Command {
 
 #[derive(Args)]
 pub(super) struct Settings {
-    /// Language of mails to people whose own has no texts: en, de
+    /// Language of mails to people whose own has no texts: en, de, fr, …
     #[arg(long)]
     language: Option<String>,
     /// An origin whose pages may call the API, such as <https://app.example.com>; may be repeated
@@ -62,6 +63,15 @@ pub(super) struct Settings {
     /// Sender of the app's mails: Name <address>
     #[arg(long)]
     mail_from: Option<String>,
+    /// Who gets the answers to the app's mails, and is named where people may want to ask: Name <address>
+    #[arg(long)]
+    reply_to: Option<String>,
+    /// The logo in the app's mails, an https address; loaded by mail programs as it is, the same for everybody
+    #[arg(long)]
+    logo_url: Option<String>,
+    /// The colour of the app's mails, such as #1d4ed8
+    #[arg(long)]
+    color: Option<String>,
     /// `iss` of an outside issuer of access tokens
     #[arg(long)]
     issuer: Option<String>,
@@ -144,6 +154,9 @@ pub(super) fn new(app_id: Uuid) -> App {
         name: String::new(),
         language: "en".to_owned(),
         mail_from: None,
+        reply_to: None,
+        logo_url: None,
+        color: None,
         invite_url: None,
         origins: Vec::new(),
         issuer: None,
@@ -183,12 +196,13 @@ fn change(app: &mut App, name: Option<&str>, settings: Settings, config: &Config
         app.origins = given.map(|text| origin(text)).collect::<Result<_>>()?;
     }
     set(&mut app.invite_url, settings.invite_url, |text| web_url("--invite-url", text, config))?;
-    set(&mut app.mail_from, settings.mail_from, |text| {
-        let from: Mailbox = text.parse().map_err(|_| "--mail-from must be `Name <address>`")?;
-        if text.chars().any(char::is_control) {
-            return Err("--mail-from must have no control characters".into());
-        }
-        Ok(from.to_string())
+    set(&mut app.mail_from, settings.mail_from, |text| mailbox("--mail-from", text))?;
+    set(&mut app.reply_to, settings.reply_to, |text| mailbox("--reply-to", text))?;
+    set(&mut app.logo_url, settings.logo_url, |text| {
+        Ok(LogoUrl::parse(text).map_err(|error| format!("--logo-url {}", error.0))?.to_string())
+    })?;
+    set(&mut app.color, settings.color, |text| {
+        Ok(Color::parse(text).map_err(|error| format!("--color {}", error.0))?.to_string())
     })?;
     set(&mut app.issuer, settings.issuer, |text| Ok(text.to_owned()))?;
     set(&mut app.jwks_url, settings.jwks_url, |text| web_url("--jwks-url", text, config))?;
@@ -206,6 +220,15 @@ fn set(to: &mut Option<String>, given: Option<String>, check: impl Fn(&str) -> R
         *to = if given.is_empty() { None } else { Some(check(&given)?) };
     }
     Ok(())
+}
+
+/// A name and an address, as a header has them.
+fn mailbox(flag: &str, text: &str) -> Result<String> {
+    let mailbox: Mailbox = text.parse().map_err(|_| format!("{flag} must be `Name <address>`"))?;
+    if text.chars().any(char::is_control) {
+        return Err(format!("{flag} must have no control characters").into());
+    }
+    Ok(mailbox.to_string())
 }
 
 /// An absolute http or https URL; https alone in production.

@@ -9,7 +9,8 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use super::{Context, Output, Result, app, table};
+use super::mail_preview::Preview;
+use super::{Context, Output, Result, app, mail_preview, table};
 use crate::audit::Facts;
 use crate::db::outbox::{self, MailRow};
 use crate::db::{invite_events, operator};
@@ -42,6 +43,8 @@ pub(super) enum Command {
         /// The mail's id
         id: Uuid,
     },
+    /// Show mails with sample data, in each language
+    Preview(Preview),
     /// Read the mails that came back (RFC 3464), and record what bounced or is late
     Bounces {
         /// A mailbox file (mbox) or one message; - for standard input
@@ -89,6 +92,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
             let text = serde_json::to_string_pretty(&mail)?;
             Output::new(mail, text)
         }
+        Command::Preview(preview) => mail_preview::run(preview, Some(context)).await,
         Command::Bounces { file } => bounces(&file, context).await,
         Command::Retry { id } => {
             let mail = find(context, id).await?;

@@ -18,6 +18,7 @@ mod app;
 mod config_check;
 mod demo;
 mod mail;
+mod mail_preview;
 mod migrate;
 mod openapi;
 mod secret_key;
@@ -45,7 +46,7 @@ enum Command {
     Migrate,
     /// Create, list, show or change apps
     #[command(subcommand)]
-    App(app::Command),
+    App(Box<app::Command>),
     /// Create, list or revoke API keys
     #[command(subcommand)]
     ApiKey(api_key::Command),
@@ -58,7 +59,7 @@ enum Command {
     /// Issue access tokens
     #[command(subcommand)]
     Token(token::Command),
-    /// List, show or retry mails
+    /// List, show, retry or preview mails
     #[command(subcommand)]
     Mail(mail::Command),
     /// Create, list or delete webhooks, change their secrets, show or repeat what they were told
@@ -115,6 +116,9 @@ fn run(arguments: Arguments) -> Result<()> {
             None | Some(Command::Serve) => return serve::run(config).await.map(|()| None),
             Some(Command::Config(command)) => return config_check::run(&command, &config).map(Some),
             Some(Command::Openapi) => return openapi::run().map(Some),
+            Some(Command::Mail(mail::Command::Preview(preview))) if preview.app.is_none() => {
+                return mail_preview::run(preview, None).await.map(Some);
+            }
             Some(command) => command,
         };
         let database = Database::open(&config, true).await?;
@@ -138,7 +142,7 @@ async fn run_on(command: Command, context: &Context) -> Result<Output> {
     context.database.check(&context.seal).await?;
     match command {
         Command::Migrate => migrate::run(context).await,
-        Command::App(command) => app::run(command, context).await,
+        Command::App(command) => app::run(*command, context).await,
         Command::ApiKey(command) => api_key::run(command, context).await,
         Command::SigningKey(command) => signing_key::run(command, context).await,
         Command::SecretKey(command) => secret_key::run(command, context).await,

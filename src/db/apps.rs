@@ -24,6 +24,12 @@ pub struct App {
     pub language: String,
     /// Sender of its mails, if it has one of its own.
     pub mail_from: Option<String>,
+    /// Who gets the answers to its mails, if not the sender.
+    pub reply_to: Option<String>,
+    /// The address of its logo.
+    pub logo_url: Option<String>,
+    /// Its colour, `#rrggbb`.
+    pub color: Option<String>,
     /// Its own landing page for invites.
     pub invite_url: Option<String>,
     /// Origins whose pages may call the API.
@@ -44,8 +50,9 @@ pub async fn create(
     query!(
         r#"
         WITH app AS (
-            INSERT INTO apps (app_id, name, language, mail_from, invite_url, origins, issuer, jwks_url)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+            INSERT INTO apps
+                (app_id, name, language, mail_from, invite_url, origins, issuer, jwks_url, reply_to, logo_url, color)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $12, $13, $14)
         )
         INSERT INTO signing_keys (app_id, key_id, public_key, private_key) VALUES ($1, $9, $10, $11)
         "#,
@@ -60,6 +67,9 @@ pub async fn create(
         keys.id,
         keys.public,
         seal.seal(keys.id, &keys.private),
+        app.reply_to,
+        app.logo_url,
+        app.color,
     )
     .execute(db)
     .await?;
@@ -70,7 +80,7 @@ pub async fn create(
 pub async fn update(db: &Pool, app: &App) -> Result<bool, Error> {
     let done = query!(
         "UPDATE apps SET name = $2, language = $3, mail_from = $4, invite_url = $5, origins = $6, issuer = $7,
-            jwks_url = $8
+            jwks_url = $8, reply_to = $9, logo_url = $10, color = $11
         WHERE app_id = $1",
         app.app_id,
         app.name,
@@ -80,6 +90,9 @@ pub async fn update(db: &Pool, app: &App) -> Result<bool, Error> {
         &app.origins,
         app.issuer,
         app.jwks_url,
+        app.reply_to,
+        app.logo_url,
+        app.color,
     )
     .execute(db)
     .await?;
@@ -90,8 +103,8 @@ pub async fn update(db: &Pool, app: &App) -> Result<bool, Error> {
 pub async fn find(db: &Pool, app: AppId) -> Result<Option<App>, Error> {
     Ok(query_as!(
         App,
-        "SELECT app_id, name, language, mail_from, invite_url, origins, issuer, jwks_url FROM apps
-        WHERE app_id = $1",
+        "SELECT app_id, name, language, mail_from, reply_to, logo_url, color, invite_url, origins, issuer, jwks_url
+        FROM apps WHERE app_id = $1",
         app.0
     )
     .fetch_optional(db)

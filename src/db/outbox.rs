@@ -10,7 +10,8 @@ use uuid::Uuid;
 
 use super::{Error, Pool};
 use crate::domain::id::AppId;
-use crate::domain::invite::{InviteCode, Kind};
+use crate::domain::invite::InviteCode;
+use crate::domain::mail_kind::MailKind;
 use crate::domain::seal::SecretKey;
 
 /// What the transaction of a request stores for its mail.
@@ -53,7 +54,7 @@ pub struct Claimed {
     /// How often it was claimed, this time included.
     pub attempts: i32,
     /// Which texts it has.
-    pub kind: Kind,
+    pub kind: MailKind,
     /// To whom.
     pub recipient: String,
     /// The language of the person it is for.
@@ -72,6 +73,12 @@ pub struct Claimed {
     pub app_language: String,
     /// The app's own sender.
     pub app_from: Option<String>,
+    /// Who gets the answers to the app's mails.
+    pub app_reply_to: Option<String>,
+    /// The address of the app's logo.
+    pub app_logo: Option<String>,
+    /// The app's colour.
+    pub app_color: Option<String>,
     /// The app's own landing page.
     pub invite_url: Option<String>,
     /// Who invites, if a user with a name does.
@@ -104,7 +111,8 @@ pub async fn claim(
         SELECT o.app_id, o.mail_id, o.attempts, o.kind, o.recipient, o.language, o.secret AS "secret!",
             o.message_id, extract(epoch FROM o.created_at)::bigint AS "created_at!",
             extract(epoch FROM i.expires_at)::bigint AS "expires_at!",
-            a.name AS app_name, a.language AS app_language, a.mail_from AS app_from, a.invite_url,
+            a.name AS app_name, a.language AS app_language, a.mail_from AS app_from,
+            a.reply_to AS app_reply_to, a.logo_url AS app_logo, a.color AS app_color, a.invite_url,
             COALESCE(u.name, NULLIF(concat_ws(' ', u.given_name, u.family_name), ''), u.nickname) AS inviter,
             CASE o.kind WHEN 'referral' THEN u.referral_code END AS referral_code
         FROM claimed o
@@ -124,7 +132,7 @@ pub async fn claim(
             app: AppId(row.app_id),
             id: row.mail_id,
             attempts: row.attempts,
-            kind: Kind::parse(&row.kind)?,
+            kind: MailKind::parse(&row.kind)?,
             recipient: row.recipient,
             language: row.language,
             secret: row.secret,
@@ -134,6 +142,9 @@ pub async fn claim(
             app_name: row.app_name,
             app_language: row.app_language,
             app_from: row.app_from,
+            app_reply_to: row.app_reply_to,
+            app_logo: row.app_logo,
+            app_color: row.app_color,
             invite_url: row.invite_url,
             inviter: row.inviter,
             referral_code: row.referral_code,

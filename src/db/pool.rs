@@ -5,6 +5,7 @@
 
 use std::io::ErrorKind;
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,8 @@ use sqlx::postgres::{PgConnectOptions, PgQueryResult, PgRow, PgStatement, PgType
 use sqlx::{Connection, Describe, Either, Error, Execute, Executor, PgConnection, Postgres, SqlStr};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
+
+use crate::metrics::Histogram;
 
 /// How long somebody waits for a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -44,6 +47,17 @@ struct Inner {
     permits: Arc<Semaphore>,
     /// The one used last is at the end.
     idle: Mutex<Vec<Idle>>,
+    waiting: AtomicU32,
+    waits: Histogram,
+}
+
+/// One more that waits, until it is dropped.
+struct Waiting<'a>(&'a AtomicU32);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
 }
 
 struct Live {
@@ -76,6 +90,8 @@ pub struct Use {
     pub idle: u32,
     /// Connections at work, being opened, or asked whether they live.
     pub busy: u32,
+    /// Who waits for a connection.
+    pub waiting: u32,
 }
 
 impl Pool {
@@ -88,6 +104,8 @@ impl Pool {
             most,
             permits: Arc::new(Semaphore::new(most as usize)),
             idle: Mutex::default(),
+            waiting: AtomicU32::new(0),
+            waits: Histogram::default(),
         }))
     }
 
@@ -102,12 +120,28 @@ impl Pool {
     pub fn in_use(&self) -> Use {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         let free = count(self.0.permits.available_permits());
-        Use { idle: count(self.idle().len()), busy: self.0.most.saturating_sub(free) }
+        Use {
+            idle: count(self.idle().len()),
+            busy: self.0.most.saturating_sub(free),
+            waiting: self.0.waiting.load(Relaxed),
+        }
+    }
+
+    /// How long those waited who asked for a connection.
+    #[must_use]
+    pub fn waits(&self) -> &Histogram {
+        &self.0.waits
     }
 
     /// A connection that lives, as far as is known.
     pub async fn acquire(&self) -> Result<Lent, Error> {
-        timeout(PATIENCE, self.take()).await.unwrap_or(Err(Error::PoolTimedOut))
+        let begun = Instant::now();
+        self.0.waiting.fetch_add(1, Relaxed);
+        let waiting = Waiting(&self.0.waiting);
+        let lent = timeout(PATIENCE, self.take()).await.unwrap_or(Err(Error::PoolTimedOut));
+        drop(waiting);
+        self.0.waits.count(begun.elapsed());
+        lent
     }
 
     async fn take(&self) -> Result<Lent, Error> {
@@ -136,7 +170,8 @@ impl Pool {
                 set_config('idle_in_transaction_session_timeout', '10s', false) AS b,
                 set_config('tcp_keepalives_idle', '30', false) AS c,
                 set_config('tcp_keepalives_interval', '10', false) AS d,
-                set_config('tcp_keepalives_count', '3', false) AS e",
+                set_config('tcp_keepalives_count', '3', false) AS e,
+                set_config('plan_cache_mode', 'force_generic_plan', false) AS f",
             self.0.statement_timeout
         )
         .fetch_one(&mut connection)

@@ -8,10 +8,9 @@ use serde_json::{Value, json};
 use sqlx::{PgConnection, query, query_as, query_scalar};
 use uuid::Uuid;
 
-use super::users::{self, Updated};
+use super::updates::{self, Locked, Update, Updated};
 use super::{Error, Lent, Pool, Transaction, is_violation};
 use crate::domain::id::{self, AppId, UserId};
-use crate::domain::profile::ProfilePatch;
 use crate::domain::seal::SecretKey;
 use crate::domain::webhook::{Event, EventId, EventType, Secret};
 
@@ -87,31 +86,33 @@ pub async fn tell_of(
     }
 }
 
-/// Changes a user as [`users::update`] does, and tells of `fields`.
+/// Makes a change as [`updates::update`] does, and tells of the `fields` that were asked for.
 pub async fn update_user(
     db: &Pool,
-    (app, caller, user): (AppId, Option<UserId>, UserId),
-    patch: &ProfilePatch,
+    change: &Update,
     expected: Option<&[i64]>,
     event: EventId,
     fields: &[String],
 ) -> Result<Updated, Error> {
-    if patch.is_empty() {
-        return users::update(db, app, caller, user, patch, expected).await;
+    if change.patch.is_empty() {
+        return updates::look(db, change, expected).await;
     }
-    let event = event.of(EventType::UserUpdated, app, Some(user), json!({ "fields": fields }));
+    let more = json!({ "fields": fields });
+    let event = event.of(EventType::UserUpdated, change.app, Some(change.user), more);
     for _ in 0..4 {
         let mut transaction = Transaction::begin(db).await?;
-        match users::change(&mut transaction, app, caller, user, patch, expected).await {
-            Ok(Some(version)) => {
-                tell(&mut transaction, app, &event).await?;
+        let written =
+            updates::write(&mut transaction, std::slice::from_ref(change), Locked::Wait, expected).await;
+        match written.map(|mut written| written.pop()) {
+            Ok(Some(written)) => {
+                tell(&mut transaction, change.app, &event).await?;
                 transaction.commit().await?;
-                return Ok(Updated::Yes(version));
+                return Ok(Updated::Yes(written.version));
             }
             Ok(None) => {
                 transaction.rollback().await?;
                 return match expected {
-                    Some(_) => users::look(db, app, caller, user, patch, expected).await,
+                    Some(_) => updates::look(db, change, expected).await,
                     None => Ok(Updated::OutOfReach),
                 };
             }

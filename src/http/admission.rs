@@ -1,4 +1,4 @@
-//! Admission: as many requests at work as there are connections to the database, a short queue in front, and
+//! Admission: a few requests at work for each connection to the database, a short queue in front, and
 //! 503 at once for the rest, so that those who are let in are answered as fast as ever. A burst may fill
 //! a longer queue for a moment; one that stays long is overload. Refusing costs time too: who asks again at once,
 //! thousands of times a second, is refused in turn.
@@ -11,9 +11,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::{sleep, timeout};
 
 use super::error::Error;
+use crate::metrics;
 
+/// Requests at work for each connection: what they do beside, and changes that are written together, keep the
+/// connections busy.
+pub const REQUESTS_PER_CONNECTION: u32 = 3;
 /// Most requests that wait for long.
-const QUEUE: usize = 64;
+const QUEUE: usize = 32;
 /// Most requests that wait.
 const BURST: usize = 256;
 /// How long more than [`QUEUE`] may wait.
@@ -28,6 +32,7 @@ const LONGEST: Duration = Duration::from_secs(5);
 
 /// Where requests wait for their turn.
 pub struct Gate {
+    most: usize,
     work: Arc<Semaphore>,
     waiting: AtomicUsize,
     begun: Instant,
@@ -55,12 +60,13 @@ impl Drop for Waiting<'_> {
 }
 
 impl Gate {
-    /// For requests that each need one of so many connections.
+    /// For so many requests at work.
     #[must_use]
-    pub fn new(connections: u32) -> Self {
+    pub fn new(requests: u32) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
         Self {
-            work: Arc::new(Semaphore::new(connections as usize)),
+            most: requests as usize,
+            work: Arc::new(Semaphore::new(requests as usize)),
             waiting: AtomicUsize::new(0),
             begun: Instant::now(),
             long_since: AtomicU64::new(0),
@@ -76,26 +82,34 @@ impl Gate {
     pub async fn enter(&self) -> Result<Slot, Error> {
         if let Ok(slot) = Arc::clone(&self.work).try_acquire_owned() {
             self.long_since.store(0, Relaxed);
-            self.count();
+            self.count(Duration::ZERO);
             return Ok(slot);
         }
         self.is_open()?;
+        let begun = Instant::now();
         self.waiting.fetch_add(1, Relaxed);
         let _waiting = Waiting(&self.waiting);
         match timeout(LONGEST, Arc::clone(&self.work).acquire_owned()).await {
             Ok(Ok(slot)) => {
-                self.count();
+                self.count(begun.elapsed());
                 Ok(slot)
             }
-            _ => Err(Error::Overloaded),
+            _ => Err(overloaded()),
         }
+    }
+
+    /// How many requests are at work, and how many wait.
+    #[must_use]
+    pub fn crowd(&self) -> (usize, usize) {
+        let free = self.work.available_permits();
+        (self.most.saturating_sub(free), self.waiting.load(Relaxed))
     }
 
     /// Whether one more may wait.
     pub fn is_open(&self) -> Result<(), Error> {
         let waiting = self.waiting.load(Relaxed);
         if waiting >= BURST || waiting >= QUEUE && self.long_for() > PATIENCE {
-            return Err(Error::Overloaded);
+            return Err(overloaded());
         }
         Ok(())
     }
@@ -114,8 +128,9 @@ impl Gate {
         }
     }
 
-    /// One more is let in. Of two at once either may count.
-    fn count(&self) {
+    /// One more is let in, who waited so long. Of two at once either may count.
+    fn count(&self, waited: Duration) {
+        metrics::TURNS.count(waited);
         let now = self.nanoseconds();
         let since = now.saturating_sub(self.let_in.swap(now, Relaxed));
         let between = self.between.load(Relaxed);
@@ -139,6 +154,11 @@ impl Gate {
     pub async fn probe(&self) -> Option<SemaphorePermit<'_>> {
         self.probes.acquire().await.ok()
     }
+}
+
+fn overloaded() -> Error {
+    metrics::OVERLOADED.count();
+    Error::Overloaded
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ use crate::db::{self, api_keys, apps, users};
 use crate::domain::access_token::{self, PublicKey, Unverified};
 use crate::domain::api_key::{ApiKey, KeyType};
 use crate::domain::id::{self, AppId, UserId};
+use crate::metrics::{self, Cache as Cached};
 
 /// How long what the store said of a credential is believed.
 const FRESH: Duration = Duration::from_secs(1);
@@ -95,9 +96,12 @@ impl Credentials {
     async fn key(&self, call: &Call<'_>, app: AppId, id: Uuid) -> Result<Option<api_keys::LiveKey>, Error> {
         let known = self.keys.get(&(app, id));
         if let Some(said) = known.as_ref().filter(|said| said.is_believed()) {
+            metrics::looked_up(Cached::ApiKey, true);
             return Ok(Some(said.what.clone()));
         }
-        if self.is_none(app, Some(id)) {
+        let none = self.is_none(app, Some(id));
+        metrics::looked_up(Cached::ApiKey, none);
+        if none {
             return Ok(None);
         }
         let at = Instant::now();
@@ -114,9 +118,12 @@ impl Credentials {
     async fn app(&self, call: &Call<'_>, app: AppId) -> Result<Option<Arc<App>>, Error> {
         let known = self.apps.get(&app);
         if let Some(said) = known.as_ref().filter(|said| said.is_believed()) {
+            metrics::looked_up(Cached::App, true);
             return Ok(Some(Arc::clone(&said.what)));
         }
-        if self.is_none(app, None) {
+        let none = self.is_none(app, None);
+        metrics::looked_up(Cached::App, none);
+        if none {
             return Ok(None);
         }
         let at = Instant::now();

@@ -15,6 +15,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::envelope;
 use super::error::Error;
+use super::routes;
 use crate::domain::id;
 use crate::domain::network::{Networks, Source};
 
@@ -137,7 +138,7 @@ fn own_refusal(bytes: &[u8]) -> Option<Error> {
 fn refusal(error: &Error) -> Vec<u8> {
     error.log();
     let (status, code) = error.status();
-    crate::telemetry::answered("other", "none", status.as_u16(), Duration::ZERO);
+    routes::NONE.answers.count(None, status, Duration::ZERO);
     let id = id::new();
     let body = envelope::refusal(&error.sentence(""));
     let head = format!(

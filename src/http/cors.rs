@@ -16,6 +16,7 @@ use super::AppState;
 use super::error::Error;
 use super::visit::Visit;
 use crate::db::apps;
+use crate::metrics;
 
 const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
     "Authorization, Authentication, Content-Type, Idempotency-Key, If-Match, X-Request-Id",
@@ -54,10 +55,16 @@ impl Origins {
         let fresh = |at: Instant| at.elapsed() < FRESH;
         let was = self.known.get(origin);
         if was.is_some_and(fresh) {
+            metrics::looked_up(metrics::Cache::Origin, true);
             return true;
         }
         let Ok(text) = origin.to_str() else { return false };
-        if text.len() > LONGEST || self.unknown.get(origin).is_some_and(fresh) {
+        if text.len() > LONGEST {
+            return false;
+        }
+        let unknown = self.unknown.get(origin).is_some_and(fresh);
+        metrics::looked_up(metrics::Cache::Origin, unknown);
+        if unknown {
             return false;
         }
         let at = Instant::now();

@@ -11,6 +11,7 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use crate::domain::access_token::PublicKey;
+use crate::metrics;
 
 /// How often keys are asked for.
 #[derive(Clone, Copy)]
@@ -85,6 +86,7 @@ impl Jwks {
         if let Some(known) = issuer.known()
             && known.keys.iter().any(|key| key.is(kid))
         {
+            metrics::looked_up(metrics::Cache::IssuerKeys, true);
             if known.at.elapsed() > self.pace.fresh {
                 let (client, cool_down) = (self.client(url)?, self.pace.cool_down);
                 let url = url.to_owned();
@@ -92,6 +94,7 @@ impl Jwks {
             }
             return Ok(known.keys);
         }
+        metrics::looked_up(metrics::Cache::IssuerKeys, false);
         let refreshed = refresh(&issuer, &self.client(url)?, url, self.pace.cool_down).await;
         match (issuer.known(), refreshed) {
             (Some(known), _) => Ok(known.keys),

@@ -19,6 +19,7 @@ use crate::config;
 use crate::db::{Pool, mail_quotas};
 use crate::domain::id::AppId;
 use crate::domain::network::Source;
+use crate::metrics::Limit;
 
 /// Whose burst is remembered at the same time. Who is forgotten for others has a whole one again.
 const REMEMBERED: usize = 65_536;
@@ -36,18 +37,18 @@ pub struct Told {
 
 /// A limit as it is told of.
 struct Policy {
-    name: &'static str,
+    limit: Limit,
     header: HeaderValue,
 }
 
 impl Policy {
-    fn new(name: &'static str, quota: u64, window: u64) -> Self {
-        Self { name, header: value(format!("\"{name}\";q={quota};w={window}")) }
+    fn new(limit: Limit, quota: u64, window: u64) -> Self {
+        Self { limit, header: value(format!("\"{}\";q={quota};w={window}", limit.name())) }
     }
 
     /// What is left, and in how many seconds all of it is.
     fn left(&self, left: u64, reset: u64) -> HeaderValue {
-        value(format!("\"{}\";r={left};t={reset}", self.name))
+        value(format!("\"{}\";r={left};t={reset}", self.limit.name()))
     }
 
     fn told(&self, left: HeaderValue) -> Told {
@@ -77,10 +78,10 @@ impl Limits {
     pub fn new(limits: &config::Limits) -> Self {
         let referrals = u64::try_from(limits.referrals_per_user_per_day).unwrap_or(0);
         Self {
-            callers: Bursts::new("caller", limits.requests_per_key_per_second),
-            strangers: Bursts::new("address", limits.failures_per_address_per_second),
+            callers: Bursts::new(Limit::Caller, limits.requests_per_key_per_second),
+            strangers: Bursts::new(Limit::Address, limits.failures_per_address_per_second),
             mails: MailQuotas::new(limits.mails_per_app_per_day.get().into()),
-            referrals: Policy::new("referrals", referrals, 86_400),
+            referrals: Policy::new(Limit::Referrals, referrals, 86_400),
         }
     }
 
@@ -113,10 +114,10 @@ pub struct Bursts<K> {
 impl<K: Hash + Eq + Clone> Bursts<K> {
     /// Full buckets.
     #[must_use]
-    pub fn new(name: &'static str, per_second: NonZeroU32) -> Self {
+    pub fn new(limit: Limit, per_second: NonZeroU32) -> Self {
         let quota = u64::from(per_second.get());
         let (each, tenth) = ((1_000_000_000 / quota).max(1), (quota / 10).max(1));
-        let policy = Policy::new(name, quota, 1);
+        let policy = Policy::new(limit, quota, 1);
         Self {
             full_at: Cache::new(REMEMBERED),
             begun: Instant::now(),
@@ -141,7 +142,10 @@ impl<K: Hash + Eq + Clone> Bursts<K> {
                 let left = self.left.get(usize::try_from(tenths).unwrap_or(0)).or(self.left.last());
                 Ok(self.policy.told(left.cloned().unwrap_or_else(|| self.policy.left(0, 1))))
             }
-            Err(full_at) => Err(Duration::from_nanos(after(full_at) - room)),
+            Err(full_at) => {
+                self.policy.limit.refused();
+                Err(Duration::from_nanos(after(full_at) - room))
+            }
         }
     }
 
@@ -212,7 +216,7 @@ const NONE: i64 = -1;
 
 impl MailQuotas {
     fn new(bound: i64) -> Self {
-        let policy = Policy::new("mails", bound.unsigned_abs(), 86_400);
+        let policy = Policy::new(Limit::Mails, bound.unsigned_abs(), 86_400);
         Self { apps: Cache::new(LEASES), bound, policy }
     }
 
@@ -237,7 +241,10 @@ impl MailQuotas {
     }
 
     fn spending(lease: Arc<Lease>, taken: Result<Instant, Duration>) -> Result<Spending, Error> {
-        taken.map(|until| Spending(Some((lease, until)))).map_err(Error::MailQuotaExceeded)
+        taken.map(|until| Spending(Some((lease, until)))).map_err(|left| {
+            Limit::Mails.refused();
+            Error::MailQuotaExceeded(left)
+        })
     }
 }
 
@@ -273,7 +280,7 @@ mod tests {
     #[test]
     fn a_burst_is_a_seconds_worth_each() {
         // So slow that nothing fills while the test runs.
-        let mut bursts = Bursts::new("address", NonZeroU32::new(3).unwrap());
+        let mut bursts = Bursts::new(Limit::Address, NonZeroU32::new(3).unwrap());
         bursts.each *= 1_000_000;
         bursts.capacity *= 1_000_000;
         for left in ["\"address\";r=2;t=1", "\"address\";r=1;t=1", "\"address\";r=0;t=1"] {
@@ -288,7 +295,7 @@ mod tests {
 
     #[test]
     fn a_bucket_fills_evenly() {
-        let bursts = Bursts::new("caller", NonZeroU32::new(1).unwrap());
+        let bursts = Bursts::new(Limit::Caller, NonZeroU32::new(1).unwrap());
         assert!(bursts.take(&1).is_ok());
         let wait = bursts.take(&1).map(drop).unwrap_err();
         assert!(wait > Duration::ZERO && wait <= Duration::from_secs(1), "{wait:?}");
@@ -298,7 +305,7 @@ mod tests {
 
     #[test]
     fn what_is_left_is_told_in_tenths() {
-        let mut bursts = Bursts::new("caller", NonZeroU32::new(1000).unwrap());
+        let mut bursts = Bursts::new(Limit::Caller, NonZeroU32::new(1000).unwrap());
         bursts.each *= 1_000_000;
         bursts.capacity *= 1_000_000;
         let told: Vec<String> = (0..1000).map(|_| second(&bursts.take(&1).unwrap()).1.to_owned()).collect();
@@ -310,13 +317,13 @@ mod tests {
 
     #[test]
     fn the_fastest_setting_counts_too() {
-        let bursts = Bursts::new("caller", NonZeroU32::MAX);
+        let bursts = Bursts::new(Limit::Caller, NonZeroU32::MAX);
         assert!(bursts.take(&1).is_ok());
     }
 
     #[test]
     fn memory_is_bounded() {
-        let bursts = Bursts::new("address", NonZeroU32::new(1).unwrap());
+        let bursts = Bursts::new(Limit::Address, NonZeroU32::new(1).unwrap());
         for who in 0..4 * REMEMBERED {
             let _ = bursts.take(&who);
         }

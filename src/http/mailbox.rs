@@ -14,12 +14,17 @@ use super::cors::is_loopback;
 use super::error::Error;
 use super::extract::Segment;
 use super::pages::{self, MAIL_CSP};
+use crate::domain::mail_kind::MailKind;
+use crate::l10n::LANGUAGES;
 use crate::mail::mailbox::Mail;
+use crate::mail::preview::Look;
 
 /// The routes below `/mailbox`.
 pub fn routes() -> Router<AppState> {
     Router::new()
         .route("/mailbox", get(list))
+        .route("/mailbox/previews", get(previews))
+        .route("/mailbox/previews/{name}", get(preview))
         .route("/mailbox/{name}", get(show))
         .route("/mailbox/{name}/html", get(html))
         .route("/mailbox/{name}/text", get(text))
@@ -45,10 +50,7 @@ async fn show(State(state): State<AppState>, Segment(name): Segment) -> Result<R
 }
 
 async fn html(State(state): State<AppState>, Segment(name): Segment) -> Result<Response, Error> {
-    let mut response = pages::response(StatusCode::OK, pages::mail_html(&find(&state, name).await?));
-    let policy = HeaderValue::from_static(MAIL_CSP);
-    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
-    Ok(response)
+    Ok(framed(pages::mail_html(&find(&state, name).await?)))
 }
 
 async fn text(State(state): State<AppState>, Segment(name): Segment) -> Result<Response, Error> {
@@ -57,6 +59,35 @@ async fn text(State(state): State<AppState>, Segment(name): Segment) -> Result<R
 
 async fn source(State(state): State<AppState>, Segment(name): Segment) -> Result<Response, Error> {
     Ok(plain(find(&state, name).await?.source))
+}
+
+async fn previews() -> Response {
+    pages::response(StatusCode::OK, pages::previews())
+}
+
+/// `{kind}.{language}.html` or `….txt`, as `userdocks mail preview` names its files.
+async fn preview(Segment(name): Segment) -> Result<Response, Error> {
+    let mut parts = name.split('.');
+    let (kind, language) = (parts.next().and_then(MailKind::parse), parts.next());
+    let (form, rest) = (parts.next(), parts.next());
+    let (Some(kind), Some(language), None) = (kind, language.filter(|it| LANGUAGES.contains(it)), rest)
+    else {
+        return Err(Error::RouteNotFound);
+    };
+    let mail = Look::sample().preview(kind, language).map_err(|error| Error::Internal(Box::new(error)))?;
+    match form {
+        Some("html") => Ok(framed(mail.html)),
+        Some("txt") => Ok(plain(format!("{}\n\n{}", mail.subject, mail.text).into_bytes())),
+        _ => Err(Error::RouteNotFound),
+    }
+}
+
+/// The HTML of a mail, which may style itself and no more.
+fn framed(html: String) -> Response {
+    let mut response = pages::response(StatusCode::OK, html);
+    let policy = HeaderValue::from_static(MAIL_CSP);
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    response
 }
 
 async fn find(state: &AppState, name: String) -> Result<Mail, Error> {

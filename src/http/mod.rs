@@ -61,6 +61,8 @@ pub struct State {
     pub config: Config,
     /// The store.
     pub db: crate::db::Pool,
+    /// Where changes of profiles gather.
+    pub updates: crate::db::updates::Updates,
     /// Encrypts at rest.
     pub seal: SecretKey,
     /// Where requests wait for their turn at the store.
@@ -127,16 +129,17 @@ async fn answer(
     let visit = Visit::begin(request.extensions_mut());
     let method = request.method().clone();
     // Never the path itself: it can hold the code of an invite.
-    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let route = matched.as_ref().map_or(&routes::NONE, |path| routes::known(path.as_str()));
     let span = tracing::info_span!(
         "request",
         id = id.to_str().unwrap_or_default(),
         %method,
-        route = route.as_deref().unwrap_or("none"),
+        route = matched.as_ref().map_or("none", MatchedPath::as_str),
     );
     let limit = state.config.server.request_timeout;
-    let action = route.as_deref().and_then(|route| routes::changes(&method, route));
-    let attempt = action.map(|action| Attempt::begin(action, id.to_str().unwrap_or_default()));
+    let attempt =
+        route.changes(&method).map(|action| Attempt::begin(action, id.to_str().unwrap_or_default()));
     let work = next.run(request);
     let work = match &attempt {
         Some(attempt) => attempt.watch(work).left_future(),
@@ -166,8 +169,7 @@ async fn answer(
     }
     .instrument(span)
     .await;
-    let route = route.as_deref().unwrap_or("none");
-    crate::telemetry::answered(method.as_str(), route, response.status().as_u16(), begun.elapsed());
+    route.answers.count(Some(&method), response.status(), begun.elapsed());
     if let Some(attempt) = attempt {
         let code = response.headers().get("x-error-code").and_then(|code| code.to_str().ok());
         attempt.answered(response.status().as_u16(), code);
@@ -229,16 +231,18 @@ mod tests {
             [("DATABASE_URL", "postgres:///nowhere"), ("USERDOCKS_SERVER__REQUEST_TIMEOUT", "100ms")];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let config = Config::from_variables(variables).unwrap();
+        let db = crate::db::Pool::new(
+            crate::db::options("postgres:///nowhere").unwrap(),
+            1,
+            Duration::from_secs(1),
+        );
         let state = Arc::new(State {
             gate: admission::Gate::new(1),
             limits: limits::Limits::new(&config.limits),
             credentials: auth::Credentials::new(&config),
             origins: cors::Origins::default(),
-            db: crate::db::Pool::new(
-                crate::db::options("postgres:///nowhere").unwrap(),
-                1,
-                Duration::from_secs(1),
-            ),
+            updates: crate::db::updates::Updates::new(db.clone()),
+            db,
             seal: SecretKey::new(&[7; 32]),
             listeners: Arc::default(),
             wake: Arc::default(),

@@ -13,6 +13,7 @@ use super::idempotency::{Begun, Once, settled};
 use crate::audit;
 use crate::db::referrals::{self, Bounds, Referred};
 use crate::domain::invite_body::InviteBody;
+use crate::metrics::Limit;
 
 /// Mails a referral invite of the user in the path (seed `POST /users/:userId/referral-invites`). The
 /// answer is the same whether or not the address has an account, so that nobody can probe for accounts.
@@ -43,7 +44,10 @@ pub async fn create(
                 once.finish(state, &Success { status: StatusCode::CREATED, message, data: () }, None).await
             }
             Referred::OwnAddress => Err(Error::OwnAddress),
-            Referred::QuotaExceeded => Err(Error::ReferralQuotaExceeded),
+            Referred::QuotaExceeded => {
+                Limit::Referrals.refused();
+                Err(Error::ReferralQuotaExceeded)
+            }
             Referred::OutOfReach => Err(Error::UserOutOfReach),
         }
     })

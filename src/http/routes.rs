@@ -19,6 +19,7 @@ use crate::domain::external_subject;
 use crate::domain::invite_body::InviteBody;
 use crate::domain::json::JsonError;
 use crate::domain::profile::ProfilePatch;
+use crate::metrics::Answers;
 
 mod invites;
 
@@ -351,24 +352,59 @@ pub fn around() -> Vec<Route> {
     ]
 }
 
-/// What a call is named that can change something (its `operationId`), by its method and its route, prefix
-/// included; `None` for all others.
-#[must_use]
-pub fn changes(method: &Method, path: &str) -> Option<&'static str> {
-    type Operations = Vec<(&'static str, &'static str)>;
-    static CHANGES: LazyLock<HashMap<String, Operations>> = LazyLock::new(|| {
-        let below = |prefix| api().into_iter().map(move |route| (prefix, route));
-        let routes =
-            below("/v1").chain(below("/api/v1")).chain(around().into_iter().map(|route| ("", route)));
-        let mut changes: HashMap<String, Operations> = HashMap::new();
-        for (prefix, route) in routes.filter(|(_, route)| route.method != "get") {
-            let path = format!("{prefix}{}", route.path);
-            changes.entry(path).or_default().push((route.method, route.operation.id));
+/// A path that is served, prefix included.
+pub struct Known {
+    path: &'static str,
+    /// Methods of calls that can change something, with their names (`operationId`).
+    changes: Vec<(&'static str, &'static str)>,
+    /// What was answered here.
+    pub answers: Answers,
+}
+
+/// Where no route is.
+pub static NONE: Known = Known::new("none");
+/// What is not described: the files of the docs, and the mailbox of a trial.
+static OTHER: Known = Known::new("other");
+
+static KNOWN: LazyLock<HashMap<&'static str, Known>> = LazyLock::new(|| {
+    let below = |prefix| api().into_iter().map(move |route| (prefix, route));
+    let mut known = HashMap::new();
+    for (prefix, route) in
+        below("/v1").chain(below("/api/v1")).chain(around().into_iter().map(|route| ("", route)))
+    {
+        let path: &'static str = format!("{prefix}{}", route.path).leak();
+        let known = known.entry(path).or_insert_with(|| Known::new(path));
+        if route.method != "get" {
+            known.changes.push((route.method, route.operation.id));
         }
-        changes
-    });
-    let operations = CHANGES.get(path)?;
-    operations.iter().find(|(name, _)| method.as_str().eq_ignore_ascii_case(name)).map(|(_, id)| *id)
+    }
+    known
+});
+
+impl Known {
+    const fn new(path: &'static str) -> Self {
+        Self { path, changes: Vec::new(), answers: Answers::new() }
+    }
+
+    /// What a call with this method is named, if it can change something.
+    #[must_use]
+    pub fn changes(&self, method: &Method) -> Option<&'static str> {
+        self.changes.iter().find(|(name, _)| method.as_str().eq_ignore_ascii_case(name)).map(|(_, id)| *id)
+    }
+}
+
+/// What is known of a path as the router matched it.
+#[must_use]
+pub fn known(path: &str) -> &'static Known {
+    KNOWN.get(path).unwrap_or(&OTHER)
+}
+
+/// Every path, with what was answered there.
+#[must_use]
+pub fn answers() -> Vec<(&'static str, &'static Answers)> {
+    let mut known: Vec<&Known> = KNOWN.values().chain([&NONE, &OTHER]).collect();
+    known.sort_unstable_by_key(|known| known.path);
+    known.into_iter().map(|known| (known.path, &known.answers)).collect()
 }
 
 /// A field that no body has.

@@ -1,5 +1,7 @@
 //! `/v1/users` and `/v1/users/{userId}`: invite a user, change, show, list and erase profiles.
 
+use std::sync::Arc;
+
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -18,7 +20,8 @@ use super::idempotency::{Begun, Once, settled};
 use crate::audit;
 use crate::db::invites::{self, Invited, Resent};
 use crate::db::outbox::NewMail;
-use crate::db::users::{self, Erased, Recorded, Updated, Which};
+use crate::db::updates::{Update, Updated};
+use crate::db::users::{self, Erased, Recorded, Which};
 use crate::db::webhooks::{self, tell_of};
 use crate::domain::email::Email;
 use crate::domain::external_subject;
@@ -132,15 +135,12 @@ pub async fn update(
     let patch = ProfilePatch::parse(body, today)?;
     audit::note(|facts| (facts.unchanged, facts.fields) = (patch.is_empty(), names.clone()));
     let expected = if_match(&headers)?;
-    let (db, patch, versions) = (&state.db, &patch, expected.as_deref());
-    let (event, names) = (state.listeners.event(caller.app), &names);
-    let update = || async move {
+    let change = Update { app: caller.app, caller: caller.user, user, patch: Arc::new(patch) };
+    let (event, versions) = (state.listeners.event(caller.app), expected.as_deref());
+    let update = || async {
         Ok(match event {
-            None => users::update(db, caller.app, caller.user, user, patch, versions).await?,
-            Some(event) => {
-                let of = (caller.app, caller.user, user);
-                webhooks::update_user(db, of, patch, versions, event, names).await?
-            }
+            None => state.updates.update(&change, versions).await?,
+            Some(event) => webhooks::update_user(&state.db, &change, versions, event, &names).await?,
         })
     };
     // Asked again, an `If-Match` would not match what it has changed itself.

@@ -1,8 +1,7 @@
-direction = ltr
-
 ## Dates
 
 date = { $day }. { $month } { $year }, { $time } Uhr (UTC)
+day-1 = 1
 month-1 = Januar
 month-2 = Februar
 month-3 = März
@@ -16,16 +15,16 @@ month-10 = Oktober
 month-11 = November
 month-12 = Dezember
 
-## Both mails
+## Mails
 
 greeting = Guten Tag,
-what-next = Mit einem Klick auf die Schaltfläche nehmen Sie die Einladung an und bestätigen, dass diese E-Mail-Adresse Ihnen gehört.
-what-next-link = Um die Einladung anzunehmen und zu bestätigen, dass diese E-Mail-Adresse Ihnen gehört, öffnen Sie bitte diese Adresse im Browser:
-accept = Einladung annehmen
+invitation-next = Mit einem Klick auf die Schaltfläche nehmen Sie die Einladung an und bestätigen, dass diese E-Mail-Adresse Ihnen gehört.
+invitation-next-link = Um die Einladung anzunehmen und zu bestätigen, dass diese E-Mail-Adresse Ihnen gehört, öffnen Sie bitte diese Adresse im Browser:
+invitation-button = Einladung annehmen
 link-fallback = Falls die Schaltfläche nicht funktioniert, kopieren Sie bitte diese Adresse in Ihren Browser:
 referral-code = Empfehlungscode: { $code }
-expires = Die Einladung gilt bis zum { $date }.
-unexpected = Sie haben diese E-Mail nicht erwartet? Dann ignorieren Sie sie einfach: Solange Sie nicht zustimmen, geschieht nichts, und es wird kein Konto bestätigt.
+invitation-expires = Die Einladung gilt bis zum { $date }.
+invitation-unexpected = Sie haben diese E-Mail nicht erwartet? Dann ignorieren Sie sie einfach: Solange Sie nicht zustimmen, geschieht nichts, und es wird kein Konto bestätigt.
 
 ## Invite
 
@@ -61,3 +60,36 @@ member-heading = Sie haben bereits ein Konto
 member-text = Diese E-Mail-Adresse gehört schon zu einem Konto bei { $app }. Melden Sie sich einfach wie gewohnt an.
 trouble-heading = Bitte versuchen Sie es gleich noch einmal
 trouble-text = Auf unserer Seite funktioniert gerade etwas nicht. Ihre Einladung ist nicht verloren.
+
+## The mail that confirms a new address
+
+confirmation-subject = Bitte bestätigen Sie Ihre neue E-Mail-Adresse für { $app }
+confirmation-preheader = Ein Klick auf die Schaltfläche genügt.
+confirmation-what = Diese E-Mail-Adresse wurde für Ihr Konto bei { $app } angegeben.
+confirmation-next = Mit einem Klick auf die Schaltfläche bestätigen Sie, dass diese E-Mail-Adresse Ihnen gehört.
+confirmation-next-link = Um zu bestätigen, dass diese E-Mail-Adresse Ihnen gehört, öffnen Sie bitte diese Adresse im Browser:
+confirmation-button = Adresse bestätigen
+confirmation-expires = Der Link gilt bis zum { $date }.
+confirmation-unexpected = Sie haben diese E-Mail nicht erwartet? Dann ignorieren Sie sie einfach: Die Adresse bleibt unbestätigt.
+
+## The mail to the former address
+
+notice-subject = Ihre E-Mail-Adresse bei { $app } wurde geändert
+notice-preheader = Wenn Sie das selbst waren, ist nichts weiter zu tun.
+notice-what = Ihr Konto bei { $app } hat jetzt eine andere E-Mail-Adresse. Bisher war es diese.
+notice-next = Wenn Sie die Adresse selbst geändert haben, ist nichts weiter zu tun.
+notice-unexpected = Wenn Sie das nicht waren, wenden Sie sich bitte sofort an { $app }.
+notice-contact = Wenn Sie das nicht waren, schreiben Sie bitte sofort an { $address }.
+
+## The page that confirms a new address
+
+confirm-heading = Ist das Ihre E-Mail-Adresse?
+confirm-address = { $address } wurde für Ihr Konto bei { $app } angegeben.
+confirm-unexpected = Sie haben das nicht erwartet? Dann schließen Sie einfach diese Seite: Es geschieht nichts.
+confirmed-text = Ihre E-Mail-Adresse ist bestätigt. Sie können diese Seite nun schließen.
+confirmed-before-heading = Bereits bestätigt
+confirmed-before-text = Sie haben diese E-Mail-Adresse schon bestätigt. Es ist nichts weiter zu tun.
+confirm-expired-heading = Dieser Link ist abgelaufen
+confirm-expired-text = Bitte fordern Sie bei { $app } einen neuen an.
+confirm-unknown-text = Vielleicht ist er unvollständig, oder ein neuerer Link oder eine andere Adresse ist an seine Stelle getreten. Bitte prüfen Sie, ob Sie die ganze Adresse aus der neuesten E-Mail geöffnet haben.
+confirm-trouble-text = Auf unserer Seite funktioniert gerade etwas nicht. Ihr Link ist nicht verloren.

@@ -1,8 +1,7 @@
-direction = ltr
-
 ## Dates
 
 date = { $day } { $month } { $year }, { $time } (UTC)
+day-1 = 1
 month-1 = January
 month-2 = February
 month-3 = March
@@ -16,16 +15,16 @@ month-10 = October
 month-11 = November
 month-12 = December
 
-## Both mails
+## Mails
 
 greeting = Hello,
-what-next = Press the button to accept the invitation and confirm that this e-mail address is yours.
-what-next-link = To accept the invitation and confirm that this e-mail address is yours, open this address in your browser:
-accept = Accept the invitation
+invitation-next = Press the button to accept the invitation and confirm that this e-mail address is yours.
+invitation-next-link = To accept the invitation and confirm that this e-mail address is yours, open this address in your browser:
+invitation-button = Accept the invitation
 link-fallback = If the button does not work, copy this address into your browser:
 referral-code = Referral code: { $code }
-expires = The invitation is valid until { $date }.
-unexpected = You did not expect this e-mail? Then simply ignore it: unless you accept, nothing happens, and no account is confirmed.
+invitation-expires = The invitation is valid until { $date }.
+invitation-unexpected = You did not expect this e-mail? Then simply ignore it: unless you accept, nothing happens, and no account is confirmed.
 
 ## Invite
 
@@ -61,3 +60,36 @@ member-heading = You already have an account
 member-text = This e-mail address already belongs to an account at { $app }. Just sign in as usual.
 trouble-heading = Please try again in a moment
 trouble-text = Something on our side is not working right now. Your invitation is not lost.
+
+## The mail that confirms a new address
+
+confirmation-subject = Please confirm your new e-mail address for { $app }
+confirmation-preheader = It only takes one press of a button.
+confirmation-what = This e-mail address was entered for your account at { $app }.
+confirmation-next = Press the button to confirm that this e-mail address is yours.
+confirmation-next-link = To confirm that this e-mail address is yours, open this address in your browser:
+confirmation-button = Confirm the address
+confirmation-expires = The link works until { $date }.
+confirmation-unexpected = You did not expect this e-mail? Then simply ignore it: the address stays unconfirmed.
+
+## The mail to the former address
+
+notice-subject = Your e-mail address at { $app } was changed
+notice-preheader = If that was you, there is nothing left to do.
+notice-what = Your account at { $app } has another e-mail address now. Until now it was this one.
+notice-next = If you changed it yourself, there is nothing left to do.
+notice-unexpected = If it was not you, please contact { $app } at once.
+notice-contact = If it was not you, please write to { $address } at once.
+
+## The page that confirms a new address
+
+confirm-heading = Is this your e-mail address?
+confirm-address = { $address } was entered for your account at { $app }.
+confirm-unexpected = You did not expect this? Then simply close this page: nothing happens.
+confirmed-text = Your e-mail address is confirmed. You can close this page now.
+confirmed-before-heading = Already confirmed
+confirmed-before-text = You have confirmed this e-mail address before. There is nothing left to do.
+confirm-expired-heading = This link has expired
+confirm-expired-text = Please ask { $app } for a new one.
+confirm-unknown-text = It may be incomplete, or a newer link or another address has taken its place. Please check that you opened the whole address from the newest e-mail.
+confirm-trouble-text = Something on our side is not working right now. Your link is not lost.

@@ -1,9 +1,12 @@
 //! What people read, in their language: one Fluent file a language, embedded. To add a language, add its
 //! file and its line in [`LANGUAGES`] and `SOURCES`; the tests below say what the file lacks.
 //!
-//! A text is plain text, never markup. What fills its variables is data: [`Texts::get`] puts it in as it
-//! is, [`Texts::rich`] escapes it for HTML.
+//! A text is plain text, never markup, and speaks to people politely and without guessing their sex; names are not
+//! declined, so each text puts them where its language can leave them as they are. Texts in `pt` are for Brazil and
+//! Portugal alike. What fills variables is data: [`Texts::get`] puts it in as it is, [`Texts::rich`] escapes it for
+//! HTML; both keep it from turning the direction of the text around it.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use fluent_bundle::concurrent::FluentBundle;
@@ -15,10 +18,29 @@ use minijinja::{Error, ErrorKind, HtmlEscape};
 use unic_langid::LanguageIdentifier;
 
 /// The languages there are texts in, as BCP 47 tags; the first is the one to fall back on.
-pub const LANGUAGES: &[&str] = &["en", "de"];
+pub const LANGUAGES: &[&str] =
+    &["en", "de", "fr", "es", "it", "pt", "nl", "pl", "tr", "uk", "ar", "ja", "zh-Hans", "zh-Hant"];
 
 /// The files, in the order of [`LANGUAGES`].
-const SOURCES: [&str; LANGUAGES.len()] = [include_str!("en.ftl"), include_str!("de.ftl")];
+const SOURCES: [&str; LANGUAGES.len()] = [
+    include_str!("en.ftl"),
+    include_str!("de.ftl"),
+    include_str!("fr.ftl"),
+    include_str!("es.ftl"),
+    include_str!("it.ftl"),
+    include_str!("pt.ftl"),
+    include_str!("nl.ftl"),
+    include_str!("pl.ftl"),
+    include_str!("tr.ftl"),
+    include_str!("uk.ftl"),
+    include_str!("ar.ftl"),
+    include_str!("ja.ftl"),
+    include_str!("zh-Hans.ftl"),
+    include_str!("zh-Hant.ftl"),
+];
+
+/// Those whose script is written from right to left.
+const RIGHT_TO_LEFT: &[&str] = &["ar"];
 
 static TEXTS: LazyLock<Vec<Texts>> = LazyLock::new(|| {
     LANGUAGES.iter().zip(SOURCES).map(|(language, source)| Texts::read(language, source)).collect()
@@ -56,14 +78,25 @@ impl Texts {
     /// The direction of the script, `ltr` or `rtl`, for `dir`.
     #[must_use]
     pub fn dir(&self) -> &'static str {
-        if self.get("direction", &[]) == "rtl" { "rtl" } else { "ltr" }
+        if self.is_rtl() { "rtl" } else { "ltr" }
     }
 
-    /// The text `id` with `args` filled in, as plain text. A slip (an unknown id, a variable that is
+    fn is_rtl(&self) -> bool {
+        RIGHT_TO_LEFT.contains(&self.language)
+    }
+
+    fn isolated<'a>(&self, value: &'a str) -> Cow<'a, str> {
+        let other = |c: char| c.is_alphabetic() && is_rtl(c) != self.is_rtl();
+        if value.contains(other) { format!("\u{2068}{value}\u{2069}").into() } else { value.into() }
+    }
+
+    /// The text `id` with `args` filled in, as plain text; what is written in the other direction is isolated by
+    /// marks (UAX #9), which no text in one direction has. A slip (an unknown id, a variable that is
     /// missing) is logged and leaves its name in the text.
     #[must_use]
     pub fn get(&self, id: &str, args: &[(&str, &str)]) -> String {
-        self.format(id, args.iter().copied()).unwrap_or_else(|(text, slip)| {
+        let args: Vec<_> = args.iter().map(|(name, value)| (*name, self.isolated(value))).collect();
+        self.format(id, args.iter().map(|(name, value)| (*name, &**value))).unwrap_or_else(|(text, slip)| {
             tracing::error!(language = self.language, id, slip, "a text is wrong");
             text
         })
@@ -75,27 +108,28 @@ impl Texts {
         let utc = moment.to_zoned(TimeZone::UTC);
         let time = utc.strftime("%H:%M").to_string();
         let month = self.get(&format!("month-{}", utc.month()), &[]);
-        let (day, year) = (utc.day().to_string(), utc.year().to_string());
+        let day = if utc.day() == 1 { self.get("day-1", &[]) } else { utc.day().to_string() };
+        let year = utc.year().to_string();
         self.get("date", &[("day", &day), ("month", &month), ("year", &year), ("time", &time)])
     }
 
     /// The function a template calls as `t("id", name=value)`: plain text, to be escaped by the template.
     #[must_use]
     pub fn plain(&'static self) -> Value {
-        self.function(|value| value, Value::from)
+        self.function(|texts, value| texts.isolated(value).into_owned(), Value::from)
     }
 
     /// The function an HTML template calls as `rich("id", name=value)`: HTML, in which each value is
     /// escaped and kept from turning the direction of what surrounds it.
     #[must_use]
     pub fn rich(&'static self) -> Value {
-        self.function(|value| format!("<bdi>{}</bdi>", HtmlEscape(&value)), Value::from_safe_string)
+        self.function(|_, value| format!("<bdi>{}</bdi>", HtmlEscape(value)), Value::from_safe_string)
     }
 
-    fn function(&'static self, value: fn(String) -> String, text: fn(String) -> Value) -> Value {
+    fn function(&'static self, value: fn(&Self, &str) -> String, text: fn(String) -> Value) -> Value {
         Value::from_function(move |id: &str, named: Kwargs| {
-            let args: Vec<_> =
-                named.args().map(|name| Ok((name, value(named.get(name)?)))).collect::<Result<_, Error>>()?;
+            let filled = |name| Ok((name, value(self, named.get(name)?)));
+            let args: Vec<_> = named.args().map(filled).collect::<Result<_, Error>>()?;
             self.format(id, args.iter().map(|(name, value)| (*name, value.as_str())))
                 .map(text)
                 .map_err(|(_, slip)| Error::new(ErrorKind::InvalidOperation, slip))
@@ -120,6 +154,12 @@ impl Texts {
             Some(slip) => Err((text, format!("text {id}: {slip}"))),
         }
     }
+}
+
+/// Whether a letter is of a script that is written from right to left.
+fn is_rtl(c: char) -> bool {
+    matches!(c, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}'
+        | '\u{10800}'..='\u{10fff}' | '\u{1e800}'..='\u{1efff}')
 }
 
 #[cfg(test)]
@@ -184,7 +224,60 @@ mod tests {
     #[test]
     fn dates_are_in_words() {
         let moment: Timestamp = "2026-03-09T07:05:59+02:00".parse().unwrap();
-        assert_eq!(Texts::of("en").date(moment), "9 March 2026, 05:05 (UTC)");
-        assert_eq!(Texts::of("de").date(moment), "9. März 2026, 05:05 Uhr (UTC)");
+        let first: Timestamp = "2026-08-01T00:00:00Z".parse().unwrap();
+        for (language, words, first_of_month) in [
+            ("en", "9 March 2026, 05:05 (UTC)", "1 August 2026, 00:00 (UTC)"),
+            ("de", "9. März 2026, 05:05 Uhr (UTC)", "1. August 2026, 00:00 Uhr (UTC)"),
+            ("fr", "9 mars 2026 à 05:05 (UTC)", "1er août 2026 à 00:00 (UTC)"),
+            ("es", "9 de marzo de 2026, 05:05 (UTC)", "1 de agosto de 2026, 00:00 (UTC)"),
+            ("it", "9 marzo 2026, ore 05:05 (UTC)", "1º agosto 2026, ore 00:00 (UTC)"),
+            ("pt", "9 de março de 2026, 05:05 (UTC)", "1 de agosto de 2026, 00:00 (UTC)"),
+            ("nl", "9 maart 2026, 05:05 uur (UTC)", "1 augustus 2026, 00:00 uur (UTC)"),
+            ("pl", "9 marca 2026 r., godz. 05:05 (UTC)", "1 sierpnia 2026 r., godz. 00:00 (UTC)"),
+            ("tr", "9 Mart 2026, saat 05:05 (UTC)", "1 Ağustos 2026, saat 00:00 (UTC)"),
+            ("uk", "9 березня 2026 р., 05:05 (UTC)", "1 серпня 2026 р., 00:00 (UTC)"),
+            ("ar", "9 مارس 2026، الساعة 05:05 (UTC)", "1 أغسطس 2026، الساعة 00:00 (UTC)"),
+            ("ja", "2026年3月9日 05:05（UTC）", "2026年8月1日 00:00（UTC）"),
+            ("zh-Hans", "2026年3月9日 05:05（UTC）", "2026年8月1日 00:00（UTC）"),
+            ("zh-Hant", "2026年3月9日 05:05（UTC）", "2026年8月1日 00:00（UTC）"),
+        ] {
+            assert_eq!(Texts::of(language).date(moment), words);
+            assert_eq!(Texts::of(language).date(first), first_of_month);
+        }
+    }
+
+    #[test]
+    fn a_name_does_not_turn_the_text_around_it() {
+        let subject = |language: &str, inviter: &str| {
+            Texts::of(language).get("invite-subject-from", &[("inviter", inviter), ("app", "Acme")])
+        };
+        assert_eq!(subject("en", "Ada"), "Ada invites you to Acme");
+        assert_eq!(subject("en", "علي"), "\u{2068}علي\u{2069} invites you to Acme");
+        assert_eq!(subject("ar", "علي"), "دعوة من علي للانضمام إلى \u{2068}Acme\u{2069}");
+    }
+
+    #[test]
+    fn regional_variants_have_the_texts_of_their_language() {
+        for (wanted, chosen) in [
+            ("pt-BR", Some("pt")),
+            ("pt-PT", Some("pt")),
+            ("BR", Some("pt")),
+            ("zh", Some("zh-Hans")),
+            ("zh-CN", Some("zh-Hans")),
+            ("SG", Some("en")),
+            ("zh-TW", Some("zh-Hant")),
+            ("zh-HK", Some("zh-Hant")),
+            ("TW", Some("zh-Hant")),
+            ("es-MX", Some("es")),
+            ("fr-CA", Some("fr")),
+            ("ar-EG", Some("ar")),
+            ("JP", Some("ja")),
+            ("UA", Some("uk")),
+            ("uk-Latn", None),
+            ("ko", None),
+        ] {
+            let language = crate::domain::language::Language::parse(wanted).unwrap();
+            assert_eq!(language.choose(LANGUAGES), chosen, "{wanted}");
+        }
     }
 }

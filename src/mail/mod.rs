@@ -1,5 +1,5 @@
-//! Mail: what is to be said, to whom, in which language ([`Invitation`]), made into a subject and two
-//! parts ([`render::render`]), then into a message ([`message`]), then sent ([`transport`]).
+//! Mail: what is to be said, in which language ([`Letter`]), made into a subject and two parts
+//! ([`render::render`]), then into a message ([`message`]) to somebody ([`Envelope`]), then sent ([`transport`]).
 //!
 //! Rendering and sending know nothing of the outbox. All attempts of one mail make the same bytes, so a
 //! server that has taken it before can tell.
@@ -10,32 +10,61 @@ use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart, SinglePart};
 use lettre::{Address, Message};
 
-use crate::domain::invite::Kind;
+use crate::domain::brand::{Color, LogoUrl};
+use crate::domain::mail_kind::MailKind;
 
 pub mod bounce;
 pub mod mailbox;
 pub mod name;
+pub mod preview;
 pub mod render;
 pub mod transport;
 pub mod worker;
 
-/// What an invite mail says. Every string is data, whatever it looks like.
+/// What a mail says. Every string is data, whatever it looks like.
 #[derive(Clone, Copy, Debug)]
-pub struct Invitation<'a> {
-    /// What it is for.
-    pub kind: Kind,
+pub struct Letter<'a> {
+    /// What it is about.
+    pub kind: MailKind,
     /// One of [`crate::l10n::LANGUAGES`].
     pub language: &'a str,
-    /// The name of the app.
-    pub app_name: &'a str,
+    /// Whose mail it is.
+    pub brand: Brand<'a>,
     /// The name of who invites, if they have one.
     pub inviter: Option<&'a str>,
-    /// Where the button leads: an absolute `http` or `https` URL.
-    pub link: &'a str,
+    /// Where the button leads, an absolute `http` or `https` URL: in every mail but a [`MailKind::Notice`].
+    pub link: Option<&'a str>,
     /// The referral code to print.
     pub referral_code: Option<&'a str>,
-    /// When the invitation ends.
+    /// When the link ends.
     pub expires_at: Option<Timestamp>,
+}
+
+/// An app as its mails show it.
+#[derive(Clone, Copy, Debug)]
+pub struct Brand<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// The address of its logo.
+    pub logo: Option<&'a LogoUrl>,
+    /// What buttons are filled with.
+    pub color: Color,
+    /// Where people can reach it.
+    pub contact: Option<&'a Address>,
+}
+
+/// Who writes to whom, and which mail it is.
+pub struct Envelope<'a> {
+    /// The sender.
+    pub from: &'a Mailbox,
+    /// Who gets the answers, if not the sender.
+    pub reply_to: Option<&'a Mailbox>,
+    /// The recipient.
+    pub to: &'a Address,
+    /// `<local@domain>`, of the mail, not of the attempt.
+    pub message_id: &'a str,
+    /// When the mail was written, from 1970 to 9999.
+    pub date: Timestamp,
 }
 
 /// A mail in one language, without addresses.
@@ -56,37 +85,37 @@ fn unencoded(text: &str) -> String {
     text.replace("=?", "= ?")
 }
 
-/// Makes the message out of a rendered mail. `message_id` (`<local@domain>`) and `date` belong to the mail,
-/// not to the attempt; the date is one from 1970 to 9999. Automatic answers are asked not to come (RFC 3834, and the header Exchange reads);
-/// reports of failed delivery may.
+/// Makes the message out of a rendered mail. Automatic answers are asked not to come (RFC 3834, and the header
+/// Exchange reads); reports of failed delivery may.
 ///
 /// # Errors
 /// What lettre refuses; nothing that a caller's data could cause.
-pub fn message(
-    rendered: &Rendered,
-    from: &Mailbox,
-    to: &Address,
-    message_id: &str,
-    date: Timestamp,
-) -> Result<Message, lettre::error::Error> {
-    // lettre panics on a control character in a display name.
-    let sender = from.name.as_deref().map(|name| unencoded(&name.replace(char::is_control, " ")));
-    let id: String = message_id.chars().filter(char::is_ascii_graphic).collect();
+pub fn message(rendered: &Rendered, envelope: &Envelope) -> Result<Message, lettre::error::Error> {
+    let id: String = envelope.message_id.chars().filter(char::is_ascii_graphic).collect();
     let boundary = hex::encode(digest::digest(&digest::SHA256, id.as_bytes()));
     let header = |name, value: &str| HeaderValue::new(HeaderName::new_from_ascii_str(name), value.to_owned());
-    Message::builder()
+    let mut message = Message::builder()
         .message_id(Some(id))
-        .date(date.into())
-        .from(Mailbox::new(sender, from.email.clone()))
-        .to(Mailbox::new(None, to.clone()))
+        .date(envelope.date.into())
+        .from(legible(envelope.from))
+        .to(Mailbox::new(None, envelope.to.clone()))
         .subject(unencoded(&rendered.subject))
         .raw_header(header("Content-Language", rendered.language))
         .raw_header(header("Auto-Submitted", "auto-generated"))
-        .raw_header(header("X-Auto-Response-Suppress", "OOF, AutoReply"))
-        .multipart(
-            MultiPart::alternative()
-                .boundary(format!("=_{}", &boundary[..32]))
-                .singlepart(SinglePart::plain(rendered.text.clone()))
-                .singlepart(SinglePart::html(rendered.html.clone())),
-        )
+        .raw_header(header("X-Auto-Response-Suppress", "OOF, AutoReply"));
+    if let Some(reply_to) = envelope.reply_to {
+        message = message.reply_to(legible(reply_to));
+    }
+    message.multipart(
+        MultiPart::alternative()
+            .boundary(format!("=_{}", &boundary[..32]))
+            .singlepart(SinglePart::plain(rendered.text.clone()))
+            .singlepart(SinglePart::html(rendered.html.clone())),
+    )
+}
+
+/// With a name that says what it seems to. lettre panics on a control character in it.
+fn legible(mailbox: &Mailbox) -> Mailbox {
+    let name = mailbox.name.as_deref().map(|name| unencoded(&name.replace(char::is_control, " ")));
+    Mailbox::new(name, mailbox.email.clone())
 }

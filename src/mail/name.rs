@@ -1,18 +1,40 @@
 //! Names that somebody typed, made fit to stand in a sentence of ours: in a subject, a plain text, a page.
 //!
 //! A name stays what its owner wrote, but cannot be a second line or header, turn the direction of the
-//! text around it, be endless, or become a link: mail programs make one of anything like `evil.example`.
-//! A person's name rarely needs a dot inside a word, so a space after it breaks the link in every program.
-//! The name of an app may well be a domain (`crates.io`), and the operator chose it, so there the break
-//! is a pair of zero-width non-joiners, which are not seen.
+//! text around it, be endless, or become a link: mail programs make one of anything like `evil.example`, of
+//! addresses and of telephone numbers. What holds an address or a number to call is no name of a person and is left
+//! out of the mail. A person's name rarely needs a dot inside a word, so a space after it breaks what could still be
+//! read as a host. The name of an app may well be a domain (`crates.io`), and the operator chose it, so there the
+//! break is a pair of zero-width non-joiners, which are not seen.
 
 /// Characters of a name that are kept at most.
 const LENGTH: usize = 80;
 
-/// The name of a person; empty if nothing readable is left.
+/// Digits of the shortest telephone number that programs make a link of.
+const TELEPHONE: usize = 7;
+
+/// The name of a person; empty if nothing readable is left, or if it leads elsewhere.
 #[must_use]
 pub fn person(name: &str) -> String {
-    readable(&break_links(name, ". "))
+    let name = readable(&break_links(name, ". "));
+    if leads_elsewhere(&name) { String::new() } else { name }
+}
+
+/// Whether it has what only addresses and telephone numbers have.
+fn leads_elsewhere(name: &str) -> bool {
+    // Full-width letters and signs are read as plain ones where a host is looked up.
+    let plain = |c: char| match u32::from(c) {
+        wide @ 0xff01..=0xff5e => char::from_u32(wide - 0xfee0).unwrap_or(c),
+        _ => c,
+    };
+    let plain: String = name.chars().map(plain).flat_map(char::to_lowercase).collect();
+    let parts = ["@", "//", "www.", "mailto:", "tel:"];
+    parts.iter().any(|part| plain.contains(part))
+        || plain.match_indices('/').any(|(at, _)| {
+            let host = plain[..at].trim_end_matches(|c: char| c.is_alphanumeric() || matches!(c, '-' | ':'));
+            host.ends_with('.') || host.ends_with(". ")
+        })
+        || plain.chars().filter(|c| c.is_numeric()).count() >= TELEPHONE
 }
 
 /// The name of an app; empty if nothing readable is left.
@@ -63,8 +85,9 @@ fn break_links(name: &str, dot: &str) -> String {
     let mut before = ' ';
     for (at, c) in name.char_indices() {
         let after = &name[at + c.len_utf8()..];
-        // The last three are what IDNA reads as a dot (RFC 3490, section 3.1).
-        if matches!(c, '.' | '。' | '．' | '｡') && before.is_alphanumeric() && is_label(after) {
+        // What IDNA reads as a dot (RFC 3490, section 3.1), or maps to one.
+        if matches!(c, '.' | '。' | '．' | '｡' | '․' | '﹒') && before.is_alphanumeric() && is_label(after)
+        {
             broken.push_str(dot);
         } else {
             broken.push(c);
@@ -96,6 +119,8 @@ mod tests {
             "علی\u{200c}رضا",
             "👩\u{200d}🚀 Jo",
             "No. 5",
+            "Ravi s/o Kumar",
+            "J. </b> S.",
             "v2.10",
         ] {
             assert_eq!(person(name), name);
@@ -106,22 +131,39 @@ mod tests {
     #[test]
     fn no_name_is_a_link() {
         for (typed, read) in [
-            ("Click http://evil.example/x", "Click http: //evil. example/x"),
-            ("www.evil.example", "www. evil. example"),
-            ("ada@evil.example", "ada@evil. example"),
+            ("Ada evil.example", "Ada evil. example"),
             ("evil。example", "evil. example"),
+            ("evil．example", "evil. example"),
+            ("evil\u{2024}example", "evil. example"),
             ("evil\u{200d}.\u{200c}example", "evil\u{200d}. \u{200c}example"),
             ("ev\u{200b}il.\u{2060}example", "evil. example"),
             ("xn--80ak.xn--p1ai", "xn--80ak. xn--p1ai"),
+            ("Anna.Schmidt", "Anna. Schmidt"),
         ] {
             assert_eq!(person(typed), read);
+        }
+        for typed in [
+            "Click http://evil.example/x",
+            "evil.example/x",
+            "evil.example:80/x",
+            "1.2.3.4/x",
+            "WWW.evil.example",
+            "ｗｗｗ．evil.example",
+            "ada@evil.example",
+            "ada＠evil",
+            "http:／／evil",
+            "mailto:ada",
+            "Call 0900-123 456",
+            "Call ٠٩٠٠١٢٣٤٥٦",
+        ] {
+            assert_eq!(person(typed), "", "{typed}");
         }
         assert_eq!(app("crates.io"), "crates\u{200c}.\u{200c}io");
     }
 
     #[test]
     fn a_name_is_one_line_in_one_direction() {
-        assert_eq!(person("Ada\r\nBcc: x@y\0z\u{2028}!"), "Ada Bcc: x@y z !");
+        assert_eq!(person("Ada\r\nBcc: x\0z\u{2028}!"), "Ada Bcc: x z !");
         assert_eq!(person("\u{202e}adA\u{2066}\u{200f}"), "adA");
         assert_eq!(person(" \u{3164}\u{200d}\t"), "");
     }

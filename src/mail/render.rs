@@ -1,12 +1,15 @@
-//! From an [`Invitation`] to its subject and parts. The layouts are in `templates/`, the words in
+//! From a [`Letter`] to its subject and parts. The layouts are in `templates/`, the words in
 //! [`crate::l10n`]; a variable that a layout lacks is an error, never a gap in a mail.
 
 use std::sync::LazyLock;
 
+use lettre::Address;
 use minijinja::{Environment, UndefinedBehavior, Value, context};
 use url::Url;
 
-use super::{Invitation, Rendered, name};
+use super::{Letter, Rendered, name};
+use crate::domain::brand::Color;
+use crate::domain::mail_kind::MailKind;
 use crate::l10n::Texts;
 
 /// Columns of the plain part (RFC 3676 advises 78 at most).
@@ -15,7 +18,7 @@ const WIDTH: usize = 72;
 /// Why a mail cannot be made. Trying again does not help.
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
-    /// The link is not an absolute `http` or `https` URL.
+    /// The link is not an absolute `http` or `https` URL, or missing, or one too many.
     #[error("the link of the mail is not an http or https address")]
     Link,
     /// A layout and its texts do not fit together.
@@ -26,8 +29,8 @@ pub enum RenderError {
 static LAYOUTS: LazyLock<Result<Environment<'static>, minijinja::Error>> = LazyLock::new(|| {
     let mut layouts = Environment::new();
     layouts.set_undefined_behavior(UndefinedBehavior::Strict);
-    layouts.add_template("invitation.html", include_str!("templates/invitation.html"))?;
-    layouts.add_template("invitation.txt", include_str!("templates/invitation.txt"))?;
+    layouts.add_template("letter.html", include_str!("templates/letter.html"))?;
+    layouts.add_template("letter.txt", include_str!("templates/letter.txt"))?;
     Ok(layouts)
 });
 
@@ -35,58 +38,112 @@ static LAYOUTS: LazyLock<Result<Environment<'static>, minijinja::Error>> = LazyL
 ///
 /// # Errors
 /// See [`RenderError`].
-pub fn render(invitation: &Invitation) -> Result<Rendered, RenderError> {
-    // A parsed address holds no white space, control character, double quote, < or >: they are encoded.
-    let link = Url::parse(invitation.link).map_err(|_| RenderError::Link)?;
-    if !matches!(link.scheme(), "http" | "https") {
-        return Err(RenderError::Link);
-    }
-    let texts = Texts::of(invitation.language);
-    let app = name::app(invitation.app_name);
-    let inviter = invitation.inviter.map(name::person).filter(|name| !name.is_empty());
-    let kind = invitation.kind.as_str();
+pub fn render(letter: &Letter) -> Result<Rendered, RenderError> {
+    let link = match (letter.kind, letter.link) {
+        (MailKind::Notice, None) => None,
+        // A parsed address holds no white space, control character, double quote, < or >: they are encoded.
+        (MailKind::Invite | MailKind::Referral | MailKind::Confirmation, Some(link)) => {
+            let link = Url::parse(link).ok().filter(|link| matches!(link.scheme(), "http" | "https"));
+            Some(link.ok_or(RenderError::Link)?)
+        }
+        _ => return Err(RenderError::Link),
+    };
+    let texts = Texts::of(letter.language);
+    let brand = letter.brand;
+    let app = name::app(brand.name);
+    let inviter = letter.inviter.map(name::person).filter(|name| !name.is_empty());
+    let kind = letter.kind.as_str();
     let subject = match &inviter {
         Some(inviter) => texts.get(&format!("{kind}-subject-from"), &[("inviter", inviter), ("app", &app)]),
         None => texts.get(&format!("{kind}-subject"), &[("app", &app)]),
     };
+    let in_attribute =
+        |link: &str| Value::from_safe_string(link.replace('&', "&amp;").replace('\'', "&#39;"));
     let context = context! {
         t => texts.plain(),
         rich => texts.rich(),
         language => texts.language(),
         dir => texts.dir(),
         kind,
+        // Invites of both kinds say the same but for what they are.
+        texts => match letter.kind {
+            MailKind::Invite | MailKind::Referral => "invitation",
+            MailKind::Confirmation | MailKind::Notice => kind,
+        },
         subject => subject.as_str(),
         app,
         inviter,
-        link => link.as_str(),
-        href => Value::from_safe_string(link.as_str().replace('&', "&amp;").replace('\'', "&#39;")),
-        code => invitation.referral_code.map(|code| code.replace(char::is_control, "")),
-        expires => invitation.expires_at.map(|moment| texts.date(moment)),
+        link => link.as_ref().map(Url::as_str),
+        href => link.as_ref().map(|link| in_attribute(link.as_str())),
+        logo => brand.logo.map(|logo| in_attribute(logo.as_str())),
+        button => context! {
+            color => brand.color.to_string(),
+            text => brand.color.text().to_string(),
+            edge => brand.color.edge(Color::LIGHT).to_string(),
+            dark_edge => brand.color.edge(Color::DARK).to_string(),
+        },
+        code => letter.referral_code.map(|code| code.replace(char::is_control, "")),
+        expires => letter.expires_at.filter(|_| link.is_some()).map(|moment| texts.date(moment)),
+        contact => brand.contact.filter(|_| letter.kind == MailKind::Notice).map(Address::to_string),
     };
     let layouts = LAYOUTS.as_ref().map_err(|error| minijinja::Error::new(error.kind(), error.to_string()))?;
-    let html = layouts.get_template("invitation.html")?.render(&context)?;
-    let text = wrap(&layouts.get_template("invitation.txt")?.render(&context)?);
+    let html = layouts.get_template("letter.html")?.render(&context)?;
+    let text = wrap(&layouts.get_template("letter.txt")?.render(&context)?);
     Ok(Rendered { subject, html, text, language: texts.language() })
 }
 
-/// Breaks lines at spaces; a word longer than a line, such as a link, stays whole.
+/// Breaks lines at spaces, and between letters that are written without them; any other word longer than a line,
+/// such as a link, stays whole.
 fn wrap(text: &str) -> String {
     let mut wrapped = String::with_capacity(text.len() + 16);
     for line in text.lines() {
         let mut column = 0;
         for word in line.split_ascii_whitespace() {
-            let width = word.chars().count();
-            if column > 0 {
-                let fits = column + 1 + width <= WIDTH;
-                wrapped.push(if fits { ' ' } else { '\n' });
-                column = if fits { column + 1 } else { 0 };
+            for (number, part) in parts(word).enumerate() {
+                let width: usize = part.chars().map(|c| if is_wide(c) { 2 } else { 1 }).sum();
+                let space = usize::from(number == 0 && column > 0);
+                if column > 0 && column + space + width > WIDTH {
+                    wrapped.push('\n');
+                    column = 0;
+                } else if space > 0 {
+                    wrapped.push(' ');
+                    column += 1;
+                }
+                wrapped.push_str(part);
+                column += width;
             }
-            wrapped.push_str(word);
-            column += width;
         }
         wrapped.push('\n');
     }
     wrapped
+}
+
+/// The parts of a word between which a line may end: not before what closes, nor after what opens.
+fn parts(mut word: &str) -> impl Iterator<Item = &str> {
+    std::iter::from_fn(move || {
+        let ends = |(at, c): (usize, char)| {
+            let at = at + c.len_utf8();
+            let next = word[at..].chars().next()?;
+            let may = (is_wide(c) || is_wide(next))
+                && !matches!(c, '（' | '「' | '『')
+                && !matches!(
+                    next,
+                    '。' | '、' | '，' | '！' | '？' | '：' | '；' | '）' | '」' | '』' | 'ー'
+                );
+            may.then_some(at)
+        };
+        let end = word.char_indices().find_map(ends).unwrap_or(word.len());
+        let (part, rest) = word.split_at(end);
+        word = rest;
+        (!part.is_empty()).then_some(part)
+    })
+}
+
+/// Whether a letter takes two columns, as those of Chinese, Japanese and Korean do (UAX #11).
+fn is_wide(c: char) -> bool {
+    matches!(c, '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}'
+        | '\u{f900}'..='\u{faff}' | '\u{fe30}'..='\u{fe4f}' | '\u{ff00}'..='\u{ff60}'
+        | '\u{20000}'..='\u{3fffd}')
 }
 
 #[cfg(test)]
@@ -94,40 +151,60 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::domain::invite::Kind;
     use crate::l10n::LANGUAGES;
+    use crate::mail::Brand;
 
-    fn invitation(kind: Kind) -> Invitation<'static> {
-        Invitation {
+    fn letter(kind: MailKind) -> Letter<'static> {
+        Letter {
             kind,
             language: "en",
-            app_name: "Acme",
-            inviter: Some("Ada Lovelace"),
-            link: "https://id.example/invites/c0de",
-            referral_code: Some("K7QF-2M9X"),
-            expires_at: Some(Timestamp::UNIX_EPOCH),
+            brand: Brand { name: "Acme", logo: None, color: Color::DEFAULT, contact: None },
+            inviter: None,
+            link: (kind != MailKind::Notice).then_some("https://id.example/invites/c0de"),
+            referral_code: None,
+            expires_at: None,
         }
+    }
+
+    fn invitation(kind: MailKind) -> Letter<'static> {
+        Letter { inviter: Some("Ada Lovelace"), referral_code: Some("K7QF-2M9X"), ..letter(kind) }
     }
 
     #[test]
     fn every_language_kind_and_gap_renders() {
+        let contact: Address = "help@acme.example".parse().unwrap();
         for language in LANGUAGES {
-            for kind in [Kind::Invite, Kind::Referral] {
-                for inviter in [Some("Ada"), None, Some("\u{202e} ")] {
-                    for (referral_code, expires_at) in
-                        [(Some("X"), None), (None, Some(Timestamp::UNIX_EPOCH))]
+            for kind in MailKind::ALL {
+                let invites = matches!(kind, MailKind::Invite | MailKind::Referral);
+                for inviter in
+                    [Some("Ada"), None, Some("\u{202e} ")].into_iter().filter(|_| invites).chain([None])
+                {
+                    for (referral_code, expires_at, contact) in
+                        [(Some("X"), None, None), (None, Some(Timestamp::UNIX_EPOCH), Some(&contact))]
                     {
-                        let mail =
-                            Invitation { language, inviter, referral_code, expires_at, ..invitation(kind) };
-                        let mail = render(&mail).unwrap();
+                        let brand = Brand { contact, ..letter(kind).brand };
+                        let mail = render(&Letter {
+                            language,
+                            brand,
+                            inviter,
+                            referral_code,
+                            expires_at,
+                            ..letter(kind)
+                        });
+                        let mail = mail.unwrap();
                         assert_eq!(mail.language, *language);
                         assert_eq!(mail.text.contains("Ada"), inviter == Some("Ada"));
-                        assert!(mail.text.lines().any(|line| line == "https://id.example/invites/c0de"));
-                        assert!(
-                            mail.text
-                                .lines()
-                                .all(|line| line.chars().count() <= WIDTH && !line.contains("--"))
-                        );
+                        assert!(mail.subject.contains("Acme") && !mail.subject.contains('\n'));
+                        let told = kind == MailKind::Notice && contact.is_some();
+                        assert_eq!(mail.text.contains("help@acme.example"), told);
+                        let linked = mail.text.lines().any(|line| line == "https://id.example/invites/c0de");
+                        assert_eq!(linked, kind != MailKind::Notice);
+                        assert_eq!(mail.html.matches("<a ").count(), if linked { 2 } else { 0 });
+                        let columns =
+                            |line: &str| line.chars().map(|c| if is_wide(c) { 2 } else { 1 }).sum::<usize>();
+                        for line in mail.text.lines() {
+                            assert!(columns(line) <= WIDTH && !line.contains("--"), "{language}: {line}");
+                        }
                     }
                 }
             }
@@ -136,16 +213,18 @@ mod tests {
 
     #[test]
     fn only_a_web_address_is_a_link() {
-        for link in ["", "/invites/x", "javascript:alert(1)", "mailto:a@b.c", "id.example/x"] {
-            let refused = render(&Invitation { link, ..invitation(Kind::Invite) });
-            assert!(matches!(refused, Err(RenderError::Link)), "{link}");
+        for link in [None, Some(""), Some("/invites/x"), Some("javascript:alert(1)"), Some("mailto:a@b.c")] {
+            let refused = render(&Letter { link, ..letter(MailKind::Invite) });
+            assert!(matches!(refused, Err(RenderError::Link)), "{link:?}");
         }
+        let link = Some("https://id.example/x");
+        assert!(matches!(render(&Letter { link, ..letter(MailKind::Notice) }), Err(RenderError::Link)));
     }
 
     #[test]
     fn a_link_cannot_leave_its_place() {
-        let link = "https://id.example/\"><script>\r\nBcc: x?a='1'&b=<2>";
-        let mail = render(&Invitation { link, ..invitation(Kind::Invite) }).unwrap();
+        let link = Some("https://id.example/\"><script>\r\nBcc: x?a='1'&b=<2>");
+        let mail = render(&Letter { link, ..invitation(MailKind::Invite) }).unwrap();
         assert!(
             mail.text.contains("\nhttps://id.example/%22%3E%3Cscript%3EBcc:%20x?a=%271%27&b=%3C2%3E\n"),
             "{}",
@@ -155,10 +234,15 @@ mod tests {
     }
 
     #[test]
-    fn lines_break_at_spaces_only() {
+    fn lines_break_at_spaces_and_between_wide_letters_only() {
         let long = "x".repeat(100);
         assert_eq!(wrap(&format!("a {long}\n\nb  c")), format!("a\n{long}\n\nb c\n"));
         let words = "word ".repeat(40);
         assert_eq!(wrap(&words).lines().map(str::len).collect::<Vec<_>>(), [69, 69, 59]);
+        let wide = format!("{}。{}ab12（{}）", "あ".repeat(36), "い".repeat(34), "う".repeat(3));
+        assert_eq!(
+            wrap(&wide),
+            format!("{}\nあ。{}\nab12（{}）\n", "あ".repeat(35), "い".repeat(34), "う".repeat(3))
+        );
     }
 }

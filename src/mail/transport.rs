@@ -16,6 +16,7 @@ use lettre::transport::smtp;
 
 pub use self::server::Server;
 use super::mailbox;
+use crate::metrics;
 
 mod legible;
 mod server;
@@ -77,7 +78,13 @@ impl Transport {
     /// See [`Refusal`].
     pub async fn send(&self, message: &Message, message_id: &str) -> Result<String, Refusal> {
         match self {
-            Self::Smtp(server) => server.send(message).await,
+            Self::Smtp(server) => {
+                let answer = server.send(message).await;
+                metrics::replied(match &answer {
+                    Ok(reply) | Err(Refusal::Temporary(reply) | Refusal::Permanent(reply)) => reply,
+                });
+                answer
+            }
             Self::Folder(folder) => {
                 let (folder, name, bytes) = (folder.clone(), file_name(message_id), message.formatted());
                 let written = tokio::task::spawn_blocking(move || write(&folder, &name, &bytes)).await;

@@ -20,13 +20,15 @@ use uuid::Uuid;
 
 use super::render::render;
 use super::transport::{Refusal, Transport};
-use super::{Invitation, message};
+use super::{Brand, Envelope, Letter, message};
 use crate::config::Config;
 use crate::db::outbox::{self, Claimed};
 use crate::db::{self, idempotency, mail_quotas, referrals};
+use crate::domain::brand::{Color, LogoUrl};
 use crate::domain::language::Language;
 use crate::domain::seal::{NotOurs, SecretKey};
 use crate::l10n::{LANGUAGES, Texts};
+use crate::metrics::{self, Outcome};
 
 /// How long a worker has a mail unless it says that it is still at it. What a crash costs in time.
 const LEASE: Duration = Duration::from_secs(15);
@@ -190,13 +192,13 @@ impl Worker {
         let reply = match result {
             Ok(reply) => {
                 outbox::finish(&self.db, mail, true, reply).await?;
-                crate::telemetry::mailed("sent");
+                metrics::mailed(Outcome::Sent);
                 tracing::info!(app = %mail.app, mail = %mail.id, attempts = mail.attempts, "mail sent");
                 return Ok(());
             }
             Err(Trouble::Refused(Refusal::Permanent(reply))) => {
                 outbox::finish(&self.db, mail, false, reply).await?;
-                crate::telemetry::mailed("failed");
+                metrics::mailed(Outcome::Failed);
                 tracing::warn!(app = %mail.app, mail = %mail.id, reply, "mail failed");
                 return Ok(());
             }
@@ -209,7 +211,7 @@ impl Worker {
         }
         let delay = retry_delay(self.config.mail.retry_after, mail.attempts);
         let failed = outbox::retry_later(&self.db, mail, delay, give_up, &reply).await?;
-        crate::telemetry::mailed(if failed { "failed" } else { "refused" });
+        metrics::mailed(if failed { Outcome::Failed } else { Outcome::Refused });
         let outcome = if failed { "mail failed: given up" } else { "mail refused for now" };
         tracing::warn!(app = %mail.app, mail = %mail.id, attempts = mail.attempts, reply, "{outcome}");
         Ok(())
@@ -219,27 +221,42 @@ impl Worker {
         let permanent = |text: &str| Refusal::Permanent(text.to_owned());
         let code = self.seal.open(mail.id, &mail.secret)?;
         let code = String::from_utf8(code).map_err(|_| permanent("the stored code is damaged"))?;
-        let from = mail.app_from.as_deref().map_or(Ok(self.config.mail.from.clone()), Mailbox::from_str);
-        let from = from.map_err(|_| permanent("the app's sender is not `Name <address>`"))?;
+        let own = |mailbox: &str| {
+            Mailbox::from_str(mailbox).map_err(|_| permanent("the app's sender is not `Name <address>`"))
+        };
+        let from = mail.app_from.as_deref().map_or(Ok(self.config.mail.from.clone()), own)?;
+        let reply_to = mail.app_reply_to.as_deref().map(own).transpose()?;
         let to =
             Address::from_str(&mail.recipient).map_err(|_| permanent("the recipient is not an address"))?;
         let link = self.link(mail, &code).ok_or_else(|| permanent("the app's invite URL is none"))?;
         let moment =
             |seconds| jiff::Timestamp::from_second(seconds).map_err(|_| permanent("a time is out of range"));
-        let rendered = render(&Invitation {
+        let logo = mail.app_logo.as_deref().and_then(|logo| LogoUrl::parse(logo).ok());
+        let rendered = render(&Letter {
             kind: mail.kind,
             language: texts(&mail.language, &mail.app_language).language(),
-            app_name: &mail.app_name,
+            brand: Brand {
+                name: &mail.app_name,
+                logo: logo.as_ref(),
+                color: color(mail.app_color.as_deref()),
+                contact: reply_to.as_ref().map(|mailbox| &mailbox.email),
+            },
             inviter: mail.inviter.as_deref(),
-            link: link.as_str(),
+            link: Some(link.as_str()),
             referral_code: mail.referral_code.as_deref(),
             expires_at: Some(moment(mail.expires_at)?),
         });
-        let rendered =
-            rendered.map_err(|error| Refusal::Permanent(format!("the mail cannot be written: {error}")))?;
-        let message = message(&rendered, &from, &to, &mail.message_id, moment(mail.created_at)?);
-        let message =
-            message.map_err(|error| Refusal::Permanent(format!("the mail cannot be written: {error}")))?;
+        let unwritten =
+            |error: &dyn std::fmt::Display| permanent(&format!("the mail cannot be written: {error}"));
+        let rendered = rendered.map_err(|error| unwritten(&error))?;
+        let envelope = Envelope {
+            from: &from,
+            reply_to: reply_to.as_ref(),
+            to: &to,
+            message_id: &mail.message_id,
+            date: moment(mail.created_at)?,
+        };
+        let message = message(&rendered, &envelope).map_err(|error| unwritten(&error))?;
         // Spam filters quote the link that they refuse.
         match self.transport.send(&message, &mail.message_id).await {
             Ok(reply) => Ok(masked(&reply, &code)),
@@ -273,6 +290,12 @@ pub fn texts(language: &str, app_language: &str) -> &'static Texts {
         .into_iter()
         .find_map(|language| Language::parse(language).ok()?.choose(LANGUAGES));
     Texts::of(chosen.unwrap_or("en"))
+}
+
+/// The stored colour of an app, or that of one that has none.
+#[must_use]
+pub fn color(stored: Option<&str>) -> Color {
+    stored.and_then(|color| Color::parse(color).ok()).unwrap_or(Color::DEFAULT)
 }
 
 /// A reply without what it quotes of the code, whole or in parts: a long reply is cut, a long line wrapped.
@@ -357,9 +380,13 @@ mod tests {
 
     #[test]
     fn texts_fall_back_to_the_app_and_to_english() {
-        for (person, app, chosen) in
-            [("de-AT", "en", "de"), ("DE", "en", "de"), ("tlh", "de", "de"), ("tlh", "tlh", "en")]
-        {
+        for (person, app, chosen) in [
+            ("de-AT", "en", "de"),
+            ("DE", "en", "de"),
+            ("tlh", "de", "de"),
+            ("tlh", "tlh", "en"),
+            ("TW", "de", "zh-Hant"),
+        ] {
             assert_eq!(texts(person, app).language(), chosen, "{person} {app}");
         }
     }

@@ -18,6 +18,7 @@ use crate::db::{self, Pool};
 use crate::domain::seal::SecretKey;
 use crate::domain::webhook::{Secret, signatures};
 use crate::mail::worker::retry_delay;
+use crate::metrics::{self, Told};
 
 /// Deliveries under way at a time.
 pub const SLOTS: usize = 64;
@@ -137,12 +138,12 @@ impl Worker {
         let outcome = match answer {
             Answer::Taken(answer) => {
                 deliveries::finish(&self.db, delivery, answer).await?;
-                "delivered"
+                Told::Delivered
             }
             Answer::Gone(answer) => {
                 deliveries::disable(&self.db, delivery, answer).await?;
                 tracing::warn!(%app, %webhook, answer, "a webhook is gone, and disabled");
-                "failed"
+                Told::Failed
             }
             Answer::Refused(answer) => {
                 let delay = retry_delay(self.config.retry_after, delivery.tries);
@@ -154,10 +155,10 @@ impl Worker {
                 } else {
                     tracing::info!(%app, %webhook, delivery = %delivery.id, answer, "a delivery was refused for now");
                 }
-                if failed { "failed" } else { "refused" }
+                if failed { Told::Failed } else { Told::Refused }
             }
         };
-        crate::telemetry::told(outcome);
+        metrics::told(outcome);
         Ok(())
     }
 }

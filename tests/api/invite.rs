@@ -99,6 +99,11 @@ async fn a_known_id_with_a_new_address_invites_into_their_tenant() {
             "Countess <b>Ada</b> of evil. example invites you to Acme",
             "Countess <b>Ada</b> of evil. example has invited you to Acme.",
         ),
+        (
+            json!({ "name": "Win at http://evil.example" }),
+            "You are invited to Acme",
+            "You have been invited to Acme.",
+        ),
     ]
     .into_iter()
     .enumerate()
@@ -119,7 +124,7 @@ async fn a_known_id_with_a_new_address_invites_into_their_tenant() {
     assert_eq!(test.count("SELECT count(*) FROM tenants").await, 1);
     let by_boss = "SELECT count(*) FROM invites i JOIN users u ON u.user_id = i.inviter_id
         WHERE u.email = 'boss@example.com' AND i.user_id <> u.user_id";
-    assert_eq!(test.count(by_boss).await, 5);
+    assert_eq!(test.count(by_boss).await, 6);
 
     // The same id and address in another app are somebody else, and the name of the other app's user is not told.
     let other = test.another_app().await;
@@ -127,7 +132,7 @@ async fn a_known_id_with_a_new_address_invites_into_their_tenant() {
     let user = answer.user();
     assert_eq!((id(user), &user["appId"], &user["language"]), (boss, &json!(other.id), &json!("FR")));
     assert_ne!(user["tenantId"], tenant);
-    assert_eq!(test.mail().await.subject(), "You are invited to Other");
+    assert_eq!(test.mail().await.subject(), "Votre invitation à rejoindre Other");
     test.finish().await;
 }
 

@@ -7,6 +7,7 @@ mod support;
 
 mod advisories;
 mod bodies;
+mod brand;
 mod browsers;
 mod credentials;
 mod envelope;

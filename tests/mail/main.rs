@@ -9,26 +9,31 @@ mod smtp;
 use jiff::Timestamp;
 use lettre::Message;
 use lettre::message::Mailbox;
-use userdocks::domain::invite::Kind;
+use userdocks::domain::brand::Color;
+use userdocks::domain::mail_kind::MailKind;
 use userdocks::mail::render::render;
-use userdocks::mail::{Invitation, message};
+use userdocks::mail::{Brand, Envelope, Letter, Rendered, message};
 
 const ID: &str = "<0195c0de@id.example>";
 
-fn invitation(kind: Kind, language: &'static str) -> Invitation<'static> {
-    Invitation {
+fn invitation(kind: MailKind, language: &'static str) -> Letter<'static> {
+    Letter {
         kind,
         language,
-        app_name: "Müller & Söhne",
+        brand: Brand { name: "Müller & Söhne", logo: None, color: Color::DEFAULT, contact: None },
         inviter: Some("Zoë O’Hara"),
-        link: "https://id.example/invites/V2h5IGFyZSB5b3UgcmVhZGluZyB0aGlz?referral_code=K7QF2M9X&x=1",
-        referral_code: (kind == Kind::Referral).then_some("K7QF-2M9X"),
+        link: Some("https://id.example/invites/V2h5IGFyZSB5b3UgcmVhZGluZyB0aGlz?referral_code=K7QF2M9X&x=1"),
+        referral_code: (kind == MailKind::Referral).then_some("K7QF-2M9X"),
         expires_at: Some("2026-11-29T22:53:00Z".parse().unwrap()),
     }
 }
 
-fn mail(invitation: &Invitation) -> Message {
-    let from: Mailbox = "Müller & Söhne <no-reply@id.example>".parse().unwrap();
+fn mail(letter: &Letter) -> Message {
+    sent_from(&"Müller & Söhne <no-reply@id.example>".parse().unwrap(), &render(letter).unwrap(), ID)
+}
+
+fn sent_from(from: &Mailbox, rendered: &Rendered, message_id: &str) -> Message {
     let date: Timestamp = "2026-11-22T22:53:00Z".parse().unwrap();
-    message(&render(invitation).unwrap(), &from, &"ada@recipient.example".parse().unwrap(), ID, date).unwrap()
+    let to = "ada@recipient.example".parse().unwrap();
+    message(rendered, &Envelope { from, reply_to: None, to: &to, message_id, date }).unwrap()
 }

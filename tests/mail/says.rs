@@ -1,61 +1,108 @@
 //! What a mail says.
 
-use jiff::Timestamp;
 use lettre::message::Mailbox;
 use mail_parser::MessageParser;
-use userdocks::domain::invite::Kind;
+use userdocks::domain::brand::{Color, LogoUrl};
+use userdocks::domain::mail_kind::MailKind;
+use userdocks::l10n::{LANGUAGES, Texts};
 use userdocks::mail::render::render;
-use userdocks::mail::{Invitation, message};
+use userdocks::mail::{Brand, Envelope, Letter, message};
 
-use crate::{invitation, mail};
+use crate::{ID, invitation, mail, sent_from};
 
 #[test]
 fn whole_mails() {
-    for (kind, name) in [(Kind::Invite, "invite"), (Kind::Referral, "referral")] {
-        for language in ["en", "de"] {
-            let raw = mail(&invitation(kind, language)).formatted();
-            let read = MessageParser::new().parse(&raw).unwrap();
-            let head =
-                String::from_utf8(raw[..read.root_part().raw_body_offset() as usize].to_vec()).unwrap();
-            let whole = format!(
-                "{}\n{}\n\n{}\n{}",
-                head.replace("\r\n", "\n"),
-                read.subject().unwrap(),
-                read.body_text(0).unwrap().replace("\r\n", "\n"),
-                read.body_html(0).unwrap().replace("\r\n", "\n"),
+    for (kind, language) in [(MailKind::Invite, "en"), (MailKind::Referral, "de"), (MailKind::Referral, "ar")]
+    {
+        let raw = mail(&invitation(kind, language)).formatted();
+        let read = MessageParser::new().parse(&raw).unwrap();
+        let head = String::from_utf8(raw[..read.root_part().raw_body_offset() as usize].to_vec()).unwrap();
+        let whole = format!(
+            "{}\n{}\n\n{}\n{}",
+            head.replace("\r\n", "\n"),
+            read.subject().unwrap(),
+            read.body_text(0).unwrap().replace("\r\n", "\n"),
+            read.body_html(0).unwrap().replace("\r\n", "\n"),
+        );
+        insta::assert_snapshot!(format!("{}_{language}", kind.as_str()), whole);
+    }
+}
+
+/// Every language and kind has the one layout, its own words, its direction, and no gap.
+#[test]
+fn the_layout_is_the_same_in_every_language() {
+    let logo = LogoUrl::parse("https://cdn.example/logo.png?a=1&b=2").unwrap();
+    let contact = "help@acme.example".parse().unwrap();
+    let outline = |html: &str| -> Vec<String> {
+        let tags = html.split('<').skip(1).filter_map(|rest| rest.split(['>', ' ']).next());
+        tags.filter(|tag| !matches!(*tag, "bdi" | "/bdi")).map(str::to_owned).collect()
+    };
+    for kind in MailKind::ALL {
+        let mut subjects = std::collections::BTreeSet::new();
+        let letter = |language| Letter {
+            brand: Brand {
+                name: "Acme",
+                logo: Some(&logo),
+                color: Color::parse("#facc15").unwrap(),
+                contact: Some(&contact),
+            },
+            inviter: matches!(kind, MailKind::Invite | MailKind::Referral).then_some("Ada"),
+            link: (kind != MailKind::Notice).then_some("https://id.example/x"),
+            ..invitation(kind, language)
+        };
+        let english = render(&letter("en")).unwrap();
+        for language in LANGUAGES {
+            let mail = render(&letter(language)).unwrap();
+            let dir = Texts::of(language).dir();
+            assert!(mail.html.contains(&format!("<html lang=\"{language}\" dir=\"{dir}\">")));
+            assert!(mail.html.contains(if dir == "rtl" { "text-align:right" } else { "text-align:left" }));
+            assert_eq!(outline(&mail.html), outline(&english.html), "{language}");
+            assert!(
+                subjects.insert(mail.subject.clone()) || *language == "de",
+                "{language}: {}",
+                mail.subject
             );
-            insta::assert_snapshot!(format!("{name}_{language}"), whole);
+            // The logo is all that is loaded from elsewhere, and its text is enough.
+            assert_eq!(mail.html.matches("src=").count(), 1);
+            assert!(mail.html.contains("src=\"https://cdn.example/logo.png?a=1&amp;b=2\" alt=\"Acme\""));
+            assert!(!mail.html.contains("url("));
+            if kind != MailKind::Notice {
+                assert!(mail.html.contains("background:#facc15;color:#111827;"));
+            }
+            assert!(!mail.text.contains("cdn.example"));
         }
     }
 }
 
 #[test]
 fn all_attempts_make_the_same_bytes() {
-    let first = mail(&invitation(Kind::Invite, "de")).formatted();
-    assert_eq!(mail(&invitation(Kind::Invite, "de")).formatted(), first);
+    let first = mail(&invitation(MailKind::Invite, "de")).formatted();
+    assert_eq!(mail(&invitation(MailKind::Invite, "de")).formatted(), first);
     assert!(first.is_ascii());
 }
 
 #[test]
 fn a_name_is_neither_header_nor_markup_nor_link() {
-    let hostile = Invitation {
-        app_name: "<script>alert(1)</script> {{ link }} evil.example",
-        inviter: Some(
-            "\"Ada\"\r\nBcc: eve@evil.example\r\n\r\n<a href=http://evil.example>\u{202e}click</a>\0",
-        ),
+    let brand = Brand {
+        name: "<script>alert(1)</script> {{ link }} evil.example",
+        ..invitation(MailKind::Referral, "en").brand
+    };
+    let hostile = Letter {
+        brand,
+        inviter: Some("\"Ada\"\r\nBcc: eve\r\n\r\n<a href=evil.example>\u{202e}click\0"),
         referral_code: Some("<b>\r\n.\r\n"),
-        ..invitation(Kind::Referral, "en")
+        ..invitation(MailKind::Referral, "en")
     };
     let raw = mail(&hostile).formatted();
     let read = MessageParser::new().parse(&raw).unwrap();
     assert_eq!(
         read.subject().unwrap(),
-        "\"Ada\" Bcc: eve@evil. example <a href=http: //evil. example>click</a> recommends \
+        "\"Ada\" Bcc: eve <a href=evil. example>click recommends \
          <script>alert(1)</script> {{ link }} evil\u{200c}.\u{200c}example to you"
     );
     assert!(read.bcc().is_none());
     let (html, text) = (read.body_html(0).unwrap(), read.body_text(0).unwrap());
-    for markup in ["<script", "<a href=http", "<b>", "\u{202e}", "\0"] {
+    for markup in ["<script", "<a href=evil", "<b>", "\u{202e}", "\0"] {
         assert!(!html.contains(markup), "{markup}");
     }
     for part in [html, text] {
@@ -70,17 +117,15 @@ fn a_name_that_looks_encoded_is_not_decoded() {
         ["=?utf-8?b?aHR0cDovL2V2aWwuZXhhbXBsZS8=?=", "=?utf-8?q?=E2=80=AEevil?=", "=?utf-8?q?=0D=0ABcc:x?="]
     {
         let seen = encoded.replace("=?", "= ?");
-        let hostile =
-            Invitation { inviter: Some(encoded), app_name: encoded, ..invitation(Kind::Invite, "en") };
+        let brand = Brand { name: encoded, ..invitation(MailKind::Invite, "en").brand };
+        let hostile = Letter { inviter: Some(encoded), brand, ..invitation(MailKind::Invite, "en") };
         let raw = mail(&hostile).formatted();
         let subject = MessageParser::new().parse(&raw).unwrap().subject().unwrap().to_owned();
         assert_eq!(subject, format!("{seen} invites you to {seen}"));
 
         let from = Mailbox::new(Some(encoded.to_owned()), "a@id.example".parse().unwrap());
-        let rendered = render(&invitation(Kind::Invite, "en")).unwrap();
-        let to = "ada@recipient.example".parse().unwrap();
-        let raw =
-            message(&rendered, &from, &to, "<a@id.example>", Timestamp::UNIX_EPOCH).unwrap().formatted();
+        let rendered = render(&invitation(MailKind::Invite, "en")).unwrap();
+        let raw = sent_from(&from, &rendered, "<a@id.example>").formatted();
         let read = MessageParser::new().parse(&raw).unwrap();
         assert_eq!(read.from().unwrap().first().unwrap().name(), Some(seen.as_str()));
     }
@@ -89,12 +134,25 @@ fn a_name_that_looks_encoded_is_not_decoded() {
 #[test]
 fn a_sender_with_a_broken_name_is_no_panic() {
     let from = Mailbox::new(Some("A\r\nBcc: x@y.example\0".into()), "a@id.example".parse().unwrap());
-    let rendered = render(&invitation(Kind::Invite, "en")).unwrap();
-    let to = "ada@recipient.example".parse().unwrap();
-    let raw = message(&rendered, &from, &to, "<a\r\nBcc: b@id.example>", Timestamp::UNIX_EPOCH)
-        .unwrap()
-        .formatted();
+    let rendered = render(&invitation(MailKind::Invite, "en")).unwrap();
+    let raw = sent_from(&from, &rendered, "<a\r\nBcc: b@id.example>").formatted();
     let read = MessageParser::new().parse(&raw).unwrap();
     assert!(read.bcc().is_none());
     assert_eq!(read.from().unwrap().first().unwrap().name(), Some("A  Bcc: x@y.example "));
+}
+
+#[test]
+fn answers_go_where_the_app_wants_them() {
+    let reply_to: Mailbox = "\"Help, Acme\" <help@acme.example>".parse().unwrap();
+    let envelope = Envelope {
+        from: &"no-reply@id.example".parse().unwrap(),
+        reply_to: Some(&reply_to),
+        to: &"ada@recipient.example".parse().unwrap(),
+        message_id: ID,
+        date: jiff::Timestamp::UNIX_EPOCH,
+    };
+    let raw = message(&render(&invitation(MailKind::Invite, "en")).unwrap(), &envelope).unwrap().formatted();
+    let read = MessageParser::new().parse(&raw).unwrap();
+    let reply_to = read.reply_to().unwrap().first().unwrap();
+    assert_eq!((reply_to.name(), reply_to.address()), (Some("Help, Acme"), Some("help@acme.example")));
 }

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use mail_parser::MessageParser;
-use userdocks::domain::invite::Kind;
+use userdocks::domain::mail_kind::MailKind;
 use userdocks::mail::transport::{Refusal, Transport};
 
 use crate::smtp::{Act, Encryption, Seen, Smtp, Stage};
@@ -18,7 +18,7 @@ fn transport(url: &str, timeout: Duration) -> Transport {
 }
 
 async fn send(transport: &Transport) -> Result<String, Refusal> {
-    let message = mail(&invitation(Kind::Invite, "en"));
+    let message = mail(&invitation(MailKind::Invite, "en"));
     tokio::time::timeout(LONG * 2, transport.send(&message, ID)).await.unwrap()
 }
 
@@ -35,7 +35,7 @@ fn assert_temporary(answer: &Result<String, Refusal>, part: &str) {
 async fn a_mail_arrives_as_it_was_written() {
     let server = Smtp::start().await;
     let to = transport(&server.url(), LONG);
-    let message = mail(&invitation(Kind::Referral, "de"));
+    let message = mail(&invitation(MailKind::Referral, "de"));
     assert_eq!(to.send(&message, ID).await.unwrap(), "250 2.0.0 Ok: queued");
     let mails = server.wait_for(1, LONG).await;
     assert_eq!(
@@ -186,7 +186,7 @@ async fn a_kept_connection_that_hangs_is_no_failure() {
 async fn no_more_connections_than_allowed() {
     let server = Smtp::start().await;
     let to = transport(&server.url(), LONG);
-    let message = mail(&invitation(Kind::Invite, "en"));
+    let message = mail(&invitation(MailKind::Invite, "en"));
     let all = futures_util::future::join_all((0..20).map(|_| to.send(&message, ID))).await;
     assert!(all.iter().all(Result::is_ok), "{all:?}");
     assert_eq!((server.connections(), server.mails().len()), (2, 20));
@@ -293,7 +293,7 @@ async fn attempts_are_told_apart_by_recipient() {
 async fn a_folder_takes_each_mail_once() {
     let folder = tempfile::tempdir().unwrap();
     let to = Transport::Folder(folder.path().join("mail"));
-    let message = mail(&invitation(Kind::Invite, "en"));
+    let message = mail(&invitation(MailKind::Invite, "en"));
     for _ in 0..2 {
         assert_eq!(to.send(&message, ID).await, Ok("250 written to mailbox".into()));
     }

@@ -58,12 +58,16 @@ pub fn on_apps(place: &Place) {
         ["--origin", "http://localhost:3000"],
         ["--invite-url", "https://acme.example/join?x=1"],
         ["--mail-from", "Acme <hello@acme.example>"],
+        ["--reply-to", "Help <help@acme.example>"],
+        ["--logo-url", "https://cdn.acme.example/logo.png"],
+        ["--color", "#FACC15"],
         ["--issuer", "https://id.acme.example/"],
         ["--jwks-url", "https://id.acme.example/jwks.json"],
     ];
     let app = create_app(place, settings.as_flattened());
     let mut shown = json!({
         "appId": app.id, "name": "Acme", "language": "de-AT", "mailFrom": "Acme <hello@acme.example>",
+        "replyTo": "Help <help@acme.example>", "logoUrl": "https://cdn.acme.example/logo.png", "color": "#facc15",
         "inviteUrl": "https://acme.example/join?x=1",
         "origins": ["https://app.example.com", "http://localhost:3000"],
         "issuer": "https://id.acme.example/", "jwksUrl": "https://id.acme.example/jwks.json",
@@ -72,11 +76,24 @@ pub fn on_apps(place: &Place) {
     let listed = place.json(&["app", "list"]);
     assert_eq!(listed.as_array().unwrap().last(), Some(&shown));
 
+    // Mails in that look, in the language of a reader.
+    let previews = place.json(&["mail", "preview", "--app", &app.id, "--kind", "notice", "--language", "FR"]);
+    let [preview] = previews.as_array().unwrap().as_slice() else { panic!("{previews}") };
+    assert_eq!(
+        (&preview["kind"], &preview["language"], &preview["subject"]),
+        (&json!("notice"), &json!("fr"), &json!("Votre adresse e-mail chez Acme a été modifiée"))
+    );
+    assert!(text(&preview["text"]).contains("help@acme.example"), "{preview}");
+    assert!(text(&preview["html"]).contains("src=\"https://cdn.acme.example/logo.png\" alt=\"Acme\""));
+
     // What is not given stays; '' clears.
     shown["name"] = json!("Acme & Söhne");
     assert_eq!(place.json(&["app", "update", &app.id, "--name", " Acme & Söhne "]), shown);
-    let cleared = ["--origin", "", "--invite-url", "", "--mail-from", "", "--issuer", "", "--jwks-url", ""];
-    for name in ["mailFrom", "inviteUrl", "issuer", "jwksUrl"] {
+    let clear = |flag| [flag, ""];
+    let cleared =
+        ["--origin", "--invite-url", "--mail-from", "--reply-to", "--logo-url", "--color", "--issuer"];
+    let cleared = [cleared.map(clear).as_flattened(), &["--jwks-url", ""]].concat();
+    for name in ["mailFrom", "replyTo", "logoUrl", "color", "inviteUrl", "issuer", "jwksUrl"] {
         shown[name] = Value::Null;
     }
     shown["origins"] = json!([]);
@@ -171,9 +188,20 @@ fn refusals(place: &Place, app: &str) {
             "--invite-url must be an http or https URL",
         ),
         (&["app", "create", "--name", "x", "--mail-from", "Acme"], "--mail-from must be `Name <address>`"),
+        (&["app", "create", "--name", "x", "--reply-to", "Acme"], "--reply-to must be `Name <address>`"),
+        (
+            &["app", "create", "--name", "x", "--logo-url", "http://acme.example/logo.png"],
+            "--logo-url must be an https URL of at most 2048 characters, without user and fragment",
+        ),
+        (&["app", "create", "--name", "x", "--color", "blue"], "--color must be a colour such as #1d4ed8"),
         (
             &["app", "create", "--name", "x", "--issuer", "https://id.example"],
             "--issuer and --jwks-url go together",
+        ),
+        (&["mail", "preview", "--app", NOBODY], &no_app),
+        (
+            &["mail", "preview", "--language", "klingon"],
+            "--language must be a BCP 47 language tag such as de or en-US, or an ISO 3166 country code such as DE",
         ),
         (&["api-key", "create", "--app", NOBODY, "--type", "read"], &no_app),
         (&["api-key", "list", "--app", NOBODY], &no_app),
@@ -286,7 +314,7 @@ async fn without_json_people_can_read_it() {
     );
     let shown = format!(
         "{{\n  \"appId\": \"{app}\",\n  \"name\": \"Acme\",\n  \"language\": \"en\",\n  \"mailFrom\": null,\n  \
-         \"inviteUrl\": null,\n  \"origins\": [],\n  \"issuer\": null,\n  \"jwksUrl\": null\n}}\n"
+         \"replyTo\": null,\n  \"logoUrl\": null,\n  \"color\": null,\n  \"inviteUrl\": null,\n  \"origins\": [],\n  \"issuer\": null,\n  \"jwksUrl\": null\n}}\n"
     );
     assert_eq!(place.text(&["app", "show", &app]), shown);
     assert_eq!(place.text(&["app", "update", &app]), shown);

@@ -9,6 +9,7 @@ mod support;
 mod audit;
 mod bounces;
 mod commands;
+mod metrics;
 mod replicas;
 mod rotation;
 mod settings;

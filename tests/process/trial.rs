@@ -161,6 +161,26 @@ async fn read_mails(server: &Serve, count: usize) {
             assert_eq!(get(path, Some(host)).await.0, 200, "{host}");
         }
     }
+    let (_, _, previews) = get(&format!("{url}/mailbox/previews"), None).await;
+    let links: Vec<&str> = previews
+        .split("href=\"/mailbox/previews/")
+        .skip(1)
+        .map(|link| link.split('"').next().unwrap())
+        .collect();
+    assert_eq!(links.len(), userdocks::l10n::LANGUAGES.len() * 4 * 2, "{previews}");
+    for link in links {
+        let (status, kind, body) = get(&format!("{url}/mailbox/previews/{link}"), None).await;
+        let form = if link.rsplit_once('.').unwrap().1 == "html" {
+            "text/html; charset=utf-8"
+        } else {
+            "text/plain; charset=utf-8"
+        };
+        assert_eq!((status, kind.as_str()), (200, form), "{link}");
+        assert!(body.contains("Acme"), "{body}");
+    }
+    for name in ["invite.tlh.html", "invite.en.pdf", "invite.en", "invite.en.html.x", "other.en.html", ""] {
+        assert_eq!(get(&format!("{url}/mailbox/previews/{name}"), None).await.0, 404, "{name}");
+    }
     for name in ["nothing.eml", "..%2f..%2fsecret-key", "%2e%2e%2fsecret-key", "secret-key", "a%00.eml"] {
         assert_eq!(get(&format!("{url}/mailbox/{name}/source"), None).await.0, 404, "{name}");
     }

@@ -11,7 +11,8 @@ use base64::prelude::BASE64_STANDARD;
 use minijinja::{Environment, UndefinedBehavior, Value, context};
 
 use crate::domain::invite::Kind;
-use crate::l10n::Texts;
+use crate::domain::mail_kind::MailKind;
+use crate::l10n::{LANGUAGES, Texts};
 use crate::mail::mailbox::{Head, Mail};
 use crate::mail::name;
 
@@ -24,6 +25,7 @@ static LAYOUTS: LazyLock<Result<Environment<'static>, minijinja::Error>> = LazyL
     layouts.add_template("page.html", include_str!("templates/page.html"))?;
     layouts.add_template("landing.html", include_str!("templates/landing.html"))?;
     layouts.add_template("mailbox.html", include_str!("templates/mailbox.html"))?;
+    layouts.add_template("previews.html", include_str!("templates/previews.html"))?;
     layouts.add_template("mail.html", include_str!("templates/mail.html"))?;
     Ok(layouts)
 });
@@ -126,6 +128,13 @@ pub fn mailbox(mails: &[Head]) -> String {
     page("mailbox.html", context! { language => "en", dir => "ltr", mails })
 }
 
+/// Every kind of mail in every language, at `/mailbox/previews`.
+#[must_use]
+pub fn previews() -> String {
+    let kinds = MailKind::ALL.map(MailKind::as_str);
+    page("previews.html", context! { language => "en", dir => "ltr", kinds, languages => LANGUAGES.to_vec() })
+}
+
 /// One mail, at `/mailbox/{name}`, which frames `/mailbox/{name}/html`, and links to
 /// `/mailbox/{name}/text` and `/mailbox/{name}/source`, both `text/plain`.
 #[must_use]
@@ -174,7 +183,6 @@ fn page(layout: &str, context: Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::l10n::LANGUAGES;
 
     const APP: &str = "Acme";
 
@@ -201,7 +209,7 @@ mod tests {
             ] {
                 let html = landing(texts, &state);
                 assert!(
-                    html.contains(&format!("<html lang=\"{language}\" dir=\"ltr\">")),
+                    html.contains(&format!("<html lang=\"{language}\" dir=\"{}\">", texts.dir())),
                     "{state:?}: {html}"
                 );
                 assert_eq!(html.contains("<form method=\"post\">"), matches!(state, Landing::Open { .. }));

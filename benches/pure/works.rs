@@ -1,0 +1,129 @@
+//! The works, each over a fixed input, so that two runs count the same.
+
+use std::hint::black_box;
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use axum::http::{HeaderMap, HeaderValue};
+use jiff::Timestamp;
+use jiff::civil::date;
+use lettre::Address;
+use lettre::message::Mailbox;
+use userdocks::domain::access_token::PublicKey;
+use userdocks::domain::api_key::ApiKey;
+use userdocks::domain::brand::Color;
+use userdocks::domain::invite_body::InviteBody;
+use userdocks::domain::json::parse_object;
+use userdocks::domain::mail_kind::MailKind;
+use userdocks::domain::profile::ProfilePatch;
+use userdocks::http::presented::{Presented, presented};
+use userdocks::mail::render::render;
+use userdocks::mail::{Brand, Envelope, Letter, message};
+
+/// A name, and what is done under it.
+pub type Work = (&'static str, Box<dyn Fn()>);
+
+/// No server has an app with it.
+const KEY: &str = "userdocks_write_0194000000007000800000000000000d\
+    0123456789abcdef0123456789abcdef0123456789abcdef_9ef48e9a";
+/// Signed once by a key pair whose private half is gone; good until 2100.
+const TOKEN: &str = include_str!("token.txt");
+const PUBLIC_KEY: &[u8] = include_bytes!("public-key.der");
+const KEY_ID: &str = "01940000-0000-7000-8000-00000000000e";
+
+const UPDATE: &[u8] =
+    br#"{"user":{"name":"Ada Lovelace","given_name":"Ada","family_name":"Lovelace","nickname":"ada",
+    "phone_number":"+493012345678","zoneinfo":"Europe/London","locale":"en-GB"}}"#;
+const EVERY_FIELD: &str = r#"{"user":{"email":"ada@example.com","language":"de-AT","acceptedNewsletter":true,
+    "salutation":"Ms","salutationOther":"","name":"Ada Lovelace","given_name":"Ada","family_name":"Lovelace",
+    "middle_name":"King","nickname":"ada","preferred_username":"ada","gender":"female","other_gender":null,
+    "profile":"https://example.com/ada","picture":"https://example.com/ada.png","website":"https://example.com",
+    "birthdate":"1815-12-10","zoneinfo":"Europe/London","locale":"en-GB","phone_number":"+44 20 7946 0958"},
+    "test":false}"#;
+const INVITE: &[u8] = br#"{"email":"Ada.Lovelace@example.com","language":"en"}"#;
+
+fn headers<const N: usize>(headers: [(&'static str, String); N]) -> HeaderMap {
+    headers
+        .map(|(name, value)| (name.parse().unwrap(), HeaderValue::try_from(value).unwrap()))
+        .into_iter()
+        .collect()
+}
+
+/// The credentials of a backend, as the headers of a request bring them, against what the cache holds.
+fn api_key() -> Work {
+    let headers = headers([
+        ("x-api-key", KEY.to_owned()),
+        ("x-api-key-type", "write".to_owned()),
+        ("x-client-id", "01940000-0000-7000-8000-00000000000a".to_owned()),
+    ]);
+    let kept = ApiKey::parse(KEY).unwrap().hash();
+    let work = move || {
+        let Ok(Presented::Key { key_type, key, .. }) = presented(black_box(&headers)) else {
+            panic!("no key")
+        };
+        verify_slices_are_equal(&kept, &key.hash()).unwrap();
+        assert_eq!(key_type, key.key_type);
+    };
+    ("credential check", Box::new(work))
+}
+
+/// An access token, RS256 under a key that is known.
+fn token() -> Work {
+    let headers = headers([("authorization", format!("Bearer {}", TOKEN.trim()))]);
+    let keys = [PublicKey::new(KEY_ID.parse().unwrap(), PUBLIC_KEY)];
+    let work = move || {
+        let Ok(Presented::Token(token)) = presented(black_box(&headers)) else { panic!("no token") };
+        assert_eq!(token.verify(&keys, token.apps[0]).unwrap(), "01940000-0000-7000-8000-00000000000b");
+    };
+    ("token verification", Box::new(work))
+}
+
+fn update(name: &'static str, body: &'static [u8]) -> Work {
+    let work = move || {
+        let body = parse_object(black_box(body)).unwrap();
+        black_box(ProfilePatch::parse(body, date(2026, 1, 1)).unwrap());
+    };
+    (name, Box::new(work))
+}
+
+fn invite() -> Work {
+    let work = || {
+        let body = parse_object(black_box(INVITE)).unwrap();
+        black_box(InviteBody::parse(body).unwrap());
+    };
+    ("body of an invite", Box::new(work))
+}
+
+/// An invite, from what the outbox holds to the bytes that leave.
+fn mail() -> Work {
+    let from: Mailbox = "Acme <no-reply@id.example>".parse().unwrap();
+    let to: Address = "ada@example.com".parse().unwrap();
+    let date = Timestamp::from_second(1_764_000_000).unwrap();
+    let color = Color::parse("#1f6feb").unwrap();
+    let work = move || {
+        let letter = Letter {
+            kind: MailKind::Invite,
+            language: "en",
+            brand: Brand { name: "Acme", logo: None, color, contact: Some(&from.email) },
+            inviter: Some("Charles Babbage"),
+            link: Some("https://id.example/invites/0123456789abcdefghijklmnopqrstuvwxyz"),
+            referral_code: None,
+            expires_at: Some(date),
+        };
+        let envelope = Envelope { from: &from, reply_to: None, to: &to, message_id: "<7@id.example>", date };
+        let rendered = render(black_box(&letter)).unwrap();
+        black_box(message(&rendered, &envelope).unwrap().formatted());
+    };
+    ("mail", Box::new(work))
+}
+
+/// All of them.
+pub fn all() -> Vec<Work> {
+    vec![
+        api_key(),
+        token(),
+        update("body of an update", UPDATE),
+        update("body of an update, every field", EVERY_FIELD.as_bytes()),
+        invite(),
+        mail(),
+    ]
+}

@@ -1,0 +1,36 @@
+//! Why a mail is sent.
+
+/// What a mail is about: which texts it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MailKind {
+    /// Invites, for the app or for a user of the tenant that the invited user joins.
+    Invite,
+    /// Invites for a user who recommends the app.
+    Referral,
+    /// Asks whether a new address is its user's.
+    Confirmation,
+    /// Tells a former address that it is no longer its user's.
+    Notice,
+}
+
+impl MailKind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Invite, Self::Referral, Self::Confirmation, Self::Notice];
+
+    /// In a word, as the outbox has it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Invite => "invite",
+            Self::Referral => "referral",
+            Self::Confirmation => "confirmation",
+            Self::Notice => "notice",
+        }
+    }
+
+    /// Exactly such a word, else none.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}

@@ -1,0 +1,95 @@
+## Dates
+
+date = { $day } { $month } { $year }، الساعة { $time } (UTC)
+day-1 = 1
+month-1 = يناير
+month-2 = فبراير
+month-3 = مارس
+month-4 = أبريل
+month-5 = مايو
+month-6 = يونيو
+month-7 = يوليو
+month-8 = أغسطس
+month-9 = سبتمبر
+month-10 = أكتوبر
+month-11 = نوفمبر
+month-12 = ديسمبر
+
+## Mails
+
+greeting = مرحبًا،
+invitation-next = يُرجى الضغط على الزر لقبول الدعوة وتأكيد أن عنوان البريد الإلكتروني هذا يخصك.
+invitation-next-link = لقبول الدعوة وتأكيد أن عنوان البريد الإلكتروني هذا يخصك، يُرجى فتح الرابط التالي في المتصفح:
+invitation-button = قبول الدعوة
+link-fallback = إذا لم يعمل الزر، يُرجى نسخ هذا الرابط إلى المتصفح:
+referral-code = رمز الإحالة: { $code }
+invitation-expires = الدعوة صالحة حتى { $date }.
+invitation-unexpected = إذا لم تكن هذه الرسالة متوقعة، فيمكن تجاهلها ببساطة: لن يحدث شيء ولن يُؤكَّد أي حساب ما لم تُقبل الدعوة.
+
+## Invite
+
+invite-subject = دعوة للانضمام إلى { $app }
+invite-subject-from = دعوة من { $inviter } للانضمام إلى { $app }
+invite-preheader = يكفي تأكيد عنوان بريدك الإلكتروني للبدء.
+invite-what = وصلتك دعوة للانضمام إلى { $app }.
+invite-what-from = وصلتك دعوة من { $inviter } للانضمام إلى { $app }.
+
+## Referral
+
+referral-subject = توصية بتجربة { $app }
+referral-subject-from = توصية من { $inviter } بتجربة { $app }
+referral-preheader = نظرة سريعة لا تستغرق سوى لحظة.
+referral-what = وصلتك توصية من أحد مستخدمي { $app } مع دعوة للانضمام، أملًا في أن تنال إعجابك أيضًا.
+referral-what-from = وصلتك توصية من { $inviter } بتجربة { $app } مع دعوة للانضمام، أملًا في أن تنال إعجابك أيضًا.
+
+## The page behind the link
+
+open-heading = أهلًا بك في { $app }
+open-address = أُرسلت هذه الدعوة إلى { $address }.
+open-note = قبول الدعوة يؤكد أن عنوان البريد الإلكتروني هذا يخصك.
+unexpected-page = إذا لم تكن هذه الدعوة متوقعة، فيكفي إغلاق هذه الصفحة: لن يحدث شيء.
+accepted-heading = شكرًا جزيلًا!
+accepted-text = تم تأكيد عنوان بريدك الإلكتروني. أهلًا بك في { $app }! يمكن إغلاق هذه الصفحة الآن.
+already-heading = سبق قبول الدعوة
+already-text = سبق قبول هذه الدعوة للانضمام إلى { $app }. لم يبقَ شيء آخر مطلوب.
+expired-heading = انتهت صلاحية هذه الدعوة
+expired-text = يُرجى طلب دعوة جديدة للانضمام إلى { $app }.
+unknown-heading = هذا الرابط لا يعمل
+unknown-text = ربما يكون الرابط غير كامل، أو سُحبت الدعوة. يُرجى التحقق من فتح الرابط الكامل الوارد في الرسالة.
+member-heading = لديك حساب بالفعل
+member-text = عنوان البريد الإلكتروني هذا مرتبط بالفعل بحساب في { $app }. يُرجى تسجيل الدخول كالمعتاد.
+trouble-heading = يُرجى المحاولة مرة أخرى بعد لحظات
+trouble-text = حدث خلل مؤقت لدينا. لم تُفقد دعوتك.
+
+## The mail that confirms a new address
+
+confirmation-subject = يُرجى تأكيد عنوان بريدك الإلكتروني الجديد في { $app }
+confirmation-preheader = تكفي ضغطة واحدة على الزر.
+confirmation-what = أُدخل عنوان البريد الإلكتروني هذا لحسابك في { $app }.
+confirmation-next = يُرجى الضغط على الزر لتأكيد أن عنوان البريد الإلكتروني هذا يخصك.
+confirmation-next-link = لتأكيد أن عنوان البريد الإلكتروني هذا يخصك، يُرجى فتح الرابط التالي في المتصفح:
+confirmation-button = تأكيد العنوان
+confirmation-expires = الرابط صالح حتى { $date }.
+confirmation-unexpected = إذا لم تكن هذه الرسالة متوقعة، فيمكن تجاهلها ببساطة: سيبقى العنوان غير مؤكَّد.
+
+## The mail to the former address
+
+notice-subject = تم تغيير عنوان بريدك الإلكتروني في { $app }
+notice-preheader = إذا كان التغيير منك، فلا شيء آخر مطلوب.
+notice-what = لحسابك في { $app } الآن عنوان بريد إلكتروني آخر. كان عنوانه حتى الآن هذا العنوان.
+notice-next = إذا كان التغيير منك، فلا شيء آخر مطلوب.
+notice-unexpected = إذا لم يكن التغيير منك، يُرجى التواصل مع { $app } فورًا.
+notice-contact = إذا لم يكن التغيير منك، يُرجى مراسلة { $address } فورًا.
+
+## The page that confirms a new address
+
+confirm-heading = هل هذا عنوان بريدك الإلكتروني؟
+confirm-address = أُدخل العنوان { $address } لحسابك في { $app }.
+confirm-unexpected = إذا لم يكن هذا متوقعًا، فيكفي إغلاق هذه الصفحة: لن يحدث شيء.
+confirmed-text = تم تأكيد عنوان بريدك الإلكتروني. يمكن إغلاق هذه الصفحة الآن.
+confirmed-before-heading = سبق تأكيد العنوان
+confirmed-before-text = سبق تأكيد عنوان البريد الإلكتروني هذا. لم يبقَ شيء آخر مطلوب.
+confirm-expired-heading = انتهت صلاحية هذا الرابط
+confirm-expired-text = يُرجى طلب رابط جديد من { $app }.
+confirm-unknown-text = ربما يكون الرابط غير كامل، أو حلّ محله رابط أحدث أو عنوان آخر. يُرجى التحقق من فتح الرابط الكامل الوارد في أحدث رسالة.
+confirm-trouble-text = حدث خلل مؤقت لدينا. لم يُفقد رابطك.

@@ -1,0 +1,95 @@
+## Dates
+
+date = { $year }年{ $month }{ $day }日 { $time }（UTC）
+day-1 = 1
+month-1 = 1月
+month-2 = 2月
+month-3 = 3月
+month-4 = 4月
+month-5 = 5月
+month-6 = 6月
+month-7 = 7月
+month-8 = 8月
+month-9 = 9月
+month-10 = 10月
+month-11 = 11月
+month-12 = 12月
+
+## Mails
+
+greeting = こんにちは。
+invitation-next = 下のボタンを押すと、招待を承諾し、このメールアドレスがご本人のものであることを確認できます。
+invitation-next-link = 招待を承諾し、このメールアドレスがご本人のものであることを確認するには、次のアドレスをブラウザーで開いてください。
+invitation-button = 招待を承諾する
+link-fallback = ボタンが機能しない場合は、次のアドレスをブラウザーにコピーしてください。
+referral-code = 紹介コード：{ $code }
+invitation-expires = この招待の有効期限は{ $date }です。
+invitation-unexpected = このメールにお心当たりのない場合は、そのまま破棄してください。承諾されない限り、何も起こらず、アカウントが確認されることもありません。
+
+## Invite
+
+invite-subject = { $app }への招待のお知らせ
+invite-subject-from = { $inviter }さんから{ $app }への招待が届いています
+invite-preheader = メールアドレスを確認して、ご利用を始めましょう。
+invite-what = { $app }への招待が届いています。
+invite-what-from = { $inviter }さんから{ $app }への招待が届いています。
+
+## Referral
+
+referral-subject = { $app }のご紹介
+referral-subject-from = { $inviter }さんが{ $app }をおすすめしています
+referral-preheader = お手続きはすぐに終わります。ぜひご覧ください。
+referral-what = { $app }をご利用中の方が、きっと気に入っていただけると考え、あなたを招待しています。
+referral-what-from = { $app }をご利用中の{ $inviter }さんが、きっと気に入っていただけると考え、あなたを招待しています。
+
+## The page behind the link
+
+open-heading = { $app }へようこそ
+open-address = この招待は{ $address }宛てに送信されました。
+open-note = 承諾すると、このメールアドレスがご本人のものであることを確認したことになります。
+unexpected-page = この招待にお心当たりのない場合は、このページを閉じてください。何も起こりません。
+accepted-heading = ありがとうございます
+accepted-text = メールアドレスが確認されました。{ $app }へようこそ。このページは閉じていただいてかまいません。
+already-heading = すでに承諾済みです
+already-text = この{ $app }への招待は、すでに承諾されています。これ以上のお手続きは必要ありません。
+expired-heading = この招待は有効期限が切れています
+expired-text = { $app }への新しい招待を依頼してください。
+unknown-heading = このリンクは無効です
+unknown-text = リンクが途中で切れているか、招待が取り消された可能性があります。メールに記載されたアドレス全体を開いているかご確認ください。
+member-heading = すでにアカウントをお持ちです
+member-text = このメールアドレスは、すでに{ $app }のアカウントに登録されています。いつもどおりログインしてください。
+trouble-heading = しばらくしてからもう一度お試しください
+trouble-text = 現在、こちら側で問題が発生しています。招待が失われることはありません。
+
+## The mail that confirms a new address
+
+confirmation-subject = { $app }の新しいメールアドレスをご確認ください
+confirmation-preheader = ボタンを押すだけで完了します。
+confirmation-what = このメールアドレスが、{ $app }のあなたのアカウントに登録されました。
+confirmation-next = このメールアドレスがご本人のものであることを確認するには、下のボタンを押してください。
+confirmation-next-link = このメールアドレスがご本人のものであることを確認するには、次のアドレスをブラウザーで開いてください。
+confirmation-button = メールアドレスを確認する
+confirmation-expires = このリンクの有効期限は{ $date }です。
+confirmation-unexpected = このメールにお心当たりのない場合は、そのまま破棄してください。メールアドレスは未確認のままになります。
+
+## The mail to the former address
+
+notice-subject = { $app }のメールアドレスが変更されました
+notice-preheader = ご本人による変更の場合、お手続きは必要ありません。
+notice-what = { $app }のあなたのアカウントのメールアドレスが、このアドレスから別のアドレスに変更されました。
+notice-next = ご本人による変更の場合、これ以上のお手続きは必要ありません。
+notice-unexpected = お心当たりのない場合は、すぐに{ $app }までご連絡ください。
+notice-contact = お心当たりのない場合は、すぐに{ $address }までご連絡ください。
+
+## The page that confirms a new address
+
+confirm-heading = こちらはご本人のメールアドレスですか？
+confirm-address = { $address }が、{ $app }のあなたのアカウントに登録されました。
+confirm-unexpected = お心当たりのない場合は、このページを閉じてください。何も起こりません。
+confirmed-text = メールアドレスが確認されました。このページは閉じていただいてかまいません。
+confirmed-before-heading = すでに確認済みです
+confirmed-before-text = このメールアドレスは、すでに確認されています。これ以上のお手続きは必要ありません。
+confirm-expired-heading = このリンクは有効期限が切れています
+confirm-expired-text = { $app }に新しいリンクを依頼してください。
+confirm-unknown-text = リンクが途中で切れているか、新しいリンクまたは別のアドレスに置き換えられた可能性があります。最新のメールに記載されたアドレス全体を開いているかご確認ください。
+confirm-trouble-text = 現在、こちら側で問題が発生しています。リンクが失われることはありません。

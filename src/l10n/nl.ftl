@@ -1,0 +1,95 @@
+## Dates
+
+date = { $day } { $month } { $year }, { $time } uur (UTC)
+day-1 = 1
+month-1 = januari
+month-2 = februari
+month-3 = maart
+month-4 = april
+month-5 = mei
+month-6 = juni
+month-7 = juli
+month-8 = augustus
+month-9 = september
+month-10 = oktober
+month-11 = november
+month-12 = december
+
+## Mails
+
+greeting = Hallo,
+invitation-next = Klik op de knop om de uitnodiging aan te nemen en te bevestigen dat dit e-mailadres van u is.
+invitation-next-link = Open dit adres in uw browser om de uitnodiging aan te nemen en te bevestigen dat dit e-mailadres van u is:
+invitation-button = Uitnodiging aannemen
+link-fallback = Werkt de knop niet? Kopieer dan dit adres naar uw browser:
+referral-code = Aanbevelingscode: { $code }
+invitation-expires = De uitnodiging is geldig tot { $date }.
+invitation-unexpected = Had u deze e-mail niet verwacht? Dan kunt u hem negeren: zolang u de uitnodiging niet aanneemt, gebeurt er niets en wordt er geen account bevestigd.
+
+## Invite
+
+invite-subject = Uw uitnodiging voor { $app }
+invite-subject-from = { $inviter } nodigt u uit voor { $app }
+invite-preheader = Bevestig uw e-mailadres en u kunt aan de slag.
+invite-what = U bent uitgenodigd voor { $app }.
+invite-what-from = { $inviter } heeft u uitgenodigd voor { $app }.
+
+## Referral
+
+referral-subject = { $app } is u aanbevolen
+referral-subject-from = { $inviter } raadt u { $app } aan
+referral-preheader = Neem een kijkje – het duurt maar even.
+referral-what = Iemand die { $app } gebruikt, denkt dat het ook iets voor u is en nodigt u uit.
+referral-what-from = { $inviter } gebruikt { $app }, denkt dat het ook iets voor u is en nodigt u uit.
+
+## The page behind the link
+
+open-heading = Welkom bij { $app }
+open-address = Deze uitnodiging is verstuurd naar { $address }.
+open-note = Door de uitnodiging aan te nemen, bevestigt u dat dit e-mailadres van u is.
+unexpected-page = Had u deze uitnodiging niet verwacht? Sluit dan gewoon deze pagina: er gebeurt niets.
+accepted-heading = Hartelijk dank!
+accepted-text = Uw e-mailadres is bevestigd. Welkom bij { $app } – u kunt deze pagina nu sluiten.
+already-heading = Al aangenomen
+already-text = U hebt deze uitnodiging voor { $app } al aangenomen. U hoeft verder niets te doen.
+expired-heading = Deze uitnodiging is verlopen
+expired-text = Vraag om een nieuwe uitnodiging voor { $app }.
+unknown-heading = Deze link werkt niet
+unknown-text = Misschien is hij niet volledig of is de uitnodiging ingetrokken. Controleer of u het hele adres uit de e-mail hebt geopend.
+member-heading = U hebt al een account
+member-text = Dit e-mailadres hoort al bij een account bij { $app }. Log gewoon in zoals altijd.
+trouble-heading = Probeer het zo meteen opnieuw
+trouble-text = Er werkt bij ons op dit moment iets niet. Uw uitnodiging is niet verloren.
+
+## The mail that confirms a new address
+
+confirmation-subject = Bevestig uw nieuwe e-mailadres voor { $app }
+confirmation-preheader = Eén klik op de knop is genoeg.
+confirmation-what = Dit e-mailadres is opgegeven voor uw account bij { $app }.
+confirmation-next = Klik op de knop om te bevestigen dat dit e-mailadres van u is.
+confirmation-next-link = Open dit adres in uw browser om te bevestigen dat dit e-mailadres van u is:
+confirmation-button = Adres bevestigen
+confirmation-expires = De link is geldig tot { $date }.
+confirmation-unexpected = Had u deze e-mail niet verwacht? Dan kunt u hem negeren: het adres blijft onbevestigd.
+
+## The mail to the former address
+
+notice-subject = Uw e-mailadres bij { $app } is gewijzigd
+notice-preheader = Hebt u dit zelf gedaan, dan hoeft u verder niets te doen.
+notice-what = Uw account bij { $app } heeft nu een ander e-mailadres. Tot nu toe was het dit adres.
+notice-next = Hebt u het zelf gewijzigd, dan hoeft u verder niets te doen.
+notice-unexpected = Was u het niet? Neem dan meteen contact op met { $app }.
+notice-contact = Was u het niet? Schrijf dan meteen naar { $address }.
+
+## The page that confirms a new address
+
+confirm-heading = Is dit uw e-mailadres?
+confirm-address = { $address } is opgegeven voor uw account bij { $app }.
+confirm-unexpected = Had u dit niet verwacht? Sluit dan gewoon deze pagina: er gebeurt niets.
+confirmed-text = Uw e-mailadres is bevestigd. U kunt deze pagina nu sluiten.
+confirmed-before-heading = Al bevestigd
+confirmed-before-text = U hebt dit e-mailadres al bevestigd. U hoeft verder niets te doen.
+confirm-expired-heading = Deze link is verlopen
+confirm-expired-text = Vraag { $app } om een nieuwe link.
+confirm-unknown-text = Misschien is hij niet volledig, of is er een nieuwere link of een ander adres voor in de plaats gekomen. Controleer of u het hele adres uit de nieuwste e-mail hebt geopend.
+confirm-trouble-text = Er werkt bij ons op dit moment iets niet. Uw link is niet verloren.

@@ -1,0 +1,95 @@
+## Dates
+
+date = { $year }年{ $month }{ $day }日 { $time }（UTC）
+day-1 = 1
+month-1 = 1月
+month-2 = 2月
+month-3 = 3月
+month-4 = 4月
+month-5 = 5月
+month-6 = 6月
+month-7 = 7月
+month-8 = 8月
+month-9 = 9月
+month-10 = 10月
+month-11 = 11月
+month-12 = 12月
+
+## Mails
+
+greeting = 您好！
+invitation-next = 請按下按鈕接受邀請，並確認此電子郵件地址為您所有。
+invitation-next-link = 若要接受邀請並確認此電子郵件地址為您所有，請在瀏覽器中開啟以下連結：
+invitation-button = 接受邀請
+link-fallback = 如果按鈕無法使用，請將以下連結複製到瀏覽器中開啟：
+referral-code = 推薦碼：{ $code }
+invitation-expires = 邀請有效期限至 { $date }。
+invitation-unexpected = 如果您並未預期收到這封郵件，請直接忽略：只要您不接受，就不會發生任何事，也不會確認任何帳戶。
+
+## Invite
+
+invite-subject = 邀請您加入 { $app }
+invite-subject-from = { $inviter } 邀請您加入 { $app }
+invite-preheader = 確認您的電子郵件地址，即可開始使用。
+invite-what = 您已受邀加入 { $app }。
+invite-what-from = { $inviter } 邀請您加入 { $app }。
+
+## Referral
+
+referral-subject = 有人向您推薦 { $app }
+referral-subject-from = { $inviter } 向您推薦 { $app }
+referral-preheader = 只需片刻，歡迎來看看。
+referral-what = 一位 { $app } 使用者認為您也會喜歡，特此邀請您加入。
+referral-what-from = { $inviter } 正在使用 { $app }，認為您也會喜歡，特此邀請您加入。
+
+## The page behind the link
+
+open-heading = 歡迎加入 { $app }
+open-address = 此邀請已寄至 { $address }。
+open-note = 接受邀請即表示您確認此電子郵件地址為您所有。
+unexpected-page = 如果您並未預期收到此邀請，只需關閉本頁面：不會發生任何事。
+accepted-heading = 謝謝您！
+accepted-text = 您的電子郵件地址已確認。歡迎加入 { $app }！您現在可以關閉本頁面。
+already-heading = 邀請已接受
+already-text = 您先前已接受加入 { $app } 的邀請，無須再進行任何操作。
+expired-heading = 此邀請已過期
+expired-text = 請重新索取加入 { $app } 的邀請。
+unknown-heading = 此連結無效
+unknown-text = 連結可能不完整，或者邀請已撤回。請檢查您開啟的是否為郵件中的完整連結。
+member-heading = 您已有帳戶
+member-text = 此電子郵件地址已屬於 { $app } 的一個帳戶。請照常登入。
+trouble-heading = 請稍後再試
+trouble-text = 我們這邊目前發生了一些問題。您的邀請不會遺失。
+
+## The mail that confirms a new address
+
+confirmation-subject = 請確認您在 { $app } 的新電子郵件地址
+confirmation-preheader = 只需按一下按鈕。
+confirmation-what = 您的 { $app } 帳戶填寫了此電子郵件地址。
+confirmation-next = 請按下按鈕，確認此電子郵件地址為您所有。
+confirmation-next-link = 若要確認此電子郵件地址為您所有，請在瀏覽器中開啟以下連結：
+confirmation-button = 確認電子郵件地址
+confirmation-expires = 連結有效期限至 { $date }。
+confirmation-unexpected = 如果您並未預期收到這封郵件，請直接忽略：該地址將維持未確認狀態。
+
+## The mail to the former address
+
+notice-subject = 您在 { $app } 的電子郵件地址已變更
+notice-preheader = 如果是您本人操作，則無須再做任何事。
+notice-what = 您的 { $app } 帳戶現在使用另一個電子郵件地址。先前使用的是本地址。
+notice-next = 如果是您本人變更的，則無須再做任何事。
+notice-unexpected = 如果不是您本人操作，請立即聯絡 { $app }。
+notice-contact = 如果不是您本人操作，請立即寫信至 { $address }。
+
+## The page that confirms a new address
+
+confirm-heading = 這是您的電子郵件地址嗎？
+confirm-address = 您的 { $app } 帳戶填寫了 { $address }。
+confirm-unexpected = 如果您並未預期此事，只需關閉本頁面：不會發生任何事。
+confirmed-text = 您的電子郵件地址已確認。您現在可以關閉本頁面。
+confirmed-before-heading = 地址已確認
+confirmed-before-text = 您先前已確認此電子郵件地址，無須再進行任何操作。
+confirm-expired-heading = 此連結已過期
+confirm-expired-text = 請向 { $app } 索取新的連結。
+confirm-unknown-text = 連結可能不完整，或者已由較新的連結或其他地址取代。請檢查您開啟的是否為最新郵件中的完整連結。
+confirm-trouble-text = 我們這邊目前發生了一些問題。您的連結不會遺失。

@@ -1,0 +1,396 @@
+//! What this process counts, for Prometheus. A family is a static, and counting an atomic addition: no lock, no
+//! allocation and no text on the way of a request. No label has unbounded values.
+
+use std::fmt::{Display, Write as _};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use axum::http::{Method, StatusCode};
+
+/// What only grows.
+#[derive(Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    /// One more.
+    pub fn count(&self) {
+        self.0.fetch_add(1, Relaxed);
+    }
+
+    fn value(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// Counters, one for each value of a label.
+pub struct Counters<const N: usize> {
+    label: &'static str,
+    values: [&'static str; N],
+    counts: [Counter; N],
+}
+
+impl<const N: usize> Counters<N> {
+    const fn new(label: &'static str, values: [&'static str; N]) -> Self {
+        Self { label, values, counts: [const { Counter::new() }; N] }
+    }
+
+    fn write(&self, page: &mut Page, name: &str) {
+        for (value, counter) in self.values.iter().zip(&self.counts) {
+            page.sample(name, &[(self.label, value)], counter.value());
+        }
+    }
+}
+
+/// Upper bounds of the buckets of every histogram, in seconds and in nanoseconds.
+const BOUNDS: [(&str, u64); 13] = [
+    ("0.0005", 500_000),
+    ("0.001", 1_000_000),
+    ("0.0025", 2_500_000),
+    ("0.005", 5_000_000),
+    ("0.01", 10_000_000),
+    ("0.025", 25_000_000),
+    ("0.05", 50_000_000),
+    ("0.1", 100_000_000),
+    ("0.25", 250_000_000),
+    ("0.5", 500_000_000),
+    ("1", 1_000_000_000),
+    ("2.5", 2_500_000_000),
+    ("10", 10_000_000_000),
+];
+
+/// How long something took.
+#[derive(Default)]
+pub struct Histogram {
+    /// Of each bucket alone; the last has no bound.
+    counts: [Counter; BOUNDS.len() + 1],
+    nanoseconds: AtomicU64,
+}
+
+impl Histogram {
+    const fn new() -> Self {
+        Self { counts: [const { Counter::new() }; BOUNDS.len() + 1], nanoseconds: AtomicU64::new(0) }
+    }
+
+    /// Counts one that took so long.
+    pub fn count(&self, took: Duration) {
+        let nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        self.counts[BOUNDS.partition_point(|(_, bound)| *bound < nanoseconds)].count();
+        self.nanoseconds.fetch_add(nanoseconds, Relaxed);
+    }
+
+    fn total(&self) -> u64 {
+        self.counts.iter().map(Counter::value).sum()
+    }
+
+    /// Writes its samples.
+    pub fn write(&self, page: &mut Page, name: &str, labels: &[(&str, &str)]) {
+        let bounds = BOUNDS.iter().map(|(bound, _)| *bound).chain(["+Inf"]);
+        let (bucket, mut total) = (format!("{name}_bucket"), 0);
+        for (bound, count) in bounds.zip(&self.counts) {
+            total += count.value();
+            page.sample(&bucket, &[labels, &[("le", bound)]].concat(), total);
+        }
+        let sum = Duration::from_nanos(self.nanoseconds.load(Relaxed)).as_secs_f64();
+        page.sample(&format!("{name}_sum"), labels, sum);
+        page.sample(&format!("{name}_count"), labels, total);
+    }
+}
+
+/// The answers of one route, by method and status: a list that only grows, by what this server answers.
+#[derive(Default)]
+pub struct Answers(OnceLock<Box<Series>>);
+
+struct Series {
+    method: &'static str,
+    status: StatusCode,
+    took: Histogram,
+    next: Answers,
+}
+
+impl Answers {
+    /// None yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(OnceLock::new())
+    }
+
+    /// Counts an answer; without a method to what was no request.
+    pub fn count(&self, method: Option<&Method>, status: StatusCode, took: Duration) {
+        let method = match method {
+            Some(&Method::GET) => "GET",
+            Some(&Method::HEAD) => "HEAD",
+            Some(&Method::POST) => "POST",
+            Some(&Method::PUT) => "PUT",
+            Some(&Method::DELETE) => "DELETE",
+            Some(&Method::OPTIONS) => "OPTIONS",
+            _ => "other",
+        };
+        let mut at = self;
+        loop {
+            let new = || Box::new(Series { method, status, took: Histogram::new(), next: Self::new() });
+            let series = at.0.get_or_init(new);
+            if series.method == method && series.status == status {
+                return series.took.count(took);
+            }
+            at = &series.next;
+        }
+    }
+
+    fn series(&self) -> impl Iterator<Item = &Series> {
+        std::iter::successors(self.0.get(), |series| series.next.0.get()).map(|series| &**series)
+    }
+}
+
+/// Writes how many requests of which routes were answered, and how long that took.
+pub fn write_answers(page: &mut Page, routes: &[(&str, &Answers)]) {
+    let all =
+        || routes.iter().flat_map(|(route, answers)| answers.series().map(move |series| (*route, series)));
+    let requests = "userdocks_http_requests_total";
+    page.family(requests, "counter", "Requests answered.");
+    for (route, series) in all() {
+        let labels = [("method", series.method), ("route", route), ("status", series.status.as_str())];
+        page.sample(requests, &labels, series.took.total());
+    }
+    let duration = "userdocks_http_request_duration_seconds";
+    page.family(duration, "histogram", "Time from a request's head to its answer.");
+    for (route, series) in all() {
+        let labels = [("method", series.method), ("route", route), ("status", series.status.as_str())];
+        series.took.write(page, duration, &labels);
+    }
+}
+
+/// What is remembered of the store, or of others, for a while.
+#[derive(Clone, Copy)]
+#[expect(missing_docs, reason = "the values of a label")]
+pub enum Cache {
+    ApiKey,
+    App,
+    IssuerKeys,
+    Origin,
+}
+
+const CACHES: [&str; 4] = ["api_key", "app", "issuer_keys", "origin"];
+static HITS: Counters<4> = Counters::new("cache", CACHES);
+static MISSES: Counters<4> = Counters::new("cache", CACHES);
+
+/// Counts a look into a cache.
+pub fn looked_up(cache: Cache, hit: bool) {
+    let counters = if hit { &HITS } else { &MISSES };
+    counters.counts[cache as usize].count();
+}
+
+/// What bounds how much somebody may ask for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the values of a label")]
+pub enum Limit {
+    Caller,
+    Address,
+    Referrals,
+    Mails,
+}
+
+const LIMITS: [&str; 4] = ["caller", "address", "referrals", "mails"];
+static REFUSALS: Counters<4> = Counters::new("limit", LIMITS);
+
+impl Limit {
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        LIMITS[self as usize]
+    }
+
+    /// Counts a request that it refused.
+    pub fn refused(self) {
+        REFUSALS.counts[self as usize].count();
+    }
+}
+
+/// What became of a try to send a mail.
+#[derive(Clone, Copy)]
+#[expect(missing_docs, reason = "the values of a label")]
+pub enum Outcome {
+    Sent,
+    /// For now.
+    Refused,
+    /// For good.
+    Failed,
+}
+
+static MAILS: Counters<3> = Counters::new("outcome", ["sent", "refused", "failed"]);
+static REPLIES: Counters<4> = Counters::new("class", ["2xx", "4xx", "5xx", "none"]);
+
+/// Counts a try to send a mail.
+pub fn mailed(outcome: Outcome) {
+    MAILS.counts[outcome as usize].count();
+}
+
+/// Counts what an SMTP server said to a mail, by its first digit; anything but a reply is none.
+pub fn replied(said: &str) {
+    let class = match said.as_bytes() {
+        [b'2', b'0'..=b'9', b'0'..=b'9', ..] => 0,
+        [b'4', b'0'..=b'9', b'0'..=b'9', ..] => 1,
+        [b'5', b'0'..=b'9', b'0'..=b'9', ..] => 2,
+        _ => 3,
+    };
+    REPLIES.counts[class].count();
+}
+
+/// What became of a try to tell a webhook.
+#[derive(Clone, Copy)]
+#[expect(missing_docs, reason = "the values of a label")]
+pub enum Told {
+    Delivered,
+    /// For now.
+    Refused,
+    /// For good.
+    Failed,
+}
+
+static WEBHOOKS: Counters<3> = Counters::new("outcome", ["delivered", "refused", "failed"]);
+
+/// Counts a try to tell a webhook.
+pub fn told(outcome: Told) {
+    WEBHOOKS.counts[outcome as usize].count();
+}
+
+/// Requests that were refused because too many wait.
+pub static OVERLOADED: Counter = Counter::new();
+/// How long requests waited for their turn.
+pub static TURNS: Histogram = Histogram::new();
+
+/// Writes what is counted beside the routes.
+pub fn write_counters(page: &mut Page) {
+    let mut family = |name: &str, help: &str, write: &dyn Fn(&mut Page, &str)| {
+        page.family(name, "counter", help);
+        write(page, name);
+    };
+    family("userdocks_admission_refused_total", "Requests refused because too many wait.", &|page, name| {
+        page.sample(name, &[], OVERLOADED.value());
+    });
+    family("userdocks_limit_refusals_total", "Requests refused by a limit.", &|page, name| {
+        REFUSALS.write(page, name);
+    });
+    family("userdocks_cache_hits_total", "Looks into a cache that found an answer.", &|page, name| {
+        HITS.write(page, name);
+    });
+    family(
+        "userdocks_cache_misses_total",
+        "Looks into a cache after which others were asked.",
+        &|page, name| {
+            MISSES.write(page, name);
+        },
+    );
+    family("userdocks_mails_total", "Tries to send a mail.", &|page, name| MAILS.write(page, name));
+    family("userdocks_smtp_replies_total", "What the mail server said to a mail.", &|page, name| {
+        REPLIES.write(page, name);
+    });
+    family("userdocks_webhooks_total", "Tries to tell a webhook.", &|page, name| WEBHOOKS.write(page, name));
+    let name = "userdocks_admission_wait_seconds";
+    page.family(name, "histogram", "Time that requests waited for their turn at the database.");
+    TURNS.write(page, name, &[]);
+}
+
+/// A page of metrics in the text format of Prometheus, version 0.0.4.
+#[derive(Default)]
+pub struct Page(String);
+
+impl Page {
+    /// Begins a family, whose samples follow.
+    pub fn family(&mut self, name: &str, kind: &str, help: &str) {
+        // Writing to a string never fails.
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    /// Writes one value. No label holds what would have to be escaped.
+    pub fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
+        self.0.push_str(name);
+        for (at, (label, text)) in labels.iter().enumerate() {
+            let _ = write!(self.0, "{}{label}=\"{text}\"", if at == 0 { '{' } else { ',' });
+        }
+        let end = if labels.is_empty() { "" } else { "}" };
+        let _ = writeln!(self.0, "{end} {value}");
+    }
+
+    /// A family of one gauge.
+    pub fn gauge(&mut self, name: &str, help: &str, value: impl Display) {
+        self.family(name, "gauge", help);
+        self.sample(name, &[], value);
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn finish(self) -> String {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_took_as_long_as_a_bound_is_within_it() {
+        let histogram = Histogram::default();
+        for microseconds in [0, 500, 501, 1_000, 10_000_000, 10_000_001] {
+            histogram.count(Duration::from_micros(microseconds));
+        }
+        let mut page = Page::default();
+        histogram.write(&mut page, "h", &[("a", "b")]);
+        let page = page.finish();
+        let samples: Vec<&str> = page.lines().collect();
+        assert_eq!(
+            samples[..3],
+            [
+                "h_bucket{a=\"b\",le=\"0.0005\"} 2",
+                "h_bucket{a=\"b\",le=\"0.001\"} 4",
+                "h_bucket{a=\"b\",le=\"0.0025\"} 4"
+            ]
+        );
+        let end = [
+            "h_bucket{a=\"b\",le=\"10\"} 5",
+            "h_bucket{a=\"b\",le=\"+Inf\"} 6",
+            "h_sum{a=\"b\"} 20.002002",
+            "h_count{a=\"b\"} 6",
+        ];
+        assert_eq!(samples[12..], end);
+    }
+
+    #[test]
+    fn answers_are_counted_by_method_and_status_at_once() {
+        let answers = Answers::new();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for method in [Method::PUT, Method::PATCH, Method::TRACE] {
+                        for status in [StatusCode::OK, StatusCode::NOT_FOUND] {
+                            answers.count(Some(&method), status, Duration::ZERO);
+                        }
+                    }
+                });
+            }
+        });
+        let mut counted: Vec<_> = answers
+            .series()
+            .map(|series| (series.method, series.status.as_u16(), series.took.total()))
+            .collect();
+        counted.sort_unstable();
+        assert_eq!(counted, [("PUT", 200, 4), ("PUT", 404, 4), ("other", 200, 8), ("other", 404, 8)]);
+    }
+
+    #[test]
+    fn a_reply_is_known_by_its_code() {
+        let before: Vec<u64> = REPLIES.counts.iter().map(Counter::value).collect();
+        for said in ["250 ok", "451 later", "550 no", "552", "Connection error: 250", "25", "no final reply"]
+        {
+            replied(said);
+        }
+        let counted: Vec<u64> =
+            REPLIES.counts.iter().zip(before).map(|(now, before)| now.value() - before).collect();
+        assert_eq!(counted, [1, 1, 2, 3]);
+    }
+}

@@ -1,0 +1,64 @@
+//! How an app looks in its mails, and in which language they are.
+
+use serde_json::json;
+use userdocks::domain::id;
+
+use crate::support::{As, Test, code};
+
+#[tokio::test]
+async fn a_mail_looks_as_its_app_wants() {
+    let test = Test::start().await;
+    let app = test.another_app().await;
+    sqlx::query(
+        "UPDATE apps SET reply_to = 'Help <help@acme.example>', logo_url = 'https://cdn.acme.example/logo.png?v=2',
+            color = '#facc15' WHERE app_id = $1",
+    )
+    .bind(app.id.0)
+    .execute(&test.db)
+    .await
+    .unwrap();
+    for (who, replies, logo, fill) in [
+        (&app, Some("help@acme.example"), true, "background:#facc15;color:#111827;"),
+        (&test.app, None, false, "background:#1d4ed8;color:#ffffff;"),
+    ] {
+        let body = json!({ "email": "ada@example.com", "language": "en" });
+        let path = format!("/v1/users/{}", id::public());
+        assert_eq!(test.call("POST", &path, As::Write(who), Some(body)).await.status, 200);
+        let mail = test.mail().await;
+        let read = mail_parser::MessageParser::new().parse(&mail.raw).unwrap();
+        let reply_to = read.reply_to().and_then(|to| to.first()).and_then(|to| to.address());
+        assert_eq!(reply_to, replies);
+        let html = mail.html();
+        assert!(html.contains(fill), "{html}");
+        assert_eq!(html.contains("src=\"https://cdn.acme.example/logo.png?v=2\""), logo);
+    }
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn a_mail_is_in_the_language_of_its_reader() {
+    let test = Test::start().await;
+    for (language, tag, subject) in [
+        ("fr-CA", "fr", "Votre invitation à rejoindre Acme"),
+        ("BR", "pt", "O seu convite para Acme"),
+        ("pl", "pl", "Zaproszenie do serwisu Acme"),
+        ("TR", "tr", "Acme için davetiniz"),
+        ("uk", "uk", "Ваше запрошення до сервісу Acme"),
+        ("ar-EG", "ar", "دعوة للانضمام إلى \u{2068}Acme\u{2069}"),
+        ("JP", "ja", "Acmeへの招待のお知らせ"),
+        ("zh-CN", "zh-Hans", "邀请您加入 Acme"),
+        ("TW", "zh-Hant", "邀請您加入 Acme"),
+        ("ko", "en", "You are invited to Acme"),
+    ] {
+        let body = json!({ "email": format!("{language}@example.com"), "language": language });
+        let path = format!("/v1/users/{}", id::public());
+        assert_eq!(test.call("POST", &path, As::Write(&test.app), Some(body)).await.status, 200);
+        let mail = test.mail().await;
+        assert_eq!(mail.subject(), subject);
+        let read = mail_parser::MessageParser::new().parse(&mail.raw).unwrap();
+        assert_eq!(read.header_raw("Content-Language").unwrap().trim(), tag);
+        let page = test.call("GET", &format!("/invites/{}", code(&mail)), As::Nobody, None).await;
+        assert!(page.body.as_str().unwrap().contains(&format!("<html lang=\"{tag}\"")), "{page:?}");
+    }
+    test.finish().await;
+}
