@@ -117,8 +117,8 @@ async fn every_change_is_told_once() {
     ok("PUT", path.clone(), Some(change)).await;
     expect("user.updated", ada, json!({ "fields": ["name", "nickname"] }));
     ok("PUT", path.clone(), Some(json!({ "user": {} }))).await;
-    let taken = json!({ "user": { "email": "bob@example.com" } });
-    assert_eq!(test.call("PUT", &path, write(), Some(taken)).await.code(), (400, "email_taken"));
+    let of_bob = json!({ "user": { "email": "bob@example.com" } });
+    assert_eq!(test.call("PUT", &path, write(), Some(of_bob)).await.code(), (400, "email_taken"));
     let stale = [("if-match", "\"1\"".to_owned())];
     let answer = test.raw("PUT", &path, write(), &stale, br#"{"user":{"name":"x"}}"#.to_vec()).await;
     assert_eq!(answer.code(), (412, "stale"));
