@@ -1,5 +1,7 @@
 //! `/v1/users` and `/v1/users/{userId}`: invite a user, change, show, list and erase profiles.
 
+use std::sync::Arc;
+
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -18,7 +20,8 @@ use super::paging;
 use crate::audit;
 use crate::db::invites::{self, Invited, Resent};
 use crate::db::outbox::NewMail;
-use crate::db::users::{self, Erased, Recorded, Updated, Which};
+use crate::db::updates::{Update, Updated};
+use crate::db::users::{self, Erased, Recorded, Which};
 use crate::domain::email::Email;
 use crate::domain::external_subject;
 use crate::domain::id::{self, AppId, UserId};
@@ -122,9 +125,8 @@ pub async fn update(
     let patch = ProfilePatch::parse(body, today)?;
     audit::note(|facts| (facts.unchanged, facts.fields) = (patch.is_empty(), names));
     let expected = if_match(&headers)?;
-    let (db, patch, versions) = (&state.db, &patch, expected.as_deref());
-    let update =
-        || async move { Ok(users::update(db, caller.app, caller.user, user, patch, versions).await?) };
+    let change = Update { app: caller.app, caller: caller.user, user, patch: Arc::new(patch) };
+    let update = || async { Ok(state.updates.update(&change, expected.as_deref()).await?) };
     // Asked again, an `If-Match` would not match what it has changed itself.
     match if expected.is_none() { settled(update).await? } else { update().await? } {
         Updated::Yes(version) => {
