@@ -17,6 +17,7 @@ mod api_key;
 mod app;
 mod config_check;
 mod demo;
+mod invite;
 mod mail;
 mod mail_preview;
 mod migrate;
@@ -65,6 +66,9 @@ enum Command {
     /// Create, list or delete webhooks, change their secrets, show or repeat what they were told
     #[command(subcommand)]
     Webhook(webhook::Command),
+    /// List, show, revoke or resend invites
+    #[command(subcommand)]
+    Invite(invite::Command),
     /// Show the settings
     #[command(subcommand)]
     Config(config_check::Command),
@@ -149,6 +153,7 @@ async fn run_on(command: Command, context: &Context) -> Result<Output> {
         Command::Token(command) => token::run(command, context).await,
         Command::Mail(command) => mail::run(command, context).await,
         Command::Webhook(command) => webhook::run(command, context).await,
+        Command::Invite(command) => invite::run(command, context).await,
         Command::Serve | Command::Config(_) | Command::Openapi => unreachable!("they need no database"),
     }
 }
