@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
+use super::components::{me, optional, path, uuid};
 use super::schemas::{APP, INVITE, USER, exact, reference, user_example, with};
+use crate::db::invites::State;
 use crate::domain::invite::EXPIRES_IN;
 
 const MASKED: &str = "a…@e…";
@@ -10,7 +12,7 @@ const MASKED: &str = "a…@e…";
 fn state() -> Value {
     json!({
         "type": "string",
-        "enum": crate::db::invites::State::ALL.map(crate::db::invites::State::as_str),
+        "enum": State::ALL.map(State::as_str),
         "description": "`open`: it can be accepted. `accepted` and `revoked` are for good, `expired` until a new mail.",
     })
 }
@@ -128,4 +130,53 @@ pub(super) fn data_example(name: &str) -> Option<Value> {
         }
         _ => return None,
     })
+}
+
+/// What is sent with calls on invites.
+pub(super) fn parameters() -> Map<String, Value> {
+    let parameters = json!({
+        "renew": optional(
+            "query",
+            "renew",
+            "Mails an expired invite again instead.",
+            json!({ "const": "" }),
+            json!(""),
+        ),
+        "optOutCode": path(
+            "code",
+            "The code in the link of a referral to opt out of more.",
+            json!({ "type": "string" }),
+            "AYkKXayWd0u8zrMCCZqAVw",
+        ),
+        "inviteId": path("inviteId", "The UUID of an invite, hyphenated, in any case.", uuid(), INVITE),
+        "inviteState": optional(
+            "query",
+            "state",
+            "Only invites in this state.",
+            json!({ "type": "string", "enum": State::ALL.map(State::as_str) }),
+            json!("open"),
+        ),
+        "inviteKind": optional(
+            "query",
+            "kind",
+            "Only invites of this kind.",
+            json!({ "type": "string", "enum": ["invite", "referral"] }),
+            json!("referral"),
+        ),
+        "inviterId": optional(
+            "query",
+            "inviterId",
+            "Only invites by this user; with an access token its own user, who can be `me`.",
+            json!({ "anyOf": [uuid(), me()] }),
+            json!(USER),
+        ),
+        "emailOfInvite": optional(
+            "query",
+            "email",
+            "Only invites to this address; with an API key only.",
+            reference("Email"),
+            json!("ada@example.com"),
+        ),
+    });
+    if let Value::Object(parameters) = parameters { parameters } else { Map::new() }
 }
