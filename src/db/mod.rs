@@ -15,6 +15,7 @@ pub mod apps;
 pub mod embedded;
 pub mod idempotency;
 pub mod invite_events;
+pub mod invite_steering;
 pub mod invites;
 pub mod mail_quotas;
 pub mod operator;
