@@ -57,6 +57,11 @@ const EXEMPT: &[(&str, &str)] = &[
     ("UPDATE signing_keys k SET private_key = n.fresh", "the operator seals all anew"),
     ("SELECT app_id, mail_id AS id, secret AS \"sealed!\" FROM outbox", "the operator seals all anew"),
     ("UPDATE outbox o SET secret = n.fresh", "the operator seals all anew"),
+    (
+        "SELECT app_id, key_id AS id, hash_key AS sealed FROM opt_out_keys WHERE (app_id, key_id) >",
+        "the operator seals all anew",
+    ),
+    ("UPDATE opt_out_keys k SET hash_key = n.fresh", "the operator seals all anew"),
 ];
 
 /// What names one app: a function of the store that is given one of these cannot reach another's rows.
@@ -64,6 +69,7 @@ const SCOPES: &[&str] = &[
     "AppId",
     "&App,",
     "&InviteCode",
+    "&OptOutCode",
     "&Claimed",
     "&Call",
     "&MailRow",

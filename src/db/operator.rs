@@ -131,6 +131,8 @@ pub struct Resealed {
     pub mails: usize,
     /// Secrets of webhooks.
     pub webhook_secrets: usize,
+    /// Keys under which addresses of those who opted out are hashed.
+    pub opt_out_keys: usize,
     /// Values that neither key opens, and so were left.
     pub unopened: usize,
 }
@@ -186,8 +188,18 @@ pub async fn reseal(db: &Pool, seal: &SecretKey) -> Result<Resealed, Error> {
         FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bytea[]) AS n (app_id, id, stale, fresh)
         WHERE s.app_id = n.app_id AND s.secret_id = n.id AND s.secret = n.stale"
     );
+    let opt_out_keys = reseal_table!(
+        db,
+        seal,
+        &mut unopened,
+        "SELECT app_id, key_id AS id, hash_key AS sealed FROM opt_out_keys WHERE (app_id, key_id) > ($1, $2)
+        ORDER BY app_id, key_id LIMIT $3",
+        "UPDATE opt_out_keys k SET hash_key = n.fresh
+        FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bytea[]) AS n (app_id, id, stale, fresh)
+        WHERE k.app_id = n.app_id AND k.key_id = n.id AND k.hash_key = n.stale"
+    );
     query!("UPDATE secret_key_check SET sealed = $1", seal.seal(Uuid::nil(), CHECK)).execute(db).await?;
-    Ok(Resealed { signing_keys, mails, webhook_secrets, unopened })
+    Ok(Resealed { signing_keys, mails, webhook_secrets, opt_out_keys, unopened })
 }
 
 /// Columns of rows to be changed.

@@ -28,6 +28,8 @@ BEGIN
             ('webhook_deliveries', 'SELECT, INSERT, UPDATE, DELETE'),
             ('referral_quotas', 'SELECT, INSERT, UPDATE, DELETE'),
             ('mail_quotas', 'SELECT, INSERT, UPDATE, DELETE'),
+            ('opt_out_keys', 'SELECT, INSERT'),
+            ('opt_outs', 'SELECT, INSERT, DELETE'),
             ('outbox', 'SELECT, INSERT, UPDATE, DELETE'),
             ('idempotency_keys', 'SELECT, INSERT, UPDATE, DELETE')
         ) AS listed (name, rights)
