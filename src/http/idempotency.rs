@@ -14,10 +14,11 @@ use super::error::Error;
 use super::extract::header;
 use super::limits::Spending;
 use crate::audit;
+use crate::db::Transaction;
 use crate::db::idempotency::{self, Call, Known};
 use crate::db::together::{Gathered, Together};
 use crate::db::users;
-use crate::db::{self, Lent, Pool, Transaction};
+use crate::db::{self, Lent, Pool};
 use crate::domain::api_key::sha256;
 use crate::domain::id::{AppId, UserId};
 
@@ -28,6 +29,8 @@ const AGAIN: Duration = Duration::from_millis(250);
 pub enum Once {
     /// No key: each statement stands for itself, over a connection of its own if it needs one.
     Plain(Pool, Option<Lent>, Spending),
+    /// No key, and webhooks are told.
+    Told(Transaction, Spending),
     /// The effect and the answer are committed together.
     Keyed(Transaction, Call, Spending),
 }
@@ -42,19 +45,24 @@ pub enum Begun {
 
 impl Once {
     /// Begins a call of the app's backend, or of the user `caller` of an access token. `request` says what
-    /// is asked for: two calls with one key must say the same.
+    /// is asked for: two calls with one key must say the same. `told`: webhooks are.
     pub async fn begin(
         state: &AppState,
         headers: &HeaderMap,
         app: AppId,
         caller: Option<UserId>,
         request: &str,
+        told: bool,
     ) -> Result<Begun, Error> {
         let key = key(headers)?;
         // Before there is a connection, of which nobody waits for a second one.
         let spending = state.limits.mails.take(&state.db, app).await;
         let Some(key) = key else {
-            return Ok(Begun::Work(Self::Plain(state.db.clone(), None, spending?)));
+            let (db, spending) = (&state.db, spending?);
+            return Ok(Begun::Work(match told {
+                true => Self::Told(Transaction::begin(db).await?, spending),
+                false => Self::Plain(db.clone(), None, spending),
+            }));
         };
         let call = Call { app, caller, key, request: sha256(request.as_bytes()) };
         let mut transaction = Transaction::begin(&state.db).await?;
@@ -89,6 +97,7 @@ impl Once {
                 Some(lent) => lent,
                 None => lent.insert(db.acquire().await.map_err(db::Error::from)?),
             },
+            Self::Told(transaction, _) => transaction,
             Self::Keyed(transaction, ..) => transaction,
         })
     }
@@ -127,9 +136,13 @@ impl Once {
                 }
                 spending.spent();
             }
+            Self::Told(transaction, spending) => {
+                // Whether it came about or not, once its commit has begun.
+                spending.spent();
+                transaction.commit().await?;
+            }
             Self::Keyed(mut transaction, call, spending) => {
                 idempotency::store(&mut transaction, &call, success.status.as_u16(), &body, user).await?;
-                // Whether it came about or not, once its commit has begun.
                 spending.spent();
                 transaction.commit().await?;
             }

@@ -20,11 +20,13 @@ use crate::audit::Attempt;
 use crate::config::Config;
 use crate::db::invites::NewInvite;
 use crate::db::outbox::NewMail;
+use crate::db::referrals::NewReferral;
 use crate::db::together::Together;
 use crate::db::updates::Update;
 use crate::domain::id::AppId;
 use crate::domain::seal::SecretKey;
 use crate::mail::mailbox::Mailbox;
+use crate::webhook::Listeners;
 
 pub mod admission;
 mod apps;
@@ -70,6 +72,8 @@ pub struct State {
     pub updates: Together<Update>,
     /// Where invites of new users gather.
     pub invites: Together<Arc<NewInvite>>,
+    /// Where referral invites gather.
+    pub referrals: Together<Arc<NewReferral>>,
     /// Encrypts at rest.
     pub seal: SecretKey,
     /// Where requests wait for their turn at the store.
@@ -82,6 +86,8 @@ pub struct State {
     pub opt_out_keys: opt_outs::Keys,
     /// What is known of browsers' origins.
     pub origins: cors::Origins,
+    /// Who is to be told of changes.
+    pub listeners: Arc<Listeners>,
     /// Tells the worker of this process that a mail may be due.
     pub wake: Arc<tokio::sync::Notify>,
     /// What links start with.
@@ -251,8 +257,10 @@ mod tests {
             origins: cors::Origins::default(),
             updates: Together::new(&db),
             invites: Together::new(&db),
+            referrals: Together::new(&db),
             db,
             seal: SecretKey::new(&[7; 32]),
+            listeners: Arc::default(),
             wake: Arc::default(),
             public_url: "https://id.example".parse().unwrap(),
             mailbox: None,

@@ -100,7 +100,7 @@ async fn side(test: &Test, name: &'static str) -> Side {
     .unwrap();
     let invites = sqlx::query_scalar("SELECT invite_id FROM invites WHERE app_id = $1");
     let invites = invites.bind(app.id.0).fetch_all(&test.db).await.unwrap();
-    let mut side = Side { app, invites, members, emails, codes, subjects, idempotency_keys, key, marks };
+    let mut side = Side { app, members, emails, codes, invites, subjects, idempotency_keys, key, marks };
     side.marks.push(format!("of {name}"));
     side
 }

@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{reference, schemas};
-use crate::db::invites::State;
+use super::{invites, reference, schemas};
 
 pub(super) fn security_schemes() -> Value {
     json!({
@@ -72,23 +71,31 @@ pub(super) fn headers() -> Value {
     })
 }
 
-#[expect(clippy::too_many_lines, reason = "a table")]
+pub(super) fn uuid() -> Value {
+    json!({ "type": "string", "format": "uuid" })
+}
+
+pub(super) fn me() -> Value {
+    json!({ "const": "me", "description": "The user of the access token." })
+}
+
+pub(super) fn path(name: &str, about: &str, schema: Value, example: &str) -> Value {
+    let mut described =
+        json!({ "name": name, "in": "path", "required": true, "description": about, "example": example });
+    described["schema"] = schema;
+    described
+}
+
+/// An example beside the schema would be sent by everyone who tries the page without looking.
+pub(super) fn optional(place: &str, name: &str, about: &str, mut schema: Value, example: Value) -> Value {
+    schema["examples"] = Value::Array(vec![example]);
+    json!({ "name": name, "in": place, "description": about, "schema": schema })
+}
+
 pub(super) fn parameters() -> Value {
-    let uuid = || json!({ "type": "string", "format": "uuid" });
-    let me = || json!({ "const": "me", "description": "The user of the access token." });
-    let path = |name: &str, about: &str, schema: Value, example: &str| {
-        json!({
-            "name": name, "in": "path", "required": true, "description": about, "schema": schema, "example": example,
-        })
-    };
-    // An example beside the schema would be sent by everyone who tries the page without looking.
-    let optional = |place: &str, name: &str, about: &str, mut schema: Value, example: Value| {
-        schema["examples"] = json!([example]);
-        json!({ "name": name, "in": place, "description": about, "schema": schema })
-    };
     let key = r#"^("([ !#-\[\]-~]|\\["\\]){1,255}"|[!#-+\-.-:<-\[\]-~]{1,255})$"#;
     let etags = r#"^(W/)?"[^",]*"( *, *(W/)?"[^",]*")*$"#;
-    json!({
+    let mut parameters = json!({
         "userId": path("userId", "The UUID of a user, hyphenated, in any case.", uuid(), schemas::USER),
         "userIdOrMe": path(
             "userId",
@@ -110,12 +117,6 @@ pub(super) fn parameters() -> Value {
             "0",
         ),
         "code": path("code", "The code in the link of an invite.", json!({ "type": "string" }), "AYkKXayWd0u8zrMCCZqAV9uGkd0Wt7m5r2bQK4yhXnZpE1c8oJfLsQ"),
-        "optOutCode": path(
-            "code",
-            "The code in the link of a referral to opt out of more.",
-            json!({ "type": "string" }),
-            "AYkKXayWd0u8zrMCCZqAVw",
-        ),
         "limit": optional(
             "query",
             "limit",
@@ -128,42 +129,6 @@ pub(super) fn parameters() -> Value {
             "query",
             "email",
             "Only the user with this address.",
-            reference("schemas", "Email"),
-            json!("ada@example.com"),
-        ),
-        "renew": optional(
-            "query",
-            "renew",
-            "Mails an expired invite again instead.",
-            json!({ "const": "" }),
-            json!(""),
-        ),
-        "inviteId": path("inviteId", "The UUID of an invite, hyphenated, in any case.", uuid(), schemas::INVITE),
-        "inviteState": optional(
-            "query",
-            "state",
-            "Only invites in this state.",
-            json!({ "type": "string", "enum": State::ALL.map(State::as_str) }),
-            json!("open"),
-        ),
-        "inviteKind": optional(
-            "query",
-            "kind",
-            "Only invites of this kind.",
-            json!({ "type": "string", "enum": ["invite", "referral"] }),
-            json!("referral"),
-        ),
-        "inviterId": optional(
-            "query",
-            "inviterId",
-            "Only invites by this user; with an access token its own user, who can be `me`.",
-            json!({ "anyOf": [uuid(), me()] }),
-            json!(schemas::USER),
-        ),
-        "emailOfInvite": optional(
-            "query",
-            "email",
-            "Only invites to this address; with an API key only.",
             reference("schemas", "Email"),
             json!("ada@example.com"),
         ),
@@ -197,5 +162,9 @@ pub(super) fn parameters() -> Value {
             json!({ "type": "string", "anyOf": [{ "const": "*" }, { "minLength": 2, "pattern": etags }] }),
             json!("*"),
         ),
-    })
+    });
+    if let Value::Object(parameters) = &mut parameters {
+        parameters.extend(invites::parameters());
+    }
+    parameters
 }
