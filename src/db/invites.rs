@@ -331,7 +331,7 @@ pub async fn join(db: &Pool, code: &InviteCode, profile: &ProfilePatch) -> Resul
             Err(error) => return Err(error),
         };
         if !profile.is_empty() {
-            users::change(&mut transaction, code.app, None, user, profile, None).await?;
+            users::change(&mut transaction, code.app, None, user, profile, None, false).await?;
         }
         let user = users::select(&mut *transaction, code.app, None, &Which::Id(user)).await?.pop();
         let Some(user) = user else { break };

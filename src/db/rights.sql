@@ -23,6 +23,7 @@ BEGIN
             ('users', 'SELECT, INSERT, UPDATE'),
             ('invites', 'SELECT, INSERT, UPDATE, DELETE'),
             ('invite_events', 'SELECT, INSERT'),
+            ('email_confirmations', 'SELECT, INSERT, UPDATE, DELETE'),
             ('referral_quotas', 'SELECT, INSERT, UPDATE, DELETE'),
             ('mail_quotas', 'SELECT, INSERT, UPDATE, DELETE'),
             ('outbox', 'SELECT, INSERT, UPDATE, DELETE'),

@@ -195,7 +195,9 @@ pub async fn erase(
             SELECT invite_id FROM invites
             WHERE app_id = $1 AND (user_id = $2 OR inviter_id = $2 AND kind = 'referral' AND accepted_at IS NULL)
         ), mails AS (
-            DELETE FROM outbox WHERE app_id = $1 AND invite_id IN (SELECT invite_id FROM gone)
+            DELETE FROM outbox WHERE app_id = $1 AND (invite_id IN (SELECT invite_id FROM gone) OR user_id = $2)
+        ), confirmation AS (
+            DELETE FROM email_confirmations WHERE app_id = $1 AND user_id = $2
         ), answers AS (
             DELETE FROM idempotency_keys WHERE app_id = $1 AND (user_id = $2 OR caller = $2)
         )
@@ -281,7 +283,7 @@ pub async fn update(
     // Of two users who take each other's address at once, PostgreSQL ends one's wait: by the next look the
     // other has been answered.
     for _ in 0..4 {
-        match change(&mut connection, app, caller, user, patch, expected).await {
+        match change(&mut connection, app, caller, user, patch, expected, true).await {
             Ok(Some(version)) => {
                 connection.release();
                 return Ok(Updated::Yes(version));
@@ -301,7 +303,8 @@ pub async fn update(
     Err(Error::Contended)
 }
 
-/// The statement of [`update`]: the new version, if it changed anything.
+/// The statement of [`update`]: the new version, if it changed anything. It changes nothing of a user whose address
+/// it would change unless it `may_move` them.
 pub(super) async fn change(
     db: &mut PgConnection,
     app: AppId,
@@ -309,6 +312,7 @@ pub(super) async fn change(
     user: UserId,
     patch: &ProfilePatch,
     expected: Option<&[i64]>,
+    may_move: bool,
 ) -> Result<Option<i64>, Error> {
     let row = query!(
         r#"
@@ -350,6 +354,7 @@ pub(super) async fn change(
                     AND c.tenant_id = u.tenant_id
                     AND (c.user_id = u.user_id OR $4::text IS NULL OR lower($4) = lower(u.email))))
             AND ($24::bigint[] IS NULL OR version = ANY($24))
+            AND ($25 OR $4::text IS NULL OR lower($4) = lower(u.email))
         RETURNING version
         "#,
         app.0,
@@ -376,6 +381,7 @@ pub(super) async fn change(
         patch.locale.to_sql(),
         patch.phone_number.to_sql(),
         expected,
+        may_move,
     )
     .fetch_optional(db)
     .await;
@@ -383,7 +389,7 @@ pub(super) async fn change(
 }
 
 /// What a change that changes nothing comes to.
-async fn look(
+pub(super) async fn look(
     db: &Pool,
     app: AppId,
     caller: Option<UserId>,

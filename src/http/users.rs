@@ -8,12 +8,12 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::AppState;
 use super::auth::{AnyKey, Caller, Callers, Reader, WriteKey};
 use super::envelope::Success;
 use super::error::Error;
 use super::extract::{self, Json, Query, UserPath};
 use super::idempotency::{Begun, Once, settled};
+use super::{AppState, email_addresses};
 use crate::audit;
 use crate::db::invites::{self, Invited, Resent};
 use crate::db::outbox::NewMail;
@@ -124,8 +124,15 @@ pub async fn update(
     let (db, patch, versions) = (&state.db, &patch, expected.as_deref());
     let update =
         || async move { Ok(users::update(db, caller.app, caller.user, user, patch, versions).await?) };
-    // Asked again, an `If-Match` would not match what it has changed itself.
-    match if expected.is_none() { settled(update).await? } else { update().await? } {
+    let updated = if patch.email.is_some() {
+        email_addresses::update(&state, &caller, user, patch, versions).await?
+    } else if expected.is_none() {
+        settled(update).await?
+    } else {
+        // Asked again, an `If-Match` would not match what it has changed itself.
+        update().await?
+    };
+    match updated {
         Updated::Yes(version) => {
             let success = Success { status: StatusCode::OK, message: "the user was updated", data: () };
             Ok((etag(version), success))

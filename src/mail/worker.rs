@@ -26,6 +26,7 @@ use crate::db::outbox::{self, Claimed};
 use crate::db::{self, idempotency, mail_quotas, referrals};
 use crate::domain::brand::{Color, LogoUrl};
 use crate::domain::language::Language;
+use crate::domain::mail_kind::MailKind;
 use crate::domain::seal::{NotOurs, SecretKey};
 use crate::l10n::{LANGUAGES, Texts};
 use crate::metrics::{self, Outcome};
@@ -228,7 +229,10 @@ impl Worker {
         let reply_to = mail.app_reply_to.as_deref().map(own).transpose()?;
         let to =
             Address::from_str(&mail.recipient).map_err(|_| permanent("the recipient is not an address"))?;
-        let link = self.link(mail, &code).ok_or_else(|| permanent("the app's invite URL is none"))?;
+        let link = match mail.kind {
+            MailKind::Notice => None,
+            _ => Some(self.link(mail, &code).ok_or_else(|| permanent("the app's invite URL is none"))?),
+        };
         let moment =
             |seconds| jiff::Timestamp::from_second(seconds).map_err(|_| permanent("a time is out of range"));
         let logo = mail.app_logo.as_deref().and_then(|logo| LogoUrl::parse(logo).ok());
@@ -242,9 +246,9 @@ impl Worker {
                 contact: reply_to.as_ref().map(|mailbox| &mailbox.email),
             },
             inviter: mail.inviter.as_deref(),
-            link: Some(link.as_str()),
+            link: link.as_ref().map(Url::as_str),
             referral_code: mail.referral_code.as_deref(),
-            expires_at: Some(moment(mail.expires_at)?),
+            expires_at: mail.expires_at.map(moment).transpose()?,
         });
         let unwritten =
             |error: &dyn std::fmt::Display| permanent(&format!("the mail cannot be written: {error}"));
@@ -265,16 +269,22 @@ impl Worker {
         }
     }
 
-    /// Where the mail leads: the app's own page with the code added, or this server's; with the referral code.
+    /// Where the mail leads: to this server's page, or of an invite to the app's own with the code added; with the
+    /// referral code.
     fn link(&self, mail: &Claimed, code: &str) -> Option<Url> {
-        let mut link = if let Some(own) = &mail.invite_url {
-            let mut own = Url::parse(own).ok()?;
-            own.query_pairs_mut().append_pair("code", code);
-            own
-        } else {
-            let mut page = self.public_url.clone();
-            page.path_segments_mut().ok()?.pop_if_empty().extend(["invites", code]);
-            page
+        let here = |page| {
+            let mut link = self.public_url.clone();
+            link.path_segments_mut().ok()?.pop_if_empty().extend([page, code]);
+            Some(link)
+        };
+        let mut link = match (mail.kind, &mail.invite_url) {
+            (MailKind::Confirmation | MailKind::Notice, _) => here("email-confirmations")?,
+            (_, None) => here("invites")?,
+            (_, Some(own)) => {
+                let mut own = Url::parse(own).ok()?;
+                own.query_pairs_mut().append_pair("code", code);
+                own
+            }
         };
         if let Some(referral_code) = &mail.referral_code {
             link.query_pairs_mut().append_pair("referral_code", referral_code);

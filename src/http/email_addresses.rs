@@ -1,0 +1,118 @@
+//! Addresses of users: a new one is asked to confirm, at once and again on demand, or the backend vouches for it.
+//! Nothing lets a token say that an address is verified, but the code that the address was sent.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+
+use super::auth::{Caller, WriteKey};
+use super::envelope::Success;
+use super::error::Error;
+use super::extract::{Json, UserPath};
+use super::idempotency::settled;
+use super::{AppState, limits};
+use crate::audit;
+use crate::db::email_changes::{self, Asked, Bounds, Changed, Vouched};
+use crate::db::outbox::NewMail;
+use crate::db::users::Updated;
+use crate::domain::email_body;
+use crate::domain::id::{AppId, UserId};
+use crate::domain::profile::ProfilePatch;
+
+/// A backend answers for whom it writes to; a token could be in anybody's hands.
+const OF_A_TOKEN: Bounds = Bounds { per_user: 10, per_recipient: 3 };
+
+fn bounds(caller: Option<UserId>) -> Option<Bounds> {
+    caller.map(|_| OF_A_TOKEN)
+}
+
+/// Changes a profile, whose address is among what is named. One that is the user's already is like any other field.
+pub(super) async fn update(
+    state: &AppState,
+    &Caller { app, user: caller }: &Caller,
+    user: UserId,
+    patch: &ProfilePatch,
+    versions: Option<&[i64]>,
+) -> Result<Updated, Error> {
+    let kept = || async { Ok(email_changes::keep(&state.db, app, caller, user, patch, versions).await?) };
+    if let Some(updated) = once_or_settled(versions, kept).await? {
+        return Ok(updated);
+    }
+    // Before there is a connection, of which nobody waits for a second one.
+    let spending =
+        [state.limits.mails.take(&state.db, app).await?, state.limits.mails.take(&state.db, app).await?];
+    let mails = (state.new_mail(app), notice(state, app));
+    let change = || async {
+        let mails = (&mails.0, &mails.1);
+        Ok(email_changes::change(&state.db, app, caller, user, patch, versions, bounds(caller), mails)
+            .await?)
+    };
+    match once_or_settled(versions, change).await? {
+        Changed::Update(updated, mails) => {
+            spending.into_iter().take(mails).for_each(limits::Spending::spent);
+            if mails > 0 {
+                state.wake.notify_one();
+            }
+            Ok(updated)
+        }
+        Changed::QuotaExceeded => Err(Error::ConfirmationQuotaExceeded),
+    }
+}
+
+/// Asked again, an `If-Match` would not match what it has changed itself.
+async fn once_or_settled<T, F>(versions: Option<&[i64]>, attempt: impl Fn() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    if versions.is_none() { settled(attempt).await } else { attempt().await }
+}
+
+fn notice(state: &AppState, app: AppId) -> NewMail {
+    NewMail::without_code(app, &state.seal, state.config.mail.from.email.domain())
+}
+
+/// Sends the mail once more that asks the user's address to confirm: for the app's backend, or for the user.
+pub async fn ask_again(
+    State(state): State<AppState>,
+    UserPath { caller, user }: UserPath<Caller>,
+) -> Result<Success<()>, Error> {
+    if caller.user.is_some_and(|caller| caller != user) {
+        return Err(Error::UserOutOfReach);
+    }
+    let spending = state.limits.mails.take(&state.db, caller.app).await?;
+    let (after, mail) = (state.config.invite.resend_after, state.new_mail(caller.app));
+    let (db, mail) = (&state.db, &mail);
+    let ask = || async move {
+        Ok(email_changes::ask_again(db, caller.app, user, after, bounds(caller.user), mail).await?)
+    };
+    let message = match settled(ask).await? {
+        Asked::Queued => {
+            spending.spent();
+            state.wake.notify_one();
+            "the address was asked to confirm"
+        }
+        Asked::TooSoon => {
+            audit::note(|facts| facts.unchanged = true);
+            "the address was asked a short while ago, so no second mail was sent"
+        }
+        Asked::Verified => return Err(Error::AlreadyVerified),
+        Asked::QuotaExceeded => return Err(Error::ConfirmationQuotaExceeded),
+        Asked::OutOfReach => return Err(Error::UserOutOfReach),
+    };
+    Ok(Success { status: StatusCode::OK, message, data: () })
+}
+
+/// Marks the user's address as verified, by word of the app's backend, if it is the one in the body.
+pub async fn vouch(
+    State(state): State<AppState>,
+    UserPath { caller: WriteKey { app }, user }: UserPath<WriteKey>,
+    Json(body): Json,
+) -> Result<Success<()>, Error> {
+    let email = email_body::parse(body)?;
+    audit::note(|facts| facts.fields = vec!["email_verified".to_owned()]);
+    let (db, email) = (&state.db, &email);
+    match settled(|| async move { Ok(email_changes::vouch(db, app, user, email).await?) }).await? {
+        Vouched::Yes => Ok(Success { status: StatusCode::OK, message: "the address is verified", data: () }),
+        Vouched::OtherAddress => Err(Error::OtherAddress),
+        Vouched::OutOfReach => Err(Error::UserOutOfReach),
+    }
+}
