@@ -24,7 +24,7 @@ use url::Url;
 use crate::config::{self, Config};
 use crate::db::{self, embedded::Embedded};
 use crate::domain::seal::SecretKey;
-use crate::http::admission::Gate;
+use crate::http::admission::{self, Gate};
 use crate::http::auth::Credentials;
 use crate::http::connection::{Connection, Crowd};
 use crate::http::limits::Limits;
@@ -203,11 +203,12 @@ impl Server {
         let worker = tokio::spawn(worker.run(Arc::clone(&wake), stopped.clone()));
         let listener = tokio::spawn(worker::listen(database.direct.clone(), Arc::clone(&wake)));
         let state = Arc::new(State {
-            gate: Gate::new(database.pool.most()),
+            gate: Gate::new(database.pool.most().saturating_mul(admission::REQUESTS_PER_CONNECTION)),
             limits: Limits::new(&config.limits),
             credentials: Credentials::new(&config),
             origins: http::cors::Origins::default(),
             db: database.pool.clone(),
+            updates: db::updates::Updates::new(database.pool.clone()),
             seal,
             wake,
             public_url,

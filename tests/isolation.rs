@@ -18,6 +18,10 @@ const EXEMPT: &[(&str, &str)] = &[
     ("DELETE FROM referral_quotas WHERE day <", "the worker forgets days that are over"),
     ("DELETE FROM mail_quotas WHERE day <", "the worker forgets days that are over"),
     ("DELETE FROM idempotency_keys WHERE created_at <=", "the worker forgets answers of more than a day ago"),
+    (
+        "WITH asked AS MATERIALIZED ( SELECT * FROM unnest(",
+        "changes of several apps: each row brings the app of its own credentials, and meets users of that app only",
+    ),
     ("UPDATE api_keys SET revoked_at = now() WHERE key_id = $1", "the operator names a key by its id"),
     ("SELECT app_id FROM signing_keys WHERE key_id = $1", "the operator names a key by its id"),
     ("SELECT a.app_id FROM apps a JOIN outbox o", "the operator reads the mails that came back to all apps"),
@@ -44,18 +48,18 @@ const EXEMPT: &[(&str, &str)] = &[
 ];
 
 /// What names one app: a function of the store that is given one of these cannot reach another's rows.
-const SCOPES: &[&str] = &["AppId", "&App,", "&InviteCode", "&Claimed", "&Call", "&MailRow"];
+const SCOPES: &[&str] =
+    &["AppId", "&App,", "&InviteCode", "&Claimed", "&Call", "&MailRow", "&Update", "&[Update]", "Asked>"];
 
 /// Functions of the store that are given no app.
 const OPERATOR: &[&str] = &[
     // Of the process and the schema.
-    "mod::pool",
     "mod::options",
     "mod::migrate",
     "mod::is_migrated",
     "mod::grant",
     "mod::is_ready",
-    "mod::lives",
+    "pool::lives",
     // Of the worker.
     "outbox::claim",
     "outbox::backlog",

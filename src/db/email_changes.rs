@@ -7,12 +7,11 @@ use std::time::Duration;
 use sqlx::{PgConnection, query};
 
 use super::outbox::NewMail;
-use super::users::{self, Updated};
+use super::updates::{self, Addresses, Locked, Update, Updated};
 use super::{Error, Pool, Transaction, is_violation};
 use crate::domain::email::Email;
 use crate::domain::id::{AppId, UserId};
 use crate::domain::invite::InviteCode;
-use crate::domain::profile::ProfilePatch;
 
 /// Confirmation mails of a day (UTC).
 #[derive(Clone, Copy, Debug)]
@@ -32,35 +31,26 @@ pub enum Changed {
     QuotaExceeded,
 }
 
-/// As [`users::update`], of a user whose address that keeps, but for its case; `None`: nothing has changed, and
+/// As [`updates::update`], of a user whose address that keeps, but for its case; `None`: nothing has changed, and
 /// [`change`] says why.
-pub async fn keep(
-    db: &Pool,
-    app: AppId,
-    caller: Option<UserId>,
-    user: UserId,
-    patch: &ProfilePatch,
-    expected: Option<&[i64]>,
-) -> Result<Option<Updated>, Error> {
+pub async fn keep(db: &Pool, change: &Update, expected: Option<&[i64]>) -> Result<Option<Updated>, Error> {
     let mut connection = db.acquire().await?;
-    let version = users::change(&mut connection, app, caller, user, patch, expected, false).await?;
+    let one = std::slice::from_ref(change);
+    let mut written = updates::write(&mut connection, one, Locked::Wait, Addresses::Kept, expected).await?;
     connection.release();
-    Ok(version.map(Updated::Yes))
+    Ok(written.pop().map(|written| Updated::Yes(written.version)))
 }
 
-/// As [`users::update`], with a mail to a new address and one to the old. `bounds`: for the user of a token; a
+/// As [`updates::update`], with a mail to a new address and one to the old. `bounds`: for the user of a token; a
 /// backend answers for what it does.
-#[expect(clippy::too_many_arguments, reason = "those of an update, and two mails")]
 pub async fn change(
     db: &Pool,
-    app: AppId,
-    caller: Option<UserId>,
-    user: UserId,
-    patch: &ProfilePatch,
+    change: &Update,
     expected: Option<&[i64]>,
     bounds: Option<Bounds>,
     (confirmation, notice): (&NewMail, &NewMail),
 ) -> Result<Changed, Error> {
+    let Update { app, user, ref patch, .. } = *change;
     // Of two users who take each other's address at once, PostgreSQL ends one's wait: by the next look the
     // other has been answered.
     for _ in 0..4 {
@@ -73,12 +63,13 @@ pub async fn change(
         )
         .fetch_optional(&mut *transaction)
         .await?;
-        let written = users::change(&mut transaction, app, caller, user, patch, expected, true).await;
-        let version = match written {
-            Ok(Some(version)) => version,
+        let one = std::slice::from_ref(change);
+        let written = updates::write(&mut transaction, one, Locked::Wait, Addresses::Changed, expected).await;
+        let version = match written.map(|mut written| written.pop()) {
+            Ok(Some(written)) => written.version,
             Ok(None) => {
                 transaction.rollback().await?;
-                let seen = users::look(db, app, caller, user, patch, expected).await?;
+                let seen = updates::look(db, change, expected).await?;
                 // It was out of reach a moment ago, if it is not now.
                 let refused = if seen == Updated::Stale { seen } else { Updated::OutOfReach };
                 return Ok(Changed::Update(refused, 0));

@@ -1,9 +1,12 @@
 //! Invites of users, from the call that makes one to the button that accepts it. Referral invites are made
 //! in [`super::referrals`] and accepted here.
 
+use std::sync::Arc;
+
 use sqlx::{PgConnection, query};
 use uuid::Uuid;
 
+use super::updates::{self, Addresses, Locked, Update};
 use super::users::{self, Which};
 use super::{Error, Pool, Transaction, is_violation, outbox::NewMail};
 use crate::domain::id::{self, AppId, UserId};
@@ -331,7 +334,8 @@ pub async fn join(db: &Pool, code: &InviteCode, profile: &ProfilePatch) -> Resul
             Err(error) => return Err(error),
         };
         if !profile.is_empty() {
-            users::change(&mut transaction, code.app, None, user, profile, None, false).await?;
+            let update = Update { app: code.app, caller: None, user, patch: Arc::new(profile.clone()) };
+            updates::write(&mut transaction, &[update], Locked::Wait, Addresses::Kept, None).await?;
         }
         let user = users::select(&mut *transaction, code.app, None, &Which::Id(user)).await?.pop();
         let Some(user) = user else { break };

@@ -22,6 +22,7 @@ pub mod operator;
 pub mod outbox;
 mod pool;
 pub mod referrals;
+pub mod updates;
 pub mod users;
 
 pub use pool::{Lent, Pool};

@@ -170,7 +170,8 @@ impl Pool {
                 set_config('idle_in_transaction_session_timeout', '10s', false) AS b,
                 set_config('tcp_keepalives_idle', '30', false) AS c,
                 set_config('tcp_keepalives_interval', '10', false) AS d,
-                set_config('tcp_keepalives_count', '3', false) AS e",
+                set_config('tcp_keepalives_count', '3', false) AS e,
+                set_config('plan_cache_mode', 'force_generic_plan', false) AS f",
             self.0.statement_timeout
         )
         .fetch_one(&mut connection)

@@ -34,7 +34,7 @@ pub struct Bounds {
 
 /// Refers the address of `body`. What it costs the referrer depends on their own calls alone, not on whether a
 /// mail goes out, so that the quota does not tell who has an account either. Where none goes out, the code of
-/// an earlier mail stays good. `caller` as in [`super::users::update`].
+/// an earlier mail stays good. `caller` as in [`super::updates::update`].
 pub async fn refer(
     db: &mut PgConnection,
     app: AppId,

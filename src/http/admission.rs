@@ -1,4 +1,4 @@
-//! Admission: as many requests at work as there are connections to the database, a short queue in front, and
+//! Admission: a few requests at work for each connection to the database, a short queue in front, and
 //! 503 at once for the rest, so that those who are let in are answered as fast as ever. A burst may fill
 //! a longer queue for a moment; one that stays long is overload. Refusing costs time too: who asks again at once,
 //! thousands of times a second, is refused in turn.
@@ -13,8 +13,11 @@ use tokio::time::{sleep, timeout};
 use super::error::Error;
 use crate::metrics;
 
+/// Requests at work for each connection: what they do beside, and changes that are written together, keep the
+/// connections busy.
+pub const REQUESTS_PER_CONNECTION: u32 = 3;
 /// Most requests that wait for long.
-const QUEUE: usize = 64;
+const QUEUE: usize = 32;
 /// Most requests that wait.
 const BURST: usize = 256;
 /// How long more than [`QUEUE`] may wait.
@@ -57,13 +60,13 @@ impl Drop for Waiting<'_> {
 }
 
 impl Gate {
-    /// For requests that each need one of so many connections.
+    /// For so many requests at work.
     #[must_use]
-    pub fn new(connections: u32) -> Self {
+    pub fn new(requests: u32) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
         Self {
-            most: connections as usize,
-            work: Arc::new(Semaphore::new(connections as usize)),
+            most: requests as usize,
+            work: Arc::new(Semaphore::new(requests as usize)),
             waiting: AtomicUsize::new(0),
             begun: Instant::now(),
             long_since: AtomicU64::new(0),

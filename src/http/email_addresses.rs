@@ -8,15 +8,14 @@ use super::auth::{Caller, WriteKey};
 use super::envelope::Success;
 use super::error::Error;
 use super::extract::{Json, UserPath};
-use super::idempotency::settled;
+use super::idempotency::{once_or_settled, settled};
 use super::{AppState, limits};
 use crate::audit;
 use crate::db::email_changes::{self, Asked, Bounds, Changed, Vouched};
 use crate::db::outbox::NewMail;
-use crate::db::users::Updated;
+use crate::db::updates::{Update, Updated};
 use crate::domain::email_body;
 use crate::domain::id::{AppId, UserId};
-use crate::domain::profile::ProfilePatch;
 
 /// A backend answers for whom it writes to; a token could be in anybody's hands.
 const OF_A_TOKEN: Bounds = Bounds { per_user: 10, per_recipient: 3 };
@@ -28,25 +27,23 @@ fn bounds(caller: Option<UserId>) -> Option<Bounds> {
 /// Changes a profile, whose address is among what is named. One that is the user's already is like any other field.
 pub(super) async fn update(
     state: &AppState,
-    &Caller { app, user: caller }: &Caller,
-    user: UserId,
-    patch: &ProfilePatch,
+    change: &Update,
     versions: Option<&[i64]>,
 ) -> Result<Updated, Error> {
-    let kept = || async { Ok(email_changes::keep(&state.db, app, caller, user, patch, versions).await?) };
-    if let Some(updated) = once_or_settled(versions, kept).await? {
+    let app = change.app;
+    let kept = || async { Ok(email_changes::keep(&state.db, change, versions).await?) };
+    if let Some(updated) = once_or_settled(versions.is_none(), kept).await? {
         return Ok(updated);
     }
     // Before there is a connection, of which nobody waits for a second one.
     let spending =
         [state.limits.mails.take(&state.db, app).await?, state.limits.mails.take(&state.db, app).await?];
     let mails = (state.new_mail(app), notice(state, app));
-    let change = || async {
-        let mails = (&mails.0, &mails.1);
-        Ok(email_changes::change(&state.db, app, caller, user, patch, versions, bounds(caller), mails)
-            .await?)
+    let changed = || async {
+        let (mails, bounds) = ((&mails.0, &mails.1), bounds(change.caller));
+        Ok(email_changes::change(&state.db, change, versions, bounds, mails).await?)
     };
-    match once_or_settled(versions, change).await? {
+    match once_or_settled(versions.is_none(), changed).await? {
         Changed::Update(updated, mails) => {
             spending.into_iter().take(mails).for_each(limits::Spending::spent);
             if mails > 0 {
@@ -56,14 +53,6 @@ pub(super) async fn update(
         }
         Changed::QuotaExceeded => Err(Error::ConfirmationQuotaExceeded),
     }
-}
-
-/// Asked again, an `If-Match` would not match what it has changed itself.
-async fn once_or_settled<T, F>(versions: Option<&[i64]>, attempt: impl Fn() -> F) -> Result<T, Error>
-where
-    F: Future<Output = Result<T, Error>>,
-{
-    if versions.is_none() { settled(attempt).await } else { attempt().await }
 }
 
 fn notice(state: &AppState, app: AppId) -> NewMail {

@@ -62,6 +62,8 @@ pub struct State {
     pub config: Config,
     /// The store.
     pub db: crate::db::Pool,
+    /// Where changes of profiles gather.
+    pub updates: crate::db::updates::Updates,
     /// Encrypts at rest.
     pub seal: SecretKey,
     /// Where requests wait for their turn at the store.
@@ -228,16 +230,18 @@ mod tests {
             [("DATABASE_URL", "postgres:///nowhere"), ("USERDOCKS_SERVER__REQUEST_TIMEOUT", "100ms")];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let config = Config::from_variables(variables).unwrap();
+        let db = crate::db::Pool::new(
+            crate::db::options("postgres:///nowhere").unwrap(),
+            1,
+            Duration::from_secs(1),
+        );
         let state = Arc::new(State {
             gate: admission::Gate::new(1),
             limits: limits::Limits::new(&config.limits),
             credentials: auth::Credentials::new(&config),
             origins: cors::Origins::default(),
-            db: crate::db::Pool::new(
-                crate::db::options("postgres:///nowhere").unwrap(),
-                1,
-                Duration::from_secs(1),
-            ),
+            updates: crate::db::updates::Updates::new(db.clone()),
+            db,
             seal: SecretKey::new(&[7; 32]),
             wake: Arc::default(),
             public_url: "https://id.example".parse().unwrap(),

@@ -1,5 +1,7 @@
 //! `/v1/users` and `/v1/users/{userId}`: invite a user, change, show, list and erase profiles.
 
+use std::sync::Arc;
+
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -12,12 +14,13 @@ use super::auth::{AnyKey, Caller, Callers, Reader, WriteKey};
 use super::envelope::Success;
 use super::error::Error;
 use super::extract::{self, Json, Query, UserPath};
-use super::idempotency::{Begun, Once, settled};
+use super::idempotency::{Begun, Once, once_or_settled, settled};
 use super::{AppState, email_addresses};
 use crate::audit;
 use crate::db::invites::{self, Invited, Resent};
 use crate::db::outbox::NewMail;
-use crate::db::users::{self, Erased, Recorded, Updated, Which};
+use crate::db::updates::{Update, Updated};
+use crate::db::users::{self, Erased, Recorded, Which};
 use crate::domain::email::Email;
 use crate::domain::external_subject;
 use crate::domain::id::{self, AppId, UserId};
@@ -121,16 +124,12 @@ pub async fn update(
     let patch = ProfilePatch::parse(body, today)?;
     audit::note(|facts| (facts.unchanged, facts.fields) = (patch.is_empty(), names));
     let expected = if_match(&headers)?;
-    let (db, patch, versions) = (&state.db, &patch, expected.as_deref());
-    let update =
-        || async move { Ok(users::update(db, caller.app, caller.user, user, patch, versions).await?) };
-    let updated = if patch.email.is_some() {
-        email_addresses::update(&state, &caller, user, patch, versions).await?
-    } else if expected.is_none() {
-        settled(update).await?
+    let change = Update { app: caller.app, caller: caller.user, user, patch: Arc::new(patch) };
+    let update = || async { Ok(state.updates.update(&change, expected.as_deref()).await?) };
+    let updated = if change.patch.email.is_some() {
+        email_addresses::update(&state, &change, expected.as_deref()).await?
     } else {
-        // Asked again, an `If-Match` would not match what it has changed itself.
-        update().await?
+        once_or_settled(expected.is_none(), update).await?
     };
     match updated {
         Updated::Yes(version) => {

@@ -629,7 +629,7 @@ async fn an_endless_body_is_cut_off_on_every_route() {
     let address = test.url.strip_prefix("http://").unwrap();
     let before = test.rows().await;
     let routes = called(&test.app, nobody);
-    assert!(routes.len() > 25 && routes.iter().filter(|(_, _, body)| *body).count() == 8, "{routes:?}");
+    assert!(routes.len() > 25 && routes.iter().filter(|(_, _, body)| *body).count() >= 8, "{routes:?}");
     for (method, path, takes_a_body) in routes {
         let method = method.to_uppercase();
         for (who, credentials) in

@@ -368,8 +368,8 @@ async fn more_requests_than_can_wait_are_503_at_once() {
         assert_eq!(answer.refusal(), (503, "overloaded", sentence));
         assert_eq!(answer.header("retry-after"), Some("1"));
     };
-    // One is at work and 256 can wait: the others are answered while nothing moves.
-    for _ in 257..300 {
+    // Three are at work and 256 can wait: the others are answered while nothing moves.
+    for _ in 259..300 {
         is_refused(&calls.next().await.unwrap());
     }
     assert_eq!(test.call("GET", "/healthz", As::Nobody, None).await.success().0, 200);

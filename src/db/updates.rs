@@ -1,0 +1,319 @@
+//! Changes of profiles. Those that are asked for at the same time are written together: what a statement costs
+//! PostgreSQL beside its rows (a journey, a snapshot, a commit, a write to the disk) is then paid once for
+//! all of them. Nobody waits for company: while a statement runs, the next one gathers, and a change that comes
+//! alone goes alone. Each has its own answer, and what stands in the way of one (a row that somebody
+//! else holds, a user out of reach) is that one's: it is left out, and asked for by itself.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use sqlx::{PgConnection, query_as};
+use tokio::sync::{Mutex, mpsc, oneshot};
+use uuid::Uuid;
+
+use super::users::{Which, select};
+use super::{Error, Pool, is_violation};
+use crate::domain::email::Email;
+use crate::domain::id::{AppId, UserId};
+use crate::domain::language::Language;
+use crate::domain::profile::ProfilePatch;
+
+/// Statements that run at the same time; more of them would each gather less.
+const LANES: usize = 2;
+/// Most changes in a statement.
+const TOGETHER: usize = 64;
+
+/// Where changes gather.
+pub struct Updates {
+    db: Pool,
+    queue: mpsc::Sender<Asked>,
+}
+
+/// A change that somebody waits for. Dropped unanswered, it is asked for alone.
+struct Asked {
+    change: Update,
+    answer: oneshot::Sender<Result<Updated, Error>>,
+}
+
+impl Updates {
+    /// Begins to write, over connections of `db`, until it is dropped.
+    #[must_use]
+    pub fn new(db: Pool) -> Self {
+        let (queue, asked) = mpsc::channel(LANES * TOGETHER);
+        let asked = Arc::new(Mutex::new(asked));
+        for _ in 0..LANES {
+            tokio::spawn(lane(db.clone(), Arc::clone(&asked)));
+        }
+        Self { db, queue }
+    }
+
+    /// As [`update`], together with others where that is possible.
+    pub async fn update(&self, change: &Update, expected: Option<&[i64]>) -> Result<Updated, Error> {
+        // A new address can be another user's, which would be everybody's failure.
+        if expected.is_none() && change.patch.email.is_none() && !change.patch.is_empty() {
+            let (answer, answered) = oneshot::channel();
+            let asked = Asked { change: change.clone(), answer };
+            if self.queue.send(asked).await.is_ok()
+                && let Ok(answer) = answered.await
+            {
+                return answer;
+            }
+        }
+        update(&self.db, change, expected).await
+    }
+}
+
+async fn lane(db: Pool, queue: Arc<Mutex<mpsc::Receiver<Asked>>>) {
+    let mut asked = Vec::with_capacity(TOGETHER);
+    while { queue.lock().await.recv_many(&mut asked, TOGETHER).await } > 0 {
+        write_together(&db, std::mem::take(&mut asked)).await;
+    }
+}
+
+/// Writes what can be, and answers it.
+async fn write_together(db: &Pool, mut asked: Vec<Asked>) {
+    // Of two changes of one user, a statement makes one.
+    let mut users = HashSet::with_capacity(asked.len());
+    asked.retain(|asked| !asked.answer.is_closed() && users.insert((asked.change.app, asked.change.user)));
+    let (changes, mut answers): (Vec<_>, Vec<_>) =
+        asked.into_iter().map(|asked| (asked.change, Some(asked.answer))).unzip();
+    let written = match db.acquire().await {
+        Ok(mut lent) => {
+            let written = write(&mut lent, &changes, Locked::Skip, Addresses::Kept, None).await;
+            if written.is_ok() {
+                lent.release();
+            }
+            written
+        }
+        Err(error) => Err(error.into()),
+    };
+    match written {
+        Ok(written) => {
+            for row in written {
+                let is_row = |change: &Update| (change.app.0, change.user.0) == (row.app, row.user);
+                if let Some(answer) = changes.iter().position(is_row).and_then(|at| answers[at].take()) {
+                    // Whoever asked may have gone away.
+                    let _ = answer.send(Ok(Updated::Yes(row.version)));
+                }
+            }
+        }
+        // Nobody knows: each asks again, or says so.
+        Err(Error::InDoubt(error)) => {
+            for answer in answers.into_iter().flatten() {
+                let _ = answer.send(Err(Error::InDoubt(sqlx::Error::Protocol(error.to_string()))));
+            }
+        }
+        Err(error) => tracing::debug!(%error, "changes are asked for one by one"),
+    }
+}
+
+/// What became of a change of a profile.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Updated {
+    /// Stored; the new [`User::version`].
+    Yes(i64),
+    /// The user has another version than the caller expects.
+    Stale,
+    /// The new address is another user's.
+    EmailTaken,
+    /// Unknown, frozen or deleted, or not for this caller to change.
+    OutOfReach,
+}
+
+/// Changes the profile of `user`, if it has one of the versions `expected`, where
+/// some are. A `caller` is the user of an access token: they reach the users of
+/// their own tenant while neither is frozen or deleted, and change the address of nobody but themselves.
+pub async fn update(db: &Pool, change: &Update, expected: Option<&[i64]>) -> Result<Updated, Error> {
+    if change.patch.is_empty() {
+        return look(db, change, expected).await;
+    }
+    let mut connection = db.acquire().await?;
+    // Of two users who take each other's address at once, PostgreSQL ends one's wait: by the next look the
+    // other has been answered.
+    for _ in 0..4 {
+        let written =
+            write(&mut connection, std::slice::from_ref(change), Locked::Wait, Addresses::Kept, expected)
+                .await;
+        match written.map(|mut written| written.pop()) {
+            Ok(Some(written)) => {
+                connection.release();
+                return Ok(Updated::Yes(written.version));
+            }
+            Ok(None) if expected.is_some() => {
+                connection.release();
+                return look(db, change, expected).await;
+            }
+            Ok(None) => {
+                connection.release();
+                return Ok(Updated::OutOfReach);
+            }
+            Err(Error::Sql(error)) if is_violation(&error, "users_email_key") => {
+                return Ok(Updated::EmailTaken);
+            }
+            Err(error) if error.is_deadlock() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Error::Contended)
+}
+
+/// What is asked for of a profile.
+#[derive(Clone, Debug)]
+pub struct Update {
+    /// Of which app.
+    pub app: AppId,
+    /// The user of the access token, if one asks.
+    pub caller: Option<UserId>,
+    /// Whose profile.
+    pub user: UserId,
+    /// What of it.
+    pub patch: Arc<ProfilePatch>,
+}
+
+/// What to do about a user whom somebody else is changing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Locked {
+    /// Wait until they are done.
+    Wait,
+    /// Leave the user out.
+    Skip,
+}
+
+/// What to do about a user whom a change would give another address.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Addresses {
+    /// Give it.
+    Changed,
+    /// Leave the user out.
+    Kept,
+}
+
+/// A change that was written.
+pub(super) struct Written {
+    pub app: Uuid,
+    pub user: Uuid,
+    pub version: i64,
+}
+
+/// Writes changes of different users in one statement, those that can be.
+pub(super) async fn write(
+    db: &mut PgConnection,
+    changes: &[Update],
+    locked: Locked,
+    addresses: Addresses,
+    expected: Option<&[i64]>,
+) -> Result<Vec<Written>, Error> {
+    let apps: Vec<Uuid> = changes.iter().map(|change| change.app.0).collect();
+    let users: Vec<Uuid> = changes.iter().map(|change| change.user.0).collect();
+    let callers: Vec<Option<Uuid>> = changes.iter().map(|change| change.caller.map(|user| user.0)).collect();
+    let newsletters: Vec<Option<bool>> =
+        changes.iter().map(|change| change.patch.accepted_newsletter).collect();
+    // A column that none of them names is not sent.
+    let column = |value: fn(&ProfilePatch) -> Option<&str>| {
+        let values: Vec<Option<&str>> = changes.iter().map(|change| value(&change.patch)).collect();
+        values.iter().any(Option::is_some).then_some(values)
+    };
+    let rows = query_as!(
+        Written,
+        r#"
+        WITH asked AS MATERIALIZED (
+            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::boolean[], $5::text[], $6::text[],
+                $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[],
+                $14::text[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[], $20::text[],
+                $21::text[], $22::text[], $23::text[])
+            AS a(app_id, user_id, caller, accepted_newsletter, email, language, salutation, salutation_other,
+                name, given_name, family_name, middle_name, nickname, preferred_username, profile, picture,
+                website, gender, other_gender, birthdate, zoneinfo, locale, phone_number)
+        ), free AS MATERIALIZED (
+            SELECT a.* FROM asked a JOIN users u ON u.app_id = a.app_id AND u.user_id = a.user_id
+            WHERE $24 FOR NO KEY UPDATE OF u SKIP LOCKED
+        )
+        UPDATE users u SET
+            email = COALESCE(p.email, u.email),
+            email_verified = u.email_verified AND (p.email IS NULL OR lower(p.email) = lower(u.email)),
+            language = COALESCE(p.language, u.language),
+            salutation = NULLIF(COALESCE(p.salutation, u.salutation), ''),
+            salutation_other = NULLIF(COALESCE(p.salutation_other, u.salutation_other), ''),
+            accepted_newsletter = COALESCE(p.accepted_newsletter, u.accepted_newsletter),
+            accepted_newsletter_date = CASE
+                WHEN p.accepted_newsletter AND NOT u.accepted_newsletter THEN now()
+                WHEN NOT p.accepted_newsletter THEN NULL
+                ELSE u.accepted_newsletter_date END,
+            last_asked_newsletter_sign_up =
+                CASE WHEN p.accepted_newsletter IS NULL THEN u.last_asked_newsletter_sign_up ELSE now() END,
+            name = NULLIF(COALESCE(p.name, u.name), ''),
+            given_name = NULLIF(COALESCE(p.given_name, u.given_name), ''),
+            family_name = NULLIF(COALESCE(p.family_name, u.family_name), ''),
+            middle_name = NULLIF(COALESCE(p.middle_name, u.middle_name), ''),
+            nickname = NULLIF(COALESCE(p.nickname, u.nickname), ''),
+            preferred_username = NULLIF(COALESCE(p.preferred_username, u.preferred_username), ''),
+            profile = NULLIF(COALESCE(p.profile, u.profile), ''),
+            picture = NULLIF(COALESCE(p.picture, u.picture), ''),
+            website = NULLIF(COALESCE(p.website, u.website), ''),
+            gender = NULLIF(COALESCE(p.gender, u.gender), ''),
+            other_gender = NULLIF(COALESCE(p.other_gender, u.other_gender), ''),
+            birthdate = NULLIF(COALESCE(p.birthdate, u.birthdate), ''),
+            zoneinfo = NULLIF(COALESCE(p.zoneinfo, u.zoneinfo), ''),
+            locale = NULLIF(COALESCE(p.locale, u.locale), ''),
+            phone_number = NULLIF(COALESCE(p.phone_number, u.phone_number), ''),
+            phone_number_verified = u.phone_number_verified
+                AND (p.phone_number IS NULL OR p.phone_number IS NOT DISTINCT FROM u.phone_number),
+            version = u.version + 1
+        FROM (SELECT * FROM free UNION ALL SELECT * FROM asked WHERE NOT $24) p
+        WHERE u.app_id = p.app_id AND u.user_id = p.user_id AND NOT u.freezed AND NOT u.deleted
+            AND (p.caller IS NULL OR p.caller = u.user_id OR EXISTS (
+                SELECT FROM users c
+                WHERE c.app_id = p.app_id AND c.user_id = p.caller AND NOT c.freezed AND NOT c.deleted
+                    AND c.tenant_id = u.tenant_id AND (p.email IS NULL OR lower(p.email) = lower(u.email))))
+            AND ($25::bigint[] IS NULL OR u.version = ANY($25))
+            AND ($26 OR p.email IS NULL OR lower(p.email) = lower(u.email))
+        RETURNING u.app_id AS app, u.user_id AS "user", u.version
+        "#,
+        &apps,
+        &users,
+        &callers as &[Option<Uuid>],
+        &newsletters as &[Option<bool>],
+        column(|patch| patch.email.as_ref().map(Email::as_str)) as _,
+        column(|patch| patch.language.as_ref().map(Language::as_str)) as _,
+        column(|patch| patch.salutation.to_sql()) as _,
+        column(|patch| patch.salutation_other.to_sql()) as _,
+        column(|patch| patch.name.to_sql()) as _,
+        column(|patch| patch.given_name.to_sql()) as _,
+        column(|patch| patch.family_name.to_sql()) as _,
+        column(|patch| patch.middle_name.to_sql()) as _,
+        column(|patch| patch.nickname.to_sql()) as _,
+        column(|patch| patch.preferred_username.to_sql()) as _,
+        column(|patch| patch.profile.to_sql()) as _,
+        column(|patch| patch.picture.to_sql()) as _,
+        column(|patch| patch.website.to_sql()) as _,
+        column(|patch| patch.gender.to_sql()) as _,
+        column(|patch| patch.other_gender.to_sql()) as _,
+        column(|patch| patch.birthdate.to_sql()) as _,
+        column(|patch| patch.zoneinfo.to_sql()) as _,
+        column(|patch| patch.locale.to_sql()) as _,
+        column(|patch| patch.phone_number.to_sql()) as _,
+        locked == Locked::Skip,
+        expected,
+        addresses == Addresses::Changed,
+    )
+    .fetch_all(db)
+    .await;
+    rows.map_err(Error::of_change)
+}
+
+/// What a change that changes nothing comes to.
+pub(super) async fn look(db: &Pool, change: &Update, expected: Option<&[i64]>) -> Result<Updated, Error> {
+    let Update { app, caller, user, patch } = change;
+    let found = select(db, *app, *caller, &Which::Id(*user)).await?.pop();
+    let Some(found) = found.filter(|found| !found.freezed) else { return Ok(Updated::OutOfReach) };
+    let own = caller.is_none_or(|caller| caller == *user);
+    let same =
+        |email: &Email| found.email.as_deref().is_some_and(|old| old.eq_ignore_ascii_case(email.as_str()));
+    if !own && !patch.email.as_ref().is_none_or(same) {
+        return Ok(Updated::OutOfReach);
+    }
+    match expected {
+        Some(expected) if !expected.contains(&found.version) => Ok(Updated::Stale),
+        _ => Ok(Updated::Yes(found.version)),
+    }
+}
