@@ -1,0 +1,140 @@
+//! The private PostgreSQL, and `pgbench` on it.
+
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use userdocks::db::embedded::{Durability, Embedded};
+
+use crate::Plan;
+use crate::figure::{Figure, cpu_with_children};
+
+/// The id of the user with this number, scattered over the index as in SQL and Lua below.
+const ID: &str = "lpad(to_hex(({i}::bigint * 1000003) % 4294967296), 8, '0')
+    || '-0000-4000-8000-' || lpad(to_hex({i}::bigint), 12, '0')";
+
+pub fn id(number: &str) -> String {
+    format!("({})::uuid", ID.replace("{i}", number))
+}
+
+/// The private database, and where `pgbench` reaches it.
+pub struct Store {
+    _embedded: Embedded,
+    pub options: PgConnectOptions,
+    pub folder: PathBuf,
+    postmaster: u32,
+}
+
+impl Store {
+    /// Starts it in a folder.
+    pub async fn start(folder: &Path) -> Self {
+        let embedded = Embedded::start(&folder.join("postgres"), Durability::Durable).await.unwrap();
+        let options = embedded.options();
+        let mut store = Self { options, _embedded: embedded, folder: folder.to_owned(), postmaster: 0 };
+        let file: String = store.value("SELECT pg_read_file('postmaster.pid')").await;
+        store.postmaster = file.lines().next().unwrap().parse().unwrap();
+        store
+    }
+
+    /// The URL of it, for a superuser.
+    pub fn url(&self) -> String {
+        let socket = self.options.get_socket().unwrap().display().to_string().replace('/', "%2F");
+        format!("postgres:///postgres?user=postgres&host={socket}")
+    }
+
+    /// CPU time of PostgreSQL so far, milliseconds.
+    pub fn cpu(&self) -> f64 {
+        cpu_with_children(self.postmaster)
+    }
+
+    /// The text that a query says.
+    pub async fn value(&self, query: &str) -> String {
+        let mut database = PgConnection::connect_with(&self.options).await.unwrap();
+        sqlx::query_scalar(AssertSqlSafe(query.to_owned())).fetch_one(&mut database).await.unwrap()
+    }
+
+    /// Makes what was written last as good as what was written long ago.
+    pub async fn settle(&self) {
+        for statement in ["VACUUM ANALYZE", "CHECKPOINT"] {
+            self.sql(statement).await;
+        }
+    }
+
+    /// Adds users of an app by their numbers. While they are written, and only then, the log before a checkpoint may
+    /// grow to 4 GB: it is the load of the bench that would else be measured by waiting for checkpoints.
+    pub async fn add_users(&self, app: &str, numbers: RangeInclusive<u64>) {
+        const AT_ONCE: u64 = 500_000;
+        self.sql("ALTER SYSTEM SET max_wal_size = '4GB'").await;
+        self.sql("SELECT pg_reload_conf()").await;
+        let (mut from, end) = numbers.into_inner();
+        while from <= end {
+            let to = end.min(from + AT_ONCE - 1);
+            self.sql(&format!(
+                "WITH t AS (INSERT INTO tenants (app_id, tenant_id)
+                    SELECT '{app}', {id} FROM generate_series({from}, {to}) i)
+                INSERT INTO users (app_id, user_id, tenant_id, email, email_verified, language, name, given_name,
+                    family_name, referral_code, accepted_at, website, zoneinfo, locale, phone_number)
+                SELECT '{app}', {id}, {id}, 'user' || i || '@example.com', true, 'en', 'First Last ' || i, 'First' || i,
+                    'Last' || i, 'R' || i, now(), 'https://example.com', 'Europe/Berlin', 'de-DE', '+4930' || i
+                FROM generate_series({from}, {to}) i",
+                id = id("i"),
+            ))
+            .await;
+            from = to + 1;
+        }
+        self.sql("ALTER SYSTEM RESET max_wal_size").await;
+        self.sql("SELECT pg_reload_conf()").await;
+        self.settle().await;
+    }
+
+    pub async fn sql(&self, statement: &str) {
+        let mut database = PgConnection::connect_with(&self.options).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut database).await.unwrap();
+    }
+
+    /// One run of `pgbench -M prepared` over a script.
+    pub fn pgbench(&self, plan: &Plan, script: &str) -> Figure {
+        let logs = tempfile::tempdir_in(&self.folder).unwrap();
+        let file = logs.path().join("script.sql");
+        std::fs::write(&file, script).unwrap();
+        let socket = self.options.get_socket().unwrap();
+        let before = self.cpu();
+        let output = Command::new("pgbench")
+            .args(["-M", "prepared", "-n", "-l", "-j", "2", "-U", "postgres"])
+            .args(["-c", &plan.connections.to_string(), "-T", &plan.seconds.to_string(), "-f"])
+            .arg(&file)
+            .arg("--log-prefix")
+            .arg(logs.path().join("log"))
+            .args(["-h", socket.to_str().unwrap(), "postgres"])
+            .output()
+            .expect("pgbench must be installed");
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+        let (_, rest) = text.split_once("tps = ").unwrap();
+        let per_second = rest.split_whitespace().next().unwrap().parse().unwrap();
+        let mut times: Vec<u64> = Vec::new();
+        for entry in std::fs::read_dir(logs.path()).unwrap() {
+            let path = entry.unwrap().path();
+            if path.file_name().unwrap().to_str().unwrap().starts_with("log") {
+                let lines = std::fs::read_to_string(path).unwrap();
+                times.extend(
+                    lines.lines().map(|line| line.split(' ').nth(2).unwrap().parse::<u64>().unwrap()),
+                );
+            }
+        }
+        let postgres_ms = (self.cpu() - before) / times.len() as f64;
+        times.sort_unstable();
+        let at = |percent: usize| times[times.len() * percent / 100] as f64 / 1000.0;
+        Figure {
+            per_second,
+            p50_ms: at(50),
+            p99_ms: at(99),
+            cpu_ms: 0.0,
+            postgres_ms,
+            refused: 0.0,
+            requests: times.len() as f64,
+        }
+    }
+}
