@@ -201,8 +201,8 @@ async fn a_change_that_is_refused_mails_nothing() {
     ] {
         assert_eq!(change(&test, who, whom, email("new@example.com")).await.status, status);
     }
-    let taken = change(&test, As::Token(token.clone()), user, email("Colleague@example.com")).await;
-    assert_eq!(taken.code(), (400, "email_taken"));
+    let refused = change(&test, As::Token(token.clone()), user, email("Colleague@example.com")).await;
+    assert_eq!(refused.code(), (400, "email_taken"));
     let bad = change(&test, As::Token(token.clone()), user, email("new@")).await;
     assert_eq!(bad.code(), (400, "invalid_fields"));
     let content = ("content-type", "application/json".to_owned());
