@@ -30,8 +30,9 @@ const EXEMPT: &[(&str, &str)] = &[
         "the operator reads the mails that came back to all apps",
     ),
     ("SELECT mail_id AS id, app_id, recipient", "the operator looks at the mails of all apps"),
+    ("SELECT app_id, invite_id AS id, kind,", "the operator looks at the invites of all apps"),
     (
-        "SELECT app_id, name, language, mail_from, reply_to, logo_url, color, invite_url, origins, issuer, jwks_url FROM apps ORDER BY",
+        "SELECT app_id, name, language, mail_from, reply_to, logo_url, color, invite_url, invite_expires_in, origins, issuer, jwks_url FROM apps ORDER BY",
         "the operator lists the apps",
     ),
     (

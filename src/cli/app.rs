@@ -15,6 +15,7 @@ use crate::domain::access_token::NewKeyPair;
 use crate::domain::api_key::{ApiKey, KeyType};
 use crate::domain::brand::{Color, LogoUrl};
 use crate::domain::id::{self, AppId};
+use crate::domain::invite::EXPIRES_IN;
 use crate::domain::language::Language;
 use crate::domain::seal::SecretKey;
 use crate::domain::text::Text;
@@ -60,6 +61,9 @@ pub(super) struct Settings {
     /// The app's own landing page; `code` and `referral_code` are added to its query
     #[arg(long)]
     invite_url: Option<String>,
+    /// For how long its invites can be accepted, 60s to 90d; else as the server's settings say
+    #[arg(long, value_name = "DURATION")]
+    invite_expires_in: Option<String>,
     /// Sender of the app's mails: Name <address>
     #[arg(long)]
     mail_from: Option<String>,
@@ -158,6 +162,7 @@ pub(super) fn new(app_id: Uuid) -> App {
         logo_url: None,
         color: None,
         invite_url: None,
+        invite_expires_in: None,
         origins: Vec::new(),
         issuer: None,
         jwks_url: None,
@@ -195,7 +200,10 @@ fn change(app: &mut App, name: Option<&str>, settings: Settings, config: &Config
         let given = settings.origins.iter().filter(|origin| !origin.is_empty());
         app.origins = given.map(|text| origin(text)).collect::<Result<_>>()?;
     }
-    set(&mut app.invite_url, settings.invite_url, |text| web_url("--invite-url", text, config))?;
+    set(&mut app.invite_url, settings.invite_url, |text| landing_page(text, config))?;
+    if let Some(text) = settings.invite_expires_in {
+        app.invite_expires_in = if text.is_empty() { None } else { Some(expires_in(&text)?) };
+    }
     set(&mut app.mail_from, settings.mail_from, |text| mailbox("--mail-from", text))?;
     set(&mut app.reply_to, settings.reply_to, |text| mailbox("--reply-to", text))?;
     set(&mut app.logo_url, settings.logo_url, |text| {
@@ -241,6 +249,29 @@ fn web_url(flag: &str, text: &str, config: &Config) -> Result<String> {
         _ => return Err(format!("{flag} must be an http or https URL").into()),
     }
     Ok(url.into())
+}
+
+/// The one page that links of invites lead to. What is added to its query is not in it already, or which of two
+/// codes a page takes would be its own choice; nor is anything that a browser reads otherwise than a person.
+fn landing_page(text: &str, config: &Config) -> Result<String> {
+    if text.contains(|c: char| c.is_control() || c.is_whitespace() || c == '\\') {
+        return Err("--invite-url must have no white space, control characters or backslashes".into());
+    }
+    let page = web_url("--invite-url", text, config)?;
+    let url = Url::parse(&page)?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("--invite-url must have no user name or password".into());
+    }
+    if url.query_pairs().any(|(name, _)| name == "code" || name == "referral_code") {
+        return Err("--invite-url must have no `code` or `referral_code` in its query: they are added".into());
+    }
+    Ok(page)
+}
+
+fn expires_in(text: &str) -> Result<i32> {
+    let seconds = super::duration(text).ok().and_then(|duration| i32::try_from(duration.as_secs()).ok());
+    let seconds = seconds.filter(|seconds| EXPIRES_IN.contains(seconds));
+    seconds.ok_or_else(|| "--invite-expires-in must be a duration from 60s to 90d".into())
 }
 
 /// An origin as browsers send it (RFC 6454): scheme, host, port if not the default.

@@ -97,9 +97,10 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
             let mail = find(context, id).await?;
             let expires_after = context.config.invite.expires_after;
             if !outbox::retry(db, &mail, &context.seal, expires_after).await? {
-                return Err(
-                    format!("the mail {id} was sent, or its invite was accepted or renewed since").into()
-                );
+                return Err(format!(
+                    "the mail {id} was sent, or its invite was accepted, revoked or renewed since"
+                )
+                .into());
             }
             let facts = Facts { app: Some(AppId(mail.app_id)), subject: Some(id), ..Facts::default() };
             let text = format!("The mail {id} is tried now.");

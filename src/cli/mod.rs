@@ -17,6 +17,7 @@ mod api_key;
 mod app;
 mod config_check;
 mod demo;
+mod invite;
 mod mail;
 mod mail_preview;
 mod migrate;
@@ -61,6 +62,9 @@ enum Command {
     /// List, show, retry or preview mails
     #[command(subcommand)]
     Mail(mail::Command),
+    /// List, show, revoke or resend invites
+    #[command(subcommand)]
+    Invite(invite::Command),
     /// Show the settings
     #[command(subcommand)]
     Config(config_check::Command),
@@ -144,6 +148,7 @@ async fn run_on(command: Command, context: &Context) -> Result<Output> {
         Command::SecretKey(command) => secret_key::run(command, context).await,
         Command::Token(command) => token::run(command, context).await,
         Command::Mail(command) => mail::run(command, context).await,
+        Command::Invite(command) => invite::run(command, context).await,
         Command::Serve | Command::Config(_) | Command::Openapi => unreachable!("they need no database"),
     }
 }

@@ -32,6 +32,8 @@ pub struct App {
     pub color: Option<String>,
     /// Its own landing page for invites.
     pub invite_url: Option<String>,
+    /// For how many seconds invites can be accepted, if it has a say.
+    pub invite_expires_in: Option<i32>,
     /// Origins whose pages may call the API.
     pub origins: Vec<String>,
     /// `iss` of an outside issuer of access tokens.
@@ -51,16 +53,18 @@ pub async fn create(
         r#"
         WITH app AS (
             INSERT INTO apps
-                (app_id, name, language, mail_from, invite_url, origins, issuer, jwks_url, reply_to, logo_url, color)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $12, $13, $14)
+                (app_id, name, language, mail_from, invite_url, invite_expires_in, origins, issuer, jwks_url, reply_to,
+                logo_url, color)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $13, $14, $15)
         )
-        INSERT INTO signing_keys (app_id, key_id, public_key, private_key) VALUES ($1, $9, $10, $11)
+        INSERT INTO signing_keys (app_id, key_id, public_key, private_key) VALUES ($1, $10, $11, $12)
         "#,
         app.app_id,
         app.name,
         app.language,
         app.mail_from,
         app.invite_url,
+        app.invite_expires_in,
         &app.origins,
         app.issuer,
         app.jwks_url,
@@ -79,14 +83,15 @@ pub async fn create(
 /// Stores the settings of an app that exists. False: it does not.
 pub async fn update(db: &Pool, app: &App) -> Result<bool, Error> {
     let done = query!(
-        "UPDATE apps SET name = $2, language = $3, mail_from = $4, invite_url = $5, origins = $6, issuer = $7,
-            jwks_url = $8, reply_to = $9, logo_url = $10, color = $11
+        "UPDATE apps SET name = $2, language = $3, mail_from = $4, invite_url = $5, invite_expires_in = $6,
+            origins = $7, issuer = $8, jwks_url = $9, reply_to = $10, logo_url = $11, color = $12
         WHERE app_id = $1",
         app.app_id,
         app.name,
         app.language,
         app.mail_from,
         app.invite_url,
+        app.invite_expires_in,
         &app.origins,
         app.issuer,
         app.jwks_url,
@@ -103,7 +108,7 @@ pub async fn update(db: &Pool, app: &App) -> Result<bool, Error> {
 pub async fn find(db: &Pool, app: AppId) -> Result<Option<App>, Error> {
     Ok(query_as!(
         App,
-        "SELECT app_id, name, language, mail_from, reply_to, logo_url, color, invite_url, origins, issuer, jwks_url
+        "SELECT app_id, name, language, mail_from, reply_to, logo_url, color, invite_url, invite_expires_in, origins, issuer, jwks_url
         FROM apps WHERE app_id = $1",
         app.0
     )

@@ -60,9 +60,10 @@ pub async fn invite(
                 SELECT $1, tenant_id FROM new_user WHERE tenant_id = $5
             ), new_invite AS (
                 INSERT INTO invites
-                    (app_id, invite_id, kind, user_id, inviter_id, email, language, code_hash, expires_at)
-                SELECT $1, $8, 'invite', user_id, (SELECT user_id FROM target), $3, $6, $9,
-                    now() + make_interval(secs => $10)
+                    (app_id, invite_id, kind, user_id, inviter_id, email, language, code_hash, expires_in, expires_at)
+                SELECT $1, $8, 'invite', user_id, (SELECT user_id FROM target), $3, $6, $9, $14,
+                    now() + make_interval(secs => COALESCE(
+                        $14::integer, (SELECT invite_expires_in FROM apps WHERE app_id = $1), $10::float8))
                 FROM new_user RETURNING invite_id
             ), mail AS (
                 INSERT INTO outbox
@@ -85,6 +86,7 @@ pub async fn invite(
             mail.id,
             mail.secret,
             mail.message_id,
+            body.expires_in,
         )
         .fetch_one(&mut *db)
         .await;
@@ -124,12 +126,14 @@ pub enum Resent {
     Accepted,
 }
 
-/// Mails the invite of `user` again, in their stored language, unless a mail to the same address went out less
-/// than `resend_after` ago or still waits. The code of an earlier mail ends.
+/// Mails the invite of `user`, for which `body` asks once more, in their stored language, unless a mail to the same
+/// address went out less than `resend_after` ago or still waits. The code of an earlier mail ends. One that was
+/// revoked is open again, and its mail is no second one.
 pub async fn resend(
     db: &mut PgConnection,
     app: AppId,
     user: UserId,
+    body: &InviteBody,
     resend_after: std::time::Duration,
     mail: &NewMail,
 ) -> Result<Resent, Error> {
@@ -137,21 +141,22 @@ pub async fn resend(
     let row = query!(
         r#"
         WITH person AS (
-            SELECT u.email, u.language, u.accepted_at, i.invite_id, i.code_hash
+            SELECT u.email, u.language, u.accepted_at, i.invite_id, i.code_hash, i.revoked_at
             FROM users u
             LEFT JOIN invites i ON i.app_id = u.app_id AND i.user_id = u.user_id AND i.kind = 'invite'
             WHERE u.app_id = $1 AND u.user_id = $2
         ), renewed AS (
             UPDATE invites i SET code_hash = $3, email = p.email, language = p.language, mailed_at = now(),
-                expires_at = now() + make_interval(secs => $4)
+                revoked_at = NULL, expires_in = $9, expires_at = now() + make_interval(secs => COALESCE(
+                    $9::integer, (SELECT invite_expires_in FROM apps WHERE app_id = $1), $4::float8))
             FROM person p
             WHERE i.app_id = $1 AND i.invite_id = p.invite_id AND i.code_hash = p.code_hash
                 AND i.accepted_at IS NULL AND p.accepted_at IS NULL
-                AND NOT EXISTS (
+                AND (p.revoked_at IS NOT NULL OR NOT EXISTS (
                     SELECT FROM outbox o
                     WHERE o.app_id = $1 AND o.invite_id = i.invite_id AND lower(o.recipient) = lower(p.email)
                         AND (o.state = 'queued'
-                            OR o.state = 'sent' AND o.finished_at > now() - make_interval(secs => $5)))
+                            OR o.state = 'sent' AND o.finished_at > now() - make_interval(secs => $5))))
             RETURNING i.invite_id, i.email, i.language
         ), mail AS (
             INSERT INTO outbox (app_id, mail_id, invite_id, kind, recipient, language, secret, message_id)
@@ -167,6 +172,7 @@ pub async fn resend(
         mail.id,
         mail.secret,
         mail.message_id,
+        body.expires_in,
     )
     .fetch_one(db)
     .await
@@ -246,8 +252,7 @@ pub async fn find(db: &Pool, code: &InviteCode) -> Result<Option<Invite>, Error>
         r#"
         SELECT i.invite_id AS id, i.kind, i.language, a.name AS app_name, a.language AS app_language,
             a.origins AS app_origins,
-            CASE WHEN i.accepted_at IS NOT NULL THEN 'accepted' WHEN i.revoked_at IS NOT NULL THEN 'revoked'
-                WHEN i.expires_at <= now() THEN 'expired' ELSE 'open' END AS "state!",
+            invite_state(i.accepted_at, i.revoked_at, i.expires_at) AS "state!",
             to_char(i.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "expires_at!",
             COALESCE(r.name, NULLIF(concat_ws(' ', r.given_name, r.family_name), ''), r.nickname) AS inviter,
             i.email, EXISTS (

@@ -16,6 +16,7 @@ pub mod email_changes;
 pub mod embedded;
 pub mod idempotency;
 pub mod invite_events;
+pub mod invite_steering;
 pub mod invites;
 pub mod mail_quotas;
 pub mod operator;

@@ -5,16 +5,57 @@ use sqlx::{query, query_as, query_scalar};
 use uuid::Uuid;
 
 use super::apps::App;
+use super::invite_steering::{Filter, InviteRow};
+use super::invites::State;
 use super::{Error, Pool, outbox};
+use crate::domain::email::Email;
 use crate::domain::id::AppId;
+use crate::domain::invite::Kind;
 use crate::domain::seal::SecretKey;
 
 /// All apps, oldest first.
 pub async fn apps(db: &Pool) -> Result<Vec<App>, Error> {
     Ok(query_as!(
         App,
-        "SELECT app_id, name, language, mail_from, reply_to, logo_url, color, invite_url, origins, issuer, jwks_url FROM apps
+        "SELECT app_id, name, language, mail_from, reply_to, logo_url, color, invite_url, invite_expires_in, origins, issuer, jwks_url FROM apps
         ORDER BY created_at, app_id"
+    )
+    .fetch_all(db)
+    .await?)
+}
+
+/// Invites, newest first, at most `limit`; of one app, or of all where `None`; or the one with this id.
+pub async fn invites(
+    db: &Pool,
+    app: Option<AppId>,
+    filter: &Filter,
+    id: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<InviteRow>, Error> {
+    Ok(query_as!(
+        InviteRow,
+        r#"
+        SELECT app_id, invite_id AS id, kind, invite_state(accepted_at, revoked_at, expires_at) AS "state!", email,
+            language, inviter_id, user_id,
+            to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "created_at!",
+            to_char(mailed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "mailed_at!",
+            to_char(expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "expires_at!",
+            to_char(accepted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS accepted_at,
+            to_char(revoked_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS revoked_at
+        FROM invites
+        WHERE ($1::uuid IS NULL OR app_id = $1) AND ($2::uuid IS NULL OR invite_id = $2)
+            AND ($3::text IS NULL OR kind = $3)
+            AND ($4::text IS NULL OR invite_state(accepted_at, revoked_at, expires_at) = $4)
+            AND ($5::text IS NULL OR lower(email) = lower($5)) AND ($6::uuid IS NULL OR inviter_id = $6)
+        ORDER BY invite_id DESC LIMIT $7
+        "#,
+        app.map(|app| app.0),
+        id,
+        filter.kind.map(Kind::as_str),
+        filter.state.map(State::as_str),
+        filter.email.as_ref().map(Email::as_str),
+        filter.inviter.map(|inviter| inviter.0),
+        limit,
     )
     .fetch_all(db)
     .await?)

@@ -176,12 +176,14 @@ pub async fn extend(db: &Pool, mail: &Claimed, lease: Duration) -> Result<bool, 
     Ok(done.rows_affected() == 1)
 }
 
-/// The mail was taken by the mail server, or refused for good: its row is final, its secret gone.
+/// The mail was taken by the mail server, or refused for good: its row is final, its secret gone. One that was
+/// taken while its invite was revoked is sent all the same.
 pub async fn finish(db: &Pool, mail: &Claimed, sent: bool, reply: &str) -> Result<(), Error> {
     query!(
         "UPDATE outbox SET state = CASE WHEN $4 THEN 'sent' ELSE 'failed' END, last_reply = $5,
             secret = NULL, claimed = false, finished_at = now()
-        WHERE app_id = $1 AND mail_id = $2 AND attempts = $3 AND state = 'queued'",
+        WHERE app_id = $1 AND mail_id = $2 AND attempts = $3
+            AND (state = 'queued' OR $4 AND state = 'failed' AND claimed)",
         mail.app.0,
         mail.id,
         mail.attempts,
@@ -282,8 +284,8 @@ pub async fn list(
 }
 
 /// Makes a mail due now, unless a worker has it, which is as good. A failed one has lost its code: the
-/// invite gets a new one, which works for `expires_after`. False: it was sent, or its invite was accepted,
-/// or mailed again since, or there is no such mail.
+/// invite gets a new one, which works as long as it says, or its app, or for `expires_after`. False: it was sent, or
+/// its invite was accepted, revoked, or mailed again since, or there is no such mail.
 pub async fn retry(
     db: &Pool,
     row: &MailRow,
@@ -301,7 +303,8 @@ pub async fn retry(
             WHERE app_id = $1 AND mail_id = $2 AND state = 'queued'
             RETURNING mail_id
         ), failed AS (
-            SELECT o.invite_id, i.code_hash, o.created_at, o.finished_at, o.last_reply FROM outbox o
+            SELECT o.invite_id, i.code_hash, o.created_at, o.finished_at, o.last_reply, a.invite_expires_in FROM outbox o
+            JOIN apps a ON a.app_id = o.app_id
             JOIN invites i ON i.app_id = o.app_id AND i.invite_id = o.invite_id
             WHERE o.app_id = $1 AND o.mail_id = $2 AND o.state = 'failed' AND NOT EXISTS (
                 SELECT FROM outbox n
@@ -309,10 +312,10 @@ pub async fn retry(
             FOR UPDATE OF o
         ), renewed AS (
             UPDATE invites i SET code_hash = $3, mailed_at = now(),
-                expires_at = now() + make_interval(secs => $4)
+                expires_at = now() + make_interval(secs => COALESCE(i.expires_in, f.invite_expires_in, $4::float8))
             FROM failed f
             WHERE i.app_id = $1 AND i.invite_id = f.invite_id AND i.code_hash = f.code_hash
-                AND i.accepted_at IS NULL
+                AND i.accepted_at IS NULL AND i.revoked_at IS NULL
             RETURNING i.invite_id
         ), revived AS (
             UPDATE outbox o SET state = 'queued', secret = $5, due_at = now(), created_at = now(),

@@ -33,8 +33,9 @@ pub struct Bounds {
 }
 
 /// Refers the address of `body`. What it costs the referrer depends on their own calls alone, not on whether a
-/// mail goes out, so that the quota does not tell who has an account either. Where none goes out, the code of
-/// an earlier mail stays good. `caller` as in [`super::updates::update`].
+/// mail goes out, so that the quota does not tell who has an account either, nor what becomes of the invite that
+/// they may see. Where none goes out, the code of an earlier mail stays good, for as long as a new one would.
+/// `caller` as in [`super::updates::update`].
 pub async fn refer(
     db: &mut PgConnection,
     app: AppId,
@@ -72,16 +73,14 @@ pub async fn refer(
                         AND day = (now() AT TIME ZONE 'UTC')::date), 0) AS yes
         ), invite AS (
             INSERT INTO invites
-                (app_id, invite_id, kind, inviter_id, email, language, code_hash, expires_at)
-            SELECT $1, $5, 'referral', user_id, $4, $6, $7, now() + make_interval(secs => $8)
+                (app_id, invite_id, kind, inviter_id, email, language, code_hash, expires_in, expires_at)
+            SELECT $1, $5, 'referral', user_id, $4, $6, $7, $15, now() + make_interval(secs => COALESCE(
+                $15::integer, (SELECT invite_expires_in FROM apps WHERE app_id = $1), $8::float8))
             FROM referrer WHERE NOT own
             ON CONFLICT (app_id, inviter_id, lower(email)) WHERE kind = 'referral' AND accepted_at IS NULL
-            DO UPDATE SET mailed_at = now(), (email, language, code_hash, expires_at) = (
-                SELECT CASE WHEN yes THEN EXCLUDED.email ELSE invites.email END,
-                    CASE WHEN yes THEN EXCLUDED.language ELSE invites.language END,
-                    CASE WHEN yes THEN EXCLUDED.code_hash ELSE invites.code_hash END,
-                    CASE WHEN yes THEN EXCLUDED.expires_at ELSE invites.expires_at END
-                FROM sendable)
+            DO UPDATE SET mailed_at = now(), revoked_at = NULL, email = EXCLUDED.email,
+                language = EXCLUDED.language, expires_in = EXCLUDED.expires_in, expires_at = EXCLUDED.expires_at,
+                code_hash = CASE WHEN (SELECT yes FROM sendable) THEN EXCLUDED.code_hash ELSE invites.code_hash END
             WHERE invites.mailed_at <= now() - make_interval(secs => $9)
                 AND invites.mailed_at = (SELECT mailed_at FROM known)
             RETURNING invite_id
@@ -119,6 +118,7 @@ pub async fn refer(
         mail.id,
         mail.secret,
         mail.message_id,
+        body.expires_in,
     )
     .fetch_optional(db)
     .await;

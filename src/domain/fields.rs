@@ -2,6 +2,7 @@
 //! and what was expected of it; a value that was sent is never repeated.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
 
@@ -142,6 +143,17 @@ impl Fields {
             self.refuse(name, Invalid("must be true or false"));
         }
         value.as_bool()
+    }
+
+    /// A whole number in `range` that may be absent. None also where it was bad, which is a `problem`.
+    pub fn integer(&mut self, name: &str, range: RangeInclusive<i32>, problem: Invalid) -> Option<i32> {
+        let value = self.map.remove(name)?;
+        let number = value.as_i64().and_then(|number| i32::try_from(number).ok());
+        let number = number.filter(|number| range.contains(number));
+        if number.is_none() {
+            self.refuse(name, problem);
+        }
+        number
     }
 
     /// An object that must be there, read by `read`; its fields are named `name.field` in errors.

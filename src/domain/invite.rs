@@ -32,6 +32,9 @@ impl Kind {
     }
 }
 
+/// For how many seconds an app, or a call, may let an invite be accepted: a minute to 90 days.
+pub const EXPIRES_IN: std::ops::RangeInclusive<i32> = 60..=90 * 86_400;
+
 /// The unguessable code of an invite: who has it reads the mails of its address. It names its app, so
 /// that looking it up is scoped like everything else; 192 further bits are random. The store has its
 /// hash alone.

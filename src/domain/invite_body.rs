@@ -4,20 +4,34 @@ use serde_json::{Map, Value};
 
 use super::email::Email;
 use super::fields::{FieldErrors, Fields, Invalid};
+use super::invite::EXPIRES_IN;
 use super::language::Language;
 
-/// `{"email", "language"}`, nothing else.
+/// `{"email", "language", "expiresIn"?}`, nothing else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InviteBody {
     /// Who is invited.
     pub email: Email,
     /// What they read.
     pub language: Language,
+    /// For how many seconds it can be accepted, if the call says so.
+    pub expires_in: Option<i32>,
 }
 
 impl InviteBody {
-    /// The names of its fields.
-    pub const FIELDS: [&str; 2] = ["email", "language"];
+    /// The names of the fields that it has.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let expires_in = self.expires_in.map(|_| "expiresIn");
+        ["email", "language"].into_iter().chain(expires_in).map(str::to_owned).collect()
+    }
+
+    /// What it asks for, in a line: two bodies that ask for the same have the same.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let expires_in = self.expires_in.map(|seconds| format!(" {seconds}")).unwrap_or_default();
+        format!("{} {}{expires_in}", self.email, self.language)
+    }
 
     /// Parses the body of an invite. Who sends `user` took the wrong method (the example of the update
     /// in the seeds does) and is told the right one, rather than what their invite lacks.
@@ -26,11 +40,13 @@ impl InviteBody {
             let problem = "is not a field of an invite: to update a user send `PUT /v1/users/{userId}`";
             return Err(FieldErrors::one("user", Invalid(problem)));
         }
-        let unknown = Invalid("is not a field of an invite, only `email` and `language` are");
+        let unknown = Invalid("is not a field of an invite, only `email`, `language` and `expiresIn` are");
         let mut body = Fields::of(body, unknown);
         let email = body.required("email", Email::parse);
         let language = body.required("language", Language::parse);
-        body.finish(|| Ok(Self { email: email?, language: language? }))
+        let seconds = Invalid("must be a whole number of seconds from 60 to 7776000 (90 days)");
+        let expires_in = body.integer("expiresIn", EXPIRES_IN, seconds);
+        body.finish(|| Ok(Self { email: email?, language: language?, expires_in }))
     }
 }
 
@@ -48,10 +64,16 @@ mod tests {
     }
 
     #[test]
-    fn both_fields_are_read() {
-        let expected =
-            InviteBody { email: Email::parse("a@b.co").unwrap(), language: Language::parse("DE").unwrap() };
-        assert_eq!(parse(json!({"email": "a@b.co", "language": "DE"})), Ok(expected));
+    fn the_fields_are_read() {
+        let (email, language) = (Email::parse("a@b.co").unwrap(), Language::parse("DE").unwrap());
+        let mut expected = InviteBody { email, language, expires_in: None };
+        assert_eq!(parse(json!({"email": "a@b.co", "language": "DE"})), Ok(expected.clone()));
+        assert_eq!(expected.line(), "a@b.co DE");
+        for seconds in [60, 7_776_000] {
+            expected.expires_in = Some(seconds);
+            let read = parse(json!({"email": "a@b.co", "language": "DE", "expiresIn": seconds})).unwrap();
+            assert_eq!((&read, read.line()), (&expected, format!("a@b.co DE {seconds}")));
+        }
     }
 
     #[test]
@@ -61,8 +83,12 @@ mod tests {
             (
                 json!({"email": null, "language": "", "name": "x"}),
                 "`email` must be a string; `language` must be a BCP 47 language tag such as de or en-US, or an \
-                 ISO 3166 country code such as DE; `name` is not a field of an invite, only `email` and \
-                 `language` are",
+                 ISO 3166 country code such as DE; `name` is not a field of an invite, only `email`, \
+                 `language` and `expiresIn` are",
+            ),
+            (
+                json!({"email": "a@b.co", "language": "de", "expiresIn": null}),
+                "`expiresIn` must be a whole number of seconds from 60 to 7776000 (90 days)",
             ),
             (
                 json!({"user": {"email": "a@b.co"}}),
@@ -70,6 +96,19 @@ mod tests {
             ),
         ] {
             assert_eq!(parse(body).unwrap_err(), sentence);
+        }
+        for bad in [
+            json!(59),
+            json!(7_776_001),
+            json!(-60),
+            json!(60.5),
+            json!(60.0),
+            json!("60"),
+            json!(1e99),
+            json!([60]),
+        ] {
+            let body = json!({"email": "a@b.co", "language": "de", "expiresIn": bad});
+            assert!(parse(body).unwrap_err().starts_with("`expiresIn` must be"), "{bad}");
         }
     }
 }

@@ -83,6 +83,8 @@ pub enum Error {
     ExternalSubjectTaken,
     #[error("the user has accepted already, so there is no invite to send")]
     AlreadyAccepted,
+    #[error("there is no such invite, or it is not for this caller to act on, or its user is frozen")]
+    InviteOutOfReach,
     #[error("the invite has been accepted")]
     InviteAccepted,
     #[error("the invite has been revoked")]
@@ -198,6 +200,7 @@ impl Error {
             Self::EmailTaken(_) => (S::BAD_REQUEST, "email_taken"),
             Self::ExternalSubjectTaken => (S::BAD_REQUEST, "external_subject_taken"),
             Self::AlreadyAccepted => (S::BAD_REQUEST, "already_accepted"),
+            Self::InviteOutOfReach => (S::FORBIDDEN, "invite_out_of_reach"),
             Self::InviteAccepted => (S::BAD_REQUEST, "invite_accepted"),
             Self::InviteRevoked => (S::BAD_REQUEST, "invite_revoked"),
             Self::InviteExpired => (S::BAD_REQUEST, "invite_expired"),

@@ -1,18 +1,21 @@
 //! `/invites/{code}`: where the link of an invite leads when the app has no page of its own. Looking (GET,
 //! HEAD) changes nothing of it, since mail scanners follow links, but that the first look is recorded; the button
-//! (POST) accepts.
+//! (POST) accepts. That of an expired invite (POST `?renew`) mails it again.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::Response;
 
 use super::AppState;
 use super::error::Error;
 use super::extract::Segment;
 use super::pages::{self, Landing};
+use super::referral_invites::bounds;
 use super::visit::Visiting;
 use crate::audit;
+use crate::db;
 use crate::db::invite_events;
+use crate::db::invite_steering::{self, By, Resent};
 use crate::db::invites::{self, Accepted, Invite};
 use crate::domain::invite::InviteCode;
 use crate::l10n::Texts;
@@ -54,8 +57,11 @@ pub async fn accept(
     State(state): State<AppState>,
     Segment(code): Segment,
     Visiting(visit): Visiting,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Response {
+    let wants_mail =
+        form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).any(|(name, _)| name == "renew");
     let accepted = async {
         visit.charge(&state, &headers)?;
         visit.enter(&state).await?;
@@ -63,6 +69,9 @@ pub async fn accept(
             return Ok(unknown());
         };
         audit::note(|facts| (facts.app, facts.authenticated) = (Some(parsed.app), true));
+        if wants_mail && invite.state == invites::State::Expired {
+            return renew(&state, &parsed, &invite).await;
+        }
         let app = invite.app_name.as_str();
         Ok(match invites::accept(&state.db, &parsed).await? {
             Accepted::Now(user) => {
@@ -81,6 +90,26 @@ pub async fn accept(
         })
     };
     accepted.await.unwrap_or_else(|error| trouble(&error))
+}
+
+/// Mails an expired invite again, to where it went before. What the page says is true whether or not a mail goes
+/// out.
+async fn renew(state: &AppState, code: &InviteCode, invite: &Invite) -> Result<Response, Error> {
+    audit::note(|facts| facts.fields = vec!["expiresAt".to_owned()]);
+    let spending = state.limits.mails.take(&state.db, code.app).await?;
+    let mail = state.new_mail(code.app);
+    let mut connection = state.db.acquire().await.map_err(db::Error::from)?;
+    let (by, bounds) = (By::Holder(code), bounds(&state.config));
+    let resent = invite_steering::resend(&mut connection, code.app, by, invite.id, bounds, &mail).await?;
+    connection.release();
+    if resent == Resent::Yes {
+        spending.spent();
+        state.wake.notify_one();
+    } else {
+        audit::note(|facts| facts.unchanged = true);
+    }
+    let landing = Landing::Renewed { app: &invite.app_name };
+    Ok(page(StatusCode::OK, texts_of(invite), &landing))
 }
 
 async fn look_up(state: &AppState, code: &str) -> Result<Option<(InviteCode, Invite)>, Error> {

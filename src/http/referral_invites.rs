@@ -11,9 +11,20 @@ use super::error::Error;
 use super::extract::{Json, UserPath};
 use super::idempotency::{Begun, Once, settled};
 use crate::audit;
+use crate::config::Config;
 use crate::db::referrals::{self, Bounds, Referred};
 use crate::domain::invite_body::InviteBody;
 use crate::metrics::Limit;
+
+/// What bounds referral mails.
+#[must_use]
+pub fn bounds(config: &Config) -> Bounds {
+    Bounds {
+        resend_after: config.invite.resend_after,
+        per_referrer: config.limits.referrals_per_user_per_day,
+        per_recipient: config.limits.referrals_per_recipient_per_day,
+    }
+}
 
 /// Mails a referral invite of the user in the path (seed `POST /users/:userId/referral-invites`). The
 /// answer is the same whether or not the address has an account, so that nobody can probe for accounts.
@@ -24,13 +35,9 @@ pub async fn create(
     Json(json): Json,
 ) -> Result<Response, Error> {
     let body = InviteBody::parse(json)?;
-    audit::note(|facts| facts.fields = InviteBody::FIELDS.map(str::to_owned).into());
-    let request = format!("refer {user} {} {}", body.email, body.language);
-    let bounds = Bounds {
-        resend_after: state.config.invite.resend_after,
-        per_referrer: state.config.limits.referrals_per_user_per_day,
-        per_recipient: state.config.limits.referrals_per_recipient_per_day,
-    };
+    audit::note(|facts| facts.fields = body.names());
+    let request = format!("refer {user} {}", body.line());
+    let bounds = bounds(&state.config);
     let mail = state.new_mail(app);
     let (state, headers, request, body, mail) = (&state, &headers, &request, &body, &mail);
     settled(|| async move {

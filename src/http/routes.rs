@@ -315,8 +315,9 @@ pub fn around() -> Vec<Route> {
             "/invites/{code}",
             super::invites::accept,
             Operation {
-                about: "What the button of the page does: accepts the invite, once.",
-                parameters: &["code"],
+                about: "What the button of the page does: accepts the invite, once. That of an expired invite \
+                    sends `renew` in the query, which mails it again to the same address.",
+                parameters: &["code", "renew"],
                 answer: Answer::Page(&[200, 404, 429, 500, 503]),
                 ..Operation::new("acceptInvite", "pages", "Accept an invite", Admits::Anyone)
             },

@@ -15,7 +15,7 @@ use super::envelope::Success;
 use super::error::Error;
 use super::extract::{self, Json, Query, UserPath};
 use super::idempotency::{Begun, Once, once_or_settled, settled};
-use super::{AppState, email_addresses};
+use super::{AppState, email_addresses, paging};
 use crate::audit;
 use crate::db::invites::{self, Invited, Resent};
 use crate::db::outbox::NewMail;
@@ -68,8 +68,8 @@ pub async fn invite(
     Json(json): Json,
 ) -> Result<Response, Error> {
     let body = InviteBody::parse(json)?;
-    audit::note(|facts| facts.fields = InviteBody::FIELDS.map(str::to_owned).into());
-    let request = format!("invite {user} {} {}", body.email, body.language);
+    audit::note(|facts| facts.fields = body.names());
+    let request = format!("invite {user} {}", body.line());
     let (fresh, mail) = (UserId(id::public()), state.new_mail(app));
     settled(|| invite_once(&state, &headers, (app, user, fresh), &body, &request, &mail)).await
 }
@@ -91,7 +91,7 @@ async fn invite_once(
         Invited::Exists => {
             let after = state.config.invite.resend_after;
             let again = state.new_mail(app);
-            let message = match invites::resend(once.connection(), app, user, after, &again).await? {
+            let message = match invites::resend(once.connection(), app, user, body, after, &again).await? {
                 Resent::Queued => "the invite was sent again",
                 Resent::TooSoon => {
                     audit::note(|facts| facts.unchanged = true);
@@ -215,28 +215,17 @@ pub struct ListQuery {
     limit: usize,
 }
 
-const DEFAULT_PAGE: usize = 50;
-const MAX_PAGE: usize = 100;
-
 impl FromRequestParts<AppState> for ListQuery {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
-        const LIMIT: Error = Error::InvalidQuery("`limit` in the query must be a number from 1 to 100");
-        const AFTER: Error = Error::InvalidQuery("`after` in the query must be the `nextCursor` of a page");
         const EMAIL: Error = Error::InvalidQuery("`email` in the query must be one e-mail address");
         let caller = AnyKey::authenticate(parts, state).await?;
         let query = Query::of(parts, &["limit", "after", "email"])?;
-        let limit = query.get("limit").map_or(Some(DEFAULT_PAGE), |text| {
-            let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-            text.parse().ok().filter(|limit| digits && (1..=MAX_PAGE).contains(limit))
-        });
-        let limit = limit.ok_or(LIMIT)?;
-        let after = query.get("after").map_or(Some(Uuid::nil()), id::parse).ok_or(AFTER)?;
+        let (after, limit) = paging::of(&query)?;
         let which = match query.get("email") {
             Some(email) => Which::Email(Email::parse(email).map_err(|_| EMAIL)?),
-            // One more than a page tells whether there is another.
-            None => Which::Page { after, limit: i64::try_from(limit + 1).map_err(|_| LIMIT)? },
+            None => Which::Page { after, limit: paging::one_more(limit) },
         };
         Ok(Self { caller, which, limit })
     }
@@ -248,9 +237,7 @@ pub async fn list(
     ListQuery { caller, which, limit }: ListQuery,
 ) -> Result<Success<UserPage>, Error> {
     let mut users = users::select(&state.db, caller.app, None, &which).await?;
-    let more = users.len() > limit;
-    users.truncate(limit);
-    let next_cursor = users.last().filter(|_| more).map(|user| user.id);
+    let next_cursor = paging::cut(&mut users, limit, |user| user.id);
     let items: Vec<UserResource> = users.into_iter().map(UserResource::from).collect();
     let data = UserPage { kind: "users", items_length: items.len(), items, next_cursor };
     Ok(Success { status: StatusCode::OK, message: "users of the app", data })

@@ -600,6 +600,7 @@ fn called(app: &App, user: UserId) -> Vec<(&'static str, String, bool)> {
             .replace("{appId}", &app.id.to_string())
             .replace("{userId}", &user.to_string())
             .replace("{accessStatus}", "1")
+            .replace("{inviteId}", &new_id().to_string())
             .replace("{code}", "unknown");
         // An unknown code is no credential: the body is not read.
         let takes_a_body = route.operation.body.is_some() && route.operation.admits != Admits::Anyone;

@@ -312,11 +312,9 @@ impl Model {
             Some(known) if now - self.invites[known].mailed_at < RESEND_AFTER => None,
             Some(known) => {
                 let invite = &mut self.invites[known];
-                invite.mailed_at = now;
-                if sendable {
-                    (invite.email, invite.language) = (email.to_owned(), language.to_owned());
-                    invite.expires_at = now + EXPIRES_AFTER;
-                }
+                // What the referrer may see does not tell whether a mail goes out.
+                (invite.mailed_at, invite.expires_at) = (now, now + EXPIRES_AFTER);
+                (invite.email, invite.language) = (email.to_owned(), language.to_owned());
                 Some(invite.id)
             }
         };

@@ -17,6 +17,7 @@ mod idempotency;
 mod invite;
 mod invite_accept;
 mod invite_machine;
+mod invite_steering;
 mod isolation;
 mod landing;
 mod limits;

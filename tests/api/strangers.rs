@@ -14,6 +14,7 @@ use userdocks::domain::id::{AppId, UserId};
 use userdocks::domain::invite::InviteCode;
 
 use crate::support::{Answer, App, As, Test, code, create_app, new_app, new_id};
+use uuid::Uuid;
 
 /// Calls of one run, each made twice.
 const CALLS: usize = 400;
@@ -40,8 +41,9 @@ struct Side {
     app: App,
     members: Vec<UserId>,
     emails: Vec<String>,
-    /// Codes of open invites.
+    /// Codes of open invites, and the ids of all.
     codes: Vec<String>,
+    invites: Vec<Uuid>,
     /// `sub`s of an outside issuer that are recorded.
     subjects: Vec<String>,
     /// Sent with calls that were answered.
@@ -96,7 +98,9 @@ async fn side(test: &Test, name: &'static str) -> Side {
     .fetch_all(&test.db)
     .await
     .unwrap();
-    let mut side = Side { app, members, emails, codes, subjects, idempotency_keys, key, marks };
+    let invites = sqlx::query_scalar("SELECT invite_id FROM invites WHERE app_id = $1");
+    let invites = invites.bind(app.id.0).fetch_all(&test.db).await.unwrap();
+    let mut side = Side { app, members, emails, codes, invites, subjects, idempotency_keys, key, marks };
     side.marks.push(format!("of {name}"));
     side
 }
@@ -156,6 +160,7 @@ struct Thing {
     subject: String,
     idempotency_key: String,
     code: String,
+    invite: Uuid,
 }
 
 impl Thing {
@@ -167,6 +172,7 @@ impl Thing {
             subject: random.of(&side.subjects).clone(),
             idempotency_key: random.of(&side.idempotency_keys).clone(),
             code: under(own, random.of::<String>(&side.codes)),
+            invite: *random.of(&side.invites),
         }
     }
 
@@ -180,6 +186,7 @@ impl Thing {
             subject: format!("{name}|{}", random.below(10)),
             idempotency_key: format!("{name}-key-{}", random.below(10)),
             code: InviteCode::generate(own).expose().to_owned(),
+            invite: new_id(),
         }
     }
 
@@ -231,7 +238,7 @@ struct Call {
 
 /// A call with a thing in it, at `route`.
 fn call(route: usize, thing: &Thing, me: UserId, own: AppId) -> Call {
-    let Thing { user, email, app, subject, code, .. } = thing;
+    let Thing { user, email, app, subject, code, invite: id, .. } = thing;
     let invite = |email: &str| Some(json!({ "email": email, "language": "en" }));
     let update = |email: &str| Some(json!({ "user": { "nickname": "x", "email": email } }));
     let (method, path, body) = match route {
@@ -255,12 +262,17 @@ fn call(route: usize, thing: &Thing, me: UserId, own: AppId) -> Call {
         17 => ("GET", format!("/invites/{code}"), None),
         18 => ("POST", format!("/invites/{code}"), None),
         19 => ("GET", format!("invites/{code}"), None),
-        _ => ("POST", format!("invites/{code}/accept"), None),
+        20 => ("POST", format!("invites/{code}/accept"), None),
+        21 => ("GET", format!("invites?inviterId={user}"), None),
+        22 => ("GET", format!("invites?email={email}"), None),
+        23 => ("GET", format!("invites/by-id/{id}"), None),
+        24 => ("POST", format!("invites/by-id/{id}/resend"), None),
+        _ => ("POST", format!("invites/by-id/{id}/revoke"), None),
     };
     let path = if path.starts_with('/') { path } else { format!("/v1/{path}") };
     Call { method, path, body }
 }
-const ROUTES: usize = 21;
+const ROUTES: usize = 26;
 
 /// Credentials of a caller of `own`, some of which name the thing's app or user. `theirs`: the keys of the other
 /// app, which prove nothing here.
@@ -356,7 +368,7 @@ async fn random_calls_find_nothing_of_the_other_app() {
         assert!(of(&sides[0]) != of(&sides[1]), "{said}");
     }
     // The calls were not all refused: each route was seen to work, where it can.
-    for route in [0, 1, 2, 4, 6, 9, 12] {
+    for route in [0, 1, 2, 4, 6, 9, 12, 21, 22] {
         assert!(
             statuses.keys().any(|(seen, status)| *seen == route && *status < 300),
             "{route}: {statuses:?}"

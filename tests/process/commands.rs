@@ -157,7 +157,7 @@ pub fn on_users(place: &Place, app: &str, user: &str) {
     assert_eq!(&place.json(&["mail", "show", id]), mail);
     assert_eq!(
         place.failure(&["mail", "retry", id]),
-        format!("the mail {id} was sent, or its invite was accepted or renewed since")
+        format!("the mail {id} was sent, or its invite was accepted, revoked or renewed since")
     );
 }
 

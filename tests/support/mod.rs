@@ -453,6 +453,7 @@ pub fn new_app(name: &str) -> apps::App {
         logo_url: None,
         color: None,
         invite_url: None,
+        invite_expires_in: None,
         origins: vec![],
         issuer: None,
         jwks_url: None,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{reference, schemas};
+use super::{invites, reference, schemas};
 
 pub(super) fn security_schemes() -> Value {
     json!({
@@ -71,22 +71,31 @@ pub(super) fn headers() -> Value {
     })
 }
 
+pub(super) fn uuid() -> Value {
+    json!({ "type": "string", "format": "uuid" })
+}
+
+pub(super) fn me() -> Value {
+    json!({ "const": "me", "description": "The user of the access token." })
+}
+
+pub(super) fn path(name: &str, about: &str, schema: Value, example: &str) -> Value {
+    let mut described =
+        json!({ "name": name, "in": "path", "required": true, "description": about, "example": example });
+    described["schema"] = schema;
+    described
+}
+
+/// An example beside the schema would be sent by everyone who tries the page without looking.
+pub(super) fn optional(place: &str, name: &str, about: &str, mut schema: Value, example: Value) -> Value {
+    schema["examples"] = Value::Array(vec![example]);
+    json!({ "name": name, "in": place, "description": about, "schema": schema })
+}
+
 pub(super) fn parameters() -> Value {
-    let uuid = || json!({ "type": "string", "format": "uuid" });
-    let me = || json!({ "const": "me", "description": "The user of the access token." });
-    let path = |name: &str, about: &str, schema: Value, example: &str| {
-        json!({
-            "name": name, "in": "path", "required": true, "description": about, "schema": schema, "example": example,
-        })
-    };
-    // An example beside the schema would be sent by everyone who tries the page without looking.
-    let optional = |place: &str, name: &str, about: &str, mut schema: Value, example: Value| {
-        schema["examples"] = json!([example]);
-        json!({ "name": name, "in": place, "description": about, "schema": schema })
-    };
     let key = r#"^("([ !#-\[\]-~]|\\["\\]){1,255}"|[!#-+\-.-:<-\[\]-~]{1,255})$"#;
     let etags = r#"^(W/)?"[^",]*"( *, *(W/)?"[^",]*")*$"#;
-    json!({
+    let mut parameters = json!({
         "userId": path("userId", "The UUID of a user, hyphenated, in any case.", uuid(), schemas::USER),
         "userIdOrMe": path(
             "userId",
@@ -111,7 +120,7 @@ pub(super) fn parameters() -> Value {
         "limit": optional(
             "query",
             "limit",
-            "How many users a page has at most.",
+            "How many items a page has at most.",
             json!({ "type": "integer", "minimum": 1, "maximum": 100, "default": 50 }),
             json!(50),
         ),
@@ -153,5 +162,9 @@ pub(super) fn parameters() -> Value {
             json!({ "type": "string", "anyOf": [{ "const": "*" }, { "minLength": 2, "pattern": etags }] }),
             json!("*"),
         ),
-    })
+    });
+    if let Value::Object(parameters) = &mut parameters {
+        parameters.extend(invites::parameters());
+    }
+    parameters
 }

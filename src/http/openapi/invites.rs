@@ -2,20 +2,67 @@
 
 use serde_json::{Map, Value, json};
 
-use super::schemas::{exact, reference, user_example};
+use super::components::{me, optional, path, uuid};
+use super::schemas::{APP, INVITE, USER, exact, reference, user_example, with};
+use crate::db::invites::State;
+use crate::domain::invite::EXPIRES_IN;
 
 const MASKED: &str = "a…@e…";
 
 fn state() -> Value {
     json!({
         "type": "string",
-        "enum": crate::db::invites::State::ALL.map(crate::db::invites::State::as_str),
+        "enum": State::ALL.map(State::as_str),
         "description": "`open`: it can be accepted. `accepted` and `revoked` are for good, `expired` until a new mail.",
     })
 }
 
+/// For how long an invite can be accepted.
+pub(super) fn expires_in() -> Value {
+    let seconds = json!({ "type": "integer", "minimum": EXPIRES_IN.start(), "maximum": EXPIRES_IN.end() });
+    let about = "For how many seconds the invite can be accepted; else as long as the app says.";
+    with(seconds, about, &json!(86_400))
+}
+
 fn time(about: &str) -> Value {
     json!({ "type": "string", "format": "date-time", "description": about })
+}
+
+/// An invite as those who steer it see it.
+fn resource() -> Value {
+    let id = |about: &str| json!({ "type": "string", "format": "uuid", "description": about });
+    let maybe = |mut schema: Value| {
+        schema["type"] = json!(["string", "null"]);
+        schema
+    };
+    exact(json!({
+        "id": id("The invite's UUID."),
+        "appId": id("The app of the invite."),
+        "kind": { "type": "string", "enum": ["invite", "referral"] },
+        "state": state(),
+        "email": {
+            "type": "string",
+            "description": "To whom it was last mailed; with an access token the first letters alone.",
+        },
+        "language": { "type": "string", "description": "See `Language`." },
+        "inviterId": maybe(id("The user who invites, if one does.")),
+        "userId": maybe(id(
+            "The user who is invited; of a referral the one that acceptance made. With an access token `null`.",
+        )),
+        "createdAt": time("When it was made, UTC."),
+        "mailedAt": time("When a mail was last asked for, UTC."),
+        "expiresAt": time("When it ends, UTC."),
+        "acceptedAt": maybe(time("When it was accepted, UTC.")),
+        "revokedAt": maybe(time("When it was revoked, UTC.")),
+    }))
+}
+
+fn resource_example() -> Value {
+    json!({
+        "id": INVITE, "appId": APP, "kind": "referral", "state": "open", "email": MASKED, "language": "en",
+        "inviterId": USER, "userId": null, "createdAt": "2026-11-22T09:30:00Z", "mailedAt": "2026-11-22T09:30:00Z",
+        "expiresAt": "2026-11-29T09:30:00Z", "acceptedAt": null, "revokedAt": null,
+    })
 }
 
 /// The body with which an invite is accepted: that of an update without `email`.
@@ -50,6 +97,17 @@ pub(super) fn schemas(update: Value) -> Map<String, Value> {
             "expiresAt": time("When it ends, UTC."),
         })),
         "Welcome": exact(token),
+        "InviteResource": resource(),
+        "InvitePage": exact(json!({
+            "kind": { "const": "invites" },
+            "itemsLength": { "type": "integer", "minimum": 0, "maximum": 100 },
+            "items": { "type": "array", "maxItems": 100, "items": reference("InviteResource") },
+            "nextCursor": {
+                "type": ["string", "null"],
+                "format": "uuid",
+                "description": "`after` of the next page; `null` on the last one.",
+            },
+        })),
     });
     if let Value::Object(schemas) = schemas { schemas } else { Map::new() }
 }
@@ -66,6 +124,53 @@ pub(super) fn data_example(name: &str) -> Option<Value> {
             welcome["user"] = json!(user_example());
             welcome
         }
+        "InviteResource" => resource_example(),
+        "InvitePage" => {
+            json!({ "kind": "invites", "itemsLength": 1, "items": [resource_example()], "nextCursor": INVITE })
+        }
         _ => return None,
     })
+}
+
+/// What is sent with calls on invites.
+pub(super) fn parameters() -> Map<String, Value> {
+    let parameters = json!({
+        "renew": optional(
+            "query",
+            "renew",
+            "Mails an expired invite again instead.",
+            json!({ "const": "" }),
+            json!(""),
+        ),
+        "inviteId": path("inviteId", "The UUID of an invite, hyphenated, in any case.", uuid(), INVITE),
+        "inviteState": optional(
+            "query",
+            "state",
+            "Only invites in this state.",
+            json!({ "type": "string", "enum": State::ALL.map(State::as_str) }),
+            json!("open"),
+        ),
+        "inviteKind": optional(
+            "query",
+            "kind",
+            "Only invites of this kind.",
+            json!({ "type": "string", "enum": ["invite", "referral"] }),
+            json!("referral"),
+        ),
+        "inviterId": optional(
+            "query",
+            "inviterId",
+            "Only invites by this user; with an access token its own user, who can be `me`.",
+            json!({ "anyOf": [uuid(), me()] }),
+            json!(USER),
+        ),
+        "emailOfInvite": optional(
+            "query",
+            "email",
+            "Only invites to this address; with an API key only.",
+            reference("Email"),
+            json!("ada@example.com"),
+        ),
+    });
+    if let Value::Object(parameters) = parameters { parameters } else { Map::new() }
 }

@@ -10,6 +10,8 @@ use super::{Body, invites};
 pub(super) const USER: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 /// Their app.
 pub(super) const APP: &str = "018f2f3e-6c1b-7d3a-9e4f-2a1b3c4d5e6f";
+/// An invite.
+pub(super) const INVITE: &str = "01890a5d-ac96-774b-bcce-b302099a8060";
 /// Their tenant.
 const TENANT: &str = "01890a5d-ac96-774b-bcce-b302099a8058";
 
@@ -165,6 +167,7 @@ pub(super) fn schemas(codes: &[&str]) -> Value {
             "properties": {
                 "email": with(reference("Email"), "Who is invited.", &json!("ada@example.com")),
                 "language": with(reference("Language"), "What they read.", &json!("en")),
+                "expiresIn": invites::expires_in(),
             },
         },
         "Update": update(),
@@ -472,8 +475,11 @@ mod tests {
 
     #[test]
     fn a_user_has_the_described_fields() {
-        let body =
-            InviteBody { email: Email::parse("a@b.co").unwrap(), language: Language::parse("en").unwrap() };
+        let body = InviteBody {
+            email: Email::parse("a@b.co").unwrap(),
+            language: Language::parse("en").unwrap(),
+            expires_in: None,
+        };
         let stored = User::invited(AppId(Uuid::nil()), UserId(Uuid::nil()), Uuid::nil(), &body);
         let stored = serde_json::to_value(stored).unwrap();
         let fields: Vec<&String> = stored.as_object().unwrap().keys().collect();

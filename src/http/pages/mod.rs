@@ -84,6 +84,11 @@ pub enum Landing<'a> {
         /// The name of the app.
         app: &'a str,
     },
+    /// A new mail was asked for.
+    Renewed {
+        /// The name of the app.
+        app: &'a str,
+    },
     /// There is no such invite, or it was revoked; the page does not tell which.
     Unknown,
     /// The recipient of a referral has joined meanwhile.
@@ -103,6 +108,7 @@ pub fn landing(texts: &'static Texts, landing: &Landing) -> String {
         Landing::Accepted { app } => ("accepted", Some(app)),
         Landing::AlreadyAccepted { app } => ("already", Some(app)),
         Landing::Expired { app } => ("expired", Some(app)),
+        Landing::Renewed { app } => ("renewed", Some(app)),
         Landing::Unknown => ("unknown", None),
         Landing::Member { app } => ("member", Some(app)),
         Landing::Trouble => ("trouble", None),
@@ -208,6 +214,7 @@ mod tests {
                 Landing::Accepted { app: APP },
                 Landing::AlreadyAccepted { app: APP },
                 Landing::Expired { app: APP },
+                Landing::Renewed { app: APP },
                 Landing::Unknown,
                 Landing::Member { app: APP },
                 Landing::Trouble,
@@ -218,6 +225,8 @@ mod tests {
                     "{state:?}: {html}"
                 );
                 assert_eq!(html.contains("<form method=\"post\">"), matches!(state, Landing::Open { .. }));
+                let renews = html.contains("<form method=\"post\" action=\"?renew\">");
+                assert_eq!(renews, matches!(state, Landing::Expired { .. }));
                 assert_eq!(html.matches("<h1>").count(), 1);
                 assert!(!html.contains("ada@") && !html.contains("<script"));
                 assert!(pages.insert(html), "{state:?} reads as another");

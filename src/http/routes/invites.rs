@@ -2,12 +2,18 @@
 
 use std::time::Duration;
 
-use super::super::invite_codes;
+use super::super::{invite_codes, invite_steering};
 use super::{Route, get, post};
 use crate::http::error::Error;
 use crate::http::openapi::{Admits, Answer, Body, Operation};
 
 pub(super) fn api() -> Vec<Route> {
+    let mut routes = by_id();
+    routes.extend(by_code());
+    routes
+}
+
+fn by_code() -> Vec<Route> {
     vec![
         get(
             "/invites/{code}",
@@ -17,7 +23,7 @@ pub(super) fn api() -> Vec<Route> {
                     credential; looking never spends it. `state` tells whether it can be accepted.",
                 parameters: &["code"],
                 answer: Answer::data("Offer", "the invite"),
-                refusals: by_code(vec![]),
+                refusals: of_a_code(vec![]),
                 ..Operation::new("showInviteByCode", "invites", "Look at an invite", Admits::Anyone)
             },
         ),
@@ -30,7 +36,7 @@ pub(super) fn api() -> Vec<Route> {
                 parameters: &["code"],
                 body: Some(Body::Accept),
                 answer: Answer::data("Welcome", "the invite was accepted"),
-                refusals: by_code(vec![
+                refusals: of_a_code(vec![
                     Error::InviteAccepted,
                     Error::InviteRevoked,
                     Error::InviteExpired,
@@ -43,7 +49,7 @@ pub(super) fn api() -> Vec<Route> {
 }
 
 /// What every route refuses whose credential is a code.
-fn by_code(mut refusals: Vec<Error>) -> Vec<Error> {
+fn of_a_code(mut refusals: Vec<Error>) -> Vec<Error> {
     refusals.extend([
         Error::InvalidInviteCode,
         Error::OriginNotAllowed,
@@ -53,4 +59,68 @@ fn by_code(mut refusals: Vec<Error>) -> Vec<Error> {
         Error::Overloaded,
     ]);
     refusals
+}
+
+fn by_id() -> Vec<Route> {
+    let answer = |message| Answer::data("Null", message);
+    vec![
+        get(
+            "/invites",
+            invite_steering::list,
+            Operation {
+                about: "Invites by id, a page at a time: to an API key those of its app, to an access token the \
+                    referrals of its user, with addresses in part.",
+                parameters: &["limit", "after", "inviteState", "inviteKind", "inviterId", "emailOfInvite"],
+                answer: Answer::data("InvitePage", "invites"),
+                refusals: vec![Error::UserOutOfReach, Error::ApiKeyRequired],
+                ..Operation::new("listInvites", "invites", "List invites", Admits::AnyKeyOrToken)
+            },
+        ),
+        get(
+            "/invites/by-id/{inviteId}",
+            invite_steering::show,
+            Operation {
+                about: "An API key sees every invite of its app, an access token the referrals of its user, with \
+                    the address in part.",
+                parameters: &["inviteId"],
+                answer: Answer::data("InviteResource", "the invite"),
+                refusals: vec![Error::InviteOutOfReach],
+                ..Operation::new("showInviteById", "invites", "Show an invite", Admits::AnyKeyOrToken)
+            },
+        ),
+        post(
+            "/invites/by-id/{inviteId}/resend",
+            invite_steering::resend,
+            Operation {
+                about: "Mails the invite again: with a new code, which ends the one before, and its full time. Not \
+                    less than `invite.resend_after` after the last mail: `message` says so then. A referral is \
+                    bounded like a new one, and like there the answer does not tell whether a mail goes out.",
+                parameters: &["inviteId", "Idempotency-Key"],
+                answer: answer("the invite was sent again"),
+                refusals: vec![
+                    Error::InviteOutOfReach,
+                    Error::InviteAccepted,
+                    Error::InviteRevoked,
+                    Error::InvalidIdempotencyKey,
+                    Error::IdempotencyInProgress,
+                    Error::IdempotencyKeyReused,
+                    Error::ReferralQuotaExceeded,
+                    Error::MailQuotaExceeded(Duration::ZERO),
+                ],
+                ..Operation::new("resendInvite", "invites", "Send an invite again", Admits::WriteKeyOrToken)
+            },
+        ),
+        post(
+            "/invites/by-id/{inviteId}/revoke",
+            invite_steering::revoke,
+            Operation {
+                about: "Ends an invite that was not accepted; a mail that waits is not sent. The user that an invite \
+                    made stays, and can be invited again. Of one that was revoked before, `message` says so.",
+                parameters: &["inviteId"],
+                answer: answer("the invite was revoked"),
+                refusals: vec![Error::InviteOutOfReach, Error::InviteAccepted],
+                ..Operation::new("revokeInvite", "invites", "Revoke an invite", Admits::WriteKeyOrToken)
+            },
+        ),
+    ]
 }
