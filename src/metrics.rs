@@ -219,9 +219,11 @@ pub enum Outcome {
     Refused,
     /// For good.
     Failed,
+    /// Not tried: the recipient has opted out.
+    Unwanted,
 }
 
-static MAILS: Counters<3> = Counters::new("outcome", ["sent", "refused", "failed"]);
+static MAILS: Counters<4> = Counters::new("outcome", ["sent", "refused", "failed", "unwanted"]);
 static REPLIES: Counters<4> = Counters::new("class", ["2xx", "4xx", "5xx", "none"]);
 
 /// Counts a try to send a mail.

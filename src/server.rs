@@ -206,6 +206,7 @@ impl Server {
             gate: Gate::new(database.pool.most().saturating_mul(admission::REQUESTS_PER_CONNECTION)),
             limits: Limits::new(&config.limits),
             credentials: Credentials::new(&config),
+            opt_out_keys: http::opt_outs::Keys::default(),
             origins: http::cors::Origins::default(),
             db: database.pool.clone(),
             updates: db::updates::Updates::new(database.pool.clone()),

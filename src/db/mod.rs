@@ -19,6 +19,7 @@ pub mod invite_steering;
 pub mod invites;
 pub mod mail_quotas;
 pub mod operator;
+pub mod opt_outs;
 pub mod outbox;
 mod pool;
 pub mod referrals;

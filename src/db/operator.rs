@@ -129,6 +129,8 @@ pub struct Resealed {
     pub signing_keys: usize,
     /// Codes of mails that wait.
     pub mails: usize,
+    /// Keys under which addresses of those who opted out are hashed.
+    pub opt_out_keys: usize,
     /// Values that neither key opens, and so were left.
     pub unopened: usize,
 }
@@ -200,6 +202,37 @@ pub async fn reseal(db: &Pool, seal: &SecretKey) -> Result<Resealed, Error> {
         .execute(db)
         .await?;
         done.mails += usize::try_from(changed.rows_affected()).unwrap_or(0);
+    }
+    last = (Uuid::nil(), Uuid::nil());
+    loop {
+        let rows = query!(
+            "SELECT app_id, key_id, hash_key FROM opt_out_keys WHERE (app_id, key_id) > ($1, $2)
+            ORDER BY app_id, key_id LIMIT $3",
+            last.0,
+            last.1,
+            BATCH,
+        )
+        .fetch_all(db)
+        .await?;
+        let Some(row) = rows.last() else { break };
+        last = (row.app_id, row.key_id);
+        let batch = Batch::of(
+            seal,
+            rows.into_iter().map(|row| (row.app_id, row.key_id, row.hash_key)),
+            &mut done.unopened,
+        );
+        let changed = query!(
+            "UPDATE opt_out_keys k SET hash_key = n.fresh
+            FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bytea[]) AS n (app_id, id, stale, fresh)
+            WHERE k.app_id = n.app_id AND k.key_id = n.id AND k.hash_key = n.stale",
+            &batch.apps,
+            &batch.ids,
+            &batch.stale,
+            &batch.fresh,
+        )
+        .execute(db)
+        .await?;
+        done.opt_out_keys += usize::try_from(changed.rows_affected()).unwrap_or(0);
     }
     query!("UPDATE secret_key_check SET sealed = $1", seal.seal(Uuid::nil(), CHECK)).execute(db).await?;
     Ok(done)

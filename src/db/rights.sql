@@ -25,6 +25,8 @@ BEGIN
             ('invite_events', 'SELECT, INSERT'),
             ('referral_quotas', 'SELECT, INSERT, UPDATE, DELETE'),
             ('mail_quotas', 'SELECT, INSERT, UPDATE, DELETE'),
+            ('opt_out_keys', 'SELECT, INSERT'),
+            ('opt_outs', 'SELECT, INSERT, DELETE'),
             ('outbox', 'SELECT, INSERT, UPDATE, DELETE'),
             ('idempotency_keys', 'SELECT, INSERT, UPDATE, DELETE')
         ) AS listed (name, rights)

@@ -20,6 +20,7 @@ pub mod language;
 pub mod mail_kind;
 pub mod mail_report;
 pub mod network;
+pub mod opt_out;
 pub mod profile;
 pub mod referral_code;
 pub mod seal;

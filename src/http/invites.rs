@@ -144,13 +144,13 @@ fn texts_of(invite: &Invite) -> &'static Texts {
     texts(&invite.language, &invite.app_language)
 }
 
-fn unknown() -> Response {
+pub(super) fn unknown() -> Response {
     audit::note(|facts| facts.refused = Some("unknown"));
     page(StatusCode::NOT_FOUND, Texts::of("en"), &Landing::Unknown)
 }
 
 /// A failure, logged, as a page.
-fn trouble(error: &Error) -> Response {
+pub(super) fn trouble(error: &Error) -> Response {
     error.log();
     let (status, code) = error.status();
     let mut page = page(status, Texts::of("en"), &Landing::Trouble);

@@ -43,6 +43,7 @@ mod mail_reports;
 mod mailbox;
 pub mod metrics;
 pub mod openapi;
+pub mod opt_outs;
 pub mod pages;
 mod paging;
 pub mod presented;
@@ -72,6 +73,8 @@ pub struct State {
     pub limits: limits::Limits,
     /// What is known of callers.
     pub credentials: auth::Credentials,
+    /// The keys under which addresses of those who opted out are hashed.
+    pub opt_out_keys: opt_outs::Keys,
     /// What is known of browsers' origins.
     pub origins: cors::Origins,
     /// Tells the worker of this process that a mail may be due.
@@ -239,6 +242,7 @@ mod tests {
             gate: admission::Gate::new(1),
             limits: limits::Limits::new(&config.limits),
             credentials: auth::Credentials::new(&config),
+            opt_out_keys: opt_outs::Keys::default(),
             origins: cors::Origins::default(),
             updates: crate::db::updates::Updates::new(db.clone()),
             db,

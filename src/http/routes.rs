@@ -22,6 +22,7 @@ use crate::domain::profile::ProfilePatch;
 use crate::metrics::Answers;
 
 mod invites;
+mod opt_outs;
 
 /// One method of one path.
 pub struct Route {
@@ -294,7 +295,7 @@ fn apps() -> Vec<Route> {
 /// The routes beside the API.
 #[must_use]
 pub fn around() -> Vec<Route> {
-    vec![
+    let mut routes = vec![
         get(
             "/invites/{code}",
             super::invites::show,
@@ -350,7 +351,9 @@ pub fn around() -> Vec<Route> {
                 ..Operation::new("docs", "pages", "This document as a page", Admits::Anyone)
             },
         ),
-    ]
+    ];
+    routes.extend(opt_outs::around());
+    routes
 }
 
 /// A path that is served, prefix included.

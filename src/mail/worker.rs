@@ -47,6 +47,8 @@ enum Trouble {
     Refused(#[from] Refusal),
     #[error(transparent)]
     Key(#[from] NotOurs),
+    #[error("not sent: the recipient has opted out of referrals")]
+    OptedOut,
 }
 
 /// Sends what the outbox holds.
@@ -202,6 +204,12 @@ impl Worker {
                 tracing::warn!(app = %mail.app, mail = %mail.id, reply, "mail failed");
                 return Ok(());
             }
+            Err(trouble @ Trouble::OptedOut) => {
+                outbox::finish(&self.db, mail, false, &trouble.to_string()).await?;
+                metrics::mailed(Outcome::Unwanted);
+                tracing::info!(app = %mail.app, mail = %mail.id, "mail not sent: the recipient has opted out");
+                return Ok(());
+            }
             Err(trouble) => trouble.to_string(),
         };
         let mut give_up = self.config.mail.give_up_after;
@@ -218,6 +226,9 @@ impl Worker {
     }
 
     async fn send(&self, mail: &Claimed) -> Result<String, Trouble> {
+        if mail.opted_out {
+            return Err(Trouble::OptedOut);
+        }
         let permanent = |text: &str| Refusal::Permanent(text.to_owned());
         let code = self.seal.open(mail.id, &mail.secret)?;
         let code = String::from_utf8(code).map_err(|_| permanent("the stored code is damaged"))?;
@@ -229,12 +240,22 @@ impl Worker {
         let to =
             Address::from_str(&mail.recipient).map_err(|_| permanent("the recipient is not an address"))?;
         let link = self.link(mail, &code).ok_or_else(|| permanent("the app's invite URL is none"))?;
+        let opt_out = match &mail.opt_out {
+            Some((key, address)) => Some(key.open(&self.seal)?.code(mail.app, *address).expose()),
+            None => None,
+        };
+        let texts = texts(&mail.language, &mail.app_language);
+        let opt_out_link = opt_out.as_deref().and_then(|code| {
+            let mut page = self.page("opt-out", code)?;
+            page.query_pairs_mut().append_pair("language", texts.language());
+            Some(page)
+        });
         let moment =
             |seconds| jiff::Timestamp::from_second(seconds).map_err(|_| permanent("a time is out of range"));
         let logo = mail.app_logo.as_deref().and_then(|logo| LogoUrl::parse(logo).ok());
         let rendered = render(&Letter {
             kind: mail.kind,
-            language: texts(&mail.language, &mail.app_language).language(),
+            language: texts.language(),
             brand: Brand {
                 name: &mail.app_name,
                 logo: logo.as_ref(),
@@ -245,6 +266,7 @@ impl Worker {
             link: Some(link.as_str()),
             referral_code: mail.referral_code.as_deref(),
             expires_at: Some(moment(mail.expires_at)?),
+            opt_out: opt_out_link.as_ref().map(Url::as_str),
         });
         let unwritten =
             |error: &dyn std::fmt::Display| permanent(&format!("the mail cannot be written: {error}"));
@@ -258,10 +280,11 @@ impl Worker {
         };
         let message = message(&rendered, &envelope).map_err(|error| unwritten(&error))?;
         // Spam filters quote the link that they refuse.
+        let masked = |reply: &str| masked(&masked(reply, &code), opt_out.as_deref().unwrap_or_default());
         match self.transport.send(&message, &mail.message_id).await {
-            Ok(reply) => Ok(masked(&reply, &code)),
-            Err(Refusal::Temporary(reply)) => Err(Refusal::Temporary(masked(&reply, &code)).into()),
-            Err(Refusal::Permanent(reply)) => Err(Refusal::Permanent(masked(&reply, &code)).into()),
+            Ok(reply) => Ok(masked(&reply)),
+            Err(Refusal::Temporary(reply)) => Err(Refusal::Temporary(masked(&reply)).into()),
+            Err(Refusal::Permanent(reply)) => Err(Refusal::Permanent(masked(&reply)).into()),
         }
     }
 
@@ -272,14 +295,19 @@ impl Worker {
             own.query_pairs_mut().append_pair("code", code);
             own
         } else {
-            let mut page = self.public_url.clone();
-            page.path_segments_mut().ok()?.pop_if_empty().extend(["invites", code]);
-            page
+            self.page("invites", code)?
         };
         if let Some(referral_code) = &mail.referral_code {
             link.query_pairs_mut().append_pair("referral_code", referral_code);
         }
         Some(link)
+    }
+
+    /// A page of this server.
+    fn page(&self, of: &str, code: &str) -> Option<Url> {
+        let mut page = self.public_url.clone();
+        page.path_segments_mut().ok()?.pop_if_empty().extend([of, code]);
+        Some(page)
     }
 }
 

@@ -301,12 +301,12 @@ async fn nothing_in_a_request_chooses_where_a_link_leads() {
         let answer = test.raw("POST", &format!("{path}?{query}"), As::Write(&test.app), &headers, body).await;
         assert!(answer.status < 300, "{answer:?}");
         let mail = test.mail().await;
-        let text = mail.text();
-        let (_, code) = text.split_once("https://app.example/join?code=").unwrap();
+        let plain = mail.text();
+        let (_, code) = plain.split_once("https://app.example/join?code=").unwrap();
         let code: String =
             code.chars().take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect();
         crate::support::secrets::keep(&code);
-        assert!(!mail.html().contains("evil") && !text.contains("evil"));
+        assert!(!mail.html().contains("evil") && !plain.contains("evil"));
         // Nor does what the page asks.
         let accepted = test
             .raw("POST", &format!("/v1/invites/{code}/accept?{query}"), As::Nobody, &headers, vec![])

@@ -22,6 +22,7 @@ mod landing;
 mod limits;
 mod openapi;
 mod operator;
+mod opt_outs;
 mod outbox;
 mod outside_issuer;
 mod referral_invites;

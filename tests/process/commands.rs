@@ -165,6 +165,22 @@ pub fn on_users(place: &Place, app: &str, user: &str) {
     );
 }
 
+/// Whoever writes to support.
+fn opt_outs(place: &Place, app: &str) {
+    let run = |what: &str, email: &str| place.json(&["opt-out", what, "--app", app, "--email", email]);
+    for (what, email, changed) in [
+        ("remove", "carl@example.com", false),
+        ("add", "carl@example.com", true),
+        ("add", "CARL@example.com", false),
+        ("add", "dan@example.com", true),
+        ("remove", "Carl@example.com", true),
+    ] {
+        assert_eq!(run(what, email), json!({ "changed": changed }), "{what} {email}");
+    }
+    let text = place.text(&["opt-out", "add", "--app", app, "--email", "eve@example.com"]);
+    assert_eq!(text, "eve@example.com is sent no referrals of the app any more.\n");
+}
+
 /// What cannot be done is said in one sentence, with and without `--json`.
 fn refusals(place: &Place, app: &str) {
     let no_app = format!("there is no app {NOBODY}");
@@ -249,6 +265,7 @@ fn refusals(place: &Place, app: &str) {
             "there is no such user in the app, or they are frozen or deleted",
         ),
         (&["mail", "list", "--app", NOBODY], &no_app),
+        (&["opt-out", "add", "--app", NOBODY, "--email", "a@b.co"], &no_app),
         (&["mail", "show", NOBODY], &format!("there is no mail {NOBODY}")),
         (&["mail", "retry", NOBODY], &format!("there is no mail {NOBODY}")),
     ] {
@@ -271,6 +288,7 @@ async fn every_command_works_on_a_database_of_ones_own() {
     on_apps(&place);
     let app = create_app(&place, &[]);
     refusals(&place, &app.id);
+    opt_outs(&place, &app.id);
 
     // The mails of a server, which answers for what the command line made.
     let server = place.serve();
@@ -432,6 +450,7 @@ fn bad_usage_is_2_and_says_so_on_stderr() {
         &["mail", "list", "--state", "lost"],
         &["mail", "list", "--limit", "0"],
         &["mail", "retry"],
+        &["opt-out", "add", "--app", NOBODY, "--email", "carl"],
         &["config"],
     ] {
         for json in [&[][..], &["--json"]] {

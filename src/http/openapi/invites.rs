@@ -142,6 +142,12 @@ pub(super) fn parameters() -> Map<String, Value> {
             json!({ "const": "" }),
             json!(""),
         ),
+        "optOutCode": path(
+            "code",
+            "The code in the link of a referral to opt out of more.",
+            json!({ "type": "string" }),
+            "AYkKXayWd0u8zrMCCZqAVw",
+        ),
         "inviteId": path("inviteId", "The UUID of an invite, hyphenated, in any case.", uuid(), INVITE),
         "inviteState": optional(
             "query",
