@@ -32,4 +32,5 @@ mod timeline;
 mod tokens;
 mod update;
 mod users;
+mod webhooks;
 mod workers;
