@@ -219,9 +219,11 @@ pub enum Outcome {
     Refused,
     /// For good.
     Failed,
+    /// Not tried: the recipient has opted out.
+    Unwanted,
 }
 
-static MAILS: Counters<3> = Counters::new("outcome", ["sent", "refused", "failed"]);
+static MAILS: Counters<4> = Counters::new("outcome", ["sent", "refused", "failed", "unwanted"]);
 static REPLIES: Counters<4> = Counters::new("class", ["2xx", "4xx", "5xx", "none"]);
 
 /// Counts a try to send a mail.
@@ -238,6 +240,24 @@ pub fn replied(said: &str) {
         _ => 3,
     };
     REPLIES.counts[class].count();
+}
+
+/// What became of a try to tell a webhook.
+#[derive(Clone, Copy)]
+#[expect(missing_docs, reason = "the values of a label")]
+pub enum Told {
+    Delivered,
+    /// For now.
+    Refused,
+    /// For good.
+    Failed,
+}
+
+static WEBHOOKS: Counters<3> = Counters::new("outcome", ["delivered", "refused", "failed"]);
+
+/// Counts a try to tell a webhook.
+pub fn told(outcome: Told) {
+    WEBHOOKS.counts[outcome as usize].count();
 }
 
 /// Requests that were refused because too many wait.
@@ -271,6 +291,7 @@ pub fn write_counters(page: &mut Page) {
     family("userdocks_smtp_replies_total", "What the mail server said to a mail.", &|page, name| {
         REPLIES.write(page, name);
     });
+    family("userdocks_webhooks_total", "Tries to tell a webhook.", &|page, name| WEBHOOKS.write(page, name));
     let name = "userdocks_admission_wait_seconds";
     page.family(name, "histogram", "Time that requests waited for their turn at the database.");
     TURNS.write(page, name, &[]);

@@ -108,6 +108,7 @@ fn mail() -> Work {
             link: Some("https://id.example/invites/0123456789abcdefghijklmnopqrstuvwxyz"),
             referral_code: None,
             expires_at: Some(date),
+            opt_out: Some("https://id.example/opt-out/c0de"),
         };
         let envelope = Envelope { from: &from, reply_to: None, to: &to, message_id: "<7@id.example>", date };
         let rendered = render(black_box(&letter)).unwrap();

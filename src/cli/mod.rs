@@ -22,10 +22,12 @@ mod mail;
 mod mail_preview;
 mod migrate;
 mod openapi;
+mod opt_out;
 mod secret_key;
 mod serve;
 mod signing_key;
 mod token;
+mod webhook;
 
 /// A self-hosted, multi-tenant user-management server.
 #[derive(Parser)]
@@ -62,6 +64,12 @@ enum Command {
     /// List, show, retry or preview mails
     #[command(subcommand)]
     Mail(mail::Command),
+    /// Create, list or delete webhooks, change their secrets, show or repeat what they were told
+    #[command(subcommand)]
+    Webhook(webhook::Command),
+    /// Stop referrals to an address, for whoever writes instead of pressing the link
+    #[command(subcommand)]
+    OptOut(opt_out::Command),
     /// List, show, revoke or resend invites
     #[command(subcommand)]
     Invite(invite::Command),
@@ -148,6 +156,8 @@ async fn run_on(command: Command, context: &Context) -> Result<Output> {
         Command::SecretKey(command) => secret_key::run(command, context).await,
         Command::Token(command) => token::run(command, context).await,
         Command::Mail(command) => mail::run(command, context).await,
+        Command::Webhook(command) => webhook::run(command, context).await,
+        Command::OptOut(command) => opt_out::run(command, context).await,
         Command::Invite(command) => invite::run(command, context).await,
         Command::Serve | Command::Config(_) | Command::Openapi => unreachable!("they need no database"),
     }

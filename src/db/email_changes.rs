@@ -4,14 +4,17 @@
 
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use sqlx::{PgConnection, query};
 
 use super::outbox::NewMail;
 use super::updates::{self, Addresses, Locked, Update, Updated};
+use super::webhooks::{Change, tell_of};
 use super::{Error, Pool, Transaction, is_violation};
 use crate::domain::email::Email;
 use crate::domain::id::{AppId, UserId};
 use crate::domain::invite::InviteCode;
+use crate::domain::webhook::{EventId, EventType};
 
 /// Confirmation mails of a day (UTC).
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +52,7 @@ pub async fn change(
     expected: Option<&[i64]>,
     bounds: Option<Bounds>,
     (confirmation, notice): (&NewMail, &NewMail),
+    (told, fields): (Option<EventId>, &[String]),
 ) -> Result<Changed, Error> {
     let Update { app, user, ref patch, .. } = *change;
     // Of two users who take each other's address at once, PostgreSQL ends one's wait: by the next look the
@@ -84,6 +88,8 @@ pub async fn change(
             }
             Err(error) => return Err(error),
         };
+        let more = json!({ "fields": fields });
+        tell_of(&mut transaction, told, EventType::UserUpdated, app, user, more).await?;
         let (old, verified) = before.map_or((None, false), |row| (row.email, row.email_verified));
         let is_new =
             |email: &Email| !old.as_deref().is_some_and(|old| old.eq_ignore_ascii_case(email.as_str()));
@@ -253,6 +259,11 @@ pub async fn ask_again(
     Ok(asked)
 }
 
+/// What is told of an address that is verified.
+fn verified() -> Value {
+    json!({ "fields": ["email_verified"] })
+}
+
 /// What became of a word that an address is a user's.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Vouched {
@@ -265,8 +276,14 @@ pub enum Vouched {
 }
 
 /// Marks the address of a user as verified, if it is `email`.
-pub async fn vouch(db: &Pool, app: AppId, user: UserId, email: &Email) -> Result<Vouched, Error> {
-    let mut connection = db.acquire().await?;
+pub async fn vouch(
+    db: &Pool,
+    app: AppId,
+    user: UserId,
+    email: &Email,
+    told: Option<EventId>,
+) -> Result<Vouched, Error> {
+    let mut change = Change::begin(db, told.is_some()).await?;
     let row = query!(
         r#"
         WITH person AS (
@@ -275,6 +292,7 @@ pub async fn vouch(db: &Pool, app: AppId, user: UserId, email: &Email) -> Result
         ), verified AS (
             UPDATE users SET email_verified = true, version = version + 1
             WHERE app_id = $1 AND user_id = $2 AND NOT email_verified AND EXISTS (SELECT FROM person WHERE same)
+            RETURNING user_id
         ), asked AS (
             UPDATE email_confirmations SET confirmed_at = now()
             WHERE app_id = $1 AND user_id = $2 AND lower(email) = lower($3) AND confirmed_at IS NULL
@@ -284,15 +302,19 @@ pub async fn vouch(db: &Pool, app: AppId, user: UserId, email: &Email) -> Result
             WHERE app_id = $1 AND user_id = $2 AND kind = 'confirmation' AND state = 'queued' AND NOT claimed
                 AND EXISTS (SELECT FROM person WHERE same)
         )
-        SELECT same AS "same!" FROM person
+        SELECT same AS "same!", EXISTS (SELECT FROM verified) AS "changed!" FROM person
         "#,
         app.0,
         user.0,
         email.as_str(),
     )
-    .fetch_optional(&mut *connection)
+    .fetch_optional(change.connection())
     .await
     .map_err(Error::of_change)?;
+    if row.as_ref().is_some_and(|row| row.changed) {
+        tell_of(change.connection(), told, EventType::UserUpdated, app, user, verified()).await?;
+    }
+    change.end().await?;
     Ok(match row {
         None => Vouched::OutOfReach,
         Some(row) if row.same => Vouched::Yes,
@@ -369,8 +391,8 @@ pub async fn find(db: &Pool, code: &InviteCode) -> Result<Option<Confirmation>, 
 }
 
 /// Confirms the address of this code, once: whose it is. `None`: it could not be, as [`find`] says why.
-pub async fn confirm(db: &Pool, code: &InviteCode) -> Result<Option<UserId>, Error> {
-    let mut connection = db.acquire().await?;
+pub async fn confirm(db: &Pool, code: &InviteCode, told: Option<EventId>) -> Result<Option<UserId>, Error> {
+    let mut change = Change::begin(db, told.is_some()).await?;
     // The user is locked first, as by a change of address.
     let row = query!(
         r#"
@@ -394,8 +416,13 @@ pub async fn confirm(db: &Pool, code: &InviteCode) -> Result<Option<UserId>, Err
         code.app.0,
         &code.hash(),
     )
-    .fetch_optional(&mut *connection)
+    .fetch_optional(change.connection())
     .await
     .map_err(Error::of_change)?;
-    Ok(row.map(|row| UserId(row.user_id)))
+    let user = row.map(|row| UserId(row.user_id));
+    if let Some(user) = user {
+        tell_of(change.connection(), told, EventType::UserUpdated, code.app, user, verified()).await?;
+    }
+    change.end().await?;
+    Ok(user)
 }

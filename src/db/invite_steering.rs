@@ -187,7 +187,7 @@ pub async fn resend(
     let result = query!(
         r#"
         WITH invite AS (
-            SELECT i.invite_id, i.kind, i.inviter_id, i.code_hash, i.mailed_at,
+            SELECT i.invite_id, i.kind, i.inviter_id, i.code_hash, i.mailed_at, i.address_hash,
                 CASE i.kind WHEN 'invite' THEN u.email ELSE i.email END AS email,
                 CASE i.kind WHEN 'invite' THEN u.language ELSE i.language END AS language,
                 CASE i.kind WHEN 'invite' THEN u.freezed OR u.deleted ELSE r.freezed OR r.deleted END AS closed
@@ -204,6 +204,8 @@ pub async fn resend(
                             OR o.state = 'sent' AND o.finished_at > now() - make_interval(secs => $6)))
                 AND (n.kind = 'invite'
                     OR NOT EXISTS (SELECT FROM users h WHERE h.app_id = $1 AND lower(h.email) = lower(n.email))
+                        AND NOT EXISTS (
+                            SELECT FROM opt_outs d WHERE d.app_id = $1 AND d.address_hash = n.address_hash)
                         AND $8 > COALESCE((
                             SELECT used FROM referral_quotas
                             WHERE app_id = $1 AND scope = 'recipient' AND subject = lower(n.email)

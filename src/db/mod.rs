@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 pub mod api_keys;
 pub mod apps;
+pub mod deliveries;
 pub mod email_changes;
 #[cfg(unix)]
 pub mod embedded;
@@ -20,11 +21,13 @@ pub mod invite_steering;
 pub mod invites;
 pub mod mail_quotas;
 pub mod operator;
+pub mod opt_outs;
 pub mod outbox;
 mod pool;
 pub mod referrals;
 pub mod updates;
 pub mod users;
+pub mod webhooks;
 
 pub use pool::{Lent, Pool};
 

@@ -8,10 +8,12 @@ use serde::Serialize;
 use sqlx::{query, query_as};
 use uuid::Uuid;
 
+use super::opt_outs::SealedKey;
 use super::{Error, Pool};
 use crate::domain::id::AppId;
 use crate::domain::invite::InviteCode;
 use crate::domain::mail_kind::MailKind;
+use crate::domain::opt_out::AddressHash;
 use crate::domain::seal::SecretKey;
 
 /// What the transaction of a request stores for its mail.
@@ -92,6 +94,10 @@ pub struct Claimed {
     pub inviter: Option<String>,
     /// The referrer's code, for a referral.
     pub referral_code: Option<String>,
+    /// Of a referral, what the link to opt out is made of.
+    pub opt_out: Option<(SealedKey, AddressHash)>,
+    /// Whether the recipient has opted out.
+    pub opted_out: bool,
 }
 
 /// Claims up to `limit` mails that are due, for `lease`; those whose lease ran out only if it may `take_over`.
@@ -121,12 +127,16 @@ pub async fn claim(
             a.name AS app_name, a.language AS app_language, a.mail_from AS app_from,
             a.reply_to AS app_reply_to, a.logo_url AS app_logo, a.color AS app_color, a.invite_url,
             COALESCE(u.name, NULLIF(concat_ws(' ', u.given_name, u.family_name), ''), u.nickname) AS inviter,
-            CASE o.kind WHEN 'referral' THEN u.referral_code END AS referral_code
+            CASE o.kind WHEN 'referral' THEN u.referral_code END AS referral_code,
+            i.address_hash, k.key_id AS "key_id?", k.hash_key AS "hash_key?", EXISTS (
+                SELECT FROM opt_outs n WHERE n.app_id = o.app_id AND n.address_hash = i.address_hash)
+                AS "opted_out!"
         FROM claimed o
         JOIN apps a ON a.app_id = o.app_id
         LEFT JOIN invites i ON i.app_id = o.app_id AND i.invite_id = o.invite_id
         LEFT JOIN email_confirmations c ON c.app_id = o.app_id AND c.user_id = o.user_id
         LEFT JOIN users u ON u.app_id = i.app_id AND u.user_id = i.inviter_id
+        LEFT JOIN opt_out_keys k ON k.app_id = o.app_id AND i.address_hash IS NOT NULL
         "#,
         limit,
         lease.as_secs_f64(),
@@ -156,6 +166,10 @@ pub async fn claim(
             invite_url: row.invite_url,
             inviter: row.inviter,
             referral_code: row.referral_code,
+            opt_out: row.key_id.zip(row.hash_key).zip(row.address_hash).and_then(|((id, key), hash)| {
+                Some((SealedKey::new(id, key), AddressHash(hash.try_into().ok()?)))
+            }),
+            opted_out: row.opted_out,
         })
     });
     Ok(mails.collect())

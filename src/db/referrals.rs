@@ -7,6 +7,7 @@ use sqlx::{PgConnection, query};
 use super::{Error, Pool, is_violation, outbox::NewMail};
 use crate::domain::id::{AppId, UserId};
 use crate::domain::invite_body::InviteBody;
+use crate::domain::opt_out::AddressHash;
 
 /// What became of a call that refers.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,14 +35,17 @@ pub struct Bounds {
 
 /// Refers the address of `body`. What it costs the referrer depends on their own calls alone, not on whether a
 /// mail goes out, so that the quota does not tell who has an account either, nor what becomes of the invite that
-/// they may see. Where none goes out, the code of an earlier mail stays good, for as long as a new one would.
-/// `caller` as in [`super::updates::update`].
+/// they may see. Where none goes out, the code of an earlier mail stays good, for as long as a new one would: an address
+/// that opted out is treated as one that has an account. `address` is its hash under the app's key; `caller` as in
+/// [`super::updates::update`].
+#[expect(clippy::too_many_arguments, reason = "each is a value of the statement")]
 pub async fn refer(
     db: &mut PgConnection,
     app: AppId,
     caller: Option<UserId>,
     referrer: UserId,
     body: &InviteBody,
+    address: &AddressHash,
     bounds: Bounds,
     mail: &NewMail,
 ) -> Result<Referred, Error> {
@@ -63,6 +67,7 @@ pub async fn refer(
                 AND kind = 'referral' AND accepted_at IS NULL
         ), sendable AS (
             SELECT NOT EXISTS (SELECT FROM users WHERE app_id = $1 AND lower(email) = lower($4))
+                AND NOT EXISTS (SELECT FROM opt_outs WHERE app_id = $1 AND address_hash = $16)
                 AND NOT EXISTS (
                     SELECT FROM outbox o JOIN known USING (invite_id)
                     WHERE o.app_id = $1 AND (o.state = 'queued'
@@ -73,12 +78,12 @@ pub async fn refer(
                         AND day = (now() AT TIME ZONE 'UTC')::date), 0) AS yes
         ), invite AS (
             INSERT INTO invites
-                (app_id, invite_id, kind, inviter_id, email, language, code_hash, expires_in, expires_at)
-            SELECT $1, $5, 'referral', user_id, $4, $6, $7, $15, now() + make_interval(secs => COALESCE(
+                (app_id, invite_id, kind, inviter_id, email, address_hash, language, code_hash, expires_in, expires_at)
+            SELECT $1, $5, 'referral', user_id, $4, $16, $6, $7, $15, now() + make_interval(secs => COALESCE(
                 $15::integer, (SELECT invite_expires_in FROM apps WHERE app_id = $1), $8::float8))
             FROM referrer WHERE NOT own
             ON CONFLICT (app_id, inviter_id, lower(email)) WHERE kind = 'referral' AND accepted_at IS NULL
-            DO UPDATE SET mailed_at = now(), revoked_at = NULL, email = EXCLUDED.email,
+            DO UPDATE SET mailed_at = now(), revoked_at = NULL, email = EXCLUDED.email, address_hash = EXCLUDED.address_hash,
                 language = EXCLUDED.language, expires_in = EXCLUDED.expires_in, expires_at = EXCLUDED.expires_at,
                 code_hash = CASE WHEN (SELECT yes FROM sendable) THEN EXCLUDED.code_hash ELSE invites.code_hash END
             WHERE invites.mailed_at <= now() - make_interval(secs => $9)
@@ -119,6 +124,7 @@ pub async fn refer(
         mail.secret,
         mail.message_id,
         body.expires_in,
+        &address.0,
     )
     .fetch_optional(db)
     .await;

@@ -24,8 +24,13 @@ BEGIN
             ('invites', 'SELECT, INSERT, UPDATE, DELETE'),
             ('invite_events', 'SELECT, INSERT'),
             ('email_confirmations', 'SELECT, INSERT, UPDATE, DELETE'),
+            ('webhooks', 'SELECT, UPDATE (disabled_at)'),
+            ('webhook_secrets', 'SELECT'),
+            ('webhook_deliveries', 'SELECT, INSERT, UPDATE, DELETE'),
             ('referral_quotas', 'SELECT, INSERT, UPDATE, DELETE'),
             ('mail_quotas', 'SELECT, INSERT, UPDATE, DELETE'),
+            ('opt_out_keys', 'SELECT, INSERT'),
+            ('opt_outs', 'SELECT, INSERT, DELETE'),
             ('outbox', 'SELECT, INSERT, UPDATE, DELETE'),
             ('idempotency_keys', 'SELECT, INSERT, UPDATE, DELETE')
         ) AS listed (name, rights)

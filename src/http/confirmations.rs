@@ -43,7 +43,9 @@ pub async fn confirm(
             return Ok(unknown());
         };
         audit::note(|facts| (facts.app, facts.authenticated) = (Some(code.app), true));
-        if let Some(user) = email_changes::confirm(&state.db, &code).await? {
+        let event = state.listeners.event(code.app);
+        if let Some(user) = email_changes::confirm(&state.db, &code, event).await? {
+            state.listeners.told(event);
             audit::note(|facts| facts.subject = Some(user.0));
             let texts = texts(&confirmation.language, &confirmation.app_language);
             return Ok(page(StatusCode::OK, texts, &Confirming::Now { app: &confirmation.app_name }));

@@ -14,8 +14,10 @@ use crate::audit;
 use crate::db::email_changes::{self, Asked, Bounds, Changed, Vouched};
 use crate::db::outbox::NewMail;
 use crate::db::updates::{Update, Updated};
+use crate::db::webhooks;
 use crate::domain::email_body;
 use crate::domain::id::{AppId, UserId};
+use crate::domain::webhook::EventId;
 
 /// A backend answers for whom it writes to; a token could be in anybody's hands.
 const OF_A_TOKEN: Bounds = Bounds { per_user: 10, per_recipient: 3 };
@@ -29,9 +31,15 @@ pub(super) async fn update(
     state: &AppState,
     change: &Update,
     versions: Option<&[i64]>,
+    event: Option<EventId>,
+    names: &[String],
 ) -> Result<Updated, Error> {
     let app = change.app;
-    let kept = || async { Ok(email_changes::keep(&state.db, change, versions).await?) };
+    let kept = || async {
+        let Some(event) = event else { return Ok(email_changes::keep(&state.db, change, versions).await?) };
+        let updated = webhooks::update_user(&state.db, change, versions, event, names).await?;
+        Ok(Some(updated).filter(|updated| matches!(updated, Updated::Yes(_))))
+    };
     if let Some(updated) = once_or_settled(versions.is_none(), kept).await? {
         return Ok(updated);
     }
@@ -41,7 +49,7 @@ pub(super) async fn update(
     let mails = (state.new_mail(app), notice(state, app));
     let changed = || async {
         let (mails, bounds) = ((&mails.0, &mails.1), bounds(change.caller));
-        Ok(email_changes::change(&state.db, change, versions, bounds, mails).await?)
+        Ok(email_changes::change(&state.db, change, versions, bounds, mails, (event, names)).await?)
     };
     match once_or_settled(versions.is_none(), changed).await? {
         Changed::Update(updated, mails) => {
@@ -99,8 +107,12 @@ pub async fn vouch(
     let email = email_body::parse(body)?;
     audit::note(|facts| facts.fields = vec!["email_verified".to_owned()]);
     let (db, email) = (&state.db, &email);
-    match settled(|| async move { Ok(email_changes::vouch(db, app, user, email).await?) }).await? {
-        Vouched::Yes => Ok(Success { status: StatusCode::OK, message: "the address is verified", data: () }),
+    let event = state.listeners.event(app);
+    match settled(|| async move { Ok(email_changes::vouch(db, app, user, email, event).await?) }).await? {
+        Vouched::Yes => {
+            state.listeners.told(event);
+            Ok(Success { status: StatusCode::OK, message: "the address is verified", data: () })
+        }
         Vouched::OtherAddress => Err(Error::OtherAddress),
         Vouched::OutOfReach => Err(Error::UserOutOfReach),
     }

@@ -22,6 +22,7 @@ use crate::db::outbox::NewMail;
 use crate::domain::id::AppId;
 use crate::domain::seal::SecretKey;
 use crate::mail::mailbox::Mailbox;
+use crate::webhook::Listeners;
 
 pub mod admission;
 mod apps;
@@ -45,6 +46,7 @@ mod mail_reports;
 mod mailbox;
 pub mod metrics;
 pub mod openapi;
+pub mod opt_outs;
 pub mod pages;
 mod paging;
 pub mod presented;
@@ -74,8 +76,12 @@ pub struct State {
     pub limits: limits::Limits,
     /// What is known of callers.
     pub credentials: auth::Credentials,
+    /// The keys under which addresses of those who opted out are hashed.
+    pub opt_out_keys: opt_outs::Keys,
     /// What is known of browsers' origins.
     pub origins: cors::Origins,
+    /// Who is to be told of changes.
+    pub listeners: Arc<Listeners>,
     /// Tells the worker of this process that a mail may be due.
     pub wake: Arc<tokio::sync::Notify>,
     /// What links start with.
@@ -241,10 +247,12 @@ mod tests {
             gate: admission::Gate::new(1),
             limits: limits::Limits::new(&config.limits),
             credentials: auth::Credentials::new(&config),
+            opt_out_keys: opt_outs::Keys::default(),
             origins: cors::Origins::default(),
             updates: crate::db::updates::Updates::new(db.clone()),
             db,
             seal: SecretKey::new(&[7; 32]),
+            listeners: Arc::default(),
             wake: Arc::default(),
             public_url: "https://id.example".parse().unwrap(),
             mailbox: None,

@@ -38,14 +38,15 @@ pub async fn create(
     audit::note(|facts| facts.fields = body.names());
     let request = format!("refer {user} {}", body.line());
     let bounds = bounds(&state.config);
+    let address = state.opt_out_keys.of(&state, app).await?.address(body.email.as_str());
     let mail = state.new_mail(app);
-    let (state, headers, request, body, mail) = (&state, &headers, &request, &body, &mail);
+    let (state, headers, request, body, address, mail) = (&state, &headers, &request, &body, &address, &mail);
     settled(|| async move {
-        let mut once = match Once::begin(state, headers, app, caller, request).await? {
+        let mut once = match Once::begin(state, headers, app, caller, request, false).await? {
             Begun::Replay(answer) => return Ok(answer),
             Begun::Work(once) => once,
         };
-        match referrals::refer(once.connection(), app, caller, user, body, bounds, mail).await? {
+        match referrals::refer(once.connection(), app, caller, user, body, address, bounds, mail).await? {
             Referred::Accepted => {
                 let message = "the referral invite was taken";
                 once.finish(state, &Success { status: StatusCode::CREATED, message, data: () }, None).await

@@ -23,6 +23,7 @@ use crate::metrics::Answers;
 
 mod emails;
 mod invites;
+mod opt_outs;
 
 /// One method of one path.
 pub struct Route {
@@ -357,6 +358,7 @@ pub fn around() -> Vec<Route> {
         ),
     ];
     routes.extend(emails::around());
+    routes.extend(opt_outs::around());
     routes
 }
 

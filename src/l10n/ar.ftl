@@ -42,6 +42,22 @@ referral-preheader = نظرة سريعة لا تستغرق سوى لحظة.
 referral-what = وصلتك توصية من أحد مستخدمي { $app } مع دعوة للانضمام، أملًا في أن تنال إعجابك أيضًا.
 referral-what-from = وصلتك توصية من { $inviter } بتجربة { $app } مع دعوة للانضمام، أملًا في أن تنال إعجابك أيضًا.
 
+## The end of a referral
+
+opt-out = عدم تلقي أي دعوات من مستخدمي { $app } بعد الآن
+opt-out-link = لعدم تلقي أي دعوات من مستخدمي { $app } بعد الآن، يُرجى فتح الرابط التالي في المتصفح:
+
+## The page behind that link
+
+opt-out-ask-heading = إيقاف الدعوات إلى { $app }؟
+opt-out-ask-text = لن يتمكن مستخدمو { $app } بعد ذلك من إرسال دعوات إليك. ولن يُخطَر أحد بذلك.
+opt-out-button = إيقاف الدعوات نهائيًا
+opt-out-done-heading = لن تصلك دعوات بعد الآن
+opt-out-done-text = لم يعد بإمكان مستخدمي { $app } إرسال دعوات إلى عنوان بريدك الإلكتروني. يمكن إغلاق هذه الصفحة الآن.
+opt-out-undo = السماح بالدعوات من جديد
+opt-out-undone-heading = أصبحت الدعوات مسموحة من جديد
+opt-out-undone-text = يمكن لمستخدمي { $app } إرسال دعوات إلى عنوان بريدك الإلكتروني من جديد.
+
 ## The page behind the link
 
 open-heading = أهلًا بك في { $app }

@@ -42,6 +42,22 @@ referral-preheader = Schauen Sie vorbei – es dauert nur einen Moment.
 referral-what = Jemand, der { $app } nutzt, meint, dass es auch Ihnen gefallen wird, und lädt Sie ein.
 referral-what-from = { $inviter } nutzt { $app }, meint, dass es auch Ihnen gefallen wird, und lädt Sie ein.
 
+## The end of a referral
+
+opt-out = Nie wieder von anderen zu { $app } eingeladen werden
+opt-out-link = Um nie wieder von anderen zu { $app } eingeladen zu werden, öffnen Sie bitte diese Adresse im Browser:
+
+## The page behind that link
+
+opt-out-ask-heading = Keine Einladungen zu { $app } mehr?
+opt-out-ask-text = Wer { $app } nutzt, kann Ihnen dann keine Einladungen mehr senden. Niemand erfährt davon.
+opt-out-button = Nie wieder einladen
+opt-out-done-heading = Sie werden nicht mehr eingeladen
+opt-out-done-text = Wer { $app } nutzt, kann Ihrer E-Mail-Adresse keine Einladungen mehr senden. Sie können diese Seite nun schließen.
+opt-out-undo = Einladungen wieder erlauben
+opt-out-undone-heading = Einladungen sind wieder erlaubt
+opt-out-undone-text = Wer { $app } nutzt, kann Ihrer E-Mail-Adresse wieder Einladungen senden.
+
 ## The page behind the link
 
 open-heading = Willkommen bei { $app }

@@ -42,6 +42,22 @@ referral-preheader = Have a look – it only takes a moment.
 referral-what = Someone who uses { $app } thinks you will like it, and invites you to join.
 referral-what-from = { $inviter } uses { $app }, thinks you will like it, and invites you to join.
 
+## The end of a referral
+
+opt-out = Never be invited to { $app } by its users again
+opt-out-link = To never be invited to { $app } by its users again, open this address in your browser:
+
+## The page behind that link
+
+opt-out-ask-heading = No more invitations to { $app }?
+opt-out-ask-text = Users of { $app } can then no longer send you invitations. Nobody is told about it.
+opt-out-button = Never invite me again
+opt-out-done-heading = You will not be invited again
+opt-out-done-text = Users of { $app } can no longer send invitations to your e-mail address. You can close this page now.
+opt-out-undo = Allow invitations again
+opt-out-undone-heading = Invitations are allowed again
+opt-out-undone-text = Users of { $app } can send invitations to your e-mail address again.
+
 ## The page behind the link
 
 open-heading = Welcome to { $app }

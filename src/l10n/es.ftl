@@ -42,6 +42,22 @@ referral-preheader = Eche un vistazo: solo es un momento.
 referral-what = Una persona que usa { $app } cree que a usted también le gustará y le invita a unirse.
 referral-what-from = { $inviter } usa { $app }, cree que a usted también le gustará y le invita a unirse.
 
+## The end of a referral
+
+opt-out = No recibir nunca más invitaciones de quienes usan { $app }
+opt-out-link = Para no recibir nunca más invitaciones de quienes usan { $app }, abra esta dirección en su navegador:
+
+## The page behind that link
+
+opt-out-ask-heading = ¿No recibir más invitaciones a { $app }?
+opt-out-ask-text = Quienes usan { $app } ya no podrán enviarle invitaciones. Nadie se enterará.
+opt-out-button = No volver a invitarme
+opt-out-done-heading = No recibirá más invitaciones
+opt-out-done-text = Quienes usan { $app } ya no pueden enviar invitaciones a su dirección de correo. Ya puede cerrar esta página.
+opt-out-undo = Volver a permitir invitaciones
+opt-out-undone-heading = Las invitaciones vuelven a estar permitidas
+opt-out-undone-text = Quienes usan { $app } pueden volver a enviar invitaciones a su dirección de correo.
+
 ## The page behind the link
 
 open-heading = Le damos la bienvenida a { $app }

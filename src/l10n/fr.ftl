@@ -42,6 +42,22 @@ referral-preheader = Venez jeter un œil : cela ne prend qu’un instant.
 referral-what = Une personne qui utilise { $app } pense que cela vous plaira aussi et vous invite à la rejoindre.
 referral-what-from = { $inviter } utilise { $app }, pense que cela vous plaira aussi et vous invite à essayer.
 
+## The end of a referral
+
+opt-out = Ne plus jamais recevoir d’invitation des utilisateurs de { $app }
+opt-out-link = Pour ne plus jamais recevoir d’invitation des utilisateurs de { $app }, ouvrez cette adresse dans votre navigateur :
+
+## The page behind that link
+
+opt-out-ask-heading = Ne plus recevoir d’invitation à rejoindre { $app } ?
+opt-out-ask-text = Les utilisateurs de { $app } ne pourront alors plus vous envoyer d’invitation. Personne n’en sera informé.
+opt-out-button = Ne plus m’inviter
+opt-out-done-heading = Vous ne recevrez plus d’invitation
+opt-out-done-text = Les utilisateurs de { $app } ne peuvent plus envoyer d’invitation à votre adresse e-mail. Vous pouvez maintenant fermer cette page.
+opt-out-undo = Autoriser de nouveau les invitations
+opt-out-undone-heading = Les invitations sont de nouveau autorisées
+opt-out-undone-text = Les utilisateurs de { $app } peuvent de nouveau envoyer des invitations à votre adresse e-mail.
+
 ## The page behind the link
 
 open-heading = Bienvenue sur { $app }

@@ -42,6 +42,22 @@ referral-preheader = Dia un’occhiata: basta un momento.
 referral-what = Una persona che usa { $app } pensa che possa piacere anche a Lei e La invita a provare.
 referral-what-from = { $inviter } usa { $app }, pensa che possa piacere anche a Lei e La invita a provare.
 
+## The end of a referral
+
+opt-out = Non ricevere mai più inviti da chi usa { $app }
+opt-out-link = Per non ricevere mai più inviti da chi usa { $app }, apra questo indirizzo nel browser:
+
+## The page behind that link
+
+opt-out-ask-heading = Non ricevere più inviti a { $app }?
+opt-out-ask-text = Chi usa { $app } non potrà più inviarLe inviti. Nessuno ne verrà informato.
+opt-out-button = Non invitarmi più
+opt-out-done-heading = Non riceverà più inviti
+opt-out-done-text = Chi usa { $app } non può più inviare inviti al Suo indirizzo e-mail. Ora può chiudere questa pagina.
+opt-out-undo = Consenti di nuovo gli inviti
+opt-out-undone-heading = Gli inviti sono di nuovo consentiti
+opt-out-undone-text = Chi usa { $app } può di nuovo inviare inviti al Suo indirizzo e-mail.
+
 ## The page behind the link
 
 open-heading = Le diamo il benvenuto su { $app }

@@ -42,6 +42,22 @@ referral-preheader = お手続きはすぐに終わります。ぜひご覧く�
 referral-what = { $app }をご利用中の方が、きっと気に入っていただけると考え、あなたを招待しています。
 referral-what-from = { $app }をご利用中の{ $inviter }さんが、きっと気に入っていただけると考え、あなたを招待しています。
 
+## The end of a referral
+
+opt-out = { $app }の利用者からの招待を今後受け取らない
+opt-out-link = { $app }の利用者からの招待を今後受け取らないようにするには、次のアドレスをブラウザーで開いてください。
+
+## The page behind that link
+
+opt-out-ask-heading = { $app }への招待を停止しますか？
+opt-out-ask-text = { $app }の利用者は、今後あなたに招待を送信できなくなります。このことは誰にも通知されません。
+opt-out-button = 今後招待を受け取らない
+opt-out-done-heading = 今後、招待は届きません
+opt-out-done-text = { $app }の利用者は、あなたのメールアドレスに招待を送信できなくなりました。このページは閉じていただいてかまいません。
+opt-out-undo = 招待を再び許可する
+opt-out-undone-heading = 招待が再び許可されました
+opt-out-undone-text = { $app }の利用者は、あなたのメールアドレスに再び招待を送信できます。
+
 ## The page behind the link
 
 open-heading = { $app }へようこそ

@@ -42,6 +42,22 @@ referral-preheader = Neem een kijkje – het duurt maar even.
 referral-what = Iemand die { $app } gebruikt, denkt dat het ook iets voor u is en nodigt u uit.
 referral-what-from = { $inviter } gebruikt { $app }, denkt dat het ook iets voor u is en nodigt u uit.
 
+## The end of a referral
+
+opt-out = Nooit meer door gebruikers van { $app } uitgenodigd worden
+opt-out-link = Open dit adres in uw browser om nooit meer door gebruikers van { $app } uitgenodigd te worden:
+
+## The page behind that link
+
+opt-out-ask-heading = Geen uitnodigingen voor { $app } meer?
+opt-out-ask-text = Gebruikers van { $app } kunnen u dan geen uitnodigingen meer sturen. Niemand krijgt daarvan bericht.
+opt-out-button = Nodig mij nooit meer uit
+opt-out-done-heading = U wordt niet meer uitgenodigd
+opt-out-done-text = Gebruikers van { $app } kunnen geen uitnodigingen meer naar uw e-mailadres sturen. U kunt deze pagina nu sluiten.
+opt-out-undo = Uitnodigingen weer toestaan
+opt-out-undone-heading = Uitnodigingen zijn weer toegestaan
+opt-out-undone-text = Gebruikers van { $app } kunnen weer uitnodigingen naar uw e-mailadres sturen.
+
 ## The page behind the link
 
 open-heading = Welkom bij { $app }

@@ -42,6 +42,22 @@ referral-preheader = Zajrzyj – to zajmie tylko chwilę.
 referral-what = Ktoś, kto korzysta z serwisu { $app }, uważa, że spodoba się on także Tobie, i zaprasza Cię do dołączenia.
 referral-what-from = { $inviter } korzysta z serwisu { $app }, uważa, że spodoba się on także Tobie, i zaprasza Cię do dołączenia.
 
+## The end of a referral
+
+opt-out = Nie otrzymuj więcej zaproszeń od osób korzystających z serwisu { $app }
+opt-out-link = Aby nie otrzymywać więcej zaproszeń od osób korzystających z serwisu { $app }, otwórz ten adres w przeglądarce:
+
+## The page behind that link
+
+opt-out-ask-heading = Bez zaproszeń do serwisu { $app }?
+opt-out-ask-text = Osoby korzystające z serwisu { $app } nie będą już mogły wysyłać Ci zaproszeń. Nikt się o tym nie dowie.
+opt-out-button = Nie zapraszajcie mnie więcej
+opt-out-done-heading = Nie otrzymasz więcej zaproszeń
+opt-out-done-text = Osoby korzystające z serwisu { $app } nie mogą już wysyłać zaproszeń na Twój adres e-mail. Możesz już zamknąć tę stronę.
+opt-out-undo = Zezwól ponownie na zaproszenia
+opt-out-undone-heading = Zaproszenia są znów dozwolone
+opt-out-undone-text = Osoby korzystające z serwisu { $app } mogą znów wysyłać zaproszenia na Twój adres e-mail.
+
 ## The page behind the link
 
 open-heading = Witamy w serwisie { $app }

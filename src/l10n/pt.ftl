@@ -42,6 +42,22 @@ referral-preheader = Dê uma olhada: leva só um momento.
 referral-what = Alguém que usa { $app } acha que também vai gostar e envia-lhe este convite.
 referral-what-from = { $inviter } usa { $app }, acha que também vai gostar e envia-lhe este convite.
 
+## The end of a referral
+
+opt-out = Nunca mais receber convites de quem usa { $app }
+opt-out-link = Para nunca mais receber convites de quem usa { $app }, abra este endereço no navegador:
+
+## The page behind that link
+
+opt-out-ask-heading = Não receber mais convites para { $app }?
+opt-out-ask-text = Quem usa { $app } deixará de poder enviar-lhe convites. Ninguém será informado.
+opt-out-button = Não me convidar mais
+opt-out-done-heading = Não receberá mais convites
+opt-out-done-text = Quem usa { $app } já não pode enviar convites para o seu endereço de e-mail. Já pode fechar esta página.
+opt-out-undo = Voltar a permitir convites
+opt-out-undone-heading = Os convites voltaram a ser permitidos
+opt-out-undone-text = Quem usa { $app } pode voltar a enviar convites para o seu endereço de e-mail.
+
 ## The page behind the link
 
 open-heading = Boas-vindas a { $app }

@@ -42,6 +42,22 @@ referral-preheader = Bir göz atın, yalnızca bir dakikanızı alır.
 referral-what = { $app } kullanan biri, bunu sizin de beğeneceğinizi düşünüyor ve sizi davet ediyor.
 referral-what-from = { $app } kullanan { $inviter }, bunu sizin de beğeneceğinizi düşünüyor ve sizi davet ediyor.
 
+## The end of a referral
+
+opt-out = { $app } kullanıcılarından bir daha asla davet almak istemiyorum
+opt-out-link = { $app } kullanıcılarından bir daha asla davet almamak için şu adresi tarayıcınızda açın:
+
+## The page behind that link
+
+opt-out-ask-heading = Artık davet almak istemiyor musunuz: { $app }?
+opt-out-ask-text = O zaman { $app } kullanıcıları size artık davet gönderemez. Bundan kimsenin haberi olmaz.
+opt-out-button = Beni bir daha davet etmeyin
+opt-out-done-heading = Artık davet almayacaksınız
+opt-out-done-text = { $app } kullanıcıları e-posta adresinize artık davet gönderemez. Bu sayfayı kapatabilirsiniz.
+opt-out-undo = Davetlere yeniden izin ver
+opt-out-undone-heading = Davetlere yeniden izin verildi
+opt-out-undone-text = { $app } kullanıcıları e-posta adresinize yeniden davet gönderebilir.
+
 ## The page behind the link
 
 open-heading = { $app }: Hoş geldiniz

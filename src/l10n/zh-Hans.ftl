@@ -42,6 +42,22 @@ referral-preheader = 只需片刻，欢迎来看看。
 referral-what = 一位 { $app } 用户认为您也会喜欢它，特邀请您加入。
 referral-what-from = { $inviter } 正在使用 { $app }，认为您也会喜欢它，特邀请您加入。
 
+## The end of a referral
+
+opt-out = 不再接收 { $app } 用户的邀请
+opt-out-link = 要不再接收 { $app } 用户的邀请，请在浏览器中打开以下链接：
+
+## The page behind that link
+
+opt-out-ask-heading = 不再接收 { $app } 的邀请？
+opt-out-ask-text = 此后 { $app } 的用户将无法再向您发送邀请。没有人会得知此事。
+opt-out-button = 不再邀请我
+opt-out-done-heading = 您将不再收到邀请
+opt-out-done-text = { $app } 的用户已无法再向您的邮箱地址发送邀请。您现在可以关闭本页面。
+opt-out-undo = 重新允许邀请
+opt-out-undone-heading = 已重新允许邀请
+opt-out-undone-text = { $app } 的用户可以重新向您的邮箱地址发送邀请。
+
 ## The page behind the link
 
 open-heading = 欢迎加入 { $app }

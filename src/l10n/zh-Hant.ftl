@@ -42,6 +42,22 @@ referral-preheader = 只需片刻，歡迎來看看。
 referral-what = 一位 { $app } 使用者認為您也會喜歡，特此邀請您加入。
 referral-what-from = { $inviter } 正在使用 { $app }，認為您也會喜歡，特此邀請您加入。
 
+## The end of a referral
+
+opt-out = 不再接收 { $app } 使用者的邀請
+opt-out-link = 若要不再接收 { $app } 使用者的邀請，請在瀏覽器中開啟以下連結：
+
+## The page behind that link
+
+opt-out-ask-heading = 不再接收 { $app } 的邀請？
+opt-out-ask-text = 此後 { $app } 的使用者將無法再向您寄送邀請。沒有人會得知此事。
+opt-out-button = 不再邀請我
+opt-out-done-heading = 您將不再收到邀請
+opt-out-done-text = { $app } 的使用者已無法再向您的電子郵件地址寄送邀請。您現在可以關閉本頁面。
+opt-out-undo = 重新允許邀請
+opt-out-undone-heading = 已重新允許邀請
+opt-out-undone-text = { $app } 的使用者可以重新向您的電子郵件地址寄送邀請。
+
 ## The page behind the link
 
 open-heading = 歡迎加入 { $app }

@@ -38,6 +38,8 @@ pub struct Letter<'a> {
     pub referral_code: Option<&'a str>,
     /// When the link ends.
     pub expires_at: Option<Timestamp>,
+    /// Where the recipient says that they want no such mail again: an absolute `http` or `https` URL.
+    pub opt_out: Option<&'a str>,
 }
 
 /// An app as its mails show it.
@@ -78,6 +80,8 @@ pub struct Rendered {
     pub text: String,
     /// The BCP 47 tag of what it is written in.
     pub language: &'static str,
+    /// [`Letter::opt_out`]
+    pub opt_out: Option<String>,
 }
 
 /// Text that no mail program decodes: what looks like an encoded word (RFC 2047) is none.
@@ -86,7 +90,8 @@ fn unencoded(text: &str) -> String {
 }
 
 /// Makes the message out of a rendered mail. Automatic answers are asked not to come (RFC 3834, and the header
-/// Exchange reads); reports of failed delivery may.
+/// Exchange reads); reports of failed delivery may. Where there is a link to opt out, mail programs show a button for it
+/// and press it without a visit (RFC 2369, 3.2; RFC 8058).
 ///
 /// # Errors
 /// What lettre refuses; nothing that a caller's data could cause.
@@ -105,6 +110,11 @@ pub fn message(rendered: &Rendered, envelope: &Envelope) -> Result<Message, lett
         .raw_header(header("X-Auto-Response-Suppress", "OOF, AutoReply"));
     if let Some(reply_to) = envelope.reply_to {
         message = message.reply_to(legible(reply_to));
+    }
+    if let Some(link) = &rendered.opt_out {
+        message = message
+            .raw_header(header("List-Unsubscribe", &format!("<{link}>")))
+            .raw_header(header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"));
     }
     message.multipart(
         MultiPart::alternative()

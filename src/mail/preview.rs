@@ -60,6 +60,8 @@ impl Look {
             referral_code: (kind == MailKind::Referral).then_some("K7QF2M9X"),
             // 3 December 2026, 17:30
             expires_at: Timestamp::from_second(1_796_319_000).ok(),
+            opt_out: (kind == MailKind::Referral)
+                .then_some("https://id.example/opt-out/a-sample-that-leads-nowhere"),
         })
     }
 }

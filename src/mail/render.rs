@@ -43,11 +43,11 @@ pub fn render(letter: &Letter) -> Result<Rendered, RenderError> {
         (MailKind::Notice, None) => None,
         // A parsed address holds no white space, control character, double quote, < or >: they are encoded.
         (MailKind::Invite | MailKind::Referral | MailKind::Confirmation, Some(link)) => {
-            let link = Url::parse(link).ok().filter(|link| matches!(link.scheme(), "http" | "https"));
-            Some(link.ok_or(RenderError::Link)?)
+            Some(web_address(link)?)
         }
         _ => return Err(RenderError::Link),
     };
+    let opt_out = letter.opt_out.map(web_address).transpose()?;
     let texts = Texts::of(letter.language);
     let brand = letter.brand;
     let app = name::app(brand.name);
@@ -75,6 +75,8 @@ pub fn render(letter: &Letter) -> Result<Rendered, RenderError> {
         inviter,
         link => link.as_ref().map(Url::as_str),
         href => link.as_ref().map(|link| in_attribute(link.as_str())),
+        opt_out => opt_out.as_ref().map(Url::as_str),
+        opt_out_href => opt_out.as_ref().map(|link| in_attribute(link.as_str())),
         logo => brand.logo.map(|logo| in_attribute(logo.as_str())),
         button => context! {
             color => brand.color.to_string(),
@@ -89,7 +91,12 @@ pub fn render(letter: &Letter) -> Result<Rendered, RenderError> {
     let layouts = LAYOUTS.as_ref().map_err(|error| minijinja::Error::new(error.kind(), error.to_string()))?;
     let html = layouts.get_template("letter.html")?.render(&context)?;
     let text = wrap(&layouts.get_template("letter.txt")?.render(&context)?);
-    Ok(Rendered { subject, html, text, language: texts.language() })
+    Ok(Rendered { subject, html, text, language: texts.language(), opt_out: opt_out.map(String::from) })
+}
+
+fn web_address(link: &str) -> Result<Url, RenderError> {
+    let link = Url::parse(link).ok().filter(|link| matches!(link.scheme(), "http" | "https"));
+    link.ok_or(RenderError::Link)
 }
 
 /// Breaks lines at spaces, and between letters that are written without them; any other word longer than a line,
@@ -163,6 +170,7 @@ mod tests {
             link: (kind != MailKind::Notice).then_some("https://id.example/invites/c0de"),
             referral_code: None,
             expires_at: None,
+            opt_out: (kind == MailKind::Referral).then_some("https://id.example/opt-out/c0de"),
         }
     }
 
@@ -199,7 +207,10 @@ mod tests {
                         assert_eq!(mail.text.contains("help@acme.example"), told);
                         let linked = mail.text.lines().any(|line| line == "https://id.example/invites/c0de");
                         assert_eq!(linked, kind != MailKind::Notice);
-                        assert_eq!(mail.html.matches("<a ").count(), if linked { 2 } else { 0 });
+                        let opt_out = mail.text.lines().any(|line| line == "https://id.example/opt-out/c0de");
+                        assert_eq!(opt_out, kind == MailKind::Referral);
+                        let links = 2 * usize::from(linked) + usize::from(opt_out);
+                        assert_eq!(mail.html.matches("<a ").count(), links);
                         let columns =
                             |line: &str| line.chars().map(|c| if is_wide(c) { 2 } else { 1 }).sum::<usize>();
                         for line in mail.text.lines() {

@@ -48,6 +48,8 @@ enum Trouble {
     Refused(#[from] Refusal),
     #[error(transparent)]
     Key(#[from] NotOurs),
+    #[error("not sent: the recipient has opted out of referrals")]
+    OptedOut,
 }
 
 /// Sends what the outbox holds.
@@ -203,6 +205,12 @@ impl Worker {
                 tracing::warn!(app = %mail.app, mail = %mail.id, reply, "mail failed");
                 return Ok(());
             }
+            Err(trouble @ Trouble::OptedOut) => {
+                outbox::finish(&self.db, mail, false, &trouble.to_string()).await?;
+                metrics::mailed(Outcome::Unwanted);
+                tracing::info!(app = %mail.app, mail = %mail.id, "mail not sent: the recipient has opted out");
+                return Ok(());
+            }
             Err(trouble) => trouble.to_string(),
         };
         let mut give_up = self.config.mail.give_up_after;
@@ -219,6 +227,9 @@ impl Worker {
     }
 
     async fn send(&self, mail: &Claimed) -> Result<String, Trouble> {
+        if mail.opted_out {
+            return Err(Trouble::OptedOut);
+        }
         let permanent = |text: &str| Refusal::Permanent(text.to_owned());
         let code = self.seal.open(mail.id, &mail.secret)?;
         let code = String::from_utf8(code).map_err(|_| permanent("the stored code is damaged"))?;
@@ -233,12 +244,22 @@ impl Worker {
             MailKind::Notice => None,
             _ => Some(self.link(mail, &code).ok_or_else(|| permanent("the app's invite URL is none"))?),
         };
+        let opt_out = match &mail.opt_out {
+            Some((key, address)) => Some(key.open(&self.seal)?.code(mail.app, *address).expose()),
+            None => None,
+        };
+        let texts = texts(&mail.language, &mail.app_language);
+        let opt_out_link = opt_out.as_deref().and_then(|code| {
+            let mut page = self.page("opt-out", code)?;
+            page.query_pairs_mut().append_pair("language", texts.language());
+            Some(page)
+        });
         let moment =
             |seconds| jiff::Timestamp::from_second(seconds).map_err(|_| permanent("a time is out of range"));
         let logo = mail.app_logo.as_deref().and_then(|logo| LogoUrl::parse(logo).ok());
         let rendered = render(&Letter {
             kind: mail.kind,
-            language: texts(&mail.language, &mail.app_language).language(),
+            language: texts.language(),
             brand: Brand {
                 name: &mail.app_name,
                 logo: logo.as_ref(),
@@ -249,6 +270,7 @@ impl Worker {
             link: link.as_ref().map(Url::as_str),
             referral_code: mail.referral_code.as_deref(),
             expires_at: mail.expires_at.map(moment).transpose()?,
+            opt_out: opt_out_link.as_ref().map(Url::as_str),
         });
         let unwritten =
             |error: &dyn std::fmt::Display| permanent(&format!("the mail cannot be written: {error}"));
@@ -262,24 +284,20 @@ impl Worker {
         };
         let message = message(&rendered, &envelope).map_err(|error| unwritten(&error))?;
         // Spam filters quote the link that they refuse.
+        let masked = |reply: &str| masked(&masked(reply, &code), opt_out.as_deref().unwrap_or_default());
         match self.transport.send(&message, &mail.message_id).await {
-            Ok(reply) => Ok(masked(&reply, &code)),
-            Err(Refusal::Temporary(reply)) => Err(Refusal::Temporary(masked(&reply, &code)).into()),
-            Err(Refusal::Permanent(reply)) => Err(Refusal::Permanent(masked(&reply, &code)).into()),
+            Ok(reply) => Ok(masked(&reply)),
+            Err(Refusal::Temporary(reply)) => Err(Refusal::Temporary(masked(&reply)).into()),
+            Err(Refusal::Permanent(reply)) => Err(Refusal::Permanent(masked(&reply)).into()),
         }
     }
 
     /// Where the mail leads: to this server's page, or of an invite to the app's own with the code added; with the
     /// referral code.
     fn link(&self, mail: &Claimed, code: &str) -> Option<Url> {
-        let here = |page| {
-            let mut link = self.public_url.clone();
-            link.path_segments_mut().ok()?.pop_if_empty().extend([page, code]);
-            Some(link)
-        };
         let mut link = match (mail.kind, &mail.invite_url) {
-            (MailKind::Confirmation | MailKind::Notice, _) => here("email-confirmations")?,
-            (_, None) => here("invites")?,
+            (MailKind::Confirmation | MailKind::Notice, _) => self.page("email-confirmations", code)?,
+            (_, None) => self.page("invites", code)?,
             (_, Some(own)) => {
                 let mut own = Url::parse(own).ok()?;
                 own.query_pairs_mut().append_pair("code", code);
@@ -290,6 +308,13 @@ impl Worker {
             link.query_pairs_mut().append_pair("referral_code", referral_code);
         }
         Some(link)
+    }
+
+    /// A page of this server.
+    fn page(&self, of: &str, code: &str) -> Option<Url> {
+        let mut page = self.public_url.clone();
+        page.path_segments_mut().ok()?.pop_if_empty().extend([of, code]);
+        Some(page)
     }
 }
 
@@ -329,9 +354,9 @@ fn masked(reply: &str, code: &str) -> String {
     text
 }
 
-/// Doubles from `first` with each attempt up to an hour, give or take a fifth, so that mails refused
+/// Doubles from `first` with each attempt up to an hour, give or take a fifth, so that what is refused
 /// together do not come back together.
-fn retry_delay(first: Duration, attempts: i32) -> Duration {
+pub(crate) fn retry_delay(first: Duration, attempts: i32) -> Duration {
     let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(0).min(20);
     let whole = first.saturating_mul(1 << doublings).min(MAX_RETRY_DELAY);
     let draw = u16::from_be_bytes(crate::domain::seal::random());

@@ -149,7 +149,12 @@ async fn known_traffic_is_counted_in_whole_families() {
         r#"{method="GET",route="none",status="404"} 1"#,
     ];
     assert_eq!(of("userdocks_http_requests_total"), requests.join("\n"));
-    let mails = ["{outcome=\"sent\"} 1", "{outcome=\"refused\"} 0", "{outcome=\"failed\"} 1"];
+    let mails = [
+        "{outcome=\"sent\"} 1",
+        "{outcome=\"refused\"} 0",
+        "{outcome=\"failed\"} 1",
+        "{outcome=\"unwanted\"} 0",
+    ];
     assert_eq!(of("userdocks_mails_total"), mails.join("\n"));
     let replies = ["{class=\"2xx\"} 1", "{class=\"4xx\"} 0", "{class=\"5xx\"} 1", "{class=\"none\"} 0"];
     assert_eq!(of("userdocks_smtp_replies_total"), replies.join("\n"));

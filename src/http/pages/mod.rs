@@ -29,6 +29,7 @@ static LAYOUTS: LazyLock<Result<Environment<'static>, minijinja::Error>> = LazyL
     layouts.add_template("page.html", include_str!("templates/page.html"))?;
     layouts.add_template("landing.html", include_str!("templates/landing.html"))?;
     layouts.add_template("confirmation.html", include_str!("templates/confirmation.html"))?;
+    layouts.add_template("opt_out.html", include_str!("templates/opt_out.html"))?;
     layouts.add_template("mailbox.html", include_str!("templates/mailbox.html"))?;
     layouts.add_template("previews.html", include_str!("templates/previews.html"))?;
     layouts.add_template("mail.html", include_str!("templates/mail.html"))?;
@@ -132,6 +133,29 @@ pub fn landing(texts: &'static Texts, landing: &Landing) -> String {
     )
 }
 
+/// What there is to say behind the link to opt out of referrals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OptOut {
+    /// A button posts to the page's own address.
+    Ask,
+    /// They have opted out; a button takes it back.
+    Done,
+    /// They have taken it back.
+    Undone,
+}
+
+/// The page behind the link to opt out, which ends with `code`.
+#[must_use]
+pub fn opt_out(texts: &'static Texts, app: &str, code: &str, what: OptOut) -> String {
+    let state = match what {
+        OptOut::Ask => "ask",
+        OptOut::Done => "done",
+        OptOut::Undone => "undone",
+    };
+    let (t, rich, language, dir) = (texts.plain(), texts.rich(), texts.language(), texts.dir());
+    page("opt_out.html", context! { t, rich, language, dir, state, app => name::app(app), code })
+}
+
 /// The list of the mails, at `/mailbox`; English, as all of the mailbox.
 #[must_use]
 pub fn mailbox(mails: &[Head]) -> String {
@@ -229,6 +253,12 @@ mod tests {
                 assert_eq!(renews, matches!(state, Landing::Expired { .. }));
                 assert_eq!(html.matches("<h1>").count(), 1);
                 assert!(!html.contains("ada@") && !html.contains("<script"));
+                assert!(pages.insert(html), "{state:?} reads as another");
+            }
+            for (state, forms) in [(OptOut::Ask, 1), (OptOut::Done, 1), (OptOut::Undone, 0)] {
+                let html = opt_out(texts, "<b>Acme</b>", "c0de", state);
+                assert!(html.contains("Acme") && !html.contains("<b>"), "{state:?}: {html}");
+                assert_eq!(html.matches("<form method=\"post\"").count(), forms, "{state:?}: {html}");
                 assert!(pages.insert(html), "{state:?} reads as another");
             }
         }

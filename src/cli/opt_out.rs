@@ -1,0 +1,55 @@
+//! `userdocks opt-out`
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{Context, Output, Result, app};
+use crate::audit::Facts;
+use crate::db::opt_outs;
+use crate::domain::email::Email;
+use crate::domain::id::AppId;
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Send an address no referrals of an app any more, as the link in a referral does
+    Add(Whom),
+    /// Allow referrals to an address again
+    Remove(Whom),
+}
+
+#[derive(Args)]
+pub(super) struct Whom {
+    /// The app's id
+    #[arg(long)]
+    app: Uuid,
+    /// The address
+    #[arg(long, value_parser = email)]
+    email: Email,
+}
+
+fn email(text: &str) -> std::result::Result<Email, String> {
+    Email::parse(text).map_err(|problem| format!("it {problem}"))
+}
+
+pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
+    let db = &context.database.operator;
+    let (Command::Add(whom) | Command::Remove(whom)) = &command;
+    app::find(context, whom.app).await?;
+    let app = AppId(whom.app);
+    let address =
+        opt_outs::key(db, app, &context.seal).await?.open(&context.seal)?.address(whom.email.as_str());
+    let (changed, text, action) = match command {
+        Command::Add(_) => {
+            (opt_outs::add(db, app, &address).await?, "is sent no referrals of the app any more", "optOut")
+        }
+        Command::Remove(_) => {
+            (opt_outs::remove(db, app, &address).await?, "can be sent referrals of the app", "undoOptOut")
+        }
+    };
+    let output = Output::new(json!({ "changed": changed }), format!("{} {text}.", whom.email))?;
+    if !changed {
+        return Ok(output);
+    }
+    Ok(output.changed(action, Facts { app: Some(app), ..Facts::default() }))
+}
