@@ -17,6 +17,7 @@ async fn rows(test: &Test, app: &App) -> Vec<String> {
         "users",
         "invites",
         "email_confirmations",
+        "invite_events",
         "referral_quotas",
         "outbox",
     ] {
