@@ -24,6 +24,7 @@ BEGIN
             ('invites', 'SELECT, INSERT, UPDATE, DELETE'),
             ('invite_events', 'SELECT, INSERT'),
             ('referral_quotas', 'SELECT, INSERT, UPDATE, DELETE'),
+            ('referral_counts', 'SELECT, INSERT, UPDATE'),
             ('mail_quotas', 'SELECT, INSERT, UPDATE, DELETE'),
             ('opt_out_keys', 'SELECT, INSERT'),
             ('opt_outs', 'SELECT, INSERT, DELETE'),

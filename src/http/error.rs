@@ -93,6 +93,10 @@ pub enum Error {
     InviteExpired,
     #[error("the address that was invited has an account by now, to sign in to")]
     AccountExists,
+    #[error("`referralCode` must be the referral code of a user of the app, who is neither frozen nor deleted")]
+    UnknownReferralCode,
+    #[error("`referralCode` must not be the user's own")]
+    OwnReferralCode,
     #[error("`email` must not be the referrer's own address")]
     OwnAddress,
     #[error("the user in the path does not exist, is frozen or deleted, or is not for this caller to act on")]
@@ -197,6 +201,8 @@ impl Error {
             Self::InviteRevoked => (S::BAD_REQUEST, "invite_revoked"),
             Self::InviteExpired => (S::BAD_REQUEST, "invite_expired"),
             Self::AccountExists => (S::BAD_REQUEST, "account_exists"),
+            Self::UnknownReferralCode => (S::BAD_REQUEST, "unknown_referral_code"),
+            Self::OwnReferralCode => (S::BAD_REQUEST, "own_referral_code"),
             Self::OwnAddress => (S::BAD_REQUEST, "own_address"),
             Self::UserOutOfReach => (S::FORBIDDEN, "user_out_of_reach"),
             Self::Stale => (S::PRECONDITION_FAILED, "stale"),

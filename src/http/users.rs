@@ -25,7 +25,7 @@ use crate::db::users::{self, Erased, Recorded, Which};
 use crate::domain::email::Email;
 use crate::domain::external_subject;
 use crate::domain::id::{self, AppId, UserId};
-use crate::domain::invite_body::InviteBody;
+use crate::domain::invite_body::NewUserBody;
 use crate::domain::profile::ProfilePatch;
 use crate::domain::text::Text;
 use crate::domain::user::User;
@@ -68,7 +68,7 @@ pub async fn invite(
     headers: HeaderMap,
     Json(json): Json,
 ) -> Result<Response, Error> {
-    let body = InviteBody::parse(json)?;
+    let body = NewUserBody::parse(json)?;
     audit::note(|facts| facts.fields = body.names());
     let request = format!("invite {user} {}", body.line());
     let (fresh, mail) = (UserId(id::public()), state.new_mail(app));
@@ -79,7 +79,7 @@ async fn invite_once(
     state: &AppState,
     headers: &HeaderMap,
     (app, user, fresh): (AppId, UserId, UserId),
-    body: &InviteBody,
+    body: &NewUserBody,
     request: &str,
     mail: &NewMail,
 ) -> Result<Response, Error> {
@@ -92,7 +92,7 @@ async fn invite_once(
         Invited::Exists => {
             let after = state.config.invite.resend_after;
             let again = state.new_mail(app);
-            let message = match invites::resend(once.connection(), app, user, body, after, &again).await? {
+            let message = match invites::resend(once.connection(), app, user, &body.invite, after, &again).await? {
                 Resent::Queued => "the invite was sent again",
                 Resent::TooSoon => {
                     audit::note(|facts| facts.unchanged = true);
@@ -105,6 +105,7 @@ async fn invite_once(
         }
         Invited::EmailTaken => return Err(Error::EmailTaken("email")),
         Invited::OutOfReach => return Err(Error::UserOutOfReach),
+        Invited::UnknownReferralCode => return Err(Error::UnknownReferralCode),
     };
     let shown = UserId(user.id);
     audit::note(|facts| facts.subject = Some(user.id));
