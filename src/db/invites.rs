@@ -6,8 +6,8 @@ use std::sync::Arc;
 use sqlx::{PgConnection, query};
 use uuid::Uuid;
 
-use super::updates::{self, Locked, Update};
 use super::referral_board::{Attributed, attribute};
+use super::updates::{self, Locked, Update};
 use super::users::{self, Which};
 use super::{Error, Pool, Transaction, is_violation, outbox::NewMail};
 use crate::domain::id::{self, AppId, UserId};

@@ -61,7 +61,17 @@ mod tests {
         }
         assert_eq!(ReferralCode::parse("oOiIlL01").unwrap().as_str(), "00111101");
         let long = format!("{}K7QF2M9X", " ".repeat(60));
-        for bad in ["", "K7QF2M9", "K7QF2M9X1", "K7QF2M9U", "K7QF_2M9X", "K7QF2M9\u{17f}", "ｋ7QF2M9X", "K7QF2M9\0", &long] {
+        for bad in [
+            "",
+            "K7QF2M9",
+            "K7QF2M9X1",
+            "K7QF2M9U",
+            "K7QF_2M9X",
+            "K7QF2M9\u{17f}",
+            "ｋ7QF2M9X",
+            "K7QF2M9\0",
+            &long,
+        ] {
             assert!(ReferralCode::parse(bad).is_err(), "{bad:?}");
         }
     }

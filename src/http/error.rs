@@ -93,7 +93,9 @@ pub enum Error {
     InviteExpired,
     #[error("the address that was invited has an account by now, to sign in to")]
     AccountExists,
-    #[error("`referralCode` must be the referral code of a user of the app, who is neither frozen nor deleted")]
+    #[error(
+        "`referralCode` must be the referral code of a user of the app, who is neither frozen nor deleted"
+    )]
     UnknownReferralCode,
     #[error("`referralCode` must not be the user's own")]
     OwnReferralCode,

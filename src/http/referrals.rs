@@ -51,7 +51,8 @@ pub struct ReferralPage {
 /// A referral as this caller may see it: to a user, of whom they wrote to the first letters, and nothing of others.
 fn shown(mut referral: Referral, caller: &Reader) -> Referral {
     if caller.user.is_some() {
-        referral.email = referral.email.filter(|_| referral.by == "invite").map(|email| email::masked(&email));
+        referral.email =
+            referral.email.filter(|_| referral.by == "invite").map(|email| email::masked(&email));
         referral.user_id = None;
     }
     referral
@@ -64,8 +65,7 @@ pub async fn list(
 ) -> Result<Success<ReferralPage>, Error> {
     let counted = referral_board::counts(&state.db, caller.app, caller.user, user).await?;
     let (referral_code, counts) = counted.ok_or(Error::UserOutOfReach)?;
-    let mut found =
-        referral_board::list(&state.db, caller.app, user, after, paging::one_more(limit)).await?;
+    let mut found = referral_board::list(&state.db, caller.app, user, after, paging::one_more(limit)).await?;
     let next_cursor = paging::cut(&mut found, limit, |referral| referral.id);
     let items: Vec<Referral> = found.into_iter().map(|referral| shown(referral, &caller)).collect();
     let kind = "referrals";

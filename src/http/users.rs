@@ -92,14 +92,15 @@ async fn invite_once(
         Invited::Exists => {
             let after = state.config.invite.resend_after;
             let again = state.new_mail(app);
-            let message = match invites::resend(once.connection(), app, user, &body.invite, after, &again).await? {
-                Resent::Queued => "the invite was sent again",
-                Resent::TooSoon => {
-                    audit::note(|facts| facts.unchanged = true);
-                    "the user was invited a short while ago, so no second mail was sent"
-                }
-                Resent::Accepted => return Err(Error::AlreadyAccepted),
-            };
+            let message =
+                match invites::resend(once.connection(), app, user, &body.invite, after, &again).await? {
+                    Resent::Queued => "the invite was sent again",
+                    Resent::TooSoon => {
+                        audit::note(|facts| facts.unchanged = true);
+                        "the user was invited a short while ago, so no second mail was sent"
+                    }
+                    Resent::Accepted => return Err(Error::AlreadyAccepted),
+                };
             let stored = users::select(once.connection(), app, None, &Which::Id(user)).await?.pop();
             (message, Box::new(stored.ok_or(Error::UserOutOfReach)?))
         }

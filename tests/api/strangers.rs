@@ -115,6 +115,7 @@ async fn rows(test: &Test, app: AppId) -> BTreeMap<&'static str, Vec<String>> {
         "tenants",
         "users",
         "invites",
+        "referral_counts",
         "referral_quotas",
         "outbox",
         "idempotency_keys",
@@ -127,7 +128,8 @@ async fn rows(test: &Test, app: AppId) -> BTreeMap<&'static str, Vec<String>> {
 }
 
 /// The tables that calls change, so that none refers to one after it.
-const CHANGED: [&str; 6] = ["outbox", "invites", "users", "tenants", "referral_quotas", "idempotency_keys"];
+const CHANGED: [&str; 7] =
+    ["outbox", "invites", "referral_counts", "users", "tenants", "referral_quotas", "idempotency_keys"];
 
 /// Keeps what there is, for [`forget`].
 async fn keep(test: &Test) {

@@ -38,7 +38,8 @@ fn count(about: &str) -> Value {
 }
 
 fn referral() -> Value {
-    let time = |kind: Value, about: &str| json!({ "type": kind, "format": "date-time", "description": about });
+    let time =
+        |kind: Value, about: &str| json!({ "type": kind, "format": "date-time", "description": about });
     exact(json!({
         "id": {
             "type": "string",

@@ -136,9 +136,7 @@ pub(super) fn data_example(name: &str) -> Value {
             "kty": "RSA", "use": "sig", "alg": "RS256", "kid": "01890a5d-ac96-774b-bcce-b302099a8059",
             "n": "0vx7agoebGcQSuu…", "e": "AQAB",
         }] }),
-        name => {
-            invites::data_example(name).or_else(|| referrals::data_example(name)).unwrap_or_default()
-        }
+        name => invites::data_example(name).or_else(|| referrals::data_example(name)).unwrap_or_default(),
     }
 }
 

@@ -17,7 +17,12 @@ pub(super) fn api() -> Vec<Route> {
                 parameters: &["userIdOrMe", "limit", "after"],
                 answer: Answer::data("ReferralPage", "the referrals of the user"),
                 refusals: vec![Error::UserOutOfReach],
-                ..Operation::new("listReferrals", "invites", "List the referrals of a user", Admits::AnyKeyOrToken)
+                ..Operation::new(
+                    "listReferrals",
+                    "invites",
+                    "List the referrals of a user",
+                    Admits::AnyKeyOrToken,
+                )
             },
         ),
         get(
