@@ -116,6 +116,7 @@ async fn rows(test: &Test, app: AppId) -> BTreeMap<&'static str, Vec<String>> {
         "users",
         "invites",
         "referral_counts",
+        "invite_events",
         "referral_quotas",
         "outbox",
         "idempotency_keys",
@@ -267,12 +268,13 @@ fn call(route: usize, thing: &Thing, me: UserId, own: AppId) -> Call {
         22 => ("GET", format!("invites?email={email}"), None),
         23 => ("GET", format!("invites/by-id/{id}"), None),
         24 => ("POST", format!("invites/by-id/{id}/resend"), None),
+        25 => ("POST", "mail-reports".to_owned(), Some(json!({ "type": "bounced", "inviteId": id }))),
         _ => ("POST", format!("invites/by-id/{id}/revoke"), None),
     };
     let path = if path.starts_with('/') { path } else { format!("/v1/{path}") };
     Call { method, path, body }
 }
-const ROUTES: usize = 26;
+const ROUTES: usize = 27;
 
 /// Credentials of a caller of `own`, some of which name the thing's app or user. `theirs`: the keys of the other
 /// app, which prove nothing here.
