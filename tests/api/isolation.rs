@@ -16,6 +16,7 @@ async fn rows(test: &Test, app: &App) -> Vec<String> {
         "tenants",
         "users",
         "invites",
+        "email_confirmations",
         "invite_events",
         "referral_quotas",
         "outbox",
