@@ -328,6 +328,7 @@ fn every_statement_is_scoped_by_app() {
     let expected = [
         "api_keys",
         "apps",
+        "email_confirmations",
         "idempotency_keys",
         "invite_events",
         "invites",

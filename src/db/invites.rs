@@ -7,7 +7,7 @@ use serde_json::json;
 use sqlx::{PgConnection, query};
 use uuid::Uuid;
 
-use super::updates::{self, Locked, Update};
+use super::updates::{self, Addresses, Locked, Update};
 use super::users::{self, Which};
 use super::webhooks::{Change, tell_of};
 use super::{Error, Pool, Transaction, is_violation, outbox::NewMail};
@@ -352,7 +352,7 @@ pub async fn join(
         };
         if !profile.is_empty() {
             let update = Update { app: code.app, caller: None, user, patch: Arc::new(profile.clone()) };
-            updates::write(&mut transaction, &[update], Locked::Wait, None).await?;
+            updates::write(&mut transaction, &[update], Locked::Wait, Addresses::Kept, None).await?;
         }
         let user = users::select(&mut *transaction, code.app, None, &Which::Id(user)).await?.pop();
         let Some(user) = user else { break };

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 pub mod api_keys;
 pub mod apps;
 pub mod deliveries;
+pub mod email_changes;
 #[cfg(unix)]
 pub mod embedded;
 pub mod idempotency;

@@ -79,7 +79,7 @@ async fn write_together(db: &Pool, mut asked: Vec<Asked>) {
         asked.into_iter().map(|asked| (asked.change, Some(asked.answer))).unzip();
     let written = match db.acquire().await {
         Ok(mut lent) => {
-            let written = write(&mut lent, &changes, Locked::Skip, None).await;
+            let written = write(&mut lent, &changes, Locked::Skip, Addresses::Kept, None).await;
             if written.is_ok() {
                 lent.release();
             }
@@ -131,7 +131,9 @@ pub async fn update(db: &Pool, change: &Update, expected: Option<&[i64]>) -> Res
     // Of two users who take each other's address at once, PostgreSQL ends one's wait: by the next look the
     // other has been answered.
     for _ in 0..4 {
-        let written = write(&mut connection, std::slice::from_ref(change), Locked::Wait, expected).await;
+        let written =
+            write(&mut connection, std::slice::from_ref(change), Locked::Wait, Addresses::Kept, expected)
+                .await;
         match written.map(|mut written| written.pop()) {
             Ok(Some(written)) => {
                 connection.release();
@@ -177,6 +179,15 @@ pub(super) enum Locked {
     Skip,
 }
 
+/// What to do about a user whom a change would give another address.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Addresses {
+    /// Give it.
+    Changed,
+    /// Leave the user out.
+    Kept,
+}
+
 /// A change that was written.
 pub(super) struct Written {
     pub app: Uuid,
@@ -189,6 +200,7 @@ pub(super) async fn write(
     db: &mut PgConnection,
     changes: &[Update],
     locked: Locked,
+    addresses: Addresses,
     expected: Option<&[i64]>,
 ) -> Result<Vec<Written>, Error> {
     let apps: Vec<Uuid> = changes.iter().map(|change| change.app.0).collect();
@@ -254,6 +266,7 @@ pub(super) async fn write(
                 WHERE c.app_id = p.app_id AND c.user_id = p.caller AND NOT c.freezed AND NOT c.deleted
                     AND c.tenant_id = u.tenant_id AND (p.email IS NULL OR lower(p.email) = lower(u.email))))
             AND ($25::bigint[] IS NULL OR u.version = ANY($25))
+            AND ($26 OR p.email IS NULL OR lower(p.email) = lower(u.email))
         RETURNING u.app_id AS app, u.user_id AS "user", u.version
         "#,
         &apps,
@@ -281,6 +294,7 @@ pub(super) async fn write(
         column(|patch| patch.phone_number.to_sql()) as _,
         locked == Locked::Skip,
         expected,
+        addresses == Addresses::Changed,
     )
     .fetch_all(db)
     .await;

@@ -10,6 +10,7 @@ pub mod api_key;
 pub mod birthdate;
 pub mod brand;
 pub mod email;
+pub mod email_body;
 pub mod external_subject;
 pub mod fields;
 pub mod id;

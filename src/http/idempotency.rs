@@ -141,6 +141,14 @@ where
     }
 }
 
+/// [`settled`], if it may be asked for again: an `If-Match` would not match what it has changed itself.
+pub async fn once_or_settled<T, F>(again: bool, attempt: impl Fn() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    if again { settled(attempt).await } else { attempt().await }
+}
+
 /// The key: a quoted string (RFC 8941, 3.3.3) or a bare token, 1 to 255 characters.
 pub fn key(headers: &HeaderMap) -> Result<Option<String>, Error> {
     let Some(value) = header(headers, "Idempotency-Key")? else { return Ok(None) };

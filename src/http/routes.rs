@@ -21,6 +21,7 @@ use crate::domain::json::JsonError;
 use crate::domain::profile::ProfilePatch;
 use crate::metrics::Answers;
 
+mod emails;
 mod invites;
 mod opt_outs;
 
@@ -66,6 +67,7 @@ pub fn api() -> Vec<Route> {
     routes.extend(users());
     routes.extend(apps());
     routes.extend(invites::api());
+    routes.extend(emails::api());
     routes
 }
 
@@ -102,7 +104,8 @@ fn update() -> Route {
         users::update,
         Operation {
             about: "Changes the fields that the body names: all of them, or, if one is bad, none. With `If-Match` \
-                    only if nobody else changed the user since.",
+                    only if nobody else changed the user since. A new `email` counts at once and is not verified: a mail to \
+                    it asks to confirm, and one to the old address, if that was verified, tells.",
             parameters: &["userIdOrMe", "If-Match"],
             body: Some(Body::Update),
             answer: Answer::Success {
@@ -116,6 +119,8 @@ fn update() -> Route {
                 Error::UserOutOfReach,
                 Error::InvalidIfMatch,
                 Error::Stale,
+                Error::ConfirmationQuotaExceeded,
+                Error::MailQuotaExceeded(Duration::ZERO),
             ],
             ..Operation::new("updateUser", "users", "Update a user", Admits::WriteKeyOrToken)
         },
@@ -352,6 +357,7 @@ pub fn around() -> Vec<Route> {
             },
         ),
     ];
+    routes.extend(emails::around());
     routes.extend(opt_outs::around());
     routes
 }
@@ -449,6 +455,7 @@ pub fn refusals(operation: Operation) -> Vec<Error> {
     if let Some(body) = operation.body {
         let faults = match body {
             Body::Invite => InviteBody::parse(Map::new()).err(),
+            Body::Verification => crate::domain::email_body::parse(Map::new()).err(),
             Body::MailReport => crate::domain::mail_report::Report::parse(Map::new()).err(),
             Body::ExternalSubject => external_subject::parse(Map::new()).err(),
             Body::Accept => AcceptBody::parse(Map::from_iter([unknown()]), jiff::civil::Date::ZERO).err(),

@@ -11,13 +11,12 @@ use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::AppState;
 use super::auth::{AnyKey, Caller, Callers, Reader, WriteKey};
 use super::envelope::Success;
 use super::error::Error;
 use super::extract::{self, Json, Query, UserPath};
-use super::idempotency::{Begun, Once, settled};
-use super::paging;
+use super::idempotency::{Begun, Once, once_or_settled, settled};
+use super::{AppState, email_addresses, paging};
 use crate::audit;
 use crate::db::invites::{self, Invited, Resent};
 use crate::db::outbox::NewMail;
@@ -144,8 +143,12 @@ pub async fn update(
             Some(event) => webhooks::update_user(&state.db, &change, versions, event, &names).await?,
         })
     };
-    // Asked again, an `If-Match` would not match what it has changed itself.
-    match if expected.is_none() { settled(update).await? } else { update().await? } {
+    let updated = if change.patch.email.is_some() {
+        email_addresses::update(&state, &change, versions, event, &names).await?
+    } else {
+        once_or_settled(versions.is_none(), update).await?
+    };
+    match updated {
         Updated::Yes(version) => {
             state.listeners.told(event);
             let success = Success { status: StatusCode::OK, message: "the user was updated", data: () };

@@ -371,7 +371,8 @@ async fn of_two_at_once_one_wins() {
             }
             state => panic!("{state}: {told}"),
         }
-        // A mail that was asked for before the invite was revoked is out or stopped.
+        // A mail that was asked for before the invite was revoked is out or stopped, which its worker knows.
+        test.until_none("SELECT count(*) FROM outbox WHERE claimed").await;
         let out = sqlx::query_scalar::<_, i64>(
             "SELECT count(*) FROM outbox WHERE recipient = $1 AND state = 'sent'",
         )

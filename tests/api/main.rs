@@ -10,6 +10,7 @@ mod bodies;
 mod brand;
 mod browsers;
 mod credentials;
+mod email_change;
 mod envelope;
 mod faults;
 mod idempotency;

@@ -41,6 +41,8 @@ pub enum Body {
     ExternalSubject,
     /// `{"type", "messageId" or "inviteId", "detail"?}`
     MailReport,
+    /// `{"email"}`
+    Verification,
     /// `{"user"?, "test"?}`, or none.
     Accept,
 }

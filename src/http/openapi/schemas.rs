@@ -92,6 +92,7 @@ pub(super) fn data(name: &str) -> Value {
 pub(super) fn body_example(body: Body) -> Value {
     match body {
         Body::Invite => return json!({ "email": "ada@example.com", "language": "en" }),
+        Body::Verification => return json!({ "email": "ada@example.com" }),
         Body::ExternalSubject => return json!({ "externalSubject": "auth0|5f7c8ec7c33c6c004bbafe82" }),
         Body::MailReport => {
             return json!({
@@ -181,6 +182,12 @@ pub(super) fn schemas(codes: &[&str]) -> Value {
                     "examples": ["auth0|5f7c8ec7c33c6c004bbafe82"],
                 },
             },
+        },
+        "Verification": {
+            "type": "object",
+            "required": ["email"],
+            "additionalProperties": false,
+            "properties": { "email": reference("Email") },
         },
         "MailReport": mail_report(),
         "User": user(),
