@@ -11,6 +11,7 @@ OF_THE_STORE = {
     "email_taken",
     "already_accepted",
     "own_address",
+    "external_subject_taken",
     "invite_accepted",
     "invite_revoked",
     "invite_expired",
