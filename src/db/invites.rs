@@ -7,6 +7,7 @@ use serde_json::json;
 use sqlx::{PgConnection, query};
 use uuid::Uuid;
 
+use super::referral_board::{Attributed, attribute};
 use super::together::{Gathered, Names};
 use super::updates::{self, Addresses, Locked, Update};
 use super::users::{self, Which};
@@ -14,9 +15,9 @@ use super::webhooks::{Change, tell_of};
 use super::{Error, Pool, Transaction, is_violation, outbox::NewMail};
 use crate::domain::id::{self, AppId, UserId};
 use crate::domain::invite::{InviteCode, Kind};
-use crate::domain::invite_body::InviteBody;
+use crate::domain::invite_body::{InviteBody, NewUserBody};
 use crate::domain::profile::ProfilePatch;
-use crate::domain::referral_code;
+use crate::domain::referral_code::{self, ReferralCode};
 use crate::domain::user::User;
 use crate::domain::webhook::{EventId, EventType};
 
@@ -30,6 +31,8 @@ pub enum Invited {
     EmailTaken,
     /// The user in the path is frozen or deleted.
     OutOfReach,
+    /// The referral code is nobody's, or of a user who is frozen or deleted.
+    UnknownReferralCode,
 }
 
 /// An invite that is asked for: of the address of `body`, as user `path` with a tenant of their own if nobody has that
@@ -41,8 +44,9 @@ pub struct NewInvite {
     pub path: UserId,
     /// The id of a new user in another's tenant.
     pub fresh: UserId,
-    /// Whom, and how.
-    pub body: InviteBody,
+    /// Whom, and how; the owner of the referral code is the referrer of a new user, and who exists keeps theirs, or
+    /// has none.
+    pub body: NewUserBody,
     /// The mail.
     pub mail: NewMail,
 }
@@ -52,7 +56,7 @@ impl Gathered for Arc<NewInvite> {
 
     fn names(&self, names: &mut Names) {
         names.add((self.app, self.path));
-        names.add((self.app, self.body.email.as_str().to_ascii_lowercase()));
+        names.add((self.app, self.body.invite.email.as_str().to_ascii_lowercase()));
     }
 
     async fn write(db: &mut PgConnection, all: &[Self]) -> Result<Vec<Option<Invited>>, Error> {
@@ -83,20 +87,24 @@ async fn write(db: &mut PgConnection, all: &[&NewInvite]) -> Result<Vec<Option<I
         r#"
         WITH asked AS MATERIALIZED (
             SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[],
-                $8::uuid[], $9::bytea[], $10::integer[], $11::float8[], $12::uuid[], $13::bytea[], $14::text[])
+                $8::uuid[], $9::bytea[], $10::integer[], $11::float8[], $12::uuid[], $13::bytea[], $14::text[],
+                $15::text[])
             AS a(app_id, path, fresh, tenant_id, email, language, referral_code, invite_id, code_hash, expires_in,
-                expires_after, mail_id, secret, message_id)
+                expires_after, mail_id, secret, message_id, referrer_code)
         ), looked AS MATERIALIZED (
-            SELECT a.*, t.user_id AS target, t.freezed OR t.deleted AS closed, h.user_id AS holder,
+            SELECT a.*, t.user_id AS target, r.user_id AS referrer_id,
+                a.referrer_code IS NOT NULL AND r.user_id IS NULL AS stray, t.freezed OR t.deleted AS closed, h.user_id AS holder,
                 CASE WHEN t.user_id IS NULL THEN a.path ELSE a.fresh END AS user_id,
                 COALESCE(t.tenant_id, a.tenant_id) AS joined
             FROM asked a
             LEFT JOIN users t ON t.app_id = a.app_id AND t.user_id = a.path
             LEFT JOIN users h ON h.app_id = a.app_id AND lower(h.email) = lower(a.email)
+            LEFT JOIN users r ON r.app_id = a.app_id AND r.referral_code = a.referrer_code
+                AND NOT r.freezed AND NOT r.deleted
         ), new_user AS (
-            INSERT INTO users (app_id, user_id, tenant_id, email, language, referral_code)
-            SELECT app_id, user_id, joined, email, language, referral_code FROM looked
-            WHERE holder IS NULL AND closed IS NOT TRUE
+            INSERT INTO users (app_id, user_id, tenant_id, email, language, referral_code, referrer_id)
+            SELECT app_id, user_id, joined, email, language, referral_code, referrer_id FROM looked
+            WHERE holder IS NULL AND closed IS NOT TRUE AND NOT stray
             ON CONFLICT DO NOTHING
             RETURNING app_id, user_id
         ), made AS (
@@ -115,23 +123,24 @@ async fn write(db: &mut PgConnection, all: &[&NewInvite]) -> Result<Vec<Option<I
             SELECT app_id, mail_id, invite_id, 'invite', email, language, secret, message_id FROM made
         )
         SELECT l.mail_id AS "mail_id!", l.user_id AS "user_id!", l.joined AS "tenant!", l.holder AS "holder?", l.closed AS "closed?",
-            m.mail_id IS NOT NULL AS "made!"
+            m.mail_id IS NOT NULL AS "made!", l.stray AS "stray!"
         FROM looked l LEFT JOIN made m ON m.mail_id = l.mail_id
         "#,
         &column(all, |new| new.app.0),
         &column(all, |new| new.path.0),
         &column(all, |new| new.fresh.0),
         &tenants,
-        &column(all, |new| new.body.email.as_str()) as &[&str],
-        &column(all, |new| new.body.language.as_str()) as &[&str],
+        &column(all, |new| new.body.invite.email.as_str()) as &[&str],
+        &column(all, |new| new.body.invite.language.as_str()) as &[&str],
         &codes,
         &column(all, |_| id::new()),
         &column(all, |new| new.mail.code_hash.as_slice()) as &[&[u8]],
-        &column(all, |new| new.body.expires_in) as &[Option<i32>],
+        &column(all, |new| new.body.invite.expires_in) as &[Option<i32>],
         &column(all, |new| new.mail.expires_after.as_secs_f64()),
         &column(all, |new| new.mail.id),
         &column(all, |new| new.mail.secret.as_slice()) as &[&[u8]],
         &column(all, |new| new.mail.message_id.as_str()) as &[&str],
+        &column(all, |new| new.body.referral_code.as_ref().map(ReferralCode::as_str)) as &[Option<&str>],
     )
     .fetch_all(&mut *db)
     .await;
@@ -145,9 +154,16 @@ async fn write(db: &mut PgConnection, all: &[&NewInvite]) -> Result<Vec<Option<I
         let Some(at) = all.iter().position(|new| new.mail.id == row.mail_id) else { continue };
         let NewInvite { app, path, fresh, body, .. } = all[at];
         answers[at] = if row.made {
-            Some(Invited::Created(Box::new(User::invited(*app, UserId(row.user_id), row.tenant, body))))
+            Some(Invited::Created(Box::new(User::invited(
+                *app,
+                UserId(row.user_id),
+                row.tenant,
+                &body.invite,
+            ))))
         } else if row.closed == Some(true) {
             Some(Invited::OutOfReach)
+        } else if row.stray {
+            Some(Invited::UnknownReferralCode)
         } else if row.holder == Some(path.0) {
             Some(Invited::Exists)
         } else if row.holder == Some(fresh.0) {
@@ -368,13 +384,17 @@ pub enum Joined {
     No,
     /// A referral whose address has an account by now; the code is as good as before.
     AccountExists,
+    /// The referral code is not good for this user: unknown, or their own. The code of the invite is as good as before.
+    Attribution(Attributed),
 }
 
-/// Accepts the invite of this code as [`accept`] does, and stores what the user says of themselves, or neither.
+/// Accepts the invite of this code as [`accept`] does, and stores what the user says of themselves, or neither. The owner
+/// of `referral_code` is their referrer, unless somebody is by then.
 pub async fn join(
     db: &Pool,
     code: &InviteCode,
     profile: &ProfilePatch,
+    referral_code: Option<&ReferralCode>,
     told: Option<EventId>,
 ) -> Result<Joined, Error> {
     for _ in 0..8 {
@@ -392,6 +412,19 @@ pub async fn join(
             }
             Err(error) => return Err(error),
         };
+        if let Some(referral_code) = referral_code {
+            match attribute(&mut transaction, code.app, user, referral_code).await? {
+                Attributed::Settled => {}
+                Attributed::Disturbed => {
+                    transaction.rollback().await?;
+                    continue;
+                }
+                refused => {
+                    transaction.rollback().await?;
+                    return Ok(Joined::Attribution(refused));
+                }
+            }
+        }
         if !profile.is_empty() {
             let update = Update { app: code.app, caller: None, user, patch: Arc::new(profile.clone()) };
             updates::write(&mut transaction, &[update], Locked::Wait, Addresses::Kept, None).await?;

@@ -25,7 +25,7 @@ use crate::db::webhooks::{self, tell_of};
 use crate::domain::email::Email;
 use crate::domain::external_subject;
 use crate::domain::id::{self, UserId};
-use crate::domain::invite_body::InviteBody;
+use crate::domain::invite_body::NewUserBody;
 use crate::domain::profile::ProfilePatch;
 use crate::domain::text::Text;
 use crate::domain::user::User;
@@ -69,7 +69,7 @@ pub async fn invite(
     headers: HeaderMap,
     Json(json): Json,
 ) -> Result<Response, Error> {
-    let body = InviteBody::parse(json)?;
+    let body = NewUserBody::parse(json)?;
     audit::note(|facts| facts.fields = body.names());
     let request = format!("invite {user} {}", body.line());
     let (fresh, mail, event) = (UserId(id::public()), state.new_mail(app), state.listeners.event(app));
@@ -105,7 +105,9 @@ async fn invite_once(
             let after = state.config.invite.resend_after;
             let again = state.new_mail(app);
             let message =
-                match invites::resend(once.connection().await?, app, user, body, after, &again).await? {
+                match invites::resend(once.connection().await?, app, user, &body.invite, after, &again)
+                    .await?
+                {
                     Resent::Queued => "the invite was sent again",
                     Resent::TooSoon => {
                         audit::note(|facts| facts.unchanged = true);
@@ -118,6 +120,7 @@ async fn invite_once(
         }
         Invited::EmailTaken => return Err(Error::EmailTaken("email")),
         Invited::OutOfReach => return Err(Error::UserOutOfReach),
+        Invited::UnknownReferralCode => return Err(Error::UnknownReferralCode),
     };
     let shown = UserId(user.id);
     audit::note(|facts| facts.subject = Some(user.id));
