@@ -7,15 +7,16 @@ use serde_json::json;
 use sqlx::{PgConnection, query};
 use uuid::Uuid;
 
+use super::referral_board::{Attributed, attribute};
 use super::updates::{self, Addresses, Locked, Update};
 use super::users::{self, Which};
 use super::webhooks::{Change, tell_of};
 use super::{Error, Pool, Transaction, is_violation, outbox::NewMail};
 use crate::domain::id::{self, AppId, UserId};
 use crate::domain::invite::{InviteCode, Kind};
-use crate::domain::invite_body::InviteBody;
+use crate::domain::invite_body::{InviteBody, NewUserBody};
 use crate::domain::profile::ProfilePatch;
-use crate::domain::referral_code;
+use crate::domain::referral_code::{self, ReferralCode};
 use crate::domain::user::User;
 use crate::domain::webhook::{EventId, EventType};
 
@@ -29,17 +30,20 @@ pub enum Invited {
     EmailTaken,
     /// The user in the path is frozen or deleted.
     OutOfReach,
+    /// The referral code is nobody's, or of a user who is frozen or deleted.
+    UnknownReferralCode,
 }
 
 /// Invites the address of `body`: as user `path` with a tenant of their own if nobody has that id, else as a new user
 /// in the tenant of `path`, who is then the inviter; its id is `fresh`. Asked again with the same `fresh` and
-/// `mail`, it changes nothing more and says the same.
+/// `mail`, it changes nothing more and says the same. The owner of the referral code is the referrer of a new user; who
+/// exists keeps theirs, or has none.
 pub async fn invite(
     db: &mut PgConnection,
     app: AppId,
     path: UserId,
     fresh: UserId,
-    body: &InviteBody,
+    NewUserBody { invite: body, referral_code }: &NewUserBody,
     mail: &NewMail,
 ) -> Result<Invited, Error> {
     // Somebody else's insert that was not visible yet stops this one: then it is by the next look.
@@ -51,11 +55,15 @@ pub async fn invite(
                 WHERE app_id = $1 AND user_id = $2
             ), holder AS (
                 SELECT user_id FROM users WHERE app_id = $1 AND lower(email) = lower($3)
+            ), referrer AS (
+                SELECT user_id FROM users
+                WHERE app_id = $1 AND referral_code = $15 AND NOT freezed AND NOT deleted
             ), new_user AS (
-                INSERT INTO users (app_id, user_id, tenant_id, email, language, referral_code)
+                INSERT INTO users (app_id, user_id, tenant_id, email, language, referral_code, referrer_id)
                 SELECT $1, CASE WHEN EXISTS (SELECT FROM target) THEN $4 ELSE $2 END,
-                    COALESCE((SELECT tenant_id FROM target), $5), $3, $6, $7
+                    COALESCE((SELECT tenant_id FROM target), $5), $3, $6, $7, (SELECT user_id FROM referrer)
                 WHERE NOT EXISTS (SELECT FROM holder) AND NOT EXISTS (SELECT FROM target WHERE closed)
+                    AND ($15::text IS NULL OR EXISTS (SELECT FROM referrer))
                 ON CONFLICT DO NOTHING
                 RETURNING user_id, tenant_id
             ), new_tenant AS (
@@ -74,7 +82,8 @@ pub async fn invite(
                 SELECT $1, $11, invite_id, 'invite', $3, $6, $12, $13 FROM new_invite
             )
             SELECT (SELECT user_id FROM new_user) AS new_user, (SELECT tenant_id FROM new_user) AS tenant,
-                (SELECT user_id FROM holder) AS holder, (SELECT closed FROM target) AS closed
+                (SELECT user_id FROM holder) AS holder, (SELECT closed FROM target) AS closed,
+                $15 IS NOT NULL AND NOT EXISTS (SELECT FROM referrer) AS "stray!"
             "#,
             app.0,
             path.0,
@@ -90,6 +99,7 @@ pub async fn invite(
             mail.secret,
             mail.message_id,
             body.expires_in,
+            referral_code.as_ref().map(ReferralCode::as_str),
         )
         .fetch_one(&mut *db)
         .await;
@@ -102,6 +112,7 @@ pub async fn invite(
         };
         match row {
             row if row.closed == Some(true) => return Ok(Invited::OutOfReach),
+            row if row.stray => return Ok(Invited::UnknownReferralCode),
             row if row.holder == Some(path.0) => return Ok(Invited::Exists),
             row if row.holder == Some(fresh.0) => {
                 let made = users::select(&mut *db, app, None, &Which::Id(fresh)).await?.pop();
@@ -326,13 +337,17 @@ pub enum Joined {
     No,
     /// A referral whose address has an account by now; the code is as good as before.
     AccountExists,
+    /// The referral code is not good for this user: unknown, or their own. The code of the invite is as good as before.
+    Attribution(Attributed),
 }
 
-/// Accepts the invite of this code as [`accept`] does, and stores what the user says of themselves, or neither.
+/// Accepts the invite of this code as [`accept`] does, and stores what the user says of themselves, or neither. The owner
+/// of `referral_code` is their referrer, unless somebody is by then.
 pub async fn join(
     db: &Pool,
     code: &InviteCode,
     profile: &ProfilePatch,
+    referral_code: Option<&ReferralCode>,
     told: Option<EventId>,
 ) -> Result<Joined, Error> {
     for _ in 0..8 {
@@ -350,6 +365,19 @@ pub async fn join(
             }
             Err(error) => return Err(error),
         };
+        if let Some(referral_code) = referral_code {
+            match attribute(&mut transaction, code.app, user, referral_code).await? {
+                Attributed::Settled => {}
+                Attributed::Disturbed => {
+                    transaction.rollback().await?;
+                    continue;
+                }
+                refused => {
+                    transaction.rollback().await?;
+                    return Ok(Joined::Attribution(refused));
+                }
+            }
+        }
         if !profile.is_empty() {
             let update = Update { app: code.app, caller: None, user, patch: Arc::new(profile.clone()) };
             updates::write(&mut transaction, &[update], Locked::Wait, Addresses::Kept, None).await?;

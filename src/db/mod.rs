@@ -24,6 +24,7 @@ pub mod operator;
 pub mod opt_outs;
 pub mod outbox;
 mod pool;
+pub mod referral_board;
 pub mod referrals;
 pub mod updates;
 pub mod users;

@@ -28,6 +28,7 @@ BEGIN
             ('webhook_secrets', 'SELECT'),
             ('webhook_deliveries', 'SELECT, INSERT, UPDATE, DELETE'),
             ('referral_quotas', 'SELECT, INSERT, UPDATE, DELETE'),
+            ('referral_counts', 'SELECT, INSERT, UPDATE'),
             ('mail_quotas', 'SELECT, INSERT, UPDATE, DELETE'),
             ('opt_out_keys', 'SELECT, INSERT'),
             ('opt_outs', 'SELECT, INSERT, DELETE'),

@@ -3,9 +3,10 @@
 use serde_json::{Map, Value};
 
 use super::email::Email;
-use super::fields::{FieldErrors, Fields, Invalid};
+use super::fields::{FieldErrors, Fields, Invalid, Refused};
 use super::invite::EXPIRES_IN;
 use super::language::Language;
+use super::referral_code::ReferralCode;
 
 /// `{"email", "language", "expiresIn"?}`, nothing else.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,13 +41,59 @@ impl InviteBody {
             let problem = "is not a field of an invite: to update a user send `PUT /v1/users/{userId}`";
             return Err(FieldErrors::one("user", Invalid(problem)));
         }
-        let unknown = Invalid("is not a field of an invite, only `email`, `language` and `expiresIn` are");
+        let unknown = Invalid("is not a field of a referral, only `email`, `language` and `expiresIn` are");
         let mut body = Fields::of(body, unknown);
+        let read = Self::read(&mut body);
+        body.finish(|| read)
+    }
+
+    /// Reads its own fields.
+    pub(super) fn read(body: &mut Fields) -> Result<Self, Refused> {
         let email = body.required("email", Email::parse);
         let language = body.required("language", Language::parse);
         let seconds = Invalid("must be a whole number of seconds from 60 to 7776000 (90 days)");
         let expires_in = body.integer("expiresIn", EXPIRES_IN, seconds);
-        body.finish(|| Ok(Self { email: email?, language: language?, expires_in }))
+        Ok(Self { email: email?, language: language?, expires_in })
+    }
+}
+
+/// An invite of the app's backend: `{"email", "language", "expiresIn"?, "referralCode"?}`, nothing else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewUserBody {
+    /// Whom to write to.
+    pub invite: InviteBody,
+    /// Whose referral brought them.
+    pub referral_code: Option<ReferralCode>,
+}
+
+impl NewUserBody {
+    /// The names of the fields that it has.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let mut names = self.invite.names();
+        names.extend(self.referral_code.as_ref().map(|_| "referralCode".to_owned()));
+        names
+    }
+
+    /// As [`InviteBody::line`].
+    #[must_use]
+    pub fn line(&self) -> String {
+        let code = self.referral_code.as_ref().map(|code| format!(" {code}")).unwrap_or_default();
+        self.invite.line() + &code
+    }
+
+    /// As [`InviteBody::parse`].
+    pub fn parse(body: Map<String, Value>) -> Result<Self, FieldErrors> {
+        if body.contains_key("user") {
+            let problem = "is not a field of an invite: to update a user send `PUT /v1/users/{userId}`";
+            return Err(FieldErrors::one("user", Invalid(problem)));
+        }
+        let problem =
+            "is not a field of an invite, only `email`, `language`, `expiresIn` and `referralCode` are";
+        let mut body = Fields::of(body, Invalid(problem));
+        let invite = InviteBody::read(&mut body);
+        let referral_code = body.optional("referralCode", ReferralCode::parse);
+        body.finish(|| Ok(Self { invite: invite?, referral_code }))
     }
 }
 
@@ -83,8 +130,8 @@ mod tests {
             (
                 json!({"email": null, "language": "", "name": "x"}),
                 "`email` must be a string; `language` must be a BCP 47 language tag such as de or en-US, or an \
-                 ISO 3166 country code such as DE; `name` is not a field of an invite, only `email`, \
-                 `language` and `expiresIn` are",
+                 ISO 3166 country code such as DE; `name` is not a field of a referral, only \
+                 `email`, `language` and `expiresIn` are",
             ),
             (
                 json!({"email": "a@b.co", "language": "de", "expiresIn": null}),

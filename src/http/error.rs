@@ -93,6 +93,12 @@ pub enum Error {
     InviteExpired,
     #[error("the address that was invited has an account by now, to sign in to")]
     AccountExists,
+    #[error(
+        "`referralCode` must be the referral code of a user of the app, who is neither frozen nor deleted"
+    )]
+    UnknownReferralCode,
+    #[error("`referralCode` must not be the user's own")]
+    OwnReferralCode,
     #[error("the address of the user is verified")]
     AlreadyVerified,
     #[error("`email` must be the address that the user has")]
@@ -205,6 +211,8 @@ impl Error {
             Self::InviteRevoked => (S::BAD_REQUEST, "invite_revoked"),
             Self::InviteExpired => (S::BAD_REQUEST, "invite_expired"),
             Self::AccountExists => (S::BAD_REQUEST, "account_exists"),
+            Self::UnknownReferralCode => (S::BAD_REQUEST, "unknown_referral_code"),
+            Self::OwnReferralCode => (S::BAD_REQUEST, "own_referral_code"),
             Self::AlreadyVerified => (S::BAD_REQUEST, "already_verified"),
             Self::OtherAddress => (S::BAD_REQUEST, "other_address"),
             Self::OwnAddress => (S::BAD_REQUEST, "own_address"),

@@ -17,6 +17,7 @@ use super::tokens::{AccessToken, signing_key};
 use super::visit::Visit;
 use crate::audit;
 use crate::db::invites::{self, Invite, Joined};
+use crate::db::referral_board::Attributed;
 use crate::domain::accept_body::AcceptBody;
 use crate::domain::email;
 use crate::domain::id::UserId;
@@ -101,15 +102,18 @@ pub async fn accept(
     OptionalJson(body): OptionalJson,
 ) -> Result<Success<Welcome>, Error> {
     let today = crate::clock::now().to_zoned(TimeZone::UTC).date();
-    let names = ProfilePatch::names(&body);
-    let AcceptBody { profile } = AcceptBody::parse(body, today)?;
+    let mut names = ProfilePatch::names(&body);
+    let AcceptBody { profile, referral_code } = AcceptBody::parse(body, today)?;
+    names.extend(referral_code.as_ref().map(|_| "referralCode".to_owned()));
     audit::note(|facts| facts.fields = names);
     // First, so that nothing but a signature is left to fail once the code is spent.
     let key = signing_key(&state.db, &state.seal, code.app).await?;
     let event = state.listeners.event(code.app);
-    let user = match invites::join(&state.db, &code, &profile, event).await? {
+    let user = match invites::join(&state.db, &code, &profile, referral_code.as_ref(), event).await? {
         Joined::User(user) => user,
         Joined::AccountExists => return Err(Error::AccountExists),
+        Joined::Attribution(Attributed::Own) => return Err(Error::OwnReferralCode),
+        Joined::Attribution(_) => return Err(Error::UnknownReferralCode),
         Joined::No => return Err(why_not(&state, &code).await?),
     };
     state.listeners.told(event);

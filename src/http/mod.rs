@@ -51,6 +51,7 @@ pub mod pages;
 mod paging;
 pub mod presented;
 pub mod referral_invites;
+mod referrals;
 pub mod routes;
 pub mod tokens;
 mod users;

@@ -16,7 +16,7 @@ use super::{AppState, apps, docs, health, mail_reports, openapi, referral_invite
 use crate::domain::accept_body::AcceptBody;
 use crate::domain::access_token::Invalid;
 use crate::domain::external_subject;
-use crate::domain::invite_body::InviteBody;
+use crate::domain::invite_body::{InviteBody, NewUserBody};
 use crate::domain::json::JsonError;
 use crate::domain::profile::ProfilePatch;
 use crate::metrics::Answers;
@@ -24,6 +24,7 @@ use crate::metrics::Answers;
 mod emails;
 mod invites;
 mod opt_outs;
+mod referrals;
 
 /// One method of one path.
 pub struct Route {
@@ -67,6 +68,7 @@ pub fn api() -> Vec<Route> {
     routes.extend(users());
     routes.extend(apps());
     routes.extend(invites::api());
+    routes.extend(referrals::api());
     routes.extend(emails::api());
     routes
 }
@@ -86,6 +88,7 @@ fn invite() -> Route {
             refusals: vec![
                 Error::EmailTaken("email"),
                 Error::AlreadyAccepted,
+                Error::UnknownReferralCode,
                 Error::UserOutOfReach,
                 Error::InvalidIdempotencyKey,
                 Error::IdempotencyInProgress,
@@ -136,7 +139,7 @@ fn refer() -> Route {
                     whether or not the address has an account, so that nobody can probe for accounts; no mail \
                     goes to an address that has one. Bounded per referrer and day.",
             parameters: &["userIdOrMe", "Idempotency-Key"],
-            body: Some(Body::Invite),
+            body: Some(Body::Referral),
             answer: Answer::Success {
                 status: 201,
                 message: "the referral invite was taken",
@@ -454,7 +457,8 @@ pub fn refusals(operation: Operation) -> Vec<Error> {
     }
     if let Some(body) = operation.body {
         let faults = match body {
-            Body::Invite => InviteBody::parse(Map::new()).err(),
+            Body::Invite => NewUserBody::parse(Map::new()).err(),
+            Body::Referral => InviteBody::parse(Map::new()).err(),
             Body::Verification => crate::domain::email_body::parse(Map::new()).err(),
             Body::MailReport => crate::domain::mail_report::Report::parse(Map::new()).err(),
             Body::ExternalSubject => external_subject::parse(Map::new()).err(),

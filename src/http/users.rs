@@ -26,7 +26,7 @@ use crate::db::webhooks::{self, tell_of};
 use crate::domain::email::Email;
 use crate::domain::external_subject;
 use crate::domain::id::{self, AppId, UserId};
-use crate::domain::invite_body::InviteBody;
+use crate::domain::invite_body::NewUserBody;
 use crate::domain::profile::ProfilePatch;
 use crate::domain::text::Text;
 use crate::domain::user::User;
@@ -70,7 +70,7 @@ pub async fn invite(
     headers: HeaderMap,
     Json(json): Json,
 ) -> Result<Response, Error> {
-    let body = InviteBody::parse(json)?;
+    let body = NewUserBody::parse(json)?;
     audit::note(|facts| facts.fields = body.names());
     let request = format!("invite {user} {}", body.line());
     let (fresh, mail, event) = (UserId(id::public()), state.new_mail(app), state.listeners.event(app));
@@ -84,7 +84,7 @@ async fn invite_once(
     state: &AppState,
     headers: &HeaderMap,
     (app, user, fresh): (AppId, UserId, UserId),
-    body: &InviteBody,
+    body: &NewUserBody,
     request: &str,
     mail: &NewMail,
     event: Option<EventId>,
@@ -102,19 +102,21 @@ async fn invite_once(
         Invited::Exists => {
             let after = state.config.invite.resend_after;
             let again = state.new_mail(app);
-            let message = match invites::resend(once.connection(), app, user, body, after, &again).await? {
-                Resent::Queued => "the invite was sent again",
-                Resent::TooSoon => {
-                    audit::note(|facts| facts.unchanged = true);
-                    "the user was invited a short while ago, so no second mail was sent"
-                }
-                Resent::Accepted => return Err(Error::AlreadyAccepted),
-            };
+            let message =
+                match invites::resend(once.connection(), app, user, &body.invite, after, &again).await? {
+                    Resent::Queued => "the invite was sent again",
+                    Resent::TooSoon => {
+                        audit::note(|facts| facts.unchanged = true);
+                        "the user was invited a short while ago, so no second mail was sent"
+                    }
+                    Resent::Accepted => return Err(Error::AlreadyAccepted),
+                };
             let stored = users::select(once.connection(), app, None, &Which::Id(user)).await?.pop();
             (message, Box::new(stored.ok_or(Error::UserOutOfReach)?))
         }
         Invited::EmailTaken => return Err(Error::EmailTaken("email")),
         Invited::OutOfReach => return Err(Error::UserOutOfReach),
+        Invited::UnknownReferralCode => return Err(Error::UnknownReferralCode),
     };
     let shown = UserId(user.id);
     audit::note(|facts| facts.subject = Some(user.id));

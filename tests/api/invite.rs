@@ -357,7 +357,7 @@ async fn a_refused_call_leaves_nothing() {
         (json!({ "email": "a@b.co", "language": "en\u{0}" }), language.to_owned()),
         (
             json!({ "email": "a@b.co", "language": "en", "name": "Ada" }),
-            "`name` is not a field of an invite, only `email`, `language` and `expiresIn` are".to_owned(),
+            "`name` is not a field of an invite, only `email`, `language`, `expiresIn` and `referralCode` are".to_owned(),
         ),
         (
             json!({ "user": { "email": "a@b.co" } }),

@@ -28,6 +28,7 @@ mod outbox;
 mod outside_issuer;
 mod referral_invites;
 mod referral_landing;
+mod referrals;
 mod strangers;
 mod timeline;
 mod tokens;

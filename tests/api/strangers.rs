@@ -115,6 +115,7 @@ async fn rows(test: &Test, app: AppId) -> BTreeMap<&'static str, Vec<String>> {
         "tenants",
         "users",
         "invites",
+        "referral_counts",
         "email_confirmations",
         "invite_events",
         "referral_quotas",
@@ -129,8 +130,16 @@ async fn rows(test: &Test, app: AppId) -> BTreeMap<&'static str, Vec<String>> {
 }
 
 /// The tables that calls change, so that none refers to one after it.
-const CHANGED: [&str; 7] =
-    ["outbox", "email_confirmations", "invites", "users", "tenants", "referral_quotas", "idempotency_keys"];
+const CHANGED: [&str; 8] = [
+    "outbox",
+    "email_confirmations",
+    "invites",
+    "referral_counts",
+    "users",
+    "tenants",
+    "referral_quotas",
+    "idempotency_keys",
+];
 
 /// Keeps what there is, for [`forget`].
 async fn keep(test: &Test) {

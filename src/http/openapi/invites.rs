@@ -105,6 +105,7 @@ fn resource_example() -> Value {
 /// The body with which an invite is accepted: that of an update without `email`.
 fn accept(mut update: Value) -> Value {
     update["required"] = json!([]);
+    update["properties"]["referralCode"] = super::referrals::code();
     if let Some(fields) = update["properties"]["user"]["properties"].as_object_mut() {
         fields.remove("email");
     }

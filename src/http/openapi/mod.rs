@@ -13,6 +13,7 @@ use super::routes::{self, Route};
 
 mod components;
 mod invites;
+mod referrals;
 mod schemas;
 
 /// Who may call a route.
@@ -33,8 +34,10 @@ pub enum Admits {
 /// The body of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Body {
-    /// `{"email", "language"}`
+    /// `{"email", "language", "expiresIn"?, "referralCode"?}`
     Invite,
+    /// `{"email", "language", "expiresIn"?}`
+    Referral,
     /// `{"user", "test"?}`
     Update,
     /// `{"externalSubject"}`

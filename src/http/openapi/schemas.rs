@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Body, invites};
+use super::{Body, invites, referrals};
 
 /// A user of the examples.
 pub(super) const USER: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
@@ -91,7 +91,7 @@ pub(super) fn data(name: &str) -> Value {
 /// The body of an invite, or of an update that sets every field.
 pub(super) fn body_example(body: Body) -> Value {
     match body {
-        Body::Invite => return json!({ "email": "ada@example.com", "language": "en" }),
+        Body::Invite | Body::Referral => return json!({ "email": "ada@example.com", "language": "en" }),
         Body::Verification => return json!({ "email": "ada@example.com" }),
         Body::ExternalSubject => return json!({ "externalSubject": "auth0|5f7c8ec7c33c6c004bbafe82" }),
         Body::MailReport => {
@@ -137,7 +137,7 @@ pub(super) fn data_example(name: &str) -> Value {
             "kty": "RSA", "use": "sig", "alg": "RS256", "kid": "01890a5d-ac96-774b-bcce-b302099a8059",
             "n": "0vx7agoebGcQSuu…", "e": "AQAB",
         }] }),
-        name => invites::data_example(name).unwrap_or_default(),
+        name => invites::data_example(name).or_else(|| referrals::data_example(name)).unwrap_or_default(),
     }
 }
 
@@ -160,16 +160,8 @@ pub(super) fn schemas(codes: &[&str]) -> Value {
             "description": "Every value of `X-Error-Code`.",
             "examples": ["invalid_fields"],
         },
-        "Invite": {
-            "type": "object",
-            "required": ["email", "language"],
-            "additionalProperties": false,
-            "properties": {
-                "email": with(reference("Email"), "Who is invited.", &json!("ada@example.com")),
-                "language": with(reference("Language"), "What they read.", &json!("en")),
-                "expiresIn": invites::expires_in(),
-            },
-        },
+        "Invite": referrals::invite(true),
+        "Referral": referrals::invite(false),
         "Update": update(),
         "ExternalSubject": {
             "type": "object",
@@ -223,6 +215,7 @@ pub(super) fn schemas(codes: &[&str]) -> Value {
     if let Value::Object(schemas) = &mut schemas {
         schemas.extend(values());
         schemas.extend(invites::schemas(update()));
+        schemas.extend(referrals::schemas());
     }
     schemas
 }

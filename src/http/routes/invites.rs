@@ -41,6 +41,8 @@ fn by_code() -> Vec<Route> {
                     Error::InviteRevoked,
                     Error::InviteExpired,
                     Error::AccountExists,
+                    Error::UnknownReferralCode,
+                    Error::OwnReferralCode,
                 ]),
                 ..Operation::new("acceptInviteByCode", "invites", "Accept an invite", Admits::Anyone)
             },

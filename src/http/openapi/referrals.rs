@@ -1,0 +1,125 @@
+//! Schemas of referrals.
+
+use serde_json::{Map, Value, json};
+
+use super::invites;
+use super::schemas::{INVITE, USER, exact, reference, with};
+
+const CODE: &str = "K7QF2M9X";
+
+/// A referral code, as a newcomer brings it along.
+pub(super) fn code() -> Value {
+    let text = json!({ "type": "string", "maxLength": 64 });
+    let about = "The referral code of whoever recommended the app, read in any case, with or without spaces and hyphens, `O` \
+                 as 0, `I` and `L` as 1. They are the user's referrer for good, unless somebody is already.";
+    with(text, about, &json!(CODE))
+}
+
+/// The body of an invite, by a backend or by who refers.
+pub(super) fn invite(by_backend: bool) -> Value {
+    let mut properties = json!({
+        "email": with(reference("Email"), "Who is invited.", &json!("ada@example.com")),
+        "language": with(reference("Language"), "What they read.", &json!("en")),
+        "expiresIn": invites::expires_in(),
+    });
+    if by_backend {
+        properties["referralCode"] = code();
+    }
+    json!({
+        "type": "object",
+        "required": ["email", "language"],
+        "additionalProperties": false,
+        "properties": properties,
+    })
+}
+
+fn count(about: &str) -> Value {
+    json!({ "type": "integer", "minimum": 0, "description": about })
+}
+
+fn referral() -> Value {
+    let time =
+        |kind: Value, about: &str| json!({ "type": kind, "format": "date-time", "description": about });
+    exact(json!({
+        "id": {
+            "type": "string",
+            "format": "uuid",
+            "description": "The id of the invite, or of the user who brought the code along.",
+        },
+        "by": {
+            "type": "string",
+            "enum": ["invite", "code"],
+            "description": "`invite`: the user sent it. `code`: somebody else invited, and the code was brought along.",
+        },
+        "state": { "type": "string", "enum": crate::db::invites::State::ALL.map(crate::db::invites::State::as_str) },
+        "email": {
+            "type": ["string", "null"],
+            "description": "With an access token the first letters of an address that the user wrote to, else `null`.",
+        },
+        "userId": {
+            "type": ["string", "null"],
+            "format": "uuid",
+            "description": "Who came, if they did. With an access token `null`.",
+        },
+        "createdAt": time(json!("string"), "When they were invited, UTC."),
+        "acceptedAt": time(json!(["string", "null"]), "When they accepted, UTC."),
+    }))
+}
+
+/// Every schema of a referral that has a name.
+pub(super) fn schemas() -> Map<String, Value> {
+    let schemas = json!({
+        "ReferralPage": exact(json!({
+            "kind": { "const": "referrals" },
+            "referralCode": { "type": "string", "description": "The user's own." },
+            "counts": exact(json!({
+                "open": count("Who can still accept."),
+                "accepted": count("Who accepted, those who were deleted since included."),
+                "expired": count("Whose invite ended."),
+                "revoked": count("Whose invite was revoked."),
+            })),
+            "itemsLength": { "type": "integer", "minimum": 0, "maximum": 100 },
+            "items": { "type": "array", "maxItems": 100, "items": referral() },
+            "nextCursor": {
+                "type": ["string", "null"],
+                "format": "uuid",
+                "description": "`after` of the next page; `null` on the last one.",
+            },
+        })),
+        "Leaderboard": exact(json!({
+            "kind": { "const": "leaderboard" },
+            "itemsLength": { "type": "integer", "minimum": 0, "maximum": 100 },
+            "items": {
+                "type": "array",
+                "maxItems": 100,
+                "items": exact(json!({
+                    "userId": { "type": "string", "format": "uuid" },
+                    "referralCode": { "type": "string" },
+                    "accepted": count("Who accepted, those who were deleted since included."),
+                })),
+            },
+        })),
+    });
+    if let Value::Object(schemas) = schemas { schemas } else { Map::new() }
+}
+
+/// `data` of a success, for the schema of that name.
+pub(super) fn data_example(name: &str) -> Option<Value> {
+    Some(match name {
+        "ReferralPage" => json!({
+            "kind": "referrals", "referralCode": CODE,
+            "counts": { "open": 1, "accepted": 0, "expired": 0, "revoked": 0 },
+            "itemsLength": 1,
+            "items": [{
+                "id": INVITE, "by": "invite", "state": "open", "email": "a…@e…", "userId": null,
+                "createdAt": "2026-11-22T09:30:00Z", "acceptedAt": null,
+            }],
+            "nextCursor": null,
+        }),
+        "Leaderboard" => json!({
+            "kind": "leaderboard", "itemsLength": 1,
+            "items": [{ "userId": USER, "referralCode": CODE, "accepted": 7 }],
+        }),
+        _ => return None,
+    })
+}
