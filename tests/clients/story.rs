@@ -213,7 +213,7 @@ async fn invites_have_a_life() {
     });
     let counts = json!({ "open": 0, "accepted": 1, "expired": 0, "revoked": 0 });
     let expected = json!({
-        "kind": "referrals", "referralCode": referral_code, "counts": counts, "itemsLength": 1, "items": [came],
+        "kind": "referrals", "referralCode": referral_code, "counts": counts, "itemsLength": 1, "items": [&came],
         "nextCursor": null,
     });
     assert_eq!(shown, success(200, "the referrals of the user", expected));
@@ -276,7 +276,10 @@ async fn invites_have_a_life() {
     let counts = json!({ "open": 3, "accepted": 0, "expired": 0, "revoked": 0 });
     let shown = fetch(&browser, "GET", &board, &dora_token, Value::Null).await;
     let data = &shown[1]["data"];
-    assert_eq!((&data["counts"], &data["itemsLength"], &data["nextCursor"]), (&counts, &json!(3), &Value::Null));
+    assert_eq!(
+        (&data["counts"], &data["itemsLength"], &data["nextCursor"]),
+        (&counts, &json!(3), &Value::Null)
+    );
     let listed = fetch(&browser, "GET", &v1("/invites?inviterId=me"), &dora_token, Value::Null).await;
     let mut emails = Vec::new();
     for list in [data, &listed[1]["data"]] {
@@ -315,6 +318,11 @@ async fn invites_have_a_life() {
     lives(&test, &operator, shown, &life).await;
     let refused = ("refused", Some(&to_bob), Some(LATER));
     let life = [plain("queued", &to_bob), refused, taken(&to_bob), plain("viewed", &to_bob), accepted];
+    let backend = test.call("GET", &format!("/v1/users/{ada}/referrals"), As::Read(&test.app), None).await;
+    let data = backend.success().2;
+    let (mut came, counts) = (came, json!({ "open": 1, "accepted": 1, "expired": 0, "revoked": 0 }));
+    (came["email"], came["userId"]) = (json!("bob@example.com"), bob.clone());
+    assert_eq!((&data["counts"], &data["items"][0]), (&counts, &came));
     let shown = row(&of_bob, "bob@example.com", "ar", bob, Some(ada));
     lives(&test, &operator, shown, &life).await;
     let shown = row(&of_carl, "carl@example.com", "de", Value::Null, Some(ada));
