@@ -42,7 +42,7 @@ pub struct Pool(Arc<Inner>);
 
 struct Inner {
     options: PgConnectOptions,
-    statement_timeout: String,
+    statement_timeout: Duration,
     most: u32,
     permits: Arc<Semaphore>,
     /// The one used last is at the end.
@@ -100,7 +100,7 @@ impl Pool {
     pub fn new(options: PgConnectOptions, most: u32, statement_timeout: Duration) -> Self {
         Self(Arc::new(Inner {
             options,
-            statement_timeout: statement_timeout.as_millis().clamp(1, 86_400_000).to_string(),
+            statement_timeout,
             most,
             permits: Arc::new(Semaphore::new(most as usize)),
             idle: Mutex::default(),
@@ -113,6 +113,12 @@ impl Pool {
     #[must_use]
     pub fn most(&self) -> u32 {
         self.0.most
+    }
+
+    /// How long PostgreSQL lets a statement run. Who says nothing for longer will not: a line that drops packets says no
+    /// more for a quarter of an hour.
+    pub(super) fn statement_timeout(&self) -> Duration {
+        self.0.statement_timeout
     }
 
     /// How it is.
@@ -173,7 +179,7 @@ impl Pool {
                 set_config('tcp_keepalives_count', '3', false) AS e,
                 set_config('plan_cache_mode', 'force_generic_plan', false) AS f,
                 set_config('enable_seqscan', 'off', false) AS g",
-            self.0.statement_timeout
+            self.0.statement_timeout.as_millis().clamp(1, 86_400_000).to_string()
         )
         .fetch_one(&mut connection)
         .await?;

@@ -31,6 +31,7 @@ mod referral_landing;
 mod referrals;
 mod strangers;
 mod timeline;
+mod together;
 mod tokens;
 mod update;
 mod users;
