@@ -113,7 +113,9 @@ async fn callers_who_hang_up_take_nobody_with_them() {
         gone.drain(..10).for_each(|call| call.abort());
         for (n, call) in calls.into_iter().enumerate() {
             assert_eq!(call.await.unwrap().success(), (200, "the user was updated", &Value::Null));
-            if n % 4 == 0 && let Some(call) = gone.pop() {
+            if n % 4 == 0
+                && let Some(call) = gone.pop()
+            {
                 call.abort();
             }
         }

@@ -208,9 +208,11 @@ pub async fn gathered_answer_lost() -> Report {
     scene.recovers().await;
     for cut in [true, false] {
         scene.line.hold(Way::Down, *scene.load.person(0).as_bytes());
-        let calls: Vec<_> = (0..Load::people())
-            .map(|n| scene.load.call(Kind::Update, scene.load.person(n), &format!("{cut}-{n}"), None))
-            .collect();
+        let nicknames: Vec<_> = (0..Load::people()).map(|n| format!("{cut}-{n}")).collect();
+        let mut calls = Vec::new();
+        for (n, nickname) in nicknames.iter().enumerate() {
+            calls.push(scene.load.call(Kind::Update, scene.load.person(n), nickname, None));
+        }
         scene.line.held().await;
         if cut {
             scene.line.cut().await;

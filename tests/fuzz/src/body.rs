@@ -62,7 +62,10 @@ fn invite(object: &Map<String, Value>) {
             let NewUserBody { invite, referral_code } = &new;
             let (email, language) = (invite.email.as_str(), invite.language.as_str());
             assert!(is_address(email) && (is_tag(language) || is_country(language)), "{object:?}");
-            assert!(invite.expires_in.is_none_or(|seconds| (60..=7_776_000).contains(&seconds)), "{object:?}");
+            assert!(
+                invite.expires_in.is_none_or(|seconds| (60..=7_776_000).contains(&seconds)),
+                "{object:?}"
+            );
             let code = referral_code.as_ref().map(ReferralCode::as_str);
             let mut canonical = map(json!({ "email": email, "language": language }));
             canonical.extend(invite.expires_in.map(|seconds| ("expiresIn".to_owned(), seconds.into())));
