@@ -372,6 +372,12 @@ impl Test {
         mails
     }
 
+    /// Waits until every mail is sent or failed, and passes over those that arrived.
+    pub async fn pass_over_mails(&self) {
+        self.idle().await;
+        self.read.store(self.smtp.mails().len(), Ordering::Relaxed);
+    }
+
     /// Every row that a call of the API can make or change, once every mail is sent or failed:
     /// the worker changes rows too, also after its mail has arrived.
     pub async fn rows(&self) -> Value {
