@@ -26,6 +26,7 @@ pub mod outbox;
 mod pool;
 pub mod referral_board;
 pub mod referrals;
+pub mod together;
 pub mod updates;
 pub mod users;
 pub mod webhooks;
