@@ -175,7 +175,7 @@ async fn every_change_is_told_once() {
 
 #[tokio::test]
 async fn a_delivery_is_tried_under_one_id_until_it_is_taken() {
-    let test = Test::with(&[&QUICK[..], &[("USERDOCKS_WEBHOOK__TIMEOUT", "500ms")]].concat()).await;
+    let test = Test::with(&[&QUICK[..], &[("USERDOCKS_WEBHOOK__TIMEOUT", "3s")]].concat()).await;
     let (receiver, elsewhere) = (Receiver::start().await, Receiver::start().await);
     let (_, secret) = webhook(&test, &test.app, &receiver.url, &[EventType::UserDeleted]).await;
     let away = elsewhere.url.clone();
@@ -202,11 +202,13 @@ async fn a_delivery_is_tried_under_one_id_until_it_is_taken() {
 
 #[tokio::test]
 async fn what_is_given_up_can_be_sent_again_and_who_is_gone_is_left_alone() {
-    let mut test = Test::with(&[&QUICK[..], &[("USERDOCKS_WEBHOOK__GIVE_UP_AFTER", "2s")]].concat()).await;
+    let mut test = Test::with(&[&QUICK[..], &[("USERDOCKS_WEBHOOK__GIVE_UP_AFTER", "1h")]].concat()).await;
     let receiver = Receiver::start().await;
     let (id, _) = webhook(&test, &test.app, &receiver.url, &[]).await;
     receiver.does(|_| Does::Answers(503));
     tell(&test, &test.app, EventType::UserFrozen).await;
+    receiver.wait_for(2).await;
+    test.sql("UPDATE webhook_deliveries SET queued_at = now() - interval '1 hour'").await;
     let failed = settled(&test, &["failed"]).await.pop().unwrap();
     assert!(
         failed.attempts > 1 && failed.last_answer.as_deref() == Some("503 Service Unavailable"),
@@ -258,7 +260,8 @@ async fn what_is_given_up_can_be_sent_again_and_who_is_gone_is_left_alone() {
 
 #[tokio::test]
 async fn a_slow_receiver_holds_up_nobody_else() {
-    let test = Test::with(&QUICK).await;
+    // Longer than the test may take, so that nothing is tried twice.
+    let test = Test::with(&[&QUICK[..], &[("USERDOCKS_WEBHOOK__TIMEOUT", "10m")]].concat()).await;
     let other = test.another_app().await;
     let (slow, quick) = (Receiver::start().await, Receiver::start().await);
     slow.does(|_| Does::Waits);
