@@ -284,15 +284,17 @@ async fn nothing_in_a_request_chooses_where_a_link_leads() {
         ("referer", "https://evil.example/".to_owned()),
         ("forwarded", "host=evil.example;proto=https".to_owned()),
     ];
-    for (n, path) in
-        [format!("/v1/users/{ada}"), format!("/v1/users/{ada}/referral-invites")].iter().enumerate()
-    {
+    let paths = [
+        ("an invite", format!("/v1/users/{ada}")),
+        ("a referral", format!("/v1/users/{ada}/referral-invites")),
+    ];
+    for (n, (what, path)) in paths.iter().enumerate() {
         for name in names {
             let body = json!({ "email": "bob@example.com", "language": "en", name: "https://evil.example" });
             let answer = test.call("POST", path, As::Write(&test.app), Some(body)).await;
             let (status, code, sentence) = answer.refusal();
             assert_eq!((status, code), (400, "invalid_fields"));
-            assert!(sentence.starts_with(&format!("`{name}` is not a field of an invite")), "{sentence}");
+            assert!(sentence.starts_with(&format!("`{name}` is not a field of {what},")), "{sentence}");
         }
         let body = json!({ "email": format!("bob{n}@example.com"), "language": "en" });
         let body = serde_json::to_vec(&body).unwrap();

@@ -9,6 +9,7 @@ use userdocks::db::deliveries::{self, Again, DeliveryRow};
 use userdocks::db::webhooks::{self, WebhookRow};
 use userdocks::domain::id::UserId;
 use userdocks::domain::webhook::{EventId, EventType, Secret};
+use userdocks::webhook::worker::SLOTS;
 use uuid::Uuid;
 
 use crate::landing::{ACCEPTED, assert_said, post, referred};
@@ -266,21 +267,21 @@ async fn a_slow_receiver_holds_up_nobody_else() {
     let (slow, quick) = (Receiver::start().await, Receiver::start().await);
     slow.does(|_| Does::Waits);
     webhook(&test, &test.app, &slow.url, &[]).await;
-    for _ in 0..200 {
+    for _ in 0..SLOTS + 16 {
         tell(&test, &test.app, EventType::UserUpdated).await;
     }
     let under_way = slow.wait_for(4).await.len();
     webhook(&test, &other, &quick.url, &[]).await;
-    for _ in 0..100 {
+    for _ in 0..20 {
         tell(&test, &other, EventType::UserUpdated).await;
     }
-    quick.wait_for(100).await;
+    quick.wait_for(20).await;
     // Of the slow one no more are under way than of one webhook there may be.
     assert!(under_way <= 8 && slow.posts().len() <= 8, "{}", slow.posts().len());
     slow.release();
     slow.does(|_| Does::Answers(200));
     let rows = settled(&test, &["delivered"]).await;
-    assert_eq!((rows.len(), slow.posts().len()), (300, 200));
+    assert_eq!((rows.len(), slow.posts().len()), (SLOTS + 36, SLOTS + 16));
     assert!(rows.iter().all(|row| row.attempts == 1));
     test.finish().await;
 }
