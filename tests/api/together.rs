@@ -47,7 +47,7 @@ async fn finish(test: Arc<Test>) {
 #[tokio::test]
 async fn a_held_row_keeps_only_its_own_caller_waiting() {
     let test = Arc::new(Test::start().await);
-    let held = members::<4>(&test, "held").await;
+    let held = members::<8>(&test, "held").await;
     let others = members::<50>(&test, "other").await;
     let ids: Vec<Uuid> = held.iter().map(|user| user.0).collect();
     let calls: [fn(&Arc<Test>, UserId, &str) -> JoinHandle<Answer>; 3] = [
@@ -65,11 +65,11 @@ async fn a_held_row_keeps_only_its_own_caller_waiting() {
             .unwrap();
         // As many as statements run at once, and then as many again, among the others.
         let mark = |who: &str, n: usize| format!("{kind}-{who}-{n}");
-        let mut waiting: Vec<_> = (0..2).map(|n| call(&test, held[n], &mark("held", n))).collect();
-        let waits = "SELECT (count(*) < 2)::int::bigint FROM pg_stat_activity
+        let mut waiting: Vec<_> = (0..4).map(|n| call(&test, held[n], &mark("held", n))).collect();
+        let waits = "SELECT (count(*) < 4)::int::bigint FROM pg_stat_activity
             WHERE datname = current_database() AND wait_event_type = 'Lock'";
         test.until_none(waits).await;
-        waiting.extend((2..4).map(|n| call(&test, held[n], &mark("held", n))));
+        waiting.extend((4..8).map(|n| call(&test, held[n], &mark("held", n))));
         let answers: Vec<_> =
             others.iter().enumerate().map(|(n, other)| call(&test, *other, &mark("other", n))).collect();
         for answer in join_all(answers).await {
@@ -90,9 +90,9 @@ async fn a_held_row_keeps_only_its_own_caller_waiting() {
     );
     assert_eq!(
         (test.count(nicknames).await, test.count(guests).await, test.count(friends).await),
-        (54, 54, 54)
+        (58, 58, 58)
     );
-    test.mails(108).await;
+    test.mails(116).await;
     finish(test).await;
 }
 
