@@ -46,7 +46,7 @@ async fn finish(test: Arc<Test>) {
 
 #[tokio::test]
 async fn a_held_row_keeps_only_its_own_caller_waiting() {
-    let test = Arc::new(Test::start().await);
+    let test = Arc::new(Test::with(&[("USERDOCKS_DATABASE__MAX_CONNECTIONS", "16")]).await);
     let held = members::<8>(&test, "held").await;
     let others = members::<50>(&test, "other").await;
     let ids: Vec<Uuid> = held.iter().map(|user| user.0).collect();
