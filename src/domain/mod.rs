@@ -8,6 +8,7 @@ pub mod accept_body;
 pub mod access_token;
 pub mod api_key;
 pub mod birthdate;
+pub mod bulk_body;
 pub mod brand;
 pub mod email;
 pub mod external_subject;

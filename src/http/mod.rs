@@ -26,6 +26,7 @@ use crate::mail::mailbox::Mailbox;
 pub mod admission;
 mod apps;
 pub mod auth;
+mod bulk_invites;
 pub mod connection;
 pub mod cors;
 mod docs;
