@@ -44,6 +44,8 @@ pub struct Config {
     pub token: Token,
     /// Invites.
     pub invite: Invite,
+    /// Webhooks.
+    pub webhook: Webhook,
     /// Logs.
     pub log: Log,
 }
@@ -172,6 +174,23 @@ pub struct Invite {
     pub expires_after: Duration,
 }
 
+/// `[webhook]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Webhook {
+    /// Delay before the first retry.
+    #[serde(with = "humantime_serde")]
+    pub retry_after: Duration,
+    /// How long a delivery is tried.
+    #[serde(with = "humantime_serde")]
+    pub give_up_after: Duration,
+    /// One whole call of a receiver.
+    #[serde(with = "humantime_serde")]
+    pub timeout: Duration,
+    /// Whether a receiver may be at an address that is not public.
+    pub allow_private_addresses: bool,
+}
+
 /// `[log]`
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -292,6 +311,8 @@ impl Config {
             (self.mail.timeout, "USERDOCKS_MAIL__TIMEOUT"),
             (self.token.expires_after, "USERDOCKS_TOKEN__EXPIRES_AFTER"),
             (self.invite.expires_after, "USERDOCKS_INVITE__EXPIRES_AFTER"),
+            (self.webhook.retry_after, "USERDOCKS_WEBHOOK__RETRY_AFTER"),
+            (self.webhook.timeout, "USERDOCKS_WEBHOOK__TIMEOUT"),
         ] {
             if value.is_zero() || value > LONGEST {
                 return fail(&format!("{name} must be more than 0s and at most 10years"));
@@ -300,6 +321,7 @@ impl Config {
         for (value, name) in [
             (self.mail.give_up_after, "USERDOCKS_MAIL__GIVE_UP_AFTER"),
             (self.invite.resend_after, "USERDOCKS_INVITE__RESEND_AFTER"),
+            (self.webhook.give_up_after, "USERDOCKS_WEBHOOK__GIVE_UP_AFTER"),
         ] {
             if value > LONGEST {
                 return fail(&format!("{name} must be at most 10years"));

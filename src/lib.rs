@@ -1,6 +1,6 @@
 //! Userdocks: a self-hosted, multi-tenant user-management server.
 //!
-//! One direction of dependencies: `cli → server → http → domain ← db`, `mail` beside `http`.
+//! One direction of dependencies: `cli → server → http → domain ← db`, `mail` and `webhook` beside `http`.
 
 pub mod audit;
 pub mod cli;
@@ -12,5 +12,7 @@ pub mod http;
 pub mod l10n;
 pub mod mail;
 pub mod metrics;
+pub mod outbound;
 pub mod server;
 pub mod telemetry;
+pub mod webhook;

@@ -242,6 +242,24 @@ pub fn replied(said: &str) {
     REPLIES.counts[class].count();
 }
 
+/// What became of a try to tell a webhook.
+#[derive(Clone, Copy)]
+#[expect(missing_docs, reason = "the values of a label")]
+pub enum Told {
+    Delivered,
+    /// For now.
+    Refused,
+    /// For good.
+    Failed,
+}
+
+static WEBHOOKS: Counters<3> = Counters::new("outcome", ["delivered", "refused", "failed"]);
+
+/// Counts a try to tell a webhook.
+pub fn told(outcome: Told) {
+    WEBHOOKS.counts[outcome as usize].count();
+}
+
 /// Requests that were refused because too many wait.
 pub static OVERLOADED: Counter = Counter::new();
 /// How long requests waited for their turn.
@@ -273,6 +291,7 @@ pub fn write_counters(page: &mut Page) {
     family("userdocks_smtp_replies_total", "What the mail server said to a mail.", &|page, name| {
         REPLIES.write(page, name);
     });
+    family("userdocks_webhooks_total", "Tries to tell a webhook.", &|page, name| WEBHOOKS.write(page, name));
     let name = "userdocks_admission_wait_seconds";
     page.family(name, "histogram", "Time that requests waited for their turn at the database.");
     TURNS.write(page, name, &[]);

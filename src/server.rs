@@ -17,7 +17,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Notify, Semaphore, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, sleep, timeout};
 use url::Url;
 
@@ -33,6 +33,8 @@ use crate::http::{self, AppState, State};
 use crate::mail::mailbox::Mailbox;
 use crate::mail::transport::{Transport, UrlError};
 use crate::mail::worker::{self, Outage, Worker};
+use crate::webhook::receiver::Receivers;
+use crate::webhook::{self, Listeners};
 
 /// How long requests and mails at hand may take once the server stops.
 const DRAIN: Duration = Duration::from_secs(25);
@@ -65,6 +67,8 @@ pub enum Error {
     Listen(SocketAddr, std::io::Error),
     #[error("the folder for mails cannot be made: {0}")]
     Mailbox(std::io::Error),
+    #[error("receivers of webhooks cannot be called: {0}")]
+    Receivers(reqwest::Error),
     #[error("signals cannot be heard: {0}")]
     Signals(std::io::Error),
 }
@@ -172,6 +176,7 @@ pub struct Server {
     stop: watch::Sender<bool>,
     http: JoinHandle<()>,
     worker: JoinHandle<()>,
+    teller: JoinHandle<()>,
     listener: JoinHandle<()>,
 }
 
@@ -201,6 +206,20 @@ impl Server {
             outage: Outage::default(),
         };
         let worker = tokio::spawn(worker.run(Arc::clone(&wake), stopped.clone()));
+        let listeners = Arc::new(Listeners::default());
+        if let Err(error) = listeners.refresh(&database.pool).await {
+            tracing::warn!(%error, "webhooks cannot be read now");
+        }
+        let webhook = &config.webhook;
+        let receivers = Receivers::new(webhook.timeout, config.production(), webhook.allow_private_addresses);
+        let teller = webhook::worker::Worker {
+            db: database.mails.clone(),
+            seal: seal.clone(),
+            receivers: receivers.map_err(Error::Receivers)?,
+            listeners: Arc::clone(&listeners),
+            config: webhook.clone(),
+        };
+        let teller = tokio::spawn(teller.run(stopped.clone()));
         let listener = tokio::spawn(worker::listen(database.direct.clone(), Arc::clone(&wake)));
         let state = Arc::new(State {
             gate: Gate::new(database.pool.most().saturating_mul(admission::REQUESTS_PER_CONNECTION)),
@@ -211,6 +230,7 @@ impl Server {
             db: database.pool.clone(),
             updates: db::updates::Updates::new(database.pool.clone()),
             seal,
+            listeners,
             wake,
             public_url,
             mailbox,
@@ -232,7 +252,7 @@ impl Server {
             }
         }
         let http = tokio::spawn(accept(socket, Arc::clone(&state), stopped));
-        Ok(Self { address, state, stop, http, worker, listener })
+        Ok(Self { address, state, stop, http, worker, teller, listener })
     }
 
     /// Ends in order: no new connection, `/readyz` fails, requests are answered, mails at hand are sent or
@@ -240,12 +260,11 @@ impl Server {
     pub async fn stop(self) {
         self.state.stopping.store(true, Ordering::Relaxed);
         self.stop.send_replace(true);
-        let abort = (self.http.abort_handle(), self.worker.abort_handle());
-        let both = async { tokio::join!(self.http, self.worker) };
-        if timeout(DRAIN, both).await.is_err() {
+        let abort = [&self.http, &self.worker, &self.teller].map(JoinHandle::abort_handle);
+        let all = async { tokio::join!(self.http, self.worker, self.teller) };
+        if timeout(DRAIN, all).await.is_err() {
             tracing::warn!("requests or mails were still at hand at the end; the mails are tried again");
-            abort.0.abort();
-            abort.1.abort();
+            abort.iter().for_each(AbortHandle::abort);
         }
         self.listener.abort();
     }
@@ -277,7 +296,10 @@ fn bind(listen: SocketAddr) -> std::io::Result<TcpListener> {
 /// How many connections this process can have, beside the files that it needs for itself.
 fn most_connections(config: &Config) -> usize {
     let wanted = config.server.max_connections;
-    let own = config.database.max_connections as usize + config.mail.connections as usize + OWN_FILES;
+    let own = config.database.max_connections as usize
+        + config.mail.connections as usize
+        + webhook::worker::SLOTS
+        + OWN_FILES;
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return wanted };
     let needed = u64::try_from(wanted + own).unwrap_or(u64::MAX);
     let raised = soft.max(needed.min(hard));

@@ -40,14 +40,25 @@ const EXEMPT: &[(&str, &str)] = &[
         "whether the secret key is the right one",
     ),
     (
-        "SELECT app_id, key_id, private_key FROM signing_keys WHERE (app_id, key_id) >",
+        "SELECT app_id, key_id AS id, private_key AS sealed FROM signing_keys WHERE (app_id, key_id) >",
         "the operator seals all anew",
     ),
+    ("SELECT app_id, secret_id AS id, secret AS sealed FROM webhook_secrets", "the operator seals all anew"),
+    ("UPDATE webhook_secrets s SET secret = n.fresh", "the operator seals all anew"),
+    ("WITH due AS ( SELECT d.app_id, d.delivery_id", "the worker tells all webhooks"),
+    ("SELECT DISTINCT app_id FROM webhooks", "the worker tells all webhooks"),
+    ("SELECT count(*) AS \"waiting!\"", "metrics, on the operator's listener"),
+    (
+        "DELETE FROM webhook_deliveries WHERE (app_id, delivery_id) IN",
+        "the worker forgets what was told long ago",
+    ),
+    ("SELECT webhook_id AS id, app_id, url", "the operator looks at the webhooks of all apps"),
+    ("SELECT delivery_id AS id, app_id", "the operator looks at the deliveries of all apps"),
     ("UPDATE signing_keys k SET private_key = n.fresh", "the operator seals all anew"),
-    ("SELECT app_id, mail_id, secret AS \"secret!\" FROM outbox", "the operator seals all anew"),
+    ("SELECT app_id, mail_id AS id, secret AS \"sealed!\" FROM outbox", "the operator seals all anew"),
     ("UPDATE outbox o SET secret = n.fresh", "the operator seals all anew"),
     (
-        "SELECT app_id, key_id, hash_key FROM opt_out_keys WHERE (app_id, key_id) >",
+        "SELECT app_id, key_id AS id, hash_key AS sealed FROM opt_out_keys WHERE (app_id, key_id) >",
         "the operator seals all anew",
     ),
     ("UPDATE opt_out_keys k SET hash_key = n.fresh", "the operator seals all anew"),
@@ -65,6 +76,7 @@ const SCOPES: &[&str] = &[
     "&Update",
     "&[Update]",
     "Asked>",
+    "&WebhookRow",
 ];
 
 /// Functions of the store that are given no app.
@@ -80,6 +92,10 @@ const OPERATOR: &[&str] = &[
     "outbox::claim",
     "outbox::backlog",
     "outbox::wake",
+    "deliveries::claim",
+    "deliveries::backlog",
+    "deliveries::forget",
+    "webhooks::apps",
     "mail_quotas::forget",
     "referrals::forget_quotas",
     "idempotency::forget",
@@ -320,6 +336,9 @@ fn every_statement_is_scoped_by_app() {
         "signing_keys",
         "tenants",
         "users",
+        "webhook_deliveries",
+        "webhook_secrets",
+        "webhooks",
     ];
     let tables = tables();
     assert!(expected.iter().all(|table| tables.contains(*table)), "{tables:?}");
@@ -422,8 +441,17 @@ fn every_function_of_the_store_is_given_the_app() {
 /// What answers requests calls none of the operator's functions.
 #[test]
 fn no_request_reaches_the_operators_functions() {
-    let cli =
-        ["operator::", "api_keys::revoke", "outbox::list", "outbox::retry", "outbox::claim", "forget_quotas"];
+    let cli = [
+        "operator::",
+        "api_keys::revoke",
+        "outbox::list",
+        "outbox::retry",
+        "outbox::claim",
+        "forget_quotas",
+        "webhooks::list",
+        "deliveries::list",
+        "deliveries::claim",
+    ];
     let mut folders = vec![root().join("src/http")];
     while let Some(folder) = folders.pop() {
         folders.extend(

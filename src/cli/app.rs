@@ -240,7 +240,7 @@ fn mailbox(flag: &str, text: &str) -> Result<String> {
 }
 
 /// An absolute http or https URL; https alone in production.
-fn web_url(flag: &str, text: &str, config: &Config) -> Result<String> {
+pub(super) fn web_url(flag: &str, text: &str, config: &Config) -> Result<String> {
     let url = Url::parse(text).map_err(|_| format!("{flag} must be an absolute https URL"))?;
     match url.scheme() {
         "https" => {}

@@ -8,7 +8,7 @@ use super::{Context, Output, Result, app, table};
 use crate::audit::Facts;
 use crate::db::invite_steering::{self, By, Filter, InviteRow, Resent, Revoked};
 use crate::db::outbox::{self, NewMail};
-use crate::db::{invites, operator};
+use crate::db::{invite_events, invites, operator};
 use crate::domain::email::Email;
 use crate::domain::id::{AppId, UserId};
 use crate::domain::invite;
@@ -108,8 +108,11 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
         }
         Command::Show { id } => {
             let invite = find(context, id).await?;
-            let text = serde_json::to_string_pretty(&invite)?;
-            Output::new(invite, text)
+            let timeline = invite_events::timeline(db, AppId(invite.app_id), id).await?;
+            let mut shown = serde_json::to_value(invite)?;
+            shown["timeline"] = serde_json::to_value(timeline)?;
+            let text = serde_json::to_string_pretty(&shown)?;
+            Output::new(shown, text)
         }
         Command::Revoke { id } => {
             let app = AppId(find(context, id).await?.app_id);

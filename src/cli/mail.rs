@@ -16,6 +16,7 @@ use crate::db::outbox::{self, MailRow};
 use crate::db::{invite_events, operator};
 use crate::domain::id::AppId;
 use crate::domain::mail_report::{Kind, Report, Subject};
+use crate::domain::webhook::EventId;
 use crate::mail::bounce::{Messages, Notification};
 
 #[derive(Subcommand)]
@@ -170,7 +171,7 @@ async fn record(notification: Notification, context: &Context) -> Result<Option<
     };
     let Some((app, message_id)) = found else { return Ok(None) };
     let report = Report { kind, subject: Subject::Message(message_id), detail: Some(detail) };
-    Ok(invite_events::report(db, app, &report).await?.map(|reported| reported.first))
+    Ok(invite_events::report(db, app, &report, Some(EventId::fresh())).await?.map(|reported| reported.first))
 }
 
 async fn find(context: &Context, id: Uuid) -> Result<MailRow> {

@@ -27,6 +27,7 @@ mod secret_key;
 mod serve;
 mod signing_key;
 mod token;
+mod webhook;
 
 /// A self-hosted, multi-tenant user-management server.
 #[derive(Parser)]
@@ -63,6 +64,9 @@ enum Command {
     /// List, show, retry or preview mails
     #[command(subcommand)]
     Mail(mail::Command),
+    /// Create, list or delete webhooks, change their secrets, show or repeat what they were told
+    #[command(subcommand)]
+    Webhook(webhook::Command),
     /// Stop referrals to an address, for whoever writes instead of pressing the link
     #[command(subcommand)]
     OptOut(opt_out::Command),
@@ -152,6 +156,7 @@ async fn run_on(command: Command, context: &Context) -> Result<Output> {
         Command::SecretKey(command) => secret_key::run(command, context).await,
         Command::Token(command) => token::run(command, context).await,
         Command::Mail(command) => mail::run(command, context).await,
+        Command::Webhook(command) => webhook::run(command, context).await,
         Command::OptOut(command) => opt_out::run(command, context).await,
         Command::Invite(command) => invite::run(command, context).await,
         Command::Serve | Command::Config(_) | Command::Openapi => unreachable!("they need no database"),

@@ -16,13 +16,13 @@ pub(super) enum Command {
 pub(super) async fn run(Command::Reseal: Command, context: &Context) -> Result<Output> {
     let done = operator::reseal(&context.database.operator, &context.seal).await?;
     let json = json!({
-        "signingKeys": done.signing_keys, "mails": done.mails, "optOutKeys": done.opt_out_keys,
-        "unopened": done.unopened,
+        "signingKeys": done.signing_keys, "mails": done.mails, "webhookSecrets": done.webhook_secrets,
+        "optOutKeys": done.opt_out_keys, "unopened": done.unopened,
     });
     let text = format!(
-        "{} signing keys, {} mails and {} keys of opt-outs were encrypted anew; {} values open with neither key and \
-         were left.",
-        done.signing_keys, done.mails, done.opt_out_keys, done.unopened
+        "{} signing keys, {} mails, {} webhook secrets and {} keys of opt-outs were encrypted anew; {} values open with \
+         neither key and were left.",
+        done.signing_keys, done.mails, done.webhook_secrets, done.opt_out_keys, done.unopened
     );
     Ok(Output::new(json, text)?.changed("resealSecrets", Facts::default()))
 }

@@ -2,13 +2,16 @@
 //! is written when it happens, here and by the statements of [`super::outbox`].
 
 use serde::Serialize;
+use serde_json::json;
 use sqlx::{query, query_as};
 use uuid::Uuid;
 
+use super::webhooks::{self, Change};
 use super::{Error, Pool, outbox};
-use crate::domain::id::{self, AppId};
+use crate::domain::id::{self, AppId, UserId};
 use crate::domain::invite::InviteCode;
-use crate::domain::mail_report::{Report, Subject};
+use crate::domain::mail_report::{Kind, Report, Subject};
+use crate::domain::webhook::{EventId, EventType};
 
 /// Most events that are shown: the newest.
 const SHOWN: i64 = 200;
@@ -98,7 +101,12 @@ pub struct Reported {
 }
 
 /// Records what became of a mail after the mail server took it; `None`: the app has no such mail.
-pub async fn report(db: &Pool, app: AppId, report: &Report) -> Result<Option<Reported>, Error> {
+pub async fn report(
+    db: &Pool,
+    app: AppId,
+    report: &Report,
+    told: Option<EventId>,
+) -> Result<Option<Reported>, Error> {
     let (mail, message_id, invite) = match &report.subject {
         Subject::Message(message_id) => {
             let Some(mail) = outbox::mail_id(message_id) else { return Ok(None) };
@@ -106,6 +114,7 @@ pub async fn report(db: &Pool, app: AppId, report: &Report) -> Result<Option<Rep
         }
         Subject::Invite(invite) => (None, None, Some(*invite)),
     };
+    let mut change = Change::begin(db, told.is_some()).await?;
     let row = query!(
         r#"
         WITH mail AS (
@@ -119,7 +128,8 @@ pub async fn report(db: &Pool, app: AppId, report: &Report) -> Result<Option<Rep
             ON CONFLICT DO NOTHING
             RETURNING event_id
         )
-        SELECT invite_id, EXISTS (SELECT FROM event) AS "first!" FROM mail
+        SELECT i.invite_id, i.kind, i.user_id, EXISTS (SELECT FROM event) AS "first!"
+        FROM mail m JOIN invites i ON i.app_id = $1 AND i.invite_id = m.invite_id
         "#,
         app.0,
         mail,
@@ -129,8 +139,16 @@ pub async fn report(db: &Pool, app: AppId, report: &Report) -> Result<Option<Rep
         report.kind.as_str(),
         report.detail,
     )
-    .fetch_optional(db)
+    .fetch_optional(change.connection())
     .await
     .map_err(Error::of_change)?;
+    if let (Some(row), Some(event), Kind::Bounced) = (&row, told, report.kind)
+        && row.first
+    {
+        let more = json!({ "inviteId": row.invite_id, "kind": row.kind });
+        let event = event.of(EventType::InviteBounced, app, row.user_id.map(UserId), more);
+        webhooks::tell(change.connection(), app, &event).await?;
+    }
+    change.end().await?;
     Ok(row.map(|row| Reported { invite: row.invite_id, first: row.first }))
 }

@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
 use sqlx::{PgConnection, query};
 use uuid::Uuid;
 
 use super::referral_board::{Attributed, attribute};
 use super::updates::{self, Locked, Update};
 use super::users::{self, Which};
+use super::webhooks::{Change, tell_of};
 use super::{Error, Pool, Transaction, is_violation, outbox::NewMail};
 use crate::domain::id::{self, AppId, UserId};
 use crate::domain::invite::{InviteCode, Kind};
@@ -16,6 +18,7 @@ use crate::domain::invite_body::{InviteBody, NewUserBody};
 use crate::domain::profile::ProfilePatch;
 use crate::domain::referral_code::{self, ReferralCode};
 use crate::domain::user::User;
+use crate::domain::webhook::{EventId, EventType};
 
 /// What became of a call that invites.
 pub enum Invited {
@@ -311,12 +314,16 @@ pub enum Accepted {
 
 /// Accepts the invite of this code, once. An invite verifies its user's address; a referral makes its user,
 /// verified, in a tenant of their own, with the referrer recorded.
-pub async fn accept(db: &Pool, code: &InviteCode) -> Result<Accepted, Error> {
-    let mut connection = db.acquire().await?;
+pub async fn accept(db: &Pool, code: &InviteCode, told: Option<EventId>) -> Result<Accepted, Error> {
     for _ in 0..8 {
-        match try_accept(&mut connection, code).await {
+        let mut change = Change::begin(db, told.is_some()).await?;
+        match try_accept(change.connection(), code, told).await {
             Err(error) if is_not_visible(&error) => {}
-            done => return done,
+            Err(error) => return Err(error),
+            Ok(accepted) => {
+                change.end().await?;
+                return Ok(accepted);
+            }
         }
     }
     Err(Error::Contended)
@@ -341,10 +348,11 @@ pub async fn join(
     code: &InviteCode,
     profile: &ProfilePatch,
     referral_code: Option<&ReferralCode>,
+    told: Option<EventId>,
 ) -> Result<Joined, Error> {
     for _ in 0..8 {
         let mut transaction = Transaction::begin(db).await?;
-        let user = match try_accept(&mut transaction, code).await {
+        let user = match try_accept(&mut transaction, code, told).await {
             Ok(Accepted::Now(user)) => user,
             Ok(refused) => {
                 transaction.rollback().await?;
@@ -387,7 +395,11 @@ fn is_not_visible(error: &Error) -> bool {
     matches!(error, Error::Sql(error) if is_violation(error, "invites_app_id_user_id_fkey"))
 }
 
-async fn try_accept(db: &mut PgConnection, code: &InviteCode) -> Result<Accepted, Error> {
+async fn try_accept(
+    db: &mut PgConnection,
+    code: &InviteCode,
+    told: Option<EventId>,
+) -> Result<Accepted, Error> {
     let (user, tenant) = (id::public(), id::public());
     // The invited user is locked first, so that a code is not spent on one who changes meanwhile.
     let row = query!(
@@ -405,7 +417,7 @@ async fn try_accept(db: &mut PgConnection, code: &InviteCode) -> Result<Accepted
             WHERE i.app_id = $1 AND i.code_hash = $2 AND i.accepted_at IS NULL AND i.revoked_at IS NULL
                 AND i.expires_at > now()
                 AND (i.kind = 'referral' OR EXISTS (SELECT FROM invited))
-            RETURNING i.kind, i.user_id, i.inviter_id, i.email, i.language
+            RETURNING i.invite_id, i.kind, i.user_id, i.inviter_id, i.email, i.language
         ), verified AS (
             UPDATE users u SET accepted_at = COALESCE(u.accepted_at, now()), email_verified = true,
                 version = version + 1
@@ -420,7 +432,8 @@ async fn try_accept(db: &mut PgConnection, code: &InviteCode) -> Result<Accepted
         ), tenant AS (
             INSERT INTO tenants (app_id, tenant_id) SELECT $1, tenant_id FROM referred
         )
-        SELECT kind = 'referral' AND NOT EXISTS (SELECT FROM referred) AS "member!", user_id FROM spent
+        SELECT kind = 'referral' AND NOT EXISTS (SELECT FROM referred) AS "member!", invite_id, kind, user_id
+        FROM spent
         "#,
         code.app.0,
         &code.hash(),
@@ -428,12 +441,16 @@ async fn try_accept(db: &mut PgConnection, code: &InviteCode) -> Result<Accepted
         tenant,
         referral_code::generate(),
     )
-    .fetch_optional(db)
+    .fetch_optional(&mut *db)
     .await
     .map_err(Error::of_change)?;
-    Ok(match row {
-        Some(row) if row.member => Accepted::AccountExists,
-        Some(row) => row.user_id.map_or(Accepted::No, |user| Accepted::Now(UserId(user))),
-        None => Accepted::No,
-    })
+    let Some(row) = row else { return Ok(Accepted::No) };
+    let user = match row.user_id {
+        _ if row.member => return Ok(Accepted::AccountExists),
+        None => return Ok(Accepted::No),
+        Some(user) => UserId(user),
+    };
+    let more = json!({ "inviteId": row.invite_id, "kind": row.kind });
+    tell_of(db, told, EventType::UserAccepted, code.app, user, more).await?;
+    Ok(Accepted::Now(user))
 }

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 pub mod api_keys;
 pub mod apps;
+pub mod deliveries;
 #[cfg(unix)]
 pub mod embedded;
 pub mod idempotency;
@@ -26,6 +27,7 @@ pub mod referral_board;
 pub mod referrals;
 pub mod updates;
 pub mod users;
+pub mod webhooks;
 
 pub use pool::{Lent, Pool};
 

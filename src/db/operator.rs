@@ -123,119 +123,83 @@ const CHECK: &[u8] = b"userdocks";
 const BATCH: i64 = 500;
 
 /// What was sealed anew.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Resealed {
     /// Private keys of apps.
     pub signing_keys: usize,
     /// Codes of mails that wait.
     pub mails: usize,
+    /// Secrets of webhooks.
+    pub webhook_secrets: usize,
     /// Keys under which addresses of those who opted out are hashed.
     pub opt_out_keys: usize,
     /// Values that neither key opens, and so were left.
     pub unopened: usize,
 }
 
+/// Seals the values of one table anew: how many. `$select` gives those after an app and an id (`$1`, `$2`), at most
+/// `$3`, as `app_id`, `id` and `sealed`; `$update` changes those that are still what they were.
+macro_rules! reseal_table {
+    ($db:expr, $seal:expr, $unopened:expr, $select:literal, $update:literal) => {{
+        let (mut last, mut done) = ((Uuid::nil(), Uuid::nil()), 0);
+        loop {
+            let rows = query!($select, last.0, last.1, BATCH).fetch_all($db).await?;
+            let Some(row) = rows.last() else { break done };
+            last = (row.app_id, row.id);
+            let rows = rows.into_iter().map(|row| (row.app_id, row.id, row.sealed));
+            let Batch { apps, ids, stale, fresh } = Batch::of($seal, rows, $unopened);
+            let changed = query!($update, &apps, &ids, &stale, &fresh).execute($db).await?;
+            done += usize::try_from(changed.rows_affected()).unwrap_or(0);
+        }
+    }};
+}
+
 /// Seals everything under the key that seals, while servers work. Ends with the check value, so that the old
 /// key is asked for until all is done.
 pub async fn reseal(db: &Pool, seal: &SecretKey) -> Result<Resealed, Error> {
-    let mut done = Resealed::default();
-    let mut last = (Uuid::nil(), Uuid::nil());
-    loop {
-        let rows = query!(
-            "SELECT app_id, key_id, private_key FROM signing_keys WHERE (app_id, key_id) > ($1, $2)
-            ORDER BY app_id, key_id LIMIT $3",
-            last.0,
-            last.1,
-            BATCH,
-        )
-        .fetch_all(db)
-        .await?;
-        let Some(row) = rows.last() else { break };
-        last = (row.app_id, row.key_id);
-        let batch = Batch::of(
-            seal,
-            rows.into_iter().map(|row| (row.app_id, row.key_id, row.private_key)),
-            &mut done.unopened,
-        );
-        let changed = query!(
-            "UPDATE signing_keys k SET private_key = n.fresh
-            FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bytea[]) AS n (app_id, id, stale, fresh)
-            WHERE k.app_id = n.app_id AND k.key_id = n.id AND k.private_key = n.stale",
-            &batch.apps,
-            &batch.ids,
-            &batch.stale,
-            &batch.fresh,
-        )
-        .execute(db)
-        .await?;
-        done.signing_keys += usize::try_from(changed.rows_affected()).unwrap_or(0);
-    }
-    last = (Uuid::nil(), Uuid::nil());
-    loop {
-        let rows = query!(
-            r#"
-            SELECT app_id, mail_id, secret AS "secret!" FROM outbox
-            WHERE state = 'queued' AND (app_id, mail_id) > ($1, $2) ORDER BY app_id, mail_id LIMIT $3
-            "#,
-            last.0,
-            last.1,
-            BATCH,
-        )
-        .fetch_all(db)
-        .await?;
-        let Some(row) = rows.last() else { break };
-        last = (row.app_id, row.mail_id);
-        let batch = Batch::of(
-            seal,
-            rows.into_iter().map(|row| (row.app_id, row.mail_id, row.secret)),
-            &mut done.unopened,
-        );
-        let changed = query!(
-            "UPDATE outbox o SET secret = n.fresh
-            FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bytea[]) AS n (app_id, id, stale, fresh)
-            WHERE o.app_id = n.app_id AND o.mail_id = n.id AND o.secret = n.stale",
-            &batch.apps,
-            &batch.ids,
-            &batch.stale,
-            &batch.fresh,
-        )
-        .execute(db)
-        .await?;
-        done.mails += usize::try_from(changed.rows_affected()).unwrap_or(0);
-    }
-    last = (Uuid::nil(), Uuid::nil());
-    loop {
-        let rows = query!(
-            "SELECT app_id, key_id, hash_key FROM opt_out_keys WHERE (app_id, key_id) > ($1, $2)
-            ORDER BY app_id, key_id LIMIT $3",
-            last.0,
-            last.1,
-            BATCH,
-        )
-        .fetch_all(db)
-        .await?;
-        let Some(row) = rows.last() else { break };
-        last = (row.app_id, row.key_id);
-        let batch = Batch::of(
-            seal,
-            rows.into_iter().map(|row| (row.app_id, row.key_id, row.hash_key)),
-            &mut done.unopened,
-        );
-        let changed = query!(
-            "UPDATE opt_out_keys k SET hash_key = n.fresh
-            FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bytea[]) AS n (app_id, id, stale, fresh)
-            WHERE k.app_id = n.app_id AND k.key_id = n.id AND k.hash_key = n.stale",
-            &batch.apps,
-            &batch.ids,
-            &batch.stale,
-            &batch.fresh,
-        )
-        .execute(db)
-        .await?;
-        done.opt_out_keys += usize::try_from(changed.rows_affected()).unwrap_or(0);
-    }
+    let mut unopened = 0;
+    let signing_keys = reseal_table!(
+        db,
+        seal,
+        &mut unopened,
+        "SELECT app_id, key_id AS id, private_key AS sealed FROM signing_keys WHERE (app_id, key_id) > ($1, $2)
+        ORDER BY app_id, key_id LIMIT $3",
+        "UPDATE signing_keys k SET private_key = n.fresh
+        FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bytea[]) AS n (app_id, id, stale, fresh)
+        WHERE k.app_id = n.app_id AND k.key_id = n.id AND k.private_key = n.stale"
+    );
+    let mails = reseal_table!(
+        db,
+        seal,
+        &mut unopened,
+        r#"SELECT app_id, mail_id AS id, secret AS "sealed!" FROM outbox
+        WHERE state = 'queued' AND (app_id, mail_id) > ($1, $2) ORDER BY app_id, mail_id LIMIT $3"#,
+        "UPDATE outbox o SET secret = n.fresh
+        FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bytea[]) AS n (app_id, id, stale, fresh)
+        WHERE o.app_id = n.app_id AND o.mail_id = n.id AND o.secret = n.stale"
+    );
+    let webhook_secrets = reseal_table!(
+        db,
+        seal,
+        &mut unopened,
+        "SELECT app_id, secret_id AS id, secret AS sealed FROM webhook_secrets
+        WHERE (app_id, secret_id) > ($1, $2) ORDER BY app_id, secret_id LIMIT $3",
+        "UPDATE webhook_secrets s SET secret = n.fresh
+        FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bytea[]) AS n (app_id, id, stale, fresh)
+        WHERE s.app_id = n.app_id AND s.secret_id = n.id AND s.secret = n.stale"
+    );
+    let opt_out_keys = reseal_table!(
+        db,
+        seal,
+        &mut unopened,
+        "SELECT app_id, key_id AS id, hash_key AS sealed FROM opt_out_keys WHERE (app_id, key_id) > ($1, $2)
+        ORDER BY app_id, key_id LIMIT $3",
+        "UPDATE opt_out_keys k SET hash_key = n.fresh
+        FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bytea[]) AS n (app_id, id, stale, fresh)
+        WHERE k.app_id = n.app_id AND k.key_id = n.id AND k.hash_key = n.stale"
+    );
     query!("UPDATE secret_key_check SET sealed = $1", seal.seal(Uuid::nil(), CHECK)).execute(db).await?;
-    Ok(done)
+    Ok(Resealed { signing_keys, mails, webhook_secrets, opt_out_keys, unopened })
 }
 
 /// Columns of rows to be changed.

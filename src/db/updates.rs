@@ -288,7 +288,7 @@ pub(super) async fn write(
 }
 
 /// What a change that changes nothing comes to.
-async fn look(db: &Pool, change: &Update, expected: Option<&[i64]>) -> Result<Updated, Error> {
+pub(super) async fn look(db: &Pool, change: &Update, expected: Option<&[i64]>) -> Result<Updated, Error> {
     let Update { app, caller, user, patch } = change;
     let found = select(db, *app, *caller, &Which::Id(*user)).await?.pop();
     let Some(found) = found.filter(|found| !found.freezed) else { return Ok(Updated::OutOfReach) };

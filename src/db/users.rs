@@ -1,15 +1,18 @@
 //! Users. Each call of the API is one statement where nothing is in its way: it checks who may reach
 //! whom, changes, and writes the mail, together or not at all.
 
+use serde_json::{Value, json};
 use sqlx::{PgConnection, PgExecutor, query, query_as, query_scalar};
 use uuid::Uuid;
 
+use super::webhooks::{Change, tell_of};
 use super::{Error, Pool, Transaction, is_violation};
 use crate::domain::email::Email;
 use crate::domain::id::{self, AppId, UserId};
 use crate::domain::language::Language;
 use crate::domain::referral_code;
 use crate::domain::user::User;
+use crate::domain::webhook::{EventId, EventType};
 
 /// Which users of an app are asked for.
 #[derive(Clone, Debug)]
@@ -117,18 +120,24 @@ pub async fn set_external_subject(
     app: AppId,
     user: UserId,
     subject: Option<&str>,
+    told: Option<EventId>,
 ) -> Result<Recorded, Error> {
-    let mut connection = db.acquire().await?;
+    let mut change = Change::begin(db, told.is_some()).await?;
     let done = query!(
         "UPDATE users SET external_subject = $3, version = version + 1 WHERE app_id = $1 AND user_id = $2 AND NOT deleted",
         app.0,
         user.0,
         subject,
     )
-    .execute(&mut *connection)
+    .execute(change.connection())
     .await;
     match done {
-        Ok(done) if done.rows_affected() == 1 => Ok(Recorded::Yes),
+        Ok(done) if done.rows_affected() == 1 => {
+            let more = json!({ "fields": ["externalSubject"] });
+            tell_of(change.connection(), told, EventType::UserUpdated, app, user, more).await?;
+            change.end().await?;
+            Ok(Recorded::Yes)
+        }
         Ok(_) => Ok(Recorded::OutOfReach),
         Err(error) if is_violation(&error, "users_external_subject_key") => Ok(Recorded::Taken),
         Err(error) => Err(Error::of_change(error)),
@@ -137,9 +146,15 @@ pub async fn set_external_subject(
 
 /// Freezes or unfreezes a user: whether they were frozen before; `None`: nobody of the app has this id, or they are
 /// deleted.
-pub async fn set_frozen(db: &Pool, app: AppId, user: UserId, frozen: bool) -> Result<Option<bool>, Error> {
-    let mut connection = db.acquire().await?;
-    query_scalar!(
+pub async fn set_frozen(
+    db: &Pool,
+    app: AppId,
+    user: UserId,
+    frozen: bool,
+    told: Option<EventId>,
+) -> Result<Option<bool>, Error> {
+    let mut change = Change::begin(db, told.is_some()).await?;
+    let was = query_scalar!(
         r#"
         WITH person AS (
             SELECT freezed FROM users WHERE app_id = $1 AND user_id = $2 AND NOT deleted FOR NO KEY UPDATE
@@ -153,9 +168,15 @@ pub async fn set_frozen(db: &Pool, app: AppId, user: UserId, frozen: bool) -> Re
         user.0,
         frozen,
     )
-    .fetch_optional(&mut *connection)
+    .fetch_optional(change.connection())
     .await
-    .map_err(Error::of_change)
+    .map_err(Error::of_change)?;
+    if was == Some(!frozen) {
+        let kind = if frozen { EventType::UserFrozen } else { EventType::UserUnfrozen };
+        tell_of(change.connection(), told, kind, app, user, Value::Null).await?;
+    }
+    change.end().await?;
+    Ok(was)
 }
 
 /// What became of an erasure.
@@ -179,6 +200,7 @@ pub async fn erase(
     caller: Option<UserId>,
     user: UserId,
     expected: Option<&[i64]>,
+    told: Option<EventId>,
 ) -> Result<Erased, Error> {
     if caller.is_some_and(|caller| caller != user) {
         return Ok(Erased::OutOfReach);
@@ -245,6 +267,7 @@ pub async fn erase(
     )
     .execute(&mut *transaction)
     .await?;
+    tell_of(&mut transaction, told, EventType::UserDeleted, app, user, Value::Null).await?;
     transaction.commit().await?;
     Ok(Erased::Yes)
 }

@@ -27,3 +27,4 @@ pub mod referral_code;
 pub mod seal;
 pub mod text;
 pub mod user;
+pub mod webhook;

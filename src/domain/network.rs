@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +65,26 @@ impl fmt::Display for Networks {
     }
 }
 
+/// Addresses that are no single host of the public Internet (IANA special-purpose registries), and those at which
+/// clouds keep the secrets of a machine.
+static SPECIAL: LazyLock<Networks> = LazyLock::new(|| {
+    const LIST: &str = "0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 168.63.129.16, 169.254.0.0/16, 172.16.0.0/12, \
+        192.0.0.0/24, 192.0.2.0/24, 192.88.99.0/24, 192.168.0.0/16, 198.18.0.0/15, 198.51.100.0/24, 203.0.113.0/24, \
+        224.0.0.0/4, 240.0.0.0/4, 2001::/23, 2001:db8::/32, 2002::/16, 3fff::/20";
+    LIST.to_owned().try_into().unwrap_or_default()
+});
+
+/// Whether this is an address of the public Internet. Of IPv6 that is global unicast alone: no address that
+/// has an IPv4 one in it (mapped, NAT64, 6to4, Teredo), whatever that is.
+#[must_use]
+pub fn is_public(address: IpAddr) -> bool {
+    let global = match address {
+        IpAddr::V4(_) => true,
+        IpAddr::V6(address) => address.segments()[0] >> 13 == 1,
+    };
+    global && !SPECIAL.contain(address)
+}
+
 /// Whom a call is counted for: an IPv4 address, or the /64 of an IPv6 one, all of which one subscriber has
 /// (RFC 6177).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -117,6 +138,51 @@ mod tests {
         assert!(all.contain("203.0.113.9".parse().unwrap()) && !all.contain("::1".parse().unwrap()));
         for bad in ["10.0.0.0/33", "::/129", "proxy", "10.0.0.0/", "10.0.0/8", "10.0.0.0 10.0.0.1", "/8"] {
             assert!(networks(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_hosts_of_the_public_internet_are_public() {
+        for public in
+            ["1.1.1.1", "100.63.255.255", "100.128.0.0", "172.32.0.1", "223.255.255.255", "2606:4700::1111"]
+        {
+            assert!(is_public(public.parse().unwrap()), "{public}");
+        }
+        for other in [
+            "0.0.0.0",
+            "0.1.2.3",
+            "10.0.0.1",
+            "100.64.0.1",
+            "127.0.0.1",
+            "127.255.0.1",
+            "168.63.129.16",
+            "169.254.169.254",
+            "172.31.255.255",
+            "192.0.0.192",
+            "192.168.0.1",
+            "198.19.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::ffff:1.1.1.1",
+            "::ffff:127.0.0.1",
+            "::7f00:1",
+            "64:ff9b::101:101",
+            "64:ff9b:1::1",
+            "100::1",
+            "2001::1",
+            "2001:db8::1",
+            "2002:7f00:1::",
+            "fc00::1",
+            "fd00:ec2::254",
+            "fe80::1",
+            "fec0::1",
+            "ff02::1",
+            "3fff::1",
+            "4000::1",
+        ] {
+            assert!(!is_public(other.parse().unwrap()), "{other}");
         }
     }
 

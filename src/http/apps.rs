@@ -48,7 +48,9 @@ pub async fn set_access_status(
     State(state): State<AppState>,
     AccessStatusPath { app, user, frozen }: AccessStatusPath,
 ) -> Result<Success<()>, Error> {
-    let was = users::set_frozen(&state.db, app, user, frozen).await?.ok_or(Error::UserOutOfReach)?;
+    let event = state.listeners.event(app);
+    let was = users::set_frozen(&state.db, app, user, frozen, event).await?.ok_or(Error::UserOutOfReach)?;
+    state.listeners.told(event);
     audit::note(|facts| facts.unchanged = was == frozen);
     let message = if frozen { "the user was frozen" } else { "the user was unfrozen" };
     Ok(Success { status: StatusCode::OK, message, data: () })

@@ -14,9 +14,10 @@ use super::error::Error;
 use super::extract::header;
 use super::limits::Spending;
 use crate::audit;
+use crate::db::Transaction;
 use crate::db::idempotency::{self, Call, Known};
 use crate::db::users;
-use crate::db::{self, Lent, Transaction};
+use crate::db::webhooks::Change;
 use crate::domain::api_key::sha256;
 use crate::domain::id::{AppId, UserId};
 
@@ -25,8 +26,8 @@ const AGAIN: Duration = Duration::from_millis(250);
 
 /// The work of a call that may carry a key: a connection, in a transaction if it does, and a mail of the app's.
 pub enum Once {
-    /// No key: each statement stands for itself.
-    Plain(Lent, Spending),
+    /// No key: each statement stands for itself, but where webhooks are told.
+    Plain(Change, Spending),
     /// The effect and the answer are committed together.
     Keyed(Transaction, Call, Spending),
 }
@@ -41,21 +42,22 @@ pub enum Begun {
 
 impl Once {
     /// Begins a call of the app's backend, or of the user `caller` of an access token. `request` says what
-    /// is asked for: two calls with one key must say the same.
+    /// is asked for: two calls with one key must say the same. `told`: webhooks are.
     pub async fn begin(
         state: &AppState,
         headers: &HeaderMap,
         app: AppId,
         caller: Option<UserId>,
         request: &str,
+        told: bool,
     ) -> Result<Begun, Error> {
         let key = key(headers)?;
         // Before there is a connection, of which nobody waits for a second one.
         let spending = state.limits.mails.take(&state.db, app).await;
         let Some(key) = key else {
             let spending = spending?;
-            let connection = state.db.acquire().await.map_err(db::Error::from)?;
-            return Ok(Begun::Work(Self::Plain(connection, spending)));
+            let change = Change::begin(&state.db, told).await?;
+            return Ok(Begun::Work(Self::Plain(change, spending)));
         };
         let call = Call { app, caller, key, request: sha256(request.as_bytes()) };
         let mut transaction = Transaction::begin(&state.db).await?;
@@ -86,7 +88,7 @@ impl Once {
     /// Where the effect is to happen.
     pub fn connection(&mut self) -> &mut PgConnection {
         match self {
-            Self::Plain(connection, _) => connection,
+            Self::Plain(change, _) => change.connection(),
             Self::Keyed(transaction, ..) => transaction,
         }
     }
@@ -100,13 +102,13 @@ impl Once {
     ) -> Result<Response, Error> {
         let body = success.body();
         match self {
-            Self::Plain(lent, spending) => {
-                lent.release();
+            Self::Plain(change, spending) => {
+                // Whether it came about or not, once its commit has begun.
                 spending.spent();
+                change.end().await?;
             }
             Self::Keyed(mut transaction, call, spending) => {
                 idempotency::store(&mut transaction, &call, success.status.as_u16(), &body, user).await?;
-                // Whether it came about or not, once its commit has begun.
                 spending.spent();
                 transaction.commit().await?;
             }

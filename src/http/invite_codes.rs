@@ -108,13 +108,15 @@ pub async fn accept(
     audit::note(|facts| facts.fields = names);
     // First, so that nothing but a signature is left to fail once the code is spent.
     let key = signing_key(&state.db, &state.seal, code.app).await?;
-    let user = match invites::join(&state.db, &code, &profile, referral_code.as_ref()).await? {
+    let event = state.listeners.event(code.app);
+    let user = match invites::join(&state.db, &code, &profile, referral_code.as_ref(), event).await? {
         Joined::User(user) => user,
         Joined::AccountExists => return Err(Error::AccountExists),
         Joined::Attribution(Attributed::Own) => return Err(Error::OwnReferralCode),
         Joined::Attribution(_) => return Err(Error::UnknownReferralCode),
         Joined::No => return Err(why_not(&state, &code).await?),
     };
+    state.listeners.told(event);
     audit::note(|facts| facts.subject = Some(user.id));
     let (issuer, valid) = (state.config.issuer(), state.config.token.expires_after);
     let token = AccessToken::sign(&key, &issuer, code.app, UserId(user.id), &user.language, valid);

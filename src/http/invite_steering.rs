@@ -17,6 +17,7 @@ use super::idempotency::{Begun, Once, settled};
 use super::paging;
 use super::referral_invites::bounds;
 use crate::audit;
+use crate::db::invite_events::{self, Event};
 use crate::db::invite_steering::{self, By, Filter, InviteRow, Resent, Revoked};
 use crate::db::{invites, users};
 use crate::domain::email::{self, Email};
@@ -51,13 +52,26 @@ fn shown(mut invite: InviteRow, caller: Option<UserId>) -> InviteRow {
     invite
 }
 
+/// An invite with its life so far. To a user that would tell whether a mail went out, and so who has an account.
+#[derive(Serialize)]
+pub struct InviteLife {
+    #[serde(flatten)]
+    invite: InviteRow,
+    timeline: Option<Vec<Event>>,
+}
+
 /// Shows an invite.
 pub async fn show(
     State(state): State<AppState>,
     InvitePath { caller: Reader { app, user }, invite }: InvitePath<Reader>,
-) -> Result<Success<InviteRow>, Error> {
+) -> Result<Success<InviteLife>, Error> {
     let found = invite_steering::find(&state.db, app, user, invite).await?;
-    let data = shown(found.ok_or(Error::InviteOutOfReach)?, user);
+    let found = shown(found.ok_or(Error::InviteOutOfReach)?, user);
+    let timeline = match user {
+        None => Some(invite_events::timeline(&state.db, app, invite).await?),
+        Some(_) => None,
+    };
+    let data = InviteLife { invite: found, timeline };
     Ok(Success { status: StatusCode::OK, message: "the invite", data })
 }
 
@@ -145,10 +159,11 @@ pub async fn resend(
     let by = user.map_or(By::Backend, By::Referrer);
     let (state, headers, mail) = (&state, &headers, &mail);
     settled(|| async move {
-        let mut once = match Once::begin(state, headers, app, user, &format!("resend {invite}")).await? {
-            Begun::Replay(answer) => return Ok(answer),
-            Begun::Work(once) => once,
-        };
+        let mut once =
+            match Once::begin(state, headers, app, user, &format!("resend {invite}"), false).await? {
+                Begun::Replay(answer) => return Ok(answer),
+                Begun::Work(once) => once,
+            };
         let bounds = bounds(&state.config);
         let resent = invite_steering::resend(once.connection(), app, by, invite, bounds, mail).await?;
         let message = match resent {

@@ -73,8 +73,10 @@ pub async fn accept(
             return renew(&state, &parsed, &invite).await;
         }
         let app = invite.app_name.as_str();
-        Ok(match invites::accept(&state.db, &parsed).await? {
+        let event = state.listeners.event(parsed.app);
+        Ok(match invites::accept(&state.db, &parsed, event).await? {
             Accepted::Now(user) => {
+                state.listeners.told(event);
                 audit::note(|facts| facts.subject = Some(user.0));
                 page(StatusCode::OK, texts_of(&invite), &Landing::Accepted { app })
             }

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use axum::http::header;
 use quick_cache::sync::Cache;
-use reqwest::redirect::Policy;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
@@ -110,11 +109,7 @@ impl Jwks {
         if let Some(client) = self.client.get() {
             return Ok(client.clone());
         }
-        let client = reqwest::Client::builder()
-            .redirect(Policy::none())
-            .no_proxy()
-            .timeout(self.pace.timeout)
-            .user_agent(concat!("userdocks/", env!("CARGO_PKG_VERSION")))
+        let client = crate::outbound::client(self.pace.timeout)
             .build()
             .map_err(|error| Unreachable { url: url.to_owned(), reason: error.to_string() })?;
         Ok(self.client.get_or_init(|| client).clone())

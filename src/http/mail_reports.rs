@@ -37,7 +37,9 @@ pub async fn create(
         facts.fields = body.keys().filter(|name| Report::FIELDS.contains(&name.as_str())).cloned().collect();
     });
     let report = Report::parse(body)?;
-    let reported = invite_events::report(&state.db, app, &report).await?.ok_or(Error::MailNotFound)?;
+    let event = state.listeners.event(app);
+    let reported = invite_events::report(&state.db, app, &report, event).await?.ok_or(Error::MailNotFound)?;
+    state.listeners.told(event);
     audit::note(|facts| (facts.subject, facts.unchanged) = (Some(reported.invite), !reported.first));
     Ok(Success { status: StatusCode::OK, message: "the report was recorded", data: () })
 }

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::{AppState, routes};
-use crate::db::{Pool, outbox};
+use crate::db::{Pool, deliveries, outbox};
 use crate::metrics::{self, Page};
 
 /// Serves until told to stop. `mails`: the connections that no request has.
@@ -42,6 +42,11 @@ async fn page(State((state, mails)): State<(AppState, Pool)>) -> Response {
         page.gauge("userdocks_outbox_queued", "Mails that wait, up to 100000.", queued);
         let help = "For how long the oldest mail has been due.";
         page.gauge("userdocks_outbox_oldest_due_seconds", help, oldest);
+    }
+    if let Ok((queued, oldest)) = deliveries::backlog(&state.db).await {
+        page.gauge("userdocks_webhooks_queued", "Deliveries to webhooks that wait, up to 100000.", queued);
+        let help = "For how long the oldest of those deliveries has been due.";
+        page.gauge("userdocks_webhooks_oldest_due_seconds", help, oldest);
     }
     let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     ([(header::CONTENT_TYPE, text)], page.finish()).into_response()

@@ -22,6 +22,7 @@ use crate::db::outbox::NewMail;
 use crate::domain::id::AppId;
 use crate::domain::seal::SecretKey;
 use crate::mail::mailbox::Mailbox;
+use crate::webhook::Listeners;
 
 pub mod admission;
 mod apps;
@@ -79,6 +80,8 @@ pub struct State {
     pub opt_out_keys: opt_outs::Keys,
     /// What is known of browsers' origins.
     pub origins: cors::Origins,
+    /// Who is to be told of changes.
+    pub listeners: Arc<Listeners>,
     /// Tells the worker of this process that a mail may be due.
     pub wake: Arc<tokio::sync::Notify>,
     /// What links start with.
@@ -249,6 +252,7 @@ mod tests {
             updates: crate::db::updates::Updates::new(db.clone()),
             db,
             seal: SecretKey::new(&[7; 32]),
+            listeners: Arc::default(),
             wake: Arc::default(),
             public_url: "https://id.example".parse().unwrap(),
             mailbox: None,

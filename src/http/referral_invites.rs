@@ -42,7 +42,7 @@ pub async fn create(
     let mail = state.new_mail(app);
     let (state, headers, request, body, address, mail) = (&state, &headers, &request, &body, &address, &mail);
     settled(|| async move {
-        let mut once = match Once::begin(state, headers, app, caller, request).await? {
+        let mut once = match Once::begin(state, headers, app, caller, request, false).await? {
             Begun::Replay(answer) => return Ok(answer),
             Begun::Work(once) => once,
         };

@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use jiff::tz::TimeZone;
 use serde::Serialize;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::AppState;
@@ -22,6 +23,7 @@ use crate::db::invites::{self, Invited, Resent};
 use crate::db::outbox::NewMail;
 use crate::db::updates::{Update, Updated};
 use crate::db::users::{self, Erased, Recorded, Which};
+use crate::db::webhooks::{self, tell_of};
 use crate::domain::email::Email;
 use crate::domain::external_subject;
 use crate::domain::id::{self, AppId, UserId};
@@ -29,6 +31,7 @@ use crate::domain::invite_body::NewUserBody;
 use crate::domain::profile::ProfilePatch;
 use crate::domain::text::Text;
 use crate::domain::user::User;
+use crate::domain::webhook::{EventId, EventType};
 
 /// `data` of the answer to an invite.
 #[derive(Serialize)]
@@ -71,8 +74,11 @@ pub async fn invite(
     let body = NewUserBody::parse(json)?;
     audit::note(|facts| facts.fields = body.names());
     let request = format!("invite {user} {}", body.line());
-    let (fresh, mail) = (UserId(id::public()), state.new_mail(app));
-    settled(|| invite_once(&state, &headers, (app, user, fresh), &body, &request, &mail)).await
+    let (fresh, mail, event) = (UserId(id::public()), state.new_mail(app), state.listeners.event(app));
+    let invited =
+        settled(|| invite_once(&state, &headers, (app, user, fresh), &body, &request, &mail, event)).await;
+    state.listeners.told(event);
+    invited
 }
 
 async fn invite_once(
@@ -82,13 +88,18 @@ async fn invite_once(
     body: &NewUserBody,
     request: &str,
     mail: &NewMail,
+    event: Option<EventId>,
 ) -> Result<Response, Error> {
-    let mut once = match Once::begin(state, headers, app, None, request).await? {
+    let mut once = match Once::begin(state, headers, app, None, request, event.is_some()).await? {
         Begun::Replay(answer) => return Ok(answer),
         Begun::Work(once) => once,
     };
     let (message, user) = match invites::invite(once.connection(), app, user, fresh, body, mail).await? {
-        Invited::Created(user) => ("the user was invited", user),
+        Invited::Created(created) => {
+            let more = json!({ "inviterId": (created.id != user.0).then_some(user) });
+            tell_of(once.connection(), event, EventType::UserInvited, app, UserId(created.id), more).await?;
+            ("the user was invited", created)
+        }
         Invited::Exists => {
             let after = state.config.invite.resend_after;
             let again = state.new_mail(app);
@@ -125,13 +136,20 @@ pub async fn update(
     let today = crate::clock::now().to_zoned(TimeZone::UTC).date();
     let names = ProfilePatch::names(&body);
     let patch = ProfilePatch::parse(body, today)?;
-    audit::note(|facts| (facts.unchanged, facts.fields) = (patch.is_empty(), names));
+    audit::note(|facts| (facts.unchanged, facts.fields) = (patch.is_empty(), names.clone()));
     let expected = if_match(&headers)?;
     let change = Update { app: caller.app, caller: caller.user, user, patch: Arc::new(patch) };
-    let update = || async { Ok(state.updates.update(&change, expected.as_deref()).await?) };
+    let (event, versions) = (state.listeners.event(caller.app), expected.as_deref());
+    let update = || async {
+        Ok(match event {
+            None => state.updates.update(&change, versions).await?,
+            Some(event) => webhooks::update_user(&state.db, &change, versions, event, &names).await?,
+        })
+    };
     // Asked again, an `If-Match` would not match what it has changed itself.
     match if expected.is_none() { settled(update).await? } else { update().await? } {
         Updated::Yes(version) => {
+            state.listeners.told(event);
             let success = Success { status: StatusCode::OK, message: "the user was updated", data: () };
             Ok((etag(version), success))
         }
@@ -182,8 +200,12 @@ pub async fn erase(
     headers: HeaderMap,
 ) -> Result<Success<()>, Error> {
     let expected = if_match(&headers)?;
-    match users::erase(&state.db, caller.app, caller.user, user, expected.as_deref()).await? {
-        Erased::Yes => Ok(Success { status: StatusCode::OK, message: "the user was deleted", data: () }),
+    let event = state.listeners.event(caller.app);
+    match users::erase(&state.db, caller.app, caller.user, user, expected.as_deref(), event).await? {
+        Erased::Yes => {
+            state.listeners.told(event);
+            Ok(Success { status: StatusCode::OK, message: "the user was deleted", data: () })
+        }
         Erased::Stale => Err(Error::Stale),
         Erased::OutOfReach => Err(Error::UserOutOfReach),
     }
@@ -198,8 +220,10 @@ pub async fn set_external_subject(
 ) -> Result<Success<()>, Error> {
     let subject = external_subject::parse(body)?;
     audit::note(|facts| facts.fields = vec!["externalSubject".to_owned()]);
-    match users::set_external_subject(&state.db, app, user, subject.as_ref().map(Text::as_str)).await? {
+    let (event, subject) = (state.listeners.event(app), subject.as_ref().map(Text::as_str));
+    match users::set_external_subject(&state.db, app, user, subject, event).await? {
         Recorded::Yes => {
+            state.listeners.told(event);
             Ok(Success { status: StatusCode::OK, message: "the subject was recorded", data: () })
         }
         Recorded::Taken => Err(Error::ExternalSubjectTaken),

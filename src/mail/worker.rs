@@ -347,9 +347,9 @@ fn masked(reply: &str, code: &str) -> String {
     text
 }
 
-/// Doubles from `first` with each attempt up to an hour, give or take a fifth, so that mails refused
+/// Doubles from `first` with each attempt up to an hour, give or take a fifth, so that what is refused
 /// together do not come back together.
-fn retry_delay(first: Duration, attempts: i32) -> Duration {
+pub(crate) fn retry_delay(first: Duration, attempts: i32) -> Duration {
     let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(0).min(20);
     let whole = first.saturating_mul(1 << doublings).min(MAX_RETRY_DELAY);
     let draw = u16::from_be_bytes(crate::domain::seal::random());

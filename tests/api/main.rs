@@ -33,4 +33,5 @@ mod timeline;
 mod tokens;
 mod update;
 mod users;
+mod webhooks;
 mod workers;

@@ -1,11 +1,16 @@
 //! What stands in `docs/examples/`, run as it stands there by the programs of this machine.
 
+use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde_json::json;
+use tokio::time::{Instant, sleep};
+use userdocks::db::{deliveries, webhooks};
 use userdocks::domain::id::UserId;
+use userdocks::domain::webhook::{EventId, EventType, Secret};
 
-use crate::support::Test;
+use crate::support::{DEADLINE, Test};
 
 /// What a program prints, which must end well.
 async fn run(program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> String {
@@ -62,5 +67,44 @@ async fn backends() {
         ]
     );
     assert_eq!(updated(&test, &node).await, ada);
+    test.finish().await;
+}
+
+/// The receiver of the examples takes what is signed, once, and nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_of_webhooks() {
+    let test = Test::with(&[("USERDOCKS_WEBHOOK__ALLOW_PRIVATE_ADDRESSES", "true")]).await;
+    let secret = Secret::generate();
+    let mut node = Command::new("node")
+        .arg("docs/examples/webhook.mjs")
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .envs([("PORT", "0"), ("USERDOCKS_WEBHOOK_SECRET", &secret.expose())])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(node.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let url = format!("http://127.0.0.1:{}/", lines.next().unwrap().rsplit_once(' ').unwrap().1);
+
+    let (other, app) = (Secret::generate(), test.app.id);
+    let wrong = webhooks::create(&test.db, app, &url, &[], &other, &test.seal).await.unwrap();
+    webhooks::create(&test.db, app, &url, &[], &secret, &test.seal).await.unwrap();
+    let user = UserId(crate::support::new_id());
+    let event = EventId::fresh().of(EventType::UserFrozen, app, Some(user), json!(null));
+    webhooks::tell(&mut *test.db.acquire().await.unwrap(), app, &event).await.unwrap();
+    assert_eq!(lines.next().unwrap(), format!("user.frozen {user}"));
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let rows = deliveries::list(&test.db, None, None, None, 9).await.unwrap();
+        let answers: Vec<_> =
+            rows.iter().map(|row| (row.webhook_id == wrong, row.last_answer.as_deref())).collect();
+        let expected = [(true, Some("401 Unauthorized")), (false, Some("204 No Content"))];
+        if expected.iter().all(|answer| answers.contains(answer)) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{answers:?}");
+        sleep(Duration::from_millis(20)).await;
+    }
+    node.kill().unwrap();
+    node.wait().unwrap();
     test.finish().await;
 }

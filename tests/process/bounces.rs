@@ -117,5 +117,11 @@ async fn mails_that_came_back_are_matched_to_those_that_went_out() {
             row("b0@x.example", "delayed"),
         ]
     );
+    let listed = place.json(&["invite", "list", "--email", "a0@x.example"]);
+    let shown = place.json(&["invite", "show", listed[0]["id"].as_str().unwrap()]);
+    let befell: Vec<&Value> =
+        shown["timeline"].as_array().unwrap().iter().map(|event| &event["event"]).collect();
+    assert_eq!(befell, ["queued", "accepted_by_server", "bounced"]);
+    assert_eq!(shown["timeline"][2]["detail"], json!(said));
     server.stop();
 }

@@ -15,3 +15,4 @@ mod rotation;
 mod settings;
 mod stop;
 mod trial;
+mod webhooks;

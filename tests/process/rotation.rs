@@ -8,6 +8,7 @@ use sqlx::{Connection, PgConnection};
 use crate::audit::events;
 use crate::commands::{App, create_app};
 use crate::support::child::{Place, Serve, until};
+use crate::support::receiver::Receiver;
 use crate::support::smtp::{Smtp, Stage};
 use crate::support::{self, DEADLINE, SECRET_KEY, new_id};
 
@@ -58,6 +59,7 @@ async fn the_secret_key_is_changed_while_servers_work() {
             ("DATABASE_URL", &url),
             ("USERDOCKS_SECRET_KEY", own),
             ("USERDOCKS_OTHER_SECRET_KEY", other),
+            ("USERDOCKS_WEBHOOK__ALLOW_PRIVATE_ADDRESSES", "true"),
             ("USERDOCKS_MAIL__SMTP_URL", &smtp.url()),
         ])
     };
@@ -88,7 +90,9 @@ async fn the_secret_key_is_changed_while_servers_work() {
     let listed = place(SECRET_KEY, NEW_KEY).json(&["mail", "list"]);
     assert!(listed.as_array().unwrap().iter().all(|mail| mail["attempts"] == json!(1)), "{listed}");
 
-    // A mail that waits is sealed under the old key, as is the app's private key.
+    // A mail that waits is sealed under the old key, as are the app's private key and the secret of its webhook.
+    let receiver = Receiver::start().await;
+    let webhook = before.json(&["webhook", "create", "--app", &app.id, "--url", &receiver.url]);
     smtp.refuse(Stage::Rcpt, "450 4.2.1 later");
     let [old, new] = servers;
     new.stop();
@@ -97,14 +101,15 @@ async fn the_secret_key_is_changed_while_servers_work() {
         || changed.json(&["mail", "list", "--state", "queued"])[0]["lastReply"] == json!("450 4.2.1 later");
     until("the mail waits", || waits().then_some(()));
     old.stop();
-    let done = json!({ "signingKeys": 1, "mails": 1, "optOutKeys": 1, "unopened": 0 });
+    let done = json!({ "signingKeys": 1, "mails": 1, "webhookSecrets": 1, "optOutKeys": 1, "unopened": 0 });
     assert_eq!(changed.json(&["secret-key", "reseal"]), done);
-    let nothing = json!({ "signingKeys": 0, "mails": 0, "optOutKeys": 0, "unopened": 0 });
+    let nothing =
+        json!({ "signingKeys": 0, "mails": 0, "webhookSecrets": 0, "optOutKeys": 0, "unopened": 0 });
     assert_eq!(changed.json(&["secret-key", "reseal"]), nothing);
     assert_eq!(
         changed.text(&["secret-key", "reseal"]),
-        "0 signing keys, 0 mails and 0 keys of opt-outs were encrypted anew; 0 values open with neither key and \
-         were left.\n"
+        "0 signing keys, 0 mails, 0 webhook secrets and 0 keys of opt-outs were encrypted anew; 0 values open with \
+         neither key and were left.\n"
     );
 
     // From now on the old key opens nothing, and the new one all.
@@ -112,6 +117,10 @@ async fn the_secret_key_is_changed_while_servers_work() {
     smtp.script(|_| None);
     let server = after.serve();
     assert_eq!(use_token(&server, &token(&server, &app, &user).await).await, 200);
+    let path = format!("/v1/users/{user}");
+    assert_eq!(call(&server, &app, "DELETE", &path, &Value::Null).await.0, 200);
+    let told = receiver.wait_for(1).await;
+    assert!(told.iter().all(|post| post.is_signed_with(webhook["secret"].as_str().unwrap())));
     let late = after.json(&["mail", "list", "--state", "queued"])[0]["id"].clone();
     let retried = after.run(&["mail", "retry", late.as_str().unwrap()]);
     let told = events(&retried.stderr);

@@ -104,7 +104,7 @@ impl Place {
         let line = text.strip_suffix('\n').unwrap();
         assert!(!line.contains('\n'), "{text}");
         let json: Value = serde_json::from_str(line).unwrap();
-        for name in ["key", "readKey", "writeKey"] {
+        for name in ["key", "readKey", "secret", "writeKey"] {
             json[name].as_str().into_iter().for_each(secrets::keep);
         }
         json["accessToken"].as_str().into_iter().for_each(secrets::keep_token);

@@ -32,6 +32,7 @@ use uuid::Uuid;
 
 pub mod child;
 pub mod proxy;
+pub mod receiver;
 pub mod secrets;
 pub mod smtp;
 pub mod wire;

@@ -57,6 +57,43 @@ fn resource() -> Value {
     }))
 }
 
+/// An invite with what befell it.
+fn life() -> Value {
+    let mut fields = resource()["properties"].clone();
+    let event = exact(json!({
+        "at": time("When, UTC."),
+        "event": {
+            "type": "string",
+            "enum": [
+                "queued", "resent", "refused", "accepted_by_server", "failed", "delayed", "bounced", "complained", "viewed",
+                "accepted", "revoked", "expired",
+            ],
+            "description": "`refused`: by the mail server for now; `accepted_by_server`: it took the mail, which is not to say \
+                that it arrived; `failed`: refused for good, or given up; `delayed`, `bounced`, `complained`: reported \
+                later; `viewed`: somebody looked at the page for the first time.",
+        },
+        "mailId": {
+            "type": ["string", "null"], "format": "uuid", "description": "Which mail, where it is about one.",
+        },
+        "detail": { "type": ["string", "null"], "description": "What the mail server or the report said." },
+    }));
+    fields["timeline"] = json!({
+        "type": ["array", "null"], "maxItems": 200, "items": event,
+        "description": "What befell it, the oldest first, of more than 200 events the newest. With an access token `null`.",
+    });
+    exact(fields)
+}
+
+fn life_example() -> Value {
+    let mut example = resource_example();
+    let event = |at: &str, event: &str, detail: Value| json!({ "at": at, "event": event, "mailId": INVITE, "detail": detail });
+    example["timeline"] = json!([
+        event("2026-11-22T09:30:00.000Z", "queued", Value::Null),
+        event("2026-11-22T09:30:00.180Z", "accepted_by_server", json!("250 2.0.0 Ok: queued as 4f9d1c0a2e")),
+    ]);
+    example
+}
+
 fn resource_example() -> Value {
     json!({
         "id": INVITE, "appId": APP, "kind": "referral", "state": "open", "email": MASKED, "language": "en",
@@ -99,6 +136,7 @@ pub(super) fn schemas(update: Value) -> Map<String, Value> {
         })),
         "Welcome": exact(token),
         "InviteResource": resource(),
+        "InviteLife": life(),
         "InvitePage": exact(json!({
             "kind": { "const": "invites" },
             "itemsLength": { "type": "integer", "minimum": 0, "maximum": 100 },
@@ -126,6 +164,7 @@ pub(super) fn data_example(name: &str) -> Option<Value> {
             welcome
         }
         "InviteResource" => resource_example(),
+        "InviteLife" => life_example(),
         "InvitePage" => {
             json!({ "kind": "invites", "itemsLength": 1, "items": [resource_example()], "nextCursor": INVITE })
         }

@@ -83,9 +83,9 @@ fn by_id() -> Vec<Route> {
             invite_steering::show,
             Operation {
                 about: "An API key sees every invite of its app, an access token the referrals of its user, with \
-                    the address in part.",
+                    the address in part and without the timeline.",
                 parameters: &["inviteId"],
-                answer: Answer::data("InviteResource", "the invite"),
+                answer: Answer::data("InviteLife", "the invite"),
                 refusals: vec![Error::InviteOutOfReach],
                 ..Operation::new("showInviteById", "invites", "Show an invite", Admits::AnyKeyOrToken)
             },

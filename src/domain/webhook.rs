@@ -1,0 +1,171 @@
+//! What an app's backend is told of, and how it knows that this server says it: signatures as the Standard
+//! Webhooks specification has them.
+
+use aws_lc_rs::hmac;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::id::{self, AppId, UserId};
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventType {
+    /// A user was made, and a mail to them queued.
+    UserInvited,
+    /// A user accepted an invite; for a referral, was made by that.
+    UserAccepted,
+    /// Fields of a user were changed.
+    UserUpdated,
+    /// A user was shut out.
+    UserFrozen,
+    /// A user was let in again.
+    UserUnfrozen,
+    /// A user was erased.
+    UserDeleted,
+    /// A mail of an invite came back.
+    InviteBounced,
+}
+
+impl EventType {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::UserInvited,
+        Self::UserAccepted,
+        Self::UserUpdated,
+        Self::UserFrozen,
+        Self::UserUnfrozen,
+        Self::UserDeleted,
+        Self::InviteBounced,
+    ];
+
+    /// As `type` of the payload.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::UserInvited => "user.invited",
+            Self::UserAccepted => "user.accepted",
+            Self::UserUpdated => "user.updated",
+            Self::UserFrozen => "user.frozen",
+            Self::UserUnfrozen => "user.unfrozen",
+            Self::UserDeleted => "user.deleted",
+            Self::InviteBounced => "invite.bounced",
+        }
+    }
+}
+
+impl std::str::FromStr for EventType {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|event| event.as_str() == text)
+            .ok_or_else(|| format!("expected one of {}", Self::ALL.map(Self::as_str).join(", ")))
+    }
+}
+
+/// Names an event before it happens: a change that is asked for again, since its answer was lost, tells of it once.
+#[derive(Clone, Copy, Debug)]
+pub struct EventId(pub(crate) Uuid);
+
+impl EventId {
+    /// A fresh one.
+    #[must_use]
+    pub fn fresh() -> Self {
+        Self(id::new())
+    }
+
+    /// What happened; `more` is added to the ids of the app and the user.
+    #[must_use]
+    pub fn of(self, kind: EventType, app: AppId, user: Option<UserId>, more: Value) -> Event {
+        let mut data = json!({ "appId": app, "userId": user });
+        if let (Value::Object(data), Value::Object(more)) = (&mut data, more) {
+            data.extend(more);
+        }
+        Event { id: self, kind, data }
+    }
+}
+
+/// What the app's webhooks are told: ids and names, never values.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Which.
+    pub id: EventId,
+    /// What happened.
+    pub kind: EventType,
+    /// To whom and how.
+    pub data: Value,
+}
+
+/// What signs: `whsec_` and base64.
+#[derive(Clone)]
+pub struct Secret(Vec<u8>);
+
+const PREFIX: &str = "whsec_";
+
+impl Secret {
+    /// A new one of 32 bytes, from the system's randomness.
+    #[must_use]
+    pub fn generate() -> Self {
+        Self(super::seal::random::<32>().to_vec())
+    }
+
+    /// From the bytes that were stored.
+    #[must_use]
+    pub fn of(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, to be sealed.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The form in which it is shown, once.
+    #[must_use]
+    pub fn expose(&self) -> String {
+        format!("{PREFIX}{}", STANDARD.encode(&self.0))
+    }
+
+    fn sign(&self, signed: &str) -> String {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.0);
+        format!("v1,{}", STANDARD.encode(hmac::sign(&key, signed.as_bytes())))
+    }
+}
+
+/// `webhook-signature`: one signature for each secret that is good.
+#[must_use]
+pub fn signatures(secrets: &[Secret], id: Uuid, timestamp: i64, payload: &str) -> String {
+    let signed = format!("{id}.{timestamp}.{payload}");
+    secrets.iter().map(|secret| secret.sign(&signed)).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_is_that_of_the_specification() {
+        // From the reference implementations of the specification, but for the id, which is a UUID here.
+        let secret = Secret::of(STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap());
+        assert_eq!(secret.expose(), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+        let signed = r#"msg_p5jXN8AQM9LWM0D4loKWxJek.1614265330.{"test": 2432232314}"#;
+        assert_eq!(secret.sign(signed), "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+        let (id, old) = (Uuid::from_u128(7), Secret::generate());
+        let both = signatures(&[secret.clone(), old.clone()], id, 5, "{}");
+        let signed = format!("{id}.5.{{}}");
+        assert_eq!(both, format!("{} {}", secret.sign(&signed), old.sign(&signed)));
+        assert_eq!(old.expose().len(), "whsec_".len() + 44);
+    }
+
+    #[test]
+    fn a_type_reads_back() {
+        for event in EventType::ALL {
+            assert_eq!(event.as_str().parse(), Ok(event));
+        }
+        assert!("user.*".parse::<EventType>().is_err());
+    }
+}

@@ -1,0 +1,128 @@
+//! One call of a receiver. Its address is what an app's operator gave, so it could lead to anything that this
+//! machine reaches: the address that its name stands for is looked at when it is connected to, and no other is
+//! connected to then. What it answers beside its status is thrown away.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::time::timeout;
+use url::{Host, Url};
+
+use crate::domain::mail_report::detail;
+use crate::domain::network::is_public;
+
+/// Bytes of an answer that are read, so that the connection can be used again.
+const ANSWER: usize = 16 * 1024;
+/// How long they may take.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What came of a call.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It was taken.
+    Taken(String),
+    /// Nobody is there any more (410).
+    Gone(String),
+    /// It was not taken, or nobody could be reached.
+    Refused(String),
+}
+
+/// Calls receivers.
+pub struct Receivers {
+    client: reqwest::Client,
+    any_address: bool,
+}
+
+/// Names stand for public addresses, and for no others.
+struct Public {
+    any_address: bool,
+}
+
+impl Resolve for Public {
+    fn resolve(&self, name: Name) -> Resolving {
+        let any_address = self.any_address;
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let allowed: Vec<SocketAddr> =
+                found.filter(|address| any_address || is_public(address.ip())).collect();
+            if allowed.is_empty() {
+                return Err(io::Error::other(NOT_PUBLIC).into());
+            }
+            Ok(Box::new(allowed.into_iter()) as Addrs)
+        })
+    }
+}
+
+const NOT_PUBLIC: &str = "the address is not a public one";
+
+impl Receivers {
+    /// `any_address`: private addresses too.
+    pub fn new(timeout: Duration, https_only: bool, any_address: bool) -> reqwest::Result<Self> {
+        let client = crate::outbound::client(timeout)
+            .https_only(https_only)
+            .dns_resolver(Arc::new(Public { any_address }))
+            .build()?;
+        Ok(Self { client, any_address })
+    }
+
+    /// Posts `payload` with these headers.
+    pub async fn post(&self, url: &str, headers: [(&'static str, String); 3], payload: String) -> Answer {
+        let Ok(url) = Url::parse(url) else { return Answer::Refused("the URL is none".to_owned()) };
+        // A host that is an address is not looked up.
+        if !self.any_address && literal(&url).is_some_and(|address| !is_public(address)) {
+            return Answer::Refused(NOT_PUBLIC.to_owned());
+        }
+        let mut request = self.client.post(url).header("content-type", "application/json").body(payload);
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        match request.send().await {
+            Ok(response) => {
+                let status = response.status();
+                drain(response).await;
+                match status {
+                    _ if status.is_success() => Answer::Taken(status.to_string()),
+                    StatusCode::GONE => Answer::Gone(status.to_string()),
+                    _ => Answer::Refused(status.to_string()),
+                }
+            }
+            Err(error) => Answer::Refused(why(&error.without_url())),
+        }
+    }
+}
+
+/// The address that a URL names itself.
+#[must_use]
+pub fn literal(url: &Url) -> Option<IpAddr> {
+    match url.host()? {
+        Host::Ipv4(address) => Some(address.into()),
+        Host::Ipv6(address) => Some(address.into()),
+        Host::Domain(_) => None,
+    }
+}
+
+async fn drain(mut response: reqwest::Response) {
+    let mut left = ANSWER;
+    let rest = async {
+        while let Ok(Some(chunk)) = response.chunk().await
+            && chunk.len() <= left
+        {
+            left -= chunk.len();
+        }
+    };
+    // What it says does not matter, nor whether it ends.
+    let _ = timeout(PATIENCE, rest).await;
+}
+
+/// An error and what caused it, on one line.
+fn why(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "no answer in time".to_owned();
+    }
+    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    detail(&causes.map(ToString::to_string).collect::<Vec<_>>().join(": "))
+}
