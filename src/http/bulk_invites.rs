@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::auth::{Callers, WriteKey};
@@ -21,9 +21,11 @@ use crate::audit;
 use crate::db::invites::{self, Invited};
 use crate::db::outbox::NewMail;
 use crate::db::users::{self, Which};
+use crate::db::webhooks::tell_of;
 use crate::domain::bulk_body::{BulkBody, Wanted};
 use crate::domain::fields::FieldErrors;
 use crate::domain::id::{self, AppId, UserId};
+use crate::domain::webhook::{EventId, EventType};
 
 /// A backend that may invite.
 pub struct Backend(AppId);
@@ -72,6 +74,7 @@ struct Planned {
     wanted: Wanted,
     fresh: UserId,
     mail: NewMail,
+    event: Option<EventId>,
 }
 
 /// Invites many.
@@ -84,10 +87,12 @@ pub async fn create(
     let request = format!("bulk {}", Value::Object(json.clone()));
     let BulkBody { inviter, invites } = BulkBody::parse(json)?;
     audit::note(|facts| facts.fields = vec!["invites".to_owned()]);
-    let plan = |wanted: Wanted| Planned { wanted, fresh: UserId(id::public()), mail: state.new_mail(app) };
+    let plan = |wanted: Wanted| Planned { wanted, fresh: UserId(id::public()), mail: state.new_mail(app), event: state.listeners.event(app) };
     let planned: Vec<Result<Planned, FieldErrors>> =
         invites.into_iter().map(|wanted| wanted.map(plan)).collect();
-    settled(|| create_once(&state, &headers, (app, inviter), &planned, &request)).await
+    let done = settled(|| create_once(&state, &headers, (app, inviter), &planned, &request)).await;
+    state.listeners.told(planned.iter().flatten().find_map(|one| one.event));
+    done
 }
 
 async fn create_once(
@@ -106,8 +111,10 @@ async fn create_once(
             Err(error) => return Err(error),
         }
     }
-    let mut left = more.len() + 1;
-    let mut once = match Once::begin(state, headers, app, None, request).await? {
+    let all = more.len();
+    let mut left = all + 1;
+    let told = planned.iter().flatten().any(|one| one.event.is_some());
+    let mut once = match Once::begin(state, headers, app, None, request, told).await? {
         Begun::Replay(answer) => return Ok(answer),
         Begun::Work(once) => once,
     };
@@ -122,8 +129,8 @@ async fn create_once(
             Err(faults) => Item::refused(&Error::InvalidFields(faults.clone())),
         });
     }
-    // What was not needed is given back.
-    for mail in more.drain(left.min(more.len())..) {
+    // What was not needed is given back; the first is the call's own.
+    for mail in more.drain(left.min(all)..) {
         mail.spent();
     }
     let data = Bulk { kind: "bulkInvites", items_length: items.len(), items };
@@ -135,7 +142,7 @@ async fn invite(
     db: &mut sqlx::PgConnection,
     app: AppId,
     inviter: Option<UserId>,
-    Planned { wanted, fresh, mail }: &Planned,
+    Planned { wanted, fresh, mail, event }: &Planned,
     left: &mut usize,
 ) -> Result<Item, Error> {
     let fresh = wanted.user.unwrap_or(*fresh);
@@ -161,9 +168,11 @@ async fn invite(
         return Ok(Item::refused(&Error::MailQuotaExceeded(std::time::Duration::ZERO)));
     }
     let path = inviter.unwrap_or(fresh);
-    Ok(match invites::invite(db, app, path, fresh, &wanted.body, mail).await? {
+    Ok(match invites::invite(&mut *db, app, path, fresh, &wanted.body, mail).await? {
         Invited::Created(user) => {
             *left -= 1;
+            let more = json!({ "inviterId": inviter });
+            tell_of(db, *event, EventType::UserInvited, app, UserId(user.id), more).await?;
             Item::of("created", user.id)
         }
         Invited::Exists => Item::of("exists", path.0),
