@@ -35,7 +35,8 @@ impl BulkBody {
     /// Parses the body; what is wrong with one invite is no fault of the others.
     pub fn parse(mut body: Map<String, Value>) -> Result<Self, FieldErrors> {
         let list = body.remove("invites");
-        let mut body = Fields::of(body, Invalid("is not a field of this body, only `invites` and `inviterId` are"));
+        let mut body =
+            Fields::of(body, Invalid("is not a field of this body, only `invites` and `inviterId` are"));
         let inviter = body.optional("inviterId", user);
         body.finish(|| Ok(()))?;
         match list {

@@ -10,13 +10,13 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::AppState;
 use super::auth::{Callers, WriteKey};
 use super::envelope::Success;
 use super::error::Error;
 use super::extract::{LargeJson, Query};
 use super::idempotency::{Begun, Once, settled};
 use super::limits::Spending;
-use super::AppState;
 use crate::audit;
 use crate::db::invites::{self, Invited};
 use crate::db::outbox::NewMail;
@@ -87,7 +87,12 @@ pub async fn create(
     let request = format!("bulk {}", Value::Object(json.clone()));
     let BulkBody { inviter, invites } = BulkBody::parse(json)?;
     audit::note(|facts| facts.fields = vec!["invites".to_owned()]);
-    let plan = |wanted: Wanted| Planned { wanted, fresh: UserId(id::public()), mail: state.new_mail(app), event: state.listeners.event(app) };
+    let plan = |wanted: Wanted| Planned {
+        wanted,
+        fresh: UserId(id::public()),
+        mail: state.new_mail(app),
+        event: state.listeners.event(app),
+    };
     let planned: Vec<Result<Planned, FieldErrors>> =
         invites.into_iter().map(|wanted| wanted.map(plan)).collect();
     let done = settled(|| create_once(&state, &headers, (app, inviter), &planned, &request)).await;
@@ -134,7 +139,8 @@ async fn create_once(
         mail.spent();
     }
     let data = Bulk { kind: "bulkInvites", items_length: items.len(), items };
-    once.finish(state, &Success { status: StatusCode::OK, message: "the invites were taken", data }, None).await
+    once.finish(state, &Success { status: StatusCode::OK, message: "the invites were taken", data }, None)
+        .await
 }
 
 /// Invites one, if they are no user yet and a mail is `left`.
