@@ -112,7 +112,11 @@ async fn create_once(
     for _ in 1..planned.len() {
         match state.limits.mails.take(&state.db, app).await {
             Ok(mail) => more.push(mail),
-            Err(Error::MailQuotaExceeded(_)) => break,
+            Err(Error::MailQuotaExceeded(_)) => {
+                // The last one is for the call itself, which takes its own.
+                more.pop();
+                break;
+            }
             Err(error) => return Err(error),
         }
     }
