@@ -172,11 +172,12 @@ pub enum Cache {
     App,
     IssuerKeys,
     Origin,
+    Token,
 }
 
-const CACHES: [&str; 4] = ["api_key", "app", "issuer_keys", "origin"];
-static HITS: Counters<4> = Counters::new("cache", CACHES);
-static MISSES: Counters<4> = Counters::new("cache", CACHES);
+const CACHES: [&str; 5] = ["api_key", "app", "issuer_keys", "origin", "token"];
+static HITS: Counters<5> = Counters::new("cache", CACHES);
+static MISSES: Counters<5> = Counters::new("cache", CACHES);
 
 /// Counts a look into a cache.
 pub fn looked_up(cache: Cache, hit: bool) {

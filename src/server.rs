@@ -22,6 +22,7 @@ use tokio::time::{Instant, sleep, timeout};
 use url::Url;
 
 use crate::config::{self, Config};
+use crate::db::together::Together;
 use crate::db::{self, embedded::Embedded};
 use crate::domain::seal::SecretKey;
 use crate::http::admission::{self, Gate};
@@ -228,7 +229,9 @@ impl Server {
             opt_out_keys: http::opt_outs::Keys::default(),
             origins: http::cors::Origins::default(),
             db: database.pool.clone(),
-            updates: db::updates::Updates::new(database.pool.clone()),
+            updates: Together::new(&database.pool),
+            invites: Together::new(&database.pool),
+            referrals: Together::new(&database.pool),
             seal,
             listeners,
             wake,

@@ -20,7 +20,11 @@ const EXEMPT: &[(&str, &str)] = &[
     ("DELETE FROM idempotency_keys WHERE created_at <=", "the worker forgets answers of more than a day ago"),
     (
         "WITH asked AS MATERIALIZED ( SELECT * FROM unnest(",
-        "changes of several apps: each row brings the app of its own credentials, and meets users of that app only",
+        "changes of several apps: each row brings the app of its own credentials, and meets rows of that app only",
+    ),
+    (
+        "WITH asked AS MATERIALIZED ( SELECT *, (now() AT TIME ZONE 'UTC')::date AS day FROM unnest(",
+        "referrals of several apps: each row brings the app of its own credentials, and meets rows of that app only",
     ),
     ("UPDATE api_keys SET revoked_at = now() WHERE key_id = $1", "the operator names a key by its id"),
     ("SELECT app_id FROM signing_keys WHERE key_id = $1", "the operator names a key by its id"),
@@ -72,6 +76,10 @@ const SCOPES: &[&str] = &[
     "&OptOutCode",
     "&Claimed",
     "&Call",
+    "&NewInvite",
+    "&NewReferral",
+    "Asked<T>",
+    "&[T]",
     "&MailRow",
     "&Update",
     "&[Update]",
@@ -328,6 +336,7 @@ fn every_statement_is_scoped_by_app() {
     let expected = [
         "api_keys",
         "apps",
+        "email_confirmations",
         "idempotency_keys",
         "invite_events",
         "invites",

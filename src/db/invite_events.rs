@@ -119,7 +119,7 @@ pub async fn report(
         r#"
         WITH mail AS (
             SELECT invite_id, mail_id FROM outbox
-            WHERE app_id = $1 AND message_id = COALESCE($3, message_id) AND mail_id = COALESCE($2, (
+            WHERE app_id = $1 AND invite_id IS NOT NULL AND message_id = COALESCE($3, message_id) AND mail_id = COALESCE($2, (
                 SELECT mail_id FROM outbox WHERE app_id = $1 AND invite_id = $4
                 ORDER BY created_at DESC LIMIT 1))
         ), event AS (

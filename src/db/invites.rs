@@ -8,7 +8,8 @@ use sqlx::{PgConnection, query};
 use uuid::Uuid;
 
 use super::referral_board::{Attributed, attribute};
-use super::updates::{self, Locked, Update};
+use super::together::{Gathered, Names};
+use super::updates::{self, Addresses, Locked, Update};
 use super::users::{self, Which};
 use super::webhooks::{Change, tell_of};
 use super::{Error, Pool, Transaction, is_violation, outbox::NewMail};
@@ -34,99 +35,145 @@ pub enum Invited {
     UnknownReferralCode,
 }
 
-/// Invites the address of `body`: as user `path` with a tenant of their own if nobody has that id, else as a new user
-/// in the tenant of `path`, who is then the inviter; its id is `fresh`. Asked again with the same `fresh` and
-/// `mail`, it changes nothing more and says the same. The owner of the referral code is the referrer of a new user; who
-/// exists keeps theirs, or has none.
-pub async fn invite(
-    db: &mut PgConnection,
-    app: AppId,
-    path: UserId,
-    fresh: UserId,
-    NewUserBody { invite: body, referral_code }: &NewUserBody,
-    mail: &NewMail,
-) -> Result<Invited, Error> {
+/// An invite that is asked for: of the address of `body`, as user `path` with a tenant of their own if nobody has that
+/// id, else as a new user, `fresh`, in the tenant of `path`, who is then the inviter.
+pub struct NewInvite {
+    /// Of which app.
+    pub app: AppId,
+    /// The user in the path.
+    pub path: UserId,
+    /// The id of a new user in another's tenant.
+    pub fresh: UserId,
+    /// Whom, and how; the owner of the referral code is the referrer of a new user, and who exists keeps theirs, or
+    /// has none.
+    pub body: NewUserBody,
+    /// The mail.
+    pub mail: NewMail,
+}
+
+impl Gathered for Arc<NewInvite> {
+    type Answer = Invited;
+
+    fn names(&self, names: &mut Names) {
+        names.add((self.app, self.path));
+        names.add((self.app, self.body.invite.email.as_str().to_ascii_lowercase()));
+    }
+
+    async fn write(db: &mut PgConnection, all: &[Self]) -> Result<Vec<Option<Invited>>, Error> {
+        let all: Vec<&NewInvite> = all.iter().map(AsRef::as_ref).collect();
+        write(db, &all).await
+    }
+}
+
+/// Makes one invite. Asked again with the same, it changes nothing more and says the same.
+pub async fn invite(db: &mut PgConnection, new: &NewInvite) -> Result<Invited, Error> {
     // Somebody else's insert that was not visible yet stops this one: then it is by the next look.
     for _ in 0..8 {
-        let row = query!(
-            r#"
-            WITH target AS (
-                SELECT user_id, tenant_id, freezed OR deleted AS closed FROM users
-                WHERE app_id = $1 AND user_id = $2
-            ), holder AS (
-                SELECT user_id FROM users WHERE app_id = $1 AND lower(email) = lower($3)
-            ), referrer AS (
-                SELECT user_id FROM users
-                WHERE app_id = $1 AND referral_code = $15 AND NOT freezed AND NOT deleted
-            ), new_user AS (
-                INSERT INTO users (app_id, user_id, tenant_id, email, language, referral_code, referrer_id)
-                SELECT $1, CASE WHEN EXISTS (SELECT FROM target) THEN $4 ELSE $2 END,
-                    COALESCE((SELECT tenant_id FROM target), $5), $3, $6, $7, (SELECT user_id FROM referrer)
-                WHERE NOT EXISTS (SELECT FROM holder) AND NOT EXISTS (SELECT FROM target WHERE closed)
-                    AND ($15::text IS NULL OR EXISTS (SELECT FROM referrer))
-                ON CONFLICT DO NOTHING
-                RETURNING user_id, tenant_id
-            ), new_tenant AS (
-                INSERT INTO tenants (app_id, tenant_id)
-                SELECT $1, tenant_id FROM new_user WHERE tenant_id = $5
-            ), new_invite AS (
-                INSERT INTO invites
-                    (app_id, invite_id, kind, user_id, inviter_id, email, language, code_hash, expires_in, expires_at)
-                SELECT $1, $8, 'invite', user_id, (SELECT user_id FROM target), $3, $6, $9, $14,
-                    now() + make_interval(secs => COALESCE(
-                        $14::integer, (SELECT invite_expires_in FROM apps WHERE app_id = $1), $10::float8))
-                FROM new_user RETURNING invite_id
-            ), mail AS (
-                INSERT INTO outbox
-                    (app_id, mail_id, invite_id, kind, recipient, language, secret, message_id)
-                SELECT $1, $11, invite_id, 'invite', $3, $6, $12, $13 FROM new_invite
-            )
-            SELECT (SELECT user_id FROM new_user) AS new_user, (SELECT tenant_id FROM new_user) AS tenant,
-                (SELECT user_id FROM holder) AS holder, (SELECT closed FROM target) AS closed,
-                $15 IS NOT NULL AND NOT EXISTS (SELECT FROM referrer) AS "stray!"
-            "#,
-            app.0,
-            path.0,
-            body.email.as_str(),
-            fresh.0,
-            id::public(),
-            body.language.as_str(),
-            referral_code::generate(),
-            id::new(),
-            &mail.code_hash,
-            mail.expires_after.as_secs_f64(),
-            mail.id,
-            mail.secret,
-            mail.message_id,
-            body.expires_in,
-            referral_code.as_ref().map(ReferralCode::as_str),
-        )
-        .fetch_one(&mut *db)
-        .await;
-        // The tenant was erased with its last user, the inviter, at this moment.
-        let row = match row {
-            Err(error) if is_violation(&error, "users_app_id_tenant_id_fkey") => {
-                return Err(Error::Contended);
-            }
-            row => row.map_err(Error::of_change)?,
-        };
-        match row {
-            row if row.closed == Some(true) => return Ok(Invited::OutOfReach),
-            row if row.stray => return Ok(Invited::UnknownReferralCode),
-            row if row.holder == Some(path.0) => return Ok(Invited::Exists),
-            row if row.holder == Some(fresh.0) => {
-                let made = users::select(&mut *db, app, None, &Which::Id(fresh)).await?.pop();
-                return Ok(made.map_or(Invited::OutOfReach, |user| Invited::Created(Box::new(user))));
-            }
-            row if row.holder.is_some() => return Ok(Invited::EmailTaken),
-            row => {
-                if let (Some(user), Some(tenant)) = (row.new_user, row.tenant) {
-                    return Ok(Invited::Created(Box::new(User::invited(app, UserId(user), tenant, body))));
-                }
-            }
+        if let Some(Some(invited)) = write(db, &[new]).await?.pop() {
+            return Ok(invited);
         }
     }
     Err(Error::Contended)
+}
+
+/// Makes invites whose paths and addresses differ, in one statement. `None`: of one that somebody else's insert
+/// stopped, which was not visible yet.
+async fn write(db: &mut PgConnection, all: &[&NewInvite]) -> Result<Vec<Option<Invited>>, Error> {
+    fn column<'a, T>(all: &[&'a NewInvite], value: impl Fn(&'a NewInvite) -> T) -> Vec<T> {
+        all.iter().map(|new| value(new)).collect()
+    }
+    let (tenants, codes) = (column(all, |_| id::public()), column(all, |_| referral_code::generate()));
+    let rows = query!(
+        r#"
+        WITH asked AS MATERIALIZED (
+            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[],
+                $8::uuid[], $9::bytea[], $10::integer[], $11::float8[], $12::uuid[], $13::bytea[], $14::text[],
+                $15::text[])
+            AS a(app_id, path, fresh, tenant_id, email, language, referral_code, invite_id, code_hash, expires_in,
+                expires_after, mail_id, secret, message_id, referrer_code)
+        ), looked AS MATERIALIZED (
+            SELECT a.*, t.user_id AS target, r.user_id AS referrer_id,
+                a.referrer_code IS NOT NULL AND r.user_id IS NULL AS stray, t.freezed OR t.deleted AS closed, h.user_id AS holder,
+                CASE WHEN t.user_id IS NULL THEN a.path ELSE a.fresh END AS user_id,
+                COALESCE(t.tenant_id, a.tenant_id) AS joined
+            FROM asked a
+            LEFT JOIN users t ON t.app_id = a.app_id AND t.user_id = a.path
+            LEFT JOIN users h ON h.app_id = a.app_id AND lower(h.email) = lower(a.email)
+            LEFT JOIN users r ON r.app_id = a.app_id AND r.referral_code = a.referrer_code
+                AND NOT r.freezed AND NOT r.deleted
+        ), new_user AS (
+            INSERT INTO users (app_id, user_id, tenant_id, email, language, referral_code, referrer_id)
+            SELECT app_id, user_id, joined, email, language, referral_code, referrer_id FROM looked
+            WHERE holder IS NULL AND closed IS NOT TRUE AND NOT stray
+            ON CONFLICT DO NOTHING
+            RETURNING app_id, user_id
+        ), made AS (
+            SELECT l.* FROM looked l JOIN new_user n ON n.app_id = l.app_id AND n.user_id = l.user_id
+        ), new_tenant AS (
+            INSERT INTO tenants (app_id, tenant_id) SELECT app_id, tenant_id FROM made WHERE joined = tenant_id
+        ), new_invite AS (
+            INSERT INTO invites
+                (app_id, invite_id, kind, user_id, inviter_id, email, language, code_hash, expires_in, expires_at)
+            SELECT app_id, invite_id, 'invite', user_id, target, email, language, code_hash, expires_in,
+                now() + make_interval(secs => COALESCE(expires_in,
+                    (SELECT invite_expires_in FROM apps p WHERE p.app_id = made.app_id), expires_after))
+            FROM made
+        ), mail AS (
+            INSERT INTO outbox (app_id, mail_id, invite_id, kind, recipient, language, secret, message_id)
+            SELECT app_id, mail_id, invite_id, 'invite', email, language, secret, message_id FROM made
+        )
+        SELECT l.mail_id AS "mail_id!", l.user_id AS "user_id!", l.joined AS "tenant!", l.holder AS "holder?", l.closed AS "closed?",
+            m.mail_id IS NOT NULL AS "made!", l.stray AS "stray!"
+        FROM looked l LEFT JOIN made m ON m.mail_id = l.mail_id
+        "#,
+        &column(all, |new| new.app.0),
+        &column(all, |new| new.path.0),
+        &column(all, |new| new.fresh.0),
+        &tenants,
+        &column(all, |new| new.body.invite.email.as_str()) as &[&str],
+        &column(all, |new| new.body.invite.language.as_str()) as &[&str],
+        &codes,
+        &column(all, |_| id::new()),
+        &column(all, |new| new.mail.code_hash.as_slice()) as &[&[u8]],
+        &column(all, |new| new.body.invite.expires_in) as &[Option<i32>],
+        &column(all, |new| new.mail.expires_after.as_secs_f64()),
+        &column(all, |new| new.mail.id),
+        &column(all, |new| new.mail.secret.as_slice()) as &[&[u8]],
+        &column(all, |new| new.mail.message_id.as_str()) as &[&str],
+        &column(all, |new| new.body.referral_code.as_ref().map(ReferralCode::as_str)) as &[Option<&str>],
+    )
+    .fetch_all(&mut *db)
+    .await;
+    // The tenant was erased with its last user, the inviter, at this moment.
+    let rows = match rows {
+        Err(error) if is_violation(&error, "users_app_id_tenant_id_fkey") => return Err(Error::Contended),
+        rows => rows.map_err(Error::of_change)?,
+    };
+    let mut answers: Vec<_> = all.iter().map(|_| None).collect();
+    for row in rows {
+        let Some(at) = all.iter().position(|new| new.mail.id == row.mail_id) else { continue };
+        let NewInvite { app, path, fresh, body, .. } = all[at];
+        answers[at] = if row.made {
+            Some(Invited::Created(Box::new(User::invited(
+                *app,
+                UserId(row.user_id),
+                row.tenant,
+                &body.invite,
+            ))))
+        } else if row.closed == Some(true) {
+            Some(Invited::OutOfReach)
+        } else if row.stray {
+            Some(Invited::UnknownReferralCode)
+        } else if row.holder == Some(path.0) {
+            Some(Invited::Exists)
+        } else if row.holder == Some(fresh.0) {
+            let made = users::select(&mut *db, *app, None, &Which::Id(*fresh)).await?.pop();
+            Some(made.map_or(Invited::OutOfReach, |user| Invited::Created(Box::new(user))))
+        } else {
+            row.holder.map(|_| Invited::EmailTaken)
+        };
+    }
+    Ok(answers)
 }
 
 /// What became of an invite that was asked for again.
@@ -380,7 +427,7 @@ pub async fn join(
         }
         if !profile.is_empty() {
             let update = Update { app: code.app, caller: None, user, patch: Arc::new(profile.clone()) };
-            updates::write(&mut transaction, &[update], Locked::Wait, None).await?;
+            updates::write(&mut transaction, &[update], Locked::Wait, Addresses::Kept, None).await?;
         }
         let user = users::select(&mut *transaction, code.app, None, &Which::Id(user)).await?.pop();
         let Some(user) = user else { break };

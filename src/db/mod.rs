@@ -12,6 +12,7 @@ use tokio::time::timeout;
 pub mod api_keys;
 pub mod apps;
 pub mod deliveries;
+pub mod email_changes;
 #[cfg(unix)]
 pub mod embedded;
 pub mod idempotency;
@@ -25,6 +26,7 @@ pub mod outbox;
 mod pool;
 pub mod referral_board;
 pub mod referrals;
+pub mod together;
 pub mod updates;
 pub mod users;
 pub mod webhooks;

@@ -40,6 +40,13 @@ impl NewMail {
             expires_after,
         }
     }
+
+    /// A mail without a code.
+    #[must_use]
+    pub fn without_code(app: AppId, key: &SecretKey, domain: &str) -> Self {
+        let mail = Self::new(app, key, domain, Duration::ZERO);
+        Self { secret: key.seal(mail.id, &[]), ..mail }
+    }
 }
 
 /// The id of a mail in its `Message-ID`.
@@ -61,14 +68,14 @@ pub struct Claimed {
     pub recipient: String,
     /// The language of the person it is for.
     pub language: String,
-    /// The code in the link, sealed for `id`.
+    /// The code in the link, sealed for `id`; nothing, where there is no link.
     pub secret: Vec<u8>,
     /// The same at every try.
     pub message_id: String,
     /// When it was written, seconds since 1970.
     pub created_at: i64,
-    /// When the link ends, seconds since 1970.
-    pub expires_at: i64,
+    /// When the link ends, seconds since 1970; of a mail with one.
+    pub expires_at: Option<i64>,
     /// The app's name.
     pub app_name: String,
     /// The app's language, for want of texts in the person's.
@@ -116,7 +123,7 @@ pub async fn claim(
         )
         SELECT o.app_id, o.mail_id, o.attempts, o.kind, o.recipient, o.language, o.secret AS "secret!",
             o.message_id, extract(epoch FROM o.created_at)::bigint AS "created_at!",
-            extract(epoch FROM i.expires_at)::bigint AS "expires_at!",
+            extract(epoch FROM COALESCE(i.expires_at, c.expires_at))::bigint AS expires_at,
             a.name AS app_name, a.language AS app_language, a.mail_from AS app_from,
             a.reply_to AS app_reply_to, a.logo_url AS app_logo, a.color AS app_color, a.invite_url,
             COALESCE(u.name, NULLIF(concat_ws(' ', u.given_name, u.family_name), ''), u.nickname) AS inviter,
@@ -126,7 +133,8 @@ pub async fn claim(
                 AS "opted_out!"
         FROM claimed o
         JOIN apps a ON a.app_id = o.app_id
-        JOIN invites i ON i.app_id = o.app_id AND i.invite_id = o.invite_id
+        LEFT JOIN invites i ON i.app_id = o.app_id AND i.invite_id = o.invite_id
+        LEFT JOIN email_confirmations c ON c.app_id = o.app_id AND c.user_id = o.user_id
         LEFT JOIN users u ON u.app_id = i.app_id AND u.user_id = i.inviter_id
         LEFT JOIN opt_out_keys k ON k.app_id = o.app_id AND i.address_hash IS NOT NULL
         "#,
@@ -224,7 +232,7 @@ pub async fn retry_later(
             RETURNING invite_id, last
         ), event AS (
             INSERT INTO invite_events (app_id, invite_id, event_id, mail_id, kind, detail)
-            SELECT $1, invite_id, $8, $2, 'refused', $6 FROM tried WHERE NOT last
+            SELECT $1, invite_id, $8, $2, 'refused', $6 FROM tried WHERE NOT last AND invite_id IS NOT NULL
         )
         SELECT last AS "last!" FROM tried
         "#,

@@ -171,7 +171,8 @@ impl Pool {
                 set_config('tcp_keepalives_idle', '30', false) AS c,
                 set_config('tcp_keepalives_interval', '10', false) AS d,
                 set_config('tcp_keepalives_count', '3', false) AS e,
-                set_config('plan_cache_mode', 'force_generic_plan', false) AS f",
+                set_config('plan_cache_mode', 'force_generic_plan', false) AS f,
+                set_config('enable_seqscan', 'off', false) AS g",
             self.0.statement_timeout
         )
         .fetch_one(&mut connection)

@@ -1,11 +1,14 @@
 //! Referral invites: who may ask for one, how many mails a day, and the mail, in one statement.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::{PgConnection, query};
+use uuid::Uuid;
 
+use super::together::{Gathered, Names};
 use super::{Error, Pool, is_violation, outbox::NewMail};
-use crate::domain::id::{AppId, UserId};
+use crate::domain::id::{self, AppId, UserId};
 use crate::domain::invite_body::InviteBody;
 use crate::domain::opt_out::AddressHash;
 
@@ -33,108 +36,172 @@ pub struct Bounds {
     pub per_recipient: i32,
 }
 
-/// Refers the address of `body`. What it costs the referrer depends on their own calls alone, not on whether a
+/// A referral invite that is asked for.
+pub struct NewReferral {
+    /// Of which app.
+    pub app: AppId,
+    /// The user of the access token, if one asks.
+    pub caller: Option<UserId>,
+    /// Who refers.
+    pub referrer: UserId,
+    /// Whom, and how.
+    pub body: InviteBody,
+    /// Of the address, under the app's key.
+    pub address: AddressHash,
+    /// What bounds it: the same for all of a process.
+    pub bounds: Bounds,
+    /// The mail.
+    pub mail: NewMail,
+}
+
+impl Gathered for Arc<NewReferral> {
+    type Answer = Referred;
+
+    fn names(&self, names: &mut Names) {
+        names.add((self.app, self.referrer));
+        names.add((self.app, self.body.email.as_str().to_ascii_lowercase()));
+    }
+
+    async fn write(db: &mut PgConnection, all: &[Self]) -> Result<Vec<Option<Referred>>, Error> {
+        let all: Vec<&NewReferral> = all.iter().map(AsRef::as_ref).collect();
+        write(db, &all, false).await
+    }
+}
+
+/// Refers an address. What it costs the referrer depends on their own calls alone, not on whether a
 /// mail goes out, so that the quota does not tell who has an account either, nor what becomes of the invite that
 /// they may see. Where none goes out, the code of an earlier mail stays good, for as long as a new one would: an address
-/// that opted out is treated as one that has an account. `address` is its hash under the app's key; `caller` as in
+/// that opted out is treated as one that has an account. A `caller` reaches whom they reach in
 /// [`super::updates::update`].
-#[expect(clippy::too_many_arguments, reason = "each is a value of the statement")]
-pub async fn refer(
+pub async fn refer(db: &mut PgConnection, new: &NewReferral) -> Result<Referred, Error> {
+    match write(db, &[new], true).await {
+        Ok(mut referred) => Ok(referred.pop().flatten().unwrap_or(Referred::OutOfReach)),
+        Err(Error::Sql(error)) if is_violation(&error, "referral_quotas_allowed_check") => {
+            Ok(Referred::QuotaExceeded)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Refers addresses, each by another referrer, in one statement. `None`: not done, since it would fail for all; one that
+/// is `alone` is tried.
+async fn write(
     db: &mut PgConnection,
-    app: AppId,
-    caller: Option<UserId>,
-    referrer: UserId,
-    body: &InviteBody,
-    address: &AddressHash,
-    bounds: Bounds,
-    mail: &NewMail,
-) -> Result<Referred, Error> {
-    // Rows are locked in one order (invite, referrer's quota, recipient's), since each part reads the one
-    // before: no two calls wait for each other. Of calls at once for one invite the first counts, and the
+    all: &[&NewReferral],
+    alone: bool,
+) -> Result<Vec<Option<Referred>>, Error> {
+    fn column<'a, T>(all: &[&'a NewReferral], value: impl Fn(&'a NewReferral) -> T) -> Vec<T> {
+        all.iter().map(|new| value(new)).collect()
+    }
+    let Some(bounds) = all.first().map(|new| new.bounds) else { return Ok(Vec::new()) };
+    // Rows are locked in one order (invites, referrers' quotas, recipients'), since each part reads the one before, and
+    // is sorted: no two statements wait for each other. Of calls at once for one invite the first counts, and the
     // others, which know its old time, do nothing.
-    let result = query!(
+    let rows = query!(
         r#"
-        WITH referrer AS (
-            SELECT r.user_id, lower(r.email) = lower($4) AS own FROM users r
-            WHERE r.app_id = $1 AND r.user_id = $2 AND NOT r.freezed AND NOT r.deleted
-                AND ($3::uuid IS NULL OR EXISTS (
-                    SELECT FROM users c
-                    WHERE c.app_id = $1 AND c.user_id = $3 AND NOT c.freezed AND NOT c.deleted
-                        AND c.tenant_id = r.tenant_id))
-        ), known AS (
-            SELECT invite_id, mailed_at FROM invites
-            WHERE app_id = $1 AND inviter_id = $2 AND lower(email) = lower($4)
-                AND kind = 'referral' AND accepted_at IS NULL
-        ), sendable AS (
-            SELECT NOT EXISTS (SELECT FROM users WHERE app_id = $1 AND lower(email) = lower($4))
-                AND NOT EXISTS (SELECT FROM opt_outs WHERE app_id = $1 AND address_hash = $16)
+        WITH asked AS MATERIALIZED (
+            SELECT *, (now() AT TIME ZONE 'UTC')::date AS day
+            FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bytea[], $6::text[], $7::uuid[],
+                $8::bytea[], $9::integer[], $10::float8[], $11::uuid[], $12::bytea[], $13::text[])
+            AS a(app_id, caller, referrer, email, address_hash, language, invite_id, code_hash, expires_in,
+                expires_after, mail_id, secret, message_id)
+        ), looked AS MATERIALIZED (
+            SELECT a.*, lower(r.email) = lower(a.email) AS own, k.mailed_at AS known_at,
+                NOT $17 AND $15 <= COALESCE((
+                    SELECT q.used FROM referral_quotas q
+                    WHERE q.app_id = a.app_id AND q.scope = 'referrer' AND q.subject = a.referrer::text
+                        AND q.day = a.day), 0) AS spent,
+                NOT EXISTS (SELECT FROM users h WHERE h.app_id = a.app_id AND lower(h.email) = lower(a.email))
                 AND NOT EXISTS (
-                    SELECT FROM outbox o JOIN known USING (invite_id)
-                    WHERE o.app_id = $1 AND (o.state = 'queued'
-                        OR o.state = 'sent' AND o.finished_at > now() - make_interval(secs => $9)))
-                AND $11 > COALESCE((
-                    SELECT used FROM referral_quotas
-                    WHERE app_id = $1 AND scope = 'recipient' AND subject = lower($4)
-                        AND day = (now() AT TIME ZONE 'UTC')::date), 0) AS yes
+                    SELECT FROM opt_outs n WHERE n.app_id = a.app_id AND n.address_hash = a.address_hash)
+                AND NOT EXISTS (
+                    SELECT FROM outbox o
+                    WHERE o.app_id = a.app_id AND o.invite_id = k.invite_id AND (o.state = 'queued'
+                        OR o.state = 'sent' AND o.finished_at > now() - make_interval(secs => $14)))
+                AND $16 > COALESCE((
+                    SELECT q.used FROM referral_quotas q
+                    WHERE q.app_id = a.app_id AND q.scope = 'recipient' AND q.subject = lower(a.email)
+                        AND q.day = a.day), 0) AS sendable
+            FROM asked a
+            LEFT JOIN users r ON r.app_id = a.app_id AND r.user_id = a.referrer AND NOT r.freezed AND NOT r.deleted
+                AND (a.caller IS NULL OR a.caller = r.user_id OR EXISTS (
+                    SELECT FROM users c
+                    WHERE c.app_id = a.app_id AND c.user_id = a.caller AND NOT c.freezed AND NOT c.deleted
+                        AND c.tenant_id = r.tenant_id))
+            LEFT JOIN invites k ON k.app_id = a.app_id AND k.inviter_id = a.referrer
+                AND lower(k.email) = lower(a.email) AND k.kind = 'referral' AND k.accepted_at IS NULL
         ), invite AS (
             INSERT INTO invites
                 (app_id, invite_id, kind, inviter_id, email, address_hash, language, code_hash, expires_in, expires_at)
-            SELECT $1, $5, 'referral', user_id, $4, $16, $6, $7, $15, now() + make_interval(secs => COALESCE(
-                $15::integer, (SELECT invite_expires_in FROM apps WHERE app_id = $1), $8::float8))
-            FROM referrer WHERE NOT own
+            SELECT app_id, invite_id, 'referral', referrer, email, address_hash, language, code_hash, expires_in,
+                now() + make_interval(secs => COALESCE(expires_in,
+                    (SELECT invite_expires_in FROM apps p WHERE p.app_id = l.app_id), expires_after))
+            FROM looked l WHERE NOT own AND NOT spent ORDER BY app_id, referrer
             ON CONFLICT (app_id, inviter_id, lower(email)) WHERE kind = 'referral' AND accepted_at IS NULL
             DO UPDATE SET mailed_at = now(), revoked_at = NULL, email = EXCLUDED.email, address_hash = EXCLUDED.address_hash,
                 language = EXCLUDED.language, expires_in = EXCLUDED.expires_in, expires_at = EXCLUDED.expires_at,
-                code_hash = CASE WHEN (SELECT yes FROM sendable) THEN EXCLUDED.code_hash ELSE invites.code_hash END
-            WHERE invites.mailed_at <= now() - make_interval(secs => $9)
-                AND invites.mailed_at = (SELECT mailed_at FROM known)
-            RETURNING invite_id
+                code_hash = CASE WHEN (SELECT sendable FROM looked l WHERE l.invite_id = EXCLUDED.invite_id)
+                    THEN EXCLUDED.code_hash ELSE invites.code_hash END
+            WHERE invites.mailed_at <= now() - make_interval(secs => $14)
+                AND invites.mailed_at = (SELECT known_at FROM looked l WHERE l.invite_id = EXCLUDED.invite_id)
+            RETURNING app_id, inviter_id, invite_id
+        ), made AS (
+            SELECT l.app_id, l.referrer, l.email, l.language, l.day, l.sendable, l.mail_id, l.secret, l.message_id,
+                i.invite_id
+            FROM looked l JOIN invite i ON i.app_id = l.app_id AND i.inviter_id = l.referrer
         ), referrer_quota AS (
             INSERT INTO referral_quotas (app_id, scope, subject, day, used, allowed)
-            SELECT $1, 'referrer', $2::uuid::text, (now() AT TIME ZONE 'UTC')::date, 1, $10 FROM invite
+            SELECT app_id, 'referrer', referrer::text, day, 1, $15 FROM made ORDER BY app_id, referrer
             ON CONFLICT (app_id, scope, subject, day)
             DO UPDATE SET used = referral_quotas.used + 1, allowed = EXCLUDED.allowed
-            RETURNING app_id
+            RETURNING app_id, subject
         ), recipient_quota AS (
             INSERT INTO referral_quotas (app_id, scope, subject, day, used, allowed)
-            SELECT $1, 'recipient', lower($4), (now() AT TIME ZONE 'UTC')::date, 1, $11
-            FROM referrer_quota, sendable WHERE yes
+            SELECT m.app_id, 'recipient', lower(m.email), m.day, 1, $16
+            FROM made m JOIN referrer_quota q ON q.app_id = m.app_id AND q.subject = m.referrer::text
+            WHERE m.sendable ORDER BY m.app_id, lower(m.email)
             ON CONFLICT (app_id, scope, subject, day)
             DO UPDATE SET used = referral_quotas.used + 1, allowed = EXCLUDED.allowed
             WHERE referral_quotas.used < EXCLUDED.allowed
-            RETURNING app_id
+            RETURNING app_id, subject
         ), mail AS (
             INSERT INTO outbox (app_id, mail_id, invite_id, kind, recipient, language, secret, message_id)
-            SELECT $1, $12, invite_id, 'referral', $4, $6, $13, $14 FROM invite, recipient_quota
+            SELECT m.app_id, m.mail_id, m.invite_id, 'referral', m.email, m.language, m.secret, m.message_id
+            FROM made m JOIN recipient_quota q ON q.app_id = m.app_id AND q.subject = lower(m.email)
         )
-        SELECT own AS "own!" FROM referrer
+        SELECT mail_id AS "mail_id!", own AS "own?", spent AS "spent!" FROM looked
         "#,
-        app.0,
-        referrer.0,
-        caller.map(|caller| caller.0),
-        body.email.as_str(),
-        crate::domain::id::new(),
-        body.language.as_str(),
-        &mail.code_hash,
-        mail.expires_after.as_secs_f64(),
+        &column(all, |new| new.app.0),
+        &column(all, |new| new.caller.map(|caller| caller.0)) as &[Option<Uuid>],
+        &column(all, |new| new.referrer.0),
+        &column(all, |new| new.body.email.as_str()) as &[&str],
+        &column(all, |new| new.address.0.as_slice()) as &[&[u8]],
+        &column(all, |new| new.body.language.as_str()) as &[&str],
+        &column(all, |_| id::new()),
+        &column(all, |new| new.mail.code_hash.as_slice()) as &[&[u8]],
+        &column(all, |new| new.body.expires_in) as &[Option<i32>],
+        &column(all, |new| new.mail.expires_after.as_secs_f64()),
+        &column(all, |new| new.mail.id),
+        &column(all, |new| new.mail.secret.as_slice()) as &[&[u8]],
+        &column(all, |new| new.mail.message_id.as_str()) as &[&str],
         bounds.resend_after.as_secs_f64(),
         bounds.per_referrer,
         bounds.per_recipient,
-        mail.id,
-        mail.secret,
-        mail.message_id,
-        body.expires_in,
-        &address.0,
+        alone,
     )
-    .fetch_optional(db)
-    .await;
-    match result {
-        Ok(Some(row)) if row.own => Ok(Referred::OwnAddress),
-        Ok(Some(_)) => Ok(Referred::Accepted),
-        Ok(None) => Ok(Referred::OutOfReach),
-        Err(error) if is_violation(&error, "referral_quotas_allowed_check") => Ok(Referred::QuotaExceeded),
-        Err(error) => Err(Error::of_change(error)),
+    .fetch_all(db)
+    .await
+    .map_err(Error::of_change)?;
+    let mut answers: Vec<_> = all.iter().map(|_| None).collect();
+    for row in rows {
+        let Some(at) = all.iter().position(|new| new.mail.id == row.mail_id) else { continue };
+        answers[at] = match row.own {
+            None => Some(Referred::OutOfReach),
+            Some(true) => Some(Referred::OwnAddress),
+            Some(false) => (!row.spent).then_some(Referred::Accepted),
+        };
     }
+    Ok(answers)
 }
 
 /// Deletes the counts of days that are over.

@@ -23,6 +23,7 @@ BEGIN
             ('users', 'SELECT, INSERT, UPDATE'),
             ('invites', 'SELECT, INSERT, UPDATE, DELETE'),
             ('invite_events', 'SELECT, INSERT'),
+            ('email_confirmations', 'SELECT, INSERT, UPDATE, DELETE'),
             ('webhooks', 'SELECT, UPDATE (disabled_at)'),
             ('webhook_secrets', 'SELECT'),
             ('webhook_deliveries', 'SELECT, INSERT, UPDATE, DELETE'),

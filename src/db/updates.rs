@@ -1,16 +1,11 @@
-//! Changes of profiles. Those that are asked for at the same time are written together: what a statement costs
-//! PostgreSQL beside its rows (a journey, a snapshot, a commit, a write to the disk) is then paid once for
-//! all of them. Nobody waits for company: while a statement runs, the next one gathers, and a change that comes
-//! alone goes alone. Each has its own answer, and what stands in the way of one (a row that somebody
-//! else holds, a user out of reach) is that one's: it is left out, and asked for by itself.
+//! Changes of profiles, which gather (see [`super::together`]).
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use sqlx::{PgConnection, query_as};
-use tokio::sync::{Mutex, mpsc, oneshot};
 use uuid::Uuid;
 
+use super::together::{Gathered, Names, Together};
 use super::users::{Which, select};
 use super::{Error, Pool, is_violation};
 use crate::domain::email::Email;
@@ -18,93 +13,41 @@ use crate::domain::id::{AppId, UserId};
 use crate::domain::language::Language;
 use crate::domain::profile::ProfilePatch;
 
-/// Statements that run at the same time; more of them would each gather less.
-const LANES: usize = 2;
-/// Most changes in a statement.
-const TOGETHER: usize = 64;
+impl Gathered for Update {
+    type Answer = Updated;
 
-/// Where changes gather.
-pub struct Updates {
-    db: Pool,
-    queue: mpsc::Sender<Asked>,
-}
-
-/// A change that somebody waits for. Dropped unanswered, it is asked for alone.
-struct Asked {
-    change: Update,
-    answer: oneshot::Sender<Result<Updated, Error>>,
-}
-
-impl Updates {
-    /// Begins to write, over connections of `db`, until it is dropped.
-    #[must_use]
-    pub fn new(db: Pool) -> Self {
-        let (queue, asked) = mpsc::channel(LANES * TOGETHER);
-        let asked = Arc::new(Mutex::new(asked));
-        for _ in 0..LANES {
-            tokio::spawn(lane(db.clone(), Arc::clone(&asked)));
-        }
-        Self { db, queue }
+    fn names(&self, names: &mut Names) {
+        names.add((self.app, self.user));
     }
 
-    /// As [`update`], together with others where that is possible.
-    pub async fn update(&self, change: &Update, expected: Option<&[i64]>) -> Result<Updated, Error> {
-        // A new address can be another user's, which would be everybody's failure.
-        if expected.is_none() && change.patch.email.is_none() && !change.patch.is_empty() {
-            let (answer, answered) = oneshot::channel();
-            let asked = Asked { change: change.clone(), answer };
-            if self.queue.send(asked).await.is_ok()
-                && let Ok(answer) = answered.await
-            {
-                return answer;
+    async fn write(db: &mut PgConnection, all: &[Self]) -> Result<Vec<Option<Updated>>, Error> {
+        let mut answers: Vec<_> = all.iter().map(|_| None).collect();
+        for row in write(db, all, Locked::Skip, Addresses::Kept, None).await? {
+            let is_row = |update: &Update| (update.app.0, update.user.0) == (row.app, row.user);
+            if let Some(at) = all.iter().position(is_row) {
+                answers[at] = Some(Updated::Yes(row.version));
             }
         }
-        update(&self.db, change, expected).await
+        Ok(answers)
     }
 }
 
-async fn lane(db: Pool, queue: Arc<Mutex<mpsc::Receiver<Asked>>>) {
-    let mut asked = Vec::with_capacity(TOGETHER);
-    while { queue.lock().await.recv_many(&mut asked, TOGETHER).await } > 0 {
-        write_together(&db, std::mem::take(&mut asked)).await;
+/// As [`update`], together with others where that is possible.
+pub async fn update_together(
+    db: &Pool,
+    others: &Together<Update>,
+    update: &Update,
+    expected: Option<&[i64]>,
+) -> Result<Updated, Error> {
+    // A new address can be another user's, which would be everybody's failure.
+    if expected.is_none()
+        && update.patch.email.is_none()
+        && !update.patch.is_empty()
+        && let Some(answer) = others.ask(update.clone()).await
+    {
+        return answer;
     }
-}
-
-/// Writes what can be, and answers it.
-async fn write_together(db: &Pool, mut asked: Vec<Asked>) {
-    // Of two changes of one user, a statement makes one.
-    let mut users = HashSet::with_capacity(asked.len());
-    asked.retain(|asked| !asked.answer.is_closed() && users.insert((asked.change.app, asked.change.user)));
-    let (changes, mut answers): (Vec<_>, Vec<_>) =
-        asked.into_iter().map(|asked| (asked.change, Some(asked.answer))).unzip();
-    let written = match db.acquire().await {
-        Ok(mut lent) => {
-            let written = write(&mut lent, &changes, Locked::Skip, None).await;
-            if written.is_ok() {
-                lent.release();
-            }
-            written
-        }
-        Err(error) => Err(error.into()),
-    };
-    match written {
-        Ok(written) => {
-            for row in written {
-                let is_row = |change: &Update| (change.app.0, change.user.0) == (row.app, row.user);
-                if let Some(answer) = changes.iter().position(is_row).and_then(|at| answers[at].take()) {
-                    // Whoever asked may have gone away.
-                    let _ = answer.send(Ok(Updated::Yes(row.version)));
-                }
-            }
-        }
-        // Nobody knows: each asks again, or says so.
-        Err(Error::InDoubt(error)) => {
-            for answer in answers.into_iter().flatten() {
-                let _ = answer.send(Err(Error::InDoubt(sqlx::Error::Protocol(error.to_string()))));
-            }
-        }
-        Err(error) => tracing::debug!(%error, "changes are asked for one by one"),
-    }
+    self::update(db, update, expected).await
 }
 
 /// What became of a change of a profile.
@@ -131,7 +74,9 @@ pub async fn update(db: &Pool, change: &Update, expected: Option<&[i64]>) -> Res
     // Of two users who take each other's address at once, PostgreSQL ends one's wait: by the next look the
     // other has been answered.
     for _ in 0..4 {
-        let written = write(&mut connection, std::slice::from_ref(change), Locked::Wait, expected).await;
+        let written =
+            write(&mut connection, std::slice::from_ref(change), Locked::Wait, Addresses::Kept, expected)
+                .await;
         match written.map(|mut written| written.pop()) {
             Ok(Some(written)) => {
                 connection.release();
@@ -177,6 +122,15 @@ pub(super) enum Locked {
     Skip,
 }
 
+/// What to do about a user whom a change would give another address.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Addresses {
+    /// Give it.
+    Changed,
+    /// Leave the user out.
+    Kept,
+}
+
 /// A change that was written.
 pub(super) struct Written {
     pub app: Uuid,
@@ -189,6 +143,7 @@ pub(super) async fn write(
     db: &mut PgConnection,
     changes: &[Update],
     locked: Locked,
+    addresses: Addresses,
     expected: Option<&[i64]>,
 ) -> Result<Vec<Written>, Error> {
     let apps: Vec<Uuid> = changes.iter().map(|change| change.app.0).collect();
@@ -254,6 +209,7 @@ pub(super) async fn write(
                 WHERE c.app_id = p.app_id AND c.user_id = p.caller AND NOT c.freezed AND NOT c.deleted
                     AND c.tenant_id = u.tenant_id AND (p.email IS NULL OR lower(p.email) = lower(u.email))))
             AND ($25::bigint[] IS NULL OR u.version = ANY($25))
+            AND ($26 OR p.email IS NULL OR lower(p.email) = lower(u.email))
         RETURNING u.app_id AS app, u.user_id AS "user", u.version
         "#,
         &apps,
@@ -281,6 +237,7 @@ pub(super) async fn write(
         column(|patch| patch.phone_number.to_sql()) as _,
         locked == Locked::Skip,
         expected,
+        addresses == Addresses::Changed,
     )
     .fetch_all(db)
     .await;

@@ -227,7 +227,9 @@ pub async fn erase(
             SELECT invite_id FROM invites
             WHERE app_id = $1 AND (user_id = $2 OR inviter_id = $2 AND kind = 'referral' AND accepted_at IS NULL)
         ), mails AS (
-            DELETE FROM outbox WHERE app_id = $1 AND invite_id IN (SELECT invite_id FROM gone)
+            DELETE FROM outbox WHERE app_id = $1 AND (invite_id IN (SELECT invite_id FROM gone) OR user_id = $2)
+        ), confirmation AS (
+            DELETE FROM email_confirmations WHERE app_id = $1 AND user_id = $2
         ), answers AS (
             DELETE FROM idempotency_keys WHERE app_id = $1 AND (user_id = $2 OR caller = $2)
         )

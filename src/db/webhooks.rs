@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sqlx::{PgConnection, query, query_as, query_scalar};
 use uuid::Uuid;
 
-use super::updates::{self, Locked, Update, Updated};
+use super::updates::{self, Addresses, Locked, Update, Updated};
 use super::{Error, Lent, Pool, Transaction, is_violation};
 use crate::domain::id::{self, AppId, UserId};
 use crate::domain::seal::SecretKey;
@@ -86,7 +86,7 @@ pub async fn tell_of(
     }
 }
 
-/// Makes a change as [`updates::update`] does, and tells of the `fields` that were asked for.
+/// Makes a change that gives nobody another address, as [`updates::update`] does, and tells of the `fields` that were asked for.
 pub async fn update_user(
     db: &Pool,
     change: &Update,
@@ -101,8 +101,14 @@ pub async fn update_user(
     let event = event.of(EventType::UserUpdated, change.app, Some(change.user), more);
     for _ in 0..4 {
         let mut transaction = Transaction::begin(db).await?;
-        let written =
-            updates::write(&mut transaction, std::slice::from_ref(change), Locked::Wait, expected).await;
+        let written = updates::write(
+            &mut transaction,
+            std::slice::from_ref(change),
+            Locked::Wait,
+            Addresses::Kept,
+            expected,
+        )
+        .await;
         match written.map(|mut written| written.pop()) {
             Ok(Some(written)) => {
                 tell(&mut transaction, change.app, &event).await?;

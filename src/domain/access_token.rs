@@ -199,6 +199,16 @@ pub enum Invalid {
 /// Apps that a token of many audiences may be for.
 const MAX_AUDIENCES: usize = 4;
 
+/// What a token has proven.
+pub struct Verified {
+    /// `sub`
+    pub subject: String,
+    /// `exp`, seconds since 1970.
+    pub expires: f64,
+    /// The `kid` of the key that signed it.
+    pub key: Option<String>,
+}
+
 /// A token whose claims are read but not believed yet: it says where to look for the key.
 pub struct Unverified<'a> {
     token: &'a str,
@@ -249,11 +259,12 @@ impl<'a> Unverified<'a> {
         Ok(Self { token, kid: header.kid, issuer: claimed.iss, apps })
     }
 
-    /// Checks signature and claims against the keys of its issuer: the `sub` of a token for `app`.
-    pub fn verify(&self, keys: &[PublicKey], app: AppId) -> Result<String, Invalid> {
+    /// Checks signature and claims against the keys of its issuer, as those of a token for `app`.
+    pub fn verify(&self, keys: &[PublicKey], app: AppId) -> Result<Verified, Invalid> {
         #[derive(Deserialize)]
         struct Subject {
             sub: String,
+            exp: f64,
         }
         let mut result = Err(Invalid::Token);
         for key in keys.iter().filter(|key| key.is(self.kid.as_deref())) {
@@ -264,7 +275,11 @@ impl<'a> Unverified<'a> {
             validation.leeway = LEEWAY;
             validation.validate_nbf = true;
             result = jsonwebtoken::decode::<Subject>(self.token, &key.key, &validation)
-                .map(|token| token.claims.sub)
+                .map(|token| Verified {
+                    subject: token.claims.sub,
+                    expires: token.claims.exp,
+                    key: key.id.clone(),
+                })
                 .map_err(|error| match error.kind() {
                     ErrorKind::ExpiredSignature => Invalid::Expired,
                     ErrorKind::ImmatureSignature => Invalid::NotYet,

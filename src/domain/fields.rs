@@ -145,10 +145,12 @@ impl Fields {
         value.as_bool()
     }
 
-    /// A whole number in `range` that may be absent. None also where it was bad, which is a `problem`.
+    /// A whole number in `range` that may be absent; `60.0` is one too (JSON Schema). None also where it was bad, which
+    /// is a `problem`.
     pub fn integer(&mut self, name: &str, range: RangeInclusive<i32>, problem: Invalid) -> Option<i32> {
         let value = self.map.remove(name)?;
-        let number = value.as_i64().and_then(|number| i32::try_from(number).ok());
+        let whole = value.as_f64().filter(|number| number.fract() == 0.0);
+        let number = whole.and_then(|number| format!("{number:.0}").parse().ok());
         let number = number.filter(|number| range.contains(number));
         if number.is_none() {
             self.refuse(name, problem);

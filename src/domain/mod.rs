@@ -11,6 +11,7 @@ pub mod birthdate;
 pub mod brand;
 pub mod bulk_body;
 pub mod email;
+pub mod email_body;
 pub mod external_subject;
 pub mod fields;
 pub mod id;

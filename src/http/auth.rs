@@ -21,8 +21,8 @@ use super::{AppState, cors};
 use crate::audit;
 use crate::config::Config;
 use crate::db::{self, api_keys, apps, users};
-use crate::domain::access_token::{self, PublicKey, Unverified};
-use crate::domain::api_key::{ApiKey, KeyType};
+use crate::domain::access_token::{self, PublicKey, Unverified, Verified};
+use crate::domain::api_key::{ApiKey, KeyType, sha256};
 use crate::domain::id::{self, AppId, UserId};
 use crate::metrics::{self, Cache as Cached};
 
@@ -43,6 +43,15 @@ struct App {
     keys: Vec<PublicKey>,
     origins: Vec<String>,
     outside_issuer: Option<OutsideIssuer>,
+}
+
+/// A token of an app's own key pair whose signature and claims were good. That its key still verifies, its time
+/// is not over and its user may act is looked at each time.
+struct Proven {
+    app: AppId,
+    user: UserId,
+    key: Option<String>,
+    expires: f64,
 }
 
 /// What the store said, and when.
@@ -72,6 +81,8 @@ pub struct Credentials {
     apps: Cache<AppId, Arc<Said<Arc<App>>>>,
     /// Keys, and apps, that there are none of.
     none: Cache<(AppId, Option<Uuid>), Instant>,
+    /// By their SHA-256.
+    tokens: Cache<[u8; 32], Arc<Proven>>,
     outside: Jwks,
     issuer: String,
 }
@@ -84,6 +95,7 @@ impl Credentials {
             keys: Cache::new(CACHED),
             apps: Cache::new(CACHED),
             none: Cache::new(NOT_THERE),
+            tokens: Cache::new(CACHED),
             outside: Jwks::default(),
             issuer: config.issuer(),
         }
@@ -288,7 +300,7 @@ async fn authenticate(parts: &Parts, state: &AppState) -> Result<Credential, Err
 async fn prove(call: &Call<'_>) -> Result<Credential, Error> {
     let headers = call.headers;
     match presented(headers)? {
-        Presented::Token(token) => by_token(call, &token).await,
+        Presented::Token(token) => by_token(call, token).await,
         Presented::Key { app, key_type, key } => {
             let credential = by_key(call, app, key_type, &key).await?;
             if headers.contains_key("Origin") {
@@ -311,18 +323,41 @@ async fn by_key(call: &Call<'_>, app: AppId, key_type: KeyType, key: &ApiKey) ->
     Ok(Credential::Key(app, key_type))
 }
 
-async fn by_token(call: &Call<'_>, token: &Unverified<'_>) -> Result<Credential, Error> {
+async fn by_token(call: &Call<'_>, text: &str) -> Result<Credential, Error> {
+    let credentials = &call.state.credentials;
+    let digest = sha256(text.as_bytes());
+    let proven = credentials.tokens.get(&digest).filter(|proven| proven.expires > seconds());
+    metrics::looked_up(Cached::Token, proven.is_some());
+    if let Some(Proven { app: id, user, key, .. }) = proven.as_deref() {
+        audit::note(|facts| facts.app = Some(*id));
+        if let Some(app) = credentials.app(call, *id).await?
+            && app.keys.iter().any(|known| known.is(key.as_deref()))
+        {
+            return welcome(call, &app, *id, *user);
+        }
+    }
+    let token = Unverified::parse(text).map_err(Error::InvalidToken)?;
     let mut refused = access_token::Invalid::Token;
-    for app in token.apps.iter().copied() {
-        match by_token_for(call, token, app).await? {
-            Ok(user) => {
-                call.admit(app, user.0)?;
-                return Ok(Credential::Token(app, user));
-            }
+    for id in token.apps.iter().copied() {
+        match by_token_for(call, &token, id, digest).await? {
+            Ok((app, user)) => return welcome(call, &app, id, user),
             Err(invalid) => refused = invalid,
         }
     }
     Err(Error::InvalidToken(refused))
+}
+
+/// A user whose token is good, if the page that calls for them may.
+fn welcome(call: &Call<'_>, app: &App, id: AppId, user: UserId) -> Result<Credential, Error> {
+    audit::note(|facts| (facts.user, facts.authenticated) = (Some(user.0), true));
+    cors::admit(call.headers, &call.state.public_url, &app.origins)?;
+    call.admit(id, user.0)?;
+    Ok(Credential::Token(id, user))
+}
+
+/// Since 1970.
+fn seconds() -> f64 {
+    crate::clock::now().as_duration().as_secs_f64()
 }
 
 /// The user of a token, if it proves to be for `app`: by its `sub`, which in an outside issuer's token may
@@ -331,16 +366,23 @@ async fn by_token_for(
     call: &Call<'_>,
     token: &Unverified<'_>,
     id: AppId,
-) -> Result<Result<UserId, access_token::Invalid>, Error> {
+    digest: [u8; 32],
+) -> Result<Result<(Arc<App>, UserId), access_token::Invalid>, Error> {
     audit::note(|facts| facts.app = Some(id));
-    let Call { state, headers, .. } = *call;
+    let state = call.state;
     let credentials = &state.credentials;
     let Some(app) = credentials.app(call, id).await? else {
         return Ok(Err(access_token::Invalid::Token));
     };
     let user = if token.issuer == credentials.issuer {
         match token.verify(&app.keys, id) {
-            Ok(subject) => id::parse(&subject).map(UserId).ok_or(access_token::Invalid::Token),
+            Ok(Verified { subject, key, expires }) => match id::parse(&subject).map(UserId) {
+                Some(user) => {
+                    credentials.tokens.insert(digest, Arc::new(Proven { app: id, user, key, expires }));
+                    Ok(user)
+                }
+                None => Err(access_token::Invalid::Token),
+            },
             Err(invalid) => Err(invalid),
         }
     } else if let Some((_, url)) = app.outside_issuer.as_ref().filter(|(issuer, _)| *issuer == token.issuer) {
@@ -352,7 +394,7 @@ async fn by_token_for(
             .await
             .map_err(|e| Error::Unavailable(Some(e.into())))?;
         match token.verify(&keys, id) {
-            Ok(subject) => {
+            Ok(Verified { subject, .. }) => {
                 call.visit.enter(state).await?;
                 Ok(users::by_subject(&state.db, id, &subject).await?.ok_or(Error::UserOutOfReach)?)
             }
@@ -361,9 +403,5 @@ async fn by_token_for(
     } else {
         Err(access_token::Invalid::Token)
     };
-    if let Ok(user) = user {
-        audit::note(|facts| (facts.user, facts.authenticated) = (Some(user.0), true));
-        cors::admit(headers, &state.public_url, &app.origins)?;
-    }
-    Ok(user)
+    Ok(user.map(|user| (app, user)))
 }

@@ -103,6 +103,10 @@ pub enum Error {
     UnknownReferralCode,
     #[error("`referralCode` must not be the user's own")]
     OwnReferralCode,
+    #[error("the address of the user is verified")]
+    AlreadyVerified,
+    #[error("`email` must be the address that the user has")]
+    OtherAddress,
     #[error("`email` must not be the referrer's own address")]
     OwnAddress,
     #[error("the user in the path does not exist, is frozen or deleted, or is not for this caller to act on")]
@@ -141,6 +145,10 @@ pub enum Error {
         "the user has sent the referral invites of this day (UTC); more are possible after the seconds in `Retry-After`"
     )]
     ReferralQuotaExceeded,
+    #[error(
+        "the user, or the address, was sent the confirmations of this day (UTC); more are possible after the seconds in `Retry-After`"
+    )]
+    ConfirmationQuotaExceeded,
 
     #[error(
         "the server is at work on as many requests as it can take; try again after the seconds in `Retry-After`"
@@ -210,6 +218,8 @@ impl Error {
             Self::AccountExists => (S::BAD_REQUEST, "account_exists"),
             Self::UnknownReferralCode => (S::BAD_REQUEST, "unknown_referral_code"),
             Self::OwnReferralCode => (S::BAD_REQUEST, "own_referral_code"),
+            Self::AlreadyVerified => (S::BAD_REQUEST, "already_verified"),
+            Self::OtherAddress => (S::BAD_REQUEST, "other_address"),
             Self::OwnAddress => (S::BAD_REQUEST, "own_address"),
             Self::UserOutOfReach => (S::FORBIDDEN, "user_out_of_reach"),
             Self::Stale => (S::PRECONDITION_FAILED, "stale"),
@@ -225,6 +235,7 @@ impl Error {
             Self::TooManyFailures(_) => (S::TOO_MANY_REQUESTS, "too_many_failures"),
             Self::MailQuotaExceeded(_) => (S::TOO_MANY_REQUESTS, "mail_quota_exceeded"),
             Self::ReferralQuotaExceeded => (S::TOO_MANY_REQUESTS, "referral_quota_exceeded"),
+            Self::ConfirmationQuotaExceeded => (S::TOO_MANY_REQUESTS, "confirmation_quota_exceeded"),
             Self::Overloaded => (S::SERVICE_UNAVAILABLE, "overloaded"),
             Self::Unavailable(_) => (S::SERVICE_UNAVAILABLE, "unavailable"),
             Self::TimedOut(_) => (S::SERVICE_UNAVAILABLE, "timed_out"),
@@ -278,7 +289,7 @@ impl Error {
             Self::TooManyRequests(wait) | Self::TooManyFailures(wait) | Self::MailQuotaExceeded(wait) => {
                 Some(wait.as_secs() + 1)
             }
-            Self::ReferralQuotaExceeded => {
+            Self::ReferralQuotaExceeded | Self::ConfirmationQuotaExceeded => {
                 let second_of_day = crate::clock::now().as_second().rem_euclid(86_400);
                 Some(86_400 - second_of_day.unsigned_abs())
             }

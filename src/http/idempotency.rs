@@ -16,18 +16,21 @@ use super::limits::Spending;
 use crate::audit;
 use crate::db::Transaction;
 use crate::db::idempotency::{self, Call, Known};
+use crate::db::together::{Gathered, Together};
 use crate::db::users;
-use crate::db::webhooks::Change;
+use crate::db::{self, Lent, Pool};
 use crate::domain::api_key::sha256;
 use crate::domain::id::{AppId, UserId};
 
 /// Until a change whose outcome is not known is asked for again.
 const AGAIN: Duration = Duration::from_millis(250);
 
-/// The work of a call that may carry a key: a connection, in a transaction if it does, and a mail of the app's.
+/// The work of a call that may carry a key, and a mail of the app's.
 pub enum Once {
-    /// No key: each statement stands for itself, but where webhooks are told.
-    Plain(Change, Spending),
+    /// No key: each statement stands for itself, over a connection of its own if it needs one.
+    Plain(Pool, Option<Lent>, Spending),
+    /// No key, and webhooks are told.
+    Told(Transaction, Spending),
     /// The effect and the answer are committed together.
     Keyed(Transaction, Call, Spending),
 }
@@ -55,9 +58,11 @@ impl Once {
         // Before there is a connection, of which nobody waits for a second one.
         let spending = state.limits.mails.take(&state.db, app).await;
         let Some(key) = key else {
-            let spending = spending?;
-            let change = Change::begin(&state.db, told).await?;
-            return Ok(Begun::Work(Self::Plain(change, spending)));
+            let (db, spending) = (&state.db, spending?);
+            return Ok(Begun::Work(match told {
+                true => Self::Told(Transaction::begin(db).await?, spending),
+                false => Self::Plain(db.clone(), None, spending),
+            }));
         };
         let call = Call { app, caller, key, request: sha256(request.as_bytes()) };
         let mut transaction = Transaction::begin(&state.db).await?;
@@ -86,11 +91,34 @@ impl Once {
     }
 
     /// Where the effect is to happen.
-    pub fn connection(&mut self) -> &mut PgConnection {
-        match self {
-            Self::Plain(change, _) => change.connection(),
+    pub async fn connection(&mut self) -> Result<&mut PgConnection, Error> {
+        Ok(match self {
+            Self::Plain(db, lent, _) => match lent {
+                Some(lent) => lent,
+                None => lent.insert(db.acquire().await.map_err(db::Error::from)?),
+            },
+            Self::Told(transaction, _) => transaction,
             Self::Keyed(transaction, ..) => transaction,
+        })
+    }
+
+    /// What this call does, together with others where that is possible: `alone` does it over the connection it is
+    /// given.
+    pub async fn together<T: Gathered>(
+        &mut self,
+        others: &Together<T>,
+        what: &T,
+        alone: impl AsyncFnOnce(&mut PgConnection) -> Result<T::Answer, db::Error>,
+    ) -> Result<T::Answer, Error>
+    where
+        T: Clone,
+    {
+        if let Self::Plain(..) = self
+            && let Some(answer) = others.ask(what.clone()).await
+        {
+            return Ok(answer?);
         }
+        Ok(alone(self.connection().await?).await?)
     }
 
     /// Ends a call that succeeded: commits and wakes the worker. `user` is whom the answer shows.
@@ -102,10 +130,16 @@ impl Once {
     ) -> Result<Response, Error> {
         let body = success.body();
         match self {
-            Self::Plain(change, spending) => {
+            Self::Plain(_, lent, spending) => {
+                if let Some(lent) = lent {
+                    lent.release();
+                }
+                spending.spent();
+            }
+            Self::Told(transaction, spending) => {
                 // Whether it came about or not, once its commit has begun.
                 spending.spent();
-                change.end().await?;
+                transaction.commit().await?;
             }
             Self::Keyed(mut transaction, call, spending) => {
                 idempotency::store(&mut transaction, &call, success.status.as_u16(), &body, user).await?;
@@ -139,6 +173,14 @@ where
             done => return done,
         }
     }
+}
+
+/// [`settled`], if it may be asked for again: an `If-Match` would not match what it has changed itself.
+pub async fn once_or_settled<T, F>(again: bool, attempt: impl Fn() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    if again { settled(attempt).await } else { attempt().await }
 }
 
 /// The key: a quoted string (RFC 8941, 3.3.3) or a bare token, 1 to 255 characters.

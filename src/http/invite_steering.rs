@@ -165,7 +165,7 @@ pub async fn resend(
                 Begun::Work(once) => once,
             };
         let bounds = bounds(&state.config);
-        let resent = invite_steering::resend(once.connection(), app, by, invite, bounds, mail).await?;
+        let resent = invite_steering::resend(once.connection().await?, app, by, invite, bounds, mail).await?;
         let message = match resent {
             Resent::Yes => "the invite was sent again",
             Resent::TooSoon => {

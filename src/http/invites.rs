@@ -151,11 +151,15 @@ pub(super) fn unknown() -> Response {
     page(StatusCode::NOT_FOUND, Texts::of("en"), &Landing::Unknown)
 }
 
-/// A failure, logged, as a page.
 pub(super) fn trouble(error: &Error) -> Response {
+    failed(error, |status| page(status, Texts::of("en"), &Landing::Trouble))
+}
+
+/// A failure, logged, as a page.
+pub(super) fn failed(error: &Error, page: impl Fn(StatusCode) -> Response) -> Response {
     error.log();
     let (status, code) = error.status();
-    let mut page = page(status, Texts::of("en"), &Landing::Trouble);
+    let mut page = page(status);
     page.headers_mut().insert("x-error-code", HeaderValue::from_static(code));
     if let Some(seconds) = error.retry_after() {
         page.headers_mut().insert(header::RETRY_AFTER, seconds.into());

@@ -18,7 +18,11 @@ use url::Url;
 
 use crate::audit::Attempt;
 use crate::config::Config;
+use crate::db::invites::NewInvite;
 use crate::db::outbox::NewMail;
+use crate::db::referrals::NewReferral;
+use crate::db::together::Together;
+use crate::db::updates::Update;
 use crate::domain::id::AppId;
 use crate::domain::seal::SecretKey;
 use crate::mail::mailbox::Mailbox;
@@ -28,9 +32,11 @@ pub mod admission;
 mod apps;
 pub mod auth;
 mod bulk_invites;
+mod confirmations;
 pub mod connection;
 pub mod cors;
 mod docs;
+mod email_addresses;
 pub mod envelope;
 pub mod error;
 pub mod extract;
@@ -67,7 +73,11 @@ pub struct State {
     /// The store.
     pub db: crate::db::Pool,
     /// Where changes of profiles gather.
-    pub updates: crate::db::updates::Updates,
+    pub updates: Together<Update>,
+    /// Where invites of new users gather.
+    pub invites: Together<Arc<NewInvite>>,
+    /// Where referral invites gather.
+    pub referrals: Together<Arc<NewReferral>>,
     /// Encrypts at rest.
     pub seal: SecretKey,
     /// Where requests wait for their turn at the store.
@@ -249,7 +259,9 @@ mod tests {
             credentials: auth::Credentials::new(&config),
             opt_out_keys: opt_outs::Keys::default(),
             origins: cors::Origins::default(),
-            updates: crate::db::updates::Updates::new(db.clone()),
+            updates: Together::new(&db),
+            invites: Together::new(&db),
+            referrals: Together::new(&db),
             db,
             seal: SecretKey::new(&[7; 32]),
             listeners: Arc::default(),

@@ -1,5 +1,7 @@
 //! `POST /v1/users/{userId}/referral-invites`: a mail with a referral code.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -12,7 +14,7 @@ use super::extract::{Json, UserPath};
 use super::idempotency::{Begun, Once, settled};
 use crate::audit;
 use crate::config::Config;
-use crate::db::referrals::{self, Bounds, Referred};
+use crate::db::referrals::{self, Bounds, NewReferral, Referred};
 use crate::domain::invite_body::InviteBody;
 use crate::metrics::Limit;
 
@@ -40,13 +42,14 @@ pub async fn create(
     let bounds = bounds(&state.config);
     let address = state.opt_out_keys.of(&state, app).await?.address(body.email.as_str());
     let mail = state.new_mail(app);
-    let (state, headers, request, body, address, mail) = (&state, &headers, &request, &body, &address, &mail);
+    let new = Arc::new(NewReferral { app, caller, referrer: user, body, address, bounds, mail });
+    let (state, headers, request, new) = (&state, &headers, &request, &new);
     settled(|| async move {
         let mut once = match Once::begin(state, headers, app, caller, request, false).await? {
             Begun::Replay(answer) => return Ok(answer),
             Begun::Work(once) => once,
         };
-        match referrals::refer(once.connection(), app, caller, user, body, address, bounds, mail).await? {
+        match once.together(&state.referrals, new, async |db| referrals::refer(db, new).await).await? {
             Referred::Accepted => {
                 let message = "the referral invite was taken";
                 once.finish(state, &Success { status: StatusCode::CREATED, message, data: () }, None).await

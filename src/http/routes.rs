@@ -22,6 +22,7 @@ use crate::domain::json::JsonError;
 use crate::domain::profile::ProfilePatch;
 use crate::metrics::Answers;
 
+mod emails;
 mod invites;
 mod opt_outs;
 mod referrals;
@@ -69,6 +70,7 @@ pub fn api() -> Vec<Route> {
     routes.extend(apps());
     routes.extend(invites::api());
     routes.extend(referrals::api());
+    routes.extend(emails::api());
     routes
 }
 
@@ -106,7 +108,8 @@ fn update() -> Route {
         users::update,
         Operation {
             about: "Changes the fields that the body names: all of them, or, if one is bad, none. With `If-Match` \
-                    only if nobody else changed the user since.",
+                    only if nobody else changed the user since. A new `email` counts at once and is not verified: a mail to \
+                    it asks to confirm, and one to the old address, if that was verified, tells.",
             parameters: &["userIdOrMe", "If-Match"],
             body: Some(Body::Update),
             answer: Answer::Success {
@@ -120,6 +123,8 @@ fn update() -> Route {
                 Error::UserOutOfReach,
                 Error::InvalidIfMatch,
                 Error::Stale,
+                Error::ConfirmationQuotaExceeded,
+                Error::MailQuotaExceeded(Duration::ZERO),
             ],
             ..Operation::new("updateUser", "users", "Update a user", Admits::WriteKeyOrToken)
         },
@@ -356,6 +361,7 @@ pub fn around() -> Vec<Route> {
             },
         ),
     ];
+    routes.extend(emails::around());
     routes.extend(opt_outs::around());
     routes
 }
@@ -455,6 +461,7 @@ pub fn refusals(operation: Operation) -> Vec<Error> {
             Body::Invite => NewUserBody::parse(Map::new()).err(),
             Body::Referral => InviteBody::parse(Map::new()).err(),
             Body::Bulk => BulkBody::parse(Map::new()).err(),
+            Body::Verification => crate::domain::email_body::parse(Map::new()).err(),
             Body::MailReport => crate::domain::mail_report::Report::parse(Map::new()).err(),
             Body::ExternalSubject => external_subject::parse(Map::new()).err(),
             Body::Accept => AcceptBody::parse(Map::from_iter([unknown()]), jiff::civil::Date::ZERO).err(),

@@ -11,22 +11,20 @@ use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::AppState;
 use super::auth::{AnyKey, Caller, Callers, Reader, WriteKey};
 use super::envelope::Success;
 use super::error::Error;
 use super::extract::{self, Json, Query, UserPath};
-use super::idempotency::{Begun, Once, settled};
-use super::paging;
+use super::idempotency::{Begun, Once, once_or_settled, settled};
+use super::{AppState, email_addresses, paging};
 use crate::audit;
-use crate::db::invites::{self, Invited, Resent};
-use crate::db::outbox::NewMail;
-use crate::db::updates::{Update, Updated};
+use crate::db::invites::{self, Invited, NewInvite, Resent};
+use crate::db::updates::{self, Update, Updated};
 use crate::db::users::{self, Erased, Recorded, Which};
 use crate::db::webhooks::{self, tell_of};
 use crate::domain::email::Email;
 use crate::domain::external_subject;
-use crate::domain::id::{self, AppId, UserId};
+use crate::domain::id::{self, UserId};
 use crate::domain::invite_body::NewUserBody;
 use crate::domain::profile::ProfilePatch;
 use crate::domain::text::Text;
@@ -75,8 +73,8 @@ pub async fn invite(
     audit::note(|facts| facts.fields = body.names());
     let request = format!("invite {user} {}", body.line());
     let (fresh, mail, event) = (UserId(id::public()), state.new_mail(app), state.listeners.event(app));
-    let invited =
-        settled(|| invite_once(&state, &headers, (app, user, fresh), &body, &request, &mail, event)).await;
+    let new = Arc::new(NewInvite { app, path: user, fresh, body, mail });
+    let invited = settled(|| invite_once(&state, &headers, &new, &request, event)).await;
     state.listeners.told(event);
     invited
 }
@@ -84,27 +82,32 @@ pub async fn invite(
 async fn invite_once(
     state: &AppState,
     headers: &HeaderMap,
-    (app, user, fresh): (AppId, UserId, UserId),
-    body: &NewUserBody,
+    new: &Arc<NewInvite>,
     request: &str,
-    mail: &NewMail,
     event: Option<EventId>,
 ) -> Result<Response, Error> {
+    let NewInvite { app, path: user, ref body, .. } = **new;
     let mut once = match Once::begin(state, headers, app, None, request, event.is_some()).await? {
         Begun::Replay(answer) => return Ok(answer),
         Begun::Work(once) => once,
     };
-    let (message, user) = match invites::invite(once.connection(), app, user, fresh, body, mail).await? {
+    let invited = once.together(&state.invites, new, async |db| invites::invite(db, new).await).await?;
+    let (message, user) = match invited {
         Invited::Created(created) => {
-            let more = json!({ "inviterId": (created.id != user.0).then_some(user) });
-            tell_of(once.connection(), event, EventType::UserInvited, app, UserId(created.id), more).await?;
+            if event.is_some() {
+                let who = UserId(created.id);
+                let more = json!({ "inviterId": (created.id != user.0).then_some(user) });
+                tell_of(once.connection().await?, event, EventType::UserInvited, app, who, more).await?;
+            }
             ("the user was invited", created)
         }
         Invited::Exists => {
             let after = state.config.invite.resend_after;
             let again = state.new_mail(app);
             let message =
-                match invites::resend(once.connection(), app, user, &body.invite, after, &again).await? {
+                match invites::resend(once.connection().await?, app, user, &body.invite, after, &again)
+                    .await?
+                {
                     Resent::Queued => "the invite was sent again",
                     Resent::TooSoon => {
                         audit::note(|facts| facts.unchanged = true);
@@ -112,7 +115,7 @@ async fn invite_once(
                     }
                     Resent::Accepted => return Err(Error::AlreadyAccepted),
                 };
-            let stored = users::select(once.connection(), app, None, &Which::Id(user)).await?.pop();
+            let stored = users::select(once.connection().await?, app, None, &Which::Id(user)).await?.pop();
             (message, Box::new(stored.ok_or(Error::UserOutOfReach)?))
         }
         Invited::EmailTaken => return Err(Error::EmailTaken("email")),
@@ -142,12 +145,16 @@ pub async fn update(
     let (event, versions) = (state.listeners.event(caller.app), expected.as_deref());
     let update = || async {
         Ok(match event {
-            None => state.updates.update(&change, versions).await?,
+            None => updates::update_together(&state.db, &state.updates, &change, versions).await?,
             Some(event) => webhooks::update_user(&state.db, &change, versions, event, &names).await?,
         })
     };
-    // Asked again, an `If-Match` would not match what it has changed itself.
-    match if expected.is_none() { settled(update).await? } else { update().await? } {
+    let updated = if change.patch.email.is_some() {
+        email_addresses::update(&state, &change, versions, event, &names).await?
+    } else {
+        once_or_settled(versions.is_none(), update).await?
+    };
+    match updated {
         Updated::Yes(version) => {
             state.listeners.told(event);
             let success = Success { status: StatusCode::OK, message: "the user was updated", data: () };

@@ -26,6 +26,7 @@ use crate::db::outbox::{self, Claimed};
 use crate::db::{self, idempotency, mail_quotas, referrals};
 use crate::domain::brand::{Color, LogoUrl};
 use crate::domain::language::Language;
+use crate::domain::mail_kind::MailKind;
 use crate::domain::seal::{NotOurs, SecretKey};
 use crate::l10n::{LANGUAGES, Texts};
 use crate::metrics::{self, Outcome};
@@ -239,7 +240,10 @@ impl Worker {
         let reply_to = mail.app_reply_to.as_deref().map(own).transpose()?;
         let to =
             Address::from_str(&mail.recipient).map_err(|_| permanent("the recipient is not an address"))?;
-        let link = self.link(mail, &code).ok_or_else(|| permanent("the app's invite URL is none"))?;
+        let link = match mail.kind {
+            MailKind::Notice => None,
+            _ => Some(self.link(mail, &code).ok_or_else(|| permanent("the app's invite URL is none"))?),
+        };
         let opt_out = match &mail.opt_out {
             Some((key, address)) => Some(key.open(&self.seal)?.code(mail.app, *address).expose()),
             None => None,
@@ -263,9 +267,9 @@ impl Worker {
                 contact: reply_to.as_ref().map(|mailbox| &mailbox.email),
             },
             inviter: mail.inviter.as_deref(),
-            link: Some(link.as_str()),
+            link: link.as_ref().map(Url::as_str),
             referral_code: mail.referral_code.as_deref(),
-            expires_at: Some(moment(mail.expires_at)?),
+            expires_at: mail.expires_at.map(moment).transpose()?,
             opt_out: opt_out_link.as_ref().map(Url::as_str),
         });
         let unwritten =
@@ -288,14 +292,17 @@ impl Worker {
         }
     }
 
-    /// Where the mail leads: the app's own page with the code added, or this server's; with the referral code.
+    /// Where the mail leads: to this server's page, or of an invite to the app's own with the code added; with the
+    /// referral code.
     fn link(&self, mail: &Claimed, code: &str) -> Option<Url> {
-        let mut link = if let Some(own) = &mail.invite_url {
-            let mut own = Url::parse(own).ok()?;
-            own.query_pairs_mut().append_pair("code", code);
-            own
-        } else {
-            self.page("invites", code)?
+        let mut link = match (mail.kind, &mail.invite_url) {
+            (MailKind::Confirmation | MailKind::Notice, _) => self.page("email-confirmations", code)?,
+            (_, None) => self.page("invites", code)?,
+            (_, Some(own)) => {
+                let mut own = Url::parse(own).ok()?;
+                own.query_pairs_mut().append_pair("code", code);
+                own
+            }
         };
         if let Some(referral_code) = &mail.referral_code {
             link.query_pairs_mut().append_pair("referral_code", referral_code);

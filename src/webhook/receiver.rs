@@ -126,3 +126,25 @@ fn why(error: &reqwest::Error) -> String {
     let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
     detail(&causes.map(ToString::to_string).collect::<Vec<_>>().join(": "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn in_production_nothing_is_sent_in_clear() {
+        let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", socket.local_addr().unwrap());
+        let receivers = Receivers::new(Duration::from_secs(5), true, true).unwrap();
+        let headers = || ["a", "b", "c"].map(|name| (name, String::new()));
+        let Answer::Refused(why) = receivers.post(&url, headers(), String::new()).await else { panic!() };
+        assert!(why.contains("scheme"), "{why}");
+        assert_eq!(
+            receivers.post("hook", headers(), String::new()).await,
+            Answer::Refused("the URL is none".to_owned())
+        );
+        // Nobody has connected.
+        let accepted = futures_util::FutureExt::now_or_never(socket.accept());
+        assert!(accepted.is_none());
+    }
+}

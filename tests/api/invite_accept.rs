@@ -271,6 +271,53 @@ async fn pages_of_the_app_may_call() {
 }
 
 #[tokio::test]
+async fn nothing_in_a_request_chooses_where_a_link_leads() {
+    let test = Test::start().await;
+    test.sql("UPDATE apps SET invite_url = 'https://app.example/join', origins = '{https://app.example}'")
+        .await;
+    let ada = test.member(&test.app, "ada@example.com", None).await;
+    let names =
+        ["inviteUrl", "invite_url", "redirect", "redirect_uri", "returnUrl", "url", "next", "landing"];
+    let query: Vec<String> = names.iter().map(|name| format!("{name}=https://evil.example")).collect();
+    let query = query.join("&");
+    let headers = [
+        ("host", "evil.example".to_owned()),
+        ("x-forwarded-host", "evil.example".to_owned()),
+        ("referer", "https://evil.example/".to_owned()),
+        ("forwarded", "host=evil.example;proto=https".to_owned()),
+    ];
+    for (n, path) in
+        [format!("/v1/users/{ada}"), format!("/v1/users/{ada}/referral-invites")].iter().enumerate()
+    {
+        for name in names {
+            let body = json!({ "email": "bob@example.com", "language": "en", name: "https://evil.example" });
+            let answer = test.call("POST", path, As::Write(&test.app), Some(body)).await;
+            let (status, code, sentence) = answer.refusal();
+            assert_eq!((status, code), (400, "invalid_fields"));
+            assert!(sentence.starts_with(&format!("`{name}` is not a field of an invite")), "{sentence}");
+        }
+        let body = json!({ "email": format!("bob{n}@example.com"), "language": "en" });
+        let body = serde_json::to_vec(&body).unwrap();
+        let answer = test.raw("POST", &format!("{path}?{query}"), As::Write(&test.app), &headers, body).await;
+        assert!(answer.status < 300, "{answer:?}");
+        let mail = test.mail().await;
+        let plain = mail.text();
+        let (_, code) = plain.split_once("https://app.example/join?code=").unwrap();
+        let code: String =
+            code.chars().take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect();
+        crate::support::secrets::keep(&code);
+        assert!(!mail.html().contains("evil") && !plain.contains("evil"));
+        // Nor does what the page asks.
+        let accepted = test
+            .raw("POST", &format!("/v1/invites/{code}/accept?{query}"), As::Nobody, &headers, vec![])
+            .await;
+        assert_eq!((accepted.status, accepted.header("location")), (200, None));
+        assert!(!accepted.body.to_string().contains("evil"));
+    }
+    test.finish().await;
+}
+
+#[tokio::test]
 async fn tries_are_limited() {
     let test = Test::with(&[("USERDOCKS_LIMITS__FAILURES_PER_ADDRESS_PER_SECOND", "2")]).await;
     let (_, code) = test.invited("ada@example.com").await;

@@ -371,7 +371,8 @@ async fn of_two_at_once_one_wins() {
             }
             state => panic!("{state}: {told}"),
         }
-        // A mail that was asked for before the invite was revoked is out or stopped.
+        // A mail that was asked for before the invite was revoked is out or stopped, which its worker knows.
+        test.until_none("SELECT count(*) FROM outbox WHERE claimed").await;
         let out = sqlx::query_scalar::<_, i64>(
             "SELECT count(*) FROM outbox WHERE recipient = $1 AND state = 'sent'",
         )
@@ -446,6 +447,17 @@ async fn a_referrer_steers_within_the_bounds_and_learns_nothing() {
         assert_eq!(answer.code(), (429, "referral_quota_exceeded"));
     }
     assert_eq!(test.rows().await, before);
+    // One who has opted out gets no mail, and the referrer the same answer.
+    execute(&test, "DELETE FROM referral_quotas").await;
+    let opt_out = "INSERT INTO opt_outs (app_id, address_hash) SELECT app_id, address_hash FROM invites
+        WHERE email = 'friend@example.com'";
+    execute(&test, opt_out).await;
+    let mails = test.count("SELECT count(*) FROM outbox").await;
+    assert_eq!(steer(&test, token_of(&token), friend, "resend").await.body, answers[0]);
+    assert_eq!(test.count("SELECT count(*) FROM outbox").await, mails);
+    assert_eq!(look(&test, &second).await.success().2["state"], "open");
+    execute(&test, "DELETE FROM opt_outs").await;
+    execute(&test, "UPDATE invites SET mailed_at = now() - interval '1 hour'").await;
     // Revoked, and referred again: open again.
     assert_eq!(steer(&test, token_of(&token), friend, "revoke").await.status, 200);
     assert_eq!(accept(&test, &second, None).await.code(), (400, "invite_revoked"));

@@ -9,9 +9,18 @@ use userdocks::domain::id::UserId;
 /// Every row of an app, as text.
 async fn rows(test: &Test, app: &App) -> Vec<String> {
     let mut all = Vec::new();
-    for table in
-        ["apps", "signing_keys", "api_keys", "tenants", "users", "invites", "referral_quotas", "outbox"]
-    {
+    for table in [
+        "apps",
+        "signing_keys",
+        "api_keys",
+        "tenants",
+        "users",
+        "invites",
+        "email_confirmations",
+        "invite_events",
+        "referral_quotas",
+        "outbox",
+    ] {
         let query = format!("SELECT t::text FROM {table} t WHERE app_id = $1 ORDER BY 1");
         let rows = sqlx::query_scalar(sqlx::AssertSqlSafe(query)).bind(app.id.0);
         all.extend::<Vec<String>>(rows.fetch_all(&test.db).await.unwrap());

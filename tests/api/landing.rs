@@ -112,7 +112,7 @@ async fn looking_changes_nothing_and_the_button_accepts_once() {
     user["version"] = 2.into();
     invite["accepted_at"] = user["accepted_at"].clone();
     let expected = json!({ "users": [user], "invites": [invite], "tenants": before["tenants"],
-        "quotas": null, "outbox": before["outbox"] });
+        "quotas": null, "confirmations": null, "outbox": before["outbox"] });
     assert_eq!(after, expected);
     for _ in 0..2 {
         assert_said(&post(&test, &code).await, ALREADY);
@@ -145,6 +145,7 @@ async fn what_cannot_be_accepted_says_so_and_changes_nothing() {
         assert_eq!(test.call("PUT", &path, As::Write(&test.app), Some(body)).await.status, 200);
     }
     test.idle().await;
+    assert_eq!(test.mail().await.to, ["elsewhere@example.com"], "asked to confirm");
 
     // The code of this app as a code of the other, and other bits.
     let mut bytes = BASE64_URL_SAFE_NO_PAD.decode(&good).unwrap();

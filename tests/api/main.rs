@@ -11,6 +11,7 @@ mod brand;
 mod browsers;
 mod bulk_invites;
 mod credentials;
+mod email_change;
 mod envelope;
 mod faults;
 mod idempotency;

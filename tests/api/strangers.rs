@@ -116,6 +116,8 @@ async fn rows(test: &Test, app: AppId) -> BTreeMap<&'static str, Vec<String>> {
         "users",
         "invites",
         "referral_counts",
+        "email_confirmations",
+        "invite_events",
         "referral_quotas",
         "outbox",
         "idempotency_keys",
@@ -128,8 +130,16 @@ async fn rows(test: &Test, app: AppId) -> BTreeMap<&'static str, Vec<String>> {
 }
 
 /// The tables that calls change, so that none refers to one after it.
-const CHANGED: [&str; 7] =
-    ["outbox", "invites", "referral_counts", "users", "tenants", "referral_quotas", "idempotency_keys"];
+const CHANGED: [&str; 8] = [
+    "outbox",
+    "email_confirmations",
+    "invites",
+    "referral_counts",
+    "users",
+    "tenants",
+    "referral_quotas",
+    "idempotency_keys",
+];
 
 /// Keeps what there is, for [`forget`].
 async fn keep(test: &Test) {
@@ -267,12 +277,13 @@ fn call(route: usize, thing: &Thing, me: UserId, own: AppId) -> Call {
         22 => ("GET", format!("invites?email={email}"), None),
         23 => ("GET", format!("invites/by-id/{id}"), None),
         24 => ("POST", format!("invites/by-id/{id}/resend"), None),
+        25 => ("POST", "mail-reports".to_owned(), Some(json!({ "type": "bounced", "inviteId": id }))),
         _ => ("POST", format!("invites/by-id/{id}/revoke"), None),
     };
     let path = if path.starts_with('/') { path } else { format!("/v1/{path}") };
     Call { method, path, body }
 }
-const ROUTES: usize = 26;
+const ROUTES: usize = 27;
 
 /// Credentials of a caller of `own`, some of which name the thing's app or user. `theirs`: the keys of the other
 /// app, which prove nothing here.

@@ -147,6 +147,10 @@ async fn a_changed_address_is_unverified_and_unique_without_case() {
     let mut answers: Vec<u16> = join_all(calls).await.iter().map(|answer| answer.status).collect();
     answers.sort_unstable();
     assert_eq!(answers, [200, 400, 400]);
+    // A mail to each new address, and to each old one that was verified.
+    test.idle().await;
+    let sent = test.count("SELECT count(*) FROM outbox WHERE kind IN ('confirmation', 'notice')").await;
+    test.mails(usize::try_from(sent).unwrap()).await;
     test.finish().await;
 }
 
@@ -155,6 +159,7 @@ async fn the_link_to_an_old_address_does_not_verify_a_new_one() {
     let test = Test::start().await;
     let (user, code) = test.invited("ada@example.com").await;
     update(&test, user, json!({ "email": "grace@example.com" })).await;
+    assert_eq!(test.mail().await.to, ["grace@example.com"], "asked to confirm");
     let answer = test.call("POST", &format!("/invites/{code}"), As::Nobody, None).await;
     assert_eq!(answer.status, 404);
     assert_eq!(test.stored(user).await["email_verified"], json!(false));

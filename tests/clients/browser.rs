@@ -30,6 +30,16 @@ impl Drop for Browser {
 impl Browser {
     /// Opens a window of this size.
     pub async fn open(width: u32, height: u32) -> Self {
+        Self::start(width, height, json!({})).await
+    }
+
+    /// Opens the browser of a telephone, which is narrower than a window can be.
+    pub async fn phone(width: u32, height: u32) -> Self {
+        let screen = json!({ "width": width, "height": height, "pixelRatio": 2 });
+        Self::start(width, height, json!({ "mobileEmulation": { "deviceMetrics": screen } })).await
+    }
+
+    async fn start(width: u32, height: u32, mut options: Value) -> Self {
         let mut driver = Command::new("chromedriver");
         driver.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut driver = driver.spawn().unwrap_or_else(|error| {
@@ -58,7 +68,8 @@ impl Browser {
             &format!("--window-size={width},{height}"),
             &format!("--user-data-dir={}", profile.path().display()),
         ];
-        let options = json!({ "goog:chromeOptions": { "args": arguments } });
+        options["args"] = json!(arguments);
+        let options = json!({ "goog:chromeOptions": options });
         let mut browser = Self {
             driver,
             session: format!("http://127.0.0.1:{}/session", port.unwrap()),

@@ -9,3 +9,4 @@ mod browser;
 mod docs_page;
 mod examples;
 mod pages;
+mod story;

@@ -8,7 +8,7 @@ use crate::browser::Browser;
 use crate::support::{Test, create_app, new_app};
 
 /// Serves `docs/examples/browser.html` to whoever asks: its origin.
-async fn serve_page() -> String {
+pub async fn serve_page() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {

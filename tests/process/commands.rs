@@ -57,6 +57,7 @@ pub fn on_apps(place: &Place) {
         ["--origin", "https://app.example.com/"],
         ["--origin", "http://localhost:3000"],
         ["--invite-url", "https://acme.example/join?x=1"],
+        ["--invite-expires-in", "30d"],
         ["--mail-from", "Acme <hello@acme.example>"],
         ["--reply-to", "Help <help@acme.example>"],
         ["--logo-url", "https://cdn.acme.example/logo.png"],
@@ -68,7 +69,7 @@ pub fn on_apps(place: &Place) {
     let mut shown = json!({
         "appId": app.id, "name": "Acme", "language": "de-AT", "mailFrom": "Acme <hello@acme.example>",
         "replyTo": "Help <help@acme.example>", "logoUrl": "https://cdn.acme.example/logo.png", "color": "#facc15",
-        "inviteUrl": "https://acme.example/join?x=1",
+        "inviteUrl": "https://acme.example/join?x=1", "inviteExpiresIn": 2_592_000,
         "origins": ["https://app.example.com", "http://localhost:3000"],
         "issuer": "https://id.acme.example/", "jwksUrl": "https://id.acme.example/jwks.json",
     });
@@ -92,8 +93,11 @@ pub fn on_apps(place: &Place) {
     let clear = |flag| [flag, ""];
     let cleared =
         ["--origin", "--invite-url", "--mail-from", "--reply-to", "--logo-url", "--color", "--issuer"];
-    let cleared = [cleared.map(clear).as_flattened(), &["--jwks-url", ""]].concat();
-    for name in ["mailFrom", "replyTo", "logoUrl", "color", "inviteUrl", "issuer", "jwksUrl"] {
+    let cleared =
+        [cleared.map(clear).as_flattened(), &["--invite-expires-in", "", "--jwks-url", ""]].concat();
+    for name in
+        ["mailFrom", "replyTo", "logoUrl", "color", "inviteUrl", "inviteExpiresIn", "issuer", "jwksUrl"]
+    {
         shown[name] = Value::Null;
     }
     shown["origins"] = json!([]);
@@ -203,6 +207,39 @@ fn refusals(place: &Place, app: &str) {
             &["app", "create", "--name", "x", "--invite-url", "javascript:alert(1)"],
             "--invite-url must be an http or https URL",
         ),
+        (
+            &["app", "update", app, "--invite-url", "data:text/html,x"],
+            "--invite-url must be an http or https URL",
+        ),
+        (
+            &["app", "update", app, "--invite-url", "https://acme.example@evil.example/"],
+            "--invite-url must have no user name or password",
+        ),
+        (
+            &["app", "update", app, "--invite-url", "https:\\\\acme.example"],
+            "--invite-url must have no white space, control characters or backslashes",
+        ),
+        (
+            &["app", "update", app, "--invite-url", "https://acme.example/\tjoin"],
+            "--invite-url must have no white space, control characters or backslashes",
+        ),
+        (
+            &["app", "update", app, "--invite-url", "https://acme.example/?c%6fde=mine"],
+            "--invite-url must have no `code` or `referral_code` in its query: they are added",
+        ),
+        (
+            &["app", "update", app, "--invite-expires-in", "59s"],
+            "--invite-expires-in must be a duration from 60s to 90d",
+        ),
+        (
+            &["app", "update", app, "--invite-expires-in", "91d"],
+            "--invite-expires-in must be a duration from 60s to 90d",
+        ),
+        (&["invite", "list", "--app", NOBODY], &no_app),
+        (&["invite", "list", "--email", "x"], "--email must be one e-mail address such as ada@example.com"),
+        (&["invite", "show", NOBODY], &format!("there is no invite {NOBODY}")),
+        (&["invite", "revoke", NOBODY], &format!("there is no invite {NOBODY}")),
+        (&["invite", "resend", NOBODY], &format!("there is no invite {NOBODY}")),
         (&["app", "create", "--name", "x", "--mail-from", "Acme"], "--mail-from must be `Name <address>`"),
         (&["app", "create", "--name", "x", "--reply-to", "Acme"], "--reply-to must be `Name <address>`"),
         (
@@ -301,6 +338,47 @@ async fn every_command_works_on_a_database_of_ones_own() {
     assert_eq!(mails[1].to, ["bob@example.com"]);
     assert_eq!(format!("<{}>", mails[1].message_id()), queued["messageId"].as_str().unwrap());
 
+    // Of the two invites one is revoked, the other mailed again.
+    until("the mail is known to be sent", || {
+        (place.json(&["mail", "show", id])["state"] == "sent").then_some(())
+    });
+    let invites = place.json(&["invite", "list", "--app", &app.id, "--state", "open", "--kind", "invite"]);
+    assert_eq!(invites, place.json(&["invite", "list"]));
+    let [bob, ada] = invites.as_array().unwrap().as_slice() else { panic!("{invites}") };
+    let mut expected = json!({
+        "id": bob["id"], "appId": app.id, "kind": "invite", "state": "open", "email": "bob@example.com",
+        "language": "en", "inviterId": user, "userId": bob["userId"], "acceptedAt": null, "revokedAt": null,
+    });
+    for time in ["createdAt", "mailedAt", "expiresAt"] {
+        assert_time(&bob[time]);
+        expected[time] = bob[time].clone();
+    }
+    assert_eq!(bob, &expected);
+    let found =
+        place.json(&["invite", "list", "--email", "BOB@example.com", "--inviter", &user, "--limit", "1"]);
+    assert_eq!(found, json!([bob]));
+    let (bob, ada) = (text(&bob["id"]), text(&ada["id"]));
+    let lately = format!("the invite {bob} was mailed a short while ago");
+    assert_eq!(place.failure(&["invite", "resend", bob]), lately);
+    for _ in 0..2 {
+        assert_eq!(place.json(&["invite", "revoke", bob]), json!({ "id": bob, "state": "revoked" }));
+    }
+    assert_eq!(place.failure(&["invite", "resend", bob]), format!("the invite {bob} has been revoked"));
+    let mut shown = place.json(&["invite", "show", bob]);
+    let timeline = shown.as_object_mut().unwrap().remove("timeline").unwrap();
+    assert_eq!(timeline.as_array().unwrap().last().unwrap()["event"], json!("revoked"));
+    assert_eq!(place.json(&["invite", "list", "--state", "revoked"]), json!([shown]));
+    assert_time(&shown["revokedAt"]);
+    let hasty = Place::new(&[
+        ("DATABASE_URL", &url),
+        ("USERDOCKS_SECRET_KEY", SECRET_KEY),
+        ("USERDOCKS_MAIL__SMTP_URL", &smtp.url()),
+        ("USERDOCKS_INVITE__RESEND_AFTER", "1ms"),
+    ]);
+    assert_eq!(hasty.text(&["invite", "resend", ada]), format!("The invite {ada} is mailed again.\n"));
+    assert_eq!(smtp.wait_for(3, DEADLINE).await[2].to, ["ada@example.com"]);
+    assert!(place.text(&["invite", "list"]).contains("revoked"));
+
     // A key that is made works at once, and one that is revoked soon no more.
     let key = place.json(&["api-key", "create", "--app", &app.id, "--type", "write"]);
     assert_eq!(invite("ada@example.com", key["key"].as_str().unwrap()).await, 200);
@@ -310,7 +388,7 @@ async fn every_command_works_on_a_database_of_ones_own() {
         assert!(std::time::Instant::now() < deadline, "the key is still good");
     }
     server.stop();
-    assert_eq!(smtp.mails().len(), 2);
+    assert_eq!(smtp.mails().len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -332,7 +410,8 @@ async fn without_json_people_can_read_it() {
     );
     let shown = format!(
         "{{\n  \"appId\": \"{app}\",\n  \"name\": \"Acme\",\n  \"language\": \"en\",\n  \"mailFrom\": null,\n  \
-         \"replyTo\": null,\n  \"logoUrl\": null,\n  \"color\": null,\n  \"inviteUrl\": null,\n  \"origins\": [],\n  \"issuer\": null,\n  \"jwksUrl\": null\n}}\n"
+         \"replyTo\": null,\n  \"logoUrl\": null,\n  \"color\": null,\n  \"inviteUrl\": null,\n  \
+         \"inviteExpiresIn\": null,\n  \"origins\": [],\n  \"issuer\": null,\n  \"jwksUrl\": null\n}}\n"
     );
     assert_eq!(place.text(&["app", "show", &app]), shown);
     assert_eq!(place.text(&["app", "update", &app]), shown);

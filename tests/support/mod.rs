@@ -380,6 +380,7 @@ impl Test {
             'users', (SELECT jsonb_agg(t ORDER BY t::text) FROM users t),
             'tenants', (SELECT jsonb_agg(t ORDER BY t::text) FROM tenants t),
             'invites', (SELECT jsonb_agg(t ORDER BY t::text) FROM invites t),
+            'confirmations', (SELECT jsonb_agg(t ORDER BY t::text) FROM email_confirmations t),
             'quotas', (SELECT jsonb_agg(t ORDER BY t::text) FROM referral_quotas t),
             'outbox', (SELECT jsonb_agg(t ORDER BY t::text) FROM outbox t))";
         sqlx::query_scalar(tables).fetch_one(&self.db).await.unwrap()

@@ -46,6 +46,8 @@ pub enum Body {
     ExternalSubject,
     /// `{"type", "messageId" or "inviteId", "detail"?}`
     MailReport,
+    /// `{"email"}`
+    Verification,
     /// `{"user"?, "test"?}`, or none.
     Accept,
 }

@@ -93,6 +93,7 @@ pub(super) fn body_example(body: Body) -> Value {
     match body {
         Body::Bulk => return referrals::bulk_example(),
         Body::Invite | Body::Referral => return json!({ "email": "ada@example.com", "language": "en" }),
+        Body::Verification => return json!({ "email": "ada@example.com" }),
         Body::ExternalSubject => return json!({ "externalSubject": "auth0|5f7c8ec7c33c6c004bbafe82" }),
         Body::MailReport => {
             return json!({
@@ -175,6 +176,12 @@ pub(super) fn schemas(codes: &[&str]) -> Value {
                     "examples": ["auth0|5f7c8ec7c33c6c004bbafe82"],
                 },
             },
+        },
+        "Verification": {
+            "type": "object",
+            "required": ["email"],
+            "additionalProperties": false,
+            "properties": { "email": reference("Email") },
         },
         "MailReport": mail_report(),
         "User": user(),

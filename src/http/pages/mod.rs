@@ -16,6 +16,10 @@ use crate::l10n::{LANGUAGES, Texts};
 use crate::mail::mailbox::{Head, Mail};
 use crate::mail::name;
 
+mod confirming;
+
+pub use confirming::{Confirming, confirmation};
+
 const STYLE: &str = include_str!("templates/style.css");
 
 static LAYOUTS: LazyLock<Result<Environment<'static>, minijinja::Error>> = LazyLock::new(|| {
@@ -24,6 +28,7 @@ static LAYOUTS: LazyLock<Result<Environment<'static>, minijinja::Error>> = LazyL
     layouts.add_global("style", Value::from_safe_string(STYLE.to_owned()));
     layouts.add_template("page.html", include_str!("templates/page.html"))?;
     layouts.add_template("landing.html", include_str!("templates/landing.html"))?;
+    layouts.add_template("confirmation.html", include_str!("templates/confirmation.html"))?;
     layouts.add_template("opt_out.html", include_str!("templates/opt_out.html"))?;
     layouts.add_template("mailbox.html", include_str!("templates/mailbox.html"))?;
     layouts.add_template("previews.html", include_str!("templates/previews.html"))?;

@@ -354,6 +354,7 @@ async fn the_example_of_the_seed_is_an_update() {
         )
     );
     assert_eq!(test.stored(user).await, stored);
+    test.mails(2).await;
     test.finish().await;
 }
 

@@ -1,0 +1,122 @@
+//! What is asked for at the same time is written together: what a statement costs PostgreSQL beside its rows (a journey,
+//! a snapshot, a commit, a write to the disk) is paid once for all of them. Nobody waits for company: while a statement
+//! runs, the next one gathers, and what comes alone goes alone. Each has its own answer, and what stands in the way of
+//! one (a row that somebody else holds, a user out of reach) is that one's: it is left out, and asked for by itself.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::sync::Arc;
+
+use sqlx::PgConnection;
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use super::{Error, Pool};
+
+/// Statements that run at the same time; more of them would each gather less.
+const LANES: usize = 2;
+/// Most that a statement writes.
+const MOST: usize = 64;
+
+/// What can be written together with others of its kind.
+pub trait Gathered: Send + Sync + Sized + 'static {
+    /// What becomes of it.
+    type Answer: Send + 'static;
+
+    /// What it names that no other in the statement may name: [hashed](Names::add).
+    fn names(&self, names: &mut Names);
+
+    /// Writes all of them, and answers in their order; `None`: it has to be asked for alone.
+    fn write(
+        db: &mut PgConnection,
+        all: &[Self],
+    ) -> impl Future<Output = Result<Vec<Option<Self::Answer>>, Error>> + Send;
+}
+
+/// What those in a statement name.
+#[derive(Default)]
+pub struct Names {
+    hasher: RandomState,
+    seen: HashSet<u64>,
+    taken: bool,
+}
+
+impl Names {
+    /// One more. Two that differ and are taken for the same go alone, no more.
+    pub fn add(&mut self, name: impl Hash) {
+        self.taken |= !self.seen.insert(self.hasher.hash_one(name));
+    }
+}
+
+/// Where they gather.
+pub struct Together<T: Gathered> {
+    queue: mpsc::Sender<Asked<T>>,
+}
+
+struct Asked<T: Gathered> {
+    what: T,
+    answer: oneshot::Sender<Result<T::Answer, Error>>,
+}
+
+impl<T: Gathered> Together<T> {
+    /// Begins to write, over connections of `db`, until it is dropped.
+    #[must_use]
+    pub fn new(db: &Pool) -> Self {
+        let (queue, asked) = mpsc::channel(LANES * MOST);
+        let asked = Arc::new(Mutex::new(asked));
+        for _ in 0..LANES {
+            tokio::spawn(lane(db.clone(), Arc::clone(&asked)));
+        }
+        Self { queue }
+    }
+
+    /// Asks for one. `None`: it has not been written, and has to be asked for alone.
+    pub async fn ask(&self, what: T) -> Option<Result<T::Answer, Error>> {
+        let (answer, answered) = oneshot::channel();
+        self.queue.send(Asked { what, answer }).await.ok()?;
+        answered.await.ok()
+    }
+}
+
+async fn lane<T: Gathered>(db: Pool, queue: Arc<Mutex<mpsc::Receiver<Asked<T>>>>) {
+    let mut asked = Vec::with_capacity(MOST);
+    while { queue.lock().await.recv_many(&mut asked, MOST).await } > 0 {
+        write(&db, std::mem::take(&mut asked)).await;
+    }
+}
+
+/// Writes what can be, and answers it. An answer that is dropped says "alone".
+async fn write<T: Gathered>(db: &Pool, mut asked: Vec<Asked<T>>) {
+    let mut names = Names::default();
+    asked.retain(|asked| {
+        names.taken = false;
+        // Whoever asked may have gone away.
+        if !asked.answer.is_closed() {
+            asked.what.names(&mut names);
+        }
+        !asked.answer.is_closed() && !names.taken
+    });
+    let (all, answers): (Vec<_>, Vec<_>) = asked.into_iter().map(|asked| (asked.what, asked.answer)).unzip();
+    match write_all(db, &all).await {
+        Ok(written) => {
+            for (answer, written) in answers.into_iter().zip(written) {
+                if let Some(written) = written {
+                    let _ = answer.send(Ok(written));
+                }
+            }
+        }
+        // Nobody knows: each asks again, or says so.
+        Err(Error::InDoubt(error)) => {
+            for answer in answers {
+                let _ = answer.send(Err(Error::InDoubt(sqlx::Error::Protocol(error.to_string()))));
+            }
+        }
+        Err(error) => tracing::debug!(%error, "what was gathered is asked for one by one"),
+    }
+}
+
+async fn write_all<T: Gathered>(db: &Pool, all: &[T]) -> Result<Vec<Option<T::Answer>>, Error> {
+    let mut lent = db.acquire().await?;
+    let written = T::write(&mut lent, all).await?;
+    lent.release();
+    Ok(written)
+}

@@ -1,0 +1,98 @@
+//! `/email-confirmations/{code}`: where the mail leads that asks an address whose it is. Looking (GET, HEAD) changes
+//! nothing, since mail scanners follow links; the button (POST) confirms, once.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+
+use super::AppState;
+use super::error::Error;
+use super::extract::Segment;
+use super::invites::failed;
+use super::pages::{self, Confirming};
+use super::visit::{Visit, Visiting};
+use crate::audit;
+use crate::db::email_changes::{self, Confirmation, State as Stands};
+use crate::domain::invite::InviteCode;
+use crate::l10n::Texts;
+use crate::mail::worker::texts;
+
+/// Shows what the code is good for.
+pub async fn show(
+    State(state): State<AppState>,
+    Segment(code): Segment,
+    Visiting(visit): Visiting,
+    headers: HeaderMap,
+) -> Response {
+    match enter(&state, &code, &visit, &headers).await {
+        Ok(Some((_, confirmation))) => shown(&confirmation),
+        Ok(None) => unknown(),
+        Err(error) => trouble(&error),
+    }
+}
+
+/// Confirms the address.
+pub async fn confirm(
+    State(state): State<AppState>,
+    Segment(code): Segment,
+    Visiting(visit): Visiting,
+    headers: HeaderMap,
+) -> Response {
+    let confirmed = async {
+        let Some((code, confirmation)) = enter(&state, &code, &visit, &headers).await? else {
+            return Ok(unknown());
+        };
+        audit::note(|facts| (facts.app, facts.authenticated) = (Some(code.app), true));
+        let event = state.listeners.event(code.app);
+        if let Some(user) = email_changes::confirm(&state.db, &code, event).await? {
+            state.listeners.told(event);
+            audit::note(|facts| facts.subject = Some(user.0));
+            let texts = texts(&confirmation.language, &confirmation.app_language);
+            return Ok(page(StatusCode::OK, texts, &Confirming::Now { app: &confirmation.app_name }));
+        }
+        // It could be a moment ago if at all: what stands now says why.
+        Ok(match email_changes::find(&state.db, &code).await? {
+            Some(confirmation) => {
+                audit::note(|facts| facts.refused = Some(confirmation.state.as_str()));
+                shown(&confirmation)
+            }
+            None => unknown(),
+        })
+    };
+    confirmed.await.unwrap_or_else(|error| trouble(&error))
+}
+
+async fn enter(
+    state: &AppState,
+    code: &str,
+    visit: &Visit,
+    headers: &HeaderMap,
+) -> Result<Option<(InviteCode, Confirmation)>, Error> {
+    visit.charge(state, headers)?;
+    visit.enter(state).await?;
+    let Some(code) = InviteCode::parse(code) else { return Ok(None) };
+    Ok(email_changes::find(&state.db, &code).await?.map(|confirmation| (code, confirmation)))
+}
+
+fn shown(confirmation: &Confirmation) -> Response {
+    let (app, address) = (confirmation.app_name.as_str(), confirmation.email.as_str());
+    let confirming = match confirmation.state {
+        Stands::Open => Confirming::Open { app, address },
+        Stands::Confirmed => Confirming::Before { app },
+        Stands::Expired => Confirming::Expired { app },
+    };
+    page(StatusCode::OK, texts(&confirmation.language, &confirmation.app_language), &confirming)
+}
+
+fn unknown() -> Response {
+    audit::note(|facts| facts.refused = Some("unknown"));
+    page(StatusCode::NOT_FOUND, Texts::of("en"), &Confirming::Unknown)
+}
+
+fn trouble(error: &Error) -> Response {
+    failed(error, |status| page(status, Texts::of("en"), &Confirming::Trouble))
+}
+
+fn page(status: StatusCode, texts: &'static Texts, confirming: &Confirming) -> Response {
+    pages::response(status, pages::confirmation(texts, confirming))
+}

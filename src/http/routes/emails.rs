@@ -1,0 +1,73 @@
+//! The routes of users' addresses.
+
+use std::time::Duration;
+
+use super::{Route, get, post};
+use crate::http::error::Error;
+use crate::http::openapi::{Admits, Answer, Body, Operation};
+use crate::http::{confirmations, email_addresses};
+
+pub(super) fn api() -> Vec<Route> {
+    vec![
+        post(
+            "/users/{userId}/email-confirmation",
+            email_addresses::ask_again,
+            Operation {
+                about: "Sends the mail once more that asks the user's address to confirm; an earlier one's link ends. With \
+                    an access token for its own user only, and bounded per user, address and day.",
+                parameters: &["userIdOrMe"],
+                answer: Answer::data("Null", "the address was asked to confirm"),
+                refusals: vec![
+                    Error::AlreadyVerified,
+                    Error::UserOutOfReach,
+                    Error::ConfirmationQuotaExceeded,
+                    Error::MailQuotaExceeded(Duration::ZERO),
+                ],
+                ..Operation::new(
+                    "askToConfirmEmail",
+                    "users",
+                    "Send the mail that confirms an address again",
+                    Admits::WriteKeyOrToken,
+                )
+            },
+        ),
+        post(
+            "/users/{userId}/email-verification",
+            email_addresses::vouch,
+            Operation {
+                about: "Marks the user's address as verified, where the backend knows that it is: `email` has to be the \
+                    address that the user has. A link that waits to confirm it is done with.",
+                parameters: &["userId"],
+                body: Some(Body::Verification),
+                answer: Answer::data("Null", "the address is verified"),
+                refusals: vec![Error::OtherAddress, Error::UserOutOfReach],
+                ..Operation::new("verifyEmail", "users", "Mark an address as verified", Admits::WriteKey)
+            },
+        ),
+    ]
+}
+
+pub(super) fn around() -> Vec<Route> {
+    vec![
+        get(
+            "/email-confirmations/{code}",
+            confirmations::show,
+            Operation {
+                about: "The page behind the link in a mail to a new address. Looking changes nothing.",
+                parameters: &["code"],
+                answer: Answer::Page(&[200, 404, 429, 500, 503]),
+                ..Operation::new("showConfirmation", "pages", "Look at a confirmation", Admits::Anyone)
+            },
+        ),
+        post(
+            "/email-confirmations/{code}",
+            confirmations::confirm,
+            Operation {
+                about: "What the button of the page does: the address is verified, if it is still the user's; once.",
+                parameters: &["code"],
+                answer: Answer::Page(&[200, 404, 429, 500, 503]),
+                ..Operation::new("confirmEmail", "pages", "Confirm an address", Admits::Anyone)
+            },
+        ),
+    ]
+}

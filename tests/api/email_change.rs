@@ -1,0 +1,356 @@
+//! A new address: the mails to it and to the old one, the page that confirms it, and what else verifies.
+
+use serde_json::{Value, json};
+use userdocks::domain::id::{self, UserId};
+
+use crate::support::smtp::Mail;
+use crate::support::{Answer, App, As, Test, secrets};
+
+const ASKS: &str = "Please confirm your new e-mail address for Acme";
+const TELLS: &str = "Your e-mail address at Acme was changed";
+const OPEN: &str = "Is this your e-mail address?";
+const CONFIRMED: &str = "Your e-mail address is confirmed. You can close this page now.";
+const BEFORE: &str = "Already confirmed";
+const EXPIRED: &str = "This link has expired";
+const UNKNOWN: &str = "This link does not work";
+
+fn email(address: &str) -> Value {
+    json!({ "user": { "email": address } })
+}
+
+async fn change(test: &Test, who: As<'_>, user: UserId, body: Value) -> Answer {
+    test.call("PUT", &format!("/v1/users/{user}"), who, Some(body)).await
+}
+
+/// Changes an address, which is the only answer that there is to it.
+async fn move_to(test: &Test, who: As<'_>, user: UserId, address: &str) {
+    let answer = change(test, who, user, email(address)).await;
+    assert_eq!(answer.success(), (200, "the user was updated", &Value::Null));
+}
+
+/// The address of the page in a mail.
+fn page_in(mail: &Mail) -> String {
+    let text = mail.text();
+    let link = text.lines().find_map(|line| line.strip_prefix("https://id.example"));
+    let link = link.unwrap_or_else(|| panic!("no link in {text}"));
+    secrets::keep(link.rsplit('/').next().unwrap());
+    link.to_owned()
+}
+
+/// Status and heading or sentence of what a page says.
+async fn seen(test: &Test, method: &str, page: &str, says: &str) {
+    let answer = test.call(method, page, As::Nobody, None).await;
+    let html = answer.body.as_str().unwrap_or_default();
+    assert_eq!(answer.status, if says == UNKNOWN { 404 } else { 200 }, "{answer:?}");
+    assert!(html.contains(says), "{says}: {html}");
+    assert_eq!(html.contains("<form method=\"post\">"), says == OPEN, "{html}");
+}
+
+async fn verified(test: &Test, user: UserId) -> (Value, Value) {
+    let stored = test.stored(user).await;
+    (stored["email"].clone(), stored["email_verified"].clone())
+}
+
+#[tokio::test]
+async fn a_new_address_counts_at_once_and_is_confirmed_once() {
+    let test = Test::start().await;
+    let user = test.user("old@example.com").await;
+    let token = As::Token(test.token(user).await);
+    move_to(&test, token.clone(), user, "new@example.com").await;
+    assert_eq!(verified(&test, user).await, (json!("new@example.com"), json!(false)));
+
+    let [asks, tells] = test.mails(2).await.try_into().unwrap();
+    assert_eq!((asks.to.clone(), asks.subject()), (vec!["new@example.com".to_owned()], ASKS.to_owned()));
+    assert_eq!((tells.to.clone(), tells.subject()), (vec!["old@example.com".to_owned()], TELLS.to_owned()));
+    // The old address is given no link, nor the new address.
+    for part in [tells.text(), tells.html()] {
+        assert!(!part.contains("https://") && !part.contains("new@example.com"), "{part}");
+        assert!(part.contains("If it was not you, please contact"), "{part}");
+    }
+
+    let page = page_in(&asks);
+    assert!(asks.html().contains(&page), "{}", asks.html());
+    for method in ["GET", "HEAD"] {
+        assert_eq!(test.call(method, &page, As::Nobody, None).await.status, 200);
+    }
+    seen(&test, "GET", &page, OPEN).await;
+    let html = test.call("GET", &page, As::Nobody, None).await.body.to_string();
+    assert!(html.contains("n•••@example.com") && !html.contains("new@"), "{html}");
+    assert_eq!(verified(&test, user).await.1, json!(false));
+
+    seen(&test, "POST", &page, CONFIRMED).await;
+    assert_eq!(verified(&test, user).await, (json!("new@example.com"), json!(true)));
+    let whole = test.stored(user).await;
+    for method in ["POST", "GET"] {
+        seen(&test, method, &page, BEFORE).await;
+    }
+    assert_eq!(test.stored(user).await, whole);
+
+    // The same address in another case, or once more, is no new one.
+    for same in ["New@EXAMPLE.com", "new@example.com"] {
+        let answer =
+            change(&test, token.clone(), user, json!({ "user": { "email": same, "nickname": same } })).await;
+        assert_eq!(answer.status, 200);
+        let stored = test.stored(user).await;
+        assert_eq!(
+            (&stored["email"], &stored["nickname"], &stored["email_verified"]),
+            (&json!(same), &json!(same), &json!(true))
+        );
+    }
+    assert_eq!(test.count("SELECT count(*) FROM outbox WHERE secret IS NOT NULL").await, 0);
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn only_the_newest_code_is_good_and_only_while_the_address_is_the_users() {
+    let test = Test::start().await;
+    let user = test.user("a@example.com").await;
+    let key = As::Write(&test.app);
+    move_to(&test, key.clone(), user, "b@example.com").await;
+    let [_, first] = test.mails(2).await.try_into().unwrap();
+    let first = page_in(&first);
+    // The old address is not verified now: nobody is told.
+    move_to(&test, key.clone(), user, "c@example.com").await;
+    let second = page_in(&test.mail().await);
+    seen(&test, "GET", &first, UNKNOWN).await;
+    seen(&test, "POST", &first, UNKNOWN).await;
+    assert_eq!(verified(&test, user).await, (json!("c@example.com"), json!(false)));
+
+    // Back to an earlier address: its code stays dead.
+    move_to(&test, key.clone(), user, "b@example.com").await;
+    let third = page_in(&test.mail().await);
+    for dead in [&first, &second] {
+        seen(&test, "POST", dead, UNKNOWN).await;
+    }
+
+    // A frozen user's code sleeps.
+    let status = |status| format!("/v1/apps/{}/users/{user}/access-status/{status}", test.app.id);
+    assert_eq!(test.call("PUT", &status(0), key.clone(), None).await.status, 200);
+    for method in ["GET", "POST"] {
+        seen(&test, method, &third, UNKNOWN).await;
+    }
+    let frozen = change(&test, key.clone(), user, email("d@example.com")).await;
+    assert_eq!(frozen.code(), (403, "user_out_of_reach"));
+    assert_eq!(test.call("PUT", &status(1), key.clone(), None).await.status, 200);
+    seen(&test, "GET", &third, OPEN).await;
+
+    test.sql("UPDATE email_confirmations SET expires_at = now()").await;
+    for method in ["GET", "POST"] {
+        seen(&test, method, &third, EXPIRED).await;
+    }
+    assert_eq!(verified(&test, user).await, (json!("b@example.com"), json!(false)));
+
+    // What was never a code.
+    for code in ["x", "", "..%2f", "%00"] {
+        let answer = test.call("GET", &format!("/email-confirmations/{code}"), As::Nobody, None).await;
+        assert_eq!(answer.status, 404, "{code}");
+    }
+    // The code of an invite confirms nothing, and that of a confirmation accepts nothing.
+    let (_, invite) = test.invited("guest@example.com").await;
+    seen(&test, "POST", &format!("/email-confirmations/{invite}"), UNKNOWN).await;
+    seen(&test, "POST", &third.replace("email-confirmations", "invites"), UNKNOWN).await;
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn users_swap_addresses() {
+    let test = Test::start().await;
+    let (one, two) = (test.user("one@example.com").await, test.user("two@example.com").await);
+    let key = As::Write(&test.app);
+    let (first, second) = tokio::join!(
+        change(&test, key.clone(), one, email("two@example.com")),
+        change(&test, key.clone(), two, email("one@example.com"))
+    );
+    for taken in [first, second] {
+        assert_eq!(taken.code(), (400, "email_taken"));
+    }
+    move_to(&test, key.clone(), one, "between@example.com").await;
+    move_to(&test, key.clone(), two, "one@example.com").await;
+    move_to(&test, key.clone(), one, "two@example.com").await;
+    let mut pages = vec![];
+    for mail in test.mails(5).await {
+        match mail.subject().as_str() {
+            ASKS => pages.push((mail.to[0].clone(), page_in(&mail))),
+            subject => assert_eq!(subject, TELLS),
+        }
+    }
+    let page = |to: &str| pages.iter().find(|(address, _)| address == to).unwrap().1.clone();
+    seen(&test, "POST", &page("between@example.com"), UNKNOWN).await;
+    for to in ["one@example.com", "two@example.com"] {
+        seen(&test, "POST", &page(to), CONFIRMED).await;
+    }
+    assert_eq!(verified(&test, one).await, (json!("two@example.com"), json!(true)));
+    assert_eq!(verified(&test, two).await, (json!("one@example.com"), json!(true)));
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn a_change_that_is_refused_mails_nothing() {
+    let test = Test::start().await;
+    let user = test.user("user@example.com").await;
+    let colleague = test.member(&test.app, "colleague@example.com", Some(user)).await;
+    let other: App = test.another_app().await;
+    let token = test.token(user).await;
+    let before = test.rows().await;
+    for (who, whom, status) in [
+        (As::Token(token.clone()), colleague, 403),
+        (As::Write(&other), user, 403),
+        (As::Read(&test.app), user, 403),
+        (As::Nobody, user, 401),
+        (As::Write(&test.app), UserId(id::public()), 403),
+    ] {
+        assert_eq!(change(&test, who, whom, email("new@example.com")).await.status, status);
+    }
+    let refused = change(&test, As::Token(token.clone()), user, email("Colleague@example.com")).await;
+    assert_eq!(refused.code(), (400, "email_taken"));
+    let bad = change(&test, As::Token(token.clone()), user, email("new@")).await;
+    assert_eq!(bad.code(), (400, "invalid_fields"));
+    let content = ("content-type", "application/json".to_owned());
+    let headers = [content, ("if-match", "\"99\"".to_owned())];
+    let body = serde_json::to_vec(&email("new@example.com")).unwrap();
+    let stale = test.raw("PUT", "/v1/users/me", As::Token(token), &headers, body).await;
+    assert_eq!(stale.code(), (412, "stale"));
+    assert_eq!(test.rows().await, before);
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn a_token_cannot_be_used_to_bomb_addresses() {
+    let test = Test::start().await;
+    let (user, other) = (test.user("start@example.com").await, test.user("other@example.com").await);
+    let (token, others) = (As::Token(test.token(user).await), As::Token(test.token(other).await));
+    // Three to one address, whoever asks.
+    for (number, who) in [(0, (&token, user)), (1, (&others, other)), (2, (&token, user))] {
+        move_to(&test, who.0.clone(), who.1, "victim@example.com").await;
+        move_to(&test, who.0.clone(), who.1, &format!("away{number}@example.com")).await;
+    }
+    let before = test.rows().await;
+    let over = change(&test, others.clone(), other, email("Victim@example.com")).await;
+    assert_eq!(over.code(), (429, "confirmation_quota_exceeded"));
+    assert_eq!(test.rows().await, before, "nothing changed");
+    // Ten of one user.
+    for number in 0..6 {
+        move_to(&test, token.clone(), user, &format!("more{number}@example.com")).await;
+    }
+    let over = change(&test, token.clone(), user, email("eleventh@example.com")).await;
+    assert_eq!(over.code(), (429, "confirmation_quota_exceeded"));
+    let fine = change(&test, token.clone(), user, json!({ "user": { "email": "more5@example.com" } })).await;
+    assert_eq!(fine.status, 200, "the same address");
+    // The backend answers for what it does.
+    move_to(&test, As::Write(&test.app), user, "victim@example.com").await;
+    test.idle().await;
+    let sent = test.count("SELECT count(*) FROM outbox WHERE kind <> 'invite'").await;
+    test.mails(usize::try_from(sent).unwrap()).await;
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn the_mails_of_the_app_bound_it() {
+    let test = Test::with(&[("USERDOCKS_LIMITS__MAILS_PER_APP_PER_DAY", "3")]).await;
+    let user = test.user("user@example.com").await;
+    let key = As::Write(&test.app);
+    move_to(&test, key.clone(), user, "new@example.com").await;
+    test.mails(2).await;
+    let over = change(&test, key.clone(), user, email("newer@example.com")).await;
+    assert_eq!(over.code(), (429, "mail_quota_exceeded"));
+    assert_eq!(verified(&test, user).await.0, json!("new@example.com"));
+    let fine =
+        change(&test, key, user, json!({ "user": { "email": "NEW@example.com", "name": "Ada" } })).await;
+    assert_eq!(fine.status, 200, "no mail, no bound");
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn an_address_can_be_asked_again() {
+    let test = Test::start().await;
+    let user = test.user("user@example.com").await;
+    let token = As::Token(test.token(user).await);
+    let ask = async |who: As<'_>, user: &str| {
+        test.call("POST", &format!("/v1/users/{user}/email-confirmation"), who, None).await
+    };
+    assert_eq!(ask(token.clone(), "me").await.code(), (400, "already_verified"));
+    move_to(&test, token.clone(), user, "new@example.com").await;
+    let [first, _] = test.mails(2).await.try_into().unwrap();
+    test.idle().await;
+    let soon = "the address was asked a short while ago, so no second mail was sent";
+    assert_eq!(ask(token.clone(), "me").await.success(), (200, soon, &Value::Null));
+    test.sql("UPDATE outbox SET finished_at = finished_at - interval '61 seconds'").await;
+    let again = ask(token.clone(), "me").await;
+    assert_eq!(again.success(), (200, "the address was asked to confirm", &Value::Null));
+    let second = test.mail().await;
+    assert_eq!((second.to.clone(), second.subject()), (vec!["new@example.com".to_owned()], ASKS.to_owned()));
+    seen(&test, "POST", &page_in(&first), UNKNOWN).await;
+    seen(&test, "POST", &page_in(&second), CONFIRMED).await;
+
+    let colleague = test.member(&test.app, "colleague@example.com", Some(user)).await;
+    let other = test.another_app().await;
+    for (who, whom) in [
+        (token.clone(), colleague.to_string()),
+        (As::Write(&other), user.to_string()),
+        (As::Write(&test.app), id::public().to_string()),
+    ] {
+        assert_eq!(ask(who, &whom).await.code(), (403, "user_out_of_reach"));
+    }
+    assert_eq!(ask(As::Read(&test.app), &user.to_string()).await.code(), (403, "write_key_required"));
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn a_backend_can_vouch_for_the_address_that_is_stored() {
+    let test = Test::start().await;
+    let user = test.user("user@example.com").await;
+    let key = As::Write(&test.app);
+    move_to(&test, key.clone(), user, "new@example.com").await;
+    let [asks, _] = test.mails(2).await.try_into().unwrap();
+    let path = format!("/v1/users/{user}/email-verification");
+    let vouch = async |who: As<'_>, body: Value| test.call("POST", &path, who, Some(body)).await;
+    let whole = test.stored(user).await;
+    for (who, body, code) in [
+        (key.clone(), json!({ "email": "user@example.com" }), (400, "other_address")),
+        (key.clone(), json!({ "email": "new@" }), (400, "invalid_fields")),
+        (key.clone(), json!({}), (400, "invalid_fields")),
+        (key.clone(), json!({ "email": "new@example.com", "verified": true }), (400, "invalid_fields")),
+        (As::Token(test.token(user).await), json!({ "email": "new@example.com" }), (403, "api_key_required")),
+        (As::Read(&test.app), json!({ "email": "new@example.com" }), (403, "write_key_required")),
+        (
+            As::Write(&test.another_app().await),
+            json!({ "email": "new@example.com" }),
+            (403, "user_out_of_reach"),
+        ),
+    ] {
+        assert_eq!(vouch(who, body).await.code(), code);
+    }
+    assert_eq!(test.stored(user).await, whole);
+    for _ in 0..2 {
+        let done = vouch(key.clone(), json!({ "email": "New@example.com" })).await;
+        assert_eq!(done.success(), (200, "the address is verified", &Value::Null));
+        assert_eq!(verified(&test, user).await, (json!("new@example.com"), json!(true)));
+    }
+    seen(&test, "POST", &page_in(&asks), BEFORE).await;
+    // Nor does any other way of a token's verify it.
+    let token = As::Token(test.token(user).await);
+    let body = json!({ "user": { "email": "newer@example.com", "email_verified": true } });
+    assert_eq!(change(&test, token, user, body).await.status, 200);
+    assert_eq!(verified(&test, user).await, (json!("newer@example.com"), json!(false)));
+    test.mails(2).await;
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn erasure_leaves_no_code_and_no_mail() {
+    let test = Test::start().await;
+    let user = test.user("user@example.com").await;
+    move_to(&test, As::Write(&test.app), user, "new@example.com").await;
+    let asks = test.mails(2).await.remove(0);
+    let page = page_in(&asks);
+    test.smtp.refuse(crate::support::smtp::Stage::Rcpt, "450 4.2.1 later");
+    move_to(&test, As::Write(&test.app), user, "newer@example.com").await;
+    test.until_none("SELECT count(*) FROM outbox WHERE state = 'queued' AND attempts = 0").await;
+    let erased = test.call("DELETE", &format!("/v1/users/{user}"), As::Write(&test.app), None).await;
+    assert_eq!(erased.status, 200);
+    assert_eq!(test.count("SELECT count(*) FROM outbox").await, 0);
+    assert_eq!(test.count("SELECT count(*) FROM email_confirmations").await, 0);
+    seen(&test, "POST", &page, UNKNOWN).await;
+    test.smtp.script(|_| None);
+    test.finish().await;
+}
