@@ -78,17 +78,6 @@ pub async fn select(
     .await?)
 }
 
-/// Whether anybody of the app has this id, or had it.
-pub async fn exists(db: impl PgExecutor<'_>, app: AppId, user: UserId) -> Result<bool, Error> {
-    Ok(query_scalar!(
-        r#"SELECT EXISTS (SELECT FROM users WHERE app_id = $1 AND user_id = $2) AS "there!""#,
-        app.0,
-        user.0
-    )
-    .fetch_one(db)
-    .await?)
-}
-
 /// Whom an outside issuer's `sub` stands for: the user with that id, else the one it was recorded for.
 pub async fn by_subject(db: &Pool, app: AppId, subject: &str) -> Result<Option<UserId>, Error> {
     let user = query_scalar!(

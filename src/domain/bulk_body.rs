@@ -49,7 +49,14 @@ impl BulkBody {
 }
 
 impl Wanted {
-    fn parse(item: Value) -> Result<Self, FieldErrors> {
+    /// The address, as it is compared.
+    #[must_use]
+    pub fn address(&self) -> String {
+        self.body.invite.email.as_str().to_lowercase()
+    }
+
+    /// Parses one.
+    pub fn parse(item: Value) -> Result<Self, FieldErrors> {
         let Value::Object(mut item) = item else {
             return Err(FieldErrors::one("invites", Invalid("must be a list of objects")));
         };

@@ -2,12 +2,15 @@
 //! result, and whoever is a user already is left alone: so the call can be repeated, whatever became of it, and
 //! nobody is sent a second mail.
 
+use std::time::Duration;
+
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::AppState;
@@ -18,14 +21,11 @@ use super::extract::{LargeJson, Query};
 use super::idempotency::{Begun, Once, settled};
 use super::limits::Spending;
 use crate::audit;
-use crate::db::invites::{self, Invited};
-use crate::db::outbox::NewMail;
+use crate::db::bulk_invites::{self, Made, One};
 use crate::db::users::{self, Which};
-use crate::db::webhooks::tell_of;
-use crate::domain::bulk_body::{BulkBody, Wanted};
+use crate::domain::bulk_body::BulkBody;
 use crate::domain::fields::FieldErrors;
-use crate::domain::id::{self, AppId, UserId};
-use crate::domain::webhook::{EventId, EventType};
+use crate::domain::id::{AppId, UserId};
 
 /// A backend that may invite.
 pub struct Backend(AppId);
@@ -43,11 +43,14 @@ impl FromRequestParts<AppState> for Backend {
 /// What became of one invite.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Item {
-    result: &'static str,
+pub struct Item {
+    /// `created`, `exists` or `error`
+    pub result: &'static str,
     user_id: Option<Uuid>,
-    code: Option<&'static str>,
-    error: Option<String>,
+    /// Of an error, its `X-Error-Code`.
+    pub code: Option<&'static str>,
+    /// Of an error, its sentence.
+    pub error: Option<String>,
 }
 
 /// What became of all, in their order.
@@ -60,21 +63,24 @@ struct Bulk {
 }
 
 impl Item {
-    fn of(result: &'static str, user: Uuid) -> Self {
-        Self { result, user_id: Some(user), code: None, error: None }
-    }
-
     fn refused(error: &Error) -> Self {
         Self { result: "error", user_id: None, code: Some(error.status().1), error: Some(error.to_string()) }
     }
 }
 
-/// One invite that can be tried.
-struct Planned {
-    wanted: Wanted,
-    fresh: UserId,
-    mail: NewMail,
-    event: Option<EventId>,
+impl From<Made> for Item {
+    fn from(made: Made) -> Self {
+        let of = |result, user| Self { result, user_id: Some(user), code: None, error: None };
+        match made {
+            Made::Created(user) => of("created", user),
+            Made::Exists(user) => of("exists", user),
+            Made::EmailTaken => Self::refused(&Error::EmailTaken("email")),
+            Made::UserIdTaken => Self::refused(&Error::UserIdTaken),
+            Made::OutOfReach => Self::refused(&Error::UserOutOfReach),
+            Made::UnknownReferralCode => Self::refused(&Error::UnknownReferralCode),
+            Made::NoMail => Self::refused(&Error::MailQuotaExceeded(Duration::ZERO)),
+        }
+    }
 }
 
 /// Invites many.
@@ -87,14 +93,8 @@ pub async fn create(
     let request = format!("bulk {}", Value::Object(json.clone()));
     let BulkBody { inviter, invites } = BulkBody::parse(json)?;
     audit::note(|facts| facts.fields = vec!["invites".to_owned()]);
-    let plan = |wanted: Wanted| Planned {
-        wanted,
-        fresh: UserId(id::public()),
-        mail: state.new_mail(app),
-        event: state.listeners.event(app),
-    };
-    let planned: Vec<Result<Planned, FieldErrors>> =
-        invites.into_iter().map(|wanted| wanted.map(plan)).collect();
+    let plan = |wanted| One::new(app, inviter, wanted, state.new_mail(app), state.listeners.event(app));
+    let planned: Vec<_> = invites.into_iter().map(|wanted| wanted.map(plan)).collect();
     let done = settled(|| create_once(&state, &headers, (app, inviter), &planned, &request)).await;
     state.listeners.told(planned.iter().flatten().find_map(|one| one.event));
     done
@@ -104,91 +104,42 @@ async fn create_once(
     state: &AppState,
     headers: &HeaderMap,
     (app, inviter): (AppId, Option<UserId>),
-    planned: &[Result<Planned, FieldErrors>],
+    planned: &[Result<One, FieldErrors>],
     request: &str,
 ) -> Result<Response, Error> {
-    // Before there is a connection; one is taken with it.
-    let mut more: Vec<Spending> = Vec::new();
-    for _ in 1..planned.len() {
-        match state.limits.mails.take(&state.db, app).await {
-            Ok(mail) => more.push(mail),
-            Err(Error::MailQuotaExceeded(_)) => {
-                // The last one is for the call itself, which takes its own.
-                more.pop();
-                break;
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    let all = more.len();
-    let mut left = all + 1;
-    let told = planned.iter().flatten().any(|one| one.event.is_some());
-    let mut once = match Once::begin(state, headers, app, None, request, told).await? {
+    // Before there is a connection, as one mail is taken; here it is all of them.
+    let mails = state.limits.mails.take_up_to(&state.db, app, planned.iter().flatten().count()).await?;
+    // In a transaction with or without a key.
+    let own = Ok(Spending::default());
+    let mut once = match Once::begin_with(state, headers, (app, None), request, true, own).await? {
         Begun::Replay(answer) => return Ok(answer),
         Begun::Work(once) => once,
     };
     if let Some(inviter) = inviter {
-        let found = users::select(once.connection(), app, None, &Which::Id(inviter)).await?.pop();
+        let found = users::select(once.connection().await?, app, None, &Which::Id(inviter)).await?.pop();
         found.filter(|inviter| !inviter.freezed).ok_or(Error::UserOutOfReach)?;
     }
-    let mut items = Vec::with_capacity(planned.len());
-    for one in planned {
-        items.push(match one {
-            Ok(one) => invite(once.connection(), app, inviter, one, &mut left).await?,
-            Err(faults) => Item::refused(&Error::InvalidFields(faults.clone())),
-        });
-    }
-    // What was not needed is given back; the first is the call's own.
-    for mail in more.drain(left.min(all)..) {
-        mail.spent();
-    }
+    let items = invite(once.connection().await?, app, planned, mails).await?;
     let data = Bulk { kind: "bulkInvites", items_length: items.len(), items };
-    once.finish(state, &Success { status: StatusCode::OK, message: "the invites were taken", data }, None)
-        .await
+    let success = Success { status: StatusCode::OK, message: "the invites were taken", data };
+    once.finish(state, &success, None).await
 }
 
-/// Invites one, if they are no user yet and a mail is `left`.
-async fn invite(
-    db: &mut sqlx::PgConnection,
+/// Invites in a transaction those who can be, as long as there are mails; what is not needed of these is given back.
+pub async fn invite(
+    db: &mut PgConnection,
     app: AppId,
-    inviter: Option<UserId>,
-    Planned { wanted, fresh, mail, event }: &Planned,
-    left: &mut usize,
-) -> Result<Item, Error> {
-    let fresh = wanted.user.unwrap_or(*fresh);
-    let email = &wanted.body.invite.email;
-    let holder = users::select(&mut *db, app, None, &Which::Email(email.clone())).await?.pop();
-    if let Some(holder) = holder {
-        // Asked again after the answer of the database was lost, it is there.
-        let result = if wanted.user.is_none() && holder.id == fresh.0 { "created" } else { "exists" };
-        let taken = wanted.user.is_some_and(|user| user.0 != holder.id);
-        return Ok(if taken {
-            Item::refused(&Error::EmailTaken("email"))
-        } else {
-            Item::of(result, holder.id)
-        });
-    }
-    // The id of a user would make them the inviter.
-    if let Some(user) = wanted.user
-        && users::exists(&mut *db, app, user).await?
-    {
-        return Ok(Item::refused(&Error::UserIdTaken));
-    }
-    if *left == 0 {
-        return Ok(Item::refused(&Error::MailQuotaExceeded(std::time::Duration::ZERO)));
-    }
-    let path = inviter.unwrap_or(fresh);
-    Ok(match invites::invite(&mut *db, app, path, fresh, &wanted.body, mail).await? {
-        Invited::Created(user) => {
-            *left -= 1;
-            let more = json!({ "inviterId": inviter });
-            tell_of(db, *event, EventType::UserInvited, app, UserId(user.id), more).await?;
-            Item::of("created", user.id)
-        }
-        Invited::Exists => Item::of("exists", path.0),
-        // Somebody invited them at this moment.
-        Invited::EmailTaken => Item::refused(&Error::EmailTaken("email")),
-        Invited::OutOfReach => Item::refused(&Error::UserOutOfReach),
-        Invited::UnknownReferralCode => Item::refused(&Error::UnknownReferralCode),
-    })
+    planned: &[Result<One, FieldErrors>],
+    mut mails: Vec<Spending>,
+) -> Result<Vec<Item>, Error> {
+    let sound: Vec<&One> = planned.iter().flatten().collect();
+    let made = bulk_invites::invite(db, app, &sound, mails.len()).await?;
+    let created = made.iter().filter(|made| matches!(made, Made::Created(_))).count();
+    mails.drain(..created.min(mails.len())).for_each(Spending::spent);
+    let mut made = made.into_iter();
+    let items = planned.iter().filter_map(|one| match one {
+        Ok(_) => made.next().map(Item::from),
+        Err(faults) => Some(Item::refused(&Error::InvalidFields(faults.clone()))),
+    });
+    Ok(items.collect())
 }

@@ -80,7 +80,7 @@ impl Limits {
         Self {
             callers: Bursts::new(Limit::Caller, limits.requests_per_key_per_second),
             strangers: Bursts::new(Limit::Address, limits.failures_per_address_per_second),
-            mails: MailQuotas::new(limits.mails_per_app_per_day.get().into()),
+            mails: MailQuotas::new(limits),
             referrals: Policy::new(Limit::Referrals, referrals, 86_400),
         }
     }
@@ -215,7 +215,10 @@ impl Lease {
 const NONE: i64 = -1;
 
 impl MailQuotas {
-    fn new(bound: i64) -> Self {
+    /// As the settings say.
+    #[must_use]
+    pub fn new(limits: &config::Limits) -> Self {
+        let bound = i64::from(limits.mails_per_app_per_day.get());
         let policy = Policy::new(Limit::Mails, bound.unsigned_abs(), 86_400);
         Self { apps: Cache::new(LEASES), bound, policy }
     }
@@ -240,6 +243,19 @@ impl MailQuotas {
         }
     }
 
+    /// Takes as many as there are, `most` at most.
+    pub async fn take_up_to(&self, db: &Pool, app: AppId, most: usize) -> Result<Vec<Spending>, Error> {
+        let mut taken = Vec::with_capacity(most);
+        while taken.len() < most {
+            match self.take(db, app).await {
+                Ok(mail) => taken.push(mail),
+                Err(Error::MailQuotaExceeded(_)) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(taken)
+    }
+
     fn spending(lease: Arc<Lease>, taken: Result<Instant, Duration>) -> Result<Spending, Error> {
         taken.map(|until| Spending(Some((lease, until)))).map_err(|left| {
             Limit::Mails.refused();
@@ -248,7 +264,8 @@ impl MailQuotas {
     }
 }
 
-/// A mail that a call may send. Dropped, it is given back.
+/// A mail that a call may send. Dropped, it is given back. The default one counts nowhere.
+#[derive(Default)]
 pub struct Spending(Option<(Arc<Lease>, Instant)>);
 
 impl Spending {

@@ -31,7 +31,7 @@ use crate::webhook::Listeners;
 pub mod admission;
 mod apps;
 pub mod auth;
-mod bulk_invites;
+pub mod bulk_invites;
 mod confirmations;
 pub mod connection;
 pub mod cors;
