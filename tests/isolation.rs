@@ -231,7 +231,9 @@ fn unscoped(tokens: &[Token], tables: &BTreeSet<String>, outer: &BTreeSet<String
         let comma = listing && word(at) == ",";
         let begins = ["FROM", "JOIN", "UPDATE", "INTO", "USING"].iter().any(|start| tokens[at].is(start));
         // FOR UPDATE OF u; DO UPDATE SET; extract(epoch FROM x) names no table of ours.
-        let locks = at > 0 && ["FOR", "KEY", "DO"].iter().any(|before| tokens[at - 1].is(before));
+        let locks = at > 0
+            && tokens[at].is("UPDATE")
+            && ["FOR", "KEY", "DO"].iter().any(|before| tokens[at - 1].is(before));
         if tokens[at].is("FROM") {
             listing = true;
         } else if !comma && KEYWORDS.iter().any(|end| tokens[at].is(end)) {
@@ -389,6 +391,7 @@ fn a_statement_that_forgets_the_app_is_found() {
     for (bad, table) in [
         ("SELECT name FROM users WHERE user_id = $1", "users"),
         ("SELECT name FROM users", "users"),
+        ("SELECT user_id AS key FROM users", "users"),
         ("SELECT name FROM users WHERE $1::uuid IS NULL OR app_id = $1", "users"),
         ("SELECT name FROM users WHERE ($1::uuid IS NULL OR app_id = $1)", "users"),
         ("SELECT name FROM users WHERE app_id = app_id", "users"),

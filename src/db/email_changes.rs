@@ -34,16 +34,6 @@ pub enum Changed {
     QuotaExceeded,
 }
 
-/// As [`updates::update`], of a user whose address that keeps, but for its case; `None`: nothing has changed, and
-/// [`change`] says why.
-pub async fn keep(db: &Pool, change: &Update, expected: Option<&[i64]>) -> Result<Option<Updated>, Error> {
-    let mut connection = db.acquire().await?;
-    let one = std::slice::from_ref(change);
-    let mut written = updates::write(&mut connection, one, Locked::Wait, Addresses::Kept, expected).await?;
-    connection.release();
-    Ok(written.pop().map(|written| Updated::Yes(written.version)))
-}
-
 /// As [`updates::update`], with a mail to a new address and one to the old. `bounds`: for the user of a token; a
 /// backend answers for what it does.
 pub async fn change(

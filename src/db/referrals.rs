@@ -85,6 +85,7 @@ pub async fn refer(db: &mut PgConnection, new: &NewReferral) -> Result<Referred,
 
 /// Refers addresses, each by another referrer, in one statement. `None`: not done, since it would fail for all; one that
 /// is `alone` is tried.
+#[expect(clippy::too_many_lines, reason = "one statement")]
 async fn write(
     db: &mut PgConnection,
     all: &[&NewReferral],

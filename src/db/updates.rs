@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::together::{Gathered, Names, Together};
 use super::users::{Which, select};
-use super::{Error, Pool, is_violation};
+use super::{Error, Pool};
 use crate::domain::email::Email;
 use crate::domain::id::{AppId, UserId};
 use crate::domain::language::Language;
@@ -39,9 +39,7 @@ pub async fn update_together(
     update: &Update,
     expected: Option<&[i64]>,
 ) -> Result<Updated, Error> {
-    // A new address can be another user's, which would be everybody's failure.
     if expected.is_none()
-        && update.patch.email.is_none()
         && !update.patch.is_empty()
         && let Some(answer) = others.ask(update.clone()).await
     {
@@ -63,41 +61,28 @@ pub enum Updated {
     OutOfReach,
 }
 
-/// Changes the profile of `user`, if it has one of the versions `expected`, where
+/// Changes the profile of `user`, whose address that keeps, if it has one of the versions `expected`, where
 /// some are. A `caller` is the user of an access token: they reach the users of
-/// their own tenant while neither is frozen or deleted, and change the address of nobody but themselves.
+/// their own tenant while neither is frozen or deleted.
 pub async fn update(db: &Pool, change: &Update, expected: Option<&[i64]>) -> Result<Updated, Error> {
     if change.patch.is_empty() {
         return look(db, change, expected).await;
     }
-    let mut connection = db.acquire().await?;
-    // Of two users who take each other's address at once, PostgreSQL ends one's wait: by the next look the
-    // other has been answered.
-    for _ in 0..4 {
-        let written =
-            write(&mut connection, std::slice::from_ref(change), Locked::Wait, Addresses::Kept, expected)
-                .await;
-        match written.map(|mut written| written.pop()) {
-            Ok(Some(written)) => {
-                connection.release();
-                return Ok(Updated::Yes(written.version));
-            }
-            Ok(None) if expected.is_some() => {
-                connection.release();
-                return look(db, change, expected).await;
-            }
-            Ok(None) => {
-                connection.release();
-                return Ok(Updated::OutOfReach);
-            }
-            Err(Error::Sql(error)) if is_violation(&error, "users_email_key") => {
-                return Ok(Updated::EmailTaken);
-            }
-            Err(error) if error.is_deadlock() => {}
-            Err(error) => return Err(error),
-        }
+    match keep(db, change, expected).await? {
+        Some(updated) => Ok(updated),
+        None if expected.is_some() => look(db, change, expected).await,
+        None => Ok(Updated::OutOfReach),
     }
-    Err(Error::Contended)
+}
+
+/// As [`update`], but `None`: nothing has changed, for whatever reason. An address may be among what is asked for, where
+/// nothing but its case changes.
+pub async fn keep(db: &Pool, change: &Update, expected: Option<&[i64]>) -> Result<Option<Updated>, Error> {
+    let mut connection = db.acquire().await?;
+    let one = std::slice::from_ref(change);
+    let mut written = write(&mut connection, one, Locked::Wait, Addresses::Kept, expected).await?;
+    connection.release();
+    Ok(written.pop().map(|written| Updated::Yes(written.version)))
 }
 
 /// What is asked for of a profile.

@@ -9,7 +9,7 @@ use sqlx::{PgConnection, query, query_as, query_scalar};
 use uuid::Uuid;
 
 use super::updates::{self, Addresses, Locked, Update, Updated};
-use super::{Error, Lent, Pool, Transaction, is_violation};
+use super::{Error, Lent, Pool, Transaction};
 use crate::domain::id::{self, AppId, UserId};
 use crate::domain::seal::SecretKey;
 use crate::domain::webhook::{Event, EventId, EventType, Secret};
@@ -86,7 +86,7 @@ pub async fn tell_of(
     }
 }
 
-/// Makes a change that gives nobody another address, as [`updates::update`] does, and tells of the `fields` that were asked for.
+/// Makes a change as [`updates::update`] does, and tells of the `fields` that were asked for.
 pub async fn update_user(
     db: &Pool,
     change: &Update,
@@ -99,37 +99,19 @@ pub async fn update_user(
     }
     let more = json!({ "fields": fields });
     let event = event.of(EventType::UserUpdated, change.app, Some(change.user), more);
-    for _ in 0..4 {
-        let mut transaction = Transaction::begin(db).await?;
-        let written = updates::write(
-            &mut transaction,
-            std::slice::from_ref(change),
-            Locked::Wait,
-            Addresses::Kept,
-            expected,
-        )
-        .await;
-        match written.map(|mut written| written.pop()) {
-            Ok(Some(written)) => {
-                tell(&mut transaction, change.app, &event).await?;
-                transaction.commit().await?;
-                return Ok(Updated::Yes(written.version));
-            }
-            Ok(None) => {
-                transaction.rollback().await?;
-                return match expected {
-                    Some(_) => updates::look(db, change, expected).await,
-                    None => Ok(Updated::OutOfReach),
-                };
-            }
-            Err(Error::Sql(error)) if is_violation(&error, "users_email_key") => {
-                return Ok(Updated::EmailTaken);
-            }
-            Err(error) if error.is_deadlock() => {}
-            Err(error) => return Err(error),
-        }
+    let mut transaction = Transaction::begin(db).await?;
+    let one = std::slice::from_ref(change);
+    let written = updates::write(&mut transaction, one, Locked::Wait, Addresses::Kept, expected).await?.pop();
+    if let Some(written) = written {
+        tell(&mut transaction, change.app, &event).await?;
+        transaction.commit().await?;
+        return Ok(Updated::Yes(written.version));
     }
-    Err(Error::Contended)
+    transaction.rollback().await?;
+    match expected {
+        Some(_) => updates::look(db, change, expected).await,
+        None => Ok(Updated::OutOfReach),
+    }
 }
 
 /// The apps that have a webhook which can be told something.

@@ -13,7 +13,7 @@ use super::{AppState, limits};
 use crate::audit;
 use crate::db::email_changes::{self, Asked, Bounds, Changed, Vouched};
 use crate::db::outbox::NewMail;
-use crate::db::updates::{Update, Updated};
+use crate::db::updates::{self, Update, Updated};
 use crate::db::webhooks;
 use crate::domain::email_body;
 use crate::domain::id::{AppId, UserId};
@@ -36,7 +36,7 @@ pub(super) async fn update(
 ) -> Result<Updated, Error> {
     let app = change.app;
     let kept = || async {
-        let Some(event) = event else { return Ok(email_changes::keep(&state.db, change, versions).await?) };
+        let Some(event) = event else { return Ok(updates::keep(&state.db, change, versions).await?) };
         let updated = webhooks::update_user(&state.db, change, versions, event, names).await?;
         Ok(Some(updated).filter(|updated| matches!(updated, Updated::Yes(_))))
     };

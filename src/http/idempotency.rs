@@ -71,9 +71,10 @@ impl Once {
         let key = key(headers)?;
         let Some(key) = key else {
             let (db, spending) = (&state.db, spending?);
-            return Ok(Begun::Work(match told {
-                true => Self::Told(Transaction::begin(db).await?, spending),
-                false => Self::Plain(db.clone(), None, spending),
+            return Ok(Begun::Work(if told {
+                Self::Told(Transaction::begin(db).await?, spending)
+            } else {
+                Self::Plain(db.clone(), None, spending)
             }));
         };
         let call = Call { app, caller, key, request: sha256(request.as_bytes()) };
@@ -109,22 +110,18 @@ impl Once {
                 Some(lent) => lent,
                 None => lent.insert(db.acquire().await.map_err(db::Error::from)?),
             },
-            Self::Told(transaction, _) => transaction,
-            Self::Keyed(transaction, ..) => transaction,
+            Self::Told(transaction, _) | Self::Keyed(transaction, ..) => transaction,
         })
     }
 
     /// What this call does, together with others where that is possible: `alone` does it over the connection it is
     /// given.
-    pub async fn together<T: Gathered>(
+    pub async fn together<T: Gathered + Clone>(
         &mut self,
         others: &Together<T>,
         what: &T,
         alone: impl AsyncFnOnce(&mut PgConnection) -> Result<T::Answer, db::Error>,
-    ) -> Result<T::Answer, Error>
-    where
-        T: Clone,
-    {
+    ) -> Result<T::Answer, Error> {
         if let Self::Plain(..) = self
             && let Some(answer) = others.ask(what.clone()).await
         {

@@ -138,7 +138,7 @@ fn refer() -> Route {
         Operation {
             about: "Mails a referral invite with the referral code of the user in the path. The answer is the same \
                     whether or not the address has an account, so that nobody can probe for accounts; no mail \
-                    goes to an address that has one. Bounded per referrer and day.",
+                    goes to an address that has one, or that opted out. Bounded per referrer and day.",
             parameters: &["userIdOrMe", "Idempotency-Key"],
             body: Some(Body::Referral),
             answer: Answer::Success {

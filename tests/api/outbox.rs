@@ -185,7 +185,7 @@ async fn a_mail_is_given_up_after_its_time_and_says_why() {
     let test = Test::with(&[
         ("USERDOCKS_MAIL__RETRY_AFTER", "200ms"),
         ("USERDOCKS_MAIL__GIVE_UP_AFTER", "1s"),
-        ("USERDOCKS_MAIL__TIMEOUT", "300ms"),
+        ("USERDOCKS_MAIL__TIMEOUT", "3s"),
     ])
     .await;
     test.smtp.script(|seen| match (seen.recipient.as_str(), seen.stage) {
@@ -200,7 +200,7 @@ async fn a_mail_is_given_up_after_its_time_and_says_why() {
     let ends: Vec<_> =
         rows(&test).await.into_values().map(|(state, _, reply, secret)| (state, reply, secret)).collect();
     let failed = |reply: &str| ("failed".to_owned(), Some(reply.to_owned()), false);
-    assert_eq!(ends, [failed("451 4.3.0 later"), failed("no final reply of localhost within 300ms")]);
+    assert_eq!(ends, [failed("451 4.3.0 later"), failed("no final reply of localhost within 3s")]);
     assert_eq!(
         test.count("SELECT count(*) FROM outbox WHERE finished_at IS NULL OR attempts < 1 OR claimed").await,
         0

@@ -496,5 +496,6 @@ async fn a_token_reaches_its_own_tenant() {
     let body = json!({ "user": { "email": "ada.new@example.com" } });
     assert_eq!(call("PUT", "me", &body).await.success().0, 200);
     assert_eq!(test.stored(user).await["email"], json!("ada.new@example.com"));
+    test.pass_over_mails().await;
     test.finish().await;
 }

@@ -9,6 +9,7 @@ use userdocks::db::deliveries::{self, Again, DeliveryRow};
 use userdocks::db::webhooks::{self, WebhookRow};
 use userdocks::domain::id::UserId;
 use userdocks::domain::webhook::{EventId, EventType, Secret};
+use userdocks::webhook::worker::SLOTS;
 use uuid::Uuid;
 
 use crate::landing::{ACCEPTED, assert_said, post, referred};
@@ -175,7 +176,7 @@ async fn every_change_is_told_once() {
 
 #[tokio::test]
 async fn a_delivery_is_tried_under_one_id_until_it_is_taken() {
-    let test = Test::with(&[&QUICK[..], &[("USERDOCKS_WEBHOOK__TIMEOUT", "500ms")]].concat()).await;
+    let test = Test::with(&[&QUICK[..], &[("USERDOCKS_WEBHOOK__TIMEOUT", "3s")]].concat()).await;
     let (receiver, elsewhere) = (Receiver::start().await, Receiver::start().await);
     let (_, secret) = webhook(&test, &test.app, &receiver.url, &[EventType::UserDeleted]).await;
     let away = elsewhere.url.clone();
@@ -202,11 +203,13 @@ async fn a_delivery_is_tried_under_one_id_until_it_is_taken() {
 
 #[tokio::test]
 async fn what_is_given_up_can_be_sent_again_and_who_is_gone_is_left_alone() {
-    let mut test = Test::with(&[&QUICK[..], &[("USERDOCKS_WEBHOOK__GIVE_UP_AFTER", "2s")]].concat()).await;
+    let mut test = Test::with(&[&QUICK[..], &[("USERDOCKS_WEBHOOK__GIVE_UP_AFTER", "1h")]].concat()).await;
     let receiver = Receiver::start().await;
     let (id, _) = webhook(&test, &test.app, &receiver.url, &[]).await;
     receiver.does(|_| Does::Answers(503));
     tell(&test, &test.app, EventType::UserFrozen).await;
+    receiver.wait_for(2).await;
+    test.sql("UPDATE webhook_deliveries SET queued_at = now() - interval '1 hour'").await;
     let failed = settled(&test, &["failed"]).await.pop().unwrap();
     assert!(
         failed.attempts > 1 && failed.last_answer.as_deref() == Some("503 Service Unavailable"),
@@ -258,26 +261,27 @@ async fn what_is_given_up_can_be_sent_again_and_who_is_gone_is_left_alone() {
 
 #[tokio::test]
 async fn a_slow_receiver_holds_up_nobody_else() {
-    let test = Test::with(&QUICK).await;
+    // Longer than the test may take, so that nothing is tried twice.
+    let test = Test::with(&[&QUICK[..], &[("USERDOCKS_WEBHOOK__TIMEOUT", "10m")]].concat()).await;
     let other = test.another_app().await;
     let (slow, quick) = (Receiver::start().await, Receiver::start().await);
     slow.does(|_| Does::Waits);
     webhook(&test, &test.app, &slow.url, &[]).await;
-    for _ in 0..200 {
+    for _ in 0..SLOTS + 16 {
         tell(&test, &test.app, EventType::UserUpdated).await;
     }
     let under_way = slow.wait_for(4).await.len();
     webhook(&test, &other, &quick.url, &[]).await;
-    for _ in 0..100 {
+    for _ in 0..20 {
         tell(&test, &other, EventType::UserUpdated).await;
     }
-    quick.wait_for(100).await;
+    quick.wait_for(20).await;
     // Of the slow one no more are under way than of one webhook there may be.
     assert!(under_way <= 8 && slow.posts().len() <= 8, "{}", slow.posts().len());
     slow.release();
     slow.does(|_| Does::Answers(200));
     let rows = settled(&test, &["delivered"]).await;
-    assert_eq!((rows.len(), slow.posts().len()), (300, 200));
+    assert_eq!((rows.len(), slow.posts().len()), (SLOTS + 36, SLOTS + 16));
     assert!(rows.iter().all(|row| row.attempts == 1));
     test.finish().await;
 }

@@ -200,6 +200,24 @@ async fn invites_have_a_life() {
     browser.click("button").await;
     shows(&browser, "ar", "rtl", "شكرًا جزيلًا!").await;
 
+    // Ada sees that somebody came, and what she may know of them.
+    browser.go(&origin).await;
+    let board = v1("/users/me/referrals");
+    let shown = fetch(&browser, "GET", &board, &ada_token, Value::Null).await;
+    let (text, data) = (to_bob.text(), &shown[1]["data"]);
+    let (_, referral_code) = text.lines().find_map(|line| line.split_once("?referral_code=")).unwrap();
+    let [of_bob] = invites_to(&test, "bob@example.com").await.try_into().unwrap();
+    let came = json!({
+        "id": of_bob, "by": "invite", "state": "accepted", "email": "b…@e…", "userId": null,
+        "createdAt": data["items"][0]["createdAt"], "acceptedAt": data["items"][0]["acceptedAt"],
+    });
+    let counts = json!({ "open": 0, "accepted": 1, "expired": 0, "revoked": 0 });
+    let expected = json!({
+        "kind": "referrals", "referralCode": referral_code, "counts": counts, "itemsLength": 1, "items": [&came],
+        "nextCursor": null,
+    });
+    assert_eq!(shown, success(200, "the referrals of the user", expected));
+
     // Bob wants no more of them.
     read(&browser, &to_bob).await;
     browser.click("a[href*='/opt-out/']").await;
@@ -254,9 +272,32 @@ async fn invites_have_a_life() {
     let to_eve = mail(&test, "eve@example.com", "Acmeのご紹介").await;
     assert!(to_eve.html().contains("<html lang=\"ja\" dir=\"ltr\">"));
 
+    // Nor do her lists, in which the three differ by name and time alone.
+    let counts = json!({ "open": 3, "accepted": 0, "expired": 0, "revoked": 0 });
+    let shown = fetch(&browser, "GET", &board, &dora_token, Value::Null).await;
+    let data = &shown[1]["data"];
+    assert_eq!(
+        (&data["counts"], &data["itemsLength"], &data["nextCursor"]),
+        (&counts, &json!(3), &Value::Null)
+    );
+    let listed = fetch(&browser, "GET", &v1("/invites?inviterId=me"), &dora_token, Value::Null).await;
+    let mut emails = Vec::new();
+    for list in [data, &listed[1]["data"]] {
+        let mut items = list["items"].as_array().unwrap().clone();
+        for item in &mut items {
+            emails.push(item["email"].take());
+            assert!(item["userId"].is_null() && item["state"] == "open", "{item}");
+            for name in ["id", "createdAt", "mailedAt", "expiresAt"] {
+                item.as_object_mut().unwrap().remove(name);
+            }
+        }
+        assert!(items.windows(2).all(|two| two[0] == two[1]) && items.len() == 3, "{items:?}");
+    }
+    assert_eq!(json!(emails), json!(["e…@e…", "b…@e…", "c…@e…", "e…@e…", "b…@e…", "c…@e…"]));
+
     // All of it can be read afterwards: of mails that were never asked for there is nothing.
     let [of_ada] = invites_to(&test, "ada@example.com").await.try_into().unwrap();
-    let [of_bob, bob_again] = invites_to(&test, "bob@example.com").await.try_into().unwrap();
+    let [_, bob_again] = invites_to(&test, "bob@example.com").await.try_into().unwrap();
     let [of_carl, carl_again] = invites_to(&test, "carl@example.com").await.try_into().unwrap();
     let [of_dora] = invites_to(&test, "dora@example.com").await.try_into().unwrap();
     let bob =
@@ -277,6 +318,11 @@ async fn invites_have_a_life() {
     lives(&test, &operator, shown, &life).await;
     let refused = ("refused", Some(&to_bob), Some(LATER));
     let life = [plain("queued", &to_bob), refused, taken(&to_bob), plain("viewed", &to_bob), accepted];
+    let backend = test.call("GET", &format!("/v1/users/{ada}/referrals"), As::Read(&test.app), None).await;
+    let data = backend.success().2;
+    let (mut came, counts) = (came, json!({ "open": 1, "accepted": 1, "expired": 0, "revoked": 0 }));
+    (came["email"], came["userId"]) = (json!("bob@example.com"), bob.clone());
+    assert_eq!((&data["counts"], &data["items"][0]), (&counts, &came));
     let shown = row(&of_bob, "bob@example.com", "ar", bob, Some(ada));
     lives(&test, &operator, shown, &life).await;
     let shown = row(&of_carl, "carl@example.com", "de", Value::Null, Some(ada));

@@ -372,6 +372,18 @@ impl Test {
         mails
     }
 
+    /// Reads what was mailed about changes of addresses, and no other mail: how many there are depends on
+    /// whether one was sent before the next change made it void.
+    pub async fn pass_over_mails(&self) {
+        self.idle().await;
+        let of_changes = "SELECT trim(message_id, '<>') FROM outbox WHERE kind IN ('confirmation', 'notice')";
+        let of_changes: Vec<String> = sqlx::query_scalar(of_changes).fetch_all(&self.db).await.unwrap();
+        let mails = self.smtp.mails();
+        for mail in &mails[self.read.swap(mails.len(), Ordering::Relaxed)..] {
+            assert!(of_changes.contains(&mail.message_id()), "{:?}: {}", mail.to, mail.subject());
+        }
+    }
+
     /// Every row that a call of the API can make or change, once every mail is sent or failed:
     /// the worker changes rows too, also after its mail has arrived.
     pub async fn rows(&self) -> Value {
@@ -479,7 +491,7 @@ pub async fn create_app(db: &userdocks::db::Pool, seal: &SecretKey, app: &apps::
 /// Queues a mail to each of these, due in `due` seconds; each row goes to an invite of its own user, since
 /// the API would have made it so.
 pub async fn queue(db: &userdocks::db::Pool, seal: &SecretKey, app: AppId, to: &[String], due: f64) {
-    let ids: Vec<Uuid> = to.iter().map(|_| new_id()).collect();
+    let ids: Vec<Uuid> = to.iter().map(|_| id::new()).collect();
     let codes: Vec<InviteCode> = to.iter().map(|_| InviteCode::generate(app)).collect();
     let hashes: Vec<Vec<u8>> = codes.iter().map(|code| code.hash().to_vec()).collect();
     let secrets: Vec<Vec<u8>> =

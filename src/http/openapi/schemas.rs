@@ -373,7 +373,7 @@ fn mail_report() -> Value {
             "examples": ["bounced"],
         },
         "messageId": {
-            "type": "string", "minLength": 1, "maxLength": 252,
+            "type": "string", "pattern": "^(<[!-;=?-~]{1,250}>|[!-;=?-~]{1,250})$",
             "description": "The `Message-ID` of the mail, with or without its angle brackets.",
             "examples": [format!("<{USER}@id.example.com>")],
         },
