@@ -70,7 +70,10 @@ pub(super) async fn run(import: Import, context: &Context) -> Result<Output> {
     let lines = read(&file).and_then(|bytes| parse(&bytes, &found.language));
     let lines = lines.map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
     let mut imported = Imported { dry_run, lines: lines.len(), ..Imported::default() };
-    let imported_all = import_all(&mut imported, lines, app, context).await;
+    let quotas = MailQuotas::new(&context.config.limits);
+    let mut imported_all = import_all(&mut imported, lines, app, &quotas, context).await;
+    let given_back = quotas.give_back(&context.database.operator, app).await;
+    imported_all = imported_all.and(given_back.map_err(Into::into));
     let facts = Facts { app: Some(app), ..Facts::default() };
     let Imported { lines, created, exists, ref rejected, .. } = imported;
     if let Err(error) = imported_all {
@@ -148,9 +151,14 @@ fn wanted(columns: &[&str], record: &ByteRecord, language: &str) -> std::result:
     Wanted::parse(item.into())
 }
 
-async fn import_all(imported: &mut Imported, lines: Vec<Line>, app: AppId, context: &Context) -> Result<()> {
+async fn import_all(
+    imported: &mut Imported,
+    lines: Vec<Line>,
+    app: AppId,
+    quotas: &MailQuotas,
+    context: &Context,
+) -> Result<()> {
     let (db, config) = (&context.database.operator, &context.config);
-    let quotas = MailQuotas::new(&config.limits);
     let listens = webhooks::apps(db).await?.contains(&app);
     let mut progress = Progress { of: lines.len(), drawn: false };
     // Whom a dry run would have invited before.

@@ -256,6 +256,16 @@ impl MailQuotas {
         Ok(taken)
     }
 
+    /// Gives back what this process holds of the app's, since it ends.
+    pub async fn give_back(&self, db: &Pool, app: AppId) -> Result<(), Error> {
+        let Some(lease) = self.apps.get(&app) else { return Ok(()) };
+        let held = std::mem::take(&mut *lease.held());
+        if held.mails > 0 && held.until.is_some_and(|until| until > Instant::now()) {
+            mail_quotas::give_back(db, app, held.mails).await?;
+        }
+        Ok(())
+    }
+
     fn spending(lease: Arc<Lease>, taken: Result<Instant, Duration>) -> Result<Spending, Error> {
         taken.map(|until| Spending(Some((lease, until)))).map_err(|left| {
             Limit::Mails.refused();
