@@ -237,9 +237,9 @@ impl MailQuotas {
             }
             let (mails, left) = mail_quotas::lease(db, app, self.bound).await?;
             let mut held = lease.held();
-            // What a refused call gave back meanwhile is of the same day, or lost.
-            let mails = if mails == 0 { NONE } else { mails };
-            *held = Held { mails, until: Some(Instant::now() + left) };
+            // What was given back meanwhile is of the same day, which ends once: by it a mail is known that comes back.
+            let mails = if mails == 0 && held.mails <= 0 { NONE } else { held.mails.max(0) + mails };
+            *held = Held { mails, until: held.until.or_else(|| Some(Instant::now() + left)) };
         }
     }
 
