@@ -105,6 +105,9 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
+    // In pages of 2 MiB the few that the heap needs would be most of the memory. A system that cannot say so works as well.
+    #[cfg(target_os = "linux")]
+    let _ = nix::sys::prctl::set_thp_disable(true);
     let arguments = Arguments::parse();
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,

@@ -36,7 +36,8 @@ const AGAIN: Duration = Duration::from_millis(50);
 
 /// As many connections as were asked for, at most. PostgreSQL ends a statement of theirs after `statement_timeout`:
 /// nothing takes effect long after its caller was told that it did not. It also ends what a server left
-/// behind that cannot be reached any more, whose locks others would wait for.
+/// behind that cannot be reached any more, whose locks others would wait for. Plans are made once, for an index: what
+/// is planned while a table is empty would read all of it once it is not.
 #[derive(Clone)]
 pub struct Pool(Arc<Inner>);
 
@@ -172,7 +173,8 @@ impl Pool {
                 set_config('tcp_keepalives_interval', '10', false) AS d,
                 set_config('tcp_keepalives_count', '3', false) AS e,
                 set_config('plan_cache_mode', 'force_generic_plan', false) AS f,
-                set_config('enable_seqscan', 'off', false) AS g",
+                set_config('enable_seqscan', 'off', false) AS g,
+                set_config('jit', 'off', false) AS h",
             self.0.statement_timeout
         )
         .fetch_one(&mut connection)

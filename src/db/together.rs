@@ -12,8 +12,8 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::{Error, Pool};
 
-/// Statements that run at the same time; more of them would each gather less.
-const LANES: usize = 2;
+/// Statements of a kind that run at the same time: fewer wait for a slow disk, more would each gather less.
+const LANES: usize = 4;
 /// Most that a statement writes.
 const MOST: usize = 64;
 
