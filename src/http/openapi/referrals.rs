@@ -9,7 +9,8 @@ const CODE: &str = "K7QF2M9X";
 
 /// A referral code, as a newcomer brings it along.
 pub(super) fn code() -> Value {
-    let text = json!({ "type": "string", "maxLength": 64 });
+    let pattern = "^[ \\u2010-\\u2015-]*([0-9A-TV-Za-tv-z][ \\u2010-\\u2015-]*){8}$";
+    let text = json!({ "type": "string", "maxLength": 64, "pattern": pattern });
     let about = "The referral code of whoever recommended the app, read in any case, with or without spaces and hyphens, `O` \
                  as 0, `I` and `L` as 1. They are the user's referrer for good, unless somebody is already.";
     with(text, about, &json!(CODE))
