@@ -84,14 +84,12 @@ pub(super) async fn run(import: Import, context: &Context) -> Result<Output> {
         return Err(format!("{done} of {lines} lines are done, so import the file again: {error}").into());
     }
     let invited = if dry_run { "would be invited" } else { "were invited" };
-    let mut text = format!(
+    let mut text = vec![format!(
         "{lines} lines: {created} {invited}, {exists} are users already, {} are rejected.",
         rejected.len()
-    );
-    for Rejected { line, error, .. } in rejected {
-        text += &format!("\nline {line}: {error}");
-    }
-    let output = Output::new(&imported, text)?;
+    )];
+    text.extend(rejected.iter().map(|Rejected { line, error, .. }| format!("line {line}: {error}")));
+    let output = Output::new(&imported, text.join("\n"))?;
     Ok(if created > 0 && !dry_run { output.changed("importInvites", facts) } else { output })
 }
 
@@ -124,7 +122,7 @@ fn parse(bytes: &[u8], language: &str) -> Result<Vec<Line>> {
         // The reader's own count is not of lines where these end with CR LF or are empty.
         let at = record.position().map_or(0, |position| usize::try_from(position.byte()).unwrap_or(0));
         let at = at + bytes[at..].iter().take_while(|byte| b"\r\n".contains(byte)).count();
-        number += bytes[counted..at].iter().filter(|byte| **byte == b'\n').count();
+        number += bytes[counted..at].split(|byte| *byte == b'\n').count() - 1;
         counted = at;
         lines.push(Line { number, wanted: wanted(&columns, &record, language) });
     }
@@ -175,7 +173,7 @@ async fn import_all(
             One::new(app, None, wanted, mail, listens.then(EventId::fresh))
         };
         let chunk: Vec<Line> = lines.by_ref().take(CHUNK).collect();
-        let address = |line: &Line| line.wanted.as_ref().ok().map(|wanted| wanted.address());
+        let address = |line: &Line| line.wanted.as_ref().ok().map(Wanted::address);
         let (numbers, addresses): (Vec<_>, Vec<_>) =
             chunk.iter().map(|line| (line.number, address(line))).unzip();
         let planned: Vec<_> = chunk.into_iter().map(|line| line.wanted.map(plan)).collect();

@@ -12,6 +12,7 @@ use super::outbox::NewMail;
 use super::webhooks::tell_of;
 use crate::domain::bulk_body::Wanted;
 use crate::domain::id::{self, AppId, UserId};
+use crate::domain::referral_code::ReferralCode;
 use crate::domain::webhook::{EventId, EventType};
 
 /// One of the invites that are asked for.
@@ -133,7 +134,7 @@ async fn look(db: &mut PgConnection, app: AppId, all: &[&One], open: &[usize]) -
     let addresses: Vec<&str> = asked().map(|new| new.body.invite.email.as_str()).collect();
     let ids: Vec<Uuid> = asked().map(|new| new.fresh.0).collect();
     let codes: Vec<Option<&str>> =
-        asked().map(|new| new.body.referral_code.as_ref().map(|code| code.as_str())).collect();
+        asked().map(|new| new.body.referral_code.as_ref().map(ReferralCode::as_str)).collect();
     let rows = query!(
         r#"
         SELECT (SELECT user_id FROM users WHERE app_id = $1 AND lower(email) = lower(a.email)) AS holder,
