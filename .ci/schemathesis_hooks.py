@@ -16,6 +16,10 @@ OF_THE_STORE = {
     "invite_revoked",
     "invite_expired",
     "account_exists",
+    "unknown_referral_code",
+    "own_referral_code",
+    "already_verified",
+    "other_address",
 }
 
 LOCAL = r"[a-z0-9!#$%&'*+=?^_`{|}~-]{1,32}(\.[A-Z0-9]{1,8}){0,2}"

@@ -76,9 +76,9 @@ pub async fn invite(db: &mut PgConnection, new: &NewInvite) -> Result<Invited, E
     Err(Error::Contended)
 }
 
-/// Makes invites whose paths and addresses differ, in one statement. `None`: of one that somebody else's insert
+/// Makes invites whose addresses and new ids differ, in one statement. `None`: of one that somebody else's insert
 /// stopped, which was not visible yet. Without a `lock_timeout` it is PostgreSQL's own.
-async fn write(
+pub(super) async fn write(
     db: &mut PgConnection,
     all: &[&NewInvite],
     lock_timeout: Option<&str>,

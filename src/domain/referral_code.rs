@@ -8,7 +8,7 @@ use super::text::text_type;
 
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const LENGTH: usize = 8;
-/// Bytes that are read: a code with spaces or hyphens between its characters.
+/// Characters that are read: a code with spaces or hyphens between its characters.
 const MOST: usize = 64;
 
 text_type! {
@@ -20,7 +20,7 @@ impl ReferralCode {
     /// Reads a code as people write it: in any case, with spaces and hyphens, `O` for 0, `I` and `L` for 1.
     pub fn parse(value: &str) -> Result<Self, Invalid> {
         const NONE: Invalid = Invalid("must be a referral code such as K7QF2M9X");
-        if value.len() > MOST {
+        if value.chars().count() > MOST {
             return Err(NONE);
         }
         let written = value.chars().filter(|c| !matches!(c, ' ' | '-' | '\u{2010}'..='\u{2015}'));
@@ -59,8 +59,10 @@ mod tests {
         for written in ["K7QF2M9X", "k7qf-2m9x", " K7 QF 2M 9X ", "K7QF–2M9X", "k-7-q-f-2-m-9-x"] {
             assert_eq!(ReferralCode::parse(written).unwrap().as_str(), "K7QF2M9X", "{written}");
         }
+        let spread = format!("{}K7QF2M9X", "–".repeat(56));
+        assert_eq!(ReferralCode::parse(&spread).unwrap().as_str(), "K7QF2M9X");
         assert_eq!(ReferralCode::parse("oOiIlL01").unwrap().as_str(), "00111101");
-        let long = format!("{}K7QF2M9X", " ".repeat(60));
+        let long = format!("{}K7QF2M9X", " ".repeat(57));
         for bad in [
             "",
             "K7QF2M9",
