@@ -51,7 +51,7 @@ pub async fn update_together(
 /// What became of a change of a profile.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Updated {
-    /// Stored; the new [version](crate::domain::user::User::version).
+    /// Stored; the new [`User::version`](crate::domain::user::User::version).
     Yes(i64),
     /// The user has another version than the caller expects.
     Stale,
