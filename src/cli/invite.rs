@@ -4,6 +4,7 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 use uuid::Uuid;
 
+use super::invite_import::{self, Import};
 use super::{Context, Output, Result, app, table};
 use crate::audit::Facts;
 use crate::db::invite_steering::{self, By, Filter, InviteRow, Resent, Revoked};
@@ -47,6 +48,8 @@ pub(super) enum Command {
         /// The invite's id
         id: Uuid,
     },
+    /// Invite everybody in a file; whoever is a user already is left alone
+    Import(Import),
     /// Mail an invite again, with a new link
     Resend {
         /// The invite's id
@@ -106,6 +109,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
             let text = table(head, rows);
             Output::new(invites, text)
         }
+        Command::Import(import) => invite_import::run(import, context).await,
         Command::Show { id } => {
             let invite = find(context, id).await?;
             let timeline = invite_events::timeline(db, AppId(invite.app_id), id).await?;

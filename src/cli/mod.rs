@@ -18,6 +18,7 @@ mod app;
 mod config_check;
 mod demo;
 mod invite;
+mod invite_import;
 mod mail;
 mod mail_preview;
 mod migrate;
@@ -70,7 +71,7 @@ enum Command {
     /// Stop referrals to an address, for whoever writes instead of pressing the link
     #[command(subcommand)]
     OptOut(opt_out::Command),
-    /// List, show, revoke or resend invites
+    /// List, show, revoke or resend invites, or import a file of them
     #[command(subcommand)]
     Invite(invite::Command),
     /// Show the settings

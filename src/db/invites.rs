@@ -76,9 +76,9 @@ pub async fn invite(db: &mut PgConnection, new: &NewInvite) -> Result<Invited, E
     Err(Error::Contended)
 }
 
-/// Makes invites whose paths and addresses differ, in one statement. `None`: of one that somebody else's insert
+/// Makes invites whose addresses and new ids differ, in one statement. `None`: of one that somebody else's insert
 /// stopped, which was not visible yet.
-async fn write(db: &mut PgConnection, all: &[&NewInvite]) -> Result<Vec<Option<Invited>>, Error> {
+pub(super) async fn write(db: &mut PgConnection, all: &[&NewInvite]) -> Result<Vec<Option<Invited>>, Error> {
     fn column<'a, T>(all: &[&'a NewInvite], value: impl Fn(&'a NewInvite) -> T) -> Vec<T> {
         all.iter().map(|new| value(new)).collect()
     }

@@ -41,6 +41,19 @@ pub async fn lease(db: &Pool, app: AppId, bound: i64) -> Result<(i64, Duration),
     Ok((0, Duration::try_from_secs_f64(left).unwrap_or_default()))
 }
 
+/// Gives back what was leased this day and not sent.
+pub async fn give_back(db: &Pool, app: AppId, mails: i64) -> Result<(), Error> {
+    sqlx::query!(
+        "UPDATE mail_quotas SET used = GREATEST(used - $2, 0)
+        WHERE app_id = $1 AND day = (now() AT TIME ZONE 'UTC')::date",
+        app.0,
+        mails,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// Deletes the counts of days that are over.
 pub async fn forget(db: &Pool) -> Result<(), Error> {
     sqlx::query!("DELETE FROM mail_quotas WHERE day < (now() AT TIME ZONE 'UTC')::date").execute(db).await?;

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 pub mod api_keys;
 pub mod apps;
+pub mod bulk_invites;
 pub mod deliveries;
 pub mod email_changes;
 #[cfg(unix)]

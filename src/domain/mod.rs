@@ -9,6 +9,7 @@ pub mod access_token;
 pub mod api_key;
 pub mod birthdate;
 pub mod brand;
+pub mod bulk_body;
 pub mod email;
 pub mod email_body;
 pub mod external_subject;

@@ -72,6 +72,8 @@ pub enum Error {
     InvalidFields(#[from] FieldErrors),
     #[error("the body must be at most 65536 bytes long")]
     BodyTooLarge,
+    #[error("the body must be at most 262144 bytes long")]
+    BulkTooLarge,
     #[error("the body did not arrive in time")]
     BodyTimeout,
     #[error("the body broke off")]
@@ -79,6 +81,8 @@ pub enum Error {
 
     #[error("`{0}` is the e-mail address of another user of the app")]
     EmailTaken(&'static str),
+    #[error("`userId` is the id of another user of the app")]
+    UserIdTaken,
     #[error("`externalSubject` is recorded for another user of the app")]
     ExternalSubjectTaken,
     #[error("the user has accepted already, so there is no invite to send")]
@@ -200,10 +204,11 @@ impl Error {
             Self::UnsupportedBody(_) => (S::BAD_REQUEST, "unsupported_body"),
             Self::InvalidJson(_) => (S::BAD_REQUEST, "invalid_json"),
             Self::InvalidFields(_) => (S::BAD_REQUEST, "invalid_fields"),
-            Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "body_too_large"),
+            Self::BodyTooLarge | Self::BulkTooLarge => (S::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::BodyTimeout => (S::REQUEST_TIMEOUT, "body_timeout"),
             Self::BodyIncomplete => (S::BAD_REQUEST, "body_incomplete"),
             Self::EmailTaken(_) => (S::BAD_REQUEST, "email_taken"),
+            Self::UserIdTaken => (S::BAD_REQUEST, "user_id_taken"),
             Self::ExternalSubjectTaken => (S::BAD_REQUEST, "external_subject_taken"),
             Self::AlreadyAccepted => (S::BAD_REQUEST, "already_accepted"),
             Self::InviteOutOfReach => (S::FORBIDDEN, "invite_out_of_reach"),

@@ -25,6 +25,8 @@ use crate::domain::json::{self, JsonError};
 
 /// Longest body, bytes.
 const BODY_LIMIT: usize = 64 * 1024;
+/// Longest body of a call for many, bytes.
+const LARGE_LIMIT: usize = 256 * 1024;
 /// What is read of a longer body before it is refused, so that a client which sends first and listens
 /// after gets to hear the answer.
 const DRAIN_LIMIT: usize = 1024 * 1024;
@@ -151,21 +153,39 @@ impl FromRequest<AppState> for Json {
     type Rejection = Error;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Error> {
-        json_declared(request.headers())?;
-        let deadline = Instant::now() + state.config.server.body_timeout;
-        let visit = Visit::of(request.extensions());
-        let mut reading = pin!(read(request, deadline));
-        let body = if let Some(body) = reading.as_mut().now_or_never() {
-            body?
-        } else {
-            // A body that is still on its way keeps nobody else from the store.
-            visit.leave();
-            let body = reading.await?;
-            visit.enter(state).await?;
-            body
-        };
-        Ok(Self(json::parse_object(&body)?))
+        object(request, state, BODY_LIMIT).await.map(Self)
     }
+}
+
+/// The body of a call for many: a JSON object of up to 256 KiB.
+pub struct LargeJson(pub Map<String, Value>);
+
+impl FromRequest<AppState> for LargeJson {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, Error> {
+        match object(request, state, LARGE_LIMIT).await {
+            Err(Error::BodyTooLarge) => Err(Error::BulkTooLarge),
+            read => read.map(Self),
+        }
+    }
+}
+
+async fn object(request: Request, state: &AppState, limit: usize) -> Result<Map<String, Value>, Error> {
+    json_declared(request.headers())?;
+    let deadline = Instant::now() + state.config.server.body_timeout;
+    let visit = Visit::of(request.extensions());
+    let mut reading = pin!(read(request, deadline, limit));
+    let body = if let Some(body) = reading.as_mut().now_or_never() {
+        body?
+    } else {
+        // A body that is still on its way keeps nobody else from the store.
+        visit.leave();
+        let body = reading.await?;
+        visit.enter(state).await?;
+        body
+    };
+    Ok(json::parse_object(&body)?)
 }
 
 /// The body: a JSON object, or nothing, which is an empty one.
@@ -201,20 +221,20 @@ fn json_declared(headers: &HeaderMap) -> Result<(), Error> {
     if json && utf8 { Ok(()) } else { Err(TYPE) }
 }
 
-async fn read(request: Request, deadline: Instant) -> Result<Bytes, Error> {
+async fn read(request: Request, deadline: Instant, limit: usize) -> Result<Bytes, Error> {
     let declared = header(request.headers(), header::CONTENT_LENGTH.as_str())?
         .and_then(|length| std::str::from_utf8(length).ok()?.parse::<usize>().ok());
     // Who waits for leave to send the body hears the answer before it.
     let waits = request.headers().contains_key(header::EXPECT);
     let mut body = request.into_body();
-    if waits && declared.is_some_and(|length| length > BODY_LIMIT) {
+    if waits && declared.is_some_and(|length| length > limit) {
         return Err(Error::BodyTooLarge);
     }
-    if declared.is_some_and(|length| length > BODY_LIMIT) {
+    if declared.is_some_and(|length| length > limit) {
         drain(body, deadline).await;
         return Err(Error::BodyTooLarge);
     }
-    match timeout_at(deadline, Limited::new(&mut body, BODY_LIMIT).collect()).await {
+    match timeout_at(deadline, Limited::new(&mut body, limit).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
             drain(body, deadline).await;

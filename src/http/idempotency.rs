@@ -54,9 +54,21 @@ impl Once {
         request: &str,
         told: bool,
     ) -> Result<Begun, Error> {
-        let key = key(headers)?;
         // Before there is a connection, of which nobody waits for a second one.
         let spending = state.limits.mails.take(&state.db, app).await;
+        Self::begin_with(state, headers, (app, caller), request, told, spending).await
+    }
+
+    /// The same, of a call that has its mail, or was refused it.
+    pub async fn begin_with(
+        state: &AppState,
+        headers: &HeaderMap,
+        (app, caller): (AppId, Option<UserId>),
+        request: &str,
+        told: bool,
+        spending: Result<Spending, Error>,
+    ) -> Result<Begun, Error> {
+        let key = key(headers)?;
         let Some(key) = key else {
             let (db, spending) = (&state.db, spending?);
             return Ok(Begun::Work(if told {

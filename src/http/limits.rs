@@ -80,7 +80,7 @@ impl Limits {
         Self {
             callers: Bursts::new(Limit::Caller, limits.requests_per_key_per_second),
             strangers: Bursts::new(Limit::Address, limits.failures_per_address_per_second),
-            mails: MailQuotas::new(limits.mails_per_app_per_day.get().into()),
+            mails: MailQuotas::new(limits),
             referrals: Policy::new(Limit::Referrals, referrals, 86_400),
         }
     }
@@ -215,7 +215,10 @@ impl Lease {
 const NONE: i64 = -1;
 
 impl MailQuotas {
-    fn new(bound: i64) -> Self {
+    /// As the settings say.
+    #[must_use]
+    pub fn new(limits: &config::Limits) -> Self {
+        let bound = i64::from(limits.mails_per_app_per_day.get());
         let policy = Policy::new(Limit::Mails, bound.unsigned_abs(), 86_400);
         Self { apps: Cache::new(LEASES), bound, policy }
     }
@@ -234,10 +237,33 @@ impl MailQuotas {
             }
             let (mails, left) = mail_quotas::lease(db, app, self.bound).await?;
             let mut held = lease.held();
-            // What a refused call gave back meanwhile is of the same day, or lost.
-            let mails = if mails == 0 { NONE } else { mails };
-            *held = Held { mails, until: Some(Instant::now() + left) };
+            // What was given back meanwhile is of the same day, which ends once: by it a mail is known that comes back.
+            let mails = if mails == 0 && held.mails <= 0 { NONE } else { held.mails.max(0) + mails };
+            *held = Held { mails, until: held.until.or_else(|| Some(Instant::now() + left)) };
         }
+    }
+
+    /// Takes as many as there are, `most` at most.
+    pub async fn take_up_to(&self, db: &Pool, app: AppId, most: usize) -> Result<Vec<Spending>, Error> {
+        let mut taken = Vec::with_capacity(most);
+        while taken.len() < most {
+            match self.take(db, app).await {
+                Ok(mail) => taken.push(mail),
+                Err(Error::MailQuotaExceeded(_)) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Gives back what this process holds of the app's, since it ends.
+    pub async fn give_back(&self, db: &Pool, app: AppId) -> Result<(), Error> {
+        let Some(lease) = self.apps.get(&app) else { return Ok(()) };
+        let held = std::mem::take(&mut *lease.held());
+        if held.mails > 0 && held.until.is_some_and(|until| until > Instant::now()) {
+            mail_quotas::give_back(db, app, held.mails).await?;
+        }
+        Ok(())
     }
 
     fn spending(lease: Arc<Lease>, taken: Result<Instant, Duration>) -> Result<Spending, Error> {
@@ -248,7 +274,8 @@ impl MailQuotas {
     }
 }
 
-/// A mail that a call may send. Dropped, it is given back.
+/// A mail that a call may send. Dropped, it is given back. The default one counts nowhere.
+#[derive(Default)]
 pub struct Spending(Option<(Arc<Lease>, Instant)>);
 
 impl Spending {

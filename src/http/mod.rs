@@ -31,6 +31,7 @@ use crate::webhook::Listeners;
 pub mod admission;
 mod apps;
 pub mod auth;
+pub mod bulk_invites;
 mod confirmations;
 pub mod connection;
 pub mod cors;

@@ -15,6 +15,7 @@ use super::openapi::{Admits, Answer, Body, Operation};
 use super::{AppState, apps, docs, health, mail_reports, openapi, referral_invites, tokens, users};
 use crate::domain::accept_body::AcceptBody;
 use crate::domain::access_token::Invalid;
+use crate::domain::bulk_body::BulkBody;
 use crate::domain::external_subject;
 use crate::domain::invite_body::{InviteBody, NewUserBody};
 use crate::domain::json::JsonError;
@@ -459,6 +460,7 @@ pub fn refusals(operation: Operation) -> Vec<Error> {
         let faults = match body {
             Body::Invite => NewUserBody::parse(Map::new()).err(),
             Body::Referral => InviteBody::parse(Map::new()).err(),
+            Body::Bulk => BulkBody::parse(Map::new()).err(),
             Body::Verification => crate::domain::email_body::parse(Map::new()).err(),
             Body::MailReport => crate::domain::mail_report::Report::parse(Map::new()).err(),
             Body::ExternalSubject => external_subject::parse(Map::new()).err(),

@@ -9,6 +9,7 @@ mod advisories;
 mod bodies;
 mod brand;
 mod browsers;
+mod bulk_invites;
 mod credentials;
 mod email_change;
 mod envelope;

@@ -26,7 +26,7 @@ fn notification(action: &str, message_id: Option<&str>, recipient: &str) -> Stri
 }
 
 /// What a command makes of this on its standard input.
-fn with_input(mut command: Command, input: &str) -> (Value, String) {
+pub fn with_input(mut command: Command, input: &str) -> (Value, String) {
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();

@@ -9,6 +9,7 @@ mod support;
 mod audit;
 mod bounces;
 mod commands;
+mod imports;
 mod metrics;
 mod replicas;
 mod rotation;

@@ -38,6 +38,8 @@ pub enum Body {
     Invite,
     /// `{"email", "language", "expiresIn"?}`
     Referral,
+    /// `{"invites", "inviterId"?}`
+    Bulk,
     /// `{"user", "test"?}`
     Update,
     /// `{"externalSubject"}`

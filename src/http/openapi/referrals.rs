@@ -34,6 +34,26 @@ pub(super) fn invite(by_backend: bool) -> Value {
     })
 }
 
+/// The body with which many are invited.
+pub(super) fn bulk() -> Value {
+    let mut item = invite(true);
+    item["properties"]["userId"] =
+        json!({ "type": "string", "format": "uuid", "description": "The id of the new user." });
+    json!({
+        "type": "object",
+        "required": ["invites"],
+        "additionalProperties": false,
+        "properties": {
+            "invites": { "type": "array", "minItems": 1, "maxItems": 1000, "items": item },
+            "inviterId": { "type": "string", "format": "uuid", "description": "The user who invites them all." },
+        },
+    })
+}
+
+pub(super) fn bulk_example() -> Value {
+    json!({ "invites": [{ "email": "ada@example.com", "language": "en" }] })
+}
+
 fn count(about: &str) -> Value {
     json!({ "type": "integer", "minimum": 0, "description": about })
 }
@@ -87,6 +107,24 @@ pub(super) fn schemas() -> Map<String, Value> {
                 "description": "`after` of the next page; `null` on the last one.",
             },
         })),
+        "BulkResult": exact(json!({
+            "kind": { "const": "bulkInvites" },
+            "itemsLength": { "type": "integer", "minimum": 1, "maximum": 1000 },
+            "items": {
+                "type": "array",
+                "maxItems": 1000,
+                "items": exact(json!({
+                    "result": {
+                        "type": "string",
+                        "enum": ["created", "exists", "error"],
+                        "description": "`exists`: the address is a user's, and no mail was sent.",
+                    },
+                    "userId": { "type": ["string", "null"], "format": "uuid" },
+                    "code": { "type": ["string", "null"], "description": "Of an error, one of `ErrorCode`." },
+                    "error": { "type": ["string", "null"], "description": "Of an error, one sentence." },
+                })),
+            },
+        })),
         "Leaderboard": exact(json!({
             "kind": { "const": "leaderboard" },
             "itemsLength": { "type": "integer", "minimum": 0, "maximum": 100 },
@@ -116,6 +154,10 @@ pub(super) fn data_example(name: &str) -> Option<Value> {
                 "createdAt": "2026-11-22T09:30:00Z", "acceptedAt": null,
             }],
             "nextCursor": null,
+        }),
+        "BulkResult" => json!({
+            "kind": "bulkInvites", "itemsLength": 1,
+            "items": [{ "result": "created", "userId": USER, "code": null, "error": null }],
         }),
         "Leaderboard" => json!({
             "kind": "leaderboard", "itemsLength": 1,

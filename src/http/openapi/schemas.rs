@@ -91,6 +91,7 @@ pub(super) fn data(name: &str) -> Value {
 /// The body of an invite, or of an update that sets every field.
 pub(super) fn body_example(body: Body) -> Value {
     match body {
+        Body::Bulk => return referrals::bulk_example(),
         Body::Invite | Body::Referral => return json!({ "email": "ada@example.com", "language": "en" }),
         Body::Verification => return json!({ "email": "ada@example.com" }),
         Body::ExternalSubject => return json!({ "externalSubject": "auth0|5f7c8ec7c33c6c004bbafe82" }),
@@ -162,6 +163,7 @@ pub(super) fn schemas(codes: &[&str]) -> Value {
         },
         "Invite": referrals::invite(true),
         "Referral": referrals::invite(false),
+        "Bulk": referrals::bulk(),
         "Update": update(),
         "ExternalSubject": {
             "type": "object",

@@ -1,12 +1,36 @@
-//! The routes of what became of referrals.
+//! The routes of many invites at once, and of what became of referrals.
 
-use super::super::referrals;
-use super::{Route, get};
+use std::time::Duration;
+
+use super::super::{bulk_invites, referrals};
+use super::{Route, get, post};
 use crate::http::error::Error;
-use crate::http::openapi::{Admits, Answer, Operation};
+use crate::http::openapi::{Admits, Answer, Body, Operation};
 
 pub(super) fn api() -> Vec<Route> {
     vec![
+        post(
+            "/invites/bulk",
+            bulk_invites::create,
+            Operation {
+                about: "Invites up to 1,000 addresses, each for itself, with a result for each in the same order. Whoever is \
+                    a user already is left alone, so that the call can be repeated and sends nobody a second \
+                    mail. The body may have 256 KiB.",
+                parameters: &["Idempotency-Key"],
+                body: Some(Body::Bulk),
+                answer: Answer::data("BulkResult", "the invites were taken"),
+                refusals: vec![
+                    Error::BulkTooLarge,
+                    Error::UserOutOfReach,
+                    Error::UserIdTaken,
+                    Error::InvalidIdempotencyKey,
+                    Error::IdempotencyInProgress,
+                    Error::IdempotencyKeyReused,
+                    Error::MailQuotaExceeded(Duration::ZERO),
+                ],
+                ..Operation::new("inviteUsers", "invites", "Invite many users", Admits::WriteKey)
+            },
+        ),
         get(
             "/users/{userId}/referrals",
             referrals::list,

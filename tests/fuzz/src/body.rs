@@ -56,10 +56,14 @@ fn is_exact(value: &Value) -> bool {
 fn invite(object: &Map<String, Value>) {
     match InviteBody::parse(object.clone()) {
         Ok(invite) => {
-            assert!(object.keys().eq(["email", "language"]), "{object:?}");
+            assert!(object.keys().all(|key| ["email", "language", "expiresIn"].contains(&key.as_str())), "{object:?}");
             let (email, language) = (invite.email.as_str(), invite.language.as_str());
             assert!(is_address(email) && (is_tag(language) || is_country(language)), "{object:?}");
-            let canonical = json!({ "email": email, "language": language });
+            assert!(invite.expires_in.is_none_or(|seconds| (60..=7_776_000).contains(&seconds)), "{object:?}");
+            let mut canonical = json!({ "email": email, "language": language });
+            if let Some(seconds) = invite.expires_in {
+                canonical["expiresIn"] = seconds.into();
+            }
             assert_eq!(InviteBody::parse(map(canonical)), Ok(invite));
         }
         Err(error) => assert_sentence(&error.to_string()),
