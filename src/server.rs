@@ -299,18 +299,17 @@ fn bind(listen: SocketAddr) -> std::io::Result<TcpListener> {
 /// How many connections this process can have, beside the files that it needs for itself.
 fn most_connections(config: &Config) -> usize {
     let wanted = config.server.max_connections;
-    let own = config.database.max_connections as usize
-        + config.mail.connections as usize
-        + webhook::worker::SLOTS
-        + OWN_FILES;
+    let own = config.database.max_connections as usize + config.mail.connections as usize + OWN_FILES;
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return wanted };
-    let needed = u64::try_from(wanted + own).unwrap_or(u64::MAX);
+    let needed = u64::try_from(wanted + own + webhook::worker::SLOTS).unwrap_or(u64::MAX);
     let raised = soft.max(needed.min(hard));
     let files = match setrlimit(Resource::RLIMIT_NOFILE, raised, hard) {
         Ok(()) => raised,
         Err(_) => soft,
     };
-    let most = usize::try_from(files).unwrap_or(usize::MAX).saturating_sub(own).clamp(1, wanted);
+    let left = usize::try_from(files).unwrap_or(usize::MAX).saturating_sub(own);
+    // Where files are few, a webhook is told later rather than a caller kept out.
+    let most = (left - webhook::worker::SLOTS.min(left / 2)).clamp(1, wanted);
     if most < wanted {
         tracing::warn!(most, wanted, "the system lets this process open fewer connections (ulimit -n)");
     }

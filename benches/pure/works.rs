@@ -11,7 +11,7 @@ use lettre::message::Mailbox;
 use userdocks::domain::access_token::{PublicKey, Unverified};
 use userdocks::domain::api_key::ApiKey;
 use userdocks::domain::brand::Color;
-use userdocks::domain::invite_body::InviteBody;
+use userdocks::domain::invite_body::NewUserBody;
 use userdocks::domain::json::parse_object;
 use userdocks::domain::mail_kind::MailKind;
 use userdocks::domain::profile::ProfilePatch;
@@ -90,7 +90,7 @@ fn update(name: &'static str, body: &'static [u8]) -> Work {
 fn invite() -> Work {
     let work = || {
         let body = parse_object(black_box(INVITE)).unwrap();
-        black_box(InviteBody::parse(body).unwrap());
+        black_box(NewUserBody::parse(body).unwrap());
     };
     ("body of an invite", Box::new(work))
 }

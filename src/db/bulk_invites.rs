@@ -104,7 +104,7 @@ pub async fn invite(
         // In one order, so that two calls wait for each other one way.
         together.sort_unstable();
         let asked: Vec<&NewInvite> = together.iter().map(|(_, at)| &all[*at].new).collect();
-        for ((_, at), invited) in together.iter().zip(invites::write(db, &asked).await?) {
+        for ((_, at), invited) in together.iter().zip(invites::write(db, &asked, None).await?) {
             made[*at] = match invited {
                 Some(Invited::Created(user)) => {
                     left -= 1;

@@ -8,7 +8,7 @@ use sqlx::{PgConnection, query};
 use uuid::Uuid;
 
 use super::referral_board::{Attributed, attribute};
-use super::together::{Gathered, Names};
+use super::together::{Gathered, LOCK_TIMEOUT, Names};
 use super::updates::{self, Addresses, Locked, Update};
 use super::users::{self, Which};
 use super::webhooks::{Change, tell_of};
@@ -61,7 +61,7 @@ impl Gathered for Arc<NewInvite> {
 
     async fn write(db: &mut PgConnection, all: &[Self]) -> Result<Vec<Option<Invited>>, Error> {
         let all: Vec<&NewInvite> = all.iter().map(AsRef::as_ref).collect();
-        write(db, &all).await
+        write(db, &all, Some(LOCK_TIMEOUT)).await
     }
 }
 
@@ -69,7 +69,7 @@ impl Gathered for Arc<NewInvite> {
 pub async fn invite(db: &mut PgConnection, new: &NewInvite) -> Result<Invited, Error> {
     // Somebody else's insert that was not visible yet stops this one: then it is by the next look.
     for _ in 0..8 {
-        if let Some(Some(invited)) = write(db, &[new]).await?.pop() {
+        if let Some(Some(invited)) = write(db, &[new], None).await?.pop() {
             return Ok(invited);
         }
     }
@@ -77,8 +77,12 @@ pub async fn invite(db: &mut PgConnection, new: &NewInvite) -> Result<Invited, E
 }
 
 /// Makes invites whose addresses and new ids differ, in one statement. `None`: of one that somebody else's insert
-/// stopped, which was not visible yet.
-pub(super) async fn write(db: &mut PgConnection, all: &[&NewInvite]) -> Result<Vec<Option<Invited>>, Error> {
+/// stopped, which was not visible yet. Without a `lock_timeout` it is PostgreSQL's own.
+pub(super) async fn write(
+    db: &mut PgConnection,
+    all: &[&NewInvite],
+    lock_timeout: Option<&str>,
+) -> Result<Vec<Option<Invited>>, Error> {
     fn column<'a, T>(all: &[&'a NewInvite], value: impl Fn(&'a NewInvite) -> T) -> Vec<T> {
         all.iter().map(|new| value(new)).collect()
     }
@@ -86,7 +90,8 @@ pub(super) async fn write(db: &mut PgConnection, all: &[&NewInvite]) -> Result<V
     let rows = query!(
         r#"
         WITH asked AS MATERIALIZED (
-            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[],
+            SELECT *, set_config('lock_timeout', $16, true) AS lock_timeout
+            FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[],
                 $8::uuid[], $9::bytea[], $10::integer[], $11::float8[], $12::uuid[], $13::bytea[], $14::text[],
                 $15::text[])
             AS a(app_id, path, fresh, tenant_id, email, language, referral_code, invite_id, code_hash, expires_in,
@@ -141,6 +146,7 @@ pub(super) async fn write(db: &mut PgConnection, all: &[&NewInvite]) -> Result<V
         &column(all, |new| new.mail.secret.as_slice()) as &[&[u8]],
         &column(all, |new| new.mail.message_id.as_str()) as &[&str],
         &column(all, |new| new.body.referral_code.as_ref().map(ReferralCode::as_str)) as &[Option<&str>],
+        lock_timeout,
     )
     .fetch_all(&mut *db)
     .await;

@@ -43,7 +43,7 @@ pub struct Pool(Arc<Inner>);
 
 struct Inner {
     options: PgConnectOptions,
-    statement_timeout: String,
+    statement_timeout: Duration,
     most: u32,
     permits: Arc<Semaphore>,
     /// The one used last is at the end.
@@ -101,7 +101,7 @@ impl Pool {
     pub fn new(options: PgConnectOptions, most: u32, statement_timeout: Duration) -> Self {
         Self(Arc::new(Inner {
             options,
-            statement_timeout: statement_timeout.as_millis().clamp(1, 86_400_000).to_string(),
+            statement_timeout,
             most,
             permits: Arc::new(Semaphore::new(most as usize)),
             idle: Mutex::default(),
@@ -114,6 +114,12 @@ impl Pool {
     #[must_use]
     pub fn most(&self) -> u32 {
         self.0.most
+    }
+
+    /// How long PostgreSQL lets a statement run. Who says nothing for longer will not: a line that drops packets says no
+    /// more for a quarter of an hour.
+    pub(super) fn statement_timeout(&self) -> Duration {
+        self.0.statement_timeout
     }
 
     /// How it is.
@@ -175,7 +181,7 @@ impl Pool {
                 set_config('plan_cache_mode', 'force_generic_plan', false) AS f,
                 set_config('enable_seqscan', 'off', false) AS g,
                 set_config('jit', 'off', false) AS h",
-            self.0.statement_timeout
+            self.0.statement_timeout.as_millis().clamp(1, 86_400_000).to_string()
         )
         .fetch_one(&mut connection)
         .await?;

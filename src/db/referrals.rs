@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::{PgConnection, query};
 use uuid::Uuid;
 
-use super::together::{Gathered, Names};
+use super::together::{Gathered, LOCK_TIMEOUT, Names};
 use super::{Error, Pool, is_violation, outbox::NewMail};
 use crate::domain::id::{self, AppId, UserId};
 use crate::domain::invite_body::InviteBody;
@@ -101,7 +101,7 @@ async fn write(
     let rows = query!(
         r#"
         WITH asked AS MATERIALIZED (
-            SELECT *, (now() AT TIME ZONE 'UTC')::date AS day
+            SELECT *, (now() AT TIME ZONE 'UTC')::date AS day, set_config('lock_timeout', $18, true) AS lock_timeout
             FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bytea[], $6::text[], $7::uuid[],
                 $8::bytea[], $9::integer[], $10::float8[], $11::uuid[], $12::bytea[], $13::text[])
             AS a(app_id, caller, referrer, email, address_hash, language, invite_id, code_hash, expires_in,
@@ -189,6 +189,7 @@ async fn write(
         bounds.per_referrer,
         bounds.per_recipient,
         alone,
+        (!alone).then_some(LOCK_TIMEOUT),
     )
     .fetch_all(db)
     .await

@@ -5,10 +5,12 @@
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, Hash, RandomState};
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use sqlx::PgConnection;
 use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::time::timeout;
 
 use super::{Error, Pool};
 
@@ -16,6 +18,9 @@ use super::{Error, Pool};
 const LANES: usize = 4;
 /// Most that a statement writes.
 const MOST: usize = 64;
+/// How long a statement waits for what somebody else holds, for PostgreSQL's `lock_timeout`: then all that it was to
+/// write are asked for alone, where each waits for itself.
+pub(super) const LOCK_TIMEOUT: &str = "250ms";
 
 /// What can be written together with others of its kind.
 pub trait Gathered: Send + Sync + Sized + 'static {
@@ -95,6 +100,9 @@ async fn write<T: Gathered>(db: &Pool, mut asked: Vec<Asked<T>>) {
         }
         !asked.answer.is_closed() && !names.taken
     });
+    if asked.is_empty() {
+        return;
+    }
     let (all, answers): (Vec<_>, Vec<_>) = asked.into_iter().map(|asked| (asked.what, asked.answer)).unzip();
     match write_all(db, &all).await {
         Ok(written) => {
@@ -110,13 +118,23 @@ async fn write<T: Gathered>(db: &Pool, mut asked: Vec<Asked<T>>) {
                 let _ = answer.send(Err(Error::InDoubt(sqlx::Error::Protocol(error.to_string()))));
             }
         }
+        // None of them would have more luck.
+        Err(Error::Sql(sqlx::Error::PoolTimedOut)) => {
+            for answer in answers {
+                let _ = answer.send(Err(Error::Sql(sqlx::Error::PoolTimedOut)));
+            }
+        }
         Err(error) => tracing::debug!(%error, "what was gathered is asked for one by one"),
     }
 }
 
 async fn write_all<T: Gathered>(db: &Pool, all: &[T]) -> Result<Vec<Option<T::Answer>>, Error> {
     let mut lent = db.acquire().await?;
-    let written = T::write(&mut lent, all).await?;
+    let Ok(written) = timeout(db.statement_timeout(), T::write(&mut lent, all)).await else {
+        lent.discard();
+        return Err(Error::InDoubt(sqlx::Error::Io(ErrorKind::TimedOut.into())));
+    };
+    let written = written?;
     lent.release();
     Ok(written)
 }

@@ -75,8 +75,8 @@ pub async fn update(db: &Pool, change: &Update, expected: Option<&[i64]>) -> Res
     }
 }
 
-/// As [`update`], but `None`: nothing has changed, for whatever reason. An address may be among what is asked for, where
-/// nothing but its case changes.
+/// As [`update`], but `None`: nothing has changed, for whatever reason. An address may be among what is asked for,
+/// where nothing but its case changes.
 pub async fn keep(db: &Pool, change: &Update, expected: Option<&[i64]>) -> Result<Option<Updated>, Error> {
     let mut connection = db.acquire().await?;
     let one = std::slice::from_ref(change);

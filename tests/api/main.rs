@@ -32,6 +32,7 @@ mod referral_landing;
 mod referrals;
 mod strangers;
 mod timeline;
+mod together;
 mod tokens;
 mod update;
 mod users;

@@ -1,12 +1,14 @@
 //! Access tokens: which are believed, and whom they reach.
 #![allow(clippy::needless_pass_by_value, reason = "a header may be JSON or any text")]
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, App, As, Test, new_id};
+use crate::support::{Answer, App, As, DEADLINE, Test, new_id};
 use userdocks::db::apps;
 use userdocks::domain::access_token::NewKeyPair;
 use userdocks::domain::id::UserId;
@@ -389,6 +391,89 @@ async fn the_claims_must_name_this_server_the_app_a_user_and_an_end() {
         assert_refused(&bearer(&test, &token).await, INVALID, &changes.to_string());
     }
     test.finish().await;
+}
+
+/// A token that was good a moment ago is remembered; what it rests on is not.
+#[tokio::test]
+async fn a_token_that_was_believed_is_judged_again() {
+    let test = Test::start().await;
+    let (other, apps) = (test.another_app().await, ["https://app.example.com".to_owned()]);
+    let user = test.member(&test.app, "ada@example.com", None).await;
+    let signer = Signer::of_app(&test, &test.app).await;
+    let good = signer.sign(signer.header(), claims(&test, &test.app, user, &json!({})));
+    let ends = signer.sign(signer.header(), claims(&test, &test.app, user, &json!({ "exp": now() - 8 })));
+    for _ in 0..3 {
+        assert_eq!(bearer(&test, &good).await.success().0, 200);
+    }
+
+    // Of a page: each call is looked at, whoever called with the token before.
+    sqlx::query("UPDATE apps SET origins = $1 WHERE app_id = $2")
+        .bind(&apps[..])
+        .bind(test.app.id.0)
+        .execute(&test.db)
+        .await
+        .unwrap();
+    let page = async |origin: &str| {
+        let authorization = ("Authorization", format!("Bearer {good}"));
+        touch(&test, vec![authorization, ("Origin", origin.to_owned())]).await
+    };
+    within_a_second(async || page(&apps[0]).await.status == 200).await;
+    assert_eq!(page("https://evil.example").await.code(), (403, "origin_not_allowed"));
+    assert_eq!(page(&apps[0]).await.status, 200);
+
+    // As good as another, and not the same: nothing of it is believed.
+    let (head, signature) = good.rsplit_once('.').unwrap();
+    let (_, others) = ends.rsplit_once('.').unwrap();
+    assert_refused(&bearer(&test, &format!("{head}.{others}")).await, INVALID, "another's signature");
+    assert_refused(&bearer(&test, &format!("{head}.{}", &signature[1..])).await, INVALID, "a part of it");
+    let theirs = signer.sign(signer.header(), claims(&test, &other, user, &json!({})));
+    assert_refused(&bearer(&test, &theirs).await, INVALID, "the key of another app");
+
+    // Within the skew that is allowed for, then after it.
+    assert_eq!(bearer(&test, &ends).await.success().0, 200);
+    let deadline = tokio::time::Instant::now() + DEADLINE;
+    loop {
+        let answer = bearer(&test, &ends).await;
+        if answer.status == 401 {
+            break assert_refused(&answer, (401, "token_expired", "the access token has expired"), "its end");
+        }
+        assert!(tokio::time::Instant::now() < deadline, "it never ends");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+
+    for (gone, back) in [
+        ("UPDATE users SET freezed = true", "UPDATE users SET freezed = false"),
+        ("UPDATE users SET deleted = true", "UPDATE users SET deleted = false"),
+    ] {
+        assert_eq!(bearer(&test, &good).await.success().0, 200);
+        test.sql(gone).await;
+        assert_eq!(bearer(&test, &good).await.refusal(), OUT_OF_REACH, "{gone}");
+        test.sql(back).await;
+    }
+
+    // The key that signed it is withdrawn, and given back.
+    assert_eq!(bearer(&test, &good).await.success().0, 200);
+    test.sql("CREATE TABLE withdrawn AS SELECT * FROM signing_keys").await;
+    test.sql("DELETE FROM signing_keys").await;
+    within_a_second(async || bearer(&test, &good).await.status == 401).await;
+    assert_refused(&bearer(&test, &good).await, INVALID, "a key that was withdrawn");
+    test.sql("INSERT INTO signing_keys SELECT * FROM withdrawn").await;
+    within_a_second(async || bearer(&test, &good).await.status == 200).await;
+    test.finish().await;
+}
+
+/// Waits for what a change of the store comes to within the second for which it may be believed unchanged, and one
+/// for a machine that is busy.
+async fn within_a_second(so: impl AsyncFn() -> bool) {
+    let changed = tokio::time::Instant::now();
+    loop {
+        let late = changed.elapsed() >= Duration::from_secs(2);
+        if so().await {
+            return;
+        }
+        assert!(!late, "it is still as it was");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test]

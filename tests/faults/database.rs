@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use userdocks::db::embedded::{Durability, Embedded};
 
 use crate::check::Report;
-use crate::load::{Kind, Outcome};
+use crate::load::{Kind, Load, Outcome};
 use crate::machine::{Mount, run};
 use crate::scene::Scene;
 use crate::support::proxy::Way;
@@ -192,6 +192,39 @@ pub async fn answer_lost() -> Report {
         scene.injected += 1;
         let call = call.await;
         scene.expect(matches!(call.outcome, Outcome::Acknowledged(_)), format!("I5: {call:?}"));
+        scene.recovers().await;
+    }
+    scene.load.start();
+    scene.load.flows(40).await;
+    scene.over().await
+}
+
+/// The answer to changes that were written in one statement is lost with the line, or never comes while the line
+/// stays: each of their callers is answered nevertheless.
+pub async fn gathered_answer_lost() -> Report {
+    let mut scene = Scene::new().await;
+    scene.place.set("USERDOCKS_SERVER__REQUEST_TIMEOUT", "5s");
+    scene.serve();
+    scene.recovers().await;
+    for cut in [true, false] {
+        scene.line.hold(Way::Down, *scene.load.person(0).as_bytes());
+        let nicknames: Vec<_> = (0..Load::people()).map(|n| format!("{cut}-{n}")).collect();
+        let mut calls = Vec::new();
+        for (n, nickname) in nicknames.iter().enumerate() {
+            calls.push(scene.load.call(Kind::Update, scene.load.person(n), nickname, None));
+        }
+        scene.line.held().await;
+        if cut {
+            scene.line.cut().await;
+            scene.line.release();
+            scene.line.restore().await;
+        }
+        scene.injected += 1;
+        for call in calls {
+            let call = call.await;
+            scene.expect(matches!(call.outcome, Outcome::Acknowledged(_)), format!("I5: {call:?}"));
+        }
+        scene.line.release();
         scene.recovers().await;
     }
     scene.load.start();

@@ -7,9 +7,10 @@ use jiff::civil::{Date, date};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value, json};
 use userdocks::domain::external_subject;
-use userdocks::domain::invite_body::InviteBody;
+use userdocks::domain::invite_body::{InviteBody, NewUserBody};
 use userdocks::domain::json::parse_object;
 use userdocks::domain::profile::ProfilePatch;
+use userdocks::domain::referral_code::ReferralCode;
 use userdocks_fuzz::{assert_clean, assert_sentence, has_a_key_twice, is_address, is_country, is_tag};
 
 const TODAY: Date = date(2026, 11, 24);
@@ -53,20 +54,32 @@ fn is_exact(value: &Value) -> bool {
     }
 }
 
+/// An invite of the app's backend, and a referral, which has no `referralCode`.
 fn invite(object: &Map<String, Value>) {
-    match InviteBody::parse(object.clone()) {
-        Ok(invite) => {
-            assert!(object.keys().all(|key| ["email", "language", "expiresIn"].contains(&key.as_str())), "{object:?}");
+    let referral = InviteBody::parse(object.clone());
+    match NewUserBody::parse(object.clone()) {
+        Ok(new) => {
+            let NewUserBody { invite, referral_code } = &new;
             let (email, language) = (invite.email.as_str(), invite.language.as_str());
             assert!(is_address(email) && (is_tag(language) || is_country(language)), "{object:?}");
-            assert!(invite.expires_in.is_none_or(|seconds| (60..=7_776_000).contains(&seconds)), "{object:?}");
-            let mut canonical = json!({ "email": email, "language": language });
-            if let Some(seconds) = invite.expires_in {
-                canonical["expiresIn"] = seconds.into();
-            }
-            assert_eq!(InviteBody::parse(map(canonical)), Ok(invite));
+            assert!(
+                invite.expires_in.is_none_or(|seconds| (60..=7_776_000).contains(&seconds)),
+                "{object:?}"
+            );
+            let code = referral_code.as_ref().map(ReferralCode::as_str);
+            let mut canonical = map(json!({ "email": email, "language": language }));
+            canonical.extend(invite.expires_in.map(|seconds| ("expiresIn".to_owned(), seconds.into())));
+            canonical.extend(code.map(|code| ("referralCode".to_owned(), code.into())));
+            // Every field that was sent is taken: none is lost, none comes from elsewhere.
+            assert!(object.keys().eq(canonical.keys()), "{object:?}");
+            assert_eq!(referral.is_ok(), code.is_none(), "{object:?}");
+            assert!(referral.is_err() || referral.as_ref() == Ok(invite), "{object:?}");
+            assert_eq!(NewUserBody::parse(canonical), Ok(new));
         }
-        Err(error) => assert_sentence(&error.to_string()),
+        Err(error) => {
+            assert_sentence(&error.to_string());
+            assert_sentence(&referral.err().unwrap_or_else(|| panic!("{object:?}")).to_string());
+        }
     }
 }
 

@@ -1,0 +1,181 @@
+//! Calls that are written in one statement: each has its own answer, and what stands in the way of one is that one's.
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection};
+use tokio::task::JoinHandle;
+use userdocks::domain::id::UserId;
+use uuid::Uuid;
+
+use crate::support::{Answer, As, Test, new_id};
+
+/// A call of the app's backend that goes on by itself.
+fn begin(test: &Arc<Test>, method: &'static str, path: String, body: Option<Value>) -> JoinHandle<Answer> {
+    let test = Arc::clone(test);
+    tokio::spawn(async move { test.call(method, &path, As::Write(&test.app), body).await })
+}
+
+fn update(test: &Arc<Test>, user: UserId, nickname: &str) -> JoinHandle<Answer> {
+    begin(test, "PUT", format!("/v1/users/{user}"), Some(json!({ "user": { "nickname": nickname } })))
+}
+
+fn invite(test: &Arc<Test>, path: Uuid, email: &str) -> JoinHandle<Answer> {
+    let body = json!({ "email": email, "language": "en" });
+    begin(test, "POST", format!("/v1/users/{path}"), Some(body))
+}
+
+fn refer(test: &Arc<Test>, user: UserId, email: &str) -> JoinHandle<Answer> {
+    let body = json!({ "email": email, "language": "en" });
+    begin(test, "POST", format!("/v1/users/{user}/referral-invites"), Some(body))
+}
+
+async fn members<const COUNT: usize>(test: &Test, name: &str) -> Vec<UserId> {
+    let mut members = Vec::new();
+    for n in 0..COUNT {
+        members.push(test.member(&test.app, &format!("{name}{n}@example.com"), None).await);
+    }
+    members
+}
+
+/// The test ends with the only owner of it.
+async fn finish(test: Arc<Test>) {
+    Arc::into_inner(test).unwrap().finish().await;
+}
+
+type Begin = fn(&Arc<Test>, UserId, &str) -> JoinHandle<Answer>;
+
+#[tokio::test]
+async fn a_held_row_keeps_only_its_own_caller_waiting() {
+    let test = Arc::new(Test::with(&[("USERDOCKS_DATABASE__MAX_CONNECTIONS", "16")]).await);
+    let held = members::<8>(&test, "held").await;
+    let others = members::<50>(&test, "other").await;
+    let ids: Vec<Uuid> = held.iter().map(|user| user.0).collect();
+    let calls: [Begin; 3] = [
+        |test, user, mark| update(test, user, mark),
+        |test, user, mark| invite(test, user.0, &format!("guest-{mark}@example.com")),
+        |test, user, mark| refer(test, user, &format!("friend-{mark}@example.com")),
+    ];
+    for (kind, call) in calls.into_iter().enumerate() {
+        let mut holder = PgConnection::connect(&test.database_url).await.unwrap();
+        let mut lock = holder.begin().await.unwrap();
+        sqlx::query("SELECT FROM users WHERE user_id = ANY($1) FOR UPDATE")
+            .bind(&ids)
+            .execute(&mut *lock)
+            .await
+            .unwrap();
+        // As many as statements run at once, and then as many again, among the others.
+        let mark = |who: &str, n: usize| format!("{kind}-{who}-{n}");
+        let mut waiting: Vec<_> = (0..4).map(|n| call(&test, held[n], &mark("held", n))).collect();
+        let waits = "SELECT (count(*) < 4)::int::bigint FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        test.until_none(waits).await;
+        waiting.extend((4..8).map(|n| call(&test, held[n], &mark("held", n))));
+        let answers: Vec<_> =
+            others.iter().enumerate().map(|(n, other)| call(&test, *other, &mark("other", n))).collect();
+        for answer in join_all(answers).await {
+            let answer = answer.unwrap();
+            assert!([200, 201].contains(&answer.status), "{kind}: {answer:?}");
+        }
+        assert!(waiting.iter().all(|call| !call.is_finished()), "{kind}: nobody gave them their row");
+        lock.rollback().await.unwrap();
+        for answer in join_all(waiting).await {
+            let answer = answer.unwrap();
+            assert!([200, 201].contains(&answer.status), "{kind}: {answer:?}");
+        }
+    }
+    let nicknames = "SELECT count(*) FROM users WHERE nickname LIKE '0-%'";
+    let (guests, friends) = (
+        "SELECT count(*) FROM invites WHERE kind = 'invite'",
+        "SELECT count(*) FROM invites WHERE kind = 'referral'",
+    );
+    assert_eq!(
+        (test.count(nicknames).await, test.count(guests).await, test.count(friends).await),
+        (58, 58, 58)
+    );
+    test.mails(116).await;
+    finish(test).await;
+}
+
+#[tokio::test]
+async fn callers_who_hang_up_take_nobody_with_them() {
+    let test = Arc::new(Test::start().await);
+    let (users, leaving) = (members::<40>(&test, "user").await, members::<20>(&test, "leaving").await);
+    for round in 0..5 {
+        let nickname = format!("round {round}");
+        let (mut calls, mut gone) = (Vec::new(), Vec::new());
+        for (n, user) in users.iter().enumerate() {
+            calls.push(update(&test, *user, &nickname));
+            if let Some(user) = leaving.get(n) {
+                gone.push(update(&test, *user, &nickname));
+            }
+        }
+        // Some while they are asked for, some while they are written.
+        gone.drain(..10).for_each(|call| call.abort());
+        for (n, call) in calls.into_iter().enumerate() {
+            assert_eq!(call.await.unwrap().success(), (200, "the user was updated", &Value::Null));
+            if n % 4 == 0
+                && let Some(call) = gone.pop()
+            {
+                call.abort();
+            }
+        }
+        for user in &users {
+            assert_eq!(test.stored(*user).await["nickname"], json!(nickname));
+        }
+    }
+    // Their own effect happened or did not; nothing is held.
+    for user in &leaving {
+        assert_eq!(update(&test, *user, "back").await.unwrap().status, 200);
+        assert_eq!(test.stored(*user).await["nickname"], json!("back"));
+    }
+    finish(test).await;
+}
+
+#[tokio::test]
+async fn one_bad_invite_does_not_spoil_the_others() {
+    let test = Arc::new(Test::start().await);
+    let inviters = members::<20>(&test, "inviter").await;
+    let frozen = members::<2>(&test, "frozen").await;
+    test.sql("UPDATE users SET freezed = true WHERE email LIKE 'frozen%'").await;
+    for round in 0..3 {
+        let leaving = members::<5>(&test, &format!("leaving{round}-")).await;
+        let (mut good, mut same, mut bad) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut either, mut erased) = (Vec::new(), Vec::new());
+        for (n, inviter) in inviters.iter().enumerate() {
+            good.push(invite(&test, inviter.0, &format!("guest{round}-{n}@example.com")));
+            good.push(invite(&test, new_id(), &format!("new{round}-{n}@example.com")));
+            same.push(invite(&test, new_id(), &format!("{}{round}@example.com", ["same", "SAME"][n % 2])));
+            bad.extend(frozen.get(n).map(|user| invite(&test, user.0, "never@example.com")));
+            if let Some(user) = leaving.get(n) {
+                either.push(invite(&test, user.0, &format!("either{round}-{n}@example.com")));
+                erased.push(begin(&test, "DELETE", format!("/v1/users/{user}"), None));
+            }
+        }
+        for answer in join_all(good).await {
+            assert_eq!(answer.unwrap().success().1, "the user was invited");
+        }
+        let same: Vec<_> = join_all(same).await.into_iter().map(Result::unwrap).collect();
+        let (made, taken): (Vec<_>, Vec<_>) = same.iter().partition(|answer| answer.status == 200);
+        assert_eq!(made.len(), 1);
+        assert!(taken.iter().all(|answer| answer.code() == (400, "email_taken")), "{taken:?}");
+        for answer in join_all(bad).await {
+            assert_eq!(answer.unwrap().code(), (403, "user_out_of_reach"));
+        }
+        let mut mails = 41;
+        for answer in join_all(either).await {
+            let answer = answer.unwrap();
+            if answer.status == 200 {
+                mails += 1;
+            } else {
+                assert_eq!(answer.code(), (403, "user_out_of_reach"));
+            }
+        }
+        for answer in join_all(erased).await {
+            assert_eq!(answer.unwrap().status, 200);
+        }
+        test.mails(mails).await;
+    }
+    finish(test).await;
+}
