@@ -19,12 +19,8 @@ const EXEMPT: &[(&str, &str)] = &[
     ("DELETE FROM mail_quotas WHERE day <", "the worker forgets days that are over"),
     ("DELETE FROM idempotency_keys WHERE created_at <=", "the worker forgets answers of more than a day ago"),
     (
-        "WITH asked AS MATERIALIZED ( SELECT * FROM unnest(",
-        "changes of several apps: each row brings the app of its own credentials, and meets rows of that app only",
-    ),
-    (
-        "WITH asked AS MATERIALIZED ( SELECT *, (now() AT TIME ZONE 'UTC')::date AS day FROM unnest(",
-        "referrals of several apps: each row brings the app of its own credentials, and meets rows of that app only",
+        "WITH asked AS MATERIALIZED ( SELECT *",
+        "what several apps ask for: each row brings the app of its own credentials, and meets rows of that app only",
     ),
     ("UPDATE api_keys SET revoked_at = now() WHERE key_id = $1", "the operator names a key by its id"),
     ("SELECT app_id FROM signing_keys WHERE key_id = $1", "the operator names a key by its id"),

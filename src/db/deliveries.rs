@@ -135,17 +135,25 @@ pub async fn retry_later(
     Ok(failed.unwrap_or(false))
 }
 
-/// The receiver is gone for good: its webhook is disabled, and whatever waits for it has failed.
+/// The receiver is gone for good: its webhook is disabled, and whatever waits for it has failed. What is under way
+/// has an answer of its own: it would else come after somebody enabled the webhook again.
 pub async fn disable(db: &Pool, delivery: &Claimed, answer: &str) -> Result<(), Error> {
     query!(
-        "WITH webhook AS (
-            UPDATE webhooks SET disabled_at = COALESCE(disabled_at, now()) WHERE app_id = $1 AND webhook_id = $2
+        "WITH own AS (
+            UPDATE webhook_deliveries SET state = 'failed', last_answer = $3, claimed = false, finished_at = now()
+            WHERE app_id = $1 AND delivery_id = $4 AND attempts = $5 AND state = 'queued'
+            RETURNING webhook_id
+        ), webhook AS (
+            UPDATE webhooks SET disabled_at = COALESCE(disabled_at, now())
+            WHERE app_id = $1 AND webhook_id = $2 AND EXISTS (SELECT FROM own)
         )
-        UPDATE webhook_deliveries SET state = 'failed', last_answer = $3, claimed = false, finished_at = now()
-        WHERE app_id = $1 AND webhook_id = $2 AND state = 'queued'",
+        UPDATE webhook_deliveries SET state = 'failed', last_answer = $3, finished_at = now()
+        WHERE app_id = $1 AND webhook_id = $2 AND state = 'queued' AND NOT claimed AND EXISTS (SELECT FROM own)",
         delivery.app.0,
         delivery.webhook,
         answer,
+        delivery.id,
+        delivery.attempts,
     )
     .execute(db)
     .await?;
