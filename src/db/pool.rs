@@ -23,6 +23,8 @@ use crate::metrics::Histogram;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// A connection that idled for so long is asked whether it lives; a busy one was just seen to.
 const DOUBT: Duration = Duration::from_secs(1);
+/// How long plans are kept: those of a table that was small when they were made may read all of it.
+const PLANS: Duration = Duration::from_secs(5);
 /// How long an idle connection may take to answer; then there is time left to open another.
 const IDLE_ANSWER: Duration = Duration::from_secs(2);
 /// How long a connection whose caller has gone may take to end what it was asked.
@@ -36,8 +38,8 @@ const AGAIN: Duration = Duration::from_millis(50);
 
 /// As many connections as were asked for, at most. PostgreSQL ends a statement of theirs after `statement_timeout`:
 /// nothing takes effect long after its caller was told that it did not. It also ends what a server left
-/// behind that cannot be reached any more, whose locks others would wait for. Plans are made once, for an index: what
-/// is planned while a table is empty would read all of it once it is not.
+/// behind that cannot be reached any more, whose locks others would wait for. Plans are made once, for an index: joins
+/// go through it row by row, and soon anew: what is planned while a table is empty would read all of it once it is not.
 #[derive(Clone)]
 pub struct Pool(Arc<Inner>);
 
@@ -64,6 +66,7 @@ impl Drop for Waiting<'_> {
 struct Live {
     connection: PgConnection,
     opened: Instant,
+    planned: Instant,
 }
 
 struct Idle {
@@ -154,9 +157,15 @@ impl Pool {
     async fn take(&self) -> Result<Lent, Error> {
         let permit = Arc::clone(&self.0.permits).acquire_owned().await.map_err(|_| Error::PoolClosed)?;
         while let Some(Idle { mut live, since }) = { self.idle().pop() } {
-            if since.elapsed() < DOUBT || lives(&mut live.connection, IDLE_ANSWER).await {
-                return Ok(Lent { pool: self.clone(), held: Some((live, permit)) });
+            if live.planned.elapsed() > PLANS {
+                live.planned = Instant::now();
+                if !replans(&mut live.connection).await {
+                    continue;
+                }
+            } else if since.elapsed() > DOUBT && !lives(&mut live.connection, IDLE_ANSWER).await {
+                continue;
             }
+            return Ok(Lent { pool: self.clone(), held: Some((live, permit)) });
         }
         loop {
             match self.open().await {
@@ -180,12 +189,15 @@ impl Pool {
                 set_config('tcp_keepalives_count', '3', false) AS e,
                 set_config('plan_cache_mode', 'force_generic_plan', false) AS f,
                 set_config('enable_seqscan', 'off', false) AS g,
-                set_config('jit', 'off', false) AS h",
+                set_config('enable_hashjoin', 'off', false) AS h,
+                set_config('enable_mergejoin', 'off', false) AS i,
+                set_config('jit', 'off', false) AS j",
             self.0.statement_timeout.as_millis().clamp(1, 86_400_000).to_string()
         )
         .fetch_one(&mut connection)
         .await?;
-        Ok(Live { connection, opened: Instant::now() })
+        let now = Instant::now();
+        Ok(Live { connection, opened: now, planned: now })
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
@@ -222,6 +234,11 @@ impl Pool {
 /// its place in the pool for as long.
 async fn lives(connection: &mut PgConnection, within: Duration) -> bool {
     matches!(timeout(within, connection.ping()).await, Ok(Ok(())))
+}
+
+/// Whether a connection answers, which makes its plans anew from now on.
+async fn replans(connection: &mut PgConnection) -> bool {
+    matches!(timeout(IDLE_ANSWER, sqlx::raw_sql("DISCARD PLANS").execute(connection)).await, Ok(Ok(_)))
 }
 
 impl Lent {

@@ -125,10 +125,9 @@ async fn write(
                         AND q.day = a.day), 0) AS sendable
             FROM asked a
             LEFT JOIN users r ON r.app_id = a.app_id AND r.user_id = a.referrer AND NOT r.freezed AND NOT r.deleted
-                AND (a.caller IS NULL OR a.caller = r.user_id OR EXISTS (
-                    SELECT FROM users c
-                    WHERE c.app_id = a.app_id AND c.user_id = a.caller AND NOT c.freezed AND NOT c.deleted
-                        AND c.tenant_id = r.tenant_id))
+                AND (a.caller IS NULL OR a.caller = r.user_id OR r.tenant_id = (
+                    SELECT c.tenant_id FROM users c
+                    WHERE c.app_id = a.app_id AND c.user_id = a.caller AND NOT c.freezed AND NOT c.deleted))
             LEFT JOIN invites k ON k.app_id = a.app_id AND k.inviter_id = a.referrer
                 AND lower(k.email) = lower(a.email) AND k.kind = 'referral' AND k.accepted_at IS NULL
         ), invite AS (

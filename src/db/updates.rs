@@ -189,10 +189,10 @@ pub(super) async fn write(
             version = u.version + 1
         FROM (SELECT * FROM free UNION ALL SELECT * FROM asked WHERE NOT $24) p
         WHERE u.app_id = p.app_id AND u.user_id = p.user_id AND NOT u.freezed AND NOT u.deleted
-            AND (p.caller IS NULL OR p.caller = u.user_id OR EXISTS (
-                SELECT FROM users c
-                WHERE c.app_id = p.app_id AND c.user_id = p.caller AND NOT c.freezed AND NOT c.deleted
-                    AND c.tenant_id = u.tenant_id AND (p.email IS NULL OR lower(p.email) = lower(u.email))))
+            AND (p.caller IS NULL OR p.caller = u.user_id
+                OR (p.email IS NULL OR lower(p.email) = lower(u.email)) AND u.tenant_id = (
+                    SELECT c.tenant_id FROM users c
+                    WHERE c.app_id = p.app_id AND c.user_id = p.caller AND NOT c.freezed AND NOT c.deleted))
             AND ($25::bigint[] IS NULL OR u.version = ANY($25))
             AND ($26 OR p.email IS NULL OR lower(p.email) = lower(u.email))
         RETURNING u.app_id AS app, u.user_id AS "user", u.version

@@ -62,9 +62,9 @@ pub async fn select(
                 || ARRAY(SELECT user_id FROM users WHERE app_id = $1 AND lower(email) = lower($3))
                 || ARRAY(SELECT user_id FROM users WHERE app_id = $1 AND NOT deleted AND user_id > $4
                     ORDER BY user_id LIMIT $5))
-            AND ($6::uuid IS NULL OR NOT freezed AND EXISTS (
-                SELECT FROM users c WHERE c.app_id = $1 AND c.user_id = $6 AND NOT c.freezed AND NOT c.deleted
-                    AND c.tenant_id = u.tenant_id))
+            AND ($6::uuid IS NULL OR NOT freezed AND tenant_id = (
+                SELECT c.tenant_id FROM users c
+                WHERE c.app_id = $1 AND c.user_id = $6 AND NOT c.freezed AND NOT c.deleted))
         ORDER BY user_id
         "#,
         app.0,

@@ -1,6 +1,9 @@
 //! Values that are text with a rule and need no more than that: names, addresses of web pages, phone
 //! numbers, time zones. Each is kept as it was sent, trimmed.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use jiff::tz::TimeZoneDatabase;
 use url::Url;
 
@@ -120,11 +123,13 @@ impl Zoneinfo {
     /// Looks a name up, in any case, in the database that this program was built with: what is valid
     /// must not depend on the machine.
     pub fn parse(value: &str) -> Result<Self, Invalid> {
-        let value = value.trim();
-        TimeZoneDatabase::bundled()
-            .available()
-            .find(|name| name.as_str().eq_ignore_ascii_case(value))
-            .map(|name| Self(name.as_str().to_owned()))
+        static NAMES: LazyLock<HashMap<String, String>> = LazyLock::new(|| {
+            let database = TimeZoneDatabase::bundled();
+            database.available().map(|name| (name.as_str().to_ascii_lowercase(), name.to_string())).collect()
+        });
+        NAMES
+            .get(&value.trim().to_ascii_lowercase())
+            .map(|name| Self(name.clone()))
             .ok_or(Invalid("must be an IANA time zone name such as Europe/Berlin"))
     }
 }
