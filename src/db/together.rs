@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::{Error, Pool};
 
 /// Statements of a kind that run at the same time: fewer wait for a slow disk, more would each gather less.
-const LANES: usize = 4;
+const LANES: usize = 2;
 /// Most that a statement writes.
 const MOST: usize = 64;
 /// How long a statement waits for what somebody else holds, for PostgreSQL's `lock_timeout`: then all that it was to
