@@ -97,7 +97,8 @@ async fn write(
     let Some(bounds) = all.first().map(|new| new.bounds) else { return Ok(Vec::new()) };
     // Rows are locked in one order (invites, referrers' quotas, recipients'), since each part reads the one before, and
     // is sorted: no two statements wait for each other. Of calls at once for one invite the first counts, and the
-    // others, which know its old time, do nothing.
+    // others, which know its old time, do nothing. The limit of one row that there is anyway keeps PostgreSQL from reading
+    // all referrals at once where its statistics, which may be of yesterday, say that there are none.
     let rows = query!(
         r#"
         WITH asked AS MATERIALIZED (
@@ -128,8 +129,11 @@ async fn write(
                 AND (a.caller IS NULL OR a.caller = r.user_id OR r.tenant_id = (
                     SELECT c.tenant_id FROM users c
                     WHERE c.app_id = a.app_id AND c.user_id = a.caller AND NOT c.freezed AND NOT c.deleted))
-            LEFT JOIN invites k ON k.app_id = a.app_id AND k.inviter_id = a.referrer
-                AND lower(k.email) = lower(a.email) AND k.kind = 'referral' AND k.accepted_at IS NULL
+            LEFT JOIN LATERAL (
+                SELECT i.invite_id, i.mailed_at FROM invites i
+                WHERE i.app_id = a.app_id AND i.inviter_id = a.referrer AND lower(i.email) = lower(a.email)
+                    AND i.kind = 'referral' AND i.accepted_at IS NULL
+                LIMIT 1) k ON true
         ), invite AS (
             INSERT INTO invites
                 (app_id, invite_id, kind, inviter_id, email, address_hash, language, code_hash, expires_in, expires_at)
