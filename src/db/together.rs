@@ -14,7 +14,8 @@ use tokio::time::timeout;
 
 use super::{Error, Pool};
 
-/// Statements of a kind that run at the same time: fewer wait for a slow disk, more would each gather less.
+/// Statements of a kind that run at the same time: one works while the other waits for the disk; more would each gather
+/// less.
 const LANES: usize = 2;
 /// Most that a statement writes.
 const MOST: usize = 64;
