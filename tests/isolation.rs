@@ -92,6 +92,7 @@ const OPERATOR: &[&str] = &[
     "mod::grant",
     "mod::is_ready",
     "pool::lives",
+    "pool::replans",
     // Of the worker.
     "outbox::claim",
     "outbox::backlog",

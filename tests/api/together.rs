@@ -185,7 +185,7 @@ async fn one_bad_invite_does_not_spoil_the_others() {
 #[tokio::test]
 async fn plans_for_empty_tables_read_none_whole() {
     let url = support::database(true).await;
-    let db = Pool::new(url.parse().unwrap(), 1, Duration::from_secs(60));
+    let db = Pool::new(url.parse().unwrap(), 1, Duration::from_mins(1));
     let mut connection = db.acquire().await.unwrap();
     let mut planned = 0;
     for entry in std::fs::read_dir(".sqlx").unwrap() {
