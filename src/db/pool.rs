@@ -38,8 +38,9 @@ const AGAIN: Duration = Duration::from_millis(50);
 
 /// As many connections as were asked for, at most. PostgreSQL ends a statement of theirs after `statement_timeout`:
 /// nothing takes effect long after its caller was told that it did not. It also ends what a server left
-/// behind that cannot be reached any more, whose locks others would wait for. Plans are made once, for an index: joins
-/// go through it row by row, and soon anew: what is planned while a table is empty would read all of it once it is not.
+/// behind that cannot be reached any more, whose locks others would wait for. Plans are made once for
+/// several seconds, for an index, and joined row by row: what is planned while a table is empty would read all of it
+/// once it is not.
 #[derive(Clone)]
 pub struct Pool(Arc<Inner>);
 
@@ -157,15 +158,15 @@ impl Pool {
     async fn take(&self) -> Result<Lent, Error> {
         let permit = Arc::clone(&self.0.permits).acquire_owned().await.map_err(|_| Error::PoolClosed)?;
         while let Some(Idle { mut live, since }) = { self.idle().pop() } {
-            if live.planned.elapsed() > PLANS {
+            let good = if live.planned.elapsed() > PLANS {
                 live.planned = Instant::now();
-                if !replans(&mut live.connection).await {
-                    continue;
-                }
-            } else if since.elapsed() > DOUBT && !lives(&mut live.connection, IDLE_ANSWER).await {
-                continue;
+                replans(&mut live.connection).await
+            } else {
+                since.elapsed() < DOUBT || lives(&mut live.connection, IDLE_ANSWER).await
+            };
+            if good {
+                return Ok(Lent { pool: self.clone(), held: Some((live, permit)) });
             }
-            return Ok(Lent { pool: self.clone(), held: Some((live, permit)) });
         }
         loop {
             match self.open().await {
