@@ -92,7 +92,6 @@ const OPERATOR: &[&str] = &[
     "mod::grant",
     "mod::is_ready",
     "pool::lives",
-    "pool::replans",
     // Of the worker.
     "outbox::claim",
     "outbox::backlog",

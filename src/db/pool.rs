@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt, StreamExt, TryFutureExt, TryStreamExt};
 use sqlx::postgres::{PgConnectOptions, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
-use sqlx::{Connection, Describe, Either, Error, Execute, Executor, PgConnection, Postgres, SqlStr};
+use sqlx::{AssertSqlSafe, Connection, Describe, Either, Error, Execute, Executor, PgConnection, Postgres, SqlStr};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
@@ -23,8 +23,9 @@ use crate::metrics::Histogram;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// A connection that idled for so long is asked whether it lives; a busy one was just seen to.
 const DOUBT: Duration = Duration::from_secs(1);
-/// How long plans are kept: those of a table that was small when they were made may read all of it.
-const PLANS: Duration = Duration::from_secs(5);
+/// How often a session is set up: plans of a table that was small when they were made may read all of it, and with
+/// PgBouncer between, the session behind a connection is now one, now another.
+const SESSION: Duration = Duration::from_secs(5);
 /// How long an idle connection may take to answer; then there is time left to open another.
 const IDLE_ANSWER: Duration = Duration::from_secs(2);
 /// How long a connection whose caller has gone may take to end what it was asked.
@@ -67,7 +68,7 @@ impl Drop for Waiting<'_> {
 struct Live {
     connection: PgConnection,
     opened: Instant,
-    planned: Instant,
+    set_up: Instant,
 }
 
 struct Idle {
@@ -158,9 +159,9 @@ impl Pool {
     async fn take(&self) -> Result<Lent, Error> {
         let permit = Arc::clone(&self.0.permits).acquire_owned().await.map_err(|_| Error::PoolClosed)?;
         while let Some(Idle { mut live, since }) = { self.idle().pop() } {
-            let good = if live.planned.elapsed() > PLANS {
-                live.planned = Instant::now();
-                replans(&mut live.connection).await
+            let good = if live.set_up.elapsed() > SESSION {
+                live.set_up = Instant::now();
+                matches!(timeout(IDLE_ANSWER, self.set_up(&mut live.connection)).await, Ok(Ok(())))
             } else {
                 since.elapsed() < DOUBT || lives(&mut live.connection, IDLE_ANSWER).await
             };
@@ -182,23 +183,22 @@ impl Pool {
 
     async fn open(&self) -> Result<Live, Error> {
         let mut connection = PgConnection::connect_with(&self.0.options).await?;
-        sqlx::query!(
-            "SELECT set_config('statement_timeout', $1, false) AS a,
-                set_config('idle_in_transaction_session_timeout', '10s', false) AS b,
-                set_config('tcp_keepalives_idle', '30', false) AS c,
-                set_config('tcp_keepalives_interval', '10', false) AS d,
-                set_config('tcp_keepalives_count', '3', false) AS e,
-                set_config('plan_cache_mode', 'force_generic_plan', false) AS f,
-                set_config('enable_seqscan', 'off', false) AS g,
-                set_config('enable_hashjoin', 'off', false) AS h,
-                set_config('enable_mergejoin', 'off', false) AS i,
-                set_config('jit', 'off', false) AS j",
-            self.0.statement_timeout.as_millis().clamp(1, 86_400_000).to_string()
-        )
-        .fetch_one(&mut connection)
-        .await?;
+        self.set_up(&mut connection).await?;
         let now = Instant::now();
-        Ok(Live { connection, opened: now, planned: now })
+        Ok(Live { connection, opened: now, set_up: now })
+    }
+
+    /// Says to the session how it has to be, and that its plans are to be made anew.
+    async fn set_up(&self, connection: &mut PgConnection) -> Result<(), Error> {
+        let statement_timeout = self.0.statement_timeout.as_millis().clamp(1, 86_400_000);
+        let settings = format!(
+            "SET statement_timeout = {statement_timeout}; SET idle_in_transaction_session_timeout = '10s';
+            SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3;
+            SET plan_cache_mode = force_generic_plan; SET jit = off;
+            SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; DISCARD PLANS"
+        );
+        sqlx::raw_sql(AssertSqlSafe(settings)).execute(connection).await?;
+        Ok(())
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
@@ -235,11 +235,6 @@ impl Pool {
 /// its place in the pool for as long.
 async fn lives(connection: &mut PgConnection, within: Duration) -> bool {
     matches!(timeout(within, connection.ping()).await, Ok(Ok(())))
-}
-
-/// Whether a connection answers, which makes its plans anew from now on.
-async fn replans(connection: &mut PgConnection) -> bool {
-    matches!(timeout(IDLE_ANSWER, sqlx::raw_sql("DISCARD PLANS").execute(connection)).await, Ok(Ok(_)))
 }
 
 impl Lent {

@@ -6,10 +6,10 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::io::ErrorKind;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sqlx::PgConnection;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::{Error, Pool};
@@ -17,6 +17,8 @@ use super::{Error, Pool};
 /// Statements of a kind that run at the same time: one works while the other waits for the disk; more would each gather
 /// less.
 const LANES: usize = 2;
+/// How many have to wait for a second statement to run beside the first.
+const ENOUGH: usize = 8;
 /// Most that a statement writes.
 const MOST: usize = 64;
 /// How long a statement waits for what somebody else holds, for PostgreSQL's `lock_timeout`: then all that it was to
@@ -54,8 +56,17 @@ impl Names {
 }
 
 /// Where they gather.
-pub struct Together<T: Gathered> {
-    queue: mpsc::Sender<Asked<T>>,
+pub struct Together<T: Gathered>(Arc<Gathering<T>>);
+
+struct Gathering<T: Gathered> {
+    db: Pool,
+    queue: Mutex<Queue<T>>,
+}
+
+struct Queue<T: Gathered> {
+    waiting: Vec<Asked<T>>,
+    /// Statements that run, or are about to.
+    running: usize,
 }
 
 struct Asked<T: Gathered> {
@@ -63,30 +74,65 @@ struct Asked<T: Gathered> {
     answer: oneshot::Sender<Result<T::Answer, Error>>,
 }
 
+/// A statement that runs, until it is dropped.
+struct Running<T: Gathered>(Arc<Gathering<T>>);
+
 impl<T: Gathered> Together<T> {
-    /// Begins to write, over connections of `db`, until it is dropped.
+    /// Where those gather that are written over connections of `db`.
     #[must_use]
     pub fn new(db: &Pool) -> Self {
-        let (queue, asked) = mpsc::channel(LANES * MOST);
-        let asked = Arc::new(Mutex::new(asked));
-        for _ in 0..LANES {
-            tokio::spawn(lane(db.clone(), Arc::clone(&asked)));
-        }
-        Self { queue }
+        let queue = Mutex::new(Queue { waiting: Vec::new(), running: 0 });
+        Self(Arc::new(Gathering { db: db.clone(), queue }))
     }
 
     /// Asks for one. `None`: it has not been written, and has to be asked for alone.
     pub async fn ask(&self, what: T) -> Option<Result<T::Answer, Error>> {
         let (answer, answered) = oneshot::channel();
-        self.queue.send(Asked { what, answer }).await.ok()?;
+        self.0.queue().waiting.push(Asked { what, answer });
+        if let Some(running) = Running::begin(&self.0) {
+            tokio::spawn(running.write());
+        }
         answered.await.ok()
     }
 }
 
-async fn lane<T: Gathered>(db: Pool, queue: Arc<Mutex<mpsc::Receiver<Asked<T>>>>) {
-    let mut asked = Vec::with_capacity(MOST);
-    while { queue.lock().await.recv_many(&mut asked, MOST).await } > 0 {
-        write(&db, std::mem::take(&mut asked)).await;
+impl<T: Gathered> Gathering<T> {
+    fn queue(&self) -> MutexGuard<'_, Queue<T>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: Gathered> Running<T> {
+    /// One more, if what waits is worth it.
+    fn begin(gathering: &Arc<Gathering<T>>) -> Option<Self> {
+        let mut queue = gathering.queue();
+        let enough = if queue.running == 0 { 1 } else { ENOUGH };
+        (queue.running < LANES && queue.waiting.len() >= enough).then(|| {
+            queue.running += 1;
+            Self(Arc::clone(gathering))
+        })
+    }
+
+    /// Writes what waits, as long as that is worth it.
+    async fn write(self) {
+        let mut running = Some(self);
+        while let Some(Self(gathering)) = running.as_ref() {
+            let gathering = Arc::clone(gathering);
+            let asked = {
+                let waiting = &mut gathering.queue().waiting;
+                let most = waiting.len().min(MOST);
+                waiting.drain(..most).collect()
+            };
+            write(&gathering.db, asked).await;
+            drop(running);
+            running = Self::begin(&gathering);
+        }
+    }
+}
+
+impl<T: Gathered> Drop for Running<T> {
+    fn drop(&mut self) {
+        self.0.queue().running -= 1;
     }
 }
 
