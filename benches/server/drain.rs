@@ -40,6 +40,42 @@ pub async fn drain(store: &Store, sink: &Sink, served: &Served) {
     );
 }
 
+/// How long one mail takes on a server that has nothing else to do: from the call that causes it until the mail
+/// server has taken it.
+pub async fn alone(sink: &Sink, served: &Served, app: &str, key: &str) {
+    const MAILS: usize = 200;
+    sink.hold(false);
+    // What the works have left goes first.
+    let mut before = u64::MAX;
+    while before != sink.taken() {
+        before = sink.taken();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let client = reqwest::Client::new();
+    let mut times = Vec::new();
+    for number in 0..MAILS {
+        let (begun, before) = (Instant::now(), sink.taken());
+        let answer = client
+            .post(format!("{}/v1/users/{}", served.url, userdocks::domain::id::new()))
+            .header("X-API-KEY", key)
+            .header("X-API-KEY-TYPE", "write")
+            .header("X-CLIENT-ID", app)
+            .json(&serde_json::json!({ "email": format!("alone{number}@example.org"), "language": "en" }));
+        assert!(answer.send().await.unwrap().status().is_success());
+        while sink.taken() == before {
+            assert!(begun.elapsed() < Duration::from_mins(1), "the mail does not leave");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        times.push(begun.elapsed().as_secs_f64() * 1000.0);
+    }
+    times.sort_by(f64::total_cmp);
+    println!(
+        "one mail, from the call to the mail server: p50 {:.1} ms, p99 {:.1} ms",
+        times[MAILS / 2],
+        times[MAILS * 99 / 100]
+    );
+}
+
 /// Mails per second that the sink takes, over the next `mails`.
 pub async fn rate(sink: &Sink, mails: u64) -> f64 {
     let (begun, first) = (Instant::now(), sink.taken());

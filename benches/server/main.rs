@@ -239,4 +239,5 @@ async fn works_beside_pgbench(plan: &Plan) {
         println!("short of the aim: {}", short.join("; "));
     }
     drain::drain(&scene.store, &scene.sink, &served[0]).await;
+    drain::alone(&scene.sink, &served[0], &app, &key).await;
 }

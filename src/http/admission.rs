@@ -1,7 +1,7 @@
-//! Admission: a few requests at work for each connection to the database, a short queue in front, and
-//! 503 at once for the rest, so that those who are let in are answered as fast as ever. A burst may fill
-//! a longer queue for a moment; one that stays long is overload. Refusing costs time too: who asks again at once,
-//! thousands of times a second, is refused in turn.
+//! Admission: a few requests at work for each connection to the database, a queue in front that is as long as a
+//! tenth of a second lets in, and 503 at once for the rest, so that those who are let in are answered soon. A burst
+//! may fill a longer queue for a moment; one that stays long is overload. Refusing costs time too: who asks again at
+//! once, thousands of times a second, is refused in turn.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -16,11 +16,15 @@ use crate::metrics;
 /// Requests at work for each connection: what they do beside, and changes that are written together, keep the
 /// connections busy.
 pub const REQUESTS_PER_CONNECTION: u32 = 3;
-/// Most requests that wait for long.
-const QUEUE: usize = 32;
-/// Most requests that wait.
-const BURST: usize = 256;
-/// How long more than [`QUEUE`] may wait.
+/// So many requests may wait however slow it goes.
+const FEW: usize = 32;
+/// Most requests that wait: each takes memory.
+const MOST: usize = 1024;
+/// How long one more would wait in a queue that is long.
+const LONG: Duration = Duration::from_millis(100);
+/// How long one more may have to wait.
+const BURST: Duration = Duration::from_millis(500);
+/// For how long a queue may be [`LONG`].
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Most refusals in a second for each core: a small part of its time.
 const REFUSALS: u64 = 2000;
@@ -41,7 +45,7 @@ pub struct Gate {
     /// When the next refusal is in turn, nanoseconds from `begun`.
     next_refusal: AtomicU64,
     least_between_refusals: u64,
-    /// When a request was last let in, and the time between two, smoothed; nanoseconds.
+    /// When a request was last let in, and the time between two while some wait, smoothed; nanoseconds.
     let_in: AtomicU64,
     between: AtomicU64,
     probes: Semaphore,
@@ -108,10 +112,21 @@ impl Gate {
     /// Whether one more may wait.
     pub fn is_open(&self) -> Result<(), Error> {
         let waiting = self.waiting.load(Relaxed);
-        if waiting >= BURST || waiting >= QUEUE && self.long_for() > PATIENCE {
+        if waiting < FEW {
+            return Ok(());
+        }
+        let wait = self.wait(waiting);
+        if waiting >= MOST || wait > BURST || wait > LONG && self.long_for() > PATIENCE {
             return Err(overloaded());
         }
         Ok(())
+    }
+
+    /// How long one more would wait behind so many, as far as can be told: as long as it takes to let them in, and no
+    /// shorter than nobody has been let in for.
+    fn wait(&self, waiting: usize) -> Duration {
+        let since = self.nanoseconds().saturating_sub(self.let_in.load(Relaxed));
+        Duration::from_nanos(since.max(self.between.load(Relaxed).saturating_mul(waiting as u64)))
     }
 
     /// Waits until it is the turn of one more refusal: not at all, unless there are thousands in a second.
@@ -133,8 +148,10 @@ impl Gate {
         metrics::TURNS.count(waited);
         let now = self.nanoseconds();
         let since = now.saturating_sub(self.let_in.swap(now, Relaxed));
-        let between = self.between.load(Relaxed);
-        self.between.store(between - between / 64 + since / 64, Relaxed);
+        if !waited.is_zero() {
+            let between = self.between.load(Relaxed);
+            self.between.store(between - between / 64 + since / 64, Relaxed);
+        }
     }
 
     fn nanoseconds(&self) -> u64 {
@@ -178,17 +195,25 @@ mod tests {
     async fn a_burst_waits_and_what_is_more_is_refused_at_once() {
         let mut gate = Gate::new(2);
         let slots = [gate.enter().await.unwrap(), gate.enter().await.unwrap()];
-        assert_eq!(refused(&gate, BURST + 10), 10);
+        assert_eq!(refused(&gate, MOST + 10), 10);
         assert_eq!(gate.waiting.load(Relaxed), 0, "who gave up has left");
+        // Ten milliseconds each.
+        gate.between.store(10_000_000, Relaxed);
+        assert_eq!(refused(&gate, 61), 10, "51 wait half a second at most");
         // It has been long since the beginning of the gate, which was a while ago.
         gate.begun = Instant::now().checked_sub(2 * PATIENCE).unwrap();
+        gate.let_in.store(gate.nanoseconds(), Relaxed);
+        gate.between.store(2_000_000, Relaxed);
         gate.long_since.store(1, Relaxed);
-        assert_eq!(refused(&gate, QUEUE + 10), 10);
+        assert_eq!(refused(&gate, 61), 10, "51 wait a tenth of a second at most");
+        // Nobody is let in any more.
+        gate.let_in.store(0, Relaxed);
+        assert_eq!(refused(&gate, FEW + 10), 10);
         // Who finds a free turn ends it.
         drop(slots);
         drop(gate.enter().await.unwrap());
         let _slots = [gate.enter().await.unwrap(), gate.enter().await.unwrap()];
-        assert_eq!(refused(&gate, BURST), 0);
+        assert_eq!(refused(&gate, 61), 0);
     }
 
     #[tokio::test]

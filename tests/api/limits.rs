@@ -362,14 +362,14 @@ async fn more_requests_than_can_wait_are_503_at_once() {
     let path = format!("/v1/users/{user}");
     let body = json!({ "user": { "nickname": "a" } });
     let call = || test.call("PUT", &path, As::Write(&test.app), Some(body.clone()));
-    let mut calls: FuturesUnordered<_> = (0..300).map(|_| call()).collect();
+    let mut calls: FuturesUnordered<_> = (0..1_100).map(|_| call()).collect();
     let sentence = "the server is at work on as many requests as it can take; try again after the seconds in `Retry-After`";
     let is_refused = |answer: &Answer| {
         assert_eq!(answer.refusal(), (503, "overloaded", sentence));
         assert_eq!(answer.header("retry-after"), Some("1"));
     };
-    // Three are at work and 256 can wait: the others are answered while nothing moves.
-    for _ in 259..300 {
+    // Three are at work and 1,024 can wait, fewer once nothing has moved for a while: the others are answered meanwhile.
+    for _ in 1_027..1_100 {
         is_refused(&calls.next().await.unwrap());
     }
     assert_eq!(test.call("GET", "/healthz", As::Nobody, None).await.success().0, 200);
@@ -377,7 +377,7 @@ async fn more_requests_than_can_wait_are_503_at_once() {
     let (done, refused): (Vec<_>, Vec<_>) =
         calls.collect::<Vec<_>>().await.into_iter().partition(|answer| answer.status == 200);
     refused.iter().for_each(is_refused);
-    assert!(done.len() > 64, "{}", done.len());
+    assert!(done.len() > 32, "{}", done.len());
     test.finish().await;
 }
 

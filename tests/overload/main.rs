@@ -37,6 +37,9 @@ const LASTING: Duration = Duration::from_secs(8);
 /// Callers that keep the server as busy as it can be.
 const CAPACITY: usize = 32;
 
+/// More callers than it lets wait.
+const OVERLOAD: usize = 3_000;
+
 /// A server as its users have it, with an app and some users.
 struct World {
     server: Serve,
@@ -63,7 +66,7 @@ impl World {
         let db = Pool::new(userdocks::db::options(&url).unwrap(), 4, Duration::from_secs(600));
         let seal = SecretKey::new(&hex::decode(SECRET_KEY).unwrap().try_into().unwrap());
         let app = create_app(&db, &seal, &new_app("Acme")).await;
-        let users: Vec<Uuid> = (0..1000).map(|_| new_id()).collect();
+        let users: Vec<Uuid> = (0..OVERLOAD).map(|_| new_id()).collect();
         sqlx::query(
             "WITH tenant AS (INSERT INTO tenants (app_id, tenant_id) SELECT $1, unnest($2::uuid[]))
             INSERT INTO users (app_id, user_id, tenant_id, email, language, referral_code)
@@ -165,9 +168,9 @@ async fn past_its_capacity_it_answers_some_as_before_and_the_others_at_once() {
         capacity.assert_only(&[200]);
         let memory = world.memory();
         // A burst may wait longer, for two seconds: here it is more than that.
-        let more = Callers { unseen: Duration::from_secs(3), ..world.updates(800) };
+        let more = Callers { unseen: Duration::from_secs(3), ..world.updates(OVERLOAD) };
         let (overload, health) = alive_while(world.address(), more.call()).await;
-        println!("{}", overload.line("800 callers"));
+        println!("{}", overload.line("3,000 callers"));
         println!(
             "    slowest /healthz {health:.0} ms, memory {memory:.0} KiB before, {:.0} KiB after",
             world.memory()
@@ -181,7 +184,8 @@ async fn past_its_capacity_it_answers_some_as_before_and_the_others_at_once() {
     }
     let (before, over, goodput) = (median(before), median(over), median(goodput));
     println!("p99 of the admitted: {:.1} times that at capacity; goodput {goodput:.2}", over / before);
-    assert!(over < before * 12.0, "{over} ms, {before} ms at capacity");
+    // A tenth of a second is what the queue may take.
+    assert!(over < 100.0 + before * 12.0, "{over} ms, {before} ms at capacity");
     assert!(goodput > 0.25, "{goodput}");
     // In turn, and no later than it is told to come again.
     assert!(median(refused) < 1000.0, "a refusal waits too long");
