@@ -204,7 +204,8 @@ impl Server {
             transport,
             public_url: public_url.clone(),
             config: config.clone(),
-            outage: Outage::default(),
+            database: Outage::default(),
+            mail_server: Outage::default(),
         };
         let worker = tokio::spawn(worker.run(Arc::clone(&wake), stopped.clone()));
         let listeners = Arc::new(Listeners::default());

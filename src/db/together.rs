@@ -1,7 +1,7 @@
 //! What is asked for at the same time is written together: what a statement costs PostgreSQL beside its rows (a journey,
-//! a snapshot, a commit, a write to the disk) is paid once for all of them. Nobody waits for company: while a statement
-//! runs, the next one gathers, and what comes alone goes alone. Each has its own answer, and what stands in the way of
-//! one (a row that somebody else holds, a user out of reach) is that one's: it is left out, and asked for by itself.
+//! a snapshot, a commit, a write to the disk) is paid once for all of them. What comes alone goes alone, at once; while a
+//! statement runs, the next one gathers. Each has its own answer, and what stands in the way of one (a row that somebody
+//! else holds, a user out of reach) is that one's: it is left out, and asked for by itself.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, Hash, RandomState};
@@ -114,18 +114,18 @@ impl<T: Gathered> Running<T> {
     }
 
     /// Writes what waits, as long as that is worth it.
-    async fn write(self) {
-        let mut running = Some(self);
-        while let Some(Self(gathering)) = running.as_ref() {
-            let gathering = Arc::clone(gathering);
+    async fn write(mut self) {
+        let gathering = Arc::clone(&self.0);
+        loop {
             let asked = {
                 let waiting = &mut gathering.queue().waiting;
                 let most = waiting.len().min(MOST);
                 waiting.drain(..most).collect()
             };
             write(&gathering.db, asked).await;
-            drop(running);
-            running = Self::begin(&gathering);
+            drop(self);
+            let Some(next) = Self::begin(&gathering) else { return };
+            self = next;
         }
     }
 }

@@ -40,6 +40,9 @@ pub enum Refusal {
     /// Worth another try.
     #[error("{0}")]
     Temporary(String),
+    /// So is this; and the server lets nobody in, whatever the mail: it is away, or takes no login of ours.
+    #[error("{0}")]
+    NoSession(String),
     /// The server will never take this mail.
     #[error("{0}")]
     Permanent(String),
@@ -81,7 +84,10 @@ impl Transport {
             Self::Smtp(server) => {
                 let answer = server.send(message).await;
                 metrics::replied(match &answer {
-                    Ok(reply) | Err(Refusal::Temporary(reply) | Refusal::Permanent(reply)) => reply,
+                    Ok(reply)
+                    | Err(
+                        Refusal::Temporary(reply) | Refusal::NoSession(reply) | Refusal::Permanent(reply),
+                    ) => reply,
                 });
                 answer
             }

@@ -39,6 +39,9 @@ const MAX_RETRY_DELAY: Duration = Duration::from_hours(1);
 /// After trouble with the database, how long leases that ran out are left to the workers that had them, who
 /// may have an outcome to write down: a call that still hangs, and the next.
 const GRACE: Duration = Duration::from_secs(10);
+/// For how long no mail is tried after the mail server let nobody in: what is due stays due, and leaves as soon as it can.
+/// Less than [`POLL`], which looks again.
+const AWAY: Duration = Duration::from_millis(500);
 const CLEAN_UP: Duration = Duration::from_hours(1);
 
 /// Why a mail has not left.
@@ -65,16 +68,18 @@ pub struct Worker {
     /// The settings.
     pub config: Config,
     /// What it knows of the database.
-    pub outage: Outage,
+    pub database: Outage,
+    /// What it knows of the mail server.
+    pub mail_server: Outage,
 }
 
-/// When a call of the database failed last.
+/// When something did not work last.
 #[derive(Default)]
 pub struct Outage(Mutex<Option<Instant>>);
 
 impl Outage {
-    fn is_over(&self) -> bool {
-        self.last().is_none_or(|last| last.elapsed() > GRACE)
+    fn is_over(&self, after: Duration) -> bool {
+        self.last().is_none_or(|last| last.elapsed() > after)
     }
 
     fn last(&self) -> MutexGuard<'_, Option<Instant>> {
@@ -95,11 +100,11 @@ impl Worker {
             while sending.try_join_next().is_some() {}
             at_hand.retain(|(_, task)| !task.is_finished());
             let free = most - at_hand.len();
-            if free > 0 {
+            if free > 0 && worker.mail_server.is_over(AWAY) {
                 let ids: Vec<Uuid> = at_hand.iter().map(|(id, _)| *id).collect();
                 let limit = i64::try_from(free).unwrap_or(i64::MAX);
                 match worker
-                    .soon(outbox::claim(&worker.db, limit, &ids, worker.outage.is_over(), LEASE))
+                    .soon(outbox::claim(&worker.db, limit, &ids, worker.database.is_over(GRACE), LEASE))
                     .await
                 {
                     Ok(mails) => {
@@ -137,7 +142,7 @@ impl Worker {
         let done =
             timeout(RENEW, call).await.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into()).into()));
         if done.is_err() {
-            *self.outage.last() = Some(Instant::now());
+            *self.database.last() = Some(Instant::now());
         }
         done
     }
@@ -285,9 +290,13 @@ impl Worker {
         let message = message(&rendered, &envelope).map_err(|error| unwritten(&error))?;
         // Spam filters quote the link that they refuse.
         let masked = |reply: &str| masked(&masked(reply, &code), opt_out.as_deref().unwrap_or_default());
-        match self.transport.send(&message, &mail.message_id).await {
+        let sent = self.transport.send(&message, &mail.message_id).await;
+        *self.mail_server.last() = matches!(sent, Err(Refusal::NoSession(_))).then(Instant::now);
+        match sent {
             Ok(reply) => Ok(masked(&reply)),
             Err(Refusal::Temporary(reply)) => Err(Refusal::Temporary(masked(&reply)).into()),
+            // What the server says before it knows of the mail quotes nothing of it.
+            Err(refusal @ Refusal::NoSession(_)) => Err(refusal.into()),
             Err(Refusal::Permanent(reply)) => Err(Refusal::Permanent(masked(&reply)).into()),
         }
     }

@@ -181,6 +181,23 @@ async fn a_mail_server_that_is_away_or_refuses_the_login_loses_no_mail() {
 }
 
 #[tokio::test]
+async fn while_the_mail_server_is_away_what_waits_stays_due() {
+    let mut test = Test::start().await;
+    let mut proxy = Proxy::to_tcp(test.smtp.address()).await;
+    proxy.cut().await;
+    // What is tried in vain would not be tried again in this test.
+    let late = ("USERDOCKS_MAIL__RETRY_AFTER", "1h");
+    restart(&mut test, &[late, ("USERDOCKS_MAIL__SMTP_URL", &format!("smtp://{}", proxy.address))]).await;
+    for number in 0..100 {
+        invite(&test, &test.app, &format!("away{number}@x.example")).await;
+    }
+    until(&test, "SELECT sum(attempts) >= 24 FROM outbox").await;
+    proxy.restore().await;
+    until(&test, "SELECT count(*) FILTER (WHERE state = 'sent' AND attempts = 1) >= 50 FROM outbox").await;
+    test.finish().await;
+}
+
+#[tokio::test]
 async fn a_mail_is_given_up_after_its_time_and_says_why() {
     let test = Test::with(&[
         ("USERDOCKS_MAIL__RETRY_AFTER", "200ms"),

@@ -188,7 +188,8 @@ async fn a_worker_ends_with_its_server() {
         transport: Transport::smtp(&test.smtp.url(), DEADLINE, 1).unwrap(),
         public_url: "https://id.example".parse().unwrap(),
         config: test.config.clone(),
-        outage: Outage::default(),
+        database: Outage::default(),
+        mail_server: Outage::default(),
     };
     let worker = tokio::spawn(worker.run(Arc::default(), stop));
     queue(&test, &["a@x.example".to_owned()], 0.0).await;

@@ -26,6 +26,15 @@ fn temporary(text: &str) -> Result<String, Refusal> {
     Err(Refusal::Temporary(text.to_owned()))
 }
 
+fn no_session(text: &str) -> Result<String, Refusal> {
+    Err(Refusal::NoSession(text.to_owned()))
+}
+
+#[track_caller]
+fn assert_no_session(answer: &Result<String, Refusal>, part: &str) {
+    assert!(matches!(answer, Err(Refusal::NoSession(text)) if text.contains(part)), "{answer:?}");
+}
+
 #[track_caller]
 fn assert_temporary(answer: &Result<String, Refusal>, part: &str) {
     assert!(matches!(answer, Err(Refusal::Temporary(text)) if text.contains(part)), "{answer:?}");
@@ -52,30 +61,31 @@ async fn a_mail_arrives_as_it_was_written() {
 
 #[tokio::test]
 async fn the_reply_decides() {
+    use Refusal::{NoSession, Permanent, Temporary};
     use Stage::{Auth, Data, Ehlo, Final, Greeting, Mail, Rcpt};
     let server = Smtp::with(Encryption::None, Some(("ada", "s3cret pass"))).await;
     let url = server.url().replace("://", "://ada:s3cret%20pass@");
-    for (stage, reply, permanent) in [
-        (Greeting, "421 4.3.2 shutting down", false),
-        (Greeting, "554 no mail from you", false),
-        (Ehlo, "550 who are you", false),
-        (Auth, "454 4.7.0 later", false),
-        (Auth, "535 5.7.8 no", false),
-        (Auth, "550 5.0.0 no", false),
-        (Mail, "451 4.3.0 later", false),
-        (Mail, "530 5.7.0 login first", false),
-        (Mail, "550 5.7.25 no reverse DNS", false),
-        (Mail, "553 5.1.8 not your address", true),
-        (Rcpt, "450 4.2.1 greylisted", false),
-        (Rcpt, "550 5.1.1 no such user", true),
-        (Data, "452 4.3.1 no room", false),
-        (Data, "554 5.5.1 no valid recipients", true),
-        (Final, "451 4.3.0 later", false),
-        (Final, "521 5.3.2 no mail here", false),
-        (Final, "554 5.7.1 spam", true),
-    ] {
+    let replies: [(Stage, &str, fn(String) -> Refusal); 17] = [
+        (Greeting, "421 4.3.2 shutting down", NoSession),
+        (Greeting, "554 no mail from you", NoSession),
+        (Ehlo, "550 who are you", NoSession),
+        (Auth, "454 4.7.0 later", NoSession),
+        (Auth, "535 5.7.8 no", NoSession),
+        (Auth, "550 5.0.0 no", NoSession),
+        (Mail, "451 4.3.0 later", Temporary),
+        (Mail, "530 5.7.0 login first", Temporary),
+        (Mail, "550 5.7.25 no reverse DNS", Temporary),
+        (Mail, "553 5.1.8 not your address", Permanent),
+        (Rcpt, "450 4.2.1 greylisted", Temporary),
+        (Rcpt, "550 5.1.1 no such user", Permanent),
+        (Data, "452 4.3.1 no room", Temporary),
+        (Data, "554 5.5.1 no valid recipients", Permanent),
+        (Final, "451 4.3.0 later", Temporary),
+        (Final, "521 5.3.2 no mail here", Temporary),
+        (Final, "554 5.7.1 spam", Permanent),
+    ];
+    for (stage, reply, refusal) in replies {
         server.refuse(stage, reply);
-        let refusal = if permanent { Refusal::Permanent } else { Refusal::Temporary };
         let answer = send(&transport(&url, LONG)).await;
         assert_eq!(answer, Err(refusal(reply.to_owned())), "{stage:?} {reply}");
     }
@@ -98,13 +108,17 @@ async fn a_password_is_never_told() {
     let server = Smtp::with(Encryption::None, Some(("ada", "s3cret pass"))).await;
     server.refuse(Stage::Auth, "500 what is AUTH PLAIN AGFkYQBzM2NyZXQgcGFzcw== (s3cret pass)");
     let answer = send(&transport(&server.url().replace("://", "://ada:s3cret%20pass@"), LONG)).await;
-    assert_eq!(answer, temporary("500 what is AUTH PLAIN *** (***)"));
+    assert_eq!(answer, no_session("500 what is AUTH PLAIN *** (***)"));
 }
 
 #[tokio::test]
 async fn a_conversation_that_breaks_off_is_tried_again() {
     let server = Smtp::start().await;
-    for stage in [Stage::Greeting, Stage::Ehlo, Stage::Mail, Stage::Rcpt, Stage::Data, Stage::Final] {
+    for stage in [Stage::Greeting, Stage::Ehlo] {
+        server.script(move |seen| (seen.stage == stage).then_some(Act::Close));
+        assert_no_session(&send(&transport(&server.url(), LONG)).await, "");
+    }
+    for stage in [Stage::Mail, Stage::Rcpt, Stage::Data, Stage::Final] {
         server.script(move |seen| (seen.stage == stage).then_some(Act::Close));
         assert_temporary(&send(&transport(&server.url(), LONG)).await, "");
     }
@@ -139,7 +153,7 @@ async fn a_server_that_is_away_is_tried_again() {
     let server = Smtp::start().await;
     let url = server.url();
     drop(server);
-    assert_temporary(&send(&transport(&url, LONG)).await, "onnection");
+    assert_no_session(&send(&transport(&url, LONG)).await, "onnection");
 }
 
 #[tokio::test]
@@ -198,7 +212,7 @@ async fn a_login_is_used_and_a_wrong_one_loses_no_mail() {
     let right = server.url().replace("://", "://ada%40x:p%3Aw%2F%C3%BC%25@");
     assert_eq!(send(&transport(&right, LONG)).await, Ok("250 2.0.0 Ok: queued".into()));
     let wrong = server.url().replace("://", "://ada%40x:wrong@");
-    let refused = temporary("535 5.7.8 Authentication credentials invalid");
+    let refused = no_session("535 5.7.8 Authentication credentials invalid");
     assert_eq!(send(&transport(&wrong, LONG)).await, refused);
     let none = send(&transport(&server.url(), LONG)).await;
     assert_eq!(none, temporary("530 5.7.0 Authentication required"));
@@ -209,11 +223,11 @@ async fn a_login_is_used_and_a_wrong_one_loses_no_mail() {
 async fn nothing_leaves_in_clear_where_tls_is_required() {
     let plain = Smtp::start().await;
     let url = format!("{}?tls=required", plain.url().replace("://", "://ada:s3cret@"));
-    assert_temporary(&send(&transport(&url, LONG)).await, "STARTTLS");
+    assert_no_session(&send(&transport(&url, LONG)).await, "STARTTLS");
     let refusing = Smtp::with(Encryption::StartTls, None).await;
     refusing.refuse(Stage::StartTls, "454 4.7.0 TLS not available");
     let url = format!("{}?tls=required", refusing.url());
-    assert_eq!(send(&transport(&url, LONG)).await, temporary("454 4.7.0 TLS not available"));
+    assert_eq!(send(&transport(&url, LONG)).await, no_session("454 4.7.0 TLS not available"));
     for server in [plain, refusing] {
         let said = server.commands();
         assert!(
@@ -232,7 +246,7 @@ async fn a_certificate_that_nobody_vouches_for_is_refused() {
     ] {
         let server = Smtp::with(encryption, None).await;
         let url = format!("{}{mode}", server.url());
-        assert_temporary(&send(&transport(&url, LONG)).await, "invalid peer certificate");
+        assert_no_session(&send(&transport(&url, LONG)).await, "invalid peer certificate");
         assert_eq!(server.mails().len(), 0);
         assert!(!server.commands().iter().any(|line| line.starts_with("MAIL")));
     }

@@ -141,7 +141,7 @@ impl Server {
         let conversation = async {
             let mut connection = match self.kept().await {
                 Some(connection) => connection,
-                None => self.connect().await.map_err(Refusal::Temporary)?,
+                None => self.connect().await.map_err(Refusal::NoSession)?,
             };
             let (in_step, answer) = match deliver(&mut connection, message).await {
                 Ok(reply) if reply.code().severity == Severity::PositiveCompletion => {
