@@ -194,6 +194,7 @@ async fn while_the_mail_server_is_away_what_waits_stays_due() {
     until(&test, "SELECT sum(attempts) >= 24 FROM outbox").await;
     proxy.restore().await;
     until(&test, "SELECT count(*) FILTER (WHERE state = 'sent' AND attempts = 1) >= 50 FROM outbox").await;
+    execute(&test, "DELETE FROM outbox WHERE state = 'queued'").await;
     test.finish().await;
 }
 

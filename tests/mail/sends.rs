@@ -59,13 +59,15 @@ async fn a_mail_arrives_as_it_was_written() {
     assert!(read.body_text(0).unwrap().contains("Zoë O’Hara nutzt Müller & Söhne"));
 }
 
+type Make = fn(String) -> Refusal;
+
 #[tokio::test]
 async fn the_reply_decides() {
     use Refusal::{NoSession, Permanent, Temporary};
     use Stage::{Auth, Data, Ehlo, Final, Greeting, Mail, Rcpt};
     let server = Smtp::with(Encryption::None, Some(("ada", "s3cret pass"))).await;
     let url = server.url().replace("://", "://ada:s3cret%20pass@");
-    let replies: [(Stage, &str, fn(String) -> Refusal); 17] = [
+    let replies: [(Stage, &str, Make); 17] = [
         (Greeting, "421 4.3.2 shutting down", NoSession),
         (Greeting, "554 no mail from you", NoSession),
         (Ehlo, "550 who are you", NoSession),
