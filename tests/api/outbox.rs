@@ -194,7 +194,8 @@ async fn while_the_mail_server_is_away_what_waits_stays_due() {
     until(&test, "SELECT sum(attempts) >= 24 FROM outbox").await;
     proxy.restore().await;
     until(&test, "SELECT count(*) FILTER (WHERE state = 'sent' AND attempts = 1) >= 50 FROM outbox").await;
-    execute(&test, "DELETE FROM outbox WHERE state = 'queued'").await;
+    execute(&test, "UPDATE outbox SET due_at = now() WHERE state = 'queued'").await;
+    assert_eq!(mails(&test, 100).await.len(), 100);
     test.finish().await;
 }
 
@@ -351,7 +352,8 @@ async fn a_poison_row_stays_its_own_trouble() {
     let arrived = mails(&test, 6).await;
     let sent: Vec<&String> = expected.iter().filter(|(_, row)| row.0 == "sent").map(|(to, _)| to).collect();
     assert_eq!(arrived.keys().collect::<Vec<_>>(), sent);
-    execute(&test, "DELETE FROM outbox WHERE state = 'queued'").await;
+    execute(&test, "UPDATE outbox SET due_at = now() WHERE state = 'queued'").await;
+    assert_eq!(mails(&test, 100).await.len(), 100);
     test.finish().await;
 }
 
