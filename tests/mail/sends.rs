@@ -59,6 +59,7 @@ async fn a_mail_arrives_as_it_was_written() {
     assert!(read.body_text(0).unwrap().contains("Zoë O’Hara nutzt Müller & Söhne"));
 }
 
+/// What a reply is made into.
 type Make = fn(String) -> Refusal;
 
 #[tokio::test]
