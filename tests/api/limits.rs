@@ -369,9 +369,13 @@ async fn more_requests_than_can_wait_are_503_at_once() {
         assert_eq!(answer.header("retry-after"), Some("1"));
     };
     // Three are at work and 1,024 can wait, fewer once nothing has moved for a while: the others are answered meanwhile.
-    for _ in 1_027..1_100 {
-        is_refused(&calls.next().await.unwrap());
-    }
+    // Who waits in vain is refused after five seconds.
+    let at_once = async {
+        for _ in 1_027..1_100 {
+            is_refused(&calls.next().await.unwrap());
+        }
+    };
+    timeout(Duration::from_secs(4), at_once).await.expect("refused at once");
     assert_eq!(test.call("GET", "/healthz", As::Nobody, None).await.success().0, 200);
     lock.rollback().await.unwrap();
     let (done, refused): (Vec<_>, Vec<_>) =
