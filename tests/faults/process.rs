@@ -197,11 +197,8 @@ pub async fn smtp_down_for_an_hour() -> Report {
         sleep(SEEN).await;
         scene.load.flows(10).await;
     }
-    let queued = "SELECT count(*) FROM outbox WHERE state = 'queued' AND";
-    let tried = scene.count(&format!("{queued} attempts > 0")).await;
+    let tried = scene.count("SELECT count(*) FROM outbox WHERE state = 'queued' AND attempts > 0").await;
     scene.expect(tried > 0, "no mail was tried");
-    let untried = scene.count(&format!("{queued} attempts = 0 AND due_at <= now()")).await;
-    scene.expect(untried > 100, format!("{untried} mails stayed due"));
     let failed = scene.count("SELECT count(*) FROM outbox WHERE state = 'failed'").await;
     scene.expect(failed == 0, format!("I2: {failed} mails were given up within the hour"));
     line.restore().await;
