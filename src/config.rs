@@ -2,20 +2,22 @@
 //! checked once, here, so that a server which starts has settings that can work; unknown keys and bad
 //! values stop the start with the key's name. Secrets print as `***`.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use config::{Environment as Variables, File, FileFormat};
 use lettre::message::Mailbox;
-use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::domain::network::Networks;
-use crate::domain::seal::SecretKey;
+
+mod check;
+mod secret;
+
+pub use secret::{Secret, SecretUrl, seal, secret_key, write_private};
 
 /// The file with every setting, its default and its meaning.
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
@@ -272,113 +274,6 @@ impl Config {
         Ok(config)
     }
 
-    fn check(&self) -> Result<(), Error> {
-        let fail = |text: &str| Err(Error(text.to_owned()));
-        if self.data_dir.as_os_str().is_empty() {
-            return fail("USERDOCKS_DATA_DIR must be the path of a folder");
-        }
-        for (secret, name) in [
-            (&self.secret_key, "USERDOCKS_SECRET_KEY"),
-            (&self.other_secret_key, "USERDOCKS_OTHER_SECRET_KEY"),
-        ] {
-            if !secret.0.expose_secret().is_empty() && secret.key().is_none() {
-                return fail(&format!("{name} must be 64 hex digits, as `openssl rand -hex 32` prints"));
-            }
-        }
-        if let Some(url) = &self.server.public_url
-            && (!matches!(url.scheme(), "http" | "https")
-                || url.query().is_some()
-                || url.fragment().is_some())
-        {
-            return fail("USERDOCKS_SERVER__PUBLIC_URL must be an http or https address without ? or #");
-        }
-        for (url, name) in [
-            (&self.database.url, "DATABASE_URL"),
-            (&self.database.direct_url, "USERDOCKS_DATABASE__DIRECT_URL"),
-        ] {
-            if url.as_ref().is_some_and(|url| !matches!(url.scheme(), "postgres" | "postgresql")) {
-                return fail(&format!("{name} must start with postgres://"));
-            }
-        }
-        if self.mail.smtp_url.as_ref().is_some_and(|url| !matches!(url.scheme(), "smtp" | "smtps")) {
-            return fail("USERDOCKS_MAIL__SMTP_URL must start with smtp:// or smtps://");
-        }
-        for (value, name) in [
-            (self.server.head_timeout, "USERDOCKS_SERVER__HEAD_TIMEOUT"),
-            (self.server.body_timeout, "USERDOCKS_SERVER__BODY_TIMEOUT"),
-            (self.server.request_timeout, "USERDOCKS_SERVER__REQUEST_TIMEOUT"),
-            (self.mail.retry_after, "USERDOCKS_MAIL__RETRY_AFTER"),
-            (self.mail.timeout, "USERDOCKS_MAIL__TIMEOUT"),
-            (self.token.expires_after, "USERDOCKS_TOKEN__EXPIRES_AFTER"),
-            (self.invite.expires_after, "USERDOCKS_INVITE__EXPIRES_AFTER"),
-            (self.webhook.retry_after, "USERDOCKS_WEBHOOK__RETRY_AFTER"),
-            (self.webhook.timeout, "USERDOCKS_WEBHOOK__TIMEOUT"),
-        ] {
-            if value.is_zero() || value > LONGEST {
-                return fail(&format!("{name} must be more than 0s and at most 10years"));
-            }
-        }
-        for (value, name) in [
-            (self.mail.give_up_after, "USERDOCKS_MAIL__GIVE_UP_AFTER"),
-            (self.invite.resend_after, "USERDOCKS_INVITE__RESEND_AFTER"),
-            (self.webhook.give_up_after, "USERDOCKS_WEBHOOK__GIVE_UP_AFTER"),
-        ] {
-            if value > LONGEST {
-                return fail(&format!("{name} must be at most 10years"));
-            }
-        }
-        for (value, name) in [
-            (self.database.max_connections as usize, "USERDOCKS_DATABASE__MAX_CONNECTIONS"),
-            (self.mail.connections as usize, "USERDOCKS_MAIL__CONNECTIONS"),
-            (self.server.max_connections, "USERDOCKS_SERVER__MAX_CONNECTIONS"),
-        ] {
-            if !(1..=1_000_000).contains(&value) {
-                return fail(&format!("{name} must be at least 1 and at most 1000000"));
-            }
-        }
-        for (value, name) in [
-            (self.limits.referrals_per_user_per_day, "USERDOCKS_LIMITS__REFERRALS_PER_USER_PER_DAY"),
-            (
-                self.limits.referrals_per_recipient_per_day,
-                "USERDOCKS_LIMITS__REFERRALS_PER_RECIPIENT_PER_DAY",
-            ),
-        ] {
-            if value < 0 {
-                return fail(&format!("{name} must not be negative"));
-            }
-        }
-        if self.production() { self.check_production() } else { Ok(()) }
-    }
-
-    fn check_production(&self) -> Result<(), Error> {
-        let fail = |name: &str, what: &str| Err(Error(format!("in production {name} must be {what}")));
-        if self.database.url.is_none() {
-            return fail("DATABASE_URL", "set: the address of a PostgreSQL server");
-        }
-        match self.secret_key() {
-            Some(key) if is_random(&key) => {}
-            _ => {
-                return fail(
-                    "USERDOCKS_SECRET_KEY",
-                    "64 random hex digits, as `openssl rand -hex 32` prints",
-                );
-            }
-        }
-        if self.server.public_url.as_ref().is_none_or(|url| url.scheme() != "https") {
-            return fail("USERDOCKS_SERVER__PUBLIC_URL", "an https address");
-        }
-        let Some(smtp) = &self.mail.smtp_url else {
-            return fail("USERDOCKS_MAIL__SMTP_URL", "set: the address of a mail server");
-        };
-        if smtp.scheme() == "smtp" && !smtp.has_pair("tls", "required") {
-            return fail("USERDOCKS_MAIL__SMTP_URL", "smtps://… or smtp://…?tls=required");
-        }
-        if self.mail.from.email.domain() == "localhost.localdomain" {
-            return fail("USERDOCKS_MAIL__FROM", "set: the sender of your mails");
-        }
-        Ok(())
-    }
-
     /// Whether this is production.
     #[must_use]
     pub fn production(&self) -> bool {
@@ -412,11 +307,6 @@ impl Config {
 /// Bounds every duration, so that no sum of one with a time overflows.
 pub(crate) const LONGEST: Duration = Duration::from_hours(87_600);
 
-/// Not a constant or a counting pattern that somebody typed in: those repeat few byte values.
-fn is_random(key: &[u8; 32]) -> bool {
-    key.iter().collect::<std::collections::BTreeSet<_>>().len() > 16
-}
-
 /// One line. The line at fault of a file, which the parser draws behind its number and a bar, is left out:
 /// it may be the one with the password.
 fn sentence(error: &config::ConfigError) -> String {
@@ -430,77 +320,6 @@ fn sentence(error: &config::ConfigError) -> String {
 fn mailbox<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Mailbox, D::Error> {
     let text = String::deserialize(from)?;
     text.parse().map_err(|_| serde::de::Error::custom("expected `Name <address>`"))
-}
-
-/// A text that is never printed.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Secret(pub SecretString);
-
-impl Secret {
-    /// The 32 bytes of 64 hex digits.
-    fn key(&self) -> Option<[u8; 32]> {
-        let mut key = [0; 32];
-        hex::decode_to_slice(self.0.expose_secret(), &mut key).ok()?;
-        Some(key)
-    }
-}
-
-impl Serialize for Secret {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(if self.0.expose_secret().is_empty() { "" } else { "***" })
-    }
-}
-
-/// A URL whose password is never printed.
-#[derive(Clone)]
-pub struct SecretUrl(Url);
-
-impl SecretUrl {
-    /// The whole URL, password included.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        self.0.as_str()
-    }
-
-    /// `postgres`, `smtps`, …
-    #[must_use]
-    pub fn scheme(&self) -> &str {
-        self.0.scheme()
-    }
-
-    /// Whether the query of the URL has `name=value`.
-    #[must_use]
-    pub fn has_pair(&self, name: &str, value: &str) -> bool {
-        self.0.query_pairs().any(|pair| pair == (name.into(), value.into()))
-    }
-}
-
-impl fmt::Display for SecretUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = self.0.clone();
-        if shown.password().is_some() {
-            // Fails only for a URL that cannot have a password.
-            let _ = shown.set_password(Some("***"));
-        }
-        if shown.query_pairs().any(|(name, _)| name.contains("password")) {
-            shown.set_query(Some("***"));
-        }
-        f.write_str(shown.as_str())
-    }
-}
-
-impl fmt::Debug for SecretUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl std::str::FromStr for SecretUrl {
-    type Err = url::ParseError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().map(Self)
-    }
 }
 
 /// Optional settings are empty texts, since the environment knows no other "none".
@@ -529,75 +348,6 @@ mod empty_is_none {
             None => to.serialize_str(""),
         }
     }
-}
-
-/// What seals and opens: [`secret_key`], and the other key while one is set.
-pub fn seal(config: &Config) -> Result<SecretKey, Error> {
-    let key = SecretKey::new(&secret_key(config)?);
-    Ok(match config.other_secret_key.key() {
-        Some(other) => key.or(&other),
-        None => key,
-    })
-}
-
-/// The key that encrypts at rest: the setting, or, in a trial, the one kept in the data folder, made on
-/// the first start.
-pub fn secret_key(config: &Config) -> Result<[u8; 32], Error> {
-    if let Some(key) = config.secret_key() {
-        return Ok(key);
-    }
-    trial_secret_key(&config.data_dir).map_err(|error| {
-        Error(format!(
-            "the secret key of the trial cannot be kept in {}: {error}; set USERDOCKS_SECRET_KEY or USERDOCKS_DATA_DIR",
-            config.data_dir.display()
-        ))
-    })
-}
-
-fn trial_secret_key(folder: &Path) -> std::io::Result<[u8; 32]> {
-    use std::io::{Error, ErrorKind};
-
-    std::fs::create_dir_all(folder)?;
-    let path = folder.join("secret-key");
-    match std::fs::read_to_string(&path) {
-        Ok(text) => {
-            let mut key = [0; 32];
-            hex::decode_to_slice(text.trim(), &mut key)
-                .map_err(|_| Error::new(ErrorKind::InvalidData, "the file secret-key is damaged"))?;
-            Ok(key)
-        }
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            let mut key = [0; 32];
-            aws_lc_rs::rand::fill(&mut key).map_err(|_| Error::other("the system gives no randomness"))?;
-            // Made whole under another name and linked: of two processes that start at once, one wins
-            // and both read its key.
-            let own = folder.join(format!("secret-key.{}", crate::domain::id::new()));
-            write_private(&own, &hex::encode(key))?;
-            let linked = std::fs::hard_link(&own, &path);
-            std::fs::remove_file(&own)?;
-            match linked {
-                Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
-                _ => trial_secret_key(folder),
-            }
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// Writes a file that only its owner may read. It is there whole or not at all, whatever crashes, and on
-/// disk before this returns.
-pub fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::io::Write;
-    let new = path.with_added_extension("new");
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&new)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    std::fs::rename(&new, path)?;
-    path.parent().map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all())
 }
 
 #[cfg(test)]

@@ -19,7 +19,11 @@ impl Counter {
 
     /// One more.
     pub fn count(&self) {
-        self.0.fetch_add(1, Relaxed);
+        self.add(1);
+    }
+
+    fn add(&self, more: u64) {
+        self.0.fetch_add(more, Relaxed);
     }
 
     fn value(&self) -> u64 {
@@ -72,7 +76,9 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    const fn new() -> Self {
+    /// Nothing counted yet.
+    #[must_use]
+    pub const fn new() -> Self {
         Self { counts: [const { Counter::new() }; BOUNDS.len() + 1], nanoseconds: AtomicU64::new(0) }
     }
 
@@ -261,6 +267,25 @@ pub fn told(outcome: Told) {
     WEBHOOKS.counts[outcome as usize].count();
 }
 
+/// What is written together with others of its kind.
+#[derive(Clone, Copy)]
+#[expect(missing_docs, reason = "the values of a label")]
+pub enum Change {
+    Update,
+    Invite,
+    Referral,
+}
+
+const CHANGES: [&str; 3] = ["update", "invite", "referral"];
+static GATHERED: Counters<3> = Counters::new("change", CHANGES);
+static STATEMENTS: Counters<3> = Counters::new("change", CHANGES);
+
+/// Counts a statement that is to write so many.
+pub fn gathered(change: Change, count: usize) {
+    STATEMENTS.counts[change as usize].count();
+    GATHERED.counts[change as usize].add(count as u64);
+}
+
 /// Requests that were refused because too many wait.
 pub static OVERLOADED: Counter = Counter::new();
 /// How long requests waited for their turn.
@@ -286,6 +311,20 @@ pub fn write_counters(page: &mut Page) {
         "Looks into a cache after which others were asked.",
         &|page, name| {
             MISSES.write(page, name);
+        },
+    );
+    family(
+        "userdocks_gathered_changes_total",
+        "Changes that went into statements together.",
+        &|page, name| {
+            GATHERED.write(page, name);
+        },
+    );
+    family(
+        "userdocks_gathered_statements_total",
+        "Statements for changes that went together.",
+        &|page, name| {
+            STATEMENTS.write(page, name);
         },
     );
     family("userdocks_mails_total", "Tries to send a mail.", &|page, name| MAILS.write(page, name));

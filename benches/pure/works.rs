@@ -1,9 +1,10 @@
 //! The works, each over a fixed input, so that two runs count the same.
 
 use std::hint::black_box;
+use std::time::Instant;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use jiff::Timestamp;
 use jiff::civil::date;
 use lettre::Address;
@@ -18,6 +19,7 @@ use userdocks::domain::profile::ProfilePatch;
 use userdocks::http::presented::{Presented, presented};
 use userdocks::mail::render::render;
 use userdocks::mail::{Brand, Envelope, Letter, message};
+use userdocks::metrics::{Answers, Cache, Change, Histogram, TURNS, gathered, looked_up};
 
 /// A name, and what is done under it.
 pub type Work = (&'static str, Box<dyn Fn()>);
@@ -119,6 +121,23 @@ fn mail() -> Work {
     ("mail", Box::new(work))
 }
 
+/// All that an update counts: its answer, its turn, its connection, its statement, and three looks into caches.
+fn counts() -> Work {
+    static ANSWERS: Answers = Answers::new();
+    static CONNECTIONS: Histogram = Histogram::new();
+    let work = || {
+        let begun = Instant::now();
+        for cache in [Cache::ApiKey, Cache::App, Cache::Token] {
+            looked_up(black_box(cache), true);
+        }
+        TURNS.count(begun.elapsed());
+        CONNECTIONS.count(begun.elapsed());
+        gathered(Change::Update, 1);
+        ANSWERS.count(Some(&Method::PUT), StatusCode::OK, begun.elapsed());
+    };
+    ("what is counted of an update", Box::new(work))
+}
+
 /// All of them.
 pub fn all() -> Vec<Work> {
     vec![
@@ -128,5 +147,6 @@ pub fn all() -> Vec<Work> {
         update("body of an update, every field", EVERY_FIELD.as_bytes()),
         invite(),
         mail(),
+        counts(),
     ]
 }

@@ -77,7 +77,7 @@ fn requests(works: &[Work]) -> Requests<'_> {
 }
 
 async fn users(plan: &Plan) -> Table {
-    let scene = Scene::start().await;
+    let scene = Scene::start(plan).await;
     let (app, key) = scene.app();
     let mut columns = columns("");
     columns.extend(["PUT pgbench per second", "POST pgbench per second"].map(str::to_owned));
@@ -145,7 +145,7 @@ async fn fill_apps(scene: &Scene, plan: &Plan, apps: u64) {
 }
 
 async fn apps(plan: &Plan) -> Table {
-    let scene = Scene::start().await;
+    let scene = Scene::start(plan).await;
     let mut rows = Vec::new();
     for size in plan.sizes(&[10, 100, 1_000, 10_000]) {
         fill_apps(&scene, plan, size).await;
@@ -187,7 +187,7 @@ async fn apps(plan: &Plan) -> Table {
 }
 
 async fn connections(plan: &Plan) -> Table {
-    let scene = Scene::start().await;
+    let scene = Scene::start(plan).await;
     let (app, key) = scene.app();
     scene.store.add_users(&app, 1..=plan.users).await;
     let works = works::works(plan.users, &app, &key, "");
@@ -232,7 +232,7 @@ async fn backlog(plan: &Plan) -> Table {
     const DRAINED: u64 = 1_000;
     /// How often claiming is timed, of as many as a server claims at once.
     const CLAIMS: usize = 30;
-    let scene = Scene::start().await;
+    let scene = Scene::start(plan).await;
     let (app, key) = scene.app();
     scene.store.add_users(&app, 1..=plan.users).await;
     let works = works::works(plan.users, &app, &key, "");
@@ -299,7 +299,7 @@ impl Bouncer {
 }
 
 async fn replicas(plan: &Plan) -> Table {
-    let scene = Scene::start().await;
+    let scene = Scene::start(plan).await;
     let (app, key) = scene.app();
     scene.store.add_users(&app, 1..=plan.users).await;
     let works = works::works(plan.users, &app, &key, "");

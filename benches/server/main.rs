@@ -21,7 +21,7 @@ mod works;
 use figure::of;
 use served::{Served, json_of, wrk};
 use sink::Sink;
-use store::Store;
+use store::{Settings, Store};
 
 /// What is asked for on the command line, or its default.
 #[derive(Clone)]
@@ -37,6 +37,7 @@ struct Plan {
     /// API keys of all apps together.
     keys: u64,
     pgbouncer: PathBuf,
+    postgres: Settings,
     /// Where tables and pictures go.
     out: PathBuf,
 }
@@ -50,6 +51,10 @@ impl Plan {
         };
         let number =
             |name: &str, default: u64| text(name).map_or(default, |text| text.parse().expect("a number"));
+        let setting = |text: &str| {
+            let (name, value) = text.split_once('=').expect("name=value");
+            (name.to_owned(), value.to_owned())
+        };
         let sizes = |text: String| text.split(',').map(|size| size.parse().expect("a number")).collect();
         Self {
             users: number("--users", 100_000),
@@ -61,6 +66,7 @@ impl Plan {
             sizes: text("--sizes").map(sizes),
             keys: number("--keys", 100_000),
             pgbouncer: text("--pgbouncer").unwrap_or_else(|| "pgbouncer".to_owned()).into(),
+            postgres: text("--postgres").map_or_else(Vec::new, |text| text.split(',').map(setting).collect()),
             out: text("--out")
                 .map_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/docs/pictures").into(), PathBuf::from),
         }
@@ -81,10 +87,10 @@ struct Scene {
 }
 
 impl Scene {
-    async fn start() -> Self {
+    async fn start(plan: &Plan) -> Self {
         let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         let folder = tempfile::Builder::new().permissions(permissions).tempdir().unwrap();
-        let store = Store::start(folder.path()).await;
+        let store = Store::start(folder.path(), plan.postgres.clone()).await;
         let sink = Sink::start().await;
         let variables = vec![
             ("DATABASE_URL", store.url()),
@@ -153,7 +159,7 @@ async fn tokens(plan: &Plan, served: &Served, app: &str, key: &str) -> String {
 
 /// How many instructions of the server a request of each work takes. It counts the same on a busy machine.
 async fn instructions(plan: &Plan) {
-    let scene = Scene::start().await;
+    let scene = Scene::start(plan).await;
     let (app, key) = scene.app();
     scene.store.add_users(&app, 1..=plan.users).await;
     let served = Served::start(&scene.variables).await;
@@ -177,7 +183,7 @@ async fn instructions(plan: &Plan) {
 }
 
 async fn works_beside_pgbench(plan: &Plan) {
-    let scene = Scene::start().await;
+    let scene = Scene::start(plan).await;
     let (app, key) = scene.app();
     scene.store.add_users(&app, 1..=plan.users).await;
     let served = [Served::start(&scene.variables).await];

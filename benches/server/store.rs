@@ -25,14 +25,29 @@ pub struct Store {
     pub options: PgConnectOptions,
     pub folder: PathBuf,
     postmaster: u32,
+    settings: Settings,
 }
 
+/// Settings of PostgreSQL that differ from their defaults: names and values.
+pub type Settings = Vec<(String, String)>;
+
 impl Store {
-    /// Starts it in a folder.
-    pub async fn start(folder: &Path) -> Self {
-        let embedded = Embedded::start(&folder.join("postgres"), Durability::Durable).await.unwrap();
+    /// Starts it in a folder, with settings that differ from their defaults.
+    pub async fn start(folder: &Path, settings: Settings) -> Self {
+        let postgres = folder.join("postgres");
+        let mut embedded = Embedded::start(&postgres, Durability::Durable).await.unwrap();
+        if !settings.is_empty() {
+            let mut database = PgConnection::connect_with(&embedded.options()).await.unwrap();
+            for (name, value) in &settings {
+                let statement = format!("ALTER SYSTEM SET {name} = '{value}'");
+                sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut database).await.unwrap();
+            }
+            embedded.stop().await;
+            embedded = Embedded::start(&postgres, Durability::Durable).await.unwrap();
+        }
         let options = embedded.options();
-        let mut store = Self { options, _embedded: embedded, folder: folder.to_owned(), postmaster: 0 };
+        let folder = folder.to_owned();
+        let mut store = Self { options, _embedded: embedded, folder, postmaster: 0, settings };
         let file: String = store.value("SELECT pg_read_file('postmaster.pid')").await;
         store.postmaster = file.lines().next().unwrap().parse().unwrap();
         store
@@ -66,8 +81,11 @@ impl Store {
     /// grow to 4 GB: it is the load of the bench that would else be measured by waiting for checkpoints.
     pub async fn add_users(&self, app: &str, numbers: RangeInclusive<u64>) {
         const AT_ONCE: u64 = 500_000;
-        self.sql("ALTER SYSTEM SET max_wal_size = '4GB'").await;
-        self.sql("SELECT pg_reload_conf()").await;
+        let usual = |name: &str| !self.settings.iter().any(|(set, _)| set == name);
+        if usual("max_wal_size") {
+            self.sql("ALTER SYSTEM SET max_wal_size = '4GB'").await;
+            self.sql("SELECT pg_reload_conf()").await;
+        }
         let (mut from, end) = numbers.into_inner();
         while from <= end {
             let to = end.min(from + AT_ONCE - 1);
@@ -84,8 +102,10 @@ impl Store {
             .await;
             from = to + 1;
         }
-        self.sql("ALTER SYSTEM RESET max_wal_size").await;
-        self.sql("SELECT pg_reload_conf()").await;
+        if usual("max_wal_size") {
+            self.sql("ALTER SYSTEM RESET max_wal_size").await;
+            self.sql("SELECT pg_reload_conf()").await;
+        }
         self.settle().await;
     }
 

@@ -9,7 +9,7 @@ use super::{Context, Output, Result, app, table};
 use crate::audit::Facts;
 use crate::db::invite_steering::{self, By, Filter, InviteRow, Resent, Revoked};
 use crate::db::outbox::{self, NewMail};
-use crate::db::{invite_events, invites, operator};
+use crate::db::{invite_events, operator};
 use crate::domain::email::Email;
 use crate::domain::id::{AppId, UserId};
 use crate::domain::invite;
@@ -80,10 +80,10 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
             }
             let filter = Filter {
                 state: state.map(|state| match state {
-                    State::Open => invites::State::Open,
-                    State::Accepted => invites::State::Accepted,
-                    State::Revoked => invites::State::Revoked,
-                    State::Expired => invites::State::Expired,
+                    State::Open => invite::State::Open,
+                    State::Accepted => invite::State::Accepted,
+                    State::Revoked => invite::State::Revoked,
+                    State::Expired => invite::State::Expired,
                 }),
                 kind: kind.map(|kind| match kind {
                     Kind::Invite => invite::Kind::Invite,

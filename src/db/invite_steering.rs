@@ -3,15 +3,14 @@
 //! another one to the same address.
 
 use serde::Serialize;
-use sqlx::{PgExecutor, query, query_as};
+use sqlx::{PgExecutor, query};
 use uuid::Uuid;
 
-use super::invites::State;
 use super::referrals::Bounds;
 use super::{Error, Pool, Transaction, is_violation, outbox::NewMail};
 use crate::domain::email::Email;
 use crate::domain::id::{AppId, UserId};
-use crate::domain::invite::{InviteCode, Kind};
+use crate::domain::invite::{InviteCode, Kind, State};
 
 /// An invite, named as in answers and in the output of `userdocks invite`.
 #[derive(Clone, Debug, Serialize)]
@@ -41,6 +40,27 @@ impl InviteRow {
     }
 }
 
+/// A query for [`InviteRow`]s: what follows `FROM invites`, and its parameters.
+macro_rules! invite_rows {
+    ($rest:literal, $($parameter:expr),* $(,)?) => {
+        sqlx::query_as!(
+            InviteRow,
+            r#"
+            SELECT invite_id AS id, app_id, kind, invite_state(accepted_at, revoked_at, expires_at) AS "state!", email,
+                language, inviter_id, user_id,
+                to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "created_at!",
+                to_char(mailed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "mailed_at!",
+                to_char(expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "expires_at!",
+                to_char(accepted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS accepted_at,
+                to_char(revoked_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS revoked_at
+            FROM invites
+            "# + $rest,
+            $($parameter),*
+        )
+    };
+}
+pub(super) use invite_rows;
+
 /// Which invites of an app are asked for; what is `None` is not asked.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
@@ -63,17 +83,8 @@ pub async fn list(
     limit: i64,
 ) -> Result<Vec<InviteRow>, Error> {
     // One path to the rows for each way to ask: the conditions on parameters alone leave the others out.
-    Ok(query_as!(
-        InviteRow,
+    Ok(invite_rows!(
         r#"
-        SELECT invite_id AS id, app_id, kind, invite_state(accepted_at, revoked_at, expires_at) AS "state!", email,
-            language, inviter_id, user_id,
-            to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "created_at!",
-            to_char(mailed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "mailed_at!",
-            to_char(expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "expires_at!",
-            to_char(accepted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS accepted_at,
-            to_char(revoked_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS revoked_at
-        FROM invites
         WHERE app_id = $1 AND invite_id = ANY(
             ARRAY(SELECT invite_id FROM invites
                 WHERE app_id = $1 AND $4::text IS NULL AND $5::uuid IS NULL
@@ -111,17 +122,8 @@ pub async fn find(
     caller: Option<UserId>,
     id: Uuid,
 ) -> Result<Option<InviteRow>, Error> {
-    Ok(query_as!(
-        InviteRow,
+    Ok(invite_rows!(
         r#"
-        SELECT invite_id AS id, app_id, kind, invite_state(accepted_at, revoked_at, expires_at) AS "state!", email,
-            language, inviter_id, user_id,
-            to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "created_at!",
-            to_char(mailed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "mailed_at!",
-            to_char(expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "expires_at!",
-            to_char(accepted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS accepted_at,
-            to_char(revoked_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS revoked_at
-        FROM invites
         WHERE app_id = $1 AND invite_id = $2 AND ($3::uuid IS NULL OR kind = 'referral' AND inviter_id = $3
             AND EXISTS (SELECT FROM users c WHERE c.app_id = $1 AND c.user_id = $3 AND NOT c.freezed AND NOT c.deleted))
         "#,

@@ -17,6 +17,7 @@ pub mod email_changes;
 #[cfg(unix)]
 pub mod embedded;
 pub mod idempotency;
+pub mod invite_codes;
 pub mod invite_events;
 pub mod invite_steering;
 pub mod invites;

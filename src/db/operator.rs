@@ -5,12 +5,11 @@ use sqlx::{query, query_as, query_scalar};
 use uuid::Uuid;
 
 use super::apps::App;
-use super::invite_steering::{Filter, InviteRow};
-use super::invites::State;
+use super::invite_steering::{Filter, InviteRow, invite_rows};
 use super::{Error, Pool, outbox};
 use crate::domain::email::Email;
 use crate::domain::id::AppId;
-use crate::domain::invite::Kind;
+use crate::domain::invite::{Kind, State};
 use crate::domain::seal::SecretKey;
 
 /// All apps, oldest first.
@@ -32,17 +31,8 @@ pub async fn invites(
     id: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<InviteRow>, Error> {
-    Ok(query_as!(
-        InviteRow,
+    Ok(invite_rows!(
         r#"
-        SELECT app_id, invite_id AS id, kind, invite_state(accepted_at, revoked_at, expires_at) AS "state!", email,
-            language, inviter_id, user_id,
-            to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "created_at!",
-            to_char(mailed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "mailed_at!",
-            to_char(expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "expires_at!",
-            to_char(accepted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS accepted_at,
-            to_char(revoked_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS revoked_at
-        FROM invites
         WHERE ($1::uuid IS NULL OR app_id = $1) AND ($2::uuid IS NULL OR invite_id = $2)
             AND ($3::text IS NULL OR kind = $3)
             AND ($4::text IS NULL OR invite_state(accepted_at, revoked_at, expires_at) = $4)

@@ -11,6 +11,7 @@ use super::{Error, Pool, is_violation, outbox::NewMail};
 use crate::domain::id::{self, AppId, UserId};
 use crate::domain::invite_body::InviteBody;
 use crate::domain::opt_out::AddressHash;
+use crate::metrics;
 
 /// What became of a call that refers.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,6 +57,7 @@ pub struct NewReferral {
 
 impl Gathered for Arc<NewReferral> {
     type Answer = Referred;
+    const CHANGE: metrics::Change = metrics::Change::Referral;
 
     fn names(&self, names: &mut Names) {
         names.add((self.app, self.referrer));

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::{Error, Pool};
+use crate::metrics;
 
 /// Statements of a kind that run at the same time: one works while the other waits for the disk; more would each gather
 /// less.
@@ -29,6 +30,8 @@ pub(super) const LOCK_TIMEOUT: &str = "250ms";
 pub trait Gathered: Send + Sync + Sized + 'static {
     /// What becomes of it.
     type Answer: Send + 'static;
+    /// What it is counted as.
+    const CHANGE: metrics::Change;
 
     /// What it names that no other in the statement may name: [hashed](Names::add).
     fn names(&self, names: &mut Names);
@@ -177,6 +180,7 @@ async fn write<T: Gathered>(db: &Pool, mut asked: Vec<Asked<T>>) {
 
 async fn write_all<T: Gathered>(db: &Pool, all: &[T]) -> Result<Vec<Option<T::Answer>>, Error> {
     let mut lent = db.acquire().await?;
+    metrics::gathered(T::CHANGE, all.len());
     let Ok(written) = timeout(db.statement_timeout(), T::write(&mut lent, all)).await else {
         lent.discard();
         return Err(Error::InDoubt(sqlx::Error::Io(ErrorKind::TimedOut.into())));

@@ -12,9 +12,11 @@ use crate::domain::email::Email;
 use crate::domain::id::{AppId, UserId};
 use crate::domain::language::Language;
 use crate::domain::profile::ProfilePatch;
+use crate::metrics;
 
 impl Gathered for Update {
     type Answer = Updated;
+    const CHANGE: metrics::Change = metrics::Change::Update;
 
     fn names(&self, names: &mut Names) {
         names.add((self.app, self.user));

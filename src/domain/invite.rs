@@ -32,6 +32,41 @@ impl Kind {
     }
 }
 
+/// Whether an invite can be accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It can.
+    Open,
+    /// It was.
+    Accepted,
+    /// It was called back.
+    Revoked,
+    /// Its time is over.
+    Expired,
+}
+
+impl State {
+    /// Every state.
+    pub const ALL: [Self; 4] = [Self::Open, Self::Accepted, Self::Revoked, Self::Expired];
+
+    /// The state of this word.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+
+    /// In a word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Accepted => "accepted",
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
+        }
+    }
+}
+
 /// For how many seconds an app, or a call, may let an invite be accepted: a minute to 90 days.
 pub const EXPIRES_IN: std::ops::RangeInclusive<i32> = 60..=90 * 86_400;
 

@@ -16,12 +16,12 @@ use super::invites::looked;
 use super::tokens::{AccessToken, signing_key};
 use super::visit::Visit;
 use crate::audit;
-use crate::db::invites::{self, Invite, Joined};
+use crate::db::invite_codes::{self, Invite, Joined};
 use crate::db::referral_board::Attributed;
 use crate::domain::accept_body::AcceptBody;
 use crate::domain::email;
 use crate::domain::id::UserId;
-use crate::domain::invite::InviteCode;
+use crate::domain::invite::{self, InviteCode};
 use crate::domain::profile::ProfilePatch;
 use crate::domain::user::User;
 
@@ -41,7 +41,7 @@ impl FromRequestParts<AppState> for Holder {
         let text = extract::param(parts, "code").await.unwrap_or_default();
         let found = match InviteCode::parse(&text) {
             Some(code) => {
-                let look = invites::find(&state.db, &code);
+                let look = invite_codes::find(&state.db, &code);
                 let invite = visit.look_up(state, &parts.headers, false, look).await?;
                 invite.map(|invite| Self { code, invite })
             }
@@ -109,7 +109,7 @@ pub async fn accept(
     // First, so that nothing but a signature is left to fail once the code is spent.
     let key = signing_key(&state.db, &state.seal, code.app).await?;
     let event = state.listeners.event(code.app);
-    let user = match invites::join(&state.db, &code, &profile, referral_code.as_ref(), event).await? {
+    let user = match invite_codes::join(&state.db, &code, &profile, referral_code.as_ref(), event).await? {
         Joined::User(user) => user,
         Joined::AccountExists => return Err(Error::AccountExists),
         Joined::Attribution(Attributed::Own) => return Err(Error::OwnReferralCode),
@@ -127,13 +127,13 @@ pub async fn accept(
 
 /// Why a code that was good a moment ago could not be spent.
 async fn why_not(state: &AppState, code: &InviteCode) -> Result<Error, Error> {
-    let invite = invites::find(&state.db, code).await?;
+    let invite = invite_codes::find(&state.db, code).await?;
     Ok(match invite.map(|invite| invite.state) {
         None => Error::InvalidInviteCode,
-        Some(invites::State::Accepted) => Error::InviteAccepted,
-        Some(invites::State::Revoked) => Error::InviteRevoked,
-        Some(invites::State::Expired) => Error::InviteExpired,
+        Some(invite::State::Accepted) => Error::InviteAccepted,
+        Some(invite::State::Revoked) => Error::InviteRevoked,
+        Some(invite::State::Expired) => Error::InviteExpired,
         // It was opened again at this moment.
-        Some(invites::State::Open) => Error::Unavailable(None),
+        Some(invite::State::Open) => Error::Unavailable(None),
     })
 }

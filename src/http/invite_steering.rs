@@ -19,10 +19,10 @@ use super::referral_invites::bounds;
 use crate::audit;
 use crate::db::invite_events::{self, Event};
 use crate::db::invite_steering::{self, By, Filter, InviteRow, Resent, Revoked};
-use crate::db::{invites, users};
+use crate::db::users;
 use crate::domain::email::{self, Email};
 use crate::domain::id::{self, AppId, UserId};
-use crate::domain::invite::Kind;
+use crate::domain::invite::{self, Kind};
 
 /// A caller and the invite that the path names.
 pub struct InvitePath<C> {
@@ -106,7 +106,7 @@ impl FromRequestParts<AppState> for ListQuery {
             None => caller.user,
         };
         let filter = Filter {
-            state: query.get("state").map(|text| invites::State::parse(text).ok_or(STATE)).transpose()?,
+            state: query.get("state").map(|text| invite::State::parse(text).ok_or(STATE)).transpose()?,
             kind: query.get("kind").map(|text| Kind::parse(text).ok_or(KIND)).transpose()?,
             inviter,
             email: query.get("email").map(|text| Email::parse(text).map_err(|_| EMAIL)).transpose()?,
@@ -172,7 +172,7 @@ pub async fn resend(
                 audit::note(|facts| facts.unchanged = true);
                 "the invite was sent a short while ago, so no second mail was sent"
             }
-            Resent::Over(invites::State::Accepted) => return Err(Error::InviteAccepted),
+            Resent::Over(invite::State::Accepted) => return Err(Error::InviteAccepted),
             Resent::Over(_) => return Err(Error::InviteRevoked),
             Resent::QuotaExceeded => return Err(Error::ReferralQuotaExceeded),
             Resent::OutOfReach => return Err(Error::InviteOutOfReach),

@@ -14,10 +14,10 @@ use super::referral_invites::bounds;
 use super::visit::Visiting;
 use crate::audit;
 use crate::db;
+use crate::db::invite_codes::{self, Accepted, Invite};
 use crate::db::invite_events;
 use crate::db::invite_steering::{self, By, Resent};
-use crate::db::invites::{self, Accepted, Invite};
-use crate::domain::invite::InviteCode;
+use crate::domain::invite::{self, InviteCode};
 use crate::l10n::Texts;
 use crate::mail::worker::texts;
 
@@ -69,12 +69,12 @@ pub async fn accept(
             return Ok(unknown());
         };
         audit::note(|facts| (facts.app, facts.authenticated) = (Some(parsed.app), true));
-        if wants_mail && invite.state == invites::State::Expired {
+        if wants_mail && invite.state == invite::State::Expired {
             return renew(&state, &parsed, &invite).await;
         }
         let app = invite.app_name.as_str();
         let event = state.listeners.event(parsed.app);
-        Ok(match invites::accept(&state.db, &parsed, event).await? {
+        Ok(match invite_codes::accept(&state.db, &parsed, event).await? {
             Accepted::Now(user) => {
                 state.listeners.told(event);
                 audit::note(|facts| facts.subject = Some(user.0));
@@ -118,27 +118,27 @@ async fn look_up(state: &AppState, code: &str) -> Result<Option<(InviteCode, Inv
     let Some(code) = InviteCode::parse(code) else {
         return Ok(None);
     };
-    Ok(invites::find(&state.db, &code).await?.map(|invite| (code, invite)))
+    Ok(invite_codes::find(&state.db, &code).await?.map(|invite| (code, invite)))
 }
 
 /// What the invite is good for.
 fn shown(invite: &Invite) -> Response {
-    let status = if invite.state == invites::State::Revoked { StatusCode::NOT_FOUND } else { StatusCode::OK };
+    let status = if invite.state == invite::State::Revoked { StatusCode::NOT_FOUND } else { StatusCode::OK };
     page(status, texts_of(invite), &landing(invite))
 }
 
 fn landing(invite: &Invite) -> Landing<'_> {
     let app = invite.app_name.as_str();
     match invite.state {
-        invites::State::Open => Landing::Open {
+        invite::State::Open => Landing::Open {
             app,
             inviter: invite.inviter.as_deref(),
             kind: invite.kind,
             address: &invite.email,
         },
-        invites::State::Accepted => Landing::AlreadyAccepted { app },
-        invites::State::Revoked => Landing::Unknown,
-        invites::State::Expired => Landing::Expired { app },
+        invite::State::Accepted => Landing::AlreadyAccepted { app },
+        invite::State::Revoked => Landing::Unknown,
+        invite::State::Expired => Landing::Expired { app },
     }
 }
 

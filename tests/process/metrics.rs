@@ -49,8 +49,8 @@ fn families(page: &str) -> BTreeMap<String, Family> {
             for label in labels.strip_suffix('}').unwrap().split("\",").filter(|label| !label.is_empty()) {
                 let (label, value) = label.split_once("=\"").unwrap();
                 let known = [
-                    "cache", "class", "le", "limit", "method", "outcome", "pool", "route", "state", "status",
-                    "version",
+                    "cache", "change", "class", "le", "limit", "method", "outcome", "pool", "route", "state",
+                    "status", "version",
                 ];
                 assert!(known.contains(&label) && !value.contains('\\'), "{sample}");
             }
@@ -149,6 +149,13 @@ async fn known_traffic_is_counted_in_whole_families() {
         r#"{method="GET",route="none",status="404"} 1"#,
     ];
     assert_eq!(of("userdocks_http_requests_total"), requests.join("\n"));
+    let gathered = "{change=\"update\"} 2\n{change=\"invite\"} 1\n{change=\"referral\"} 2";
+    assert_eq!(of("userdocks_gathered_changes_total"), gathered);
+    assert_eq!(
+        of("userdocks_gathered_statements_total"),
+        gathered,
+        "one at a time; who is refused was written to no avail"
+    );
     let mails = [
         "{outcome=\"sent\"} 1",
         "{outcome=\"refused\"} 0",

@@ -4,8 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::components::{me, optional, path, uuid};
 use super::schemas::{APP, INVITE, USER, exact, reference, user_example, with};
-use crate::db::invites::State;
-use crate::domain::invite::EXPIRES_IN;
+use crate::domain::invite::{EXPIRES_IN, State};
 
 const MASKED: &str = "a…@e…";
 

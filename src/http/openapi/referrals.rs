@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::invites;
 use super::schemas::{INVITE, USER, exact, reference, with};
+use crate::domain::invite::State;
 
 const CODE: &str = "K7QF2M9X";
 
@@ -72,7 +73,7 @@ fn referral() -> Value {
             "enum": ["invite", "code"],
             "description": "`invite`: the user sent it. `code`: somebody else invited, and the code was brought along.",
         },
-        "state": { "type": "string", "enum": crate::db::invites::State::ALL.map(crate::db::invites::State::as_str) },
+        "state": { "type": "string", "enum": State::ALL.map(State::as_str) },
         "email": {
             "type": ["string", "null"],
             "description": "With an access token the first letters of an address that the user wrote to, else `null`.",

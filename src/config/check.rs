@@ -1,0 +1,120 @@
+//! What each setting must be, and what production asks for.
+
+use secrecy::ExposeSecret;
+
+use super::{Config, Error, LONGEST};
+
+impl Config {
+    /// One sentence on the first setting that cannot work.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let fail = |text: &str| Err(Error(text.to_owned()));
+        if self.data_dir.as_os_str().is_empty() {
+            return fail("USERDOCKS_DATA_DIR must be the path of a folder");
+        }
+        for (secret, name) in [
+            (&self.secret_key, "USERDOCKS_SECRET_KEY"),
+            (&self.other_secret_key, "USERDOCKS_OTHER_SECRET_KEY"),
+        ] {
+            if !secret.0.expose_secret().is_empty() && secret.key().is_none() {
+                return fail(&format!("{name} must be 64 hex digits, as `openssl rand -hex 32` prints"));
+            }
+        }
+        if let Some(url) = &self.server.public_url
+            && (!matches!(url.scheme(), "http" | "https")
+                || url.query().is_some()
+                || url.fragment().is_some())
+        {
+            return fail("USERDOCKS_SERVER__PUBLIC_URL must be an http or https address without ? or #");
+        }
+        for (url, name) in [
+            (&self.database.url, "DATABASE_URL"),
+            (&self.database.direct_url, "USERDOCKS_DATABASE__DIRECT_URL"),
+        ] {
+            if url.as_ref().is_some_and(|url| !matches!(url.scheme(), "postgres" | "postgresql")) {
+                return fail(&format!("{name} must start with postgres://"));
+            }
+        }
+        if self.mail.smtp_url.as_ref().is_some_and(|url| !matches!(url.scheme(), "smtp" | "smtps")) {
+            return fail("USERDOCKS_MAIL__SMTP_URL must start with smtp:// or smtps://");
+        }
+        for (value, name) in [
+            (self.server.head_timeout, "USERDOCKS_SERVER__HEAD_TIMEOUT"),
+            (self.server.body_timeout, "USERDOCKS_SERVER__BODY_TIMEOUT"),
+            (self.server.request_timeout, "USERDOCKS_SERVER__REQUEST_TIMEOUT"),
+            (self.mail.retry_after, "USERDOCKS_MAIL__RETRY_AFTER"),
+            (self.mail.timeout, "USERDOCKS_MAIL__TIMEOUT"),
+            (self.token.expires_after, "USERDOCKS_TOKEN__EXPIRES_AFTER"),
+            (self.invite.expires_after, "USERDOCKS_INVITE__EXPIRES_AFTER"),
+            (self.webhook.retry_after, "USERDOCKS_WEBHOOK__RETRY_AFTER"),
+            (self.webhook.timeout, "USERDOCKS_WEBHOOK__TIMEOUT"),
+        ] {
+            if value.is_zero() || value > LONGEST {
+                return fail(&format!("{name} must be more than 0s and at most 10years"));
+            }
+        }
+        for (value, name) in [
+            (self.mail.give_up_after, "USERDOCKS_MAIL__GIVE_UP_AFTER"),
+            (self.invite.resend_after, "USERDOCKS_INVITE__RESEND_AFTER"),
+            (self.webhook.give_up_after, "USERDOCKS_WEBHOOK__GIVE_UP_AFTER"),
+        ] {
+            if value > LONGEST {
+                return fail(&format!("{name} must be at most 10years"));
+            }
+        }
+        for (value, name) in [
+            (self.database.max_connections as usize, "USERDOCKS_DATABASE__MAX_CONNECTIONS"),
+            (self.mail.connections as usize, "USERDOCKS_MAIL__CONNECTIONS"),
+            (self.server.max_connections, "USERDOCKS_SERVER__MAX_CONNECTIONS"),
+        ] {
+            if !(1..=1_000_000).contains(&value) {
+                return fail(&format!("{name} must be at least 1 and at most 1000000"));
+            }
+        }
+        for (value, name) in [
+            (self.limits.referrals_per_user_per_day, "USERDOCKS_LIMITS__REFERRALS_PER_USER_PER_DAY"),
+            (
+                self.limits.referrals_per_recipient_per_day,
+                "USERDOCKS_LIMITS__REFERRALS_PER_RECIPIENT_PER_DAY",
+            ),
+        ] {
+            if value < 0 {
+                return fail(&format!("{name} must not be negative"));
+            }
+        }
+        if self.production() { self.check_production() } else { Ok(()) }
+    }
+
+    fn check_production(&self) -> Result<(), Error> {
+        let fail = |name: &str, what: &str| Err(Error(format!("in production {name} must be {what}")));
+        if self.database.url.is_none() {
+            return fail("DATABASE_URL", "set: the address of a PostgreSQL server");
+        }
+        match self.secret_key() {
+            Some(key) if is_random(&key) => {}
+            _ => {
+                return fail(
+                    "USERDOCKS_SECRET_KEY",
+                    "64 random hex digits, as `openssl rand -hex 32` prints",
+                );
+            }
+        }
+        if self.server.public_url.as_ref().is_none_or(|url| url.scheme() != "https") {
+            return fail("USERDOCKS_SERVER__PUBLIC_URL", "an https address");
+        }
+        let Some(smtp) = &self.mail.smtp_url else {
+            return fail("USERDOCKS_MAIL__SMTP_URL", "set: the address of a mail server");
+        };
+        if smtp.scheme() == "smtp" && !smtp.has_pair("tls", "required") {
+            return fail("USERDOCKS_MAIL__SMTP_URL", "smtps://… or smtp://…?tls=required");
+        }
+        if self.mail.from.email.domain() == "localhost.localdomain" {
+            return fail("USERDOCKS_MAIL__FROM", "set: the sender of your mails");
+        }
+        Ok(())
+    }
+}
+
+/// Not a constant or a counting pattern that somebody typed in: those repeat few byte values.
+fn is_random(key: &[u8; 32]) -> bool {
+    key.iter().collect::<std::collections::BTreeSet<_>>().len() > 16
+}

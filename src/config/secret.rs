@@ -1,0 +1,151 @@
+//! Settings that are never printed, and the key that encrypts at rest.
+
+use std::fmt;
+use std::path::Path;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize, Serializer};
+use url::Url;
+
+use super::{Config, Error};
+use crate::domain::seal::SecretKey;
+
+/// A text that is never printed.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Secret(pub SecretString);
+
+impl Secret {
+    /// The 32 bytes of 64 hex digits.
+    pub(super) fn key(&self) -> Option<[u8; 32]> {
+        let mut key = [0; 32];
+        hex::decode_to_slice(self.0.expose_secret(), &mut key).ok()?;
+        Some(key)
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(if self.0.expose_secret().is_empty() { "" } else { "***" })
+    }
+}
+
+/// A URL whose password is never printed.
+#[derive(Clone)]
+pub struct SecretUrl(Url);
+
+impl SecretUrl {
+    /// The whole URL, password included.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// `postgres`, `smtps`, …
+    #[must_use]
+    pub fn scheme(&self) -> &str {
+        self.0.scheme()
+    }
+
+    /// Whether the query of the URL has `name=value`.
+    #[must_use]
+    pub fn has_pair(&self, name: &str, value: &str) -> bool {
+        self.0.query_pairs().any(|pair| pair == (name.into(), value.into()))
+    }
+}
+
+impl fmt::Display for SecretUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = self.0.clone();
+        if shown.password().is_some() {
+            // Fails only for a URL that cannot have a password.
+            let _ = shown.set_password(Some("***"));
+        }
+        if shown.query_pairs().any(|(name, _)| name.contains("password")) {
+            shown.set_query(Some("***"));
+        }
+        f.write_str(shown.as_str())
+    }
+}
+
+impl fmt::Debug for SecretUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::str::FromStr for SecretUrl {
+    type Err = url::ParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+/// What seals and opens: [`secret_key`], and the other key while one is set.
+pub fn seal(config: &Config) -> Result<SecretKey, Error> {
+    let key = SecretKey::new(&secret_key(config)?);
+    Ok(match config.other_secret_key.key() {
+        Some(other) => key.or(&other),
+        None => key,
+    })
+}
+
+/// The key that encrypts at rest: the setting, or, in a trial, the one kept in the data folder, made on
+/// the first start.
+pub fn secret_key(config: &Config) -> Result<[u8; 32], Error> {
+    if let Some(key) = config.secret_key() {
+        return Ok(key);
+    }
+    trial_secret_key(&config.data_dir).map_err(|error| {
+        Error(format!(
+            "the secret key of the trial cannot be kept in {}: {error}; set USERDOCKS_SECRET_KEY or USERDOCKS_DATA_DIR",
+            config.data_dir.display()
+        ))
+    })
+}
+
+fn trial_secret_key(folder: &Path) -> std::io::Result<[u8; 32]> {
+    use std::io::{Error, ErrorKind};
+
+    std::fs::create_dir_all(folder)?;
+    let path = folder.join("secret-key");
+    match std::fs::read_to_string(&path) {
+        Ok(text) => {
+            let mut key = [0; 32];
+            hex::decode_to_slice(text.trim(), &mut key)
+                .map_err(|_| Error::new(ErrorKind::InvalidData, "the file secret-key is damaged"))?;
+            Ok(key)
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let mut key = [0; 32];
+            aws_lc_rs::rand::fill(&mut key).map_err(|_| Error::other("the system gives no randomness"))?;
+            // Made whole under another name and linked: of two processes that start at once, one wins
+            // and both read its key.
+            let own = folder.join(format!("secret-key.{}", crate::domain::id::new()));
+            write_private(&own, &hex::encode(key))?;
+            let linked = std::fs::hard_link(&own, &path);
+            std::fs::remove_file(&own)?;
+            match linked {
+                Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+                _ => trial_secret_key(folder),
+            }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes a file that only its owner may read. It is there whole or not at all, whatever crashes, and on
+/// disk before this returns.
+pub fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    let new = path.with_added_extension("new");
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&new)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&new, path)?;
+    path.parent().map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all())
+}
