@@ -1,17 +1,18 @@
 //! Calls that are written in one statement: each has its own answer, and what stands in the way of one is that one's.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 use userdocks::db::Pool;
 use userdocks::domain::id::UserId;
 use uuid::Uuid;
 
-use crate::support::{self, Answer, As, Test, new_id};
+use crate::support::{self, Answer, As, DEADLINE, Test, new_id};
 
 /// A call of the app's backend that goes on by itself.
 fn begin(test: &Arc<Test>, method: &'static str, path: String, body: Option<Value>) -> JoinHandle<Answer> {
@@ -210,5 +211,22 @@ async fn plans_for_empty_tables_read_none_whole() {
     }
     assert_eq!(planned, 3, "updates, invites and referrals");
     connection.release();
+    db.close().await;
+}
+
+/// As behind PgBouncer, where the session is now this one, now another that nobody has set up.
+#[tokio::test]
+async fn a_session_is_set_up_again_after_a_while() {
+    let url = support::database(true).await;
+    let db = Pool::new(url.parse().unwrap(), 1, Duration::from_mins(1));
+    let jit = async || sqlx::query_scalar::<_, String>("SHOW jit").fetch_one(&db).await.unwrap();
+    assert_eq!(jit().await, "off");
+    sqlx::raw_sql("SET jit = on").execute(&db).await.unwrap();
+    assert_eq!(jit().await, "on", "it is the same session");
+    let begun = Instant::now();
+    while jit().await == "on" {
+        assert!(begun.elapsed() < DEADLINE);
+        sleep(Duration::from_millis(50)).await;
+    }
     db.close().await;
 }
