@@ -80,6 +80,10 @@ pub async fn select(
 
 /// Whom an outside issuer's `sub` stands for: the user with that id, else the one it was recorded for.
 pub async fn by_subject(db: &Pool, app: AppId, subject: &str) -> Result<Option<UserId>, Error> {
+    // No text of PostgreSQL's has it.
+    if subject.contains('\0') {
+        return Ok(None);
+    }
     let user = query_scalar!(
         "SELECT user_id FROM users WHERE app_id = $1 AND (user_id = $2 OR external_subject = $3)
         ORDER BY user_id = $2 DESC NULLS LAST LIMIT 1",

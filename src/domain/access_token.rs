@@ -15,7 +15,7 @@ use super::id::{AppId, UserId};
 use super::seal::random;
 
 /// Clock skew that `exp` and `nbf` allow for, seconds.
-const LEEWAY: u64 = 10;
+const LEEWAY: u32 = 10;
 /// A longer token is not looked at.
 const MAX_LENGTH: usize = 8192;
 
@@ -272,7 +272,7 @@ impl<'a> Unverified<'a> {
             validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
             validation.set_audience(&[app.0]);
             validation.set_issuer(&[&self.issuer]);
-            validation.leeway = LEEWAY;
+            validation.leeway = LEEWAY.into();
             validation.validate_nbf = true;
             result = jsonwebtoken::decode::<Subject>(self.token, &key.key, &validation)
                 .map(|token| Verified {
@@ -284,6 +284,12 @@ impl<'a> Unverified<'a> {
                     ErrorKind::ExpiredSignature => Invalid::Expired,
                     ErrorKind::ImmatureSignature => Invalid::NotYet,
                     _ => Invalid::Token,
+                })
+                // The library knows whole seconds alone.
+                .and_then(|verified| {
+                    let now = crate::clock::now().as_duration().as_secs_f64();
+                    let alive = verified.expires + f64::from(LEEWAY) > now;
+                    if alive { Ok(verified) } else { Err(Invalid::Expired) }
                 });
             // Only who has the key is told of the time, so then it is this key's token.
             if !matches!(result, Err(Invalid::Token)) {

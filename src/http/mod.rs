@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderName, HeaderValue, Version, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
@@ -157,7 +157,12 @@ async fn answer(
     let limit = state.config.server.request_timeout;
     let attempt =
         route.changes(&method).map(|action| Attempt::begin(action, id.to_str().unwrap_or_default()));
-    let work = next.run(request);
+    let work = async {
+        match one_host(&request) {
+            Ok(()) => next.run(request).await,
+            Err(error) => error.into_response(),
+        }
+    };
     let work = match &attempt {
         Some(attempt) => attempt.watch(work).left_future(),
         None => work.right_future(),
@@ -200,6 +205,16 @@ async fn answer(
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
+}
+
+/// RFC 9112, 3.2: what a request names its host by is there, once.
+fn one_host(request: &Request) -> Result<(), Error> {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(_), Some(_)) => Err(Error::DuplicateHeader("Host")),
+        (None, _) if request.version() == Version::HTTP_11 => Err(Error::MalformedRequest),
+        _ => Ok(()),
+    }
 }
 
 type Caught = Result<Response, Box<dyn Any + Send>>;

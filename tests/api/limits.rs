@@ -497,6 +497,21 @@ async fn what_is_no_request_is_refused_in_the_envelope() {
     let mut wire = Wire::open(&test).await;
     wire.send(path).await;
     assert_eq!(wire.answer().await.unwrap().code(), (404, "route_not_found"));
+    for (head, expected) in [
+        ("HTTP/1.1\r\n", malformed),
+        (
+            "HTTP/1.1\r\nHost: x\r\nHost: y\r\n",
+            (400, "duplicate_header", "the header `Host` must be sent once"),
+        ),
+        (
+            "HTTP/1.0\r\nHost: x\r\nHost: x\r\n",
+            (400, "duplicate_header", "the header `Host` must be sent once"),
+        ),
+    ] {
+        let mut wire = Wire::open(&test).await;
+        wire.send(format!("GET /healthz {head}\r\n")).await;
+        assert_eq!(wire.answer().await.unwrap().refusal(), expected, "{head}");
+    }
     test.finish().await;
 }
 

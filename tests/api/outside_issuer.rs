@@ -121,7 +121,9 @@ async fn an_outside_issuers_tokens_are_taken_by_its_keys() {
     let ben = test.member(&other, "ben@example.com", None).await;
     for key in &keys {
         assert_eq!(me(token(key, &other, &ben.to_string())).await.status, 200, "{:?}", key.algorithm);
-        assert_eq!(me(token(key, &other, "auth0|1")).await.code(), (403, "user_out_of_reach"));
+        for nobody in ["auth0|1", "auth0|\0"] {
+            assert_eq!(me(token(key, &other, nobody)).await.code(), (403, "user_out_of_reach"), "{nobody:?}");
+        }
     }
     let path = format!("/v1/users/{ben}/external-subject");
     let body = json!({ "externalSubject": "auth0|1" });

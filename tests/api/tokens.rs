@@ -369,7 +369,9 @@ async fn the_claims_must_name_this_server_the_app_a_user_and_an_end() {
     ] {
         assert_refused(&call(&changes).await, INVALID, &changes.to_string());
     }
-    for changes in [json!({ "exp": now() - 11 }), json!({ "exp": 0 }), json!({ "exp": 1.5 })] {
+    let just_over = userdocks::clock::now().as_duration().as_secs_f64() - 10.01;
+    for exp in [json!(now() - 11), json!(just_over), json!(0), json!(1.5)] {
+        let changes = json!({ "exp": exp });
         let expected = (401, "token_expired", "the access token has expired");
         assert_refused(&call(&changes).await, expected, &changes.to_string());
     }

@@ -151,7 +151,8 @@ pub(super) fn parameters() -> Value {
             "header",
             "Idempotency-Key",
             "A new value for each request, quoted or bare. The same request again within 24 hours gets the first \
-                answer and has no second effect.",
+                answer and has no second effect. A call that was refused changed nothing and is not kept: the same value \
+                may be sent with what mends it.",
             json!({ "type": "string", "minLength": 1, "pattern": key }),
             json!("\"8e03978e-40d5-43dd-bc93-6894a57f9324\""),
         ),
