@@ -134,7 +134,7 @@ async fn fill_apps(scene: &Scene, plan: &Plan, apps: u64) {
             "WITH t AS (INSERT INTO tenants (app_id, tenant_id)
                 SELECT {app}, {id} FROM generate_series(1, {users}) i)
             INSERT INTO users (app_id, user_id, tenant_id, email, email_verified, language, referral_code, accepted_at)
-            SELECT {app}, {id}, {id}, 'user' || i || '@example.com', true, 'en', 'R' || i, now()
+            SELECT {app}, {id}, {id}, 'user' || i || '@example.com', true, 'en', 'U' || i, now()
             FROM generate_series(1, {users}) i",
             app = id(&format!("({number})")),
             id = id("i"),

@@ -77,7 +77,7 @@ impl Store {
         }
     }
 
-    /// Adds users of an app by their numbers. While they are written, and only then, the log before a checkpoint may
+    /// Adds users of an app by their numbers; no referral code that the server makes has a U. While they are written, and only then, the log before a checkpoint may
     /// grow to 4 GB: it is the load of the bench that would else be measured by waiting for checkpoints.
     pub async fn add_users(&self, app: &str, numbers: RangeInclusive<u64>) {
         const AT_ONCE: u64 = 500_000;
@@ -95,7 +95,7 @@ impl Store {
                 INSERT INTO users (app_id, user_id, tenant_id, email, email_verified, language, name, given_name,
                     family_name, referral_code, accepted_at, website, zoneinfo, locale, phone_number)
                 SELECT '{app}', {id}, {id}, 'user' || i || '@example.com', true, 'en', 'First Last ' || i, 'First' || i,
-                    'Last' || i, 'R' || i, now(), 'https://example.com', 'Europe/Berlin', 'de-DE', '+4930' || i
+                    'Last' || i, 'U' || i, now(), 'https://example.com', 'Europe/Berlin', 'de-DE', '+4930' || i
                 FROM generate_series({from}, {to}) i",
                 id = id("i"),
             ))
