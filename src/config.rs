@@ -251,7 +251,9 @@ impl Config {
             let known_top =
                 ["USERDOCKS_ENV", "USERDOCKS_DATA_DIR", "USERDOCKS_SECRET_KEY", "USERDOCKS_OTHER_SECRET_KEY"];
             if !name.contains("__") && !known_top.contains(&name.as_str()) {
-                return Err(Error(format!("{name} is not a setting; see `userdocks config check`")));
+                return Err(Error(format!(
+                    "{name} is not a setting; without it, `userdocks config check` shows all of them"
+                )));
             }
         }
 
@@ -304,8 +306,8 @@ impl Config {
     }
 }
 
-/// Bounds every duration, so that no sum of one with a time overflows.
-pub(crate) const LONGEST: Duration = Duration::from_hours(87_600);
+/// Bounds every duration, so that no sum of one with a time overflows: what `10years` says.
+pub(crate) const LONGEST: Duration = Duration::from_hours(87_660);
 
 /// One line. The line at fault of a file, which the parser draws behind its number and a bar, is left out:
 /// it may be the one with the password.

@@ -252,7 +252,10 @@ impl Server {
                         stopped.clone(),
                     )));
                 }
-                Err(error) => tracing::warn!(%listen, %error, "metrics are not served"),
+                Err(error) => tracing::warn!(
+                    %listen, %error,
+                    "metrics are not served; set USERDOCKS_SERVER__METRICS_LISTEN to a free address"
+                ),
             }
         }
         let http = tokio::spawn(accept(socket, Arc::clone(&state), stopped));

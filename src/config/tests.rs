@@ -16,6 +16,11 @@ fn load_file(content: &str, more: &[(&str, &str)]) -> Result<Config, String> {
 }
 
 #[test]
+fn the_longest_duration_can_be_said() {
+    assert_eq!(load(&[("USERDOCKS_MAIL__GIVE_UP_AFTER", "10years")]).unwrap().mail.give_up_after, LONGEST);
+}
+
+#[test]
 fn the_documented_defaults_hold() {
     let config = load(&[]).unwrap();
     assert_eq!((config.env, config.data_dir.to_str()), (Environment::Trial, Some("./.userdocks")));
@@ -90,12 +95,20 @@ fn a_secret_of_digits_stays_text() {
 
 /// A setting, a value that it cannot have, and what is said of it.
 const REFUSED: &[(&str, &str, &str)] = &[
-    ("USERDOCKS_X", "1", "USERDOCKS_X is not a setting; see `userdocks config check`"),
-    ("USERDOCKS_", "1", "USERDOCKS_ is not a setting; see `userdocks config check`"),
+    (
+        "USERDOCKS_X",
+        "1",
+        "USERDOCKS_X is not a setting; without it, `userdocks config check` shows all of them",
+    ),
+    (
+        "USERDOCKS_",
+        "1",
+        "USERDOCKS_ is not a setting; without it, `userdocks config check` shows all of them",
+    ),
     (
         "USERDOCKS_SERVER_LISTEN",
         "127.0.0.1:1",
-        "USERDOCKS_SERVER_LISTEN is not a setting; see `userdocks config check`",
+        "USERDOCKS_SERVER_LISTEN is not a setting; without it, `userdocks config check` shows all of them",
     ),
     (
         "USERDOCKS_LIMITS__NOPE",

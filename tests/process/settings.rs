@@ -80,7 +80,7 @@ fn whatever_the_command_bad_settings_stop_it_with_their_name() {
         let place = Place::new(&[("USERDOCKS_SERVER_LISTEN", "127.0.0.1:0")]);
         assert_eq!(
             place.failure(arguments),
-            "USERDOCKS_SERVER_LISTEN is not a setting; see `userdocks config check`"
+            "USERDOCKS_SERVER_LISTEN is not a setting; without it, `userdocks config check` shows all of them"
         );
         assert!(!place.data().exists());
     }
