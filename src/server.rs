@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::future::OptionFuture;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -100,6 +101,9 @@ pub struct Database {
 /// How long a command waits for a private PostgreSQL that starts, or ends, with another process.
 const OTHERS: Duration = Duration::from_secs(30);
 
+/// How long whoever ends a private PostgreSQL waits for others who stay.
+const MOMENT: Duration = Duration::from_secs(10);
+
 impl Database {
     /// Opens the database and brings its schema up to date. `shared`: a private PostgreSQL that another process
     /// already runs will do, as for a command beside a server or another command.
@@ -122,7 +126,7 @@ impl Database {
             let direct = config.database.direct_url.as_ref().unwrap_or(url);
             (db::options(url.expose())?, db::options(direct.expose())?, None)
         } else if let Some(owner) = shared.then(|| db::embedded::running(&folder)).flatten() {
-            stays = Some(PgConnection::connect_with(&owner).await.map_err(Error::Shared)?);
+            stays = Some(db::embedded::stay(&owner).await.map_err(Error::Shared)?);
             (db::embedded::server_role(&owner).await.map_err(db::Error::from)?, owner, None)
         } else {
             let embedded = Embedded::start(&folder, db::embedded::Durability::Durable).await?;
@@ -159,11 +163,10 @@ impl Database {
             let _ = timeout(Duration::from_secs(2), stays.close()).await;
         }
         if let Some(embedded) = self.embedded {
-            if self.shared {
-                embedded.stop_after_others().await;
-            } else {
-                embedded.stop().await;
-            }
+            // Held until PostgreSQL has ended, so that nobody comes to stay.
+            let last = self.shared.then(|| timeout(MOMENT, db::embedded::last(embedded.options())));
+            let _last = OptionFuture::from(last).await;
+            embedded.stop().await;
         }
     }
 }

@@ -60,8 +60,8 @@ pub enum Durability {
 #[derive(Debug)]
 pub struct Embedded {
     options: PgConnectOptions,
-    /// A message is the signal of an orderly shutdown, the end of the channel asks for an immediate one.
-    orders: Option<mpsc::Sender<Signal>>,
+    /// A message asks for an orderly shutdown, the end of the channel asks for an immediate one.
+    orders: Option<mpsc::Sender<()>>,
     supervisor: thread::JoinHandle<()>,
 }
 
@@ -101,19 +101,10 @@ impl Embedded {
 
     /// Ends all sessions, shuts down in order and waits until the server is gone (bounded: one that
     /// does not listen is killed).
-    pub async fn stop(self) {
-        self.end(Signal::SIGINT).await;
-    }
-
-    /// Lets nobody in any more, and gives the sessions that are left a moment, then does as [`Self::stop`].
-    pub async fn stop_after_others(self) {
-        self.end(Signal::SIGTERM).await;
-    }
-
-    async fn end(mut self, signal: Signal) {
+    pub async fn stop(mut self) {
         if let Some(orders) = self.orders.take() {
             // Fails if the supervisor has ended, which is what is wanted.
-            let _ = orders.send(signal);
+            let _ = orders.send(());
             while !self.supervisor.is_finished() {
                 tokio::time::sleep(BRISK).await;
             }
@@ -140,6 +131,27 @@ pub fn running(folder: &Path) -> Option<PgConnectOptions> {
     let pid_file = PidFile::read(&data).ok()??;
     let socket = pid_file.socket.as_deref()?;
     pid_file::is_server_of(pid_file.pid, &data).then(|| options_for(socket))
+}
+
+/// The advisory lock of those who stay, shared, and of whoever ends it.
+const STAY: i64 = 0x7573_6572_646f_636b;
+
+/// A session in somebody else's server, who does not end it until this one is closed; an error if they are about to.
+pub async fn stay(owner: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    let mut session = PgConnection::connect_with(owner).await?;
+    let stay = sqlx::query_scalar("SELECT pg_try_advisory_lock_shared($1)").bind(STAY);
+    if stay.fetch_one(&mut session).await? {
+        Ok(session)
+    } else {
+        Err(sqlx::Error::Protocol("it is about to end".to_owned()))
+    }
+}
+
+/// Waits until nobody stays; nobody comes to while this session lasts.
+pub async fn last(owner: PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    let mut session = PgConnection::connect_with(&owner).await?;
+    sqlx::query("SELECT pg_advisory_lock($1)").bind(STAY).execute(&mut session).await?;
+    Ok(session)
 }
 
 /// How the server reaches it, which owns nothing there: in a role that is made where it is missing.
@@ -169,7 +181,7 @@ fn options_for(socket: &Path) -> PgConnectOptions {
 /// fails, that is the end.
 fn supervise(
     cluster: &Cluster,
-    orders: &mpsc::Receiver<Signal>,
+    orders: &mpsc::Receiver<()>,
     report: oneshot::Sender<Result<PgConnectOptions, Error>>,
 ) {
     let mut report = Some(report);
@@ -197,7 +209,7 @@ fn supervise(
         }
         match orders.recv_timeout(delay) {
             Err(mpsc::RecvTimeoutError::Timeout) => delay = RESTART_DELAY.1.min(delay * 2),
-            Ok(_) | Err(mpsc::RecvTimeoutError::Disconnected) => return,
+            Ok(()) | Err(mpsc::RecvTimeoutError::Disconnected) => return,
         }
     }
 }
@@ -207,7 +219,7 @@ fn supervise(
 fn watch(
     cluster: &Cluster,
     mut child: Child,
-    orders: &mpsc::Receiver<Signal>,
+    orders: &mpsc::Receiver<()>,
     report: &mut Option<oneshot::Sender<Result<PgConnectOptions, Error>>>,
 ) -> Option<Error> {
     let began = Instant::now();
@@ -215,8 +227,8 @@ fn watch(
     loop {
         match orders.recv_timeout(if report.is_some() { BRISK } else { CALM }) {
             Err(mpsc::RecvTimeoutError::Timeout) => {}
-            Ok(signal) => {
-                shut_down(&mut child, signal);
+            Ok(()) => {
+                shut_down(&mut child, Signal::SIGINT);
                 return None;
             }
             Err(mpsc::RecvTimeoutError::Disconnected) => {
@@ -259,10 +271,9 @@ fn watch(
     }
 }
 
-/// Ends the server, first as asked, then with growing force: `SIGTERM` waits for sessions to end, `SIGINT` ends
-/// them and writes a checkpoint, `SIGQUIT` leaves recovery to the next start.
+/// Ends the server, first as asked, then with growing force: `SIGINT` ends sessions and writes a checkpoint, `SIGQUIT` leaves recovery to the next start.
 fn shut_down(child: &mut Child, first: Signal) {
-    let ladder = [(Signal::SIGTERM, 10), (Signal::SIGINT, 30), (Signal::SIGQUIT, 10), (Signal::SIGKILL, 10)];
+    let ladder = [(Signal::SIGINT, 30), (Signal::SIGQUIT, 10), (Signal::SIGKILL, 10)];
     for (signal, patience) in ladder.into_iter().skip_while(|(signal, _)| *signal != first) {
         // The child is not reaped yet, so the pid is still its own.
         let _ = kill(Pid::from_raw(child.id().cast_signed()), signal);
