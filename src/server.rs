@@ -100,7 +100,6 @@ pub struct Database {
 
 /// How long a command waits for a private PostgreSQL that starts, or ends, with another process.
 const OTHERS: Duration = Duration::from_secs(30);
-
 /// How long whoever ends a private PostgreSQL waits for others who stay.
 const MOMENT: Duration = Duration::from_secs(10);
 

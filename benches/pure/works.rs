@@ -123,17 +123,16 @@ fn mail() -> Work {
 
 /// All that an update counts: its answer, its turn, its connection, its statement, and three looks into caches.
 fn counts() -> Work {
-    static ANSWERS: Answers = Answers::new();
-    static CONNECTIONS: Histogram = Histogram::new();
-    let work = || {
+    let (answers, connections) = (Answers::new(), Histogram::default());
+    let work = move || {
         let begun = Instant::now();
         for cache in [Cache::ApiKey, Cache::App, Cache::Token] {
             looked_up(black_box(cache), true);
         }
         TURNS.count(begun.elapsed());
-        CONNECTIONS.count(begun.elapsed());
+        connections.count(begun.elapsed());
         gathered(Change::Update, 1);
-        ANSWERS.count(Some(&Method::PUT), StatusCode::OK, begun.elapsed());
+        answers.count(Some(&Method::PUT), StatusCode::OK, begun.elapsed());
     };
     ("what is counted of an update", Box::new(work))
 }
