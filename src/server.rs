@@ -30,6 +30,7 @@ use crate::http::admission::{self, Gate};
 use crate::http::auth::Credentials;
 use crate::http::connection::{Connection, Crowd};
 use crate::http::limits::Limits;
+use crate::http::unread_body;
 use crate::http::visit::Peer;
 use crate::http::{self, AppState, State};
 use crate::mail::mailbox::Mailbox;
@@ -351,7 +352,8 @@ async fn accept(socket: TcpListener, state: AppState, mut stopped: watch::Receiv
                     let router = router.clone();
                     let service = service_fn(move |mut request: Request<Incoming>| {
                         request.extensions_mut().insert(Peer(peer));
-                        router.call(request)
+                        let router = router.clone();
+                        unread_body::call(request, async move |request| router.call(request).await)
                     });
                     let (builder, watcher) = (builder.clone(), graceful.watcher());
                     let (silence, limit) = (config.head_timeout, config.request_timeout);

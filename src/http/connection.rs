@@ -29,13 +29,33 @@ pub struct Connection {
     between: bool,
     /// What is still to be said in the place of hyper's own refusal.
     refusal: Vec<u8>,
+    /// The beginning of what was read since the last answer, to tell why hyper refuses.
+    head: Vec<u8>,
+    /// How long, and for how many bytes more, a caller who still sends is listened to after the last answer.
+    linger: Option<(Pin<Box<Sleep>>, usize)>,
 }
+
+/// A connection that is closed before all was read is reset, and the caller may lose the answer: what comes after the
+/// last answer is read and thrown away for a while.
+const LINGER_TIME: Duration = Duration::from_secs(1);
+/// Most bytes that are thrown away so.
+const LINGER_LIMIT: usize = 4 * 1024 * 1024;
+/// How much of a head is kept, bytes.
+const HEAD_KEPT: usize = 8 * 1024;
 
 impl Connection {
     /// A caller has so long to take an answer.
     #[must_use]
     pub fn new(stream: TcpStream, limit: Duration) -> Self {
-        Self { stream, limit, deadline: None, between: true, refusal: Vec::new() }
+        Self {
+            stream,
+            limit,
+            deadline: None,
+            between: true,
+            refusal: Vec::new(),
+            head: Vec::new(),
+            linger: None,
+        }
     }
 
     /// What became of a write, unless it has waited too long.
@@ -61,10 +81,11 @@ impl Connection {
 
     /// Whether these bytes, which begin an answer, are hyper's own: then others take their place.
     fn replaces(&mut self, bytes: &[u8]) -> bool {
-        if std::mem::replace(&mut self.between, false)
-            && let Some(error) = own_refusal(bytes)
-        {
-            self.refusal = refusal(&error);
+        if std::mem::replace(&mut self.between, false) {
+            if let Some(error) = own_refusal(bytes, &self.head) {
+                self.refusal = refusal(&error);
+            }
+            self.head.clear();
         }
         !self.refusal.is_empty()
     }
@@ -76,7 +97,12 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        let read_now = &buffer.filled()[before..];
+        let kept = read_now.len().min(HEAD_KEPT.saturating_sub(self.head.len()));
+        self.head.extend_from_slice(&read_now[..kept]);
+        read
     }
 }
 
@@ -101,6 +127,7 @@ impl AsyncWrite for Connection {
             return self.refuse(cx).map_ok(|()| alone.len());
         }
         self.between = false;
+        self.head.clear();
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
         self.in_time(cx, written)
     }
@@ -117,22 +144,48 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        if self.linger.is_none() {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+        }
+        let Self { stream, linger, .. } = &mut *self;
+        let (end, left) = linger.get_or_insert_with(|| (Box::pin(sleep(LINGER_TIME)), LINGER_LIMIT));
+        let mut bytes = [0; 4096];
+        while *left > 0 && end.as_mut().poll(cx).is_pending() {
+            let mut buffer = ReadBuf::new(&mut bytes);
+            let read = ready!(Pin::new(&mut *stream).poll_read(cx, &mut buffer));
+            if read.is_err() || buffer.filled().is_empty() {
+                break;
+            }
+            *left = left.saturating_sub(buffer.filled().len());
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
-/// What hyper refuses by itself: an answer that is all head, and has nothing of what ours have.
-fn own_refusal(bytes: &[u8]) -> Option<Error> {
+/// What hyper refuses by itself, of a request that begins with `sent`: an answer that is all head, and has nothing of
+/// what ours have.
+fn own_refusal(bytes: &[u8], sent: &[u8]) -> Option<Error> {
     let head = std::str::from_utf8(bytes.strip_prefix(b"HTTP/1.1 4")?.strip_suffix(b"\r\n\r\n")?).ok()?;
     if head.contains("\r\nx-request-id: ") {
         return None;
     }
     match head.get(..2)? {
+        "00" if has_other_coding(sent) => Some(Error::UnsupportedTransferCoding),
         "00" => Some(Error::MalformedRequest),
         "14" => Some(Error::AddressTooLong),
         "31" => Some(Error::HeadTooLarge),
         _ => None,
     }
+}
+
+/// Whether a head has a `Transfer-Encoding` that is not `chunked`: hyper refuses those as malformed.
+fn has_other_coding(head: &[u8]) -> bool {
+    let lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).take_while(|line| !line.is_empty());
+    lines.skip(1).any(|line| {
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else { return false };
+        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        name.eq_ignore_ascii_case(b"transfer-encoding") && !value.eq_ignore_ascii_case(b"chunked")
+    })
 }
 
 fn refusal(error: &Error) -> Vec<u8> {
@@ -221,7 +274,7 @@ mod tests {
 
     #[test]
     fn only_hypers_own_refusals_are_replaced() {
-        let own = |head: &str| own_refusal(head.as_bytes()).map(|error| error.status().1);
+        let own = |head: &str| own_refusal(head.as_bytes(), b"").map(|error| error.status().1);
         let rest = "\r\nconnection: close\r\ncontent-length: 0\r\ndate: x\r\n\r\n";
         for (status, code) in [
             ("400 Bad Request", Some("malformed_request")),

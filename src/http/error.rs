@@ -23,6 +23,8 @@ pub enum Error {
     AddressTooLong,
     #[error("the request line and the headers must be at most 32768 bytes long, and the headers at most 100")]
     HeadTooLarge,
+    #[error("`Transfer-Encoding` must be `chunked` alone")]
+    UnsupportedTransferCoding,
     #[error("there is no such route; the paths of the API start with /v1/ or /api/v1/")]
     RouteNotFound,
     #[error("the method is not one of those in the `Allow` header")]
@@ -187,6 +189,7 @@ impl Error {
             Self::MalformedRequest => (S::BAD_REQUEST, "malformed_request"),
             Self::AddressTooLong => (S::URI_TOO_LONG, "uri_too_long"),
             Self::HeadTooLarge => (S::REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large"),
+            Self::UnsupportedTransferCoding => (S::NOT_IMPLEMENTED, "unsupported_transfer_coding"),
             Self::RouteNotFound => (S::NOT_FOUND, "route_not_found"),
             Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::AmbiguousCredentials => (S::BAD_REQUEST, "ambiguous_credentials"),
@@ -276,9 +279,6 @@ impl Error {
         }
         if let Some(challenge) = self.challenge() {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
-        }
-        if matches!(self, Self::BodyTimeout) {
-            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }

@@ -4,7 +4,6 @@
 
 use std::convert::Infallible;
 use std::pin::pin;
-use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
@@ -13,7 +12,7 @@ use axum::http::{HeaderMap, header};
 use futures_util::FutureExt;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use super::AppState;
 use super::auth::Callers;
@@ -25,14 +24,8 @@ use crate::domain::json::{self, JsonError};
 
 /// Longest body, bytes.
 const BODY_LIMIT: usize = 64 * 1024;
-/// Longest body of a call for many, bytes.
-const LARGE_LIMIT: usize = 256 * 1024;
-/// What is read of a longer body before it is refused, so that a client which sends first and listens
-/// after gets to hear the answer.
-const DRAIN_LIMIT: usize = 1024 * 1024;
-/// How long the rest of a longer body may pause.
-const DRAIN_PAUSE: Duration = Duration::from_millis(500);
-
+/// Longest body of a call for many, bytes; no route takes a longer one.
+pub const LARGE_LIMIT: usize = 256 * 1024;
 /// The value of a header that may be sent once.
 pub fn header<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a [u8]>, Error> {
     let mut values = headers.get_all(name).iter();
@@ -224,30 +217,13 @@ fn json_declared(headers: &HeaderMap) -> Result<(), Error> {
 async fn read(request: Request, deadline: Instant, limit: usize) -> Result<Bytes, Error> {
     let declared = header(request.headers(), header::CONTENT_LENGTH.as_str())?
         .and_then(|length| std::str::from_utf8(length).ok()?.parse::<usize>().ok());
-    // Who waits for leave to send the body hears the answer before it.
-    let waits = request.headers().contains_key(header::EXPECT);
-    let mut body = request.into_body();
-    if waits && declared.is_some_and(|length| length > limit) {
-        return Err(Error::BodyTooLarge);
-    }
     if declared.is_some_and(|length| length > limit) {
-        drain(body, deadline).await;
         return Err(Error::BodyTooLarge);
     }
-    match timeout_at(deadline, Limited::new(&mut body, limit).collect()).await {
+    match timeout_at(deadline, Limited::new(request.into_body(), limit).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            drain(body, deadline).await;
-            Err(Error::BodyTooLarge)
-        }
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Error::BodyTooLarge),
         Ok(Err(_)) => Err(Error::BodyIncomplete),
         Err(_) => Err(Error::BodyTimeout),
     }
-}
-
-/// Whatever ends the rest, the answer is the same.
-async fn drain(body: axum::body::Body, deadline: Instant) {
-    let mut body = Limited::new(body, DRAIN_LIMIT);
-    let rest = async { while let Ok(Some(Ok(_))) = timeout(DRAIN_PAUSE, body.frame()).await {} };
-    let _ = timeout_at(deadline, rest).await;
 }

@@ -59,6 +59,7 @@ pub mod referral_invites;
 mod referrals;
 pub mod routes;
 pub mod tokens;
+pub mod unread_body;
 mod users;
 pub mod visit;
 
@@ -158,7 +159,7 @@ async fn answer(
     let attempt =
         route.changes(&method).map(|action| Attempt::begin(action, id.to_str().unwrap_or_default()));
     let work = async {
-        match one_host(&request) {
+        match one_host(&request).and_then(|()| chunked_alone(&request)) {
             Ok(()) => next.run(request).await,
             Err(error) => error.into_response(),
         }
@@ -214,6 +215,16 @@ fn one_host(request: &Request) -> Result<(), Error> {
         (Some(_), Some(_)) => Err(Error::DuplicateHeader("Host")),
         (None, _) if request.version() == Version::HTTP_11 => Err(Error::MalformedRequest),
         _ => Ok(()),
+    }
+}
+
+/// RFC 9112, 6.1: a transfer coding that the server does not know is 501.
+fn chunked_alone(request: &Request) -> Result<(), Error> {
+    let mut codings = request.headers().get_all(header::TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
+        _ => Err(Error::UnsupportedTransferCoding),
     }
 }
 

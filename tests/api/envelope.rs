@@ -122,7 +122,6 @@ async fn what_is_no_http_ends_the_connection_and_nothing_else() {
         b"GET /healthz HTTP/1.1\r\nHost: x\r\n A: folded\r\n\r\n",
         b"POST /v1/users/me HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
         b"POST /v1/users/me HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
-        b"POST /v1/users/me HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\nab",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     ] {
         let mut wire = Wire::open(&test).await;

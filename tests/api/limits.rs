@@ -458,6 +458,7 @@ async fn no_address_has_every_connection() {
 async fn what_is_no_request_is_refused_in_the_envelope() {
     let test = Test::start().await;
     let malformed = (400, "malformed_request", "this is no HTTP/1.1 request");
+    let coding = (501, "unsupported_transfer_coding", "`Transfer-Encoding` must be `chunked` alone");
     let too_large = (
         431,
         "head_too_large",
@@ -474,7 +475,7 @@ async fn what_is_no_request_is_refused_in_the_envelope() {
         (format!("{get}a\0b: c\r\n\r\n"), malformed),
         (format!("{get}content-length: x\r\n\r\n"), malformed),
         (format!("{get}content-length: 1\r\ncontent-length: 2\r\n\r\n"), malformed),
-        (format!("{get}transfer-encoding: chunked, gzip\r\n\r\n"), malformed),
+        (format!("{get}transfer-encoding: chunked, gzip\r\n\r\n"), coding),
         (format!("{get}a: {}\r\n\r\n", "a".repeat(40_000)), too_large),
         (format!("{get}{}\r\n", "a: b\r\n".repeat(200)), too_large),
         (format!("GET /{} HTTP/1.1\r\n", "a".repeat(40_000)), too_large),

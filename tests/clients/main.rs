@@ -9,4 +9,5 @@ mod browser;
 mod docs_page;
 mod examples;
 mod pages;
+mod refused_calls;
 mod story;

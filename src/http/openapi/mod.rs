@@ -181,6 +181,7 @@ fn make() -> Value {
         Error::MalformedRequest,
         Error::AddressTooLong,
         Error::HeadTooLarge,
+        Error::UnsupportedTransferCoding,
         Error::RouteNotFound,
         Error::MethodNotAllowed,
     ] {
