@@ -138,10 +138,10 @@ async fn look(db: &mut PgConnection, app: AppId, all: &[&One], open: &[usize]) -
     let rows = query!(
         r#"
         SELECT (SELECT user_id FROM users WHERE app_id = $1 AND lower(email) = lower(a.email)) AS holder,
-            EXISTS (SELECT FROM users WHERE app_id = $1 AND user_id = a.id) AS "id_taken!",
-            a.code IS NOT NULL AND NOT EXISTS (
-                SELECT FROM users WHERE app_id = $1 AND referral_code = a.code AND NOT freezed AND NOT deleted
-            ) AS "stray!"
+            (SELECT true FROM users WHERE app_id = $1 AND user_id = a.id) IS NOT NULL AS "id_taken!",
+            a.code IS NOT NULL AND (
+                SELECT true FROM users WHERE app_id = $1 AND referral_code = a.code AND NOT freezed AND NOT deleted
+            ) IS NULL AS "stray!"
         FROM unnest($2::text[], $3::uuid[], $4::text[]) WITH ORDINALITY AS a(email, id, code, place)
         ORDER BY place
         "#,

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::referral_board::{Attributed, attribute};
 use super::updates::{self, Addresses, Locked, Update};
-use super::users::{self, Which};
+use super::users;
 use super::webhooks::{Change, tell_of};
 use super::{Error, Pool, Transaction, is_violation};
 use crate::domain::id::{self, UserId};
@@ -167,7 +167,7 @@ pub async fn join(
             let update = Update { app: code.app, caller: None, user, patch: Arc::new(profile.clone()) };
             updates::write(&mut transaction, &[update], Locked::Wait, Addresses::Kept, None).await?;
         }
-        let user = users::select(&mut *transaction, code.app, None, &Which::Id(user)).await?.pop();
+        let user = users::by_id(&mut *transaction, code.app, None, user).await?;
         let Some(user) = user else { break };
         transaction.commit().await?;
         return Ok(Joined::User(Box::new(user)));

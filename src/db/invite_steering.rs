@@ -206,8 +206,8 @@ pub async fn resend(
                             OR o.state = 'sent' AND o.finished_at > now() - make_interval(secs => $6)))
                 AND (n.kind = 'invite'
                     OR NOT EXISTS (SELECT FROM users h WHERE h.app_id = $1 AND lower(h.email) = lower(n.email))
-                        AND NOT EXISTS (
-                            SELECT FROM opt_outs d WHERE d.app_id = $1 AND d.address_hash = n.address_hash)
+                        AND (SELECT true FROM opt_outs d
+                            WHERE d.app_id = $1 AND d.address_hash = n.address_hash) IS NULL
                         AND $8 > COALESCE((
                             SELECT used FROM referral_quotas
                             WHERE app_id = $1 AND scope = 'recipient' AND subject = lower(n.email)

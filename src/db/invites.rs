@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sqlx::{PgConnection, query};
 
 use super::together::{Gathered, LOCK_TIMEOUT, Names};
-use super::users::{self, Which};
+use super::users;
 use super::{Error, is_violation, outbox::NewMail};
 use crate::domain::id::{self, AppId, UserId};
 use crate::domain::invite_body::{InviteBody, NewUserBody};
@@ -167,7 +167,7 @@ pub(super) async fn write(
         } else if row.holder == Some(path.0) {
             Some(Invited::Exists)
         } else if row.holder == Some(fresh.0) {
-            let made = users::select(&mut *db, *app, None, &Which::Id(*fresh)).await?.pop();
+            let made = users::by_id(&mut *db, *app, None, *fresh).await?;
             Some(made.map_or(Invited::OutOfReach, |user| Invited::Created(Box::new(user))))
         } else {
             row.holder.map(|_| Invited::EmailTaken)

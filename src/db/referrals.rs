@@ -116,8 +116,7 @@ async fn write(
                     WHERE q.app_id = a.app_id AND q.scope = 'referrer' AND q.subject = a.referrer::text
                         AND q.day = a.day), 0) AS spent,
                 NOT EXISTS (SELECT FROM users h WHERE h.app_id = a.app_id AND lower(h.email) = lower(a.email))
-                AND NOT EXISTS (
-                    SELECT FROM opt_outs n WHERE n.app_id = a.app_id AND n.address_hash = a.address_hash)
+                AND (SELECT true FROM opt_outs n WHERE n.app_id = a.app_id AND n.address_hash = a.address_hash) IS NULL
                 AND NOT EXISTS (
                     SELECT FROM outbox o
                     WHERE o.app_id = a.app_id AND o.invite_id = k.invite_id AND (o.state = 'queued'

@@ -6,7 +6,7 @@ use sqlx::{PgConnection, query_as};
 use uuid::Uuid;
 
 use super::together::{Gathered, Names, Together};
-use super::users::{Which, select};
+use super::users::by_id;
 use super::{Error, Pool};
 use crate::domain::email::Email;
 use crate::domain::id::{AppId, UserId};
@@ -234,7 +234,7 @@ pub(super) async fn write(
 /// What a change that changes nothing comes to.
 pub(super) async fn look(db: &Pool, change: &Update, expected: Option<&[i64]>) -> Result<Updated, Error> {
     let Update { app, caller, user, patch } = change;
-    let found = select(db, *app, *caller, &Which::Id(*user)).await?.pop();
+    let found = by_id(db, *app, *caller, *user).await?;
     let Some(found) = found.filter(|found| !found.freezed) else { return Ok(Updated::OutOfReach) };
     let own = caller.is_none_or(|caller| caller == *user);
     let same =

@@ -14,68 +14,73 @@ use crate::domain::referral_code;
 use crate::domain::user::User;
 use crate::domain::webhook::{EventId, EventType};
 
-/// Which users of an app are asked for.
-#[derive(Clone, Debug)]
-pub enum Which {
-    /// The one with this id.
-    Id(UserId),
-    /// The one with this address.
-    Email(Email),
-    /// By id, those after `after`, at most `limit`.
-    Page {
-        /// The last id of the page before.
-        after: Uuid,
-        /// How many.
-        limit: i64,
-    },
+/// The columns of a [`User`] with [`User::version`], of those who are not deleted and meet a condition. Each look-up is
+/// a statement of its own, so that PostgreSQL has one index to choose, with statistics or without.
+macro_rules! select_users {
+    ($condition:literal, $($argument:expr),*) => {
+        query_as!(
+            User,
+            r#"
+            SELECT user_id AS id, app_id, language, salutation, salutation_other, accepted_newsletter,
+                to_char(accepted_newsletter_date AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+                    AS accepted_newsletter_date,
+                to_char(last_asked_newsletter_sign_up AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+                    AS last_asked_newsletter_sign_up,
+                mailchimp_member_id, name, given_name, family_name, middle_name, nickname, preferred_username,
+                profile, picture, website, email, email_verified, gender, other_gender, birthdate, zoneinfo,
+                locale, phone_number, phone_number_verified, freezed, deleted, tenant_id AS "tenant_id!",
+                version
+            FROM users
+            WHERE app_id = $1 AND NOT deleted
+            "# + $condition,
+            $($argument),*
+        )
+    };
 }
 
-/// The users, by id, each with [`User::version`]. Not those who are deleted, nor those that `caller` (the
-/// user of an access token) may not see: they see the users of their own tenant while neither is frozen.
-pub async fn select(
+/// The user with an id. A `caller` (the user of an access token) sees the users of their own tenant while neither is
+/// frozen; without one, all of the app are seen.
+pub async fn by_id(
     db: impl PgExecutor<'_>,
     app: AppId,
     caller: Option<UserId>,
-    which: &Which,
-) -> Result<Vec<User>, Error> {
-    let (id, email, after, limit) = match which {
-        Which::Id(id) => (Some(id.0), None, Uuid::nil(), 0),
-        Which::Email(email) => (None, Some(email.as_str()), Uuid::nil(), 0),
-        Which::Page { after, limit } => (None, None, *after, *limit),
-    };
-    Ok(query_as!(
-        User,
-        r#"
-        SELECT user_id AS id, app_id, language, salutation, salutation_other, accepted_newsletter,
-            to_char(accepted_newsletter_date AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
-                AS accepted_newsletter_date,
-            to_char(last_asked_newsletter_sign_up AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
-                AS last_asked_newsletter_sign_up,
-            mailchimp_member_id, name, given_name, family_name, middle_name, nickname, preferred_username,
-            profile, picture, website, email, email_verified, gender, other_gender, birthdate, zoneinfo,
-            locale, phone_number, phone_number_verified, freezed, deleted, tenant_id AS "tenant_id!",
-            version
-        FROM users u
-        WHERE app_id = $1 AND NOT deleted
-            AND user_id = ANY(
-                array_remove(ARRAY[$2::uuid], NULL)
-                || ARRAY(SELECT user_id FROM users WHERE app_id = $1 AND lower(email) = lower($3))
-                || ARRAY(SELECT user_id FROM users WHERE app_id = $1 AND NOT deleted AND user_id > $4
-                    ORDER BY user_id LIMIT $5))
-            AND ($6::uuid IS NULL OR NOT freezed AND tenant_id = (
+    user: UserId,
+) -> Result<Option<User>, Error> {
+    let found = select_users!(
+        "AND user_id = $2
+            AND ($3::uuid IS NULL OR NOT freezed AND tenant_id = (
                 SELECT c.tenant_id FROM users c
-                WHERE c.app_id = $1 AND c.user_id = $6 AND NOT c.freezed AND NOT c.deleted))
-        ORDER BY user_id
-        "#,
+                WHERE c.app_id = $1 AND c.user_id = $3 AND NOT c.freezed AND NOT c.deleted))",
         app.0,
-        id,
-        email,
-        after,
-        limit,
-        caller.map(|caller| caller.0),
-    )
-    .fetch_all(db)
-    .await?)
+        user.0,
+        caller.map(|caller| caller.0)
+    );
+    Ok(found.fetch_optional(db).await?)
+}
+
+/// The user with an address, for a `caller` as in [`by_id`].
+pub async fn by_email(
+    db: impl PgExecutor<'_>,
+    app: AppId,
+    caller: Option<UserId>,
+    email: &Email,
+) -> Result<Option<User>, Error> {
+    let found = select_users!(
+        "AND lower(email) = lower($2)
+            AND ($3::uuid IS NULL OR NOT freezed AND tenant_id = (
+                SELECT c.tenant_id FROM users c
+                WHERE c.app_id = $1 AND c.user_id = $3 AND NOT c.freezed AND NOT c.deleted))",
+        app.0,
+        email.as_str(),
+        caller.map(|caller| caller.0)
+    );
+    Ok(found.fetch_optional(db).await?)
+}
+
+/// The users of an app by id, at most `limit` of those after `after`.
+pub async fn page(db: impl PgExecutor<'_>, app: AppId, after: Uuid, limit: i64) -> Result<Vec<User>, Error> {
+    let found = select_users!("AND user_id > $2 ORDER BY app_id, user_id LIMIT $3", app.0, after, limit);
+    Ok(found.fetch_all(db).await?)
 }
 
 /// Whom an outside issuer's `sub` stands for: the user with that id, else the one it was recorded for.
@@ -217,14 +222,22 @@ pub async fn erase(
     query!(
         r#"
         WITH gone AS (
+            SELECT invite_id FROM invites WHERE app_id = $1 AND user_id = $2 AND kind = 'invite'
+            UNION
+            SELECT invite_id FROM invites WHERE app_id = $1 AND user_id = $2 AND kind = 'referral'
+            UNION
             SELECT invite_id FROM invites
-            WHERE app_id = $1 AND (user_id = $2 OR inviter_id = $2 AND kind = 'referral' AND accepted_at IS NULL)
+            WHERE app_id = $1 AND inviter_id = $2 AND kind = 'referral' AND accepted_at IS NULL
         ), mails AS (
-            DELETE FROM outbox WHERE app_id = $1 AND (invite_id IN (SELECT invite_id FROM gone) OR user_id = $2)
+            DELETE FROM outbox WHERE app_id = $1 AND invite_id IN (SELECT invite_id FROM gone)
+        ), notices AS (
+            DELETE FROM outbox WHERE app_id = $1 AND user_id = $2
         ), confirmation AS (
             DELETE FROM email_confirmations WHERE app_id = $1 AND user_id = $2
         ), answers AS (
-            DELETE FROM idempotency_keys WHERE app_id = $1 AND (user_id = $2 OR caller = $2)
+            DELETE FROM idempotency_keys WHERE app_id = $1 AND user_id = $2
+        ), own_answers AS (
+            DELETE FROM idempotency_keys WHERE app_id = $1 AND caller = $2 AND user_id IS DISTINCT FROM $2
         )
         DELETE FROM invites WHERE app_id = $1 AND invite_id IN (SELECT invite_id FROM gone)
         "#,

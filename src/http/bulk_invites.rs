@@ -22,7 +22,7 @@ use super::idempotency::{Begun, Once, settled};
 use super::limits::Spending;
 use crate::audit;
 use crate::db::bulk_invites::{self, Made, One};
-use crate::db::users::{self, Which};
+use crate::db::users;
 use crate::domain::bulk_body::BulkBody;
 use crate::domain::fields::FieldErrors;
 use crate::domain::id::{AppId, UserId};
@@ -116,7 +116,7 @@ async fn create_once(
         Begun::Work(once) => once,
     };
     if let Some(inviter) = inviter {
-        let found = users::select(once.connection().await?, app, None, &Which::Id(inviter)).await?.pop();
+        let found = users::by_id(once.connection().await?, app, None, inviter).await?;
         found.filter(|inviter| !inviter.freezed).ok_or(Error::UserOutOfReach)?;
     }
     let items = invite(once.connection().await?, app, planned, mails).await?;

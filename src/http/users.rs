@@ -20,7 +20,7 @@ use super::{AppState, email_addresses, paging};
 use crate::audit;
 use crate::db::invites::{self, Invited, NewInvite, Resent};
 use crate::db::updates::{self, Update, Updated};
-use crate::db::users::{self, Erased, Recorded, Which};
+use crate::db::users::{self, Erased, Recorded};
 use crate::db::webhooks::{self, tell_of};
 use crate::domain::email::Email;
 use crate::domain::external_subject;
@@ -115,7 +115,7 @@ async fn invite_once(
                     }
                     Resent::Accepted => return Err(Error::AlreadyAccepted),
                 };
-            let stored = users::select(once.connection().await?, app, None, &Which::Id(user)).await?.pop();
+            let stored = users::by_id(once.connection().await?, app, None, user).await?;
             (message, Box::new(stored.ok_or(Error::UserOutOfReach)?))
         }
         Invited::EmailTaken => return Err(Error::EmailTaken("email")),
@@ -166,6 +166,12 @@ pub async fn update(
     }
 }
 
+/// How a caller names a user.
+enum Which {
+    Id(UserId),
+    Email(Email),
+}
+
 /// A user and how the caller names them: by UUID, by address, or `me`.
 pub struct ReadPath {
     caller: Reader,
@@ -194,7 +200,10 @@ pub async fn show(
     State(state): State<AppState>,
     ReadPath { caller, which }: ReadPath,
 ) -> Result<(HeaderMap, Success<UserResource>), Error> {
-    let user = users::select(&state.db, caller.app, caller.user, &which).await?.pop();
+    let user = match &which {
+        Which::Id(user) => users::by_id(&state.db, caller.app, caller.user, *user).await?,
+        Which::Email(email) => users::by_email(&state.db, caller.app, caller.user, email).await?,
+    };
     let user = user.ok_or(Error::UserOutOfReach)?;
     let headers = etag(user.version);
     Ok((headers, Success { status: StatusCode::OK, message: "the user", data: user.into() }))
@@ -241,7 +250,8 @@ pub async fn set_external_subject(
 /// Which page of the users is asked for.
 pub struct ListQuery {
     caller: AnyKey,
-    which: Which,
+    email: Option<Email>,
+    after: Uuid,
     limit: usize,
 }
 
@@ -253,20 +263,20 @@ impl FromRequestParts<AppState> for ListQuery {
         let caller = AnyKey::authenticate(parts, state).await?;
         let query = Query::of(parts, &["limit", "after", "email"])?;
         let (after, limit) = paging::of(&query)?;
-        let which = match query.get("email") {
-            Some(email) => Which::Email(Email::parse(email).map_err(|_| EMAIL)?),
-            None => Which::Page { after, limit: paging::one_more(limit) },
-        };
-        Ok(Self { caller, which, limit })
+        let email = query.get("email").map(Email::parse).transpose().map_err(|_| EMAIL)?;
+        Ok(Self { caller, email, after, limit })
     }
 }
 
 /// Lists the users of the app, by id.
 pub async fn list(
     State(state): State<AppState>,
-    ListQuery { caller, which, limit }: ListQuery,
+    ListQuery { caller, email, after, limit }: ListQuery,
 ) -> Result<Success<UserPage>, Error> {
-    let mut users = users::select(&state.db, caller.app, None, &which).await?;
+    let mut users = match email {
+        Some(email) => users::by_email(&state.db, caller.app, None, &email).await?.into_iter().collect(),
+        None => users::page(&state.db, caller.app, after, paging::one_more(limit)).await?,
+    };
     let next_cursor = paging::cut(&mut users, limit, |user| user.id);
     let items: Vec<UserResource> = users.into_iter().map(UserResource::from).collect();
     let data = UserPage { kind: "users", items_length: items.len(), items, next_cursor };

@@ -29,8 +29,7 @@ async fn refused_calls_with_bodies_over_one_connection_are_all_answered() {
         (format!("PATCH /v1/users/{user} HTTP/1.1\r\n{write}"), (405, "method_not_allowed")),
         (format!("POST /nowhere HTTP/1.1\r\n{write}"), (404, "route_not_found")),
     ] {
-        let chunked =
-            "5\r\n{\"use\r\n".to_owned() + &"400\r\n".to_owned() + &"a".repeat(1024) + "\r\n0\r\n\r\n";
+        let chunked = "5\r\n{\"use\r\n".to_owned() + "400\r\n" + &"a".repeat(1024) + "\r\n0\r\n\r\n";
         for (framing, body) in [
             ("Content-Length: 11\r\n", r#"{"user":{}}"#.to_owned()),
             ("Content-Length: 20000\r\n", "a".repeat(20_000)),
@@ -68,9 +67,10 @@ async fn a_body_too_long_to_discard_is_answered_with_connection_close() {
         for length in [400_000, 1_000_000, 3_000_000] {
             for chunked in [false, true] {
                 let mut wire = Wire::open(&test).await;
-                let framing = match chunked {
-                    true => "Transfer-Encoding: chunked".to_owned(),
-                    false => format!("Content-Length: {length}"),
+                let framing = if chunked {
+                    "Transfer-Encoding: chunked".to_owned()
+                } else {
+                    format!("Content-Length: {length}")
                 };
                 wire.send(format!(
                     "PUT /v1/users/{} HTTP/1.1\r\nHost: x\r\n{credentials}{framing}\r\n\r\n",

@@ -28,6 +28,7 @@ mod operator;
 mod opt_outs;
 mod outbox;
 mod outside_issuer;
+mod plans;
 mod referral_invites;
 mod referral_landing;
 mod referrals;

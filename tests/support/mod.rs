@@ -334,8 +334,7 @@ impl Test {
 
     /// The user as the API gives them; as the row is, for one who is deleted and given no more.
     pub async fn stored(&self, user: UserId) -> Value {
-        let users = users::select(&self.db, self.app.id, None, &users::Which::Id(user)).await.unwrap();
-        if let Some(user) = users.first() {
+        if let Some(user) = users::by_id(&self.db, self.app.id, None, user).await.unwrap() {
             return serde_json::to_value(user).unwrap();
         }
         let row = "SELECT to_jsonb(u) FROM users u WHERE app_id = $1 AND user_id = $2";
