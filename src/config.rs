@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::domain::network::Networks;
+use crate::domain::return_path::ReturnPath;
 
 mod check;
 mod secret;
@@ -125,6 +126,13 @@ pub struct Mail {
     /// Sender of mails of apps without one of their own.
     #[serde(deserialize_with = "mailbox")]
     pub from: Mailbox,
+    /// A file with the access token of the user in `smtp_url`; empty: none.
+    pub token_file: String,
+    /// A command that prints that token; empty: none.
+    pub token_command: String,
+    /// Sender of the envelope, to which bounces go; `None`: the address of the mail's sender.
+    #[serde(with = "empty_is_none")]
+    pub return_path: Option<ReturnPath>,
     /// Delay before the first retry.
     #[serde(with = "humantime_serde")]
     pub retry_after: Duration,

@@ -34,7 +34,7 @@ use crate::http::unread_body;
 use crate::http::visit::Peer;
 use crate::http::{self, AppState, State};
 use crate::mail::mailbox::Mailbox;
-use crate::mail::transport::{Transport, UrlError};
+use crate::mail::transport::{TokenSource, Transport, UrlError};
 use crate::mail::worker::{self, Outage, Worker};
 use crate::webhook::receiver::Receivers;
 use crate::webhook::{self, Listeners};
@@ -192,7 +192,13 @@ impl Server {
         let address = socket.local_addr().map_err(|error| Error::Listen(listen, error))?;
         let public_url = config.server.public_url.clone().unwrap_or_else(|| own_url(address));
         let (transport, mailbox) = if let Some(url) = &config.mail.smtp_url {
-            (Transport::smtp(url.expose(), config.mail.timeout, config.mail.connections)?, None)
+            let mail = &config.mail;
+            let token = match (mail.token_file.as_str(), mail.token_command.as_str()) {
+                ("", "") => None,
+                ("", command) => Some(TokenSource::Command(command.to_owned())),
+                (file, _) => Some(TokenSource::File(file.into())),
+            };
+            (Transport::smtp(url.expose(), token, mail.timeout, mail.connections)?, None)
         } else {
             let folder = config.mailbox_folder();
             std::fs::create_dir_all(&folder).map_err(Error::Mailbox)?;
@@ -209,6 +215,7 @@ impl Server {
             config: config.clone(),
             database: Outage::default(),
             mail_server: Outage::default(),
+            sender: Outage::default(),
         };
         let worker = tokio::spawn(worker.run(Arc::clone(&wake), stopped.clone()));
         let listeners = Arc::new(Listeners::default());

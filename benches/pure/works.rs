@@ -114,7 +114,14 @@ fn mail() -> Work {
             expires_at: Some(date),
             opt_out: Some("https://id.example/opt-out/c0de"),
         };
-        let envelope = Envelope { from: &from, reply_to: None, to: &to, message_id: "<7@id.example>", date };
+        let envelope = Envelope {
+            from: &from,
+            reply_to: None,
+            return_path: None,
+            to: &to,
+            message_id: "<7@id.example>",
+            date,
+        };
         let rendered = render(black_box(&letter)).unwrap();
         black_box(message(&rendered, &envelope).unwrap().formatted());
     };

@@ -89,7 +89,9 @@ pub async fn rate(sink: &Sink, mails: u64) -> f64 {
 /// Sends mails of the size of an invite by one connection of lettre, until ended.
 async fn send(url: &str) {
     use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor, message::MultiPart};
-    let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url).unwrap().build();
+    let url = url::Url::parse(url).unwrap();
+    let transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(url.host_str().unwrap());
+    let transport = transport.port(url.port().unwrap()).build();
     let message = Message::builder()
         .from("Userdocks <no-reply@id.example>".parse().unwrap())
         .to("ada@example.com".parse().unwrap())

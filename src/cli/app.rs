@@ -17,6 +17,7 @@ use crate::domain::brand::{Color, LogoUrl};
 use crate::domain::id::{self, AppId};
 use crate::domain::invite::EXPIRES_IN;
 use crate::domain::language::Language;
+use crate::domain::return_path::ReturnPath;
 use crate::domain::seal::SecretKey;
 use crate::domain::text::Text;
 use sqlx::PgConnection;
@@ -70,6 +71,9 @@ pub(super) struct Settings {
     /// Who gets the answers to the app's mails, and is named where people may want to ask: Name <address>
     #[arg(long)]
     reply_to: Option<String>,
+    /// Where bounces of the app's mails go: an address, in which {mail} stands for the id of the mail
+    #[arg(long, value_name = "ADDRESS")]
+    return_path: Option<String>,
     /// The logo in the app's mails, an https address; loaded by mail programs as it is, the same for everybody
     #[arg(long)]
     logo_url: Option<String>,
@@ -159,6 +163,7 @@ pub(super) fn new(app_id: Uuid) -> App {
         language: "en".to_owned(),
         mail_from: None,
         reply_to: None,
+        return_path: None,
         logo_url: None,
         color: None,
         invite_url: None,
@@ -206,6 +211,9 @@ fn change(app: &mut App, name: Option<&str>, settings: Settings, config: &Config
     }
     set(&mut app.mail_from, settings.mail_from, |text| mailbox("--mail-from", text))?;
     set(&mut app.reply_to, settings.reply_to, |text| mailbox("--reply-to", text))?;
+    set(&mut app.return_path, settings.return_path, |text| {
+        Ok(text.parse::<ReturnPath>().map_err(|error| format!("--return-path: {error}"))?.to_string())
+    })?;
     set(&mut app.logo_url, settings.logo_url, |text| {
         Ok(LogoUrl::parse(text).map_err(|error| format!("--logo-url {}", error.0))?.to_string())
     })?;

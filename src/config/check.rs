@@ -34,6 +34,11 @@ impl Config {
                 return fail(&format!("{name} must start with postgres://"));
             }
         }
+        if !self.mail.token_file.is_empty() && !self.mail.token_command.is_empty() {
+            return Err(Error(
+                "set USERDOCKS_MAIL__TOKEN_FILE or USERDOCKS_MAIL__TOKEN_COMMAND, not both".to_owned(),
+            ));
+        }
         if self.mail.smtp_url.as_ref().is_some_and(|url| !matches!(url.scheme(), "smtp" | "smtps")) {
             return fail("USERDOCKS_MAIL__SMTP_URL must start with smtp:// or smtps://");
         }

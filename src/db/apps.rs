@@ -26,6 +26,8 @@ pub struct App {
     pub mail_from: Option<String>,
     /// Who gets the answers to its mails, if not the sender.
     pub reply_to: Option<String>,
+    /// Where bounces of its mails go, as a `ReturnPath` is written.
+    pub return_path: Option<String>,
     /// The address of its logo.
     pub logo_url: Option<String>,
     /// Its colour, `#rrggbb`.
@@ -54,8 +56,8 @@ pub async fn create(
         WITH app AS (
             INSERT INTO apps
                 (app_id, name, language, mail_from, invite_url, invite_expires_in, origins, issuer, jwks_url, reply_to,
-                logo_url, color)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $13, $14, $15)
+                logo_url, color, return_path)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $13, $14, $15, $16)
         )
         INSERT INTO signing_keys (app_id, key_id, public_key, private_key) VALUES ($1, $10, $11, $12)
         "#,
@@ -74,6 +76,7 @@ pub async fn create(
         app.reply_to,
         app.logo_url,
         app.color,
+        app.return_path,
     )
     .execute(db)
     .await?;
@@ -84,7 +87,8 @@ pub async fn create(
 pub async fn update(db: &Pool, app: &App) -> Result<bool, Error> {
     let done = query!(
         "UPDATE apps SET name = $2, language = $3, mail_from = $4, invite_url = $5, invite_expires_in = $6,
-            origins = $7, issuer = $8, jwks_url = $9, reply_to = $10, logo_url = $11, color = $12
+            origins = $7, issuer = $8, jwks_url = $9, reply_to = $10, logo_url = $11, color = $12,
+            return_path = $13
         WHERE app_id = $1",
         app.app_id,
         app.name,
@@ -98,6 +102,7 @@ pub async fn update(db: &Pool, app: &App) -> Result<bool, Error> {
         app.reply_to,
         app.logo_url,
         app.color,
+        app.return_path,
     )
     .execute(db)
     .await?;
@@ -108,7 +113,8 @@ pub async fn update(db: &Pool, app: &App) -> Result<bool, Error> {
 pub async fn find(db: &Pool, app: AppId) -> Result<Option<App>, Error> {
     Ok(query_as!(
         App,
-        "SELECT app_id, name, language, mail_from, reply_to, logo_url, color, invite_url, invite_expires_in, origins, issuer, jwks_url
+        "SELECT app_id, name, language, mail_from, reply_to, return_path, logo_url, color, invite_url, invite_expires_in, origins, issuer,
+            jwks_url
         FROM apps WHERE app_id = $1",
         app.0
     )

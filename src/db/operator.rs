@@ -16,7 +16,9 @@ use crate::domain::seal::SecretKey;
 pub async fn apps(db: &Pool) -> Result<Vec<App>, Error> {
     Ok(query_as!(
         App,
-        "SELECT app_id, name, language, mail_from, reply_to, logo_url, color, invite_url, invite_expires_in, origins, issuer, jwks_url FROM apps
+        "SELECT app_id, name, language, mail_from, reply_to, return_path, logo_url, color, invite_url, invite_expires_in, origins, issuer,
+            jwks_url
+        FROM apps
         ORDER BY created_at, app_id"
     )
     .fetch_all(db)

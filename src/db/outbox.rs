@@ -84,6 +84,8 @@ pub struct Claimed {
     pub app_from: Option<String>,
     /// Who gets the answers to the app's mails.
     pub app_reply_to: Option<String>,
+    /// Where bounces of the app's mails go.
+    pub app_return_path: Option<String>,
     /// The address of the app's logo.
     pub app_logo: Option<String>,
     /// The app's colour.
@@ -125,7 +127,7 @@ pub async fn claim(
             o.message_id, extract(epoch FROM o.created_at)::bigint AS "created_at!",
             extract(epoch FROM COALESCE(i.expires_at, c.expires_at))::bigint AS expires_at,
             a.name AS app_name, a.language AS app_language, a.mail_from AS app_from,
-            a.reply_to AS app_reply_to, a.logo_url AS app_logo, a.color AS app_color, a.invite_url,
+            a.reply_to AS app_reply_to, a.return_path AS app_return_path, a.logo_url AS app_logo, a.color AS app_color, a.invite_url,
             COALESCE(u.name, NULLIF(concat_ws(' ', u.given_name, u.family_name), ''), u.nickname) AS inviter,
             CASE o.kind WHEN 'referral' THEN u.referral_code END AS referral_code,
             i.address_hash, k.key_id AS "key_id?", k.hash_key AS "hash_key?", EXISTS (
@@ -161,6 +163,7 @@ pub async fn claim(
             app_language: row.app_language,
             app_from: row.app_from,
             app_reply_to: row.app_reply_to,
+            app_return_path: row.app_return_path,
             app_logo: row.app_logo,
             app_color: row.app_color,
             invite_url: row.invite_url,

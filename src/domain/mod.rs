@@ -25,6 +25,7 @@ pub mod network;
 pub mod opt_out;
 pub mod profile;
 pub mod referral_code;
+pub mod return_path;
 pub mod seal;
 pub mod text;
 pub mod user;

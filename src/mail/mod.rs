@@ -61,6 +61,8 @@ pub struct Envelope<'a> {
     pub from: &'a Mailbox,
     /// Who gets the answers, if not the sender.
     pub reply_to: Option<&'a Mailbox>,
+    /// Who gets the bounces, if not the sender.
+    pub return_path: Option<&'a Address>,
     /// The recipient.
     pub to: &'a Address,
     /// `<local@domain>`, of the mail, not of the attempt.
@@ -115,6 +117,10 @@ pub fn message(rendered: &Rendered, envelope: &Envelope) -> Result<Message, lett
         message = message
             .raw_header(header("List-Unsubscribe", &format!("<{link}>")))
             .raw_header(header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"));
+    }
+    if let Some(return_path) = envelope.return_path {
+        let to = vec![envelope.to.clone()];
+        message = message.envelope(lettre::address::Envelope::new(Some(return_path.clone()), to)?);
     }
     message.multipart(
         MultiPart::alternative()

@@ -12,14 +12,14 @@ use std::time::Duration;
 
 use aws_lc_rs::digest;
 use lettre::Message;
-use lettre::transport::smtp;
 
-pub use self::server::Server;
+pub use self::server::{Server, TokenSource};
 use super::mailbox;
 use crate::metrics;
 
-mod legible;
+mod conversation;
 mod server;
+mod verdict;
 
 /// Bytes kept of what a server answers.
 const REPLY_LENGTH: usize = 500;
@@ -43,6 +43,10 @@ pub enum Refusal {
     /// So is this; and the server lets nobody in, whatever the mail: it is away, or takes no login of ours.
     #[error("{0}")]
     NoSession(String),
+    /// So is this; and the server refuses our sender, login, quota or account: other mails as well, until the operator
+    /// has mended it.
+    #[error("{0}")]
+    Sender(String),
     /// The server will never take this mail.
     #[error("{0}")]
     Permanent(String),
@@ -56,7 +60,7 @@ pub enum UrlError {
     Form(&'static str),
     /// TLS cannot be set up, such as with no certificate authorities on this machine.
     #[error("TLS for the SMTP server: {0}")]
-    Tls(smtp::Error),
+    Tls(String),
 }
 
 impl Transport {
@@ -65,13 +69,20 @@ impl Transport {
     /// `user:password@`, percent-encoded. A path is the name to greet with; else the host's name, if it
     /// has a domain.
     ///
+    /// With a `token`, the login is XOAUTH2 by the user in the URL, which then has no password.
+    ///
     /// `timeout` bounds each whole [`Transport::send`]; at most `connections` are open at a time, and are
     /// kept for the mails that follow.
     ///
     /// # Errors
     /// See [`UrlError`].
-    pub fn smtp(url: &str, timeout: Duration, connections: u32) -> Result<Self, UrlError> {
-        Ok(Self::Smtp(Arc::new(Server::new(url, timeout, connections)?)))
+    pub fn smtp(
+        url: &str,
+        token: Option<TokenSource>,
+        timeout: Duration,
+        connections: u32,
+    ) -> Result<Self, UrlError> {
+        Ok(Self::Smtp(Arc::new(Server::new(url, token, timeout, connections)?)))
     }
 
     /// Sends one mail. Two calls with one `message_id` send twice by SMTP, and once into a folder.
@@ -86,7 +97,10 @@ impl Transport {
                 metrics::replied(match &answer {
                     Ok(reply)
                     | Err(
-                        Refusal::Temporary(reply) | Refusal::NoSession(reply) | Refusal::Permanent(reply),
+                        Refusal::Temporary(reply)
+                        | Refusal::NoSession(reply)
+                        | Refusal::Sender(reply)
+                        | Refusal::Permanent(reply),
                     ) => reply,
                 });
                 answer

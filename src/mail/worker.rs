@@ -27,6 +27,7 @@ use crate::db::{self, idempotency, mail_quotas, referrals};
 use crate::domain::brand::{Color, LogoUrl};
 use crate::domain::language::Language;
 use crate::domain::mail_kind::MailKind;
+use crate::domain::return_path::ReturnPath;
 use crate::domain::seal::{NotOurs, SecretKey};
 use crate::l10n::{LANGUAGES, Texts};
 use crate::metrics::{self, Outcome};
@@ -42,6 +43,8 @@ const GRACE: Duration = Duration::from_secs(10);
 /// For how long no mail is tried after the mail server let nobody in: what is due stays due, and leaves as soon as it can.
 /// Less than [`POLL`], which looks again.
 const AWAY: Duration = Duration::from_millis(500);
+/// How often it is an error in the log that the mail server refuses our sender; each refusal is a warning.
+const ALARM: Duration = Duration::from_hours(1);
 const CLEAN_UP: Duration = Duration::from_hours(1);
 
 /// Why a mail has not left.
@@ -71,6 +74,8 @@ pub struct Worker {
     pub database: Outage,
     /// What it knows of the mail server.
     pub mail_server: Outage,
+    /// When an operator was last told that the mail server refuses our sender.
+    pub sender: Outage,
 }
 
 /// When something did not work last.
@@ -218,6 +223,13 @@ impl Worker {
             }
             Err(trouble) => trouble.to_string(),
         };
+        if matches!(result, Err(Trouble::Refused(Refusal::Sender(_)))) && self.sender.is_over(ALARM) {
+            *self.sender.last() = Some(Instant::now());
+            tracing::error!(
+                app = %mail.app, reply,
+                "the mail server refuses our sender, login, quota or account: mails stay queued until that is mended"
+            );
+        }
         let mut give_up = self.config.mail.give_up_after;
         if let Err(Trouble::Key(_)) = result {
             // An operator's slip, or another server's key: no mail is lost for it while its link works.
@@ -243,6 +255,11 @@ impl Worker {
         };
         let from = mail.app_from.as_deref().map_or(Ok(self.config.mail.from.clone()), own)?;
         let reply_to = mail.app_reply_to.as_deref().map(own).transpose()?;
+        let return_path = match &mail.app_return_path {
+            Some(own) => Some(own.parse().map_err(|_| permanent("the app's return path is no address"))?),
+            None => self.config.mail.return_path.clone(),
+        };
+        let return_path = return_path.and_then(|path: ReturnPath| path.address(mail.id).ok());
         let to =
             Address::from_str(&mail.recipient).map_err(|_| permanent("the recipient is not an address"))?;
         let link = match mail.kind {
@@ -283,6 +300,7 @@ impl Worker {
         let envelope = Envelope {
             from: &from,
             reply_to: reply_to.as_ref(),
+            return_path: return_path.as_ref(),
             to: &to,
             message_id: &mail.message_id,
             date: moment(mail.created_at)?,
@@ -297,6 +315,7 @@ impl Worker {
             Err(Refusal::Temporary(reply)) => Err(Refusal::Temporary(masked(&reply)).into()),
             // What the server says before it knows of the mail quotes nothing of it.
             Err(refusal @ Refusal::NoSession(_)) => Err(refusal.into()),
+            Err(Refusal::Sender(reply)) => Err(Refusal::Sender(masked(&reply)).into()),
             Err(Refusal::Permanent(reply)) => Err(Refusal::Permanent(masked(&reply)).into()),
         }
     }

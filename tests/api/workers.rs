@@ -186,10 +186,11 @@ async fn a_worker_ends_with_its_server() {
     let worker = Worker {
         db: test.db.clone(),
         seal: test.seal.clone(),
-        transport: Transport::smtp(&test.smtp.url(), DEADLINE, 1).unwrap(),
+        transport: Transport::smtp(&test.smtp.url(), None, DEADLINE, 1).unwrap(),
         public_url: "https://id.example".parse().unwrap(),
         config: test.config.clone(),
         database: Outage::default(),
+        sender: Outage::default(),
         mail_server: Outage::default(),
     };
     let worker = tokio::spawn(worker.run(Arc::default(), stop));

@@ -146,6 +146,7 @@ fn answers_go_where_the_app_wants_them() {
     let reply_to: Mailbox = "\"Help, Acme\" <help@acme.example>".parse().unwrap();
     let envelope = Envelope {
         from: &"no-reply@id.example".parse().unwrap(),
+        return_path: None,
         reply_to: Some(&reply_to),
         to: &"ada@recipient.example".parse().unwrap(),
         message_id: ID,
@@ -155,4 +156,23 @@ fn answers_go_where_the_app_wants_them() {
     let read = MessageParser::new().parse(&raw).unwrap();
     let reply_to = read.reply_to().unwrap().first().unwrap();
     assert_eq!((reply_to.name(), reply_to.address()), (Some("Help, Acme"), Some("help@acme.example")));
+}
+
+#[test]
+fn bounces_go_to_the_return_path() {
+    let envelope = Envelope {
+        from: &"Acme <no-reply@id.example>".parse().unwrap(),
+        reply_to: None,
+        return_path: Some(&"bounces+7@id.example".parse().unwrap()),
+        to: &"ada@recipient.example".parse().unwrap(),
+        message_id: ID,
+        date: jiff::Timestamp::UNIX_EPOCH,
+    };
+    let message = message(&render(&invitation(MailKind::Invite, "en")).unwrap(), &envelope).unwrap();
+    let sent = message.envelope();
+    assert_eq!(sent.from().map(AsRef::as_ref), Some("bounces+7@id.example"));
+    assert_eq!(sent.to().iter().map(AsRef::<str>::as_ref).collect::<Vec<_>>(), ["ada@recipient.example"]);
+    let raw = message.formatted();
+    let read = MessageParser::new().parse(&raw).unwrap();
+    assert_eq!(read.from().unwrap().first().unwrap().address(), Some("no-reply@id.example"));
 }

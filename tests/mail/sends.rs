@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mail_parser::MessageParser;
 use userdocks::domain::mail_kind::MailKind;
-use userdocks::mail::transport::{Refusal, Transport};
+use userdocks::mail::transport::{Refusal, TokenSource, Transport};
 
 use crate::smtp::{Act, Encryption, Seen, Smtp, Stage};
 use crate::{ID, invitation, mail};
@@ -14,7 +14,7 @@ const LONG: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_millis(300);
 
 fn transport(url: &str, timeout: Duration) -> Transport {
-    Transport::smtp(url, timeout, 2).unwrap()
+    Transport::smtp(url, None, timeout, 2).unwrap()
 }
 
 async fn send(transport: &Transport) -> Result<String, Refusal> {
@@ -64,7 +64,7 @@ type Make = fn(String) -> Refusal;
 
 #[tokio::test]
 async fn the_reply_decides() {
-    use Refusal::{NoSession, Permanent, Temporary};
+    use Refusal::{NoSession, Permanent, Sender, Temporary};
     use Stage::{Auth, Data, Ehlo, Final, Greeting, Mail, Rcpt};
     let server = Smtp::with(Encryption::None, Some(("ada", "s3cret pass"))).await;
     let url = server.url().replace("://", "://ada:s3cret%20pass@");
@@ -76,15 +76,15 @@ async fn the_reply_decides() {
         (Auth, "535 5.7.8 no", NoSession),
         (Auth, "550 5.0.0 no", NoSession),
         (Mail, "451 4.3.0 later", Temporary),
-        (Mail, "530 5.7.0 login first", Temporary),
-        (Mail, "550 5.7.25 no reverse DNS", Temporary),
-        (Mail, "553 5.1.8 not your address", Permanent),
+        (Mail, "530 5.7.0 login first", Sender),
+        (Mail, "550 5.7.25 no reverse DNS", Sender),
+        (Mail, "553 5.1.8 not your address", Sender),
         (Rcpt, "450 4.2.1 greylisted", Temporary),
         (Rcpt, "550 5.1.1 no such user", Permanent),
         (Data, "452 4.3.1 no room", Temporary),
         (Data, "554 5.5.1 no valid recipients", Permanent),
         (Final, "451 4.3.0 later", Temporary),
-        (Final, "521 5.3.2 no mail here", Temporary),
+        (Final, "521 5.3.2 no mail here", Sender),
         (Final, "554 5.7.1 spam", Permanent),
     ];
     for (stage, reply, refusal) in replies {
@@ -189,6 +189,70 @@ async fn a_connection_that_the_server_closed_is_no_failure() {
     assert_eq!((server.connections(), server.mails().len()), (3, 3));
 }
 
+/// As servers do that take so many mails over a connection and no more.
+#[tokio::test]
+async fn a_server_that_takes_three_mails_a_connection_is_connected_to_anew() {
+    for stage in [Stage::Rset, Stage::Mail, Stage::Rcpt, Stage::Data] {
+        for act in [Act::Reply("421 4.7.0 too many mails on this connection".to_owned()), Act::Close] {
+            let server = Smtp::start().await;
+            let to = transport(&server.url(), LONG);
+            let mails = std::sync::Mutex::new(std::collections::HashMap::new());
+            server.script(move |seen| {
+                let mut mails = mails.lock().unwrap();
+                let taken: &mut usize = mails.entry(seen.connection).or_default();
+                if seen.stage == Stage::Final {
+                    *taken += 1;
+                }
+                (seen.stage == stage && *taken >= 3).then(|| act.clone())
+            });
+            for _ in 0..7 {
+                assert_eq!(send(&to).await, Ok("250 2.0.0 Ok: queued".to_owned()), "{stage:?}");
+            }
+            assert_eq!((server.connections(), server.mails().len()), (3, 7), "{stage:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_new_connection_that_ends_at_once_is_tried_again_later() {
+    let server = Smtp::start().await;
+    server.refuse(Stage::Mail, "421 4.7.0 too much of you");
+    assert_eq!(send(&transport(&server.url(), LONG)).await, temporary("421 4.7.0 too much of you"));
+    assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_token_comes_from_a_file_or_a_command() {
+    let server = Smtp::with(Encryption::None, Some(("ada", "s3cret"))).await;
+    server.script(|seen| {
+        (seen.stage == Stage::Ehlo).then(|| Act::Reply("250-mx\r\n250 AUTH XOAUTH2".to_owned()))
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, "t0k\n").unwrap();
+    let url = server.url().replace("://", "://ada@");
+    let good = TokenSource::File(file.clone());
+    for (source, said) in [
+        // The server knows no XOAUTH2: it is enough that it is asked.
+        (good, "504 5.5.4 Unrecognized authentication type"),
+        (TokenSource::Command("printf t0k".to_owned()), "504 5.5.4 Unrecognized authentication type"),
+        (
+            TokenSource::Command("exit 3".to_owned()),
+            "the access token of mail.token_command cannot be had: the command ended with exit status: 3",
+        ),
+        (
+            TokenSource::Command("printf 'a b'".to_owned()),
+            "the access token of mail.token_command must be one line of visible ASCII characters",
+        ),
+        (TokenSource::File(folder.path().join("none")), "cannot be had: No such file"),
+    ] {
+        let to = Transport::smtp(&url, Some(source), LONG, 1).unwrap();
+        assert_no_session(&send(&to).await, said);
+    }
+    let said = "AUTH XOAUTH2 dXNlcj1hZGEBYXV0aD1CZWFyZXIgdDBrAQE=";
+    assert_eq!(server.commands().iter().filter(|line| *line == said).count(), 2);
+}
+
 #[tokio::test]
 async fn a_kept_connection_that_hangs_is_no_failure() {
     let server = Smtp::start().await;
@@ -218,7 +282,7 @@ async fn a_login_is_used_and_a_wrong_one_loses_no_mail() {
     let refused = no_session("535 5.7.8 Authentication credentials invalid");
     assert_eq!(send(&transport(&wrong, LONG)).await, refused);
     let none = send(&transport(&server.url(), LONG)).await;
-    assert_eq!(none, temporary("530 5.7.0 Authentication required"));
+    assert_eq!(none, Err(Refusal::Sender("530 5.7.0 Authentication required".to_owned())));
     assert_eq!(server.mails().len(), 1);
 }
 

@@ -462,6 +462,7 @@ pub fn new_app(name: &str) -> apps::App {
         language: "en".to_owned(),
         mail_from: None,
         reply_to: None,
+        return_path: None,
         logo_url: None,
         color: None,
         invite_url: None,

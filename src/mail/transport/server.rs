@@ -1,77 +1,134 @@
 //! One SMTP server and the connections to it.
 //!
-//! Connections are kept here and not in lettre's pool: there a send that is cut off by a time-out gives its
-//! connection back in the middle of a conversation, and the next mail would read the answers meant for the
-//! last one. Here a connection comes back only after the final reply; anything else closes it. And knowing
-//! how far a conversation came tells a refusal of us from a refusal of the mail.
+//! A connection is used for the next mail only after a final reply; anything else closes it. A server that ends a used
+//! connection, while idle or after so many mails, says nothing about the mail: the next connection takes it.
 
-use std::error::Error;
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::io;
+use std::path::PathBuf;
+use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use lettre::Message;
-use lettre::transport::smtp;
-use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, Tls, TlsParameters};
-use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset, Starttls};
-use lettre::transport::smtp::extension::{ClientId, MailParameter};
-use lettre::transport::smtp::response::{Response, Severity};
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
+use tokio::process;
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use url::{Host, Url, form_urlencoded};
 
-use super::legible::Legible;
+use super::conversation::{Conversation, Failure, Login, Stream};
+use super::verdict::{Verdict, verdict};
 use super::{Refusal, UrlError, one_line};
 
 /// How long a connection is kept unused. Servers close theirs after 5 minutes (RFC 5321, section 4.5.3.2.7)
 /// or less.
 const IDLE: Duration = Duration::from_secs(30);
-
-/// Replies that are about our login or the connection, whatever command they answer, and so pass or can be
-/// mended: 503 bad sequence, as some ask for a login; 521 no mail here (RFC 7504); 530, 534, 535, 538
-/// authentication (RFC 4954).
-const ABOUT_US: [u16; 6] = [503, 521, 530, 534, 535, 538];
-
-/// Enhanced codes of the same sort: 5.7.8 and 5.7.9 login (RFC 4954); 5.7.20 to 5.7.26 the DKIM, SPF and
-/// reverse DNS of the sender (RFC 7372).
-const ABOUT_US_ENHANCED: [&str; 9] =
-    ["5.7.8", "5.7.9", "5.7.20", "5.7.21", "5.7.22", "5.7.23", "5.7.24", "5.7.25", "5.7.26"];
+/// Longest access token, bytes.
+const MAX_TOKEN: u64 = 64 * 1024;
 
 /// An SMTP server, with the open connections to it.
 pub struct Server {
     host: String,
     port: u16,
     tls: Tls,
-    login: Option<Login>,
-    hello: ClientId,
+    login: Option<Secret>,
+    hello: String,
     timeout: Duration,
     permits: Semaphore,
     idle: Arc<Mutex<Idle>>,
 }
 
-struct Login {
-    credentials: Credentials,
-    /// What a server could repeat of it in a reply.
-    secrets: [String; 3],
+/// When a connection is encrypted.
+enum Tls {
+    Never,
+    /// By STARTTLS, where the server offers it.
+    Opportunistic(TlsConnector),
+    /// By STARTTLS.
+    Required(TlsConnector),
+    /// From the first byte.
+    Implicit(TlsConnector),
+}
+
+/// Where an access token comes from, which is asked at every login.
+#[derive(Clone, Debug)]
+pub enum TokenSource {
+    /// A file that something keeps up to date.
+    File(PathBuf),
+    /// A command line, run by `sh -c`, that prints it.
+    Command(String),
+}
+
+/// What a login is made of.
+enum Secret {
+    Password { user: String, password: String },
+    Token { user: String, source: TokenSource },
 }
 
 #[derive(Default)]
 struct Idle {
-    connections: Vec<(Instant, AsyncSmtpConnection)>,
+    connections: Vec<(Instant, Conversation)>,
     /// Whether a task is there that closes what has been idle for long.
     watched: bool,
 }
 
-impl Login {
-    fn new(user: String, password: String) -> Self {
-        let plain = BASE64_STANDARD.encode(format!("\0{user}\0{password}"));
-        let secrets = [plain, BASE64_STANDARD.encode(&password), password.clone()];
-        Self { credentials: Credentials::new(user, password), secrets }
+impl Secret {
+    async fn login(&self) -> Result<Login, String> {
+        match self {
+            Self::Password { user, password } => {
+                Ok(Login::Password { user: user.clone(), password: password.clone() })
+            }
+            Self::Token { user, source } => {
+                Ok(Login::Token { user: user.clone(), token: source.token().await? })
+            }
+        }
+    }
+}
+
+impl TokenSource {
+    async fn token(&self) -> Result<String, String> {
+        let mut bytes = Vec::new();
+        let read: io::Result<()> = async {
+            match self {
+                Self::File(path) => {
+                    tokio::fs::File::open(path).await?.take(MAX_TOKEN).read_to_end(&mut bytes).await?;
+                }
+                Self::Command(line) => {
+                    let mut command = process::Command::new("sh");
+                    command
+                        .arg("-c")
+                        .arg(line)
+                        .stdin(Stdio::null())
+                        .stdout(Stdio::piped())
+                        .kill_on_drop(true);
+                    let mut child = command.spawn()?;
+                    if let Some(stdout) = child.stdout.take() {
+                        stdout.take(MAX_TOKEN).read_to_end(&mut bytes).await?;
+                    }
+                    let status = child.wait().await?;
+                    if !status.success() {
+                        return Err(io::Error::other(format!("the command ended with {status}")));
+                    }
+                }
+            }
+            Ok(())
+        }
+        .await;
+        let name = match self {
+            Self::File(path) => format!("the access token in {}", path.display()),
+            Self::Command(_) => "the access token of mail.token_command".to_owned(),
+        };
+        read.map_err(|error| format!("{name} cannot be had: {error}"))?;
+        let token = String::from_utf8(bytes).ok().map(|token| token.trim().to_owned());
+        let token =
+            token.filter(|token| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()));
+        token.ok_or_else(|| format!("{name} must be one line of visible ASCII characters"))
     }
 }
 
@@ -81,8 +138,31 @@ impl fmt::Debug for Server {
     }
 }
 
+/// TLS with a server whose certificate an authority of this machine vouches for (`SSL_CERT_FILE` names others).
+fn connector() -> Result<TlsConnector, UrlError> {
+    let mut roots = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(found.certs);
+    if roots.is_empty() {
+        let cause = found.errors.first().map_or("none were found".to_owned(), ToString::to_string);
+        return Err(UrlError::Tls(cause));
+    }
+    let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| UrlError::Tls(error.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
 impl Server {
-    pub(super) fn new(url: &str, timeout: Duration, connections: u32) -> Result<Self, UrlError> {
+    pub(super) fn new(
+        url: &str,
+        token: Option<TokenSource>,
+        timeout: Duration,
+        connections: u32,
+    ) -> Result<Self, UrlError> {
         let url = Url::parse(url).map_err(|_| UrlError::Form("not a URL"))?;
         let host = match url.host() {
             Some(Host::Domain(name)) if !name.is_empty() => name.to_owned(),
@@ -95,27 +175,28 @@ impl Server {
             [(key, mode)] if key == "tls" => Some(mode.clone().into_owned()),
             _ => return Err(UrlError::Form("only tls may be set after the question mark")),
         };
-        let parameters = || TlsParameters::new(host.clone()).map_err(UrlError::Tls);
         let (tls, port) = match (url.scheme(), mode.as_deref()) {
-            ("smtp", None | Some("none")) => (Tls::None, smtp::SMTP_PORT),
-            ("smtp", Some("required")) => (Tls::Required(parameters()?), smtp::SUBMISSION_PORT),
-            ("smtp", Some("opportunistic")) => (Tls::Opportunistic(parameters()?), smtp::SUBMISSION_PORT),
-            ("smtps", None | Some("required")) => (Tls::Wrapper(parameters()?), smtp::SUBMISSIONS_PORT),
+            ("smtp", None | Some("none")) => (Tls::Never, 25),
+            ("smtp", Some("required")) => (Tls::Required(connector()?), 587),
+            ("smtp", Some("opportunistic")) => (Tls::Opportunistic(connector()?), 587),
+            ("smtps", None | Some("required")) => (Tls::Implicit(connector()?), 465),
             ("smtp" | "smtps", _) => return Err(UrlError::Form("unknown value of tls")),
             _ => return Err(UrlError::Form("unknown scheme")),
         };
-        let login = match (percent_decoded(url.username())?, url.password()) {
-            (user, Some(password)) if !user.is_empty() && !password.is_empty() => {
-                Some(Login::new(user, percent_decoded(password)?))
+        let login = match (percent_decoded(url.username())?, url.password(), token) {
+            (user, Some(password), None) if !user.is_empty() && !password.is_empty() => {
+                Some(Secret::Password { user, password: percent_decoded(password)? })
             }
-            (user, None) if user.is_empty() => None,
+            (user, None, Some(source)) if !user.is_empty() => Some(Secret::Token { user, source }),
+            (user, None, None) if user.is_empty() => None,
+            (_, _, Some(_)) => {
+                return Err(UrlError::Form("an access token needs a user in the URL, and no password"));
+            }
             _ => return Err(UrlError::Form("a user needs a password, and a password a user")),
         };
         let hello = match url.path().trim_matches('/') {
             "" => hello(),
-            name if name.chars().all(|c| c.is_ascii_alphanumeric() || "-.[:]".contains(c)) => {
-                ClientId::Domain(name.to_owned())
-            }
+            name if name.chars().all(|c| c.is_ascii_alphanumeric() || "-.[:]".contains(c)) => name.to_owned(),
             _ => return Err(UrlError::Form("the path is not a host name to greet with")),
         };
         Ok(Self {
@@ -133,97 +214,117 @@ impl Server {
     /// Whether no mail and no password ever leaves in clear.
     #[must_use]
     pub fn is_always_encrypted(&self) -> bool {
-        matches!(self.tls, Tls::Required(_) | Tls::Wrapper(_))
+        matches!(self.tls, Tls::Required(_) | Tls::Implicit(_))
     }
 
     pub(super) async fn send(&self, message: &Message) -> Result<String, Refusal> {
         let _permit = self.permits.acquire().await;
-        let conversation = async {
-            let mut connection = match self.kept().await {
-                Some(connection) => connection,
-                None => self.connect().await.map_err(Refusal::NoSession)?,
-            };
-            let (in_step, answer) = match deliver(&mut connection, message).await {
-                Ok(reply) if reply.code().severity == Severity::PositiveCompletion => {
-                    (true, Ok(text(&reply)))
-                }
-                Ok(reply) => (false, Err(Refusal::Temporary(text(&reply)))),
-                Err(error) => {
-                    let about_mail = error.is_permanent() && !is_about_us(&error);
-                    let refusal = if about_mail { Refusal::Permanent } else { Refusal::Temporary };
-                    (error.status().is_some(), Err(refusal(self.words(&error))))
-                }
-            };
-            if in_step {
-                self.keep(connection);
-            }
-            answer
-        };
-        tokio::time::timeout(self.timeout, conversation).await.unwrap_or_else(|_| {
+        let sent = timeout(self.timeout, self.converse(message)).await;
+        sent.unwrap_or_else(|_| {
             Err(Refusal::Temporary(format!("no final reply of {} within {:?}", self.host, self.timeout)))
         })
     }
 
-    /// An open connection that still answers, ready for a new mail: a server, or a gateway on the way, may
-    /// have closed it meanwhile, which says nothing about the mail.
-    async fn kept(&self) -> Option<AsyncSmtpConnection> {
+    async fn converse(&self, message: &Message) -> Result<String, Refusal> {
+        let bytes = message.formatted();
+        loop {
+            let kept = self.kept().await;
+            let used = kept.is_some();
+            let mut connection = match kept {
+                Some(connection) => connection,
+                None => self.connect().await.map_err(Refusal::NoSession)?,
+            };
+            let failure = match connection.send(message.envelope(), &bytes).await {
+                Ok(reply) => {
+                    self.keep(connection);
+                    return Ok(one_line(&reply.text()));
+                }
+                Err(failure) => failure,
+            };
+            // Until the last dot the server has not taken the mail.
+            if used && failure.ends_the_connection() {
+                continue;
+            }
+            let said = one_line(&failure.to_string());
+            let Failure::Refused { command, reply } = failure else { return Err(Refusal::Temporary(said)) };
+            if reply.code != 421 {
+                self.keep(connection);
+            }
+            return Err(match verdict(command, &reply) {
+                Verdict::Later => Refusal::Temporary(said),
+                Verdict::Sender => Refusal::Sender(said),
+                Verdict::Mail => Refusal::Permanent(said),
+            });
+        }
+    }
+
+    /// An open connection that still answers, ready for a new mail.
+    async fn kept(&self) -> Option<Conversation> {
         loop {
             let (since, mut connection) = lock(&self.idle).connections.pop()?;
             if since.elapsed() > IDLE {
                 continue;
             }
-            match tokio::time::timeout(self.timeout / 4, connection.command(Rset)).await {
-                Ok(Ok(_)) => return Some(connection),
-                Ok(Err(_)) => {}
+            match connection.reset(self.timeout / 4).await {
+                Ok(true) => return Some(connection),
+                Ok(false) => {}
                 // The others hang as well, most likely, and there is a mail to send in the time that is left.
                 Err(_) => lock(&self.idle).connections.clear(),
             }
         }
     }
 
-    async fn connect(&self) -> Result<AsyncSmtpConnection, String> {
-        let words = |error: smtp::Error| self.words(&error);
-        let connected = async {
-            // The dot that ends a mail is a write of its own: with Nagle's algorithm it would wait until the
-            // server acknowledges the one before, which servers put off for 40 ms and more.
-            let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
-            tcp.set_nodelay(true)?;
-            // A second handle, for after STARTTLS; what was read in clear stays behind with the first.
-            let tcp = tcp.into_std()?;
-            Ok((TcpStream::from_std(tcp.try_clone()?)?, tcp))
+    async fn connect(&self) -> Result<Conversation, String> {
+        let login = match &self.login {
+            Some(secret) => Some(secret.login().await?),
+            None => None,
         };
-        let connected: std::io::Result<_> = connected.await;
-        let (tcp, again) = connected.map_err(|error| one_line(&format!("Connection error: {error}")))?;
-        let implicit = if let Tls::Wrapper(parameters) = &self.tls { Some(parameters) } else { None };
-        let stream = Legible::new(tcp, implicit).await.map_err(words)?;
-        let mut connection = self.greet(stream).await.map_err(words)?;
-        let starttls = match &self.tls {
-            Tls::Required(_) if !connection.can_starttls() => {
-                return Err("STARTTLS is not supported on this server".to_owned());
+        self.open(login.as_ref()).await.map_err(|error| {
+            let mut said = error.to_string();
+            for secret in login.iter().flat_map(secrets) {
+                said = said.replace(&secret, "***");
             }
-            Tls::Required(parameters) => Some(parameters),
-            Tls::Opportunistic(parameters) if connection.can_starttls() => Some(parameters),
+            one_line(&said)
+        })
+    }
+
+    async fn open(&self, login: Option<&Login>) -> Result<Conversation, Failure> {
+        let broken = |error: io::Error| Failure::Missing(format!("no connection to {}: {error}", self.host));
+        let tcp = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(broken)?;
+        tcp.set_nodelay(true).map_err(broken)?;
+        let stream: Box<dyn Stream> = match &self.tls {
+            Tls::Implicit(connector) => self.encrypt(connector, Box::new(tcp)).await.map_err(broken)?,
+            _ => Box::new(tcp),
+        };
+        let mut connection = Conversation::greet(stream, &self.hello).await?;
+        let connector = match &self.tls {
+            Tls::Required(_) if !connection.can_starttls() => {
+                return Err(Failure::Missing("the server does not offer STARTTLS".to_owned()));
+            }
+            Tls::Required(connector) => Some(connector),
+            Tls::Opportunistic(connector) if connection.can_starttls() => Some(connector),
             _ => None,
         };
-        if let Some(parameters) = starttls {
-            connection.command(Starttls).await.map_err(words)?;
-            drop(connection);
-            let tcp = TcpStream::from_std(again).map_err(|error| one_line(&error.to_string()))?;
-            let stream = Legible::new(tcp, Some(parameters)).await.map_err(words)?;
-            connection = self.greet(stream.greeted()).await.map_err(words)?;
+        if let Some(connector) = connector {
+            connection = connection.starttls(&self.hello, |stream| self.encrypt(connector, stream)).await?;
         }
-        if let Some(login) = &self.login {
-            connection.auth(DEFAULT_MECHANISMS, &login.credentials).await.map_err(words)?;
+        if let Some(login) = login {
+            connection.login(login).await?;
         }
         Ok(connection)
     }
 
-    async fn greet(&self, stream: Legible) -> Result<AsyncSmtpConnection, smtp::Error> {
-        AsyncSmtpConnection::connect_with_transport(Box::new(stream), &self.hello).await
+    async fn encrypt(
+        &self,
+        connector: &TlsConnector,
+        stream: Box<dyn Stream>,
+    ) -> io::Result<Box<dyn Stream>> {
+        let name = ServerName::try_from(self.host.clone()).map_err(io::Error::other)?;
+        Ok(Box::new(connector.connect(name, stream).await?))
     }
 
     /// Keeps a connection for the next mail, and sees to it that it is closed if there is none.
-    fn keep(&self, connection: AsyncSmtpConnection) {
+    fn keep(&self, connection: Conversation) {
         let mut idle = lock(&self.idle);
         idle.connections.push((Instant::now(), connection));
         if idle.watched {
@@ -244,55 +345,20 @@ impl Server {
             }
         });
     }
+}
 
-    /// What happened, as the operator is to read it: a reply as the server gave it, else every cause.
-    fn words(&self, error: &smtp::Error) -> String {
-        let first = error.source();
-        let mut words = match (error.status(), first) {
-            (Some(code), Some(text)) => format!("{code} {text}"),
-            _ => error.to_string(),
-        };
-        let mut cause = first.and_then(Error::source);
-        while let Some(error) = cause {
-            let text = error.to_string();
-            if !words.contains(&text) {
-                words = words + ": " + &text;
-            }
-            cause = error.source();
+/// What a server could repeat of a login in a reply.
+fn secrets(login: &Login) -> Vec<String> {
+    match login {
+        Login::Password { user, password } => vec![
+            BASE64_STANDARD.encode(format!("\0{user}\0{password}")),
+            BASE64_STANDARD.encode(password),
+            password.clone(),
+        ],
+        Login::Token { user, token } => {
+            vec![BASE64_STANDARD.encode(format!("user={user}\x01auth=Bearer {token}\x01\x01")), token.clone()]
         }
-        for secret in self.login.iter().flat_map(|login| &login.secrets) {
-            words = words.replace(secret, "***");
-        }
-        one_line(&words)
     }
-}
-
-/// One mail over an open connection. Nothing is sent twice here: what fails is left to the next attempt.
-async fn deliver(connection: &mut AsyncSmtpConnection, message: &Message) -> Result<Response, smtp::Error> {
-    let envelope = message.envelope();
-    let ascii = envelope
-        .from()
-        .into_iter()
-        .chain(envelope.to())
-        .all(|address| AsRef::<str>::as_ref(address).is_ascii());
-    let parameters = if ascii { vec![] } else { vec![MailParameter::SmtpUtfEight] };
-    connection.command(Mail::new(envelope.from().cloned(), parameters)).await?;
-    for to in envelope.to() {
-        connection.command(Rcpt::new(to.clone(), vec![])).await?;
-    }
-    connection.command(Data).await?;
-    connection.message(&message.formatted()).await
-}
-
-fn is_about_us(error: &smtp::Error) -> bool {
-    let text = error.source().map(ToString::to_string).unwrap_or_default();
-    let enhanced = text.split(' ').next().unwrap_or_default();
-    error.status().is_some_and(|code| ABOUT_US.contains(&code.into()))
-        || ABOUT_US_ENHANCED.contains(&enhanced)
-}
-
-fn text(reply: &Response) -> String {
-    one_line(&format!("{} {}", reply.code(), reply.message().collect::<Vec<_>>().join(" ")))
 }
 
 fn lock(idle: &Mutex<Idle>) -> std::sync::MutexGuard<'_, Idle> {
@@ -301,11 +367,9 @@ fn lock(idle: &Mutex<Idle>) -> std::sync::MutexGuard<'_, Idle> {
 
 /// The name of this host if it has a domain, else the address literal that RFC 5321, section 4.1.4, asks
 /// for.
-fn hello() -> ClientId {
-    match ClientId::default() {
-        ClientId::Domain(name) if name.contains('.') => ClientId::Domain(name),
-        _ => ClientId::Ipv4(Ipv4Addr::LOCALHOST),
-    }
+fn hello() -> String {
+    let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    name.filter(|name| name.contains('.')).unwrap_or("[127.0.0.1]".to_owned())
 }
 
 fn percent_decoded(text: &str) -> Result<String, UrlError> {
@@ -322,7 +386,7 @@ mod tests {
     use super::*;
 
     fn server(url: &str) -> Result<Server, UrlError> {
-        Server::new(url, Duration::from_secs(1), 1)
+        Server::new(url, None, Duration::from_secs(1), 1)
     }
 
     #[test]
@@ -347,8 +411,8 @@ mod tests {
     #[test]
     fn the_login_is_percent_decoded() {
         let server = server("smtp://ada%40x.example:a+b%26c%3D%25%C3%A4&d=e@mail.example").unwrap();
-        let expected = Credentials::new("ada@x.example".into(), "a+b&c=%ä&d=e".into());
-        assert_eq!(server.login.unwrap().credentials, expected);
+        let Some(Secret::Password { user, password }) = server.login else { panic!("no login") };
+        assert_eq!((user.as_str(), password.as_str()), ("ada@x.example", "a+b&c=%ä&d=e"));
     }
 
     #[test]
