@@ -1,36 +1,50 @@
-//! `userdocks invite import`: a file of people, each line for itself. Whoever is a user already is left alone, so that
-//! the same file can be imported again, after its mistakes were mended or after it broke off.
+//! `userdocks invite import`: invites everybody in a file, each line for itself. Somebody who is a user already is left
+//! alone, so the same file can be imported again after its mistakes were mended or the command broke off.
 
 use std::collections::HashSet;
-use std::io::{IsTerminal, Read, Write};
+use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
+use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
-use csv::{ByteRecord, ReaderBuilder};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{Context, Output, Result, app};
 use crate::audit::{self, Facts};
+use crate::clock;
 use crate::db::bulk_invites::One;
 use crate::db::outbox::{self, NewMail};
 use crate::db::{Transaction, webhooks};
 use crate::domain::bulk_body::Wanted;
-use crate::domain::fields::{FieldErrors, Invalid};
+use crate::domain::fields::FieldErrors;
 use crate::domain::id::AppId;
+use crate::domain::profile::{ProfilePatch, TEXT_FIELDS};
 use crate::domain::webhook::EventId;
 use crate::http::bulk_invites::{self, Item};
 use crate::http::limits::{MailQuotas, Spending};
+use crate::import::{Column, Row, Table, Unreadable};
 
 /// Lines of one transaction.
 const CHUNK: usize = 500;
-const COLUMNS: [&str; 5] = ["email", "language", "userId", "referralCode", "expiresIn"];
+/// Most rejected lines that are listed; the rest is counted.
+const LISTED: usize = 10_000;
+/// Columns of an invite.
+const INVITE: [&str; 5] = ["email", "language", "userId", "referralCode", "expiresIn"];
+/// The column of the profile that is not text.
+const NEWSLETTER: &str = "acceptedNewsletter";
 
 #[derive(Args)]
 pub(super) struct Import {
-    /// A CSV file with a header line; its columns: email, and any of language (the app's, if empty), userId, referralCode
-    /// and expiresIn (seconds); - for standard input
+    /// A CSV file with a header line that names its columns: email, and any of language (the app's, if empty), userId,
+    /// referralCode, expiresIn (seconds) and the fields of the profile, such as given_name; - for standard input
     file: PathBuf,
     /// The app's id
     #[arg(long)]
@@ -40,147 +54,210 @@ pub(super) struct Import {
     dry_run: bool,
 }
 
-/// A line of the file, by its number.
-struct Line {
-    number: usize,
-    wanted: std::result::Result<Wanted, FieldErrors>,
-}
+type People = Table<Box<dyn Read>>;
 
+/// How the file was read, and what its lines came to.
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Imported {
     dry_run: bool,
+    encoding: &'static str,
+    delimiter: String,
+    columns: Vec<&'static str>,
+    ignored_columns: Vec<String>,
     lines: usize,
     created: usize,
     exists: usize,
     rejected: Vec<Rejected>,
+    rejected_count: usize,
 }
 
 #[derive(Serialize)]
 struct Rejected {
-    line: usize,
+    line: u64,
     code: &'static str,
     error: String,
+}
+
+impl Imported {
+    fn reject(&mut self, line: u64, code: &'static str, error: String) {
+        self.rejected_count += 1;
+        if self.rejected.len() < LISTED {
+            self.rejected.push(Rejected { line, code, error });
+        }
+    }
+
+    /// What is said without `--json`.
+    fn text(&self) -> String {
+        let Self { lines, created, exists, rejected, rejected_count, .. } = self;
+        let invited = if self.dry_run { "would be invited" } else { "were invited" };
+        let mut text = vec![format!(
+            "{lines} lines: {created} {invited}, {exists} are users already, {rejected_count} are rejected."
+        )];
+        if self.encoding == "windows-1252" {
+            text.push("The file is not UTF-8 and was read as Windows-1252.".to_owned());
+        }
+        if !self.ignored_columns.is_empty() {
+            text.push(format!("Ignored columns: {}", self.ignored_columns.join(", ")));
+        }
+        text.extend(rejected.iter().map(|Rejected { line, error, .. }| format!("line {line}: {error}")));
+        if rejected.len() < *rejected_count {
+            text.push(format!("and {} more", rejected_count - rejected.len()));
+        }
+        text.join("\n")
+    }
 }
 
 pub(super) async fn run(import: Import, context: &Context) -> Result<Output> {
     let Import { file, app, dry_run } = import;
     let found = app::find(context, app).await?;
     let app = AppId(app);
-    let lines = read(&file).and_then(|bytes| parse(&bytes, &found.language));
-    let lines = lines.map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
-    let mut imported = Imported { dry_run, lines: lines.len(), ..Imported::default() };
+    let progress = ProgressBar::hidden();
+    let mut table =
+        open(&file, &progress).map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
+    if !context.json {
+        // Nothing is drawn unless standard error is a terminal.
+        progress.set_draw_target(ProgressDrawTarget::stderr());
+        progress.enable_steady_tick(Duration::from_millis(200));
+    }
+    let mut imported = Imported {
+        dry_run,
+        delimiter: table.delimiter().to_string(),
+        columns: table.columns().iter().map(|column| column.name).collect(),
+        ignored_columns: table.ignored().to_vec(),
+        ..Imported::default()
+    };
     let quotas = MailQuotas::new(&context.config.limits);
-    let mut imported_all = import_all(&mut imported, lines, app, &quotas, context).await;
+    let reader = Reader {
+        language: found.language,
+        columns: table.columns().to_vec(),
+        today: clock::now().to_zoned(TimeZone::UTC).date(),
+    };
+    let mut imported_all =
+        import_all(&mut imported, &mut table, &reader, app, &quotas, context, &progress).await;
+    progress.finish_and_clear();
     let given_back = quotas.give_back(&context.database.operator, app).await;
     imported_all = imported_all.and(given_back.map_err(Into::into));
     let facts = Facts { app: Some(app), ..Facts::default() };
-    let Imported { lines, created, exists, ref rejected, .. } = imported;
+    let changed = imported.created > 0 && !dry_run;
     if let Err(error) = imported_all {
-        if created > 0 && !dry_run {
+        if changed {
             audit::command("importInvites", &facts);
         }
-        let done = created + exists + rejected.len();
-        return Err(format!("{done} of {lines} lines are done, so import the file again: {error}").into());
+        return Err(format!("{} lines are done, so import the file again: {error}", imported.lines).into());
     }
-    let invited = if dry_run { "would be invited" } else { "were invited" };
-    let mut text = vec![format!(
-        "{lines} lines: {created} {invited}, {exists} are users already, {} are rejected.",
-        rejected.len()
-    )];
-    text.extend(rejected.iter().map(|Rejected { line, error, .. }| format!("line {line}: {error}")));
-    let output = Output::new(&imported, text.join("\n"))?;
-    Ok(if created > 0 && !dry_run { output.changed("importInvites", facts) } else { output })
+    imported.encoding = table.encoding();
+    imported.rejected.sort_by_key(|rejected| rejected.line);
+    let output = Output::new(&imported, imported.text())?;
+    Ok(if changed { output.changed("importInvites", facts) } else { output })
 }
 
-fn read(file: &Path) -> Result<Vec<u8>> {
-    if file != Path::new("-") {
-        return Ok(std::fs::read(file)?);
-    }
-    let mut bytes = Vec::new();
-    std::io::stdin().lock().read_to_end(&mut bytes)?;
-    Ok(bytes)
+/// Opens the file, whose length and what is read of it `progress` gets.
+fn open(file: &Path, progress: &ProgressBar) -> std::result::Result<People, Unreadable> {
+    let input: Box<dyn Read> = if file == Path::new("-") {
+        Box::new(std::io::stdin().lock())
+    } else {
+        let file = File::open(file)?;
+        let metadata = file.metadata()?;
+        if metadata.is_file() {
+            progress.set_length(metadata.len());
+        }
+        Box::new(file)
+    };
+    progress.set_style(style(progress.length().is_some()));
+    let known: Vec<&str> = INVITE.into_iter().chain(TEXT_FIELDS).chain([NEWSLETTER]).collect();
+    Table::open(Box::new(progress.wrap_read(input)), &known, "email")
 }
 
-fn parse(bytes: &[u8], language: &str) -> Result<Vec<Line>> {
-    let mut reader = ReaderBuilder::new().flexible(true).from_reader(bytes);
-    let mut columns = Vec::new();
-    for name in reader.byte_headers()? {
-        let known =
-            COLUMNS.into_iter().find(|column| name.trim_ascii().eq_ignore_ascii_case(column.as_bytes()));
-        let column = known.filter(|column| !columns.contains(column)).ok_or_else(|| {
-            format!("its first line must name each of its columns once, of {}", COLUMNS.join(", "))
-        })?;
-        columns.push(column);
-    }
-    if !columns.contains(&"email") {
-        return Err("its first line must name the column email".into());
-    }
-    let (mut lines, mut number, mut counted) = (Vec::new(), 1, 0);
-    for record in reader.into_byte_records() {
-        let record = record?;
-        // The reader's own count is not of lines where these end with CR LF or are empty.
-        let at = record.position().map_or(0, |position| usize::try_from(position.byte()).unwrap_or(0));
-        let at = at + bytes[at..].iter().take_while(|byte| b"\r\n".contains(byte)).count();
-        number += bytes[counted..at].split(|byte| *byte == b'\n').count() - 1;
-        counted = at;
-        lines.push(Line { number, wanted: wanted(&columns, &record, language) });
-    }
-    Ok(lines)
+/// A bar, or what can be said without knowing the length.
+fn style(known: bool) -> ProgressStyle {
+    let template = if known {
+        "[{bar:30}] {percent}% of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left, {msg}"
+    } else {
+        "{spinner} {binary_bytes}, {binary_bytes_per_sec}, {elapsed}, {msg}"
+    };
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    style.progress_chars("#>.")
 }
 
-/// A line as the body of a call has it; an empty cell is none.
-fn wanted(columns: &[&str], record: &ByteRecord, language: &str) -> std::result::Result<Wanted, FieldErrors> {
-    if record.len() != columns.len() {
-        return Err(FieldErrors::one("line", Invalid("must have as many fields as the first one")));
+/// Makes invites of rows.
+struct Reader {
+    /// Of those who have none.
+    language: String,
+    columns: Vec<Column>,
+    today: Date,
+}
+
+impl Reader {
+    /// The invite and the profile that a row asks for.
+    fn read(&self, row: &Row) -> std::result::Result<(Wanted, ProfilePatch), String> {
+        let (mut invite, mut profile) = (Map::new(), Map::new());
+        for (name, text) in row.values.as_ref().map_err(ToString::to_string)? {
+            let value = match *name {
+                "expiresIn" => text.parse::<i64>().ok().map(Value::from),
+                NEWSLETTER => boolean(text).map(Value::from),
+                _ => None,
+            };
+            let of = if INVITE.contains(name) { &mut invite } else { &mut profile };
+            of.insert((*name).to_owned(), value.unwrap_or_else(|| text.as_str().into()));
+        }
+        invite.entry("language").or_insert_with(|| self.language.as_str().into());
+        let both = FieldErrors::both(Wanted::parse(invite.into()), ProfilePatch::of_new(profile, self.today));
+        let header =
+            |field: &str| self.columns.iter().find(|column| column.name == field).map(ToString::to_string);
+        both.map_err(|faults| faults.renamed(header).to_string())
     }
-    let mut item = Map::new();
-    for (column, cell) in columns.iter().zip(record) {
-        let cell =
-            std::str::from_utf8(cell).map_err(|_| FieldErrors::one(column, Invalid("must be UTF-8")))?;
-        let value = match cell.trim() {
-            "" => continue,
-            text if *column == "expiresIn" => text.parse::<i64>().map_or_else(|_| text.into(), Value::from),
-            text => text.into(),
-        };
-        item.insert((*column).to_owned(), value);
+}
+
+/// How people and programs write a boolean.
+fn boolean(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "1" => Some(true),
+        "false" | "no" | "0" => Some(false),
+        _ => None,
     }
-    item.entry("language").or_insert_with(|| language.into());
-    Wanted::parse(item.into())
 }
 
 async fn import_all(
     imported: &mut Imported,
-    lines: Vec<Line>,
+    table: &mut People,
+    reader: &Reader,
     app: AppId,
     quotas: &MailQuotas,
     context: &Context,
+    progress: &ProgressBar,
 ) -> Result<()> {
     let (db, config) = (&context.database.operator, &context.config);
     let listens = webhooks::apps(db).await?.contains(&app);
-    let mut progress = Progress { of: lines.len(), drawn: false };
-    // Whom a dry run would have invited before.
-    let mut seen = HashSet::new();
-    let mut lines = lines.into_iter();
-    while lines.len() > 0 {
-        let plan = |wanted| {
-            let mail = NewMail::new(
-                app,
-                &context.seal,
-                config.mail.from.email.domain(),
-                config.invite.expires_after,
-            );
-            One::new(app, None, wanted, mail, listens.then(EventId::fresh))
+    // Hashes of the addresses that a dry run would have invited before.
+    let (mut seen, hasher) = (HashSet::new(), RandomState::new());
+    loop {
+        let chunk: Vec<Row> = table.take(CHUNK).collect::<std::io::Result<_>>()?;
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        let lines = chunk.len();
+        let plan = |(wanted, profile): (Wanted, ProfilePatch)| {
+            let from = config.mail.from.email.domain();
+            let mail = NewMail::new(app, &context.seal, from, config.invite.expires_after);
+            let mut one = One::new(app, None, wanted, mail, listens.then(EventId::fresh));
+            one.profile = Arc::new(profile);
+            one
         };
-        let chunk: Vec<Line> = lines.by_ref().take(CHUNK).collect();
-        let address = |line: &Line| line.wanted.as_ref().ok().map(Wanted::address);
-        let (numbers, addresses): (Vec<_>, Vec<_>) =
-            chunk.iter().map(|line| (line.number, address(line))).unzip();
-        let planned: Vec<_> = chunk.into_iter().map(|line| line.wanted.map(plan)).collect();
+        let (mut planned, mut places) = (Vec::new(), Vec::new());
+        for row in chunk {
+            match reader.read(&row) {
+                Ok(wanted) => {
+                    places.push((row.line, hasher.hash_one(wanted.0.address())));
+                    planned.push(Ok(plan(wanted)));
+                }
+                Err(error) => imported.reject(row.line, "invalid_fields", error),
+            }
+        }
         let mails = if imported.dry_run {
             planned.iter().map(|_| Spending::default()).collect()
         } else {
-            quotas.take_up_to(db, app, planned.iter().flatten().count()).await?
+            quotas.take_up_to(db, app, planned.len()).await?
         };
         let mut transaction = Transaction::begin(db).await?;
         let items = bulk_invites::invite(&mut transaction, app, &planned, mails).await?;
@@ -190,48 +267,16 @@ async fn import_all(
             transaction.commit().await?;
             outbox::wake(db).await?;
         }
-        for ((line, address), item) in numbers.into_iter().zip(addresses).zip(items) {
+        for ((line, address), item) in places.into_iter().zip(items) {
             match item {
-                Item { code: Some(code), error: Some(error), .. } => {
-                    imported.rejected.push(Rejected { line, code, error });
-                }
+                Item { code: Some(code), error: Some(error), .. } => imported.reject(line, code, error),
                 Item { result: "created", .. } if !imported.dry_run || seen.insert(address) => {
                     imported.created += 1;
                 }
                 _ => imported.exists += 1,
             }
         }
-        progress.show(imported.created + imported.exists + imported.rejected.len());
-    }
-    Ok(())
-}
-
-/// How far it is, on standard error: a bar for whoever looks at it, lines for a log.
-struct Progress {
-    of: usize,
-    drawn: bool,
-}
-
-impl Progress {
-    const WIDTH: usize = 40;
-
-    fn show(&mut self, done: usize) {
-        let mut to = std::io::stderr();
-        // Nobody reads it if this fails.
-        let _ = if to.is_terminal() {
-            self.drawn = true;
-            let filled = "#".repeat(done * Self::WIDTH / self.of);
-            write!(to, "\r[{filled:.<width$}] {done} of {} lines", self.of, width = Self::WIDTH)
-        } else {
-            writeln!(to, "{done} of {} lines", self.of)
-        };
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        if self.drawn {
-            let _ = writeln!(std::io::stderr());
-        }
+        imported.lines += lines;
+        progress.set_message(format!("{} lines", imported.lines));
     }
 }

@@ -134,7 +134,7 @@ fn run(arguments: Arguments) -> Result<()> {
             Some(command) => command,
         };
         let database = Database::open(&config, true).await?;
-        let context = Context { seal: config::seal(&config)?, config, database };
+        let context = Context { seal: config::seal(&config)?, config, database, json: arguments.json };
         let output = run_on(command, &context).await;
         context.database.close().await;
         output.map(Some)
@@ -182,6 +182,8 @@ struct Context {
     config: Config,
     database: Database,
     seal: SecretKey,
+    /// Whether the result is printed as JSON.
+    json: bool,
 }
 
 /// A duration of the command line: `90s`, `12h`, `30d`.

@@ -1,6 +1,7 @@
 //! Many invites at once, each for itself: those that do not stand in each other's way in one statement.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use serde_json::json;
 use sqlx::{PgConnection, query};
@@ -9,9 +10,11 @@ use uuid::Uuid;
 use super::Error;
 use super::invites::{self, Invited, NewInvite};
 use super::outbox::NewMail;
+use super::updates::{self, Addresses, Locked, Update};
 use super::webhooks::tell_of;
 use crate::domain::bulk_body::Wanted;
 use crate::domain::id::{self, AppId, UserId};
+use crate::domain::profile::ProfilePatch;
 use crate::domain::referral_code::ReferralCode;
 use crate::domain::webhook::{EventId, EventType};
 
@@ -22,6 +25,8 @@ pub struct One {
     named: bool,
     /// Of it webhooks are told, if anybody is.
     pub event: Option<EventId>,
+    /// The profile of the new user; of one who exists already it changes nothing.
+    pub profile: Arc<ProfilePatch>,
 }
 
 impl One {
@@ -36,7 +41,7 @@ impl One {
     ) -> Self {
         let fresh = user.unwrap_or_else(|| UserId(id::public()));
         let new = NewInvite { app, path: inviter.unwrap_or(fresh), fresh, body, mail };
-        Self { new, named: user.is_some(), event }
+        Self { new, named: user.is_some(), event, profile: Arc::default() }
     }
 }
 
@@ -74,7 +79,9 @@ pub async fn invite(
     for _ in 0..8 {
         let open: Vec<usize> = (0..all.len()).filter(|at| made[*at].is_none()).collect();
         if open.is_empty() {
-            return Ok(made.into_iter().flatten().collect());
+            let made: Vec<Made> = made.into_iter().flatten().collect();
+            fill_profiles(db, app, all, &made).await?;
+            return Ok(made);
         }
         let mut names = HashSet::new();
         let mut together = Vec::new();
@@ -120,6 +127,21 @@ pub async fn invite(
         }
     }
     Err(Error::Contended)
+}
+
+/// Stores the profiles of those who were created, in one statement.
+async fn fill_profiles(db: &mut PgConnection, app: AppId, all: &[&One], made: &[Made]) -> Result<(), Error> {
+    let profile = |(one, made): (&&One, &Made)| match made {
+        Made::Created(user) if !one.profile.is_empty() => {
+            Some(Update { app, caller: None, user: UserId(*user), patch: Arc::clone(&one.profile) })
+        }
+        _ => None,
+    };
+    let updates: Vec<Update> = all.iter().zip(made).filter_map(profile).collect();
+    if !updates.is_empty() {
+        updates::write(db, &updates, Locked::Wait, Addresses::Kept, None).await?;
+    }
+    Ok(())
 }
 
 /// What stands in the way of one.

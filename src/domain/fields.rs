@@ -35,6 +35,26 @@ impl FieldErrors {
     pub fn one(field: &str, problem: Invalid) -> Self {
         Self(vec![FieldError { field: shown(field), problem }])
     }
+
+    /// Both values, or every fault of both.
+    pub fn both<A, B>(first: Result<A, Self>, second: Result<B, Self>) -> Result<(A, B), Self> {
+        match (first, second) {
+            (Ok(first), Ok(second)) => Ok((first, second)),
+            (Err(Self(mut faults)), Err(Self(more))) => {
+                faults.extend(more);
+                Err(Self(faults))
+            }
+            (Err(faults), Ok(_)) | (Ok(_), Err(faults)) => Err(faults),
+        }
+    }
+
+    /// The same faults of fields that their sender knows by the names that `name` gives.
+    #[must_use]
+    pub fn renamed(self, name: impl Fn(&str) -> Option<String>) -> Self {
+        let rename =
+            |fault: FieldError| FieldError { field: name(&fault.field).unwrap_or(fault.field), ..fault };
+        Self(self.0.into_iter().map(rename).collect())
+    }
 }
 
 impl fmt::Display for FieldErrors {

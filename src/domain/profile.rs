@@ -26,6 +26,27 @@ const READ_ONLY: &[&str] = &[
     "kind",
 ];
 
+/// The fields that hold text and can be cleared.
+pub const TEXT_FIELDS: [&str; 17] = [
+    "salutation",
+    "salutationOther",
+    "name",
+    "given_name",
+    "family_name",
+    "middle_name",
+    "nickname",
+    "preferred_username",
+    "gender",
+    "other_gender",
+    "profile",
+    "picture",
+    "website",
+    "birthdate",
+    "zoneinfo",
+    "locale",
+    "phone_number",
+];
+
 /// The fields of a user that an update names, in snake case. Those in an `Option` cannot be cleared.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[expect(
@@ -66,6 +87,13 @@ impl ProfilePatch {
         });
         body.boolean("test");
         body.finish(|| patch)
+    }
+
+    /// Parses the fields of a new user, without an address: what a body has in `user`.
+    pub fn of_new(fields: Map<String, Value>, today: Date) -> Result<Self, FieldErrors> {
+        let mut fields = Fields::of(fields, Invalid("is not a field of a user"));
+        let patch = Self::read(&mut fields, today);
+        fields.finish(|| Ok(patch))
     }
 
     /// Reads every field but the address.
@@ -117,26 +145,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    const CLEARABLE: [&str; 17] = [
-        "salutation",
-        "salutationOther",
-        "name",
-        "given_name",
-        "family_name",
-        "middle_name",
-        "nickname",
-        "preferred_username",
-        "gender",
-        "other_gender",
-        "profile",
-        "picture",
-        "website",
-        "birthdate",
-        "zoneinfo",
-        "locale",
-        "phone_number",
-    ];
 
     fn parse(body: Value) -> Result<ProfilePatch, String> {
         match body {
@@ -194,12 +202,12 @@ mod tests {
     fn absent_keeps_and_null_or_blank_clears() {
         assert!(parse(json!({"user": {}})).unwrap().is_empty());
         for blank in [json!(null), json!(""), json!(" \u{3000}\n")] {
-            for field in CLEARABLE {
+            for field in TEXT_FIELDS {
                 let patch = parse(json!({"user": {field: blank}})).unwrap();
                 assert!(!patch.is_empty(), "{field}");
             }
             let user =
-                Value::Object(CLEARABLE.iter().map(|&field| (field.to_owned(), blank.clone())).collect());
+                Value::Object(TEXT_FIELDS.iter().map(|&field| (field.to_owned(), blank.clone())).collect());
             let expected = ProfilePatch {
                 salutation: Patch::Clear,
                 salutation_other: Patch::Clear,
@@ -250,7 +258,7 @@ mod tests {
              a field of a user; `test` must be true or false; `tset` is not a field of this body, only `user` \
              and `test` are"
         );
-        for field in CLEARABLE.iter().chain(&["email", "language"]) {
+        for field in TEXT_FIELDS.iter().chain(&["email", "language"]) {
             for value in [json!(1), json!(true), json!(["a"]), json!({})] {
                 assert_eq!(
                     parse(json!({"user": {*field: value}})).unwrap_err(),
@@ -275,7 +283,7 @@ mod tests {
         #[test]
         fn any_field_with_any_string_never_panics(
             fields in prop::collection::btree_map(
-                prop_oneof![prop::sample::select(&CLEARABLE[..]).prop_map(str::to_owned), any::<String>()],
+                prop_oneof![prop::sample::select(&TEXT_FIELDS[..]).prop_map(str::to_owned), any::<String>()],
                 any::<String>(),
                 0..8,
             ),

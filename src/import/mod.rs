@@ -1,0 +1,367 @@
+//! Tables of people in text files (CSV), as spreadsheets and other programs write them. The encoding, the delimiter and
+//! the meaning of the columns are found out; rows are read one at a time, in bounded memory. A row that cannot be read
+//! is a [`Problem`] of its own, and the rest of the file is still read.
+
+use std::fmt;
+use std::io::{self, Read};
+
+mod decode;
+mod fields;
+mod headers;
+mod lines;
+#[cfg(test)]
+mod tests;
+
+use decode::Decoder;
+use fields::{End, Fields};
+use lines::{Line, Lines};
+
+/// Most bytes of a row, in UTF-8, line ends in quotes included.
+pub const MAX_BYTES: usize = 64 * 1024;
+/// Most headers that an error repeats, and most characters of each.
+const SHOWN: usize = 20;
+/// What can separate the fields, unless a line `sep=` says what does.
+const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
+
+/// Why a file cannot be read at all. Displays as the rest of a sentence that begins with the file's name and a colon.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// It cannot be read.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// It is a workbook.
+    #[error("it is a spreadsheet (such as .xlsx, .xls or .ods) or another archive: export the sheet as CSV")]
+    Spreadsheet,
+    /// It is something else.
+    #[error("it is {0}: expected a text file with comma-separated values (CSV)")]
+    Format(&'static str),
+    /// There is no header line.
+    #[error("it is empty: its header line must name the column {0}")]
+    Empty(&'static str),
+    /// The header line is not a row.
+    #[error("its header line {0} {1}")]
+    Header(u64, Problem),
+    /// Two columns are the same.
+    #[error(
+        "its header line must name each of its columns once, and `{first}` and `{second}` both mean {column}"
+    )]
+    Duplicate {
+        /// The column.
+        column: &'static str,
+        /// Its first header.
+        first: String,
+        /// Its second.
+        second: String,
+    },
+    /// A column is missing.
+    #[error(
+        "its header line must name the column {column}: read as {encoding}, with {delimiter} between the fields, it has {headers}"
+    )]
+    Missing {
+        /// The column.
+        column: &'static str,
+        /// How the file was read.
+        encoding: &'static str,
+        /// How the fields were told apart.
+        delimiter: String,
+        /// What was found instead.
+        headers: String,
+    },
+}
+
+/// Why a row cannot be read. Displays as the rest of a sentence that begins with its line.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// A quote is not closed, or what closes it is another one's.
+    #[error("has a quote at the beginning of a field that is not closed: expected another quote at its end")]
+    OpenQuote,
+    /// A closing quote does not end its field.
+    #[error("has text after a closing quote: expected a delimiter there, or each quote inside quotes twice")]
+    AfterQuote,
+    /// The row is longer than [`MAX_BYTES`].
+    #[error("is too long: expected at most {MAX_BYTES} bytes")]
+    TooLong,
+    /// It is not text.
+    #[error("has NUL characters: expected text")]
+    Nul,
+    /// It has another number of fields than the header line.
+    #[error("has {found} {}: expected {expected}, as the header line has", plural(*found))]
+    Fields {
+        /// Fields of the row.
+        found: usize,
+        /// Fields of the header line.
+        expected: usize,
+    },
+    /// A value is not valid in the encoding of the file.
+    #[error("`{header}` must be {encoding}")]
+    Encoding {
+        /// The column's header.
+        header: String,
+        /// The encoding of the file.
+        encoding: &'static str,
+    },
+}
+
+fn plural(fields: usize) -> &'static str {
+    if fields == 1 { "field" } else { "fields" }
+}
+
+/// A column that is understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Which of the known ones it is.
+    pub name: &'static str,
+    /// What the file calls it.
+    pub header: String,
+    place: usize,
+}
+
+impl fmt::Display for Column {
+    /// Its name, and its header where that is another word.
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        if headers::folded(self.name) == headers::folded(&self.header) {
+            return f.write_str(self.name);
+        }
+        write!(f, "{} ({})", shown(&self.header), self.name)
+    }
+}
+
+/// A row that is not empty.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The line where it begins, from 1 on.
+    pub line: u64,
+    /// The values of its columns that are understood and not empty, trimmed.
+    pub values: Result<Vec<(&'static str, String)>, Problem>,
+}
+
+/// A table that is being read: an iterator of its rows.
+pub struct Table<R> {
+    lines: Lines<Decoder<R>>,
+    delimiter: u8,
+    /// How many fields the header line has.
+    width: usize,
+    columns: Vec<Column>,
+    ignored: Vec<String>,
+}
+
+impl<R: Read> Table<R> {
+    /// Reads as far as the header line, which has to name the column `required`. Columns that are not `known` are
+    /// ignored.
+    pub fn open(input: R, known: &[&'static str], required: &'static str) -> Result<Self, Unreadable> {
+        let lines = Lines::new(Decoder::new(input)?);
+        let mut table = Self { lines, delimiter: b',', width: 0, columns: Vec::new(), ignored: Vec::new() };
+        let Some((line, headers)) = table.read_header(known)? else {
+            return Err(Unreadable::Empty(required));
+        };
+        let headers = headers.map_err(|problem| Unreadable::Header(line, problem))?;
+        let text = |header: Vec<u8>| String::from_utf8_lossy(&header).trim().to_owned();
+        let mut headers: Vec<String> = headers.into_iter().map(text).collect();
+        // Delimiters at its end separate nothing.
+        headers.truncate(headers.iter().rposition(|header| !header.is_empty()).map_or(0, |last| last + 1));
+        if headers.iter().any(|header| header.contains(|c: char| c.is_control() && !c.is_whitespace())) {
+            return Err(Unreadable::Format("no text"));
+        }
+        if headers.first().is_some_and(|header| header.starts_with('<')) {
+            return Err(Unreadable::Format("HTML or XML"));
+        }
+        if headers.first().is_some_and(|header| header.starts_with(['{', '['])) {
+            return Err(Unreadable::Format("JSON"));
+        }
+        table.width = headers.len();
+        table.name_columns(&headers, known)?;
+        if !table.columns.iter().any(|column| column.name == required) {
+            return Err(Unreadable::Missing {
+                column: required,
+                encoding: table.encoding(),
+                delimiter: table.delimiter_name(),
+                headers: listed(&headers),
+            });
+        }
+        Ok(table)
+    }
+
+    /// The encoding of what was read so far: `UTF-8`, `UTF-16LE`, `UTF-16BE` or `windows-1252`.
+    pub fn encoding(&self) -> &'static str {
+        self.lines.input.encoding()
+    }
+
+    /// What separates the fields.
+    pub fn delimiter(&self) -> char {
+        char::from(self.delimiter)
+    }
+
+    /// The columns that are understood.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// The headers of those that are not.
+    pub fn ignored(&self) -> &[String] {
+        &self.ignored
+    }
+
+    fn delimiter_name(&self) -> String {
+        match self.delimiter {
+            b',' => "commas".to_owned(),
+            b';' => "semicolons".to_owned(),
+            b'\t' => "tabs".to_owned(),
+            other => format!("`{}`", char::from(other)),
+        }
+    }
+
+    /// The header line, which tells the delimiter, or a line `sep=` before it.
+    #[expect(clippy::type_complexity, reason = "as `read_record` has it")]
+    fn read_header(
+        &mut self,
+        known: &[&'static str],
+    ) -> io::Result<Option<(u64, Result<Vec<Vec<u8>>, Problem>)>> {
+        let mut told = false;
+        while let Some(line) = self.lines.next()? {
+            if line.bytes.iter().all(u8::is_ascii_whitespace) && line.whole {
+                continue;
+            }
+            if !told && let Some(delimiter) = told_delimiter(&line.bytes) {
+                self.delimiter = delimiter;
+                told = true;
+                continue;
+            }
+            if !told {
+                let understood = |delimiter: &u8| {
+                    let headers = headers_of(&line.bytes, *delimiter);
+                    (headers::meanings(&headers, known).iter().flatten().count(), headers.len())
+                };
+                // Of equals the first.
+                let best = DELIMITERS.into_iter().rev().max_by_key(understood);
+                self.delimiter = best.unwrap_or(self.delimiter);
+            }
+            self.lines.put_back(vec![line]);
+            let record = self.read_record()?;
+            if !record
+                .as_ref()
+                .is_some_and(|(_, fields)| fields.as_ref().is_ok_and(|fields| is_empty(fields)))
+            {
+                return Ok(record);
+            }
+        }
+        Ok(None)
+    }
+
+    fn name_columns(&mut self, headers: &[String], known: &[&'static str]) -> Result<(), Unreadable> {
+        for (place, (header, meaning)) in headers.iter().zip(headers::meanings(headers, known)).enumerate() {
+            let Some(name) = meaning else {
+                let nameless = || format!("column {}", place + 1);
+                self.ignored.push(if header.is_empty() { nameless() } else { shown(header) });
+                continue;
+            };
+            if let Some(first) = self.columns.iter().find(|column| column.name == name) {
+                let (first, second) = (shown(&first.header), shown(header));
+                return Err(Unreadable::Duplicate { column: name, first, second });
+            }
+            self.columns.push(Column { name, header: header.clone(), place });
+        }
+        Ok(())
+    }
+
+    /// The next record and its first line. After one that cannot be read, reading goes on with its second line.
+    #[expect(clippy::type_complexity, reason = "a line, and its fields or why there are none")]
+    fn read_record(&mut self) -> io::Result<Option<(u64, Result<Vec<Vec<u8>>, Problem>)>> {
+        let Some(Line { number, bytes, whole }) = self.lines.next()? else { return Ok(None) };
+        if !whole {
+            return Ok(Some((number, Err(Problem::TooLong))));
+        }
+        let mut fields = Fields::new(self.delimiter);
+        let (mut end, mut length) = (fields.add(&bytes), bytes.len());
+        let mut more: Vec<Line> = Vec::new();
+        while end == End::Open {
+            let Some(line) = self.lines.next()? else { break };
+            length += 1 + line.bytes.len();
+            let fits = line.whole && length <= MAX_BYTES;
+            if fits {
+                end = fields.add(&line.bytes);
+            }
+            more.push(line);
+            if !fits {
+                break;
+            }
+        }
+        let problem = match end {
+            End::Record if bytes.contains(&0) => Problem::Nul,
+            End::Record if fields.fields.iter().any(|field| field.contains(&0)) => Problem::Nul,
+            End::Record => return Ok(Some((number, Ok(fields.fields)))),
+            End::AfterQuote if more.is_empty() => Problem::AfterQuote,
+            End::AfterQuote | End::Open => Problem::OpenQuote,
+        };
+        self.lines.put_back(more);
+        Ok(Some((number, Err(problem))))
+    }
+
+    /// The next row that is not empty.
+    fn read_row(&mut self) -> io::Result<Option<Row>> {
+        while let Some((line, record)) = self.read_record()? {
+            match record {
+                Ok(fields) if is_empty(&fields) => {}
+                record => {
+                    return Ok(Some(Row { line, values: record.and_then(|fields| self.values(fields)) }));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn values(&self, mut fields: Vec<Vec<u8>>) -> Result<Vec<(&'static str, String)>, Problem> {
+        if fields.len() > self.width && is_empty(&fields[self.width..]) {
+            fields.truncate(self.width);
+        }
+        if fields.len() != self.width {
+            return Err(Problem::Fields { found: fields.len(), expected: self.width });
+        }
+        let value = |column: &Column| match std::str::from_utf8(&fields[column.place]) {
+            Ok(text) => Some(text.trim())
+                .filter(|text| !text.is_empty())
+                .map(|text| Ok((column.name, text.to_owned()))),
+            Err(_) => Some(Err(Problem::Encoding { header: column.to_string(), encoding: self.encoding() })),
+        };
+        self.columns.iter().filter_map(value).collect()
+    }
+}
+
+impl<R: Read> Iterator for Table<R> {
+    type Item = io::Result<Row>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.read_row().transpose()
+    }
+}
+
+/// What a line such as `sep=;` of Excel says, perhaps in quotes, or followed by delimiters.
+fn told_delimiter(line: &[u8]) -> Option<u8> {
+    let line = line.strip_prefix(b"\"").unwrap_or(line);
+    let (name, rest) = line.split_at_checked(4)?;
+    let (&delimiter, rest) = rest.split_first()?;
+    let ends = rest.iter().all(|byte| *byte == delimiter || *byte == b'"' || *byte == b' ');
+    let separates = delimiter == b'\t' || delimiter.is_ascii_punctuation() && delimiter != b'"';
+    (name.eq_ignore_ascii_case(b"sep=") && ends && separates).then_some(delimiter)
+}
+
+fn headers_of(line: &[u8], delimiter: u8) -> Vec<String> {
+    let mut fields = Fields::new(delimiter);
+    fields.add(line);
+    fields.fields.iter().map(|field| String::from_utf8_lossy(field).into_owned()).collect()
+}
+
+fn is_empty(fields: &[Vec<u8>]) -> bool {
+    fields.iter().all(|field| std::str::from_utf8(field).is_ok_and(|text| text.trim().is_empty()))
+}
+
+/// A header as it is repeated: on one line, and short.
+fn shown(header: &str) -> String {
+    crate::domain::fields::shown(header)
+}
+
+fn listed(headers: &[String]) -> String {
+    let listed: Vec<_> = headers.iter().take(SHOWN).map(|header| format!("`{}`", shown(header))).collect();
+    let more = headers.len().saturating_sub(SHOWN);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    listed.join(", ") + &more
+}
