@@ -44,7 +44,7 @@ const NEWSLETTER: &str = "acceptedNewsletter";
 #[derive(Args)]
 pub(super) struct Import {
     /// A CSV file with a header line that names its columns: email, and any of language (the app's, if empty), userId,
-    /// referralCode, expiresIn (seconds) and the fields of the profile, such as given_name; - for standard input
+    /// referralCode, expiresIn (seconds) and the fields of the profile, such as `given_name`; - for standard input
     file: PathBuf,
     /// The app's id
     #[arg(long)]

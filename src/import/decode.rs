@@ -47,21 +47,21 @@ impl<R: Read> Decoder<R> {
     /// Looks at the beginning of `input`.
     pub fn new(input: R) -> Result<Self, Unreadable> {
         let (raw, decoded) = (Vec::with_capacity(CHUNK), Vec::new());
-        let mut decoder = Self { input, mode: Mode::Ascii, raw, ended: false, decoded, consumed: 0 };
-        decoder.read_chunk()?;
-        let raw = &mut decoder.raw;
+        let mut this = Self { input, mode: Mode::Ascii, raw, ended: false, decoded, consumed: 0 };
+        this.read_chunk()?;
+        let raw = &mut this.raw;
         if let Some((_, unreadable)) = SIGNATURES.into_iter().find(|(bytes, _)| raw.starts_with(bytes)) {
             return Err(unreadable);
         }
         let marked = encoding_rs::Encoding::for_bom(raw);
         raw.drain(..marked.map_or(0, |(_, length)| length));
         let encoding = marked.map(|(encoding, _)| encoding).or_else(|| utf_16_without_mark(raw));
-        decoder.mode = match encoding {
+        this.mode = match encoding {
             Some(encoding) if encoding == UTF_8 => Mode::Utf8,
             Some(encoding) => Mode::Other(encoding.new_decoder_without_bom_handling()),
             None => Mode::Ascii,
         };
-        Ok(decoder)
+        Ok(this)
     }
 
     /// The encoding of what was read so far.
@@ -103,18 +103,18 @@ impl<R: Read> Decoder<R> {
 }
 
 /// Decodes what is in `raw`; a character that is not complete stays in the decoder.
-fn decode_all(decoder: &mut encoding_rs::Decoder, raw: &mut Vec<u8>, decoded: &mut Vec<u8>, last: bool) {
+fn decode_all(decoder: &mut encoding_rs::Decoder, raw: &mut Vec<u8>, text: &mut Vec<u8>, last: bool) {
     let mut at = 0;
     loop {
         let mut piece = [0; 4096];
         let (result, read, written) =
             decoder.decode_to_utf8_without_replacement(&raw[at..], &mut piece, last);
         at += read;
-        decoded.extend_from_slice(&piece[..written]);
+        text.extend_from_slice(&piece[..written]);
         match result {
             DecoderResult::InputEmpty => break,
             DecoderResult::OutputFull => {}
-            DecoderResult::Malformed(..) => decoded.push(INVALID),
+            DecoderResult::Malformed(..) => text.push(INVALID),
         }
     }
     raw.clear();

@@ -24,13 +24,13 @@ enum State {
 }
 
 /// The fields of a record, to which lines are added.
-pub(super) struct Fields {
+pub(super) struct Splitter {
     delimiter: u8,
     pub fields: Vec<Vec<u8>>,
     open: bool,
 }
 
-impl Fields {
+impl Splitter {
     pub fn new(delimiter: u8) -> Self {
         Self { delimiter, fields: vec![Vec::new()], open: false }
     }

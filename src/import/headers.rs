@@ -1,350 +1,86 @@
 //! What the headers of a table of people mean: the names of the columns, and the words that spreadsheets, address books
 //! and other programs use for them.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use icu_normalizer::DecomposingNormalizer;
 
-/// The words for a column beside its own name. They are compared as [`folded`].
-const WORDS: [(&str, &[&str]); 15] = [
+/// The words for a column beside its own name, separated by commas. They are compared as [`folded`].
+const WORDS: [(&str, &str); 15] = [
     (
         "email",
-        &[
-            "mail",
-            "email address",
-            "mail address",
-            "primary email",
-            "e-mail 1 - value",
-            "e-mail-adresse",
-            "mailadresse",
-            "adresse e-mail",
-            "adresse mail",
-            "adresse électronique",
-            "adresse de courriel",
-            "adresse courriel",
-            "courriel",
-            "mél",
-            "correo",
-            "correo electrónico",
-            "dirección de correo electrónico",
-            "dirección de correo",
-            "indirizzo e-mail",
-            "indirizzo mail",
-            "posta elettronica",
-            "endereço de e-mail",
-            "correio eletrónico",
-            "correio eletrônico",
-            "e-mailadres",
-            "adres e-mail",
-            "adres mailowy",
-            "e-mailová adresa",
-            "e-postadress",
-            "e-post",
-            "e-postadresse",
-            "mailová adresa",
-            "sähköposti",
-            "sähköpostiosoite",
-            "e-mail cím",
-            "adresă de e-mail",
-            "e-posta",
-            "e-posta adresi",
-            "почта",
-            "электронная почта",
-            "эл. почта",
-            "адрес электронной почты",
-            "електронна пошта",
-            "пошта",
-            "имейл",
-            "ηλεκτρονικό ταχυδρομείο",
-            "メール",
-            "メールアドレス",
-            "eメール",
-            "电子邮件",
-            "电子邮箱",
-            "邮箱",
-            "邮件地址",
-            "電子郵件",
-            "電郵",
-            "이메일",
-            "이메일 주소",
-            "메일",
-            "البريد الإلكتروني",
-            "דואר אלקטרוני",
-            "אימייל",
-            "ईमेल",
-        ],
+        "mail, email address, mail address, primary email, e-mail 1 - value, e-mail-adresse, mailadresse, adresse \
+         e-mail, adresse mail, adresse électronique, adresse de courriel, adresse courriel, courriel, mél, \
+         correo, correo electrónico, dirección de correo electrónico, dirección de correo, indirizzo e-mail, \
+         indirizzo mail, posta elettronica, endereço de e-mail, correio eletrónico, correio eletrônico, \
+         e-mailadres, adres e-mail, adres mailowy, e-mailová adresa, e-postadress, e-post, e-postadresse, mailová \
+         adresa, sähköposti, sähköpostiosoite, e-mail cím, adresă de e-mail, e-posta, e-posta adresi, почта, \
+         электронная почта, эл. почта, адрес электронной почты, електронна пошта, пошта, имейл, ηλεκτρονικό \
+         ταχυδρομείο, メール, メールアドレス, eメール, 电子邮件, 电子邮箱, 邮箱, 邮件地址, 電子郵件, 電郵, 이메일, 이메일 주소, 메일, البريد الإلكتروني, \
+         דואר אלקטרוני, אימייל, ईमेल",
     ),
     (
         "language",
-        &[
-            "lang",
-            "preferred language",
-            "Sprache",
-            "langue",
-            "idioma",
-            "lengua",
-            "lingua",
-            "língua",
-            "taal",
-            "język",
-            "jazyk",
-            "språk",
-            "sprog",
-            "kieli",
-            "nyelv",
-            "limbă",
-            "limba",
-            "dil",
-            "язык",
-            "мова",
-            "език",
-            "γλώσσα",
-            "言語",
-            "语言",
-            "語言",
-            "언어",
-            "اللغة",
-            "שפה",
-            "भाषा",
-        ],
+        "lang, preferred language, Sprache, langue, idioma, lengua, lingua, língua, taal, język, jazyk, språk, \
+         sprog, kieli, nyelv, limbă, limba, dil, язык, мова, език, γλώσσα, 言語, 语言, 語言, 언어, اللغة, שפה, भाषा",
     ),
     (
         "given_name",
-        &[
-            "first name",
-            "forename",
-            "Vorname",
-            "prénom",
-            "primer nombre",
-            "nombre de pila",
-            "primeiro nome",
-            "voornaam",
-            "imię",
-            "jméno",
-            "křestní jméno",
-            "förnamn",
-            "fornavn",
-            "etunimi",
-            "keresztnév",
-            "utónév",
-            "prenume",
-            "adı",
-            "имя",
-            "ім'я",
-            "име",
-            "όνομα",
-            "名",
-            "名字",
-            "이름",
-            "الاسم الأول",
-            "שם פרטי",
-        ],
+        "first name, forename, Vorname, prénom, primer nombre, nombre de pila, primeiro nome, voornaam, imię, \
+         jméno, křestní jméno, förnamn, fornavn, etunimi, keresztnév, utónév, prenume, adı, имя, ім'я, име, \
+         όνομα, 名, 名字, 이름, الاسم الأول, שם פרטי",
     ),
     (
         "family_name",
-        &[
-            "last name",
-            "surname",
-            "Nachname",
-            "Familienname",
-            "Zuname",
-            "nom de famille",
-            "apellido",
-            "apellidos",
-            "cognome",
-            "sobrenome",
-            "apelido",
-            "achternaam",
-            "nazwisko",
-            "příjmení",
-            "efternamn",
-            "etternavn",
-            "efternavn",
-            "sukunimi",
-            "vezetéknév",
-            "családnév",
-            "nume de familie",
-            "soyad",
-            "soyadı",
-            "фамилия",
-            "прізвище",
-            "επώνυμο",
-            "姓",
-            "姓氏",
-            "성",
-            "اسم العائلة",
-            "שם משפחה",
-        ],
+        "last name, surname, Nachname, Familienname, Zuname, nom de famille, apellido, apellidos, cognome, \
+         sobrenome, apelido, achternaam, nazwisko, příjmení, efternamn, etternavn, efternavn, sukunimi, \
+         vezetéknév, családnév, nume de familie, soyad, soyadı, фамилия, прізвище, επώνυμο, 姓, 姓氏, 성, اسم \
+         العائلة, שם משפחה",
     ),
     (
         "name",
-        &[
-            "full name",
-            "display name",
-            "vollständiger Name",
-            "nom",
-            "nom complet",
-            "nombre",
-            "nombre completo",
-            "nome",
-            "nome completo",
-            "naam",
-            "imię i nazwisko",
-            "celé jméno",
-            "namn",
-            "navn",
-            "nimi",
-            "név",
-            "nume",
-            "nume complet",
-            "ad soyad",
-            "фио",
-            "полное имя",
-            "пІб",
-            "ονοματεπώνυμο",
-            "氏名",
-            "名前",
-            "お名前",
-            "姓名",
-            "성명",
-            "الاسم",
-            "שם מלא",
-            "नाम",
-        ],
+        "full name, display name, vollständiger Name, nom, nom complet, nombre, nombre completo, nome, nome \
+         completo, naam, imię i nazwisko, celé jméno, namn, navn, nimi, név, nume, nume complet, ad soyad, фио, \
+         полное имя, пІб, ονοματεπώνυμο, 氏名, 名前, お名前, 姓名, 성명, الاسم, שם מלא, नाम",
     ),
-    ("middle_name", &["second name", "zweiter Vorname", "deuxième prénom", "segundo nombre", "отчество"]),
-    ("nickname", &["Spitzname", "surnom", "apodo", "soprannome", "bijnaam", "ニックネーム", "昵称", "별명"]),
+    ("middle_name", "second name, zweiter Vorname, deuxième prénom, segundo nombre, отчество"),
+    ("nickname", "Spitzname, surnom, apodo, soprannome, bijnaam, ニックネーム, 昵称, 별명"),
     (
         "preferred_username",
-        &[
-            "username",
-            "login",
-            "Benutzername",
-            "nom d'utilisateur",
-            "nombre de usuario",
-            "ユーザー名",
-            "用户名",
-        ],
+        "username, login, Benutzername, nom d'utilisateur, nombre de usuario, ユーザー名, 用户名",
     ),
-    ("salutation", &["Anrede", "civilité", "tratamiento", "aanhef", "敬称", "обращение"]),
+    ("salutation", "Anrede, civilité, tratamiento, aanhef, 敬称, обращение"),
     (
         "phone_number",
-        &[
-            "phone",
-            "telephone",
-            "telephone number",
-            "mobile",
-            "mobile phone",
-            "mobile number",
-            "cell phone",
-            "phone 1 - value",
-            "Telefon",
-            "Telefonnummer",
-            "Handy",
-            "Handynummer",
-            "Mobil",
-            "Mobiltelefon",
-            "téléphone",
-            "numéro de téléphone",
-            "portable",
-            "teléfono",
-            "número de teléfono",
-            "móvil",
-            "telefono",
-            "cellulare",
-            "telefone",
-            "telemóvel",
-            "celular",
-            "telefoon",
-            "telefoonnummer",
-            "numer telefonu",
-            "telefonní číslo",
-            "puhelin",
-            "puhelinnumero",
-            "telefonszám",
-            "телефон",
-            "номер телефона",
-            "τηλέφωνο",
-            "電話",
-            "電話番号",
-            "电话",
-            "手机",
-            "手机号",
-            "전화",
-            "전화번호",
-            "الهاتف",
-            "رقم الهاتف",
-            "טלפון",
-        ],
+        "phone, telephone, telephone number, mobile, mobile phone, mobile number, cell phone, phone 1 - value, \
+         Telefon, Telefonnummer, Handy, Handynummer, Mobil, Mobiltelefon, téléphone, numéro de téléphone, \
+         portable, teléfono, número de teléfono, móvil, telefono, cellulare, telefone, telemóvel, celular, \
+         telefoon, telefoonnummer, numer telefonu, telefonní číslo, puhelin, puhelinnumero, telefonszám, телефон, \
+         номер телефона, τηλέφωνο, 電話, 電話番号, 电话, 手机, 手机号, 전화, 전화번호, الهاتف, رقم الهاتف, טלפון",
     ),
     (
         "birthdate",
-        &[
-            "birthday",
-            "date of birth",
-            "birth date",
-            "dob",
-            "Geburtsdatum",
-            "Geburtstag",
-            "date de naissance",
-            "fecha de nacimiento",
-            "data di nascita",
-            "data de nascimento",
-            "geboortedatum",
-            "data urodzenia",
-            "datum narození",
-            "födelsedatum",
-            "fødselsdato",
-            "syntymäaika",
-            "дата рождения",
-            "дата народження",
-            "生年月日",
-            "生日",
-            "出生日期",
-            "생년월일",
-        ],
+        "birthday, date of birth, birth date, dob, Geburtsdatum, Geburtstag, date de naissance, fecha de \
+         nacimiento, data di nascita, data de nascimento, geboortedatum, data urodzenia, datum narození, \
+         födelsedatum, fødselsdato, syntymäaika, дата рождения, дата народження, 生年月日, 生日, 出生日期, 생년월일",
     ),
-    (
-        "gender",
-        &[
-            "sex",
-            "Geschlecht",
-            "sexe",
-            "genre",
-            "sexo",
-            "género",
-            "sesso",
-            "płeć",
-            "пол",
-            "性別",
-            "性别",
-            "성별",
-        ],
-    ),
-    (
-        "website",
-        &["web site", "web page", "homepage", "Webseite", "site web", "sitio web", "sito web", "strona www"],
-    ),
+    ("gender", "sex, Geschlecht, sexe, genre, sexo, género, sesso, płeć, пол, 性別, 性别, 성별"),
+    ("website", "web site, web page, homepage, Webseite, site web, sitio web, sito web, strona www"),
     (
         "zoneinfo",
-        &[
-            "time zone",
-            "Zeitzone",
-            "fuseau horaire",
-            "zona horaria",
-            "fuso orario",
-            "часовой пояс",
-            "タイムゾーン",
-            "时区",
-        ],
+        "time zone, Zeitzone, fuseau horaire, zona horaria, fuso orario, часовой пояс, タイムゾーン, 时区",
     ),
-    ("picture", &["photo", "avatar", "picture url", "photo url"]),
+    ("picture", "photo, avatar, picture url, photo url"),
 ];
 
-/// Words for a name that mean only a part of it beside the word for the other part.
+/// Words for a name that mean only a part of it beside a word for the other part: a word, the other and the part, as
+/// they are compared.
 const PARTS: [(&str, &str, &str); 10] = [
     ("name", "vorname", "family_name"),
-    ("nom", "prénom", "family_name"),
+    ("nom", "prenom", "family_name"),
     ("naam", "voornaam", "family_name"),
-    ("namn", "förnamn", "family_name"),
+    ("namn", "fornamn", "family_name"),
     ("navn", "fornavn", "family_name"),
     ("nombre", "apellido", "given_name"),
     ("nombre", "apellidos", "given_name"),
@@ -352,6 +88,12 @@ const PARTS: [(&str, &str, &str); 10] = [
     ("nome", "sobrenome", "given_name"),
     ("nome", "apelido", "given_name"),
 ];
+
+/// The column that each word means.
+static MEANINGS: LazyLock<HashMap<String, &str>> = LazyLock::new(|| {
+    let words = WORDS.iter().flat_map(|(name, words)| words.split(", ").map(|word| (folded(word), *name)));
+    words.collect()
+});
 
 /// A word as it is compared: letters and digits alone, without case, accents and width.
 pub(super) fn folded(word: &str) -> String {
@@ -362,15 +104,19 @@ pub(super) fn folded(word: &str) -> String {
 /// Which of the `known` columns each header means, if any.
 pub(super) fn meanings(headers: &[String], known: &[&'static str]) -> Vec<Option<&'static str>> {
     let words: Vec<String> = headers.iter().map(|header| folded(header)).collect();
-    let has = |word: &str| words.contains(&folded(word));
-    let meaning = |word: &String| {
-        let part = PARTS.iter().find(|(name, beside, _)| *word == folded(name) && has(beside));
-        let listed = || WORDS.iter().find(|(_, words)| words.iter().any(|listed| *word == folded(listed)));
-        let name = known.iter().copied().find(|name| *word == folded(name));
-        let name = part.map(|(_, _, part)| *part).or(name).or_else(|| listed().map(|(name, _)| *name));
-        name.filter(|name| known.contains(name))
-    };
-    words.iter().map(meaning).collect()
+    let names: HashMap<String, &'static str> = known.iter().map(|name| (folded(name), *name)).collect();
+    let meaning = |word: &String| names.get(word).or_else(|| MEANINGS.get(word)).copied();
+    let mut meanings: Vec<_> = words.iter().map(meaning).collect();
+    for (name, other, part) in PARTS {
+        let at = words.iter().position(|word| word == name);
+        if let Some(at) = at
+            && words.iter().any(|word| word == other)
+            && !meanings.contains(&Some(part))
+        {
+            meanings[at] = Some(part);
+        }
+    }
+    meanings.into_iter().map(|name| name.filter(|name| known.contains(name))).collect()
 }
 
 #[cfg(test)]
@@ -397,15 +143,13 @@ mod tests {
 
     #[test]
     fn no_word_means_two_columns() {
-        let words = WORDS.iter().flat_map(|(name, words)| {
-            let all = words.iter().chain([name]);
-            all.map(|word| (folded(word), *name))
-        });
-        let mut seen = std::collections::HashMap::new();
-        for (word, name) in words {
-            assert!(!word.is_empty());
-            let before = seen.insert(word.clone(), name);
-            assert!(before.is_none_or(|before| before == name), "{word}: {before:?} and {name}");
+        let mut seen = HashMap::new();
+        for (name, words) in WORDS {
+            for word in words.split(", ").chain([name]).map(folded) {
+                assert!(!word.is_empty(), "{words}");
+                let before = seen.insert(word.clone(), name);
+                assert!(before.is_none_or(|before| before == name), "{word}: {before:?} and {name}");
+            }
         }
     }
 
@@ -414,6 +158,10 @@ mod tests {
         assert_eq!(of(["Name", "Vorname"]), [Some("family_name"), Some("given_name")]);
         assert_eq!(of(["Nombre", "Apellidos"]), [Some("given_name"), Some("family_name")]);
         assert_eq!(of(["Name", "Nachname"]), [Some("name"), Some("family_name")]);
+        assert_eq!(
+            of(["Name", "Vorname", "Nachname"]),
+            [Some("name"), Some("given_name"), Some("family_name")]
+        );
         assert_eq!(of(["name", "given_name"]), [Some("name"), Some("given_name")]);
     }
 

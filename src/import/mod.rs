@@ -13,7 +13,7 @@ mod lines;
 mod tests;
 
 use decode::Decoder;
-use fields::{End, Fields};
+use fields::{End, Splitter};
 use lines::{Line, Lines};
 
 /// Most bytes of a row, in UTF-8, line ends in quotes included.
@@ -39,7 +39,7 @@ pub enum Unreadable {
     #[error("it is empty: its header line must name the column {0}")]
     Empty(&'static str),
     /// The header line is not a row.
-    #[error("its header line {0} {1}")]
+    #[error("its header line ({0}) is wrong: {1}")]
     Header(u64, Problem),
     /// Two columns are the same.
     #[error(
@@ -69,23 +69,23 @@ pub enum Unreadable {
     },
 }
 
-/// Why a row cannot be read. Displays as the rest of a sentence that begins with its line.
+/// Why a row cannot be read. Displays as a sentence, which does not name the line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// A quote is not closed, or what closes it is another one's.
-    #[error("has a quote at the beginning of a field that is not closed: expected another quote at its end")]
+    #[error("a field begins with a quote that is not closed: expected another quote at its end")]
     OpenQuote,
     /// A closing quote does not end its field.
-    #[error("has text after a closing quote: expected a delimiter there, or each quote inside quotes twice")]
+    #[error("there is text after a closing quote: expected a delimiter, or each quote inside quotes twice")]
     AfterQuote,
     /// The row is longer than [`MAX_BYTES`].
-    #[error("is too long: expected at most {MAX_BYTES} bytes")]
+    #[error("it is too long: expected at most {MAX_BYTES} bytes")]
     TooLong,
     /// It is not text.
-    #[error("has NUL characters: expected text")]
+    #[error("it has NUL characters: expected text")]
     Nul,
     /// It has another number of fields than the header line.
-    #[error("has {found} {}: expected {expected}, as the header line has", plural(*found))]
+    #[error("it has {found} {}: expected {expected}, as the header line has", plural(*found))]
     Fields {
         /// Fields of the row.
         found: usize,
@@ -135,12 +135,25 @@ pub struct Row {
     pub values: Result<Vec<(&'static str, String)>, Problem>,
 }
 
+/// The fields of a row, the empty ones and those of ignored columns included.
+struct Record {
+    line: u64,
+    fields: Result<Vec<Vec<u8>>, Problem>,
+}
+
+impl Record {
+    fn is_empty(&self) -> bool {
+        self.fields.as_ref().is_ok_and(|fields| is_empty(fields))
+    }
+}
+
 /// A table that is being read: an iterator of its rows.
 pub struct Table<R> {
     lines: Lines<Decoder<R>>,
     delimiter: u8,
-    /// How many fields the header line has.
+    /// How many fields the header line has, and with empty ones at its end.
     width: usize,
+    widest: usize,
     columns: Vec<Column>,
     ignored: Vec<String>,
 }
@@ -150,13 +163,13 @@ impl<R: Read> Table<R> {
     /// ignored.
     pub fn open(input: R, known: &[&'static str], required: &'static str) -> Result<Self, Unreadable> {
         let lines = Lines::new(Decoder::new(input)?);
-        let mut table = Self { lines, delimiter: b',', width: 0, columns: Vec::new(), ignored: Vec::new() };
-        let Some((line, headers)) = table.read_header(known)? else {
-            return Err(Unreadable::Empty(required));
-        };
-        let headers = headers.map_err(|problem| Unreadable::Header(line, problem))?;
+        let mut table =
+            Self { lines, delimiter: b',', width: 0, widest: 0, columns: Vec::new(), ignored: Vec::new() };
+        let Some(header) = table.read_header(known)? else { return Err(Unreadable::Empty(required)) };
+        let headers = header.fields.map_err(|problem| Unreadable::Header(header.line, problem))?;
         let text = |header: Vec<u8>| String::from_utf8_lossy(&header).trim().to_owned();
         let mut headers: Vec<String> = headers.into_iter().map(text).collect();
+        table.widest = headers.len();
         // Delimiters at its end separate nothing.
         headers.truncate(headers.iter().rposition(|header| !header.is_empty()).map_or(0, |last| last + 1));
         if headers.iter().any(|header| header.contains(|c: char| c.is_control() && !c.is_whitespace())) {
@@ -211,11 +224,7 @@ impl<R: Read> Table<R> {
     }
 
     /// The header line, which tells the delimiter, or a line `sep=` before it.
-    #[expect(clippy::type_complexity, reason = "as `read_record` has it")]
-    fn read_header(
-        &mut self,
-        known: &[&'static str],
-    ) -> io::Result<Option<(u64, Result<Vec<Vec<u8>>, Problem>)>> {
+    fn read_header(&mut self, known: &[&'static str]) -> io::Result<Option<Record>> {
         let mut told = false;
         while let Some(line) = self.lines.next()? {
             if line.bytes.iter().all(u8::is_ascii_whitespace) && line.whole {
@@ -237,10 +246,7 @@ impl<R: Read> Table<R> {
             }
             self.lines.put_back(vec![line]);
             let record = self.read_record()?;
-            if !record
-                .as_ref()
-                .is_some_and(|(_, fields)| fields.as_ref().is_ok_and(|fields| is_empty(fields)))
-            {
+            if !record.as_ref().is_some_and(Record::is_empty) {
                 return Ok(record);
             }
         }
@@ -263,54 +269,54 @@ impl<R: Read> Table<R> {
         Ok(())
     }
 
-    /// The next record and its first line. After one that cannot be read, reading goes on with its second line.
-    #[expect(clippy::type_complexity, reason = "a line, and its fields or why there are none")]
-    fn read_record(&mut self) -> io::Result<Option<(u64, Result<Vec<Vec<u8>>, Problem>)>> {
+    /// The next record. After one whose quotes are wrong, reading goes on with its second line.
+    fn read_record(&mut self) -> io::Result<Option<Record>> {
         let Some(Line { number, bytes, whole }) = self.lines.next()? else { return Ok(None) };
         if !whole {
-            return Ok(Some((number, Err(Problem::TooLong))));
+            return Ok(Some(Record { line: number, fields: Err(Problem::TooLong) }));
         }
-        let mut fields = Fields::new(self.delimiter);
-        let (mut end, mut length) = (fields.add(&bytes), bytes.len());
+        let mut splitter = Splitter::new(self.delimiter);
+        let (mut end, mut length) = (splitter.add(&bytes), bytes.len());
         let mut more: Vec<Line> = Vec::new();
         while end == End::Open {
             let Some(line) = self.lines.next()? else { break };
             length += 1 + line.bytes.len();
             let fits = line.whole && length <= MAX_BYTES;
             if fits {
-                end = fields.add(&line.bytes);
+                end = splitter.add(&line.bytes);
             }
             more.push(line);
             if !fits {
                 break;
             }
         }
-        let problem = match end {
-            End::Record if bytes.contains(&0) => Problem::Nul,
-            End::Record if fields.fields.iter().any(|field| field.contains(&0)) => Problem::Nul,
-            End::Record => return Ok(Some((number, Ok(fields.fields)))),
-            End::AfterQuote if more.is_empty() => Problem::AfterQuote,
-            End::AfterQuote | End::Open => Problem::OpenQuote,
+        let fields = match end {
+            End::Record => Ok(splitter.fields),
+            End::AfterQuote if more.is_empty() => Err(Problem::AfterQuote),
+            End::AfterQuote | End::Open => Err(Problem::OpenQuote),
         };
-        self.lines.put_back(more);
-        Ok(Some((number, Err(problem))))
+        if fields.is_err() {
+            self.lines.put_back(more);
+        }
+        Ok(Some(Record { line: number, fields }))
     }
 
     /// The next row that is not empty.
     fn read_row(&mut self) -> io::Result<Option<Row>> {
-        while let Some((line, record)) = self.read_record()? {
-            match record {
-                Ok(fields) if is_empty(&fields) => {}
-                record => {
-                    return Ok(Some(Row { line, values: record.and_then(|fields| self.values(fields)) }));
-                }
+        while let Some(record) = self.read_record()? {
+            if !record.is_empty() {
+                let values = record.fields.and_then(|fields| self.values(fields));
+                return Ok(Some(Row { line: record.line, values }));
             }
         }
         Ok(None)
     }
 
     fn values(&self, mut fields: Vec<Vec<u8>>) -> Result<Vec<(&'static str, String)>, Problem> {
-        if fields.len() > self.width && is_empty(&fields[self.width..]) {
+        if fields.iter().any(|field| field.contains(&0)) {
+            return Err(Problem::Nul);
+        }
+        if fields.len() <= self.widest || is_empty(&fields[self.widest..]) {
             fields.truncate(self.width);
         }
         if fields.len() != self.width {
@@ -345,9 +351,9 @@ fn told_delimiter(line: &[u8]) -> Option<u8> {
 }
 
 fn headers_of(line: &[u8], delimiter: u8) -> Vec<String> {
-    let mut fields = Fields::new(delimiter);
-    fields.add(line);
-    fields.fields.iter().map(|field| String::from_utf8_lossy(field).into_owned()).collect()
+    let mut splitter = Splitter::new(delimiter);
+    splitter.add(line);
+    splitter.fields.iter().map(|field| String::from_utf8_lossy(field).into_owned()).collect()
 }
 
 fn is_empty(fields: &[Vec<u8>]) -> bool {

@@ -79,7 +79,7 @@ fn windows_1252(text: &str) -> Vec<u8> {
 
 #[test]
 fn an_encoding_is_decided_where_the_first_letter_beyond_ascii_is() {
-    let ascii: String = (0..3000).map(|n| format!("u{n}@x.example,Ann\n")).collect();
+    let ascii = "u@x.example,Ann\n".repeat(3000);
     let text = format!("email,given_name\n{ascii}z@x.example,José\n");
     for (bytes, encoding) in [(text.as_bytes().to_vec(), "UTF-8"), (windows_1252(&text), "windows-1252")] {
         let mut table = open(&bytes).unwrap();
@@ -160,7 +160,7 @@ fn a_row_that_cannot_be_read_spoils_no_other() {
         ]
     );
     // A quote that is never closed is looked for in a bounded part of the file.
-    let lines: String = (0..10_000).map(|n| format!("u{n}@x.example,U\n")).collect();
+    let lines = "u@x.example,U\n".repeat(10_000);
     let read = rows(format!("email,given_name\n\"a@x.example,A\n{lines}").as_bytes());
     assert_eq!((read.len(), &read[0], read[10_000].0), (10_001, &(2, Err(Problem::OpenQuote)), 10_002));
 }
@@ -185,7 +185,7 @@ fn files_that_are_no_tables_are_refused_in_one_sentence() {
         (b"[{\"email\": 1}]", "it is JSON: expected a text file with comma-separated values (CSV)"),
         (
             b"\"email\nx",
-            "its header line 1 has a quote at the beginning of a field that is not closed: expected another quote at its end",
+            "its header line (1) is wrong: a field begins with a quote that is not closed: expected another quote at its end",
         ),
         (
             b"email;E-Mail\n",

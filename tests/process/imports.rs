@@ -1,6 +1,9 @@
 //! `userdocks invite import`: a file of people.
 
+use std::process::Command;
+
 use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection};
 
 use crate::audit::events;
 use crate::bounces::with_input;
@@ -45,7 +48,9 @@ async fn a_file_of_people_is_invited_once() {
     let counted = |dry_run: bool, created: usize, exists: usize, result: &Value| {
         let rejected = &result["rejected"];
         let expected = json!({
-            "dryRun": dry_run, "lines": 511, "created": created, "exists": exists, "rejected": rejected,
+            "dryRun": dry_run, "encoding": "UTF-8", "delimiter": ",",
+            "columns": ["email", "language", "userId", "referralCode", "expiresIn"], "ignoredColumns": [],
+            "lines": 511, "created": created, "exists": exists, "rejected": rejected, "rejectedCount": 5,
         });
         assert_eq!(result, &expected);
         let of = |item: &Value| (item["line"].as_u64().unwrap(), item["code"].as_str().unwrap().to_owned());
@@ -57,7 +62,7 @@ async fn a_file_of_people_is_invited_once() {
 
     let (result, said) = import(&["--dry-run"]);
     counted(true, 503, 3, &result);
-    assert_eq!(said, "500 of 511 lines\n511 of 511 lines\n");
+    assert_eq!(said, "");
     let sentence = result["rejected"][4]["error"].as_str();
     assert_eq!(sentence, Some("`language` must be UTF-8"));
     assert_eq!(place.json(&["invite", "list"]), json!([]));
@@ -86,12 +91,12 @@ async fn a_file_of_people_is_invited_once() {
 
     for (file, problem) in [
         (
-            "name,email\n",
-            "must name each of its columns once, of email, language, userId, referralCode, expiresIn",
+            "name,language\n",
+            "must name the column email: read as UTF-8, with commas between the fields, it has `name`",
         ),
-        ("email,email\n", "must name each of its columns once"),
-        ("language\nen\n", "must name the column email"),
-        ("", "must name the column email"),
+        ("email,E-Mail\n", "must name each of its columns once, and `email` and `E-Mail` both mean email"),
+        ("PK\u{3}\u{4}\u{14}", "it is a spreadsheet"),
+        ("", "it is empty: its header line must name the column email"),
     ] {
         std::fs::write(path, file).unwrap();
         let failed = place.failure(&["invite", "import", path, "--app", &app.id]);
@@ -99,4 +104,158 @@ async fn a_file_of_people_is_invited_once() {
     }
     let nobody = place.failure(&["invite", "import", path, "--app", &new_id().to_string()]);
     assert!(nobody.starts_with("there is no app "), "{nobody}");
+}
+
+/// What an import of these bytes comes to.
+fn import(place: &Place, app: &str, file: &[u8]) -> Value {
+    let path = place.file("people.csv");
+    std::fs::write(&path, file).unwrap();
+    place.json(&["invite", "import", path.to_str().unwrap(), "--app", app])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_spreadsheets_are_imported_with_their_profiles() {
+    let url = support::database(false).await;
+    let place = Place::new(&[("DATABASE_URL", &url), ("USERDOCKS_SECRET_KEY", SECRET_KEY)]);
+    let semicolons = "email;language\r\nanna@example.com;de\r\nben@example.com;en\r\n";
+    let german = "\u{feff}E-Mail;Language;First name;Last name\r\nanna@example.com;de;Anna;Kowalska\r\n\
+        \"ben@example.com\";en;Ben;\"O\"\"Neil; Jr.\"\r\n";
+    let blank = "email , language\n\n anna@example.com , de\n\nben@example.com,en\n,\n";
+    let names = [("anna@example.com", "Anna", "Kowalska"), ("ben@example.com", "Ben", "O\"Neil; Jr.")];
+    let utf_16: Vec<u8> = [0xFF, 0xFE]
+        .into_iter()
+        .chain(german.trim_start_matches('\u{feff}').encode_utf16().flat_map(u16::to_le_bytes))
+        .collect();
+    for (file, encoding, delimiter, named) in [
+        (semicolons.as_bytes(), "UTF-8", ";", false),
+        (german.as_bytes(), "UTF-8", ";", true),
+        (blank.as_bytes(), "UTF-8", ",", false),
+        (utf_16.as_slice(), "UTF-16LE", ";", true),
+    ] {
+        let app = create_app(&place, &[]);
+        let result = import(&place, &app.id, file);
+        assert_eq!(
+            (&result["created"], &result["lines"], &result["encoding"], &result["delimiter"]),
+            (&json!(2), &json!(2), &json!(encoding), &json!(delimiter)),
+            "{result}"
+        );
+        let expected = names.map(|(email, given, family)| {
+            let language = if email.starts_with("anna") { "de" } else { "en" };
+            let name = |name: &str| named.then(|| name.to_owned());
+            (email.to_owned(), language.to_owned(), name(given), name(family))
+        });
+        assert_eq!(profiles(&url, &app.id).await, expected);
+    }
+}
+
+/// Address, language, given name and family name of the users of an app.
+async fn profiles(url: &str, app: &str) -> Vec<(String, String, Option<String>, Option<String>)> {
+    let mut database = PgConnection::connect(url).await.unwrap();
+    let users =
+        "SELECT email, language, given_name, family_name FROM users WHERE app_id::text = $1 ORDER BY email";
+    sqlx::query_as(users).bind(app).fetch_all(&mut database).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn profile_columns_are_checked_and_stored_for_new_users_alone() {
+    let url = support::database(false).await;
+    let place = Place::new(&[("DATABASE_URL", &url), ("USERDOCKS_SECRET_KEY", SECRET_KEY)]);
+    let [app, other] = [create_app(&place, &[]), create_app(&place, &[])];
+    let theirs = import(&place, &other.id, b"email,given_name\nanna@example.com,Other\n");
+    assert_eq!(theirs["created"], json!(1));
+    let file = "email;language;Vorname;Name;Geburtsdatum;acceptedNewsletter;Abteilung\n\
+        anna@example.com;de;Anna;M\u{fc}ller;1990-05-01;yes;Vertrieb\n\
+        ben@example.com;en;Ben;;31.12.1990;no;\n\
+        nobody;en;;;;maybe;\n\
+        \"carl@example.com;de;;;;;\n\
+        anna@example.com;de;Second;;;;\n";
+    // Windows-1252 is Latin-1 there.
+    let file: Vec<u8> = file.chars().map(|c| u8::try_from(c).unwrap()).collect();
+    let result = import(&place, &app.id, &file);
+    assert_eq!(
+        result,
+        json!({
+            "dryRun": false, "encoding": "windows-1252", "delimiter": ";",
+            "columns": ["email", "language", "given_name", "family_name", "birthdate", "acceptedNewsletter"],
+            "ignoredColumns": ["Abteilung"], "lines": 5, "created": 1, "exists": 1, "rejectedCount": 3,
+            "rejected": [
+                {
+                    "line": 3, "code": "invalid_fields",
+                    "error": "`Geburtsdatum (birthdate)` must be a real date, YYYY-MM-DD, 0000-MM-DD or YYYY, and not \
+                              in the future",
+                },
+                {
+                    "line": 4, "code": "invalid_fields",
+                    "error": "`email` must be one e-mail address such as ada@example.com; `acceptedNewsletter` must be \
+                              true or false",
+                },
+                {
+                    "line": 5, "code": "invalid_fields",
+                    "error": "a field begins with a quote that is not closed: expected another quote at its end",
+                },
+            ],
+        })
+    );
+    let row = |given: &str, family: Option<&str>| {
+        ("anna@example.com".to_owned(), "de".to_owned(), Some(given.to_owned()), family.map(str::to_owned))
+    };
+    assert_eq!(profiles(&url, &app.id).await, [row("Anna", Some("M\u{fc}ller"))]);
+    let again = import(&place, &app.id, b"email,given_name\nanna@example.com,Third\n");
+    assert_eq!((&again["created"], &again["exists"]), (&json!(0), &json!(1)));
+    assert_eq!(profiles(&url, &app.id).await, [row("Anna", Some("M\u{fc}ller"))]);
+    let others = profiles(&url, &other.id).await;
+    assert_eq!((others.len(), others[0].2.as_deref()), (1, Some("Other")));
+    let mut database = PgConnection::connect(&url).await.unwrap();
+    let stored: (Option<String>, bool, bool) = sqlx::query_as(
+        "SELECT birthdate, accepted_newsletter, accepted_newsletter_date IS NOT NULL FROM users WHERE app_id::text = $1",
+    )
+    .bind(&app.id)
+    .fetch_one(&mut database)
+    .await
+    .unwrap();
+    assert_eq!(stored, (Some("1990-05-01".to_owned()), true, true));
+
+    let path = place.file("people.csv");
+    std::fs::write(&path, &file).unwrap();
+    let text = place.text(&["invite", "import", path.to_str().unwrap(), "--app", &app.id, "--dry-run"]);
+    let head: Vec<&str> = text.lines().take(4).collect();
+    assert_eq!(
+        head,
+        [
+            "5 lines: 0 would be invited, 2 are users already, 3 are rejected.",
+            "The file is not UTF-8 and was read as Windows-1252.",
+            "Ignored columns: Abteilung",
+            "line 3: `Geburtsdatum (birthdate)` must be a real date, YYYY-MM-DD, 0000-MM-DD or YYYY, and not in the future",
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_gets_a_progress_bar_unless_json_is_asked_for() {
+    let url = support::database(false).await;
+    let place = Place::new(&[("DATABASE_URL", &url), ("USERDOCKS_SECRET_KEY", SECRET_KEY)]);
+    let app = create_app(&place, &[]);
+    let path = place.file("people.csv");
+    let people = (0..2000).fold("email\n".to_owned(), |people, n| people + &format!("u{n}@example.com\n"));
+    std::fs::write(&path, people).unwrap();
+    let on_terminal = |more: &str| {
+        let program =
+            place.command(&["invite", "import", path.to_str().unwrap(), "--app", &app.id, "--dry-run"]);
+        let words = std::iter::once(program.get_program()).chain(program.get_args());
+        let line = words.map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ");
+        let mut script = Command::new("script");
+        script.args(["--quiet", "--return", "--command", &format!("{line} {more}"), "/dev/null"]);
+        script.env_clear().envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let output = script.env("TERM", "xterm").current_dir(place.file("")).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let said = on_terminal("");
+    assert!(
+        said.contains('[') && said.contains("% of ") && said.contains("/s") && said.contains(" left"),
+        "{said}"
+    );
+    assert!(said.contains("2000 lines: 2000 would be invited"), "{said}");
+    let said = on_terminal("--json");
+    assert!(said.trim_end().starts_with('{') && said.lines().count() == 1, "{said}");
 }
