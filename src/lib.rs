@@ -1,6 +1,7 @@
 //! Userdocks: a self-hosted, multi-tenant user-management server.
 //!
-//! One direction of dependencies: `cli → server → http → domain ← db`, `mail` and `webhook` beside `http`.
+//! One direction of dependencies: `cli → server → http → domain ← db`, `mail` and `webhook` beside `http`, and `import`,
+//! which reads files, below `cli`.
 
 pub mod audit;
 pub mod cli;

@@ -164,6 +164,7 @@ fn open(file: &Path, progress: &ProgressBar) -> std::result::Result<People, Unre
         }
         Box::new(file)
     };
+    progress.set_message("0 lines");
     progress.set_style(style(progress.length().is_some()));
     let known: Vec<&str> = INVITE.into_iter().chain(TEXT_FIELDS).chain([NEWSLETTER]).collect();
     Table::open(Box::new(progress.wrap_read(input)), &known, "email")
@@ -172,7 +173,7 @@ fn open(file: &Path, progress: &ProgressBar) -> std::result::Result<People, Unre
 /// A bar, or what can be said without knowing the length.
 fn style(known: bool) -> ProgressStyle {
     let template = if known {
-        "[{bar:30}] {percent}% of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left, {msg}"
+        "[{wide_bar}] {percent}% of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left, {msg}"
     } else {
         "{spinner} {binary_bytes}, {binary_bytes_per_sec}, {elapsed}, {msg}"
     };
