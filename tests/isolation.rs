@@ -115,7 +115,8 @@ const OPERATOR: &[&str] = &[
     "operator::is_secret_key",
     "operator::reseal",
     "operator::app_of_message",
-    "operator::newest_message_to",
+    "operator::only_mail_to",
+    "operator::reported_mail",
     // Of pre-flights.
     "apps::has_origin",
 ];

@@ -5,19 +5,18 @@ use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use super::mail_preview::Preview;
 use super::{Context, Output, Result, app, mail_preview, table};
 use crate::audit::Facts;
 use crate::db::outbox::{self, MailRow};
-use crate::db::{invite_events, operator};
+use crate::db::{invite_events, operator, opt_outs};
 use crate::domain::id::AppId;
 use crate::domain::mail_report::{Kind, Report, Subject};
 use crate::domain::webhook::EventId;
-use crate::mail::bounce::{Messages, Notification};
+use crate::mail::bounce::Notification;
+use crate::mail::bounce::mailbox::{self, Messages};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -45,10 +44,10 @@ pub(super) enum Command {
     },
     /// Show mails with sample data, in each language
     Preview(Preview),
-    /// Read the mails that came back (RFC 3464), and record what bounced or is late
+    /// Read the mails that came back, and record what bounced, is late or is complained of
     Bounces {
-        /// A mailbox file (mbox) or one message; - for standard input
-        file: PathBuf,
+        /// A Maildir folder, a mailbox file (mbox) or one message; - for standard input
+        path: PathBuf,
     },
 }
 
@@ -93,7 +92,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
             Output::new(mail, text)
         }
         Command::Preview(preview) => mail_preview::run(preview, Some(context)).await,
-        Command::Bounces { file } => bounces(&file, context).await,
+        Command::Bounces { path } => bounces(&path, context).await,
         Command::Retry { id } => {
             let mail = find(context, id).await?;
             let expires_after = context.config.invite.expires_after;
@@ -116,25 +115,25 @@ struct Bounces {
     read: u64,
     bounced: u64,
     delayed: u64,
+    complained: u64,
     /// Recorded before.
     known: u64,
-    /// About no mail of ours.
+    /// They do not prove which mail they are about.
     unknown: u64,
-    /// No delivery status notification, or one that says nothing of a failure.
+    /// No report of a failure, a delay or a complaint.
     other: u64,
 }
 
-async fn bounces(file: &Path, context: &Context) -> Result<Output> {
-    let input: Box<dyn BufRead> = if file == Path::new("-") {
-        Box::new(std::io::stdin().lock())
+async fn bounces(path: &Path, context: &Context) -> Result<Output> {
+    let unreadable = |error| format!("{} cannot be read: {error}", path.display());
+    let messages = if path == Path::new("-") {
+        Box::new(Messages::of(std::io::stdin().lock()))
     } else {
-        let opened =
-            File::open(file).map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
-        Box::new(BufReader::new(opened))
+        mailbox::open(path).map_err(unreadable)?
     };
     let mut counts = Bounces::default();
-    for message in Messages::of(input) {
-        let message = message.map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
+    for message in messages {
+        let message = message.map_err(unreadable)?;
         counts.read += 1;
         let Some(notification) = Notification::parse(&message) else {
             counts.other += 1;
@@ -144,34 +143,35 @@ async fn bounces(file: &Path, context: &Context) -> Result<Output> {
         *match record(notification, context).await? {
             None => &mut counts.unknown,
             Some(false) => &mut counts.known,
-            Some(true) if kind == Kind::Delayed => &mut counts.delayed,
-            Some(true) => &mut counts.bounced,
+            Some(true) => match kind {
+                Kind::Bounced => &mut counts.bounced,
+                Kind::Delayed => &mut counts.delayed,
+                Kind::Complained => &mut counts.complained,
+            },
         } += 1;
     }
-    let Bounces { read, bounced, delayed, known, unknown, other } = counts;
+    let Bounces { read, bounced, delayed, complained, known, unknown, other } = counts;
     let text = format!(
-        "{read} messages: {bounced} bounces and {delayed} delays recorded; {known} known already, {unknown} about no mail \
-         of this server, {other} no notification of a failure."
+        "{read} messages: {bounced} bounces, {delayed} delays and {complained} complaints recorded; {known} known \
+         already, {unknown} that do not prove which mail of this server they are about, {other} that report nothing."
     );
     let output = Output::new(counts, text)?;
-    Ok(if bounced + delayed > 0 { output.changed("recordBounces", Facts::default()) } else { output })
+    let any = bounced + delayed + complained > 0;
+    Ok(if any { output.changed("recordBounces", Facts::default()) } else { output })
 }
 
-/// Whether it was new; `None`: there is no such mail. A notification without the head of the mail is about the
-/// newest to its recipient.
+/// Whether it was new; `None`: it does not prove which mail it is about.
 async fn record(notification: Notification, context: &Context) -> Result<Option<bool>> {
     let db = &context.database.operator;
-    let Notification { kind, message_id, recipient, detail } = notification;
-    let found = match (message_id, recipient) {
-        (Some(message_id), _) => {
-            operator::app_of_message(db, &message_id).await?.map(|app| (app, message_id))
-        }
-        (None, Some(recipient)) => operator::newest_message_to(db, &recipient).await?,
-        (None, None) => None,
+    let Some((app, message_id)) = operator::reported_mail(db, &notification).await? else { return Ok(None) };
+    let Notification { kind, detail, .. } = notification;
+    let key = match kind {
+        Kind::Complained => Some(opt_outs::key(db, app, &context.seal).await?.open(&context.seal)?),
+        Kind::Bounced | Kind::Delayed => None,
     };
-    let Some((app, message_id)) = found else { return Ok(None) };
     let report = Report { kind, subject: Subject::Message(message_id), detail: Some(detail) };
-    Ok(invite_events::report(db, app, &report, Some(EventId::fresh())).await?.map(|reported| reported.first))
+    let reported = invite_events::report(db, app, &report, key.as_ref(), Some(EventId::fresh())).await?;
+    Ok(reported.map(|reported| reported.first))
 }
 
 async fn find(context: &Context, id: Uuid) -> Result<MailRow> {

@@ -7,10 +7,11 @@ use sqlx::{query, query_as};
 use uuid::Uuid;
 
 use super::webhooks::{self, Change};
-use super::{Error, Pool, outbox};
+use super::{Error, Pool, opt_outs, outbox};
 use crate::domain::id::{self, AppId, UserId};
 use crate::domain::invite::InviteCode;
 use crate::domain::mail_report::{Kind, Report, Subject};
+use crate::domain::opt_out::OptOutKey;
 use crate::domain::webhook::{EventId, EventType};
 
 /// Most events that are shown: the newest.
@@ -100,11 +101,13 @@ pub struct Reported {
     pub first: bool,
 }
 
-/// Records what became of a mail after the mail server took it; `None`: the app has no such mail.
+/// Records what became of a mail after the mail server took it; `None`: the app has no such mail. With `opt_out`, the
+/// key of the app, which is for complaints, the recipient gets no more referrals of the app.
 pub async fn report(
     db: &Pool,
     app: AppId,
     report: &Report,
+    opt_out: Option<&OptOutKey>,
     told: Option<EventId>,
 ) -> Result<Option<Reported>, Error> {
     let (mail, message_id, invite) = match &report.subject {
@@ -114,11 +117,11 @@ pub async fn report(
         }
         Subject::Invite(invite) => (None, None, Some(*invite)),
     };
-    let mut change = Change::begin(db, told.is_some()).await?;
+    let mut change = Change::begin(db, told.is_some() || opt_out.is_some()).await?;
     let row = query!(
         r#"
         WITH mail AS (
-            SELECT invite_id, mail_id FROM outbox
+            SELECT invite_id, mail_id, recipient FROM outbox
             WHERE app_id = $1 AND invite_id IS NOT NULL AND message_id = COALESCE($3, message_id) AND mail_id = COALESCE($2, (
                 SELECT mail_id FROM outbox WHERE app_id = $1 AND invite_id = $4
                 ORDER BY created_at DESC LIMIT 1))
@@ -128,7 +131,7 @@ pub async fn report(
             ON CONFLICT DO NOTHING
             RETURNING event_id
         )
-        SELECT i.invite_id, i.kind, i.user_id, EXISTS (SELECT FROM event) AS "first!"
+        SELECT i.invite_id, i.kind, i.user_id, m.recipient, EXISTS (SELECT FROM event) AS "first!"
         FROM mail m JOIN invites i ON i.app_id = $1 AND i.invite_id = m.invite_id
         "#,
         app.0,
@@ -142,6 +145,11 @@ pub async fn report(
     .fetch_optional(change.connection())
     .await
     .map_err(Error::of_change)?;
+    if let (Some(row), Some(key)) = (&row, opt_out)
+        && row.first
+    {
+        opt_outs::add(change.connection(), app, &key.address(&row.recipient)).await?;
+    }
     if let (Some(row), Some(event), Kind::Bounced) = (&row, told, report.kind)
         && row.first
     {

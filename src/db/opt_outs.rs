@@ -1,6 +1,6 @@
 //! Who wants no referral mails of an app: hashes under a key of the app's own, which is made when it is first needed.
 
-use sqlx::query;
+use sqlx::{PgExecutor, query};
 use uuid::Uuid;
 
 use super::{Error, Pool};
@@ -80,7 +80,7 @@ pub async fn find(db: &Pool, code: &OptOutCode) -> Result<Option<Subject>, Error
 }
 
 /// Mails this address no referrals of the app any more. False: it has opted out before.
-pub async fn add(db: &Pool, app: AppId, address: &AddressHash) -> Result<bool, Error> {
+pub async fn add(db: impl PgExecutor<'_>, app: AppId, address: &AddressHash) -> Result<bool, Error> {
     let done = query!(
         "INSERT INTO opt_outs (app_id, address_hash) VALUES ($1, $2) ON CONFLICT DO NOTHING",
         app.0,

@@ -12,7 +12,7 @@ use super::extract::{Json, Query};
 use crate::audit;
 use crate::db::invite_events;
 use crate::domain::id::AppId;
-use crate::domain::mail_report::Report;
+use crate::domain::mail_report::{Kind, Report};
 
 /// The app whose mail it is about.
 pub struct Own(AppId);
@@ -27,7 +27,7 @@ impl FromRequestParts<AppState> for Own {
     }
 }
 
-/// Records a bounce, a delay or a complaint.
+/// Records a bounce, a delay or a complaint. After a complaint the recipient gets no more referrals of the app.
 pub async fn create(
     State(state): State<AppState>,
     Own(app): Own,
@@ -37,8 +37,13 @@ pub async fn create(
         facts.fields = body.keys().filter(|name| Report::FIELDS.contains(&name.as_str())).cloned().collect();
     });
     let report = Report::parse(body)?;
+    let key = match report.kind {
+        Kind::Complained => Some(state.opt_out_keys.of(&state, app).await?),
+        Kind::Bounced | Kind::Delayed => None,
+    };
     let event = state.listeners.event(app);
-    let reported = invite_events::report(&state.db, app, &report, event).await?.ok_or(Error::MailNotFound)?;
+    let reported = invite_events::report(&state.db, app, &report, key.as_deref(), event).await?;
+    let reported = reported.ok_or(Error::MailNotFound)?;
     state.listeners.told(event);
     audit::note(|facts| (facts.subject, facts.unchanged) = (Some(reported.invite), !reported.first));
     Ok(Success { status: StatusCode::OK, message: "the report was recorded", data: () })

@@ -1,0 +1,38 @@
+//! Complaints: feedback reports (ARF, RFC 5965), and those of Outlook.com, which have a format of their own.
+
+use super::Said;
+use super::dsn::field;
+use super::fields::{addresses, groups, without_comments};
+use super::mime::Part;
+use crate::domain::mail_report::Kind;
+
+/// Feedback that is no complaint: a mail is not spam (RFC 6430), or its signature was bad (RFC 6591).
+const NO_COMPLAINT: [&str; 4] = ["not-spam", "auth-failure", "dkim", "dmarc"];
+
+pub(super) const KINDS: [&str; 1] = ["message/feedback-report"];
+
+/// What a feedback report says of the mail that it `returned`; `None` if it is no complaint.
+pub(super) fn read(report: &Part, returned: Option<&Part>) -> Option<Said> {
+    // Some senders write a blank line between the fields.
+    let fields: Vec<(String, String)> = groups(&report.text()).into_iter().flatten().collect();
+    let kind = without_comments(field(&fields, "feedback-type")?).to_ascii_lowercase();
+    if NO_COMPLAINT.contains(&kind.as_str()) {
+        return None;
+    }
+    let named = fields.iter().filter(|(name, _)| name == "original-rcpt-to");
+    let mut recipients: Vec<_> = named.flat_map(|(_, value)| addresses(value)).collect();
+    if recipients.is_empty() {
+        let head = returned.and_then(Part::head);
+        let to = head.as_ref().and_then(|head| head.to()?.first()?.address());
+        recipients.extend(to.into_iter().flat_map(addresses));
+    }
+    let agent = field(&fields, "user-agent").unwrap_or_default();
+    Some(Said { kind: Kind::Complained, recipients, detail: format!("{kind} {agent}") })
+}
+
+/// Outlook.com attaches the mail and names the recipient in a field of that mail's head.
+pub(super) fn read_outlook(returned: &Part) -> Option<Said> {
+    let head = returned.head()?;
+    let recipients = addresses(head.header_raw("X-HmXmrOriginalRecipient")?).collect();
+    Some(Said { kind: Kind::Complained, recipients, detail: "abuse".to_owned() })
+}

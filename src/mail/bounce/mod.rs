@@ -1,0 +1,104 @@
+//! Bounces, delays and complaints as they come back to the sender of mails. Anybody can send one, so all that is
+//! read of it is bounded, and what it says is not believed before it is known which mail it is about.
+
+use std::collections::HashSet;
+
+use mime::Part;
+
+use crate::domain::email::Email;
+use crate::domain::id;
+use crate::domain::mail_report::{Kind, detail};
+
+mod arf;
+mod dsn;
+mod fields;
+pub mod mailbox;
+mod mime;
+#[cfg(test)]
+mod tests;
+mod text;
+
+/// Message ids, and recipients, of one notification that are looked up.
+const MOST: usize = 8;
+/// Bytes of a message id.
+const LONGEST_ID: usize = 300;
+
+/// What a mail that came back says.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Notification {
+    /// What became of the mail.
+    pub kind: Kind,
+    /// Each `<UUID@domain>` in it, the form of our `Message-ID`s, that of the returned mail first. They cannot be
+    /// guessed, so one that is ours proves which mail it is about.
+    pub message_ids: Vec<String>,
+    /// The `Message-ID` of the mail that it returns, whatever its form, in angle brackets.
+    pub returned_id: Option<String>,
+    /// To whom the mail was.
+    pub recipients: Vec<Email>,
+    /// Status and diagnosis, as [`detail`] makes them.
+    pub detail: String,
+}
+
+/// What one of the formats says.
+struct Said {
+    kind: Kind,
+    recipients: Vec<Email>,
+    detail: String,
+}
+
+impl Notification {
+    /// Reads a message; `None` if it says neither that a mail failed, nor that it is late, nor that it is unwanted.
+    #[must_use]
+    pub fn parse(message: &[u8]) -> Option<Self> {
+        let parts = mime::parts(message);
+        let (Said { kind, mut recipients, detail: said }, returned) = read(&parts)?;
+        let head = returned.and_then(Part::head);
+        let returned_id = head.as_ref().and_then(|head| head.message_id()).map(|id| format!("<{id}>"));
+
+        let mut message_ids: Vec<String> = returned_id.iter().filter(|id| is_ours(id)).cloned().collect();
+        for part in returned.into_iter().chain(&parts) {
+            message_ids.extend(ids(&part.text()).take(MOST));
+        }
+        let mut seen = HashSet::new();
+        message_ids.retain(|id| seen.insert(id.clone()));
+        message_ids.truncate(MOST);
+        let mut seen = HashSet::new();
+        recipients.retain(|recipient| seen.insert(recipient.as_str().to_ascii_lowercase()));
+        recipients.truncate(MOST);
+        Some(Self { kind, message_ids, returned_id, recipients, detail: detail(&said) })
+    }
+}
+
+/// What a mail says, and the part that returns the mail it is about. A part for machines has the last word: a report
+/// that a mail was delivered is no bounce, whatever its text looks like.
+fn read(parts: &[Part]) -> Option<(Said, Option<&Part>)> {
+    let find = |kinds: &[&str]| {
+        let at = parts.iter().position(|part| kinds.contains(&part.kind.as_str()))?;
+        Some((&parts[at], parts[at..].iter().find(|part| part.is_mail())))
+    };
+    if let Some((status, returned)) = find(&dsn::KINDS) {
+        return Some((dsn::read(status)?, returned));
+    }
+    if let Some((report, returned)) = find(&arf::KINDS) {
+        return Some((arf::read(report, returned)?, returned));
+    }
+    let mut attached = parts.iter().skip(1).filter(|part| part.is_mail());
+    let complaint = attached.find_map(|part| Some((arf::read_outlook(part)?, Some(part))));
+    complaint.or_else(|| Some((text::read(parts)?, None)))
+}
+
+/// Each `<UUID@domain>` in a text.
+fn ids(text: &str) -> impl Iterator<Item = String> {
+    text.split('<').skip(1).filter_map(|rest| {
+        let (id, _) = rest[..rest.floor_char_boundary(LONGEST_ID)].split_once('>')?;
+        Some(format!("<{id}>")).filter(|id| is_ours(id))
+    })
+}
+
+/// Whether a `Message-ID` has the form of ours.
+fn is_ours(message_id: &str) -> bool {
+    let id = message_id.strip_prefix('<').and_then(|id| id.strip_suffix('>'));
+    id.and_then(|id| id.split_once('@')).is_some_and(|(local, domain)| {
+        id::parse(local).is_some() && domain.bytes().all(|byte| byte.is_ascii_graphic())
+    })
+}
