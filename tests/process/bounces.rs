@@ -1,14 +1,15 @@
 //! Mails that come back, as the command line reads them.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 
 use crate::audit::events;
-use crate::commands::create_app;
-use crate::support::child::{Place, until};
+use crate::commands::{App, create_app};
+use crate::support::child::{Place, Serve, until};
 use crate::support::smtp::Smtp;
 use crate::support::{self, DEADLINE, SECRET_KEY};
 
@@ -33,6 +34,93 @@ pub fn with_input(mut command: Command, input: &str) -> (Value, String) {
     let ended = child.wait_with_output().unwrap();
     assert!(ended.status.success(), "{ended:?}");
     (serde_json::from_slice(&ended.stdout).unwrap(), String::from_utf8(ended.stderr).unwrap())
+}
+
+/// What the command prints: messages read, bounced, delayed, complained, known, unknown, other.
+fn counts(counts: [u64; 7]) -> Value {
+    let [read, bounced, delayed, complained, known, unknown, other] = counts;
+    json!({
+        "read": read, "bounced": bounced, "delayed": delayed, "complained": complained, "known": known,
+        "unknown": unknown, "other": other,
+    })
+}
+
+/// A server that has sent a mail to each address; the `Message-ID`s are in the same order.
+struct Sent {
+    place: Place,
+    url: String,
+    app: App,
+    smtp: Smtp,
+    server: Serve,
+    users: Vec<String>,
+    message_ids: Vec<String>,
+}
+
+impl Sent {
+    async fn to(addresses: &[&str]) -> Self {
+        let smtp = Smtp::start().await;
+        let url = support::database(false).await;
+        let place = Place::new(&[
+            ("DATABASE_URL", &url),
+            ("USERDOCKS_SECRET_KEY", SECRET_KEY),
+            ("USERDOCKS_MAIL__SMTP_URL", &smtp.url()),
+            ("USERDOCKS_INVITE__RESEND_AFTER", "0s"),
+        ]);
+        let app = create_app(&place, &[]);
+        let server = place.serve();
+        let mut sent = Self { place, url, app, smtp, server, users: Vec::new(), message_ids: Vec::new() };
+        for address in addresses {
+            let user = support::new_id().to_string();
+            let message_id = sent.invite(&user, address).await;
+            sent.users.push(user);
+            sent.message_ids.push(message_id);
+        }
+        sent
+    }
+
+    async fn call(&self, path: &str, body: Value) -> u16 {
+        let request = reqwest::Client::new()
+            .post(format!("{}/v1/{path}", self.server.url))
+            .header("X-CLIENT-ID", &self.app.id)
+            .header("X-API-KEY-TYPE", "write")
+            .header("X-API-KEY", &self.app.write_key)
+            .body(body.to_string());
+        request.send().await.unwrap().status().as_u16()
+    }
+
+    /// Mails an invite and waits until it is known to be sent.
+    async fn invite(&self, user: &str, address: &str) -> String {
+        let before = self.sent();
+        assert_eq!(
+            self.call(&format!("users/{user}"), json!({ "email": address, "language": "en" })).await,
+            200
+        );
+        let mails = self.smtp.wait_for(before + 1, DEADLINE).await;
+        until("it is known to be sent", || (self.sent() == before + 1).then_some(()));
+        format!("<{}>", mails[before].message_id())
+    }
+
+    fn sent(&self) -> usize {
+        self.place.json(&["mail", "list", "--state", "sent"]).as_array().unwrap().len()
+    }
+
+    fn read(&self, path: &Path) -> Value {
+        self.place.json(&["mail", "bounces", path.to_str().unwrap()])
+    }
+
+    /// What the command makes of one message in a file.
+    fn read_message(&self, message: &str) -> Value {
+        let file = self.place.file("bounce.eml");
+        std::fs::write(&file, message).unwrap();
+        self.read(&file)
+    }
+
+    fn befell(&self, address: &str) -> Vec<String> {
+        let listed = self.place.json(&["invite", "list", "--email", address]);
+        let shown = self.place.json(&["invite", "show", listed[0]["id"].as_str().unwrap()]);
+        let events = shown["timeline"].as_array().unwrap().iter();
+        events.skip(2).map(|event| event["event"].as_str().unwrap().to_owned()).collect()
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,11 +153,14 @@ async fn mails_that_came_back_are_matched_to_those_that_went_out() {
     let sent = || place.json(&["mail", "list", "--state", "sent"]).as_array().unwrap().len() == 4;
     until("all are known to be sent", || sent().then_some(()));
 
+    // The form of this server's ids, but of no mail here: that of another database, or an old one.
+    let other =
+        format!("<0195c0de-0000-7000-8000-000000000000@{}", id("b1@x.example").split_once('@').unwrap().1);
     let mailbox = [
         notification("failed", Some(&id("a0@x.example")), "moved@elsewhere.example"),
         notification("delayed", Some(&id("b0@x.example")), "b0@x.example"),
         notification("failed", None, "A1@X.example"),
-        notification("failed", Some("<0195c0de-0000-7000-8000-000000000000@id.example>"), "b1@x.example"),
+        notification("failed", Some(&other), "b1@x.example"),
         notification("failed", None, "nobody@x.example"),
         notification("delivered", Some(&id("b1@x.example")), "b1@x.example"),
         "Subject: on holiday\n\nI am away.\n".to_owned(),
@@ -78,24 +169,19 @@ async fn mails_that_came_back_are_matched_to_those_that_went_out() {
     .concat();
     let file = place.file("bounces.mbox");
     std::fs::write(&file, &mailbox).unwrap();
-    let counts = |read, bounced, delayed, known, unknown, other| {
-        json!({
-            "read": read, "bounced": bounced, "delayed": delayed, "known": known, "unknown": unknown, "other": other,
-        })
-    };
     let read = || place.run(&["mail", "bounces", file.to_str().unwrap(), "--json"]);
     let first = read();
-    assert_eq!(serde_json::from_str::<Value>(&first.stdout).unwrap(), counts(7, 2, 1, 0, 2, 2));
+    assert_eq!(serde_json::from_str::<Value>(&first.stdout).unwrap(), counts([7, 2, 1, 0, 0, 2, 2]));
     let told = events(&first.stderr);
     assert_eq!((told.len(), &told[0]["action"]), (1, &json!("recordBounces")));
     // Again, nothing is new, and nothing is told.
     let second = read();
-    assert_eq!(serde_json::from_str::<Value>(&second.stdout).unwrap(), counts(7, 0, 0, 3, 2, 2));
+    assert_eq!(serde_json::from_str::<Value>(&second.stdout).unwrap(), counts([7, 0, 0, 0, 3, 2, 2]));
     assert!(events(&second.stderr).is_empty());
     // One message, on standard input.
     let one = notification("failed", Some(&id("b0@x.example")), "b0@x.example");
     let (counted, _) = with_input(place.command(&["mail", "bounces", "-", "--json"]), &one);
-    assert_eq!(counted, counts(1, 1, 0, 0, 0, 0));
+    assert_eq!(counted, counts([1, 1, 0, 0, 0, 0, 0]));
     let missing = place.failure(&["mail", "bounces", "/no/such/file"]);
     assert!(missing.starts_with("/no/such/file cannot be read: "), "{missing}");
 
@@ -124,4 +210,184 @@ async fn mails_that_came_back_are_matched_to_those_that_went_out() {
     assert_eq!(befell, ["queued", "accepted_by_server", "bounced"]);
     assert_eq!(shown["timeline"][2]["detail"], json!(said));
     server.stop();
+}
+
+const EXIM: &str = "From: MAILER-DAEMON@mx.example
+To: no-reply@example.com
+Subject: Mail delivery failed: returning message to sender
+X-Failed-Recipients: RECIPIENT
+Auto-Submitted: auto-replied
+In-Reply-To: ID
+Content-Type: text/plain; charset=us-ascii
+
+The following address failed:
+
+  RECIPIENT
+    host mx.example [192.0.2.1]
+    SMTP error from remote mail server after RCPT TO:<RECIPIENT>:
+    550 5.1.1 unknown user
+
+------ a copy of the message follows ------
+
+Message-ID: ID
+To: RECIPIENT
+Subject: hello
+
+body
+";
+
+const COMPLAINT: &str = "From: MAILER-DAEMON@mx.example
+To: no-reply@example.com
+Subject: complaint about message
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=feedback-report; boundary=\"f\"
+
+--f
+Content-Type: text/plain
+
+This is an abuse report.
+
+--f
+Content-Type: message/feedback-report
+
+Feedback-Type: abuse
+User-Agent: Example/1.0
+Version: 1
+Original-Rcpt-To: RECIPIENT
+
+--f
+Content-Type: message/rfc822
+
+Message-ID: ID
+To: RECIPIENT
+Subject: hello
+
+body
+
+--f--
+";
+
+fn filled(form: &str, recipient: &str, message_id: &str) -> String {
+    form.replace("RECIPIENT", recipient).replace("ID", message_id)
+}
+
+/// A delivery status notification for one recipient field and one `Message-ID` of the returned mail.
+fn status(recipient: &str, action: &str, returned: &str) -> String {
+    notification(action, Some(returned), "x").replace("Final-Recipient: rfc822; x", recipient)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reports_of_each_form_are_recorded() {
+    let addresses = ["a@x.example", "b+c@x.example", "c@x.example", "d@x.example", "e@x.example"];
+    let sent = Sent::to(&addresses).await;
+    let foreign = "<0100019abcdef-000000@email.amazonses.com>";
+    for (address, report, kind) in [
+        (
+            "a@x.example",
+            status("Final-Recipient: rfc822; <a@x.example> (A)", "failed (no user)", foreign),
+            "bounced",
+        ),
+        ("b+c@x.example", status("Original-Recipient: rfc822;b+2Bc@x.example", "failed", foreign), "bounced"),
+        ("c@x.example", filled(EXIM, "c@x.example", "<other@x.example>"), "bounced"),
+        ("d@x.example", filled(EXIM, "moved@elsewhere.example", &sent.message_ids[3]), "bounced"),
+        ("e@x.example", filled(COMPLAINT, "redacted", &sent.message_ids[4]), "complained"),
+    ] {
+        let (bounced, complained) = (u64::from(kind == "bounced"), u64::from(kind == "complained"));
+        assert_eq!(sent.read_message(&report), counts([1, bounced, 0, complained, 0, 0, 0]), "{report}");
+        assert_eq!(sent.befell(address), [kind]);
+        assert_eq!(sent.read_message(&report), counts([1, 0, 0, 0, 1, 0, 0]));
+    }
+    sent.server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn report_without_proof_is_unknown() {
+    let sent = Sent::to(&["a@x.example", "b@x.example", "old@x.example"]).await;
+    let unknown = counts([1, 0, 0, 0, 0, 1, 0]);
+    // Two mails went to this address, so one that names nothing else can be about either.
+    sent.invite(&sent.users[0], "a@x.example").await;
+    let foreign = "<0100019abcdef-000000@email.amazonses.com>";
+    let bounce = |recipient: &str, returned: &str| {
+        status(&format!("Final-Recipient: rfc822; {recipient}"), "failed", returned)
+    };
+    assert_eq!(sent.read_message(&bounce("a@x.example", foreign)), unknown);
+    assert_eq!(sent.read_message(&filled(COMPLAINT, "a@x.example", foreign)), unknown);
+    // The mail that came back has an id of this server's form and domain, and is another one.
+    let (_, domain) = sent.message_ids[1].split_once('@').unwrap();
+    let other = format!("<{}@{domain}", support::new_id());
+    assert_eq!(sent.read_message(&bounce("b@x.example", &other)), unknown);
+    // A guess, and more days than a bounce takes.
+    assert_eq!(sent.read_message(&bounce("nobody@x.example", &other)), unknown);
+    let mut database = PgConnection::connect(&sent.url).await.unwrap();
+    let aged = "UPDATE outbox SET finished_at = now() - interval '8 days' WHERE recipient = 'old@x.example'";
+    sqlx::query(aged).execute(&mut database).await.unwrap();
+    assert_eq!(sent.read_message(&bounce("old@x.example", foreign)), unknown);
+    assert_eq!(
+        sent.read_message(&bounce("old@x.example", &sent.message_ids[2])),
+        counts([1, 1, 0, 0, 0, 0, 0])
+    );
+    let text = sent.place.run(&["mail", "bounces", sent.place.file("bounce.eml").to_str().unwrap()]).stdout;
+    assert!(text.contains("0 that do not prove which mail of this server they are about"), "{text}");
+    assert_eq!(sent.befell("b@x.example"), [""; 0]);
+    sent.server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn maildir_is_read_without_its_links() {
+    let sent = Sent::to(&["a@x.example", "b@x.example", "c@x.example"]).await;
+    let maildir = sent.place.file("Maildir");
+    let outside = sent.place.file("outside.eml");
+    let bounce = |number: usize| notification("failed", Some(&sent.message_ids[number]), "x@x.example");
+    for folder in ["cur", "new", "tmp", "cur/folder"] {
+        std::fs::create_dir_all(maildir.join(folder)).unwrap();
+    }
+    std::fs::write(maildir.join("cur/1.M1:2,S"), bounce(0)).unwrap();
+    std::fs::write(maildir.join("new/2.M2"), bounce(1)).unwrap();
+    std::fs::write(maildir.join("tmp/3.M3"), bounce(2)).unwrap();
+    std::fs::write(&outside, bounce(2)).unwrap();
+    std::os::unix::fs::symlink(&outside, maildir.join("new/4.M4")).unwrap();
+    nix::unistd::mkfifo(&maildir.join("new/5.M5"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    assert_eq!(sent.read(&maildir), counts([2, 2, 0, 0, 0, 0, 0]));
+    std::fs::remove_dir_all(maildir.join("new")).unwrap();
+    std::os::unix::fs::symlink(maildir.join("tmp"), maildir.join("new")).unwrap();
+    let refused = sent.place.failure(&["mail", "bounces", maildir.to_str().unwrap()]);
+    assert!(refused.ends_with("the folder is no Maildir, which has the folders cur and new"), "{refused}");
+    assert_eq!(sent.befell("c@x.example"), [""; 0]);
+    sent.server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn complaint_ends_referrals_to_the_address() {
+    let sent = Sent::to(&["ada@x.example", "bob@x.example", "carl@x.example"]).await;
+    let referrals = format!("users/{}/referral-invites", sent.users[0]);
+    let refer = async |address: &str| {
+        assert_eq!(sent.call(&referrals, json!({ "email": address, "language": "en" })).await, 201);
+    };
+    refer("dan@x.example").await;
+    refer("eve@x.example").await;
+    let mails = sent.smtp.wait_for(5, DEADLINE).await;
+    until("both are known to be sent", || (sent.sent() == 5).then_some(()));
+    let to =
+        |address: &str| format!("<{}>", mails.iter().find(|mail| mail.to == [address]).unwrap().message_id());
+    assert_eq!(
+        sent.read_message(&filled(COMPLAINT, "dan@x.example", &to("dan@x.example"))),
+        counts([1, 0, 0, 1, 0, 0, 0])
+    );
+    let report = json!({ "type": "complained", "messageId": to("eve@x.example") });
+    assert_eq!(sent.call("mail-reports", report.clone()).await, 200);
+    // Who is not complained of is sent one; the others are not.
+    refer("Dan@x.example").await;
+    refer("eve@x.example").await;
+    refer("fred@x.example").await;
+    assert_eq!(sent.smtp.wait_for(6, DEADLINE).await[5].to, ["fred@x.example"]);
+    until("nothing waits", || {
+        sent.place.json(&["mail", "list", "--state", "queued"]).as_array().unwrap().is_empty().then_some(())
+    });
+    assert_eq!(sent.sent(), 6);
+    // A complaint that is known does not undo what the person allowed since.
+    let allow = ["opt-out", "remove", "--app", &sent.app.id, "--email", "eve@x.example"];
+    assert_eq!(sent.place.json(&allow), json!({ "changed": true }));
+    assert_eq!(sent.call("mail-reports", report).await, 200);
+    assert_eq!(sent.place.json(&allow), json!({ "changed": false }));
+    sent.server.stop();
 }
