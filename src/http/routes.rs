@@ -242,7 +242,8 @@ fn apps() -> Vec<Route> {
             Operation {
                 about: "Records what became of a mail after the mail server took it: it bounced, is late, or was complained \
                     of. The mail is named by its `Message-ID`, or is the newest of an invite. Recorded once, however \
-                    often it is reported, and shown in the timeline of the invite.",
+                    often it is reported, and shown in the timeline of the invite. After a complaint the recipient gets no \
+                    more referrals of the app.",
                 body: Some(Body::MailReport),
                 answer: Answer::data("Null", "the report was recorded"),
                 refusals: vec![Error::MailNotFound],

@@ -109,7 +109,7 @@ fn has_code(line: &str, class: u8) -> bool {
 /// Replies that servers give to mails; other numbers of three digits are sizes and hours.
 fn is_reply(code: &str, class: u8) -> bool {
     let [first, rest @ ..] = code.as_bytes() else { return false };
-    *first == class && matches!(rest, [b'5', b'0'..=b'9'] | [b'2', b'1'] | [b'4', b'1'] | [b'7', b'1'])
+    *first == class && matches!(rest, [b'5', b'0'..=b'9'] | [b'2' | b'4' | b'7', b'1'])
 }
 
 fn is_status(code: &str, class: u8) -> bool {
