@@ -31,6 +31,8 @@ pub struct Facts {
     pub user: Option<Uuid>,
     /// Whether the credentials were proven.
     pub authenticated: bool,
+    /// Whether a mail provider calls.
+    pub provider: bool,
     /// The user, app, key or mail that was to be changed.
     pub subject: Option<Uuid>,
     /// Names of the fields that were to be changed.
@@ -98,6 +100,7 @@ impl Attempt {
         let actor = match facts {
             Facts { key: Some(_), .. } => "key",
             Facts { user: Some(_), .. } => "user",
+            Facts { provider: true, .. } => "provider",
             Facts { authenticated: true, .. } => "code",
             _ => "nobody",
         };

@@ -144,6 +144,25 @@ pub struct Mail {
     pub timeout: Duration,
     /// Mails sent at the same time.
     pub connections: u32,
+    /// What mail providers report.
+    pub reports: Reports,
+}
+
+/// `[mail.reports]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reports {
+    /// Base64 of the key that verifies calls of SendGrid; empty: none are taken, as below.
+    pub sendgrid_public_key: String,
+    /// The key that Mailgun signs its calls with.
+    pub mailgun_signing_key: Secret,
+    /// The password that Postmark calls with.
+    pub postmark_password: Secret,
+    /// The topic of Amazon SNS that SES publishes to.
+    pub ses_topic_arn: String,
+    /// Where a trial finds certificates instead of at Amazon; for tests.
+    #[serde(with = "empty_is_none")]
+    pub ses_test_url: Option<Url>,
 }
 
 /// `[limits]`

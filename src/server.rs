@@ -238,6 +238,7 @@ impl Server {
             limits: Limits::new(&config.limits),
             credentials: Credentials::new(&config),
             opt_out_keys: http::opt_outs::Keys::default(),
+            providers: http::provider_reports::Providers::new(&config),
             origins: http::cors::Origins::default(),
             db: database.pool.clone(),
             updates: Together::new(&database.pool),

@@ -11,7 +11,7 @@ use super::mail_preview::Preview;
 use super::{Context, Output, Result, app, mail_preview, table};
 use crate::audit::Facts;
 use crate::db::outbox::{self, MailRow};
-use crate::db::{invite_events, operator, opt_outs};
+use crate::db::{invite_events, opt_outs, reported_mails};
 use crate::domain::id::AppId;
 use crate::domain::mail_report::{Kind, Report, Subject};
 use crate::domain::webhook::EventId;
@@ -163,7 +163,7 @@ async fn bounces(path: &Path, context: &Context) -> Result<Output> {
 /// Whether it was new; `None`: it does not prove which mail it is about.
 async fn record(notification: Notification, context: &Context) -> Result<Option<bool>> {
     let db = &context.database.operator;
-    let Some((app, message_id)) = operator::reported_mail(db, &notification).await? else { return Ok(None) };
+    let Some((app, message_id)) = reported_mails::find(db, &notification).await? else { return Ok(None) };
     let Notification { kind, detail, .. } = notification;
     let key = match kind {
         Kind::Complained => Some(opt_outs::key(db, app, &context.seal).await?.open(&context.seal)?),

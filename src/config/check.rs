@@ -3,6 +3,7 @@
 use secrecy::ExposeSecret;
 
 use super::{Config, Error, LONGEST};
+use crate::mail::provider::{sendgrid, ses};
 
 impl Config {
     /// One sentence on the first setting that cannot work.
@@ -86,7 +87,27 @@ impl Config {
                 return fail(&format!("{name} must not be negative"));
             }
         }
+        self.check_reports()?;
         if self.production() { self.check_production() } else { Ok(()) }
+    }
+
+    fn check_reports(&self) -> Result<(), Error> {
+        let reports = &self.mail.reports;
+        let fail =
+            |name: &str, what: &str| Err(Error(format!("USERDOCKS_MAIL__REPORTS__{name} must be {what}")));
+        let key = &reports.sendgrid_public_key;
+        if !key.is_empty() && sendgrid::key(key).is_none() {
+            return fail("SENDGRID_PUBLIC_KEY", "the verification key that SendGrid shows, base64");
+        }
+        let password = reports.postmark_password.0.expose_secret();
+        if !password.is_empty() && password.len() < 16 {
+            return fail("POSTMARK_PASSWORD", "at least 16 characters long");
+        }
+        let topic = &reports.ses_topic_arn;
+        if !topic.is_empty() && ses::Topic::parse(topic).is_none() {
+            return fail("SES_TOPIC_ARN", "like arn:aws:sns:eu-west-1:123456789012:NAME");
+        }
+        Ok(())
     }
 
     fn check_production(&self) -> Result<(), Error> {
@@ -111,6 +132,9 @@ impl Config {
         };
         if smtp.scheme() == "smtp" && !smtp.has_pair("tls", "required") {
             return fail("USERDOCKS_MAIL__SMTP_URL", "smtps://… or smtp://…?tls=required");
+        }
+        if self.mail.reports.ses_test_url.is_some() {
+            return fail("USERDOCKS_MAIL__REPORTS__SES_TEST_URL", "empty");
         }
         if self.mail.from.email.domain() == "localhost.localdomain" {
             return fail("USERDOCKS_MAIL__FROM", "set: the sender of your mails");

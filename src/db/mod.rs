@@ -28,6 +28,7 @@ pub mod outbox;
 mod pool;
 pub mod referral_board;
 pub mod referrals;
+pub mod reported_mails;
 pub mod together;
 pub mod updates;
 pub mod users;

@@ -50,6 +50,8 @@ pub enum Error {
     MalformedToken(&'static str),
     #[error("{0}")]
     InvalidToken(access_token::Invalid),
+    #[error("{0}")]
+    UnprovenProvider(&'static str),
     #[error("the code in the path is not that of an invite, or was replaced by the one in a newer mail")]
     InvalidInviteCode,
 
@@ -76,6 +78,8 @@ pub enum Error {
     BodyTooLarge,
     #[error("the body must be at most 262144 bytes long")]
     BulkTooLarge,
+    #[error("the body must be at most 1048576 bytes long")]
+    ReportsTooLarge,
     #[error("the body did not arrive in time")]
     BodyTimeout,
     #[error("the body broke off")]
@@ -198,6 +202,7 @@ impl Error {
             Self::InvalidApiKey => (S::UNAUTHORIZED, "invalid_api_key"),
             Self::InvalidToken(access_token::Invalid::Expired) => (S::UNAUTHORIZED, "token_expired"),
             Self::MalformedToken(_) | Self::InvalidToken(_) => (S::UNAUTHORIZED, "invalid_token"),
+            Self::UnprovenProvider(_) => (S::UNAUTHORIZED, "unproven_provider"),
             Self::InvalidInviteCode => (S::UNAUTHORIZED, "invalid_invite_code"),
             Self::WriteKeyRequired => (S::FORBIDDEN, "write_key_required"),
             Self::ApiKeyRequired => (S::FORBIDDEN, "api_key_required"),
@@ -207,7 +212,9 @@ impl Error {
             Self::UnsupportedBody(_) => (S::BAD_REQUEST, "unsupported_body"),
             Self::InvalidJson(_) => (S::BAD_REQUEST, "invalid_json"),
             Self::InvalidFields(_) => (S::BAD_REQUEST, "invalid_fields"),
-            Self::BodyTooLarge | Self::BulkTooLarge => (S::PAYLOAD_TOO_LARGE, "body_too_large"),
+            Self::BodyTooLarge | Self::BulkTooLarge | Self::ReportsTooLarge => {
+                (S::PAYLOAD_TOO_LARGE, "body_too_large")
+            }
             Self::BodyTimeout => (S::REQUEST_TIMEOUT, "body_timeout"),
             Self::BodyIncomplete => (S::BAD_REQUEST, "body_incomplete"),
             Self::EmailTaken(_) => (S::BAD_REQUEST, "email_taken"),

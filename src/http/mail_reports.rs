@@ -1,38 +1,57 @@
-//! `POST /v1/mail-reports`: what an app's backend learned of a mail after the mail server took it.
+//! `POST /v1/mail-reports`: what an app's backend, or the mail provider, learned of a mail after the mail server took it.
 
-use axum::extract::{FromRequestParts, State};
+use axum::extract::{FromRequest, FromRequestParts, Request, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 
-use super::AppState;
 use super::auth::{Callers, WriteKey};
 use super::envelope::Success;
 use super::error::Error;
 use super::extract::{Json, Query};
+use super::{AppState, provider_reports};
 use crate::audit;
 use crate::db::invite_events;
 use crate::domain::id::AppId;
 use crate::domain::mail_report::{Kind, Report};
+use crate::mail::provider::Provider;
 
-/// The app whose mail it is about.
-pub struct Own(AppId);
+/// Who reports.
+pub enum Reporter {
+    /// The backend of an app, on its mails.
+    App(AppId),
+    /// Whoever says that they are this provider.
+    Provider(Provider),
+}
 
-impl FromRequestParts<AppState> for Own {
+impl FromRequestParts<AppState> for Reporter {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
+        // A provider has credentials of its own, so the query comes first; without it the contract's order holds.
+        if let Some(name) =
+            Query::of(parts, &["provider"]).ok().as_ref().and_then(|query| query.get("provider"))
+        {
+            return Provider::parse(name).map(Self::Provider).ok_or(Error::InvalidQuery(
+                "`provider` in the query must be `ses`, `sendgrid`, `mailgun` or `postmark`",
+            ));
+        }
         let caller = WriteKey::authenticate(parts, state).await?;
-        Query::of(parts, &[])?;
-        Ok(Self(caller.app))
+        Query::of(parts, &["provider"])?;
+        Ok(Self::App(caller.app))
     }
 }
 
-/// Records a bounce, a delay or a complaint. After a complaint the recipient gets no more referrals of the app.
+/// Records bounces, delays and complaints. After a complaint the recipient gets no more referrals of the app.
 pub async fn create(
     State(state): State<AppState>,
-    Own(app): Own,
-    Json(body): Json,
+    reporter: Reporter,
+    request: Request,
 ) -> Result<Success<()>, Error> {
+    let app = match reporter {
+        Reporter::App(app) => app,
+        Reporter::Provider(provider) => return provider_reports::create(&state, provider, request).await,
+    };
+    let Json(body) = Json::from_request(request, &state).await?;
     audit::note(|facts| {
         facts.fields = body.keys().filter(|name| Report::FIELDS.contains(&name.as_str())).cloned().collect();
     });

@@ -55,6 +55,7 @@ pub mod opt_outs;
 pub mod pages;
 mod paging;
 pub mod presented;
+pub mod provider_reports;
 pub mod referral_invites;
 mod referrals;
 pub mod routes;
@@ -89,6 +90,8 @@ pub struct State {
     pub credentials: auth::Credentials,
     /// The keys under which addresses of those who opted out are hashed.
     pub opt_out_keys: opt_outs::Keys,
+    /// The mail providers that may report.
+    pub providers: provider_reports::Providers,
     /// What is known of browsers' origins.
     pub origins: cors::Origins,
     /// Who is to be told of changes.
@@ -284,6 +287,7 @@ mod tests {
             limits: limits::Limits::new(&config.limits),
             credentials: auth::Credentials::new(&config),
             opt_out_keys: opt_outs::Keys::default(),
+            providers: provider_reports::Providers::new(&config),
             origins: cors::Origins::default(),
             updates: Together::new(&db),
             invites: Together::new(&db),

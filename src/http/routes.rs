@@ -243,10 +243,16 @@ fn apps() -> Vec<Route> {
                 about: "Records what became of a mail after the mail server took it: it bounced, is late, or was complained \
                     of. The mail is named by its `Message-ID`, or is the newest of an invite. Recorded once, however \
                     often it is reported, and shown in the timeline of the invite. After a complaint the recipient gets no \
-                    more referrals of the app.",
+                    more referrals of the app. With `provider` the call is one of that mail provider, in its own form, \
+                    with its own signature or password instead of an API key, as the settings of the server have it; \
+                    reports on mails that are not known change nothing.",
+                parameters: &["provider"],
                 body: Some(Body::MailReport),
                 answer: Answer::data("Null", "the report was recorded"),
-                refusals: vec![Error::MailNotFound],
+                refusals: vec![
+                    Error::MailNotFound,
+                    Error::UnprovenProvider("the signature of the provider is more than a day old"),
+                ],
                 ..Operation::new("reportMail", "apps", "Report a bounce or a complaint", Admits::WriteKey)
             },
         ),

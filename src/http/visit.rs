@@ -112,6 +112,13 @@ impl Visit {
         Ok(())
     }
 
+    /// Gives back what the address paid, for a request that has proven something after all.
+    pub fn refund(&self, state: &AppState, headers: &HeaderMap) {
+        if std::mem::take(&mut self.now().charged) {
+            state.limits.strangers.give_back(&self.source(headers, &state.config.server.trusted_proxies));
+        }
+    }
+
     fn source(&self, headers: &HeaderMap, trusted: &Networks) -> Source {
         client(self.peer, headers, trusted).into()
     }

@@ -17,6 +17,7 @@ pub mod bounce;
 pub mod mailbox;
 pub mod name;
 pub mod preview;
+pub mod provider;
 pub mod render;
 pub mod transport;
 pub mod worker;

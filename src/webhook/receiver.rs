@@ -59,14 +59,19 @@ impl Resolve for Public {
 
 const NOT_PUBLIC: &str = "the address is not a public one";
 
+/// A client that connects only to public addresses, or with `any_address` to private ones too. The caller checks
+/// hosts that are addresses themselves.
+pub fn client(timeout: Duration, https_only: bool, any_address: bool) -> reqwest::Result<reqwest::Client> {
+    crate::outbound::client(timeout)
+        .https_only(https_only)
+        .dns_resolver(Arc::new(Public { any_address }))
+        .build()
+}
+
 impl Receivers {
     /// `any_address`: private addresses too.
     pub fn new(timeout: Duration, https_only: bool, any_address: bool) -> reqwest::Result<Self> {
-        let client = crate::outbound::client(timeout)
-            .https_only(https_only)
-            .dns_resolver(Arc::new(Public { any_address }))
-            .build()?;
-        Ok(Self { client, any_address })
+        Ok(Self { client: client(timeout, https_only, any_address)?, any_address })
     }
 
     /// Posts `payload` with these headers.

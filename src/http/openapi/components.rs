@@ -132,6 +132,13 @@ pub(super) fn parameters() -> Value {
             reference("schemas", "Email"),
             json!("ada@example.com"),
         ),
+        "provider": optional(
+            "query",
+            "provider",
+            "The mail provider that calls.",
+            json!({ "type": "string", "enum": ["ses", "sendgrid", "mailgun", "postmark"] }),
+            json!("postmark"),
+        ),
         "test": optional(
             "query",
             "test",

@@ -57,7 +57,7 @@ pub(super) fn untyped(value: &str) -> &str {
 
 /// The address that a field names. It may be encoded (xtext of RFC 3461, `\x{…}` of RFC 6533), and not every server
 /// does so: then both readings are given, the decoded one first.
-pub(super) fn addresses(value: &str) -> impl Iterator<Item = Email> {
+pub(super) fn addresses(value: &str) -> impl Iterator<Item = Email> + use<> {
     let value = without_comments(value);
     let address = untyped(&value);
     // Also `Ada <ada@example.com>`.

@@ -51,7 +51,7 @@ impl Notification {
     #[must_use]
     pub fn parse(message: &[u8]) -> Option<Self> {
         let parts = mime::parts(message);
-        let (Said { kind, mut recipients, detail: said }, returned) = read(&parts)?;
+        let (Said { kind, recipients, detail: said }, returned) = read(&parts)?;
         let head = returned.and_then(Part::head);
         let returned_id = head.as_ref().and_then(|head| head.message_id()).map(|id| format!("<{id}>"));
 
@@ -62,10 +62,28 @@ impl Notification {
         let mut seen = HashSet::new();
         message_ids.retain(|id| seen.insert(id.clone()));
         message_ids.truncate(MOST);
-        let mut seen = HashSet::new();
-        recipients.retain(|recipient| seen.insert(recipient.as_str().to_ascii_lowercase()));
-        recipients.truncate(MOST);
-        Some(Self { kind, message_ids, returned_id, recipients, detail: detail(&said) })
+        Some(Self { kind, message_ids, returned_id, recipients: distinct(recipients), detail: detail(&said) })
+    }
+
+    /// What a mail provider says of a mail with this `Message-ID`, which may be without its angle brackets, the
+    /// provider's own, or empty.
+    pub fn reported<T: AsRef<str>>(
+        kind: Kind,
+        message_id: &str,
+        recipients: impl IntoIterator<Item = T>,
+        said: &str,
+    ) -> Self {
+        let message_id = message_id.trim().trim_start_matches('<').trim_end_matches('>');
+        let returned_id = Some(format!("<{message_id}>")).filter(|_| !message_id.is_empty());
+        let recipients =
+            recipients.into_iter().take(MOST).flat_map(|one| fields::addresses(one.as_ref())).collect();
+        Self {
+            kind,
+            message_ids: returned_id.iter().filter(|id| is_ours(id)).cloned().collect(),
+            returned_id,
+            recipients: distinct(recipients),
+            detail: detail(said),
+        }
     }
 }
 
@@ -85,6 +103,14 @@ fn read(parts: &[Part]) -> Option<(Said, Option<&Part>)> {
     let mut attached = parts.iter().skip(1).filter(|part| part.is_mail());
     let complaint = attached.find_map(|part| Some((arf::read_outlook(part)?, Some(part))));
     complaint.or_else(|| Some((text::read(parts)?, None)))
+}
+
+/// The first few, without those that come twice.
+fn distinct(mut recipients: Vec<Email>) -> Vec<Email> {
+    let mut seen = HashSet::new();
+    recipients.retain(|recipient| seen.insert(recipient.as_str().to_ascii_lowercase()));
+    recipients.truncate(MOST);
+    recipients
 }
 
 /// Each `<UUID@domain>` in a text.

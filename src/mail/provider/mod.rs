@@ -1,0 +1,71 @@
+//! What mail providers post of the mails that they sent for this server: how each proves itself, and what its
+//! bodies say. Events that are neither a bounce, a delay nor a complaint are passed over.
+
+use jiff::Timestamp;
+
+use super::bounce::Notification;
+
+pub mod mailgun;
+pub mod postmark;
+pub mod sendgrid;
+pub mod ses;
+
+/// How old a signed call may be, seconds. Providers send a call that was not answered again for up to a day, with
+/// the same signature. A call that is sent twice records nothing twice.
+const MAX_AGE: i64 = 24 * 3600;
+/// How far the clock of a provider may be ahead, seconds.
+const MAX_AHEAD: i64 = 300;
+
+/// A provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Provider {
+    /// Amazon SES, by way of SNS.
+    Ses,
+    /// Twilio SendGrid.
+    Sendgrid,
+    /// Mailgun.
+    Mailgun,
+    /// Postmark.
+    Postmark,
+}
+
+impl Provider {
+    /// The provider of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Ses, Self::Sendgrid, Self::Mailgun, Self::Postmark]
+            .into_iter()
+            .find(|one| one.as_str() == name)
+    }
+
+    /// Its name, in lower case.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ses => "ses",
+            Self::Sendgrid => "sendgrid",
+            Self::Mailgun => "mailgun",
+            Self::Postmark => "postmark",
+        }
+    }
+}
+
+/// Why a call of a provider is refused.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It does not prove that the provider sent it.
+    Unproven,
+    /// It is too old, or from the future.
+    Stale,
+    /// It is not what the provider sends.
+    Malformed,
+}
+
+/// What was read of a call.
+type Read = Result<Vec<Notification>, Refusal>;
+
+/// Checks when a call was signed, in seconds since 1970.
+fn check_age(signed: i64, now: Timestamp) -> Result<(), Refusal> {
+    let age = now.as_second().saturating_sub(signed);
+    if (-MAX_AHEAD..=MAX_AGE).contains(&age) { Ok(()) } else { Err(Refusal::Stale) }
+}
