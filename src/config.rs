@@ -152,7 +152,7 @@ pub struct Mail {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reports {
-    /// Base64 of the key that verifies calls of SendGrid; empty: none are taken, as below.
+    /// Base64 of the key that verifies calls of `SendGrid`; empty: none are taken, as below.
     pub sendgrid_public_key: String,
     /// The key that Mailgun signs its calls with.
     pub mailgun_signing_key: Secret,

@@ -111,6 +111,21 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "USERDOCKS_SERVER_LISTEN is not a setting; without it, `userdocks config check` shows all of them",
     ),
     (
+        "USERDOCKS_MAIL__REPORTS__SENDGRID_PUBLIC_KEY",
+        "MFkw",
+        "USERDOCKS_MAIL__REPORTS__SENDGRID_PUBLIC_KEY must be the verification key that SendGrid shows, base64",
+    ),
+    (
+        "USERDOCKS_MAIL__REPORTS__POSTMARK_PASSWORD",
+        "fifteen-letters",
+        "USERDOCKS_MAIL__REPORTS__POSTMARK_PASSWORD must be at least 16 characters long",
+    ),
+    (
+        "USERDOCKS_MAIL__REPORTS__SES_TOPIC_ARN",
+        "arn:aws:sqs:eu-west-1:123456789012:bounces",
+        "USERDOCKS_MAIL__REPORTS__SES_TOPIC_ARN must be like arn:aws:sns:eu-west-1:123456789012:NAME",
+    ),
+    (
         "USERDOCKS_LIMITS__NOPE",
         "1",
         "unknown field `nope`, expected one of `referrals_per_user_per_day`, \
@@ -259,6 +274,13 @@ fn production_refuses_what_only_suits_a_trial() {
     )
     .unwrap();
 
+    let stand_in = ("USERDOCKS_MAIL__REPORTS__SES_TEST_URL", "http://127.0.0.1:1");
+    assert!(load(&[stand_in]).is_ok());
+    assert_eq!(
+        load(&[&PRODUCTION[..], &[stand_in]].concat()).unwrap_err(),
+        "in production USERDOCKS_MAIL__REPORTS__SES_TEST_URL must be empty"
+    );
+
     let secret = "64 random hex digits, as `openssl rand -hex 32` prints";
     let smtp = "smtps://… or smtp://…?tls=required";
     for (name, values, must_be) in [
@@ -304,6 +326,8 @@ fn no_secret_is_printed() {
         ("USERDOCKS_DATABASE__DIRECT_URL", "postgres:///x?user=ada&password=pa55word"),
         ("USERDOCKS_MAIL__SMTP_URL", "smtps://ada:pa55word@mail.example"),
         ("USERDOCKS_SECRET_KEY", SECRET),
+        ("USERDOCKS_MAIL__REPORTS__MAILGUN_SIGNING_KEY", "key-pa55word"),
+        ("USERDOCKS_MAIL__REPORTS__POSTMARK_PASSWORD", "pa55word-of-postmark"),
     ])
     .unwrap();
     for printed in [format!("{config:?}"), format!("{config:#?}"), serde_json::to_string(&config).unwrap()] {

@@ -44,10 +44,10 @@ impl FromRequestParts<AppState> for Reporter {
 /// Records bounces, delays and complaints. After a complaint the recipient gets no more referrals of the app.
 pub async fn create(
     State(state): State<AppState>,
-    reporter: Reporter,
+    who: Reporter,
     request: Request,
 ) -> Result<Success<()>, Error> {
-    let app = match reporter {
+    let app = match who {
         Reporter::App(app) => app,
         Reporter::Provider(provider) => return provider_reports::create(&state, provider, request).await,
     };

@@ -29,7 +29,7 @@ use crate::mail::provider::ses::{Message, Topic, Unverified};
 use crate::mail::provider::{Provider, Refusal, mailgun, postmark, sendgrid};
 use crate::webhook::receiver;
 
-/// Longest body, bytes: SendGrid sends up to 768 KiB.
+/// Longest body, bytes: `SendGrid` sends up to 768 KiB.
 const LIMIT: usize = 1024 * 1024;
 /// Bodies that are read at the same time: most providers prove themselves only by what is in it.
 const READERS: usize = 8;
@@ -212,13 +212,11 @@ async fn fetch(state: &AppState, url: &Url) -> Result<Bytes, Error> {
     address.set_path(url.path());
     address.set_query(url.query());
     let unavailable = |error: reqwest::Error| Error::Unavailable(Some(Box::new(error)));
-    let client = match state.providers.client.get() {
-        Some(client) => client,
-        None => {
-            let made =
-                receiver::client(FETCH_TIMEOUT, test.is_none(), test.is_some()).map_err(unavailable)?;
-            state.providers.client.get_or_init(|| made)
-        }
+    let client = if let Some(client) = state.providers.client.get() {
+        client
+    } else {
+        let made = receiver::client(FETCH_TIMEOUT, test.is_none(), test.is_some()).map_err(unavailable)?;
+        state.providers.client.get_or_init(|| made)
     };
     let mut response = client
         .get(address)

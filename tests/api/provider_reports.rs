@@ -369,10 +369,9 @@ async fn ses_reports_with_the_signature_of_its_topic() {
     let bounced = ses_bounce("bob@example.com", &format!("<{}>", mailed.message_id));
 
     // Nothing is asked of Amazon for what cannot be good.
-    type Change<'a> = (&'a str, Value);
     let old = (userdocks::clock::now() - jiff::SignedDuration::from_hours(25)).to_string();
     let certificate = |url: &str| ("SigningCertURL", json!(url));
-    let changes: [Change; 10] = [
+    let bad: [(&str, Value); 10] = [
         ("TopicArn", json!("arn:aws:sns:eu-west-1:999999999999:bounces")),
         ("SignatureVersion", json!("1")),
         ("Timestamp", json!(old)),
@@ -384,7 +383,7 @@ async fn ses_reports_with_the_signature_of_its_topic() {
         certificate("https://s3.eu-west-1.amazonaws.com/SimpleNotificationService-0a1b.pem"),
         certificate("https://sns.eu-west-1.amazonaws.com/x/SimpleNotificationService-0a1b.pem"),
     ];
-    for (name, value) in changes {
+    for (name, value) in bad {
         unproven(&post(sns.call(&bounced, |call| call[name] = value)).await);
     }
     assert_eq!(sns.certificates.load(Ordering::Relaxed), 0);

@@ -17,7 +17,8 @@ struct Signed {
 struct Signature {
     timestamp: String,
     token: String,
-    signature: String,
+    #[serde(rename = "signature")]
+    mac: String,
 }
 
 #[derive(Deserialize)]
@@ -28,7 +29,8 @@ struct Body {
 
 #[derive(Deserialize)]
 struct Event {
-    event: String,
+    #[serde(rename = "event")]
+    name: String,
     #[serde(default)]
     severity: String,
     #[serde(default)]
@@ -66,13 +68,13 @@ struct Headers {
 /// Checks and reads a call; `key` is the HTTP webhook signing key of the account.
 pub fn read(key: &str, body: &[u8], now: Timestamp) -> Read {
     let Signed { signature } = serde_json::from_slice(body).map_err(|_| Refusal::Malformed)?;
-    let sent = hex::decode(&signature.signature).map_err(|_| Refusal::Unproven)?;
+    let sent = hex::decode(&signature.mac).map_err(|_| Refusal::Unproven)?;
     let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
     let text = format!("{}{}", signature.timestamp, signature.token);
     hmac::verify(&key, text.as_bytes(), &sent).map_err(|_| Refusal::Unproven)?;
     check_age(signature.timestamp.parse().map_err(|_| Refusal::Malformed)?, now)?;
     let Body { event } = serde_json::from_slice(body).map_err(|_| Refusal::Malformed)?;
-    let kind = match (event.event.as_str(), event.severity.as_str()) {
+    let kind = match (event.name.as_str(), event.severity.as_str()) {
         ("failed", "temporary") => Kind::Delayed,
         ("failed" | "rejected", _) => Kind::Bounced,
         ("complained", _) => Kind::Complained,

@@ -21,7 +21,7 @@ const MAX_AHEAD: i64 = 300;
 pub enum Provider {
     /// Amazon SES, by way of SNS.
     Ses,
-    /// Twilio SendGrid.
+    /// Twilio `SendGrid`.
     Sendgrid,
     /// Mailgun.
     Mailgun,
@@ -51,7 +51,7 @@ impl Provider {
 }
 
 /// Why a call of a provider is refused.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// It does not prove that the provider sent it.
     Unproven,

@@ -1,4 +1,4 @@
-//! The Event Webhook of Twilio SendGrid, signed with ECDSA.
+//! The Event Webhook of Twilio `SendGrid`, signed with ECDSA.
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, ParsedPublicKey};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -33,7 +33,8 @@ pub fn read(key: &ParsedPublicKey, signature: &[u8], timestamp: &[u8], body: &[u
 
 #[derive(Deserialize)]
 struct Event {
-    event: String,
+    #[serde(rename = "event")]
+    name: String,
     email: String,
     #[serde(default, rename = "smtp-id")]
     message_id: String,
@@ -45,7 +46,7 @@ struct Event {
 
 impl Event {
     fn notification(self) -> Option<Notification> {
-        let kind = match self.event.as_str() {
+        let kind = match self.name.as_str() {
             "bounce" | "dropped" => Kind::Bounced,
             "deferred" => Kind::Delayed,
             "spamreport" => Kind::Complained,

@@ -6,7 +6,7 @@ use rustls_pki_types::CertificateDer;
 use serde::Deserialize;
 use url::Url;
 
-use super::{Read, Refusal, check_age};
+use super::{Refusal, check_age};
 use crate::domain::mail_report::Kind;
 use crate::mail::bounce::Notification;
 
@@ -90,8 +90,9 @@ impl Unverified {
             return Err(Refusal::Unproven);
         }
         let url = Url::parse(&call.certificate).map_err(|_| Refusal::Unproven)?;
-        let of_sns = url.path().starts_with("/SimpleNotificationService-") && url.path().ends_with(".pem");
-        if !topic.is_amazon(&url) || !of_sns || url.query().is_some() || url.path().contains("..") {
+        let name = url.path().strip_prefix("/SimpleNotificationService-");
+        let of_sns = name.is_some_and(|name| !name.contains('/'));
+        if !topic.is_amazon(&url) || !of_sns || url.query().is_some() {
             return Err(Refusal::Unproven);
         }
         let signed: Timestamp = call.timestamp.parse().map_err(|_| Refusal::Malformed)?;
@@ -110,7 +111,7 @@ impl Unverified {
             .verify_signature(webpki::aws_lc_rs::RSA_PKCS1_2048_8192_SHA256, text.as_bytes(), &signature)
             .map_err(|_| Refusal::Unproven)?;
         match self.r#type.as_str() {
-            "Notification" => read(&self.message).map(Message::Notifications),
+            "Notification" => Ok(Message::Notifications(read(&self.message))),
             "SubscriptionConfirmation" => {
                 let url = self.subscribe.and_then(|url| Url::parse(&url).ok());
                 url.filter(|url| topic.is_amazon(url)).map(Message::Subscription).ok_or(Refusal::Malformed)
@@ -132,7 +133,7 @@ impl Unverified {
             lines.push(("Token", self.token.as_deref()?));
         }
         lines.extend([("TopicArn", self.topic_arn.as_str()), ("Type", &self.r#type)]);
-        Some(lines.into_iter().map(|(name, value)| format!("{name}\n{value}\n")).collect())
+        Some(lines.into_iter().flat_map(|(name, value)| [name, "\n", value, "\n"]).collect())
     }
 }
 
@@ -200,28 +201,28 @@ struct Recipient {
     diagnostic_code: Option<String>,
 }
 
-fn read(message: &str) -> Read {
+fn read(message: &str) -> Vec<Notification> {
     // A topic says once, in plain words, that it works.
-    let Ok(event) = serde_json::from_str::<Event>(message) else { return Ok(Vec::new()) };
+    let Ok(event) = serde_json::from_str::<Event>(message) else { return Vec::new() };
     let (kind, recipients, said) = match (event.bounce, event.complaint, event.delivery_delay) {
         (Some(bounce), ..) if event.notification_type == "Bounce" => {
             // A transient bounce without an action can be the answer of an absent person.
             let failed = |one: &Recipient| one.action.as_deref() == Some("failed");
             if bounce.bounce_type == "Transient" && !bounce.bounced_recipients.iter().any(failed) {
-                return Ok(Vec::new());
+                return Vec::new();
             }
             (Kind::Bounced, bounce.bounced_recipients, None)
         }
         (_, Some(complaint), _) if event.notification_type == "Complaint" => {
             if complaint.complaint_feedback_type.as_deref() == Some("not-spam") {
-                return Ok(Vec::new());
+                return Vec::new();
             }
             (Kind::Complained, complaint.complained_recipients, complaint.complaint_feedback_type)
         }
         (.., Some(delay)) if event.notification_type == "DeliveryDelay" => {
             (Kind::Delayed, delay.delayed_recipients, None)
         }
-        _ => return Ok(Vec::new()),
+        _ => return Vec::new(),
     };
     let first = recipients.first();
     let said = said.unwrap_or_else(|| {
@@ -233,5 +234,5 @@ fn read(message: &str) -> Read {
     let header = event.mail.headers.iter().find(|header| header.name.eq_ignore_ascii_case("message-id"));
     let message_id = header.map_or("", |header| header.value.as_str());
     let recipients = recipients.iter().map(|one| one.email_address.as_str());
-    Ok(vec![Notification::reported(kind, message_id, recipients, &said)])
+    vec![Notification::reported(kind, message_id, recipients, &said)]
 }
