@@ -27,6 +27,8 @@ fn the_settings_in_force_are_shown_with_secrets_masked() {
     place.set("USERDOCKS_CONFIG", file.to_str().unwrap());
     place.set("USERDOCKS_MAIL__TIMEOUT", "10s");
     place.set("USERDOCKS_OTHER_SECRET_KEY", &"e".repeat(64));
+    place.set("USERDOCKS_MAIL__REPORTS__MAILGUN_SIGNING_KEY", "pa55word");
+    place.set("USERDOCKS_MAIL__REPORTS__POSTMARK_PASSWORD", "pa55word-of-postmark");
     place.set("USERDOCKS_DATABASE__DIRECT_URL", "postgres:///userdocks?user=ada&password=pa55word&host=/tmp");
     let shown = place.json(&["config", "check"]);
     assert_eq!(
@@ -49,6 +51,10 @@ fn the_settings_in_force_are_shown_with_secrets_masked() {
                 // The file over the default, the environment over the file.
                 "retry_after": "20s", "timeout": "10s",
                 "give_up_after": "3days", "connections": 8,
+                "reports": {
+                    "sendgrid_public_key": "", "mailgun_signing_key": "***", "postmark_password": "***",
+                    "ses_topic_arn": "", "ses_test_url": "",
+                },
             },
             "limits": {
                 "referrals_per_user_per_day": 50, "referrals_per_recipient_per_day": 3,
