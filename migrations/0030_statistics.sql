@@ -1,6 +1,7 @@
 -- Without statistics PostgreSQL takes `app_id = $1` for as selective as a whole key, and may find one row by an index
 -- that reads all of an app, until autovacuum comes. So `app_id` is said to tell rows apart by nothing, from the first
--- row on: each table is analysed once with sample rows, which go again.
+-- row on: each table is analysed once with sample rows, which go again. This is the last of a new database's
+-- migrations: CREATE INDEX on a table with no rows would make PostgreSQL believe that it stays so.
 ALTER TABLE users ALTER COLUMN app_id SET (n_distinct = 1);
 ALTER TABLE tenants ALTER COLUMN app_id SET (n_distinct = 1);
 ALTER TABLE invites ALTER COLUMN app_id SET (n_distinct = 1);

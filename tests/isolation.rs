@@ -26,7 +26,7 @@ const EXEMPT: &[(&str, &str)] = &[
     ("UPDATE api_keys SET revoked_at = now() WHERE key_id = $1", "the operator names a key by its id"),
     ("SELECT app_id FROM signing_keys WHERE key_id = $1", "the operator names a key by its id"),
     (
-        "SELECT a.app_id FROM apps a JOIN outbox o",
+        "SELECT a.app_id, o.message_id FROM apps a JOIN outbox o",
         "mails of all apps come back to the operator, and are reported by one provider",
     ),
     (
@@ -39,7 +39,7 @@ const EXEMPT: &[(&str, &str)] = &[
         "the operator looks at the invites of all apps",
     ),
     (
-        "SELECT app_id, name, language, mail_from, reply_to, logo_url, color, invite_url, invite_expires_in, origins, issuer, jwks_url FROM apps ORDER BY",
+        "SELECT app_id, name, language, mail_from, reply_to, return_path, logo_url, color, invite_url, invite_expires_in, origins, issuer, jwks_url FROM apps ORDER BY",
         "the operator lists the apps",
     ),
     (
@@ -119,7 +119,7 @@ const OPERATOR: &[&str] = &[
     "operator::reseal",
     // Of mails that came back, and of providers whose calls were verified.
     "reported_mails::find",
-    "reported_mails::app_of_message",
+    "reported_mails::mail_with",
     "reported_mails::only_mail_to",
     // Of pre-flights.
     "apps::has_origin",

@@ -223,8 +223,8 @@ pub async fn ask_again(
                 SELECT EXISTS (
                     SELECT FROM outbox o JOIN users u ON u.app_id = o.app_id AND u.user_id = o.user_id
                     WHERE o.app_id = $1 AND o.user_id = $2 AND o.kind = 'confirmation'
-                        AND lower(o.recipient) = lower(u.email) AND (o.state = 'queued'
-                            OR o.state = 'sent' AND o.finished_at > now() - make_interval(secs => $3))) AS "yes!"
+                        AND lower(o.recipient) = lower(u.email) AND CASE o.state WHEN 'queued' THEN true
+                            WHEN 'sent' THEN o.finished_at > now() - make_interval(secs => $3) ELSE false END) AS "yes!"
                 "#,
                 app.0,
                 user.0,

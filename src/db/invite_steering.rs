@@ -202,8 +202,8 @@ pub async fn resend(
             SELECT NOT EXISTS (
                     SELECT FROM outbox o
                     WHERE o.app_id = $1 AND o.invite_id = n.invite_id AND lower(o.recipient) = lower(n.email)
-                        AND (o.state = 'queued'
-                            OR o.state = 'sent' AND o.finished_at > now() - make_interval(secs => $6)))
+                        AND CASE o.state WHEN 'queued' THEN true
+                            WHEN 'sent' THEN o.finished_at > now() - make_interval(secs => $6) ELSE false END)
                 AND (n.kind = 'invite'
                     OR NOT EXISTS (SELECT FROM users h WHERE h.app_id = $1 AND lower(h.email) = lower(n.email))
                         AND (SELECT true FROM opt_outs d

@@ -216,8 +216,8 @@ pub async fn resend(
                 AND (p.revoked_at IS NOT NULL OR NOT EXISTS (
                     SELECT FROM outbox o
                     WHERE o.app_id = $1 AND o.invite_id = i.invite_id AND lower(o.recipient) = lower(p.email)
-                        AND (o.state = 'queued'
-                            OR o.state = 'sent' AND o.finished_at > now() - make_interval(secs => $5))))
+                        AND CASE o.state WHEN 'queued' THEN true
+                            WHEN 'sent' THEN o.finished_at > now() - make_interval(secs => $5) ELSE false END))
             RETURNING i.invite_id, i.email, i.language
         ), mail AS (
             INSERT INTO outbox (app_id, mail_id, invite_id, kind, recipient, language, secret, message_id)

@@ -119,8 +119,8 @@ async fn write(
                 AND (SELECT true FROM opt_outs n WHERE n.app_id = a.app_id AND n.address_hash = a.address_hash) IS NULL
                 AND NOT EXISTS (
                     SELECT FROM outbox o
-                    WHERE o.app_id = a.app_id AND o.invite_id = k.invite_id AND (o.state = 'queued'
-                        OR o.state = 'sent' AND o.finished_at > now() - make_interval(secs => $14)))
+                    WHERE o.app_id = a.app_id AND o.invite_id = k.invite_id AND CASE o.state WHEN 'queued' THEN true
+                        WHEN 'sent' THEN o.finished_at > now() - make_interval(secs => $14) ELSE false END)
                 AND $16 > COALESCE((
                     SELECT q.used FROM referral_quotas q
                     WHERE q.app_id = a.app_id AND q.scope = 'recipient' AND q.subject = lower(a.email)

@@ -1,7 +1,8 @@
 //! Which mail a bounce or a complaint is about. It can be one of any app: mails come back to the operator's address,
 //! and a mail provider reports on its account, so neither names an app.
 
-use sqlx::{query, query_scalar};
+use sqlx::query;
+use uuid::Uuid;
 
 use super::{Error, Pool, outbox};
 use crate::domain::email::Email;
@@ -9,12 +10,18 @@ use crate::domain::id::AppId;
 use crate::mail::bounce::Notification;
 
 /// The mail that a notification is proven to be about: whose it is, and its `Message-ID`. Proof is a `Message-ID` of
-/// ours, which cannot be guessed; or the recipient, where exactly one mail went there in the days that a bounce takes,
+/// ours or a return path with the id of a mail, which cannot be guessed; or the recipient, where exactly one mail went there in the days that a bounce takes,
 /// unless the returned mail has another `Message-ID` of ours.
 pub async fn find(db: &Pool, notification: &Notification) -> Result<Option<(AppId, String)>, Error> {
     for message_id in &notification.message_ids {
-        if let Some(app) = app_of_message(db, message_id).await? {
-            return Ok(Some((app, message_id.clone())));
+        let Some(mail) = outbox::mail_id(message_id) else { continue };
+        if let Some(found) = mail_with(db, mail, Some(message_id)).await? {
+            return Ok(Some(found));
+        }
+    }
+    for mail in &notification.mail_ids {
+        if let Some(found) = mail_with(db, *mail, None).await? {
+            return Ok(Some(found));
         }
     }
     let found = only_mail_to(db, &notification.recipients).await?;
@@ -23,18 +30,22 @@ pub async fn find(db: &Pool, notification: &Notification) -> Result<Option<(AppI
     Ok(found.filter(|(_, message_id)| other.is_none_or(|other| domain(other) != domain(message_id))))
 }
 
-/// The mail with this `Message-ID`: whose it is.
-async fn app_of_message(db: &Pool, message_id: &str) -> Result<Option<AppId>, Error> {
-    let Some(mail) = outbox::mail_id(message_id) else { return Ok(None) };
+/// The mail with this id, and with this `Message-ID` where one is known: whose it is, and its `Message-ID`.
+async fn mail_with(
+    db: &Pool,
+    mail: Uuid,
+    message_id: Option<&str>,
+) -> Result<Option<(AppId, String)>, Error> {
     // By the key of the table, app by app.
-    let app = query_scalar!(
-        "SELECT a.app_id FROM apps a JOIN outbox o ON o.app_id = a.app_id AND o.mail_id = $1 AND o.message_id = $2",
+    let row = query!(
+        "SELECT a.app_id, o.message_id FROM apps a
+        JOIN outbox o ON o.app_id = a.app_id AND o.mail_id = $1 AND o.message_id = COALESCE($2, o.message_id)",
         mail,
         message_id,
     )
     .fetch_optional(db)
     .await?;
-    Ok(app.map(AppId))
+    Ok(row.map(|row| (AppId(row.app_id), row.message_id)))
 }
 
 /// The mail to these addresses that went out in the last week, if it is only one.

@@ -14,8 +14,7 @@ const SMALL: [&str; 7] =
     ["apps", "api_keys", "signing_keys", "opt_out_keys", "secret_key_check", "webhooks", "webhook_secrets"];
 
 /// Statements that may read an app or a table whole, by what only they have, and why.
-const WHOLE: [(&str, &str); 7] = [
-    ("SELECT app_id, message_id FROM outbox", "an operator's command"),
+const WHOLE: [(&str, &str); 6] = [
     (
         "WHERE ($1::uuid IS NULL OR app_id = $1) AND ($2::uuid IS NULL OR invite_id = $2)",
         "an operator's command",

@@ -391,3 +391,20 @@ async fn complaint_ends_referrals_to_the_address() {
     assert_eq!(sent.place.json(&allow), json!({ "changed": false }));
     sent.server.stop();
 }
+
+/// Amazon SES and others replace the `Message-ID`; the recipient of the bounce is then what names the mail (VERP).
+#[tokio::test(flavor = "multi_thread")]
+async fn bounce_to_a_return_path_names_its_mail() {
+    let mut sent = Sent::to(&[]).await;
+    let user = support::new_id().to_string();
+    sent.message_ids =
+        vec![sent.invite(&user, "ada@example.com").await, sent.invite(&user, "ada@example.com").await];
+    let mail = sent.message_ids[0].trim_start_matches('<').split_once('@').unwrap().0.replace('-', "");
+    let bounce = notification("failed", Some("<0100-ses@email.amazonses.com>"), "ada@example.com");
+    assert_eq!(sent.read_message(&bounce), counts([1, 0, 0, 0, 0, 1, 0]), "two mails went there");
+    let bounce = bounce.replace("To: no-reply@id.example", &format!("To: <bounces+{mail}@id.example>"));
+    assert_eq!(sent.read_message(&bounce), counts([1, 1, 0, 0, 0, 0, 0]));
+    assert_eq!(sent.read_message(&bounce), counts([1, 0, 0, 0, 1, 0, 0]));
+    let made_up = bounce.replace(&mail, &"0123456789abcdef".repeat(2));
+    assert_eq!(sent.read_message(&made_up), counts([1, 0, 0, 0, 0, 1, 0]));
+}

@@ -50,7 +50,7 @@ fn the_settings_in_force_are_shown_with_secrets_masked() {
                 "smtp_url": "smtps://ada:***@mail.example", "from": "Userdocks <no-reply@id.example>",
                 // The file over the default, the environment over the file.
                 "retry_after": "20s", "timeout": "10s",
-                "give_up_after": "3days", "connections": 8,
+                "give_up_after": "3days", "connections": 8, "return_path": "", "token_command": "", "token_file": "",
                 "reports": {
                     "sendgrid_public_key": "", "mailgun_signing_key": "***", "postmark_password": "***",
                     "ses_topic_arn": "", "ses_test_url": "",

@@ -3,7 +3,9 @@
 
 use std::collections::HashSet;
 
+use mail_parser::Message;
 use mime::Part;
+use uuid::Uuid;
 
 use crate::domain::email::Email;
 use crate::domain::id;
@@ -31,6 +33,8 @@ pub struct Notification {
     /// Each `<UUID@domain>` in it, the form of our `Message-ID`s, that of the returned mail first. They cannot be
     /// guessed, so one that is ours proves which mail it is about.
     pub message_ids: Vec<String>,
+    /// The ids of mails in the addresses that it came to (VERP): those of return paths, which cannot be guessed either.
+    pub mail_ids: Vec<Uuid>,
     /// The `Message-ID` of the mail that it returns, whatever its form, in angle brackets.
     pub returned_id: Option<String>,
     /// To whom the mail was.
@@ -62,7 +66,9 @@ impl Notification {
         let mut seen = HashSet::new();
         message_ids.retain(|id| seen.insert(id.clone()));
         message_ids.truncate(MOST);
-        Some(Self { kind, message_ids, returned_id, recipients: distinct(recipients), detail: detail(&said) })
+        let mail_ids = parts.first().and_then(Part::head).map(|head| return_paths(&head)).unwrap_or_default();
+        let recipients = distinct(recipients);
+        Some(Self { kind, message_ids, mail_ids, returned_id, recipients, detail: detail(&said) })
     }
 
     /// What a mail provider says of a mail with this `Message-ID`, which may be without its angle brackets, the
@@ -80,6 +86,7 @@ impl Notification {
         Self {
             kind,
             message_ids: returned_id.iter().filter(|id| is_ours(id)).cloned().collect(),
+            mail_ids: Vec::new(),
             returned_id,
             recipients: distinct(recipients),
             detail: detail(said),
@@ -111,6 +118,22 @@ fn distinct(mut recipients: Vec<Email>) -> Vec<Email> {
     recipients.retain(|recipient| seen.insert(recipient.as_str().to_ascii_lowercase()));
     recipients.truncate(MOST);
     recipients
+}
+
+/// Headers that say to whom a mail was delivered.
+const TO: [&str; 5] = ["To", "Delivered-To", "X-Original-To", "Envelope-To", "X-Delivered-To"];
+
+/// The ids of mails, 32 hex digits each, before the `@` of addresses that a mail came to.
+fn return_paths(head: &Message) -> Vec<Uuid> {
+    let to = head.headers_raw().filter(|(name, _)| TO.iter().any(|to| to.eq_ignore_ascii_case(name)));
+    let local_parts =
+        to.flat_map(|(_, value)| value.split_whitespace()).filter_map(|word| word.split_once('@'));
+    local_parts
+        .flat_map(|(local, _)| local.split(|c: char| !c.is_ascii_hexdigit()))
+        .filter(|digits| digits.len() == 32)
+        .filter_map(|digits| Uuid::try_parse(digits).ok())
+        .take(MOST)
+        .collect()
 }
 
 /// Each `<UUID@domain>` in a text.
