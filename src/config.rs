@@ -7,16 +7,18 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use config::{Environment as Variables, File, FileFormat};
+use config::{File, FileFormat};
 use lettre::message::Mailbox;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::domain::network::Networks;
 use crate::domain::return_path::ReturnPath;
+use crate::domain::sender;
 
 mod check;
 mod secret;
+mod variables;
 
 pub use secret::{Secret, SecretUrl, seal, secret_key, write_private};
 
@@ -263,39 +265,25 @@ impl Config {
     pub fn load() -> Result<Self, Error> {
         Self::from_variables(std::env::vars_os().filter_map(|(name, value)| {
             let name = name.into_string().ok()?;
-            let ours = name.starts_with("USERDOCKS_") || name == "DATABASE_URL";
-            ours.then(|| (name, value.to_string_lossy().into_owned()))
+            variables::is_ours(&name).then(|| (name, value.to_string_lossy().into_owned()))
         }))
     }
 
     /// The settings from these environment variables; names other than ours are passed over.
     pub fn from_variables(variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, Error> {
-        let mut variables: std::collections::HashMap<_, _> = variables.into_iter().collect();
-        let file = variables.remove("USERDOCKS_CONFIG").filter(|path| !path.is_empty());
-        let database_url = variables.remove("DATABASE_URL");
-        variables.retain(|name, _| name.starts_with("USERDOCKS_"));
-        for name in variables.keys() {
-            let known_top =
-                ["USERDOCKS_ENV", "USERDOCKS_DATA_DIR", "USERDOCKS_SECRET_KEY", "USERDOCKS_OTHER_SECRET_KEY"];
-            if !name.contains("__") && !known_top.contains(&name.as_str()) {
-                return Err(Error(format!(
-                    "{name} is not a setting; without it, `userdocks config check` shows all of them"
-                )));
-            }
-        }
-
+        let environment = variables::Environment::read(variables)?;
         let mut settings = config::Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
-        if let Some(file) = &file {
+        if let Some(file) = &environment.file {
             settings = settings.add_source(File::new(file, FileFormat::Toml));
         }
         let settings = settings
             .add_source(
-                Variables::with_prefix("USERDOCKS")
+                config::Environment::with_prefix("USERDOCKS")
                     .prefix_separator("_")
                     .separator("__")
-                    .source(Some(variables)),
+                    .source(Some(environment.settings)),
             )
-            .set_override_option("database.url", database_url)
+            .set_override_option("database.url", environment.database_url)
             .and_then(config::ConfigBuilder::<config::builder::DefaultState>::build)
             .map_err(|error| Error(sentence(&error)))?;
         let config: Self = settings.try_deserialize().map_err(|error| Error(sentence(&error)))?;
@@ -348,7 +336,7 @@ fn sentence(error: &config::ConfigError) -> String {
 
 fn mailbox<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Mailbox, D::Error> {
     let text = String::deserialize(from)?;
-    text.parse().map_err(|_| serde::de::Error::custom("expected `Name <address>`"))
+    sender::parse(&text).ok_or_else(|| serde::de::Error::custom("expected `Name <address>`"))
 }
 
 /// Optional settings are empty texts, since the environment knows no other "none".

@@ -1,8 +1,8 @@
 //! The running server: its database, its listener, its worker, its orderly end.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::future::OptionFuture;
@@ -237,6 +237,7 @@ impl Server {
             gate: Gate::new(database.pool.most().saturating_mul(admission::REQUESTS_PER_CONNECTION)),
             limits: Limits::new(&config.limits),
             credentials: Credentials::new(&config),
+            openapi: OnceLock::new(),
             opt_out_keys: http::opt_outs::Keys::default(),
             providers: http::provider_reports::Providers::new(&config),
             origins: http::cors::Origins::default(),

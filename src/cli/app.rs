@@ -1,7 +1,6 @@
 //! `userdocks app`
 
 use clap::{Args, Subcommand};
-use lettre::message::Mailbox;
 use serde_json::json;
 use url::{Position, Url};
 use uuid::Uuid;
@@ -19,6 +18,7 @@ use crate::domain::invite::EXPIRES_IN;
 use crate::domain::language::Language;
 use crate::domain::return_path::ReturnPath;
 use crate::domain::seal::SecretKey;
+use crate::domain::sender;
 use crate::domain::text::Text;
 use sqlx::PgConnection;
 
@@ -240,10 +240,7 @@ fn set(to: &mut Option<String>, given: Option<String>, check: impl Fn(&str) -> R
 
 /// A name and an address, as a header has them.
 fn mailbox(flag: &str, text: &str) -> Result<String> {
-    let mailbox: Mailbox = text.parse().map_err(|_| format!("{flag} must be `Name <address>`"))?;
-    if text.chars().any(char::is_control) {
-        return Err(format!("{flag} must have no control characters").into());
-    }
+    let mailbox = sender::parse(text).ok_or_else(|| format!("{flag} must be `Name <address>`"))?;
     Ok(mailbox.to_string())
 }
 

@@ -127,7 +127,7 @@ fn run(arguments: Arguments) -> Result<()> {
         let command = match arguments.command {
             None | Some(Command::Serve) => return serve::run(config).await.map(|()| None),
             Some(Command::Config(command)) => return config_check::run(&command, &config).map(Some),
-            Some(Command::Openapi) => return openapi::run().map(Some),
+            Some(Command::Openapi) => return openapi::run(&config).map(Some),
             Some(Command::Mail(mail::Command::Preview(preview))) if preview.app.is_none() => {
                 return mail_preview::run(preview, None).await.map(Some);
             }

@@ -1,9 +1,15 @@
 //! `userdocks openapi`
 
 use super::{Output, Result};
-use crate::http::openapi::document;
+use crate::config::Config;
+use crate::http::openapi;
 
 /// The document, in any case JSON.
-pub(super) fn run() -> Result<Output> {
-    Output::new(document(), serde_json::to_string_pretty(document())?)
+pub(super) fn run(config: &Config) -> Result<Output> {
+    let document = match &config.server.public_url {
+        Some(url) => openapi::document_at(url),
+        None => openapi::document().clone(),
+    };
+    let text = serde_json::to_string_pretty(&document)?;
+    Output::new(document, text)
 }

@@ -27,6 +27,7 @@ pub mod profile;
 pub mod referral_code;
 pub mod return_path;
 pub mod seal;
+pub mod sender;
 pub mod text;
 pub mod user;
 pub mod webhook;

@@ -3,8 +3,8 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -100,6 +100,8 @@ pub struct State {
     pub wake: Arc<tokio::sync::Notify>,
     /// What links start with.
     pub public_url: Url,
+    /// The text of the `OpenAPI` document, once somebody has asked for it.
+    pub openapi: OnceLock<axum::body::Bytes>,
     /// The trial's mailbox, where there is one.
     pub mailbox: Option<Mailbox>,
     /// Set once the server stops.
@@ -286,6 +288,7 @@ mod tests {
             gate: admission::Gate::new(1),
             limits: limits::Limits::new(&config.limits),
             credentials: auth::Credentials::new(&config),
+            openapi: OnceLock::new(),
             opt_out_keys: opt_outs::Keys::default(),
             providers: provider_reports::Providers::new(&config),
             origins: cors::Origins::default(),

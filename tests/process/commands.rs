@@ -58,7 +58,7 @@ pub fn on_apps(place: &Place) {
         ["--origin", "http://localhost:3000"],
         ["--invite-url", "https://acme.example/join?x=1"],
         ["--invite-expires-in", "30d"],
-        ["--mail-from", "Acme <hello@acme.example>"],
+        ["--mail-from", "Acme, Inc. <hello@acme.example>"],
         ["--reply-to", "Help <help@acme.example>"],
         ["--logo-url", "https://cdn.acme.example/logo.png"],
         ["--color", "#FACC15"],
@@ -67,7 +67,7 @@ pub fn on_apps(place: &Place) {
     ];
     let app = create_app(place, settings.as_flattened());
     let mut shown = json!({
-        "appId": app.id, "name": "Acme", "language": "de-AT", "mailFrom": "Acme <hello@acme.example>",
+        "appId": app.id, "name": "Acme", "language": "de-AT", "mailFrom": "\"Acme, Inc.\" <hello@acme.example>",
         "replyTo": "Help <help@acme.example>", "logoUrl": "https://cdn.acme.example/logo.png", "color": "#facc15",
         "inviteUrl": "https://acme.example/join?x=1", "inviteExpiresIn": 2_592_000,
         "origins": ["https://app.example.com", "http://localhost:3000"],

@@ -92,6 +92,111 @@ fn whatever_the_command_bad_settings_stop_it_with_their_name() {
     }
 }
 
+#[test]
+fn service_links_of_kubernetes_are_ignored_and_a_typed_port_is_refused() {
+    let mut place = Place::new(&[
+        ("USERDOCKS_SERVICE_HOST", "10.0.0.7"),
+        ("USERDOCKS_SERVICE_PORT", "8080"),
+        ("USERDOCKS_SERVICE_PORT_HTTP", "8080"),
+        ("USERDOCKS_PORT", "tcp://10.0.0.7:8080"),
+        ("USERDOCKS_PORT_8080_TCP", "tcp://10.0.0.7:8080"),
+        ("USERDOCKS_PORT_8080_TCP_ADDR", "10.0.0.7"),
+        ("USERDOCKS_PORT_8080_TCP_PORT", "8080"),
+        ("USERDOCKS_PORT_8080_TCP_PROTO", "tcp"),
+        ("USERDOCKS_DB_SERVICE_HOST", "10.0.0.8"),
+        ("USERDOCKS_MAIL_PORT", "tcp://10.0.0.9:25"),
+    ]);
+    place.text(&["config", "check"]);
+    place.set("USERDOCKS_PORT", "8080");
+    assert_eq!(
+        place.failure(&["config", "check"]),
+        "USERDOCKS_PORT is not a setting; without it, `userdocks config check` shows all of them"
+    );
+}
+
+#[test]
+fn secrets_are_read_from_files() {
+    let mut place = Place::new(&[]);
+    for (name, content) in [
+        ("DATABASE_URL_FILE", "postgres://ada:pa55word@db.example/x\n"),
+        ("USERDOCKS_DATABASE__DIRECT_URL_FILE", "postgres://bob:pa55word@db.example/x"),
+        ("USERDOCKS_MAIL__SMTP_URL_FILE", "smtps://ada:pa55word@mail.example\r\n"),
+        ("USERDOCKS_SECRET_KEY_FILE", SECRET_KEY),
+        ("USERDOCKS_OTHER_SECRET_KEY_FILE", &("e".repeat(64) + "\n")),
+    ] {
+        let file = place.file(name);
+        std::fs::write(&file, content).unwrap();
+        place.set(name, file.to_str().unwrap());
+    }
+    let shown = place.json(&["config", "check"]);
+    assert_eq!(shown["database"]["url"], "postgres://ada:***@db.example/x");
+    assert_eq!(shown["database"]["direct_url"], "postgres://bob:***@db.example/x");
+    assert_eq!(shown["mail"]["smtp_url"], "smtps://ada:***@mail.example");
+    assert_eq!([&shown["secret_key"], &shown["other_secret_key"]], ["***", "***"]);
+    // An empty variable is not set.
+    place.set("USERDOCKS_SECRET_KEY", "");
+    assert_eq!(place.json(&["config", "check"]), shown);
+}
+
+#[test]
+fn a_secret_file_that_cannot_be_used_stops_the_start() {
+    let mut place = Place::new(&[]);
+    let file = place.file("secret");
+    let path = file.to_str().unwrap().to_owned();
+    place.set("USERDOCKS_SECRET_KEY_FILE", &path);
+    let start = format!("USERDOCKS_SECRET_KEY_FILE: {path} ");
+    let missing = place.failure(&["config", "check"]);
+    assert!(missing.starts_with(&format!("{start}cannot be read: No such file")), "{missing}");
+    for (content, why) in [
+        (&b""[..], "is empty"),
+        (b"\n", "is empty"),
+        (b"\xff\xfe", "is not UTF-8"),
+        (b"pa55word\nx\n", "must hold one line without control characters"),
+        (&[b'a'; 8193], "is longer than 8192 bytes"),
+    ] {
+        std::fs::write(&file, content).unwrap();
+        assert_eq!(place.failure(&["config", "check"]), format!("{start}{why}"));
+    }
+    std::fs::write(&file, "s3cret").unwrap();
+    assert_eq!(
+        place.failure(&["serve"]),
+        "USERDOCKS_SECRET_KEY must be 64 hex digits, as `openssl rand -hex 32` prints"
+    );
+    place.set("USERDOCKS_SECRET_KEY", SECRET_KEY);
+    assert_eq!(
+        place.failure(&["migrate"]),
+        "USERDOCKS_SECRET_KEY and USERDOCKS_SECRET_KEY_FILE are both set; set one of them"
+    );
+    place.set("USERDOCKS_MAIL__FROM_FILE", &path);
+    place.variables.retain(|(name, _)| !name.contains("SECRET"));
+    assert!(place.failure(&["config", "check"]).contains("unknown field `from_file`"));
+}
+
+#[test]
+fn a_sender_name_may_hold_commas_and_brackets() {
+    let mut place = Place::new(&[]);
+    for name in ["ACME, Inc.", "ACME (EU): a;b @ [x]"] {
+        place.set("USERDOCKS_MAIL__FROM", &format!("{name} <a@id.example>"));
+        let shown = place.json(&["config", "check"]);
+        assert_eq!(shown["mail"]["from"], format!("\"{name}\" <a@id.example>"));
+        // What is shown can be set.
+        place.set("USERDOCKS_MAIL__FROM", shown["mail"]["from"].as_str().unwrap());
+        assert_eq!(place.json(&["config", "check"]), shown);
+    }
+}
+
+#[test]
+fn openapi_has_the_path_of_the_public_url_in_its_servers() {
+    let servers = |place: &Place| {
+        let document = place.json(&["openapi"]);
+        let urls = document["servers"].as_array().unwrap().iter().map(|server| server["url"].clone());
+        urls.collect::<Vec<_>>()
+    };
+    assert_eq!(servers(&Place::new(&[])), ["/", "/api"]);
+    let place = Place::new(&[("USERDOCKS_SERVER__PUBLIC_URL", "https://id.example/auth/")]);
+    assert_eq!(servers(&place), ["/auth", "/auth/api"]);
+}
+
 /// A file that cannot be read is not repeated: the line at fault may well be the one with the password.
 #[test]
 fn a_bad_file_is_named_and_not_repeated() {

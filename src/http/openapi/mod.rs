@@ -4,10 +4,13 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
+use url::Url;
 
+use super::AppState;
 use super::error::Error;
 use super::routes::{self, Route};
 
@@ -128,29 +131,47 @@ impl Operation {
 }
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(make);
-static TEXT: LazyLock<String> = LazyLock::new(|| DOCUMENT.to_string());
 
-/// The document.
+/// The document of a server whose public URL has no path.
 #[must_use]
 pub fn document() -> &'static Value {
     &DOCUMENT
 }
 
+/// The document of a server at this public URL: its `servers` start with the path of the URL.
+#[must_use]
+pub fn document_at(public_url: &Url) -> Value {
+    let mut document = document().clone();
+    let path = public_url.path().trim_end_matches('/');
+    for server in document.pointer_mut("/servers").and_then(Value::as_array_mut).into_iter().flatten() {
+        prepend(path, server);
+    }
+    let items = document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut);
+    for operation in items.filter_map(Value::as_object_mut).flat_map(Map::values_mut) {
+        operation.pointer_mut("/servers/0").into_iter().for_each(|server| prepend(path, server));
+    }
+    document
+}
+
+fn prepend(path: &str, server: &mut Value) {
+    if let (false, Some(url)) = (path.is_empty(), server["url"].as_str()) {
+        server["url"] = format!("{path}{}", url.trim_end_matches('/')).into();
+    }
+}
+
 /// `GET /openapi.json`: public, good for five minutes.
-pub async fn serve() -> Response {
+pub async fn serve(State(state): State<AppState>) -> Response {
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
         (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300")),
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
     ];
-    (headers, TEXT.as_str()).into_response()
+    let text = state.openapi.get_or_init(|| document_at(&state.public_url).to_string().into());
+    (headers, text.clone()).into_response()
 }
 
-/// The prefix of most routes, what its `operationId`s end with, and the tag if not the operation's own.
-const PREFIXES: [(&str, &str, Option<&str>); 2] = [("/v1", "", None), ("/api/v1", "Api", Some("/api/v1"))];
-
 const ABOUT: &str = "Invites, profiles and referrals of the users of your apps.\n\n\
-    Every path below `/v1` exists below `/api/v1` too. Every JSON answer is the envelope `success`, `message`, \
+    Every path below `/v1` exists below `/api/v1` too, which is what the second server says. Every JSON answer is the envelope `success`, `message`, \
     `error`, `data`, but for those that have a format of their own. Every answer carries `X-Request-Id`; every refusal \
     also `X-Error-Code`, which is stable.\n\n\
     A request is judged in this order: route (404, 405), credentials (401), permission of the route (403), path, \
@@ -164,18 +185,15 @@ const ABOUT: &str = "Invites, profiles and referrals of the users of your apps.\
 fn make() -> Value {
     let mut used = Used::default();
     let mut paths: Map<String, Value> = Map::new();
-    let mut add = |path: String, method: &str, operation: Value| {
-        paths.entry(path).or_insert_with(|| json!({}))[method] = operation;
-    };
-    for (prefix, suffix, tag) in PREFIXES {
-        for Route { method, path, operation, .. } in routes::api() {
-            let tag = tag.unwrap_or(operation.tag);
-            add(format!("{prefix}{path}"), method, used.operation(operation, suffix, tag));
-        }
+    for Route { method, path, operation, .. } in routes::api() {
+        let path = format!("/v1{path}");
+        paths.entry(path).or_insert_with(|| json!({}))[method] = used.operation(operation);
     }
     for Route { method, path, operation, .. } in routes::around() {
-        let tag = operation.tag;
-        add(path.to_owned(), method, used.operation(operation, "", tag));
+        let mut described = used.operation(operation);
+        // They do not exist below /api.
+        described["servers"] = json!([{ "url": "/" }]);
+        paths.entry(path).or_insert_with(|| json!({}))[method] = described;
     }
     for error in [
         Error::MalformedRequest,
@@ -197,7 +215,10 @@ fn make() -> Value {
             "description": ABOUT,
             "license": { "name": "MIT", "identifier": "MIT" },
         },
-        "servers": [{ "url": "/", "description": "This server." }],
+        "servers": [
+            { "url": "/", "description": "This server." },
+            { "url": "/api", "description": "The same operations below the older prefix." },
+        ],
         "tags": [
             { "name": "users", "description": "Invite, update, show, list and delete users." },
             { "name": "invites", "description": "What becomes of invites." },
@@ -205,7 +226,6 @@ fn make() -> Value {
             { "name": "apps", "description": "What a backend does beside profiles." },
             { "name": "pages", "description": "HTML for people." },
             { "name": "operation", "description": "For those who run the server." },
-            { "name": "/api/v1", "description": "The same operations below the older prefix." },
         ],
         "paths": paths,
         "components": {
@@ -231,7 +251,7 @@ impl Used {
         self.examples.entry(error.status().1).or_insert_with(|| json!({ "value": envelope }));
     }
 
-    fn operation(&mut self, operation: Operation, suffix: &str, tag: &str) -> Value {
+    fn operation(&mut self, operation: Operation) -> Value {
         let names = if operation.admits == Admits::Anyone {
             &["X-Request-Id"][..]
         } else {
@@ -240,12 +260,12 @@ impl Used {
         let parameters: Vec<Value> =
             operation.parameters.iter().chain(names).map(|name| reference("parameters", name)).collect();
         let mut described = json!({
-            "operationId": format!("{}{suffix}", operation.id),
-            "tags": [tag],
+            "operationId": operation.id,
+            "tags": [operation.tag],
             "summary": operation.summary,
             "parameters": parameters,
             "security": security(operation.admits),
-            "responses": success(&operation, suffix),
+            "responses": success(&operation),
         });
         if !operation.about.is_empty() {
             described["description"] = json!(operation.about);
@@ -281,7 +301,7 @@ fn reference(kind: &str, name: &str) -> Value {
 }
 
 /// The answers of an operation that are not refusals.
-fn success(operation: &Operation, suffix: &str) -> Value {
+fn success(operation: &Operation) -> Value {
     let mut headers = json!({ "X-Request-Id": reference("headers", "X-Request-Id") });
     match operation.answer {
         Answer::Success { status, message, data, etag } => {
@@ -305,9 +325,7 @@ fn success(operation: &Operation, suffix: &str) -> Value {
                     .iter()
                     .map(|id| {
                         let parameters = json!({ "path.userId": "$response.body#/data/user/id" });
-                        let link =
-                            json!({ "operationId": format!("{id}{suffix}"), "parameters": parameters });
-                        ((*id).to_owned(), link)
+                        ((*id).to_owned(), json!({ "operationId": id, "parameters": parameters }))
                     })
                     .collect();
                 response["links"] = Value::Object(links);
@@ -404,20 +422,27 @@ mod tests {
     }
 
     #[test]
-    fn both_prefixes_have_the_same_paths() {
-        let paths = document()["paths"].as_object().unwrap();
-        let below = |prefix: &str| -> BTreeSet<(String, Vec<String>)> {
-            let paths = paths.iter().filter_map(|(path, item)| {
-                let methods = item.as_object()?.keys().cloned().collect();
-                Some((path.strip_prefix(prefix)?.to_owned(), methods))
-            });
-            paths.collect()
-        };
-        assert_eq!(
-            below("/v1/").len(),
-            routes::api().iter().map(|route| route.path).collect::<BTreeSet<_>>().len()
-        );
-        assert_eq!(below("/v1/"), below("/api/v1/"));
+    fn servers_start_with_the_path_of_the_public_url() {
+        for (public, root, api) in [
+            ("https://id.example", "/", "/api"),
+            ("https://id.example/auth", "/auth", "/auth/api"),
+            ("https://id.example/a/b/", "/a/b", "/a/b/api"),
+        ] {
+            let document = document_at(&public.parse().unwrap());
+            assert_eq!(document["servers"][0]["url"], root);
+            assert_eq!(document["servers"][1]["url"], api);
+            assert_eq!(document["paths"]["/healthz"]["get"]["servers"], json!([{ "url": root }]));
+        }
+    }
+
+    #[test]
+    fn each_path_is_listed_once() {
+        let routes: BTreeSet<String> = routes::api()
+            .iter()
+            .map(|route| format!("/v1{}", route.path))
+            .chain(routes::around().iter().map(|route| route.path.to_owned()))
+            .collect();
+        assert_eq!(document()["paths"].as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>(), routes);
     }
 
     #[test]
