@@ -24,7 +24,7 @@ use url::Url;
 
 use crate::config::{self, Config};
 use crate::db::together::Together;
-use crate::db::{self, embedded::Embedded};
+use crate::db::{self, embedded::Embedded, tls_relay};
 use crate::domain::seal::SecretKey;
 use crate::http::admission::{self, Gate};
 use crate::http::auth::Credentials;
@@ -72,6 +72,8 @@ pub enum Error {
     Mailbox(std::io::Error),
     #[error("receivers of webhooks cannot be called: {0}")]
     Receivers(reqwest::Error),
+    #[error("the relay for TLS to PostgreSQL cannot be made in the folder for temporary files (TMPDIR): {0}")]
+    Relay(std::io::Error),
     #[error("signals cannot be heard: {0}")]
     Signals(std::io::Error),
 }
@@ -97,6 +99,8 @@ pub struct Database {
     /// A session in somebody else's private PostgreSQL: while there is one, it is not ended.
     stays: Option<PgConnection>,
     shared: bool,
+    /// Through them lead the connections to a PostgreSQL whose certificate rustls refuses.
+    _relays: Vec<tls_relay::Relay>,
 }
 
 /// How long a command waits for a private PostgreSQL that starts, or ends, with another process.
@@ -122,7 +126,7 @@ impl Database {
     async fn try_open(config: &Config, shared: bool) -> Result<Self, Error> {
         let mut stays = None;
         let folder = config.data_dir.join("postgres");
-        let (options, direct, embedded) = if let Some(url) = &config.database.url {
+        let (mut options, mut direct, embedded) = if let Some(url) = &config.database.url {
             let direct = config.database.direct_url.as_ref().unwrap_or(url);
             (db::options(url.expose())?, db::options(direct.expose())?, None)
         } else if let Some(owner) = shared.then(|| db::embedded::running(&folder)).flatten() {
@@ -133,6 +137,16 @@ impl Database {
             let owner = embedded.options();
             (db::embedded::server_role(&owner).await.map_err(db::Error::from)?, owner, Some(embedded))
         };
+        let mut relays = Vec::new();
+        if config.database.url.is_some() {
+            let same = config.database.direct_url.is_none();
+            relays.extend(tls_relay::if_needed(&mut direct).await.map_err(Error::Relay)?);
+            if same {
+                options = direct.clone();
+            } else {
+                relays.extend(tls_relay::if_needed(&mut options).await.map_err(Error::Relay)?);
+            }
+        }
         db::migrate(&direct).await?;
         if options.get_username() != direct.get_username() {
             db::grant(&direct, options.get_username()).await?;
@@ -146,7 +160,7 @@ impl Database {
             _ => db::Pool::new(options, share.max(1), statement_timeout),
         };
         let operator = db::Pool::new(direct.clone(), 2, statement_timeout);
-        Ok(Self { pool, mails, operator, direct, embedded, stays, shared })
+        Ok(Self { pool, mails, operator, direct, embedded, stays, shared, _relays: relays })
     }
 
     /// Refuses a secret key that is not this database's.

@@ -77,8 +77,34 @@ impl std::str::FromStr for SecretUrl {
     type Err = url::ParseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().map(Self)
+        match text.parse() {
+            Err(url::ParseError::EmptyHost) => without_host(text).ok_or(url::ParseError::EmptyHost)?.parse(),
+            parsed => parsed,
+        }
+        .map(Self)
     }
+}
+
+/// `postgres://user:password@:port/database?host=/folder`, which libpq takes and the standard of URLs refuses, as
+/// `postgres:///database?host=/folder&user=…`.
+fn without_host(text: &str) -> Option<String> {
+    let (scheme, rest) = text.split_once("://").filter(|(scheme, _)| scheme.starts_with("postgres"))?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let (credentials, port) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let (user, password) = credentials.split_once(':').unwrap_or((credentials, ""));
+    let decoded = |text| percent_encoding::percent_decode_str(text).decode_utf8().ok();
+    let mut url: Url = format!("{scheme}://{path}").parse().ok()?;
+    for (name, value) in [("user", decoded(user)?), ("password", decoded(password)?)] {
+        if !value.is_empty() {
+            url.query_pairs_mut().append_pair(name, &value);
+        }
+    }
+    match port {
+        "" | ":" => {}
+        _ => drop(url.query_pairs_mut().append_pair("port", port.strip_prefix(':')?)),
+    }
+    Some(url.into())
 }
 
 /// What seals and opens: [`secret_key`], and the other key while one is set.

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection, raw_sql};
 use tokio::time::timeout;
+use tokio_rustls::rustls::Error as TlsError;
 
 pub mod api_keys;
 pub mod apps;
@@ -29,6 +30,8 @@ mod pool;
 pub mod referral_board;
 pub mod referrals;
 pub mod reported_mails;
+pub mod session;
+pub mod tls_relay;
 pub mod together;
 pub mod updates;
 pub mod users;
@@ -58,6 +61,15 @@ pub enum Error {
     /// The server is older than this project supports.
     #[error("PostgreSQL 14 or later is needed; this one is {0}")]
     TooOld(String),
+    /// The database cannot hold every text.
+    #[error(
+        "the encoding of the database is {0} and must be UTF8: make it with \
+         CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
+    )]
+    Encoding(String),
+    /// rustls refuses the certificate of the server, or of the authority given for it.
+    #[error("the certificate of PostgreSQL cannot be verified ({0}): {help}", help = tls_relay::help(.0))]
+    Certificate(TlsError),
 }
 
 impl Error {
@@ -113,7 +125,7 @@ impl Error {
                     | sqlx::Error::PoolClosed
                     | sqlx::Error::WorkerCrashed
             ),
-            Self::Migrate(_) | Self::TooOld(_) => false,
+            Self::Migrate(_) | Self::TooOld(_) | Self::Encoding(_) | Self::Certificate(_) => false,
         }
     }
 }
@@ -126,7 +138,12 @@ fn is_violation(error: &sqlx::Error, constraint: &str) -> bool {
 /// Options from a `postgres://` URL. No `extra_float_digits`: floats come in binary, and PgBouncer refuses a
 /// connection that asks for it.
 pub fn options(url: &str) -> Result<PgConnectOptions, Error> {
-    Ok(PgConnectOptions::from_str(url)?.application_name("userdocks").extra_float_digits(None))
+    let mut options = PgConnectOptions::from_str(url)?;
+    // sqlx keeps the brackets of an IPv6 address and then looks them up as a name.
+    if let Some(address) = options.get_host().strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        options = options.clone().host(address);
+    }
+    Ok(options.application_name("userdocks").extra_float_digits(None))
 }
 
 /// Statements that take effect together, at the commit. One that is dropped instead is rolled back, and its
@@ -138,7 +155,7 @@ impl Transaction {
     /// Begins one.
     pub async fn begin(db: &Pool) -> Result<Self, Error> {
         let mut transaction = Self(Some(db.acquire().await?));
-        raw_sql("BEGIN").execute(&mut *transaction).await?;
+        raw_sql("BEGIN ISOLATION LEVEL READ COMMITTED").execute(&mut *transaction).await?;
         Ok(transaction)
     }
 
@@ -197,12 +214,19 @@ impl Drop for Transaction {
 /// Brings the schema up to date, which takes its owner; where it is, anybody may look. Of several processes
 /// that do so at once, one works and the rest wait.
 pub async fn migrate(options: &PgConnectOptions) -> Result<(), Error> {
-    let mut connection = PgConnection::connect_with(options).await?;
-    let version = sqlx::query!("SELECT current_setting('server_version') AS \"text!\", current_setting('server_version_num')::int >= 140000 AS \"enough!\"")
+    let mut connection =
+        session::connect(options).await.map_err(|error| match tls_relay::refusal(&error) {
+            Some(refusal) => Error::Certificate(refusal.clone()),
+            None => Error::Sql(error),
+        })?;
+    let version = sqlx::query!("SELECT current_setting('server_version') AS \"text!\", current_setting('server_version_num')::int >= 140000 AS \"enough!\", current_setting('server_encoding') AS \"encoding!\"")
         .fetch_one(&mut connection)
         .await?;
     if !version.enough {
         return Err(Error::TooOld(version.text));
+    }
+    if version.encoding != "UTF8" {
+        return Err(Error::Encoding(version.encoding));
     }
     if !is_migrated(&mut connection).await {
         MIGRATIONS.run(&mut connection).await?;
@@ -224,7 +248,7 @@ async fn is_migrated(connection: &mut PgConnection) -> bool {
 
 /// Lets `role` do what the server does, and nothing else; `owner` is who owns the tables.
 pub async fn grant(owner: &PgConnectOptions, role: &str) -> Result<(), Error> {
-    let mut connection = PgConnection::connect_with(owner).await?;
+    let mut connection = session::connect(owner).await?;
     let mut transaction = connection.begin().await?;
     sqlx::query!("SELECT set_config('userdocks.role', $1, true)", role).fetch_one(&mut *transaction).await?;
     sqlx::raw_sql(RIGHTS).execute(&mut *transaction).await?;

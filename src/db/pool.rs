@@ -19,6 +19,7 @@ use sqlx::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
+use super::session::SETTINGS;
 use crate::metrics::Histogram;
 
 /// How long somebody waits for a connection.
@@ -194,7 +195,7 @@ impl Pool {
     async fn set_up(&self, connection: &mut PgConnection) -> Result<(), Error> {
         let statement_timeout = self.0.statement_timeout.as_millis().clamp(1, 86_400_000);
         let settings = format!(
-            "SET statement_timeout = {statement_timeout}; SET idle_in_transaction_session_timeout = '10s';
+            "{SETTINGS} SET statement_timeout = {statement_timeout}; SET idle_in_transaction_session_timeout = '10s';
             SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3;
             SET plan_cache_mode = force_generic_plan; SET jit = off;
             SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; DISCARD PLANS"

@@ -23,7 +23,7 @@ use super::transport::{Refusal, Transport};
 use super::{Brand, Envelope, Letter, message};
 use crate::config::Config;
 use crate::db::outbox::{self, Claimed};
-use crate::db::{self, idempotency, mail_quotas, referrals};
+use crate::db::{self, idempotency, mail_quotas, referrals, session};
 use crate::domain::brand::{Color, LogoUrl};
 use crate::domain::language::Language;
 use crate::domain::mail_kind::MailKind;
@@ -394,8 +394,11 @@ pub(crate) fn retry_delay(first: Duration, attempts: i32) -> Duration {
 /// Wakes this process's worker on NOTIFY, over a connection of its own, for as long as the server runs.
 pub async fn listen(options: PgConnectOptions, wake: Arc<Notify>) {
     loop {
-        let pool =
-            PgPoolOptions::new().max_connections(1).acquire_timeout(POLL).connect_lazy_with(options.clone());
+        let pool = PgPoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(POLL)
+            .after_connect(|connection, _| Box::pin(session::set_up(connection)))
+            .connect_lazy_with(options.clone());
         let heard = async {
             let mut listener = PgListener::connect_with(&pool).await?;
             listener.listen(outbox::CHANNEL).await?;

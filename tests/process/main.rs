@@ -11,6 +11,7 @@ mod bounces;
 mod commands;
 mod imports;
 mod metrics;
+mod postgres;
 mod replicas;
 mod rotation;
 mod settings;

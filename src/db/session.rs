@@ -1,0 +1,27 @@
+//! The settings of a session on which the statements depend, whatever the defaults of the database and the role.
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, Error, PgConnection};
+
+/// Isolation, time zone, waits and schema. The schema is `public`, or the one in the search path that has the tables
+/// already.
+pub(super) const SETTINGS: &str =
+    "SET default_transaction_isolation = 'read committed'; SET TimeZone = 'UTC';
+    SET lock_timeout = 0; SET idle_session_timeout = 0;
+    SELECT set_config('search_path', coalesce((
+        SELECT quote_ident(nspname) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+        WHERE pg_class.oid = to_regclass('referral_quotas')), 'public'), false);";
+
+/// Opens a connection outside the pool, without a bound in time for its statements.
+pub async fn connect(options: &PgConnectOptions) -> Result<PgConnection, Error> {
+    let mut connection = PgConnection::connect_with(options).await?;
+    set_up(&mut connection).await?;
+    Ok(connection)
+}
+
+/// Sets up a connection that sqlx opened.
+pub async fn set_up(connection: &mut PgConnection) -> Result<(), Error> {
+    sqlx::raw_sql(SETTINGS).execute(&mut *connection).await?;
+    sqlx::raw_sql("SET statement_timeout = 0").execute(connection).await?;
+    Ok(())
+}
