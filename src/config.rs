@@ -15,6 +15,7 @@ use url::Url;
 use crate::domain::network::Networks;
 use crate::domain::return_path::ReturnPath;
 use crate::domain::sender;
+use crate::outbound::Authorities;
 
 mod check;
 mod secret;
@@ -93,6 +94,8 @@ pub struct Server {
     pub max_connections: usize,
     /// Reverse proxies whose word on who calls is believed.
     pub trusted_proxies: Networks,
+    /// Certificate authorities for calls to others, beside the system's.
+    pub ca_file: Authorities,
     /// Until a request's head has come.
     #[serde(with = "humantime_serde")]
     pub head_timeout: Duration,

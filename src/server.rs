@@ -212,7 +212,8 @@ impl Server {
                 ("", command) => Some(TokenSource::Command(command.to_owned())),
                 (file, _) => Some(TokenSource::File(file.into())),
             };
-            (Transport::smtp(url.expose(), token, mail.timeout, mail.connections)?, None)
+            let trusted = &config.server.ca_file;
+            (Transport::smtp(url.expose(), token, mail.timeout, mail.connections, trusted)?, None)
         } else {
             let folder = config.mailbox_folder();
             std::fs::create_dir_all(&folder).map_err(Error::Mailbox)?;
@@ -237,7 +238,12 @@ impl Server {
             tracing::warn!(%error, "webhooks cannot be read now");
         }
         let webhook = &config.webhook;
-        let receivers = Receivers::new(webhook.timeout, config.production(), webhook.allow_private_addresses);
+        let receivers = Receivers::new(
+            webhook.timeout,
+            config.production(),
+            webhook.allow_private_addresses,
+            &config.server.ca_file,
+        );
         let teller = webhook::worker::Worker {
             db: database.mails.clone(),
             seal: seal.clone(),

@@ -1,7 +1,8 @@
 //! `userdocks app`
 
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde::Serialize;
+use serde_json::{Value, json};
 use url::{Position, Url};
 use uuid::Uuid;
 
@@ -20,6 +21,7 @@ use crate::domain::return_path::ReturnPath;
 use crate::domain::seal::SecretKey;
 use crate::domain::sender;
 use crate::domain::text::Text;
+use crate::http::jwks;
 use sqlx::PgConnection;
 
 #[derive(Subcommand)]
@@ -34,7 +36,7 @@ pub(super) enum Command {
     },
     /// List all apps
     List,
-    /// Show one app
+    /// Show one app, and whether the keys of its outside issuer can be had
     Show {
         /// The app's id
         id: Uuid,
@@ -88,6 +90,16 @@ pub(super) struct Settings {
     jwks_url: Option<String>,
 }
 
+/// What `app show` prints.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    app: App,
+    /// The number of keys of the outside issuer, or why they cannot be had.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwks: Option<Value>,
+}
+
 pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
     let db = &context.database.operator;
     match command {
@@ -118,8 +130,16 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
         }
         Command::Show { id } => {
             let app = find(context, id).await?;
-            let text = serde_json::to_string_pretty(&app)?;
-            Output::new(app, text)
+            let jwks = match &app.jwks_url {
+                None => None,
+                Some(url) => Some(match jwks::check(url, &context.config.server.ca_file).await {
+                    Ok(keys) => json!({ "keys": keys }),
+                    Err(reason) => json!({ "error": reason }),
+                }),
+            };
+            let shown = Shown { app, jwks };
+            let text = serde_json::to_string_pretty(&shown)?;
+            Output::new(shown, text)
         }
         Command::Update { id, name, settings } => {
             let before = find(context, id).await?;

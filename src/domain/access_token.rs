@@ -5,8 +5,8 @@ use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, KeyPair as _, ParsedPublicKey};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, jwk};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, crypto, jwk};
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use uuid::Uuid;
@@ -61,34 +61,50 @@ impl PublicKey {
     }
 
     /// A key of an outside issuer: RSA of 2048 bits at least for RS256, P-256 for ES256, Ed25519 for `EdDSA`;
-    /// `None` for any other, for one that is not for signatures, and for one that can verify none.
+    /// `None` for any other, for one that is not for signatures, and for one that can verify none. Numbers may have
+    /// zero bytes in front, as Java's `BigInteger` writes them.
     #[must_use]
     pub fn from_jwk(jwk: &serde_json::Value) -> Option<Self> {
-        let jwk: jwk::Jwk = serde_json::from_value(jwk.clone()).ok()?;
+        let mut jwk = jwk.clone();
+        // The library does not know the name of RFC 9864.
+        let declared = match jwk.as_object_mut()?.remove("alg") {
+            None | Some(serde_json::Value::Null) => None,
+            Some(name) => Some(algorithm(name.as_str()?)?),
+        };
+        let jwk: jwk::Jwk = serde_json::from_value(jwk).ok()?;
         let bytes = |text: &str| URL_SAFE_NO_PAD.decode(text).ok();
-        let algorithm = match &jwk.algorithm {
+        let number = |text: &str| {
+            let bytes = bytes(text)?;
+            let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+            Some(bytes[zeros..].to_vec())
+        };
+        let (algorithm, key) = match &jwk.algorithm {
             jwk::AlgorithmParameters::RSA(rsa) => {
-                let (n, e) = (bytes(&rsa.n)?, bytes(&rsa.e)?);
+                let (n, e) = (number(&rsa.n)?, number(&rsa.e)?);
                 let odd = |number: &[u8]| number.last().is_some_and(|byte| byte % 2 == 1);
-                ((256..=1024).contains(&n.len()) && odd(&n) && odd(&e)).then_some(Algorithm::RS256)?
+                let usable = (256..=1024).contains(&n.len()) && odd(&n) && odd(&e);
+                usable.then(|| (Algorithm::RS256, DecodingKey::from_rsa_raw_components(&n, &e)))?
             }
             jwk::AlgorithmParameters::EllipticCurve(ec) if ec.curve == jwk::EllipticCurve::P256 => {
-                let point = [vec![4], bytes(&ec.x)?, bytes(&ec.y)?].concat();
-                ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).ok()?;
-                Algorithm::ES256
+                let coordinate = |text| {
+                    let number = number(text)?;
+                    Some([vec![0; 32_usize.checked_sub(number.len())?], number].concat())
+                };
+                let (x, y) = (coordinate(&ec.x)?, coordinate(&ec.y)?);
+                ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, [&[4], &*x, &*y].concat()).ok()?;
+                let [x, y] = [x, y].map(|number| URL_SAFE_NO_PAD.encode(number));
+                (Algorithm::ES256, DecodingKey::from_ec_components(&x, &y).ok()?)
             }
             jwk::AlgorithmParameters::OctetKeyPair(okp) if okp.curve == jwk::EllipticCurve::Ed25519 => {
                 ParsedPublicKey::new(&ED25519, bytes(&okp.x)?).ok()?;
-                Algorithm::EdDSA
+                (Algorithm::EdDSA, DecodingKey::from_ed_components(&okp.x).ok()?)
             }
             _ => return None,
         };
         let operations = jwk.common.key_operations.as_ref();
         let for_signatures = matches!(jwk.common.public_key_use, None | Some(jwk::PublicKeyUse::Signature))
             && operations.is_none_or(|operations| operations.contains(&jwk::KeyOperations::Verify));
-        let declared = jwk.common.key_algorithm.as_ref().map(ToString::to_string);
-        let agrees = declared.is_none_or(|declared| declared == format!("{algorithm:?}"));
-        let key = DecodingKey::from_jwk(&jwk).ok()?;
+        let agrees = declared.is_none_or(|declared| declared == algorithm);
         (for_signatures && agrees).then_some(Self { id: jwk.common.key_id, algorithm, key })
     }
 
@@ -96,6 +112,16 @@ impl PublicKey {
     #[must_use]
     pub fn is(&self, kid: Option<&str>) -> bool {
         kid.is_none_or(|kid| self.id.as_deref() == Some(kid))
+    }
+}
+
+/// The algorithm of a name in `alg` (RFC 7518, 3.1; RFC 8037, 3.1; RFC 9864, 2.2), if it is one that verifies here.
+fn algorithm(name: &str) -> Option<Algorithm> {
+    match name {
+        "RS256" => Some(Algorithm::RS256),
+        "ES256" => Some(Algorithm::ES256),
+        "EdDSA" | "Ed25519" => Some(Algorithm::EdDSA),
+        _ => None,
     }
 }
 
@@ -209,9 +235,32 @@ pub struct Verified {
     pub key: Option<String>,
 }
 
+/// A time as a token has it (RFC 7519, 2): seconds since 1970, not negative.
+#[derive(Default, Deserialize)]
+#[serde(try_from = "f64")]
+struct Seconds(f64);
+
+impl TryFrom<f64> for Seconds {
+    type Error = &'static str;
+
+    fn try_from(seconds: f64) -> Result<Self, Self::Error> {
+        if (0.0..=18_446_744_073_709_551_616.0).contains(&seconds) {
+            Ok(Self(seconds))
+        } else {
+            Err("expected seconds since 1970")
+        }
+    }
+}
+
 /// A token whose claims are read but not believed yet: it says where to look for the key.
 pub struct Unverified<'a> {
-    token: &'a str,
+    /// What is signed: header and claims as they were sent.
+    message: &'a str,
+    signature: &'a str,
+    algorithm: Algorithm,
+    subject: String,
+    expires: f64,
+    not_before: f64,
     /// Which key of the issuer it says to be signed with.
     pub kid: Option<String>,
     /// Who it says to be from.
@@ -221,8 +270,14 @@ pub struct Unverified<'a> {
 }
 
 impl<'a> Unverified<'a> {
-    /// Reads the header, `iss` and `aud`.
+    /// Reads the header and the claims `iss`, `aud`, `sub`, `exp` and `nbf`.
     pub fn parse(token: &'a str) -> Result<Self, Invalid> {
+        #[derive(Deserialize)]
+        struct Head {
+            alg: String,
+            kid: Option<String>,
+            crit: Option<IgnoredAny>,
+        }
         #[derive(Deserialize)]
         #[serde(untagged)]
         enum Audience {
@@ -233,16 +288,25 @@ impl<'a> Unverified<'a> {
         struct Claimed {
             iss: String,
             aud: Audience,
+            sub: String,
+            exp: Seconds,
+            #[serde(default)]
+            nbf: Seconds,
+        }
+        fn part<T: DeserializeOwned>(encoded: &str) -> Result<T, Invalid> {
+            let json = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| Invalid::Token)?;
+            serde_json::from_slice(&json).map_err(|_| Invalid::Token)
         }
         if token.len() > MAX_LENGTH {
             return Err(Invalid::Token);
         }
-        let header = jsonwebtoken::decode_header(token).map_err(|_| Invalid::Token)?;
-        if header.crit.is_some() {
+        let (message, signature) = token.rsplit_once('.').ok_or(Invalid::Token)?;
+        let (head, claims) = message.split_once('.').ok_or(Invalid::Token)?;
+        let head: Head = part(head)?;
+        if head.crit.is_some() {
             return Err(Invalid::Token); // RFC 7515, 4.1.11: an extension that is not understood
         }
-        let claimed: Claimed =
-            jsonwebtoken::dangerous::insecure_decode_claims(token).map_err(|_| Invalid::Token)?;
+        let claimed: Claimed = part(claims)?;
         let audiences = match claimed.aud {
             Audience::One(audience) => vec![audience],
             Audience::Many(audiences) => audiences,
@@ -256,46 +320,36 @@ impl<'a> Unverified<'a> {
         if apps.is_empty() {
             return Err(Invalid::Token);
         }
-        Ok(Self { token, kid: header.kid, issuer: claimed.iss, apps })
+        Ok(Self {
+            message,
+            signature,
+            algorithm: algorithm(&head.alg).ok_or(Invalid::Token)?,
+            subject: claimed.sub,
+            expires: claimed.exp.0,
+            not_before: claimed.nbf.0,
+            kid: head.kid,
+            issuer: claimed.iss,
+            apps,
+        })
     }
 
-    /// Checks signature and claims against the keys of its issuer, as those of a token for `app`.
+    /// Checks signature and times against the keys of its issuer, as those of a token for `app`.
     pub fn verify(&self, keys: &[PublicKey], app: AppId) -> Result<Verified, Invalid> {
-        #[derive(Deserialize)]
-        struct Subject {
-            sub: String,
-            exp: f64,
+        let signed = |key: &&PublicKey| {
+            let message = self.message.as_bytes();
+            key.algorithm == self.algorithm
+                && crypto::verify(self.signature, message, &key.key, key.algorithm).is_ok_and(|signed| signed)
+        };
+        let key = keys.iter().filter(|key| key.is(self.kid.as_deref())).find(signed);
+        let key = key.filter(|_| self.apps.contains(&app)).ok_or(Invalid::Token)?;
+        let (now, leeway) = (crate::clock::now().as_duration().as_secs_f64(), f64::from(LEEWAY));
+        // Only who has the key is told of the time.
+        if self.expires + leeway <= now {
+            return Err(Invalid::Expired);
         }
-        let mut result = Err(Invalid::Token);
-        for key in keys.iter().filter(|key| key.is(self.kid.as_deref())) {
-            let mut validation = Validation::new(key.algorithm);
-            validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-            validation.set_audience(&[app.0]);
-            validation.set_issuer(&[&self.issuer]);
-            validation.leeway = LEEWAY.into();
-            validation.validate_nbf = true;
-            result = jsonwebtoken::decode::<Subject>(self.token, &key.key, &validation)
-                .map(|token| Verified {
-                    subject: token.claims.sub,
-                    expires: token.claims.exp,
-                    key: key.id.clone(),
-                })
-                .map_err(|error| match error.kind() {
-                    ErrorKind::ExpiredSignature => Invalid::Expired,
-                    ErrorKind::ImmatureSignature => Invalid::NotYet,
-                    _ => Invalid::Token,
-                })
-                // The library knows whole seconds alone.
-                .and_then(|verified| {
-                    let now = crate::clock::now().as_duration().as_secs_f64();
-                    let alive = verified.expires + f64::from(LEEWAY) > now;
-                    if alive { Ok(verified) } else { Err(Invalid::Expired) }
-                });
-            // Only who has the key is told of the time, so then it is this key's token.
-            if !matches!(result, Err(Invalid::Token)) {
-                break;
-            }
+        if self.not_before > now + leeway {
+            return Err(Invalid::NotYet);
         }
-        result
+        Ok(Verified { subject: self.subject.clone(), expires: self.expires, key: key.id.clone() })
     }
 }

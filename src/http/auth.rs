@@ -96,7 +96,7 @@ impl Credentials {
             apps: Cache::new(CACHED),
             none: Cache::new(NOT_THERE),
             tokens: Cache::new(CACHED),
-            outside: Jwks::default(),
+            outside: Jwks::new(config.server.ca_file.clone()),
             issuer: config.issuer(),
         }
     }

@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 
 use crate::domain::access_token::PublicKey;
 use crate::metrics;
+use crate::outbound::{self, Authorities};
 
 /// How often keys are asked for.
 #[derive(Clone, Copy)]
@@ -47,6 +48,7 @@ pub struct Jwks {
     pace: Pace,
     issuers: Cache<String, Arc<Issuer>>,
     client: OnceLock<reqwest::Client>,
+    authorities: Authorities,
 }
 
 #[derive(Default)]
@@ -62,12 +64,6 @@ struct Keys {
     keys: Arc<Vec<PublicKey>>,
 }
 
-impl Default for Jwks {
-    fn default() -> Self {
-        Self::new(PACE)
-    }
-}
-
 impl Issuer {
     fn known(&self) -> Option<Keys> {
         self.keys.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
@@ -75,8 +71,10 @@ impl Issuer {
 }
 
 impl Jwks {
-    fn new(pace: Pace) -> Self {
-        Self { pace, issuers: Cache::new(1024), client: OnceLock::new() }
+    /// No keys yet. The addresses may have certificates of these authorities.
+    #[must_use]
+    pub fn new(authorities: Authorities) -> Self {
+        Self { pace: PACE, issuers: Cache::new(1024), client: OnceLock::new(), authorities }
     }
 
     /// The keys at `url`, with the one named `kid` if the issuer has it. An error only if it never answered.
@@ -109,9 +107,9 @@ impl Jwks {
         if let Some(client) = self.client.get() {
             return Ok(client.clone());
         }
-        let client = crate::outbound::client(self.pace.timeout)
+        let client = outbound::client(self.pace.timeout, &self.authorities)
             .build()
-            .map_err(|error| Unreachable { url: url.to_owned(), reason: error.to_string() })?;
+            .map_err(|error| Unreachable { url: url.to_owned(), reason: outbound::cause(error) })?;
         Ok(self.client.get_or_init(|| client).clone())
     }
 }
@@ -148,9 +146,15 @@ fn may_be_json(declared: &str) -> bool {
         || declared.suffix() == Some(mime::JSON)
 }
 
+/// Fetches the keys at `url` once: their number, or why there are none.
+pub async fn check(url: &str, authorities: &Authorities) -> Result<usize, String> {
+    let client = outbound::client(PACE.timeout, authorities).build().map_err(outbound::cause)?;
+    Ok(fetch(&client, url).await?.len())
+}
+
 async fn fetch(client: &reqwest::Client, url: &str) -> Result<Vec<PublicKey>, String> {
-    let text = |error: reqwest::Error| error.without_url().to_string();
-    let mut response = client.get(url).header("accept", "application/json").send().await.map_err(text)?;
+    let mut response =
+        client.get(url).header("accept", "application/json").send().await.map_err(outbound::cause)?;
     if response.status() != reqwest::StatusCode::OK {
         return Err(format!("it answers {}", response.status()));
     }
@@ -160,7 +164,7 @@ async fn fetch(client: &reqwest::Client, url: &str) -> Result<Vec<PublicKey>, St
         return Err(format!("its answer is declared as {}", declared.escape_default()));
     }
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(text)? {
+    while let Some(chunk) = response.chunk().await.map_err(outbound::cause)? {
         body.extend_from_slice(&chunk);
         if body.len() > MAX_SIZE {
             return Err(format!("its answer is longer than {MAX_SIZE} bytes"));
@@ -265,7 +269,8 @@ mod tests {
 
     fn hurried() -> Jwks {
         let fresh = Duration::from_millis(400);
-        Jwks::new(Pace { fresh, cool_down: Duration::from_millis(100), timeout: Duration::from_millis(500) })
+        let pace = Pace { fresh, cool_down: Duration::from_millis(100), timeout: Duration::from_millis(500) };
+        Jwks { pace, ..Jwks::new(Authorities::default()) }
     }
 
     /// Whether the issuer is known to have the key.
@@ -301,7 +306,7 @@ mod tests {
 
     #[tokio::test]
     async fn unknown_kids_ask_once_in_a_while_however_many() {
-        let jwks = Jwks::new(Pace { cool_down: DEADLINE, ..PACE });
+        let jwks = Jwks { pace: Pace { cool_down: DEADLINE, ..PACE }, ..hurried() };
         let issuer = Served::start(set(&["a"])).await;
         let unknown: Vec<String> = (0..50).map(|n| format!("unknown{n}")).collect();
         let calls = unknown.iter().map(|kid| has(&jwks, &issuer.url, kid));
@@ -357,7 +362,7 @@ mod tests {
         };
         let silent = Served::start(Does::Nothing).await;
         for url in [&closed, &silent.url] {
-            let jwks = Jwks::new(Pace { cool_down: DEADLINE, ..hurried().pace });
+            let jwks = Jwks { pace: Pace { cool_down: DEADLINE, ..hurried().pace }, ..hurried() };
             assert!(has(&jwks, url, "a").await.is_err());
             let error = has(&jwks, url, "a").await.unwrap_err();
             assert!(error.to_string().ends_with("it did not answer a moment ago"), "{error}");

@@ -45,7 +45,7 @@ pub mod idempotency;
 mod invite_codes;
 mod invite_steering;
 mod invites;
-mod jwks;
+pub mod jwks;
 pub mod limits;
 mod mail_reports;
 mod mailbox;

@@ -215,7 +215,9 @@ async fn fetch(state: &AppState, url: &Url) -> Result<Bytes, Error> {
     let client = if let Some(client) = state.providers.client.get() {
         client
     } else {
-        let made = receiver::client(FETCH_TIMEOUT, test.is_none(), test.is_some()).map_err(unavailable)?;
+        let made =
+            receiver::client(FETCH_TIMEOUT, test.is_none(), test.is_some(), &state.config.server.ca_file)
+                .map_err(unavailable)?;
         state.providers.client.get_or_init(|| made)
     };
     let mut response = client

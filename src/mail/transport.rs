@@ -16,6 +16,7 @@ use lettre::Message;
 pub use self::server::{Server, TokenSource};
 use super::mailbox;
 use crate::metrics;
+use crate::outbound::Authorities;
 
 mod conversation;
 mod server;
@@ -81,8 +82,9 @@ impl Transport {
         token: Option<TokenSource>,
         timeout: Duration,
         connections: u32,
+        authorities: &Authorities,
     ) -> Result<Self, UrlError> {
-        Ok(Self::Smtp(Arc::new(Server::new(url, token, timeout, connections)?)))
+        Ok(Self::Smtp(Arc::new(Server::new(url, token, timeout, connections, authorities)?)))
     }
 
     /// Sends one mail. Two calls with one `message_id` send twice by SMTP, and once into a folder.

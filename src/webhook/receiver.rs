@@ -12,8 +12,8 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::time::timeout;
 use url::{Host, Url};
 
-use crate::domain::mail_report::detail;
 use crate::domain::network::is_public;
+use crate::outbound::{self, Authorities};
 
 /// Bytes of an answer that are read, so that the connection can be used again.
 const ANSWER: usize = 16 * 1024;
@@ -61,8 +61,13 @@ const NOT_PUBLIC: &str = "the address is not a public one";
 
 /// A client that connects only to public addresses, or with `any_address` to private ones too. The caller checks
 /// hosts that are addresses themselves.
-pub fn client(timeout: Duration, https_only: bool, any_address: bool) -> reqwest::Result<reqwest::Client> {
-    crate::outbound::client(timeout)
+pub fn client(
+    timeout: Duration,
+    https_only: bool,
+    any_address: bool,
+    authorities: &Authorities,
+) -> reqwest::Result<reqwest::Client> {
+    outbound::client(timeout, authorities)
         .https_only(https_only)
         .dns_resolver(Arc::new(Public { any_address }))
         .build()
@@ -70,8 +75,13 @@ pub fn client(timeout: Duration, https_only: bool, any_address: bool) -> reqwest
 
 impl Receivers {
     /// `any_address`: private addresses too.
-    pub fn new(timeout: Duration, https_only: bool, any_address: bool) -> reqwest::Result<Self> {
-        Ok(Self { client: client(timeout, https_only, any_address)?, any_address })
+    pub fn new(
+        timeout: Duration,
+        https_only: bool,
+        any_address: bool,
+        authorities: &Authorities,
+    ) -> reqwest::Result<Self> {
+        Ok(Self { client: client(timeout, https_only, any_address, authorities)?, any_address })
     }
 
     /// Posts `payload` with these headers.
@@ -95,7 +105,7 @@ impl Receivers {
                     _ => Answer::Refused(status.to_string()),
                 }
             }
-            Err(error) => Answer::Refused(why(&error.without_url())),
+            Err(error) => Answer::Refused(outbound::cause(error)),
         }
     }
 }
@@ -123,15 +133,6 @@ async fn drain(mut response: reqwest::Response) {
     let _ = timeout(PATIENCE, rest).await;
 }
 
-/// An error and what caused it, on one line.
-fn why(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "no answer in time".to_owned();
-    }
-    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
-    detail(&causes.map(ToString::to_string).collect::<Vec<_>>().join(": "))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,7 +141,7 @@ mod tests {
     async fn in_production_nothing_is_sent_in_clear() {
         let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", socket.local_addr().unwrap());
-        let receivers = Receivers::new(Duration::from_secs(5), true, true).unwrap();
+        let receivers = Receivers::new(Duration::from_secs(5), true, true, &Authorities::default()).unwrap();
         let headers = || ["a", "b", "c"].map(|name| (name, String::new()));
         let Answer::Refused(why) = receivers.post(&url, headers(), String::new()).await else { panic!() };
         assert!(why.contains("scheme"), "{why}");

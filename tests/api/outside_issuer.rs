@@ -143,3 +143,77 @@ async fn an_outside_issuers_tokens_are_taken_by_its_keys() {
     assert_eq!(me(token(&keys[0], &test.app, &ben.to_string())).await.code(), (401, "invalid_token"));
     test.finish().await;
 }
+
+#[tokio::test]
+async fn numbers_with_zero_bytes_in_front_are_the_same_key() {
+    let test = Test::start().await;
+    let issuer = Issuer::default();
+    let mut keys = [rsa("r"), p256("e")];
+    for key in &mut keys {
+        for name in ["n", "e", "x", "y"] {
+            if let Some(number) = key.jwk[name].as_str() {
+                let bytes = [vec![0], URL_SAFE_NO_PAD.decode(number).unwrap()].concat();
+                key.jwk[name] = json!(URL_SAFE_NO_PAD.encode(bytes));
+            }
+        }
+    }
+    issuer.says(200, &json!({ "keys": keys.iter().map(|key| &key.jwk).collect::<Vec<_>>() }).to_string());
+    let (app, user) = app_of(&test, &issuer).await;
+    for key in &keys {
+        let answer = test.call("GET", "/v1/users/me", As::Token(token(key, &app, &user)), None).await;
+        assert_eq!(answer.status, 200, "{:?}", key.algorithm);
+    }
+    test.finish().await;
+}
+
+/// RFC 9864 names the algorithm by its curve.
+#[tokio::test]
+async fn ed25519_is_taken_as_the_algorithm_of_key_and_token() {
+    let test = Test::start().await;
+    let issuer = Issuer::default();
+    let keys = [Some("Ed25519"), Some("EdDSA"), None].map(|algorithm| {
+        let mut key = ed25519(algorithm.unwrap_or("none"));
+        if let Some(algorithm) = algorithm {
+            key.jwk["alg"] = json!(algorithm);
+        }
+        key
+    });
+    let mut other = ed25519("other");
+    other.jwk["alg"] = json!("RS256");
+    let set: Vec<&Value> = keys.iter().chain([&other]).map(|key| &key.jwk).collect();
+    issuer.says(200, &json!({ "keys": set }).to_string());
+    let (app, user) = app_of(&test, &issuer).await;
+    let me = async |token: String| test.call("GET", "/v1/users/me", As::Token(token), None).await;
+    for key in &keys {
+        assert_eq!(me(token(key, &app, &user)).await.status, 200, "{}", key.id);
+        assert_eq!(me(renamed(key, &app, &user, "Ed25519")).await.status, 200, "{}", key.id);
+        for algorithm in ["Ed448", "RS256", "none", "ed25519"] {
+            let answer = me(renamed(key, &app, &user, algorithm)).await;
+            assert_eq!(answer.code(), (401, "invalid_token"), "{algorithm}");
+        }
+    }
+    assert_eq!(me(renamed(&other, &app, &user, "Ed25519")).await.code(), (401, "invalid_token"));
+    test.finish().await;
+}
+
+/// An app with this issuer, and a user of it.
+async fn app_of(test: &Test, issuer: &Issuer) -> (App, String) {
+    let app = apps::App {
+        issuer: Some("https://issuer.example".to_owned()),
+        jwks_url: Some(issuer.serve().await),
+        ..new_app("Outside")
+    };
+    let app = create_app(&test.db, &test.seal, &app).await;
+    let user = test.member(&app, "ada@example.com", None).await;
+    (app, user.to_string())
+}
+
+/// A token signed by the key whose header has another name for the algorithm.
+fn renamed(key: &Key, app: &App, subject: &str, algorithm: &str) -> String {
+    let token = token(key, app, subject);
+    let claims = token.split('.').nth(1).unwrap();
+    let header = json!({ "typ": "JWT", "alg": algorithm, "kid": key.id }).to_string();
+    let message = format!("{}.{claims}", URL_SAFE_NO_PAD.encode(header));
+    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key.secret, key.algorithm).unwrap();
+    format!("{message}.{signature}")
+}

@@ -186,7 +186,14 @@ async fn a_worker_ends_with_its_server() {
     let worker = Worker {
         db: test.db.clone(),
         seal: test.seal.clone(),
-        transport: Transport::smtp(&test.smtp.url(), None, DEADLINE, 1).unwrap(),
+        transport: Transport::smtp(
+            &test.smtp.url(),
+            None,
+            DEADLINE,
+            1,
+            &userdocks::outbound::Authorities::default(),
+        )
+        .unwrap(),
         public_url: "https://id.example".parse().unwrap(),
         config: test.config.clone(),
         database: Outage::default(),

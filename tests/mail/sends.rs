@@ -6,6 +6,7 @@ use std::time::Duration;
 use mail_parser::MessageParser;
 use userdocks::domain::mail_kind::MailKind;
 use userdocks::mail::transport::{Refusal, TokenSource, Transport};
+use userdocks::outbound::Authorities;
 
 use crate::smtp::{Act, Encryption, Seen, Smtp, Stage};
 use crate::{ID, invitation, mail};
@@ -14,7 +15,7 @@ const LONG: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_millis(300);
 
 fn transport(url: &str, timeout: Duration) -> Transport {
-    Transport::smtp(url, None, timeout, 2).unwrap()
+    Transport::smtp(url, None, timeout, 2, &Authorities::default()).unwrap()
 }
 
 async fn send(transport: &Transport) -> Result<String, Refusal> {
@@ -246,7 +247,7 @@ async fn a_token_comes_from_a_file_or_a_command() {
         ),
         (TokenSource::File(folder.path().join("none")), "cannot be had: No such file"),
     ] {
-        let to = Transport::smtp(&url, Some(source), LONG, 1).unwrap();
+        let to = Transport::smtp(&url, Some(source), LONG, 1, &Authorities::default()).unwrap();
         assert_no_session(&send(&to).await, said);
     }
     let said = "AUTH XOAUTH2 dXNlcj1hZGEBYXV0aD1CZWFyZXIgdDBrAQE=";

@@ -7,6 +7,7 @@
 mod support;
 
 mod audit;
+mod authorities;
 mod bounces;
 mod commands;
 mod imports;

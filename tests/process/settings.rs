@@ -40,7 +40,7 @@ fn the_settings_in_force_are_shown_with_secrets_masked() {
             "other_secret_key": "***",
             "server": {
                 "listen": "127.0.0.1:0", "public_url": "https://id.example/", "metrics_listen": "",
-                "max_connections": 10000, "trusted_proxies": "", "head_timeout": "10s", "body_timeout": "15s", "request_timeout": "30s",
+                "max_connections": 10000, "trusted_proxies": "", "ca_file": "", "head_timeout": "10s", "body_timeout": "15s", "request_timeout": "30s",
             },
             "database": {
                 "url": "postgres://ada:***@db.example/userdocks", "direct_url": "postgres:///userdocks?***",

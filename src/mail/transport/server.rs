@@ -26,6 +26,7 @@ use url::{Host, Url, form_urlencoded};
 use super::conversation::{Conversation, Failure, Login, Stream};
 use super::verdict::{Verdict, verdict};
 use super::{Refusal, UrlError, one_line};
+use crate::outbound::Authorities;
 
 /// How long a connection is kept unused. Servers close theirs after 5 minutes (RFC 5321, section 4.5.3.2.7)
 /// or less.
@@ -138,9 +139,10 @@ impl fmt::Debug for Server {
     }
 }
 
-/// TLS with a server whose certificate an authority of this machine vouches for (`SSL_CERT_FILE` names others).
-fn connector() -> Result<TlsConnector, UrlError> {
+/// TLS with a server whose certificate one of these authorities vouches for, or one of this machine (`SSL_CERT_FILE`).
+fn connector(authorities: &Authorities) -> Result<TlsConnector, UrlError> {
     let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(authorities.certificates().map(|der| der.to_vec().into()));
     let found = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
@@ -162,6 +164,7 @@ impl Server {
         token: Option<TokenSource>,
         timeout: Duration,
         connections: u32,
+        authorities: &Authorities,
     ) -> Result<Self, UrlError> {
         let url = Url::parse(url).map_err(|_| UrlError::Form("not a URL"))?;
         let host = match url.host() {
@@ -175,6 +178,7 @@ impl Server {
             [(key, mode)] if key == "tls" => Some(mode.clone().into_owned()),
             _ => return Err(UrlError::Form("only tls may be set after the question mark")),
         };
+        let connector = || connector(authorities);
         let (tls, port) = match (url.scheme(), mode.as_deref()) {
             ("smtp", None | Some("none")) => (Tls::Never, 25),
             ("smtp", Some("required")) => (Tls::Required(connector()?), 587),
@@ -386,7 +390,7 @@ mod tests {
     use super::*;
 
     fn server(url: &str) -> Result<Server, UrlError> {
-        Server::new(url, None, Duration::from_secs(1), 1)
+        Server::new(url, None, Duration::from_secs(1), 1, &Authorities::default())
     }
 
     #[test]
