@@ -94,6 +94,9 @@ const SCOPES: &[&str] = &[
 const OPERATOR: &[&str] = &[
     // Of the process and the schema.
     "mod::options",
+    "session::connect",
+    "session::set_up",
+    "tls_relay::if_needed",
     "mod::migrate",
     "mod::is_migrated",
     "mod::grant",

@@ -17,7 +17,7 @@ pub(super) enum Command {
     /// Create a key and show it, this once
     Create {
         /// The app's id
-        #[arg(long)]
+        #[arg(long, value_parser = super::id)]
         app: Uuid,
         /// What it may do
         #[arg(long = "type")]
@@ -29,12 +29,13 @@ pub(super) enum Command {
     /// List the keys of an app
     List {
         /// The app's id
-        #[arg(long)]
+        #[arg(long, value_parser = super::id)]
         app: Uuid,
     },
     /// Revoke a key at once
     Revoke {
         /// The key's id
+        #[arg(value_parser = super::id)]
         id: Uuid,
     },
 }

@@ -39,11 +39,13 @@ pub(super) enum Command {
     /// Show one app, and whether the keys of its outside issuer can be had
     Show {
         /// The app's id
+        #[arg(value_parser = super::id)]
         id: Uuid,
     },
     /// Change settings of an app; '' clears one that can be absent
     Update {
         /// The app's id
+        #[arg(value_parser = super::id)]
         id: Uuid,
         /// What mails call it
         #[arg(long)]

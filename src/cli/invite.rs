@@ -20,7 +20,7 @@ pub(super) enum Command {
     /// List invites, newest first
     List {
         /// Of this app only
-        #[arg(long)]
+        #[arg(long, value_parser = super::id)]
         app: Option<Uuid>,
         /// In this state only
         #[arg(long)]
@@ -29,7 +29,7 @@ pub(super) enum Command {
         #[arg(long)]
         kind: Option<Kind>,
         /// By this user only
-        #[arg(long)]
+        #[arg(long, value_parser = super::id)]
         inviter: Option<Uuid>,
         /// To this address only
         #[arg(long)]
@@ -41,11 +41,13 @@ pub(super) enum Command {
     /// Show one invite
     Show {
         /// The invite's id
+        #[arg(value_parser = super::id)]
         id: Uuid,
     },
     /// Revoke an invite that was not accepted; a mail that waits is not sent
     Revoke {
         /// The invite's id
+        #[arg(value_parser = super::id)]
         id: Uuid,
     },
     /// Invite everybody in a file; whoever is a user already is left alone
@@ -53,6 +55,7 @@ pub(super) enum Command {
     /// Mail an invite again, with a new link
     Resend {
         /// The invite's id
+        #[arg(value_parser = super::id)]
         id: Uuid,
     },
 }

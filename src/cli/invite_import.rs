@@ -47,7 +47,7 @@ pub(super) struct Import {
     /// referralCode, expiresIn (seconds) and the fields of the profile, such as `given_name`; - for standard input
     file: PathBuf,
     /// The app's id
-    #[arg(long)]
+    #[arg(long, value_parser = super::id)]
     app: Uuid,
     /// Invite nobody, and say what would become of each line
     #[arg(long)]

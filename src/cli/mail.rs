@@ -2,13 +2,13 @@
 
 use clap::{Subcommand, ValueEnum};
 use serde::Serialize;
-use serde_json::json;
 use uuid::Uuid;
 
 use std::path::{Path, PathBuf};
 
 use super::mail_preview::Preview;
-use super::{Context, Output, Result, app, mail_preview, table};
+use super::mail_retry::Retry;
+use super::{Context, Output, Result, app, mail_preview, mail_retry, table};
 use crate::audit::Facts;
 use crate::db::outbox::{self, MailRow};
 use crate::db::{invite_events, opt_outs, reported_mails};
@@ -23,7 +23,7 @@ pub(super) enum Command {
     /// List mails, newest first
     List {
         /// Of this app only
-        #[arg(long)]
+        #[arg(long, value_parser = super::id)]
         app: Option<Uuid>,
         /// In this state only
         #[arg(long)]
@@ -35,13 +35,11 @@ pub(super) enum Command {
     /// Show one mail
     Show {
         /// The mail's id
+        #[arg(value_parser = super::id)]
         id: Uuid,
     },
-    /// Try a mail again now; one that failed gets a new link
-    Retry {
-        /// The mail's id
-        id: Uuid,
-    },
+    /// Try mails again now; one that failed gets a new link
+    Retry(Retry),
     /// Show mails with sample data, in each language
     Preview(Preview),
     /// Read the mails that came back, and record what bounced, is late or is complained of
@@ -93,19 +91,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
         }
         Command::Preview(preview) => mail_preview::run(preview, Some(context)).await,
         Command::Bounces { path } => bounces(&path, context).await,
-        Command::Retry { id } => {
-            let mail = find(context, id).await?;
-            let expires_after = context.config.invite.expires_after;
-            if !outbox::retry(db, &mail, &context.seal, expires_after).await? {
-                return Err(format!(
-                    "the mail {id} was sent, or its invite was accepted, revoked or renewed since"
-                )
-                .into());
-            }
-            let facts = Facts { app: Some(AppId(mail.app_id)), subject: Some(id), ..Facts::default() };
-            let text = format!("The mail {id} is tried now.");
-            Ok(Output::new(json!({ "id": id, "state": "queued" }), text)?.changed("retryMail", facts))
-        }
+        Command::Retry(retry) => mail_retry::run(retry, context).await,
     }
 }
 
@@ -174,7 +160,7 @@ async fn record(notification: Notification, context: &Context) -> Result<Option<
     Ok(reported.map(|reported| reported.first))
 }
 
-async fn find(context: &Context, id: Uuid) -> Result<MailRow> {
+pub(super) async fn find(context: &Context, id: Uuid) -> Result<MailRow> {
     let mails = outbox::list(&context.database.operator, None, None, Some(id), 1).await?;
     mails.into_iter().next().ok_or_else(|| format!("there is no mail {id}").into())
 }

@@ -22,7 +22,7 @@ pub(super) struct Preview {
     #[arg(long)]
     language: Option<String>,
     /// In the look and for want of texts in the language of this app
-    #[arg(long)]
+    #[arg(long, value_parser = super::id)]
     pub(super) app: Option<Uuid>,
     /// A folder to write each mail to, as HTML and as text; without it, the text is printed
     #[arg(long, value_name = "DIR")]

@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::audit::{self, Facts};
 use crate::config::{self, Config};
+use crate::domain::id;
 use crate::domain::seal::SecretKey;
 use crate::server::Database;
 
@@ -21,6 +23,7 @@ mod invite;
 mod invite_import;
 mod mail;
 mod mail_preview;
+mod mail_retry;
 mod migrate;
 mod openapi;
 mod opt_out;
@@ -133,6 +136,14 @@ fn run(arguments: Arguments) -> Result<()> {
             }
             Some(command) => command,
         };
+        if config.database.url.is_none() && !config.data_dir.join("postgres").is_dir() {
+            return Err(format!(
+                "there is no trial in {}: set DATABASE_URL, or USERDOCKS_DATA_DIR to the folder of a trial, or start one \
+                 with `userdocks serve`",
+                config.data_dir.display()
+            )
+            .into());
+        }
         let database = Database::open(&config, true).await?;
         let context = Context { seal: config::seal(&config)?, config, database, json: arguments.json };
         let output = run_on(command, &context).await;
@@ -195,6 +206,11 @@ fn duration(text: &str) -> std::result::Result<Duration, String> {
         return Err("expected a duration of more than 0s and at most 10years".to_owned());
     }
     Ok(duration)
+}
+
+/// An id of the command line.
+fn id(text: &str) -> std::result::Result<Uuid, &'static str> {
+    id::parse(text).ok_or("expected a UUID such as 0195c0de-0000-7000-8000-000000000000")
 }
 
 /// Rows as lines of columns, a blank line's worth of nothing for no rows.

@@ -21,7 +21,7 @@ pub(super) enum Command {
 #[derive(Args)]
 pub(super) struct Whom {
     /// The app's id
-    #[arg(long)]
+    #[arg(long, value_parser = super::id)]
     app: Uuid,
     /// The address
     #[arg(long, value_parser = email)]

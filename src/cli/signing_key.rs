@@ -20,7 +20,7 @@ pub(super) enum Command {
     /// Create a key that signs the app's tokens from five minutes on; the older ones go on verifying theirs
     Create {
         /// The app's id
-        #[arg(long)]
+        #[arg(long, value_parser = super::id)]
         app: Uuid,
         /// Sign with it now: whoever keeps the app's JWK set refuses its tokens for up to five minutes
         #[arg(long)]
@@ -29,12 +29,13 @@ pub(super) enum Command {
     /// List the keys of an app
     List {
         /// The app's id
-        #[arg(long)]
+        #[arg(long, value_parser = super::id)]
         app: Uuid,
     },
     /// Remove a key: the tokens that it signed end at once
     Revoke {
         /// The key's id
+        #[arg(value_parser = super::id)]
         id: Uuid,
     },
 }

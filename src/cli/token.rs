@@ -15,10 +15,10 @@ pub(super) enum Command {
     /// Issue an access token for a user of an app
     Issue {
         /// The app's id
-        #[arg(long)]
+        #[arg(long, value_parser = super::id)]
         app: Uuid,
         /// The user's id
-        #[arg(long)]
+        #[arg(long, value_parser = super::id)]
         user: Uuid,
         /// How long it is valid: 90s, 12h, 30d
         #[arg(long, value_parser = duration)]

@@ -25,7 +25,7 @@ pub(super) enum Command {
     /// Create a webhook and show its secret, this once
     Create {
         /// The app's id
-        #[arg(long)]
+        #[arg(long, value_parser = super::id)]
         app: Uuid,
         /// Where to post events
         #[arg(long)]
@@ -37,22 +37,25 @@ pub(super) enum Command {
     /// List webhooks
     List {
         /// Of this app only
-        #[arg(long)]
+        #[arg(long, value_parser = super::id)]
         app: Option<Uuid>,
     },
     /// Delete a webhook, and what it was to be told
     Delete {
         /// The webhook's id
+        #[arg(value_parser = super::id)]
         id: Uuid,
     },
     /// Tell a webhook again that was disabled since it answered 410
     Enable {
         /// The webhook's id
+        #[arg(value_parser = super::id)]
         id: Uuid,
     },
     /// Give a webhook another secret and show it, this once; for a day the one before signs too
     RotateSecret {
         /// The webhook's id
+        #[arg(value_parser = super::id)]
         id: Uuid,
         /// End the one before now, since it has leaked
         #[arg(long)]
@@ -61,7 +64,7 @@ pub(super) enum Command {
     /// List deliveries, newest first
     Deliveries {
         /// Of this app only
-        #[arg(long)]
+        #[arg(long, value_parser = super::id)]
         app: Option<Uuid>,
         /// In this state only
         #[arg(long)]
@@ -73,10 +76,10 @@ pub(super) enum Command {
     /// Send a delivery again, or all of a webhook since a time, under their old ids
     Replay {
         /// The delivery's id
-        #[arg(required_unless_present = "webhook")]
+        #[arg(required_unless_present = "webhook", value_parser = super::id)]
         id: Option<Uuid>,
         /// The webhook's id
-        #[arg(long, requires = "since", conflicts_with = "id")]
+        #[arg(long, requires = "since", conflicts_with = "id", value_parser = super::id)]
         webhook: Option<Uuid>,
         /// Those written since then, such as 2026-11-25T09:30:00Z
         #[arg(long, requires = "webhook")]

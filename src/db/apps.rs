@@ -9,8 +9,9 @@ use uuid::Uuid;
 
 use super::{Error, Pool};
 use crate::domain::access_token::NewKeyPair;
-use crate::domain::id::AppId;
-use crate::domain::seal::SecretKey;
+use crate::domain::id::{self, AppId};
+use crate::domain::opt_out::KEY;
+use crate::domain::seal::{self, SecretKey};
 
 /// The settings of an app; names as in the output of `userdocks app show`.
 #[derive(Clone, Debug, Serialize)]
@@ -44,13 +45,14 @@ pub struct App {
     pub jwks_url: Option<String>,
 }
 
-/// Stores a new app and its key pair.
+/// Stores a new app, its key pair, and the key that hashes the addresses of those who opt out.
 pub async fn create(
     db: &mut PgConnection,
     app: &App,
     keys: &NewKeyPair,
-    seal: &SecretKey,
+    secret_key: &SecretKey,
 ) -> Result<(), Error> {
+    let opt_out_key = id::new();
     query!(
         r#"
         WITH app AS (
@@ -58,6 +60,8 @@ pub async fn create(
                 (app_id, name, language, mail_from, invite_url, invite_expires_in, origins, issuer, jwks_url, reply_to,
                 logo_url, color, return_path)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $13, $14, $15, $16)
+        ), opt_out_key AS (
+            INSERT INTO opt_out_keys (app_id, key_id, hash_key) VALUES ($1, $17, $18)
         )
         INSERT INTO signing_keys (app_id, key_id, public_key, private_key) VALUES ($1, $10, $11, $12)
         "#,
@@ -72,11 +76,13 @@ pub async fn create(
         app.jwks_url,
         keys.id,
         keys.public,
-        seal.seal(keys.id, &keys.private),
+        secret_key.seal(keys.id, &keys.private),
         app.reply_to,
         app.logo_url,
         app.color,
         app.return_path,
+        opt_out_key,
+        secret_key.seal(opt_out_key, &seal::random::<KEY>()),
     )
     .execute(db)
     .await?;

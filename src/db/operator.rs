@@ -1,11 +1,13 @@
 //! What an operator does over all apps: the command line calls it, nothing of `http` does. Together with the
 //! worker's statements on mails and quotas these are the only ones that are not scoped by an app.
 
+use jiff::Timestamp;
 use sqlx::{query, query_as, query_scalar};
 use uuid::Uuid;
 
 use super::apps::App;
 use super::invite_steering::{Filter, InviteRow, invite_rows};
+use super::outbox::{self, MailRow};
 use super::{Error, Pool};
 use crate::domain::email::Email;
 use crate::domain::id::AppId;
@@ -194,4 +196,31 @@ impl Batch {
         }
         batch
     }
+}
+
+/// Up to a thousand failed mails with greater ids than `after`, by id; of one app, or that failed since a time, where
+/// it is given.
+pub async fn failed_mails(
+    db: &Pool,
+    app: Option<AppId>,
+    since: Option<Timestamp>,
+    after: Uuid,
+) -> Result<Vec<MailRow>, Error> {
+    Ok(query_as!(
+        MailRow,
+        r#"
+        SELECT mail_id AS id, app_id, recipient AS "to", kind, state, attempts, last_reply, message_id,
+            to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "created_at!",
+            NULL::text AS next_attempt_at
+        FROM outbox
+        WHERE state = 'failed' AND mail_id > $3 AND ($1::uuid IS NULL OR app_id = $1)
+            AND ($2::text IS NULL OR finished_at >= $2::text::timestamptz)
+        ORDER BY mail_id LIMIT 1000
+        "#,
+        app.map(|app| app.0),
+        since.map(|since| since.to_string()),
+        after,
+    )
+    .fetch_all(db)
+    .await?)
 }

@@ -1,4 +1,4 @@
-//! Who wants no referral mails of an app: hashes under a key of the app's own, which is made when it is first needed.
+//! Who wants no referral mails of an app: hashes under a key of the app's own, which is made with the app.
 
 use sqlx::{PgExecutor, query};
 use uuid::Uuid;
@@ -25,7 +25,7 @@ impl SealedKey {
     }
 }
 
-/// The key of an app that exists. Of calls at once that find none, one makes it.
+/// The key of an app that exists. Where the app is older than such keys, it is made. Of calls at once, one makes it.
 pub async fn key(db: &Pool, app: AppId, seal: &SecretKey) -> Result<SealedKey, Error> {
     loop {
         let found = query!("SELECT key_id, hash_key FROM opt_out_keys WHERE app_id = $1", app.0);

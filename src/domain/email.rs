@@ -5,7 +5,7 @@
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 
 use super::fields::Invalid;
-use super::text::{text_type, trimmed};
+use super::text::{is_pasted, text_type, trimmed};
 
 /// Bytes; RFC 5321, 4.5.3.1.1.
 const MAX_LOCAL: usize = 64;
@@ -21,7 +21,7 @@ text_type! {
 
 impl Email {
     /// Parses an address. An international domain is stored as punycode (UTS 46 with its STD3 rules,
-    /// non-transitional); any other address keeps the case that it was sent with.
+    /// non-transitional); any other address keeps the case that it was sent with. Invisible characters are left out.
     pub fn parse(value: &str) -> Result<Self, Invalid> {
         stored(value).map(Self).ok_or(Invalid("must be one e-mail address such as ada@example.com"))
     }
@@ -49,7 +49,11 @@ pub fn masked(address: &str) -> String {
 }
 
 fn stored(value: &str) -> Option<String> {
-    let value = trimmed(value).filter(|value| value.len() <= MAX_SENT)?;
+    // A domain may have joiners of its own (RFC 5892, appendix A).
+    let is_part = |c: &char| !is_pasted(*c) || matches!(c, '\u{200c}' | '\u{200d}');
+    let sent = trimmed(value).filter(|sent| sent.len() <= MAX_SENT)?;
+    let value: String = sent.chars().filter(is_part).collect();
+    let value = trimmed(&value)?;
     let (local, sent_domain) = value.split_once('@')?;
     if local.len() > MAX_LOCAL || !local.split('.').all(is_atom) {
         return None;
@@ -85,6 +89,7 @@ mod tests {
             ("\u{a0}Ada.Lovelace+x@Example.COM\r\n", "Ada.Lovelace+x@Example.COM"),
             ("!#$%&'*+-/=?^_`{|}~@a-b.c--d.example", "!#$%&'*+-/=?^_`{|}~@a-b.c--d.example"),
             ("a@1.example", "a@1.example"),
+            ("\u{202a}\u{feff}ada\u{200b}@exa\u{ad}mple.com\u{202c}\u{200e}", "ada@example.com"),
             ("a@MÜLLER.Example", "a@xn--mller-kva.example"),
             ("a@faß.de", "a@xn--fa-hia.de"),
             ("a@例え。テスト", "a@xn--r8jz45g.xn--zckzah"),

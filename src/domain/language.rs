@@ -28,11 +28,13 @@ text_type! {
 }
 
 impl Language {
-    /// Parses a country code in upper case, else a tag in any case; `_` is no separator here.
+    /// Parses a country code in upper case, else a tag in any case; `_` is no separator here. Two capitals are a
+    /// country or what CLDR has for another name of one (`UK`), and no language: `EU` is not Basque.
     pub fn parse(value: &str) -> Result<Self, Invalid> {
         let value = value.trim();
-        let country = COUNTRIES.split(' ').find(|country| *country == value);
-        country.map(str::to_owned).or_else(|| canonical_tag(value)).map(Self).ok_or(Invalid(
+        let capitals = value.len() == 2 && value.bytes().all(|byte| byte.is_ascii_uppercase());
+        let parsed = if capitals { country(value).map(|_| value.to_owned()) } else { canonical_tag(value) };
+        parsed.map(Self).ok_or(Invalid(
             "must be a BCP 47 language tag such as de or en-US, or an ISO 3166 country code such as DE",
         ))
     }
@@ -86,6 +88,17 @@ impl Locale {
             .map(Self)
             .ok_or(Invalid("must be a BCP 47 language tag such as de or en-US"))
     }
+}
+
+/// The country of two capitals, by an alias of CLDR where they are none.
+fn country(code: &str) -> Option<&'static str> {
+    let mut region =
+        IcuLocale::from(LanguageIdentifier { region: code.parse().ok(), ..LanguageIdentifier::UNKNOWN });
+    if !COUNTRIES.split(' ').any(|country| country == code) {
+        LocaleCanonicalizer::new_extended().canonicalize(&mut region);
+    }
+    let region = region.id.region?;
+    COUNTRIES.split(' ').find(|country| *country == region.as_str())
 }
 
 /// A well-formed tag in canonical case. Primary subtags of four letters and more are in the grammar
@@ -150,8 +163,11 @@ mod tests {
             ("SV", "SV"),
             ("sv", "sv"),
             ("Sv", "sv"),
-            ("EN", "en"),
-            ("JA", "ja"),
+            ("UK", "UK"),
+            ("uk", "uk"),
+            ("YU", "YU"),
+            ("En", "en"),
+            ("jA", "ja"),
         ] {
             assert_eq!(language(sent).as_str(), stored);
         }
@@ -178,6 +194,11 @@ mod tests {
             "de;q=1",
             "en-US-toolongsubtag",
             "D E",
+            "EN",
+            "EU",
+            "JA",
+            "XK",
+            "ZZ",
         ] {
             assert!(Language::parse(bad).is_err(), "{bad:?}");
         }

@@ -1,5 +1,5 @@
 //! Values that are text with a rule and need no more than that: names, addresses of web pages, phone
-//! numbers, time zones. Each is kept as it was sent, trimmed.
+//! numbers, time zones. Each is kept as it was sent, trimmed; phone numbers are made plain.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -86,16 +86,44 @@ fn is_web_url(url: &str) -> bool {
     is_web && !url.contains(is_foreign) && Url::parse(url).is_ok_and(|url| url.has_host())
 }
 
+/// Marks that steer or hide text: directions, isolates, zero-width spaces, tags, fillers. Joiners are none: Persian,
+/// Hindi and emoji are written with them.
+#[must_use]
+pub fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}' | '\u{200e}'
+        | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}'
+        | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// What a program puts into a number or an address that is copied from it, and nobody sees or means.
+pub(super) fn is_pasted(c: char) -> bool {
+    is_invisible(c) || matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}')
+}
+
 text_type! {
     /// A phone number as people write it: at most 64 digits, `+ - . ( ) /` and spaces, at least three
-    /// of them digits, then optionally an extension as RFC 3966 has it (`;ext=12`).
+    /// of them digits, then optionally an extension as RFC 3966 has it (`;ext=12`). Spaces and hyphens of any
+    /// kind are stored as plain ones, without invisible characters.
     PhoneNumber
 }
 
 impl PhoneNumber {
     /// Parses a phone number.
     pub fn parse(value: &str) -> Result<Self, Invalid> {
-        trimmed(value)
+        let plain = |c: char| match c {
+            '\u{58a}'
+            | '\u{2010}'..='\u{2015}'
+            | '\u{2043}'
+            | '\u{2212}'
+            | '\u{fe58}'
+            | '\u{fe63}'
+            | '\u{ff0d}' => '-',
+            '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}' => ' ',
+            _ => c,
+        };
+        let number: String = value.chars().filter(|c| !is_pasted(*c)).map(plain).collect();
+        trimmed(&number)
             .filter(|number| number.len() <= 64 && is_phone_number(number))
             .map(|number| Self(number.to_owned()))
             .ok_or(Invalid(
@@ -216,10 +244,25 @@ mod tests {
             "110;isub=1",
             "١١٠",
             "１１０",
-            "11\u{a0}0",
             "11\t0",
             &"1".repeat(65),
         ] {
+            assert!(PhoneNumber::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_pasted_phone_number_is_made_plain() {
+        for (sent, stored) in [
+            ("\u{202d}+49\u{a0}30\u{2011}123456\u{202c}", "+49 30-123456"),
+            ("\u{feff}\u{200e}+1\u{2007}555\u{2212}0100\u{200f} ", "+1 555-0100"),
+            ("\u{2066}+44\u{202f}20\u{3000}7946\u{2069}", "+44 20 7946"),
+            ("\u{a0}1\u{ad}1\u{200b}0\u{200d}\u{a0}", "110"),
+            ("+1\u{2013}555\u{2014}0100;ext=\u{200b}5", "+1-555-0100;ext=5"),
+        ] {
+            assert_eq!(PhoneNumber::parse(sent).unwrap().as_str(), stored);
+        }
+        for bad in ["110\u{2028}1", "\u{202d}\u{202c}", "11\u{200b}"] {
             assert!(PhoneNumber::parse(bad).is_err(), "{bad:?}");
         }
     }

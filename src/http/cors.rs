@@ -19,7 +19,8 @@ use crate::db::apps;
 use crate::metrics;
 
 const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
-    "Authorization, Authentication, Content-Type, Idempotency-Key, If-Match, X-Request-Id",
+    "Authorization, Authentication, Content-Type, Idempotency-Key, If-Match, X-Request-Id, traceparent, tracestate, \
+     baggage, sentry-trace",
 );
 const EXPOSED_HEADERS: HeaderValue =
     HeaderValue::from_static("ETag, RateLimit, RateLimit-Policy, Retry-After, X-Error-Code, X-Request-Id");

@@ -215,7 +215,9 @@ fn json_declared(headers: &HeaderMap) -> Result<(), Error> {
         std::str::from_utf8(declared).ok().and_then(|text| text.parse().ok()).ok_or(TYPE)?;
     let json = matches!(declared.essence_str(), "application/json" | "text/plain")
         || declared.suffix() == Some(mime::JSON);
-    let utf8 = declared.params().all(|(name, value)| name != mime::CHARSET || value == mime::UTF_8);
+    // `utf8` is another name of it (WHATWG Encoding, 4.2).
+    let is_utf8 = |charset: mime::Name<'_>| charset == mime::UTF_8 || charset == "utf8";
+    let utf8 = declared.params().all(|(name, value)| name != mime::CHARSET || is_utf8(value));
     if json && utf8 { Ok(()) } else { Err(TYPE) }
 }
 

@@ -7,6 +7,8 @@
 //! read as a host. The name of an app may well be a domain (`crates.io`), and the operator chose it, so there the
 //! break is a pair of zero-width non-joiners, which are not seen.
 
+use crate::domain::text::is_invisible;
+
 /// Characters of a name that are kept at most.
 const LENGTH: usize = 80;
 
@@ -67,14 +69,6 @@ fn readable(name: &str) -> String {
 /// What Persian, Hindi and emoji are written with, though it is not seen.
 fn is_joiner(c: char) -> bool {
     matches!(c, '\u{200c}' | '\u{200d}')
-}
-
-/// Marks that steer or hide text: directions, isolates, zero-width spaces, tags, fillers.
-fn is_invisible(c: char) -> bool {
-    matches!(c,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}' | '\u{200e}'
-        | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}'
-        | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// Replaces each dot that could be the dot of a host name, and every `://`.

@@ -31,8 +31,10 @@ async fn pages_of_listed_origins_call_with_tokens() {
     let (origin, headers) = preflight(ALLOWED).await;
     assert_eq!(origin.as_deref(), Some(ALLOWED));
     let headers = headers.unwrap().to_lowercase();
-    for name in ["authorization", "authentication", "content-type", "idempotency-key", "x-request-id"] {
-        assert!(headers.contains(name), "{name}");
+    let tracing = ["traceparent", "tracestate", "baggage", "sentry-trace"];
+    let ours = ["authorization", "authentication", "content-type", "idempotency-key", "x-request-id"];
+    for name in ours.iter().chain(&tracing) {
+        assert!(headers.split(", ").any(|allowed| allowed == *name), "{name}");
     }
     assert!(!headers.contains("x-api-key"));
     for origin in

@@ -199,3 +199,21 @@ async fn nobody_can_make_up_a_link() {
     assert_eq!(test.count("SELECT count(*) FROM opt_outs").await, 0);
     test.finish().await;
 }
+
+#[tokio::test]
+async fn a_refused_referral_writes_no_key() {
+    let test = Test::start().await;
+    let keys = async || {
+        let keys = sqlx::query_scalar::<_, uuid::Uuid>("SELECT key_id FROM opt_out_keys WHERE app_id = $1");
+        keys.bind(test.app.id.0).fetch_all(&test.db).await.unwrap()
+    };
+    let made = keys().await;
+    assert_eq!(made.len(), 1, "it is made with the app");
+    let ada = test.user("ada@example.com").await;
+    let body = json!({ "email": "ada@example.com", "language": "de" });
+    let path = format!("/v1/users/{ada}/referral-invites");
+    let answer = test.call("POST", &path, As::Write(&test.app), Some(body)).await;
+    assert_eq!(answer.code(), (400, "own_address"));
+    assert_eq!(keys().await, made);
+    test.finish().await;
+}

@@ -436,6 +436,24 @@ async fn without_json_people_can_read_it() {
 }
 
 #[test]
+fn an_id_that_is_none_is_refused_with_what_was_expected() {
+    let place = Place::new(&[]);
+    for arguments in [
+        &["app", "show", "acme"][..],
+        &["app", "show", "0195c0de000070008000000000000000"],
+        &["mail", "retry", "1"],
+        &["mail", "list", "--app", "acme"],
+        &["webhook", "replay", "--webhook", "x", "--since", "2026-01-01T00:00:00Z"],
+        &["token", "issue", "--app", NOBODY, "--user", "me"],
+    ] {
+        let ended = place.run(arguments);
+        assert_eq!((ended.status, ended.stdout.as_str()), (2, ""), "{arguments:?}");
+        let expected = "expected a UUID such as 0195c0de-0000-7000-8000-000000000000";
+        assert!(ended.stderr.contains(expected), "{}", ended.stderr);
+    }
+}
+
+#[test]
 fn bad_usage_is_2_and_says_so_on_stderr() {
     let place = Place::new(&[("DATABASE_URL", "postgres://127.0.0.1:1/nowhere")]);
     for arguments in [
@@ -455,6 +473,9 @@ fn bad_usage_is_2_and_says_so_on_stderr() {
         &["mail", "list", "--state", "lost"],
         &["mail", "list", "--limit", "0"],
         &["mail", "retry"],
+        &["mail", "retry", NOBODY, "--all"],
+        &["mail", "retry", NOBODY, "--since", "2h"],
+        &["mail", "retry", "--all", "--since", "yesterday"],
         &["opt-out", "add", "--app", NOBODY, "--email", "carl"],
         &["config"],
     ] {
@@ -509,6 +530,7 @@ async fn a_reader_that_has_read_enough_is_no_failure() {
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_at_once_share_a_data_folder_without_a_server() {
     let place = Place::new(&[]);
+    place.serve().stop();
     for _ in 0..3 {
         std::thread::scope(|scope| {
             let create = || place.json(&["app", "create", "--name", "Acme"]);
@@ -518,6 +540,6 @@ async fn commands_at_once_share_a_data_folder_without_a_server() {
             }
         });
     }
-    assert_eq!(place.json(&["app", "list"]).as_array().unwrap().len(), 9);
+    assert_eq!(place.json(&["app", "list"]).as_array().unwrap().len(), 10);
     assert_eq!(postgres_of(&place.data()), Vec::<PathBuf>::new());
 }

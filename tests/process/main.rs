@@ -14,6 +14,7 @@ mod imports;
 mod metrics;
 mod postgres;
 mod replicas;
+mod retry;
 mod rotation;
 mod settings;
 mod stop;

@@ -290,9 +290,10 @@ async fn a_trial_from_the_first_start_over_a_crash_to_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn commands_make_what_they_need_and_a_demo_that_is_gone_is_made_anew() {
+async fn commands_work_beside_no_server_and_a_demo_that_is_gone_is_made_anew() {
     let place = Place::new(&[]);
-    assert_eq!(place.json(&["app", "list"]), json!([]));
+    place.serve().stop();
+    assert_eq!(place.json(&["app", "list"]).as_array().unwrap().len(), 1);
     commands::on_apps(&place);
     let server = place.serve();
     let demo = Demo::of(&server);
@@ -305,4 +306,20 @@ async fn commands_make_what_they_need_and_a_demo_that_is_gone_is_made_anew() {
     assert_ne!(anew.credentials(), demo.credentials());
     anew.paste("", "");
     server.stop();
+}
+
+#[test]
+fn commands_in_a_folder_without_a_trial_say_so_and_make_nothing() {
+    let place = Place::new(&[]);
+    for arguments in [&["app", "list"][..], &["migrate"], &["mail", "retry", "--all"]] {
+        assert_eq!(
+            place.failure(arguments),
+            format!(
+                "there is no trial in {}: set DATABASE_URL, or USERDOCKS_DATA_DIR to the folder of a trial, or start one \
+                 with `userdocks serve`",
+                place.data().display()
+            )
+        );
+    }
+    assert!(!place.data().exists());
 }

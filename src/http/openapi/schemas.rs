@@ -38,6 +38,13 @@ const PROFILE: [(&str, &str, &str); 19] = [
     ("phone_number", "PhoneNumber", "+44 20 7946 0000"),
 ];
 
+/// The pattern of a phone number: digits, and between them what `PhoneNumber` takes or leaves out.
+fn phone_number() -> String {
+    const BETWEEN: &str = "[+().\\-/ \\u00a0\\u00ad\\u034f\\u058a\\u061c\\u115f\\u1160\\u1680\\u180e\\u2000-\\u2015\\u202a-\\u202f\\u2043\
+        \\u205f-\\u206f\\u2212\\u3000\\u3164\\ufe00-\\ufe0f\\ufe58\\ufe63\\ufeff\\uff0d\\uffa0\\ufff0-\\ufffb]*";
+    format!("^{BETWEEN}([0-9]{BETWEEN}){{3,}}(;ext=[0-9]+)?$")
+}
+
 /// What only the server writes: the field, the schema of what it shows, an example, what it is.
 fn read_only() -> [(&'static str, Value, Value, &'static str); 10] {
     let id = || json!({ "type": "string", "format": "uuid" });
@@ -252,7 +259,8 @@ fn values() -> Map<String, Value> {
             "pattern": "^[A-Za-z]{1,3}(-[A-Za-z0-9]{1,8})*$",
             "maxLength": 64,
             "description": "A BCP 47 language tag in any case (`de`, `en-US`, `zh-Hant`), or an ISO 3166 country code \
-                in upper case (`DE`), which stands for the likeliest language of the country.",
+                in upper case (`DE`), which stands for the likeliest language of the country. Two capitals are always a \
+                country, or what CLDR has as an alias of one (`UK`).",
             "examples": ["en-GB"],
         },
         "Text": {
@@ -298,10 +306,11 @@ fn values() -> Map<String, Value> {
         },
         "PhoneNumber": {
             "type": "string",
-            "pattern": "^[+().\\-/ ]*([0-9][+().\\-/ ]*){3,}(;ext=[0-9]+)?$",
+            "pattern": phone_number(),
             "maxLength": 64,
             "description": "A phone number as people write it: at most 64 digits, spaces and `+ - . ( ) /`, at least three \
-                digits, then optionally an extension as `;ext=12`. Kept as it was sent.",
+                digits, then optionally an extension as `;ext=12`. Spaces and hyphens of any kind are stored as plain ones, \
+                without invisible characters.",
             "examples": ["+44 20 7946 0000"],
         },
         "Cleared": {

@@ -60,6 +60,7 @@ async fn every_field_is_stored_as_its_rule_says() {
         ("language", "zh-HANT", "zh-Hant"),
         ("language", "DE", "DE"),
         ("language", "US", "US"),
+        ("language", "UK", "UK"),
         ("birthdate", "1815-12-10", "1815-12-10"),
         ("birthdate", "0000-02-29", "0000-02-29"),
         ("birthdate", "1815", "1815"),
@@ -71,6 +72,7 @@ async fn every_field_is_stored_as_its_rule_says() {
         ("locale", "de-AT", "de-AT"),
         ("phone_number", " +49 (0)30/123-456.7;ext=89 ", "+49 (0)30/123-456.7;ext=89"),
         ("phone_number", "110", "110"),
+        ("phone_number", "\u{202d}+49\u{a0}30\u{2011}123456\u{202c}", "+49 30-123456"),
     ];
     for name in names {
         cases.push((name, "\u{3000} Zoë O’Hara <b>\"'; 李 \u{a0}", "Zoë O’Hara <b>\"'; 李"));
@@ -109,6 +111,7 @@ async fn a_bad_value_changes_nothing_and_is_told() {
         ("language", json!(""), LANGUAGE),
         ("language", json!("de_DE"), LANGUAGE),
         ("language", json!("german"), LANGUAGE),
+        ("language", json!("EU"), LANGUAGE),
         ("acceptedNewsletter", json!(null), BOOLEAN),
         ("acceptedNewsletter", json!(""), BOOLEAN),
         ("acceptedNewsletter", json!("true"), BOOLEAN),

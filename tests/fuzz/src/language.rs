@@ -24,8 +24,9 @@ fuzz_target!(|text: &str| {
             assert_eq!((written.language, written.script), (wanted.language, wanted.script), "{text:?}");
         }
         if is_country(stored) {
+            // The country, or the one that it is an alias of.
             let region = language.mail_language().and_then(|id| id.region);
-            assert_eq!(region.map(|region| region.to_string()).as_deref(), Some(stored));
+            assert!(region.is_some_and(|region| is_country(region.as_str())), "{stored:?}");
         }
     }
     let locale = Locale::parse(text);
@@ -35,8 +36,8 @@ fuzz_target!(|text: &str| {
         assert!(stored.eq_ignore_ascii_case(&text.trim().replace('_', "-")));
         assert_eq!(Locale::parse(stored).as_ref(), Ok(locale));
         assert_eq!(Locale::parse(&stored.replace('-', "_")).as_ref(), Ok(locale));
-        // Whatever is a locale with hyphens is a language.
-        assert!(text.contains('_') || language.is_ok(), "{text:?}");
+        // Whatever is a locale with hyphens is a language, but for two capitals, which are a country.
+        assert!(text.contains('_') || is_country(text.trim()) || language.is_ok(), "{text:?}");
     }
     // Whatever is a language and no country is a locale, the same one.
     if let Ok(language) = language.as_ref().map(Language::as_str).map_err(|_| ())
