@@ -5,7 +5,7 @@
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 
 use super::fields::Invalid;
-use super::text::{is_pasted, text_type, trimmed};
+use super::text::{cleaned, is_invisible, is_pasted, text_type, trimmed};
 
 /// Bytes; RFC 5321, 4.5.3.1.1.
 const MAX_LOCAL: usize = 64;
@@ -49,10 +49,12 @@ pub fn masked(address: &str) -> String {
 }
 
 fn stored(value: &str) -> Option<String> {
-    // A domain may have joiners of its own (RFC 5892, appendix A).
-    let is_part = |c: &char| !is_pasted(*c) || matches!(c, '\u{200c}' | '\u{200d}');
     let sent = trimmed(value).filter(|sent| sent.len() <= MAX_SENT)?;
-    let value: String = sent.chars().filter(is_part).collect();
+    let mut value = cleaned(sent, |c| (!is_pasted(c)).then_some(c));
+    if !value.is_ascii() {
+        // An international domain may have joiners of its own (RFC 5892, appendix A).
+        value = cleaned(sent, |c| (!is_invisible(c)).then_some(c));
+    }
     let value = trimmed(&value)?;
     let (local, sent_domain) = value.split_once('@')?;
     if local.len() > MAX_LOCAL || !local.split('.').all(is_atom) {
@@ -89,6 +91,7 @@ mod tests {
             ("\u{a0}Ada.Lovelace+x@Example.COM\r\n", "Ada.Lovelace+x@Example.COM"),
             ("!#$%&'*+-/=?^_`{|}~@a-b.c--d.example", "!#$%&'*+-/=?^_`{|}~@a-b.c--d.example"),
             ("a@1.example", "a@1.example"),
+            ("a\u{200d}da@exam\u{200c}ple.com", "ada@example.com"),
             ("\u{202a}\u{feff}ada\u{200b}@exa\u{ad}mple.com\u{202c}\u{200e}", "ada@example.com"),
             ("a@MÜLLER.Example", "a@xn--mller-kva.example"),
             ("a@faß.de", "a@xn--fa-hia.de"),

@@ -1,6 +1,7 @@
 //! Values that are text with a rule and need no more than that: names, addresses of web pages, phone
 //! numbers, time zones. Each is kept as it was sent, trimmed; phone numbers are made plain.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -96,6 +97,11 @@ pub fn is_invisible(c: char) -> bool {
         | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
+/// The text with each character as `map` has it, or without it. What is ASCII stays as it is.
+pub(super) fn cleaned(text: &str, map: impl FnMut(char) -> Option<char>) -> Cow<'_, str> {
+    if text.is_ascii() { text.into() } else { text.chars().filter_map(map).collect() }
+}
+
 /// What a program puts into a number or an address that is copied from it, and nobody sees or means.
 pub(super) fn is_pasted(c: char) -> bool {
     is_invisible(c) || matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}')
@@ -112,17 +118,20 @@ impl PhoneNumber {
     /// Parses a phone number.
     pub fn parse(value: &str) -> Result<Self, Invalid> {
         let plain = |c: char| match c {
+            _ if is_pasted(c) => None,
             '\u{58a}'
             | '\u{2010}'..='\u{2015}'
             | '\u{2043}'
             | '\u{2212}'
             | '\u{fe58}'
             | '\u{fe63}'
-            | '\u{ff0d}' => '-',
-            '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}' => ' ',
-            _ => c,
+            | '\u{ff0d}' => Some('-'),
+            '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}' => {
+                Some(' ')
+            }
+            _ => Some(c),
         };
-        let number: String = value.chars().filter(|c| !is_pasted(*c)).map(plain).collect();
+        let number = cleaned(value, plain);
         trimmed(&number)
             .filter(|number| number.len() <= 64 && is_phone_number(number))
             .map(|number| Self(number.to_owned()))
