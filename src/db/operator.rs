@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::apps::App;
 use super::invite_steering::{Filter, InviteRow, invite_rows};
-use super::outbox::{self, MailRow};
+use super::outbox::MailRow;
 use super::{Error, Pool};
 use crate::domain::email::Email;
 use crate::domain::id::AppId;

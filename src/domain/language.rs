@@ -28,13 +28,13 @@ text_type! {
 }
 
 impl Language {
-    /// Parses a country code in upper case, else a tag in any case; `_` is no separator here. Two capitals are a
-    /// country or what CLDR has for another name of one (`UK`), and no language: `EU` is not Basque.
+    /// Parses a country code in upper case, or what CLDR has for another name of a country (`UK`), else a tag in any
+    /// case; `_` is no separator here.
     pub fn parse(value: &str) -> Result<Self, Invalid> {
         let value = value.trim();
         let capitals = value.len() == 2 && value.bytes().all(|byte| byte.is_ascii_uppercase());
-        let parsed = if capitals { country(value).map(|_| value.to_owned()) } else { canonical_tag(value) };
-        parsed.map(Self).ok_or(Invalid(
+        let country = country(value).filter(|_| capitals).map(|_| value.to_owned());
+        country.or_else(|| canonical_tag(value)).map(Self).ok_or(Invalid(
             "must be a BCP 47 language tag such as de or en-US, or an ISO 3166 country code such as DE",
         ))
     }
@@ -166,8 +166,8 @@ mod tests {
             ("UK", "UK"),
             ("uk", "uk"),
             ("YU", "YU"),
-            ("En", "en"),
-            ("jA", "ja"),
+            ("EN", "en"),
+            ("JA", "ja"),
         ] {
             assert_eq!(language(sent).as_str(), stored);
         }
@@ -194,11 +194,6 @@ mod tests {
             "de;q=1",
             "en-US-toolongsubtag",
             "D E",
-            "EN",
-            "EU",
-            "JA",
-            "XK",
-            "ZZ",
         ] {
             assert!(Language::parse(bad).is_err(), "{bad:?}");
         }
