@@ -9,13 +9,15 @@ use std::net::{IpAddr, SocketAddr};
 use super::Error;
 
 /// Every setting that is a secret. Each can also be given as a file, named by the variable with `_FILE` added.
-const SECRETS: [&str; 6] = [
+const SECRETS: [&str; 8] = [
     "DATABASE_URL",
     "USERDOCKS_SECRET_KEY",
     "USERDOCKS_OTHER_SECRET_KEY",
     "USERDOCKS_DATABASE__URL",
     "USERDOCKS_DATABASE__DIRECT_URL",
     "USERDOCKS_MAIL__SMTP_URL",
+    "USERDOCKS_MAIL__REPORTS__MAILGUN_SIGNING_KEY",
+    "USERDOCKS_MAIL__REPORTS__POSTMARK_PASSWORD",
 ];
 
 /// Most bytes of a file with a secret.

@@ -118,6 +118,17 @@ pub fn admit(headers: &HeaderMap, own: &Url, origins: &[String]) -> Result<(), E
     if admitted { Ok(()) } else { Err(Error::OriginNotAllowed) }
 }
 
+/// Whether the request comes from the pages of this server itself, in a trial that people reach on this machine alone:
+/// its `/docs` may call with the API keys of the demo app.
+#[must_use]
+pub fn is_docs_of_a_trial(state: &AppState, headers: &HeaderMap) -> bool {
+    let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+    let own = &state.public_url;
+    !state.config.production()
+        && own.host_str().is_some_and(is_loopback)
+        && origin.is_some_and(|origin| is_own(origin, own))
+}
+
 /// Whether an origin is that of the public URL. A trial's has as many names as the machine has for itself.
 fn is_own(origin: &str, own: &Url) -> bool {
     let Ok(url) = Url::parse(origin) else { return false };

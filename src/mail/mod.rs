@@ -119,11 +119,9 @@ pub fn message(rendered: &Rendered, envelope: &Envelope) -> Result<Message, lett
             .raw_header(header("List-Unsubscribe", &format!("<{link}>")))
             .raw_header(header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"));
     }
-    if let Some(return_path) = envelope.return_path {
-        let to = vec![envelope.to.clone()];
-        message = message.envelope(lettre::address::Envelope::new(Some(return_path.clone()), to)?);
-    }
-    message.multipart(
+    let return_path = envelope.return_path.unwrap_or(&envelope.from.email).clone();
+    let sent = lettre::address::Envelope::new(Some(return_path), vec![envelope.to.clone()])?;
+    message.envelope(sent).multipart(
         MultiPart::alternative()
             .boundary(format!("=_{}", &boundary[..32]))
             .singlepart(SinglePart::plain(rendered.text.clone()))

@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use lettre::Address;
 use lettre::message::Mailbox;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use tokio::sync::{Notify, watch};
@@ -25,6 +24,7 @@ use crate::config::Config;
 use crate::db::outbox::{self, Claimed};
 use crate::db::{self, idempotency, mail_quotas, referrals, session};
 use crate::domain::brand::{Color, LogoUrl};
+use crate::domain::email::Email;
 use crate::domain::language::Language;
 use crate::domain::mail_kind::MailKind;
 use crate::domain::return_path::ReturnPath;
@@ -260,8 +260,8 @@ impl Worker {
             None => self.config.mail.return_path.clone(),
         };
         let return_path = return_path.and_then(|path: ReturnPath| path.address(mail.id).ok());
-        let to =
-            Address::from_str(&mail.recipient).map_err(|_| permanent("the recipient is not an address"))?;
+        let to = Email::parse(&mail.recipient).map_err(|_| permanent("the recipient is not an address"))?;
+        let to = to.address();
         let link = match mail.kind {
             MailKind::Notice => None,
             _ => Some(self.link(mail, &code).ok_or_else(|| permanent("the app's invite URL is none"))?),

@@ -70,3 +70,25 @@ async fn pages_of_listed_origins_call_with_tokens() {
     assert_eq!(answer.code(), (403, "api_key_from_browser"));
     test.finish().await;
 }
+
+#[tokio::test]
+async fn api_key_from_the_docs_page_of_a_trial_is_taken() {
+    let test = Test::with(&[("USERDOCKS_SERVER__PUBLIC_URL", "")]).await;
+    let user = test.member(&test.app, "ada@example.com", None).await;
+    let path = format!("/v1/users/{user}");
+    let port = test.url.rsplit_once(':').unwrap().1.to_owned();
+    let elsewhere = format!("http://127.0.0.1:{}", port.parse::<u16>().unwrap() ^ 1);
+    for (origin, status) in [
+        (test.url.clone(), 200),
+        (format!("http://localhost:{port}"), 200),
+        (elsewhere, 403),
+        (format!("https://127.0.0.1:{port}"), 403),
+        (format!("http://evil.example:{port}"), 403),
+        ("null".to_owned(), 403),
+    ] {
+        let answer =
+            test.raw("GET", &path, As::Read(&test.app), &[("Origin", origin.clone())], Vec::new()).await;
+        assert_eq!(answer.status, status, "{origin}");
+    }
+    test.finish().await;
+}

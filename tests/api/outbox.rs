@@ -409,3 +409,22 @@ async fn bounces_go_to_the_return_path_of_the_app_or_of_the_settings() {
     assert_eq!(senders().await, [format!("b+{}@acme.example", mail.simple())]);
     test.finish().await;
 }
+
+#[tokio::test]
+async fn address_that_is_not_ascii_needs_a_mail_server_with_smtputf8() {
+    let test = Test::start().await;
+    invite(&test, &test.app, "MÜLLER@example.com").await;
+    until(&test, "SELECT count(*) = 1 FROM outbox WHERE state = 'failed'").await;
+    let said = "553 the mail server takes no address that is not ASCII (SMTPUTF8)";
+    assert_eq!(rows(&test).await["müller@example.com"], row("failed", 1, said, false));
+    test.smtp.close_connections().await;
+    test.smtp
+        .script(|seen| (seen.stage == Stage::Ehlo).then(|| Act::Reply("250-mx\r\n250 SMTPUTF8".to_owned())));
+    invite(&test, &test.app, "संपर्क@example.com").await;
+    let mail = test.mail().await;
+    assert_eq!(mail.to, ["संपर्क@example.com"]);
+    assert!(String::from_utf8(mail.raw).unwrap().contains("\r\nTo: संपर्क@example.com\r\n"));
+    let said = test.smtp.commands();
+    assert!(said.contains(&"MAIL FROM:<no-reply@id.example> SMTPUTF8".to_owned()), "{said:?}");
+    test.finish().await;
+}

@@ -35,3 +35,33 @@ async fn an_operation_is_tried_with_a_token() {
     browser.picture("docs-tried").await;
     test.finish().await;
 }
+
+#[tokio::test]
+async fn an_operation_is_tried_with_an_api_key() {
+    let test = Test::with(&[("USERDOCKS_SERVER__PUBLIC_URL", "")]).await;
+    let browser = Browser::open(1100, 900).await;
+    browser.go(&format!("{}/docs", test.url)).await;
+    browser.click(".btn.authorize").await;
+    let app = test.app.id.to_string();
+    for (scheme, value) in [("apiKey", &*test.app.write_key), ("apiKeyType", "write"), ("clientId", &app)] {
+        let mark = format!(
+            "for (const form of document.querySelectorAll('.auth-container')) \
+             if (form.querySelector('h4 code')?.textContent === '{scheme}') form.id = 'of-{scheme}'"
+        );
+        browser.run(&mark, &[]).await;
+        browser.fill(&format!("#of-{scheme} input"), value).await;
+        browser.click(&format!("#of-{scheme} .btn.authorize")).await;
+    }
+    browser.click(".btn-done").await;
+    let operation = "#operations-users-inviteUser";
+    browser.click(&format!("{operation} .opblock-summary-control")).await;
+    let user = crate::support::new_id().to_string();
+    browser.fill(&format!("{operation} [data-param-name=userId] input"), &user).await;
+    let body = r#"{"email":"ada@example.com","language":"en"}"#;
+    browser.fill(&format!("{operation} textarea.body-param__text"), body).await;
+    browser.click(&format!("{operation} .execute")).await;
+    let live = format!("{operation} .live-responses-table .response");
+    assert_eq!(browser.text(&format!("{live} .response-col_status")).await.trim(), "200");
+    test.mail().await;
+    test.finish().await;
+}

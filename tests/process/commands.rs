@@ -68,7 +68,7 @@ pub fn on_apps(place: &Place) {
     let app = create_app(place, settings.as_flattened());
     let mut shown = json!({
         "appId": app.id, "name": "Acme", "language": "de-AT", "mailFrom": "\"Acme, Inc.\" <hello@acme.example>",
-        "replyTo": "Help <help@acme.example>", "logoUrl": "https://cdn.acme.example/logo.png", "color": "#facc15",
+        "replyTo": "Help <help@acme.example>", "returnPath": null, "logoUrl": "https://cdn.acme.example/logo.png", "color": "#facc15",
         "inviteUrl": "https://acme.example/join?x=1", "inviteExpiresIn": 2_592_000,
         "origins": ["https://app.example.com", "http://localhost:3000"],
         "issuer": "https://id.acme.example/", "jwksUrl": "https://id.acme.example/jwks.json",
@@ -413,7 +413,7 @@ async fn without_json_people_can_read_it() {
     );
     let shown = format!(
         "{{\n  \"appId\": \"{app}\",\n  \"name\": \"Acme\",\n  \"language\": \"en\",\n  \"mailFrom\": null,\n  \
-         \"replyTo\": null,\n  \"logoUrl\": null,\n  \"color\": null,\n  \"inviteUrl\": null,\n  \
+         \"replyTo\": null,\n  \"returnPath\": null,\n  \"logoUrl\": null,\n  \"color\": null,\n  \"inviteUrl\": null,\n  \
          \"inviteExpiresIn\": null,\n  \"origins\": [],\n  \"issuer\": null,\n  \"jwksUrl\": null\n}}\n"
     );
     assert_eq!(place.text(&["app", "show", &app]), shown);

@@ -8,7 +8,7 @@ pub(super) fn security_schemes() -> Value {
     json!({
         "apiKey": {
             "type": "apiKey", "in": "header", "name": "X-API-KEY",
-            "description": "An API key of the app, for servers only: from a browser it is refused. It goes with `X-API-KEY-TYPE` \
+            "description": "An API key of the app, for servers only: from a browser it is refused, but for this page of a trial. It goes with `X-API-KEY-TYPE` \
                 and `X-CLIENT-ID`.",
         },
         "apiKeyType": {
