@@ -126,8 +126,9 @@ impl Browser {
     /// Types into an element, in place of what it holds.
     pub async fn fill(&self, selector: &str, text: &str) {
         let element = self.element(selector).await;
-        self.command(&format!("/element/{element}/clear"), json!({})).await;
-        self.command(&format!("/element/{element}/value"), json!({ "text": text })).await;
+        // Control and A, then the text: a page may fill a field again that was cleared.
+        let keys = format!("\u{e009}a\u{e000}{text}");
+        self.command(&format!("/element/{element}/value"), json!({ "text": keys })).await;
     }
 
     /// Keeps what the window shows as a picture in the folder `pictures` of the tests' temporary files.

@@ -250,7 +250,7 @@ fn values() -> Map<String, Value> {
             "pattern": "^[^@]+@[^@]+$",
             "maxLength": 254,
             "description": "One e-mail address, at most 254 bytes. International domains are accepted and kept as \
-                punycode; what stands before the `@` is ASCII. Unique in the app, compared without case.",
+                punycode; letters other than ASCII before the `@` are kept in lower case, and need a mail server with SMTPUTF8. Unique in the app, compared without case.",
             "examples": ["ada@example.com"],
         },
         "Language": {
