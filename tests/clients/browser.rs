@@ -1,6 +1,6 @@
 //! Chromium, as a person drives it, by `WebDriver` (W3C).
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -20,7 +20,13 @@ pub struct Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // The driver ends its browser with itself.
+        // The end of the session ends the browser, which would outlive its driver.
+        let (address, path) = self.session.trim_start_matches("http://").split_once('/').unwrap_or_default();
+        if let Ok(mut stream) = std::net::TcpStream::connect(address) {
+            let request = format!("DELETE /{path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+            let _ = stream.set_read_timeout(Some(Duration::from_secs(10)));
+            let _ = stream.write_all(request.as_bytes()).and_then(|()| stream.read(&mut [0; 1024]));
+        }
         let pid = nix::unistd::Pid::from_raw(self.driver.id().cast_signed());
         let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
         let _ = self.driver.wait();
