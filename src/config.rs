@@ -34,6 +34,8 @@ pub struct Config {
     pub env: Environment,
     /// Where a trial keeps its PostgreSQL, its mailbox and its secret key.
     pub data_dir: PathBuf,
+    /// Whether a trial may not download PostgreSQL where none is installed.
+    pub offline: bool,
     /// 64 hex digits, or empty: a trial makes its own.
     pub secret_key: Secret,
     /// The same, of a key that opens and never seals; or empty.

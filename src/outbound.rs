@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use tokio_rustls::rustls::RootCertStore;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
+use webpki_root_certs::TLS_SERVER_ROOT_CERTS;
 
 use crate::domain::mail_report::detail;
 
@@ -68,21 +70,27 @@ impl Serialize for Authorities {
 }
 
 impl Authorities {
-    /// The certificates, DER.
+    /// The certificates beside the system's, DER. Those of Mozilla are among them where the system has none, as in
+    /// small images.
     pub fn certificates(&self) -> impl Iterator<Item = &[u8]> {
-        self.certificates.iter().map(|certificate| &**certificate)
+        static SYSTEM_HAS_NONE: LazyLock<bool> =
+            LazyLock::new(|| rustls_native_certs::load_native_certs().certs.is_empty());
+        let mozilla = SYSTEM_HAS_NONE.then_some(TLS_SERVER_ROOT_CERTS).into_iter().flatten();
+        self.certificates.iter().chain(mozilla).map(|certificate| &**certificate)
     }
+}
+
+/// A client that trusts these authorities.
+pub fn trusting(authorities: &Authorities) -> reqwest::ClientBuilder {
+    let certificates = authorities.certificates().filter_map(|der| reqwest::Certificate::from_der(der).ok());
+    reqwest::Client::builder()
+        .tls_certs_merge(certificates)
+        .user_agent(concat!("userdocks/", env!("CARGO_PKG_VERSION")))
 }
 
 /// A client for such calls, each of which may take `timeout`.
 pub fn client(timeout: Duration, authorities: &Authorities) -> reqwest::ClientBuilder {
-    let certificates = authorities.certificates().filter_map(|der| reqwest::Certificate::from_der(der).ok());
-    reqwest::Client::builder()
-        .redirect(Policy::none())
-        .no_proxy()
-        .timeout(timeout)
-        .tls_certs_merge(certificates)
-        .user_agent(concat!("userdocks/", env!("CARGO_PKG_VERSION")))
+    trusting(authorities).redirect(Policy::none()).no_proxy().timeout(timeout)
 }
 
 /// A failed call and what caused it, on one line, without its URL.

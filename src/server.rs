@@ -133,7 +133,12 @@ impl Database {
             stays = Some(db::embedded::stay(&owner).await.map_err(Error::Shared)?);
             (db::embedded::server_role(&owner).await.map_err(db::Error::from)?, owner, None)
         } else {
-            let embedded = Embedded::start(&folder, db::embedded::Durability::Durable).await?;
+            let embedded = Embedded::start(
+                &folder,
+                db::embedded::Durability::Durable,
+                (!config.offline).then(|| config.data_dir.join("programs")).as_deref(),
+            )
+            .await?;
             let owner = embedded.options();
             (db::embedded::server_role(&owner).await.map_err(db::Error::from)?, owner, Some(embedded))
         };

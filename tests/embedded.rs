@@ -19,6 +19,9 @@ use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 use userdocks::db::embedded::{Durability, Embedded, running};
 
+/// Where PostgreSQL is downloaded to if this machine has none.
+const DOWNLOADS: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/programs");
+
 const FOLDER: &str = "USERDOCKS_TEST_EMBEDDED_FOLDER";
 
 /// Set for a child whose commits have to survive.
@@ -33,7 +36,7 @@ fn temporary(mode: u32) -> TempDir {
 }
 
 async fn fast(folder: &Path) -> Embedded {
-    Embedded::start(folder, Durability::Fast).await.unwrap()
+    Embedded::start(folder, Durability::Fast, Some(DOWNLOADS.as_ref())).await.unwrap()
 }
 
 async fn text(options: &PgConnectOptions, sql: &'static str) -> String {
@@ -85,7 +88,7 @@ async fn child() {
         Some(_) => Durability::Durable,
         None => Durability::Fast,
     };
-    match Embedded::start(Path::new(&folder), durability).await {
+    match Embedded::start(Path::new(&folder), durability, Some(DOWNLOADS.as_ref())).await {
         Ok(server) => {
             execute(&server.options(), "create table if not exists t (id int)").await;
             execute(&server.options(), "insert into t values (1)").await;
@@ -118,7 +121,7 @@ fn kill_hard(mut child: Child) {
 async fn data_survive_stop_and_start_in_a_folder_of_any_name() {
     let temporary = temporary(OPEN);
     let folder = temporary.path().join("it's, \"one\" = 100% näme");
-    let server = Embedded::start(&folder, Durability::Durable).await.unwrap();
+    let server = Embedded::start(&folder, Durability::Durable, Some(DOWNLOADS.as_ref())).await.unwrap();
     execute(&server.options(), "create table t as select 'kept' as word").await;
     assert_eq!(
         text(
@@ -135,7 +138,7 @@ async fn data_survive_stop_and_start_in_a_folder_of_any_name() {
     assert_eq!(processes(&folder), Vec::<PathBuf>::new());
     assert!(running(&folder).is_none());
 
-    let server = Embedded::start(&folder, Durability::Durable).await.unwrap();
+    let server = Embedded::start(&folder, Durability::Durable, Some(DOWNLOADS.as_ref())).await.unwrap();
     assert_eq!(text(&server.options(), "select word from t").await, "kept");
     assert_eq!(text(&running(&folder).unwrap(), "select word from t").await, "kept");
     let data = folder.join("data").metadata().unwrap();
@@ -165,7 +168,7 @@ async fn a_folder_in_use_is_refused_with_the_pid_of_its_user() {
     let folder = temporary(OPEN);
     let (child, told) = start_child(folder.path(), |command| command);
     assert_eq!(told, "ready");
-    let error = Embedded::start(folder.path(), Durability::Fast).await.unwrap_err();
+    let error = Embedded::start(folder.path(), Durability::Fast, Some(DOWNLOADS.as_ref())).await.unwrap_err();
     assert_eq!(
         error.to_string(),
         format!(
@@ -181,7 +184,7 @@ async fn a_folder_in_use_is_refused_with_the_pid_of_its_user() {
 async fn a_server_that_dies_is_started_again() {
     let folder = temporary(OPEN);
     fast(folder.path()).await.stop().await;
-    let server = Embedded::start(folder.path(), Durability::Durable).await.unwrap();
+    let server = Embedded::start(folder.path(), Durability::Durable, Some(DOWNLOADS.as_ref())).await.unwrap();
     execute(&server.options(), "create table t as select 'kept' as word").await;
     kill(postmaster(folder.path()), Signal::SIGKILL).unwrap();
     eventually("the server answers again", async || {
@@ -281,7 +284,8 @@ async fn a_server_that_does_not_start_says_why_and_leaves_the_folder_free() {
     fast(folder).await.stop().await;
     let settings = folder.join("data/postgresql.auto.conf");
     fs::write(&settings, "shared_buffers = 'plenty'\n").unwrap();
-    let error = Embedded::start(folder, Durability::Durable).await.unwrap_err().to_string();
+    let error =
+        Embedded::start(folder, Durability::Durable, Some(DOWNLOADS.as_ref())).await.unwrap_err().to_string();
     assert!(error.contains("invalid value for parameter \"shared_buffers\": \"plenty\""), "{error}");
     fs::write(&settings, "").unwrap();
     fast(folder).await.stop().await;
@@ -293,7 +297,10 @@ async fn data_of_a_version_that_is_not_installed_are_left_alone() {
     let data = folder.path().join("data");
     fs::create_dir(&data).unwrap();
     fs::write(data.join("PG_VERSION"), "9\n").unwrap();
-    let error = Embedded::start(folder.path(), Durability::Fast).await.unwrap_err().to_string();
+    let error = Embedded::start(folder.path(), Durability::Fast, Some(DOWNLOADS.as_ref()))
+        .await
+        .unwrap_err()
+        .to_string();
     let start = format!(
         "the data in {} are of PostgreSQL 9 (only ",
         folder.path().canonicalize().unwrap().join("data").display()

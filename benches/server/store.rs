@@ -35,7 +35,7 @@ impl Store {
     /// Starts it in a folder, with settings that differ from their defaults.
     pub async fn start(folder: &Path, settings: Settings) -> Self {
         let postgres = folder.join("postgres");
-        let mut embedded = Embedded::start(&postgres, Durability::Durable).await.unwrap();
+        let mut embedded = Embedded::start(&postgres, Durability::Durable, None).await.unwrap();
         if !settings.is_empty() {
             let mut database = PgConnection::connect_with(&embedded.options()).await.unwrap();
             for (name, value) in &settings {
@@ -43,7 +43,7 @@ impl Store {
                 sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut database).await.unwrap();
             }
             embedded.stop().await;
-            embedded = Embedded::start(&postgres, Durability::Durable).await.unwrap();
+            embedded = Embedded::start(&postgres, Durability::Durable, None).await.unwrap();
         }
         let options = embedded.options();
         let folder = folder.to_owned();

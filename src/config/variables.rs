@@ -24,8 +24,13 @@ const SECRETS: [&str; 8] = [
 const MAX_SECRET: u64 = 8192;
 
 /// Keys without a section.
-const TOP: [&str; 4] =
-    ["USERDOCKS_ENV", "USERDOCKS_DATA_DIR", "USERDOCKS_SECRET_KEY", "USERDOCKS_OTHER_SECRET_KEY"];
+const TOP: [&str; 5] = [
+    "USERDOCKS_ENV",
+    "USERDOCKS_DATA_DIR",
+    "USERDOCKS_OFFLINE",
+    "USERDOCKS_SECRET_KEY",
+    "USERDOCKS_OTHER_SECRET_KEY",
+];
 
 /// What the environment says about the settings.
 pub(super) struct Environment {

@@ -11,6 +11,7 @@
 mod account;
 mod binaries;
 mod cluster;
+mod download;
 mod pid_file;
 
 use std::io;
@@ -26,6 +27,8 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{Connection, PgConnection};
 use tokio::sync::oneshot;
 
+use account::Account;
+use binaries::Binaries;
 use cluster::Cluster;
 use pid_file::PidFile;
 
@@ -69,14 +72,20 @@ impl Embedded {
     /// Starts the server that lives in `folder`, creating both where they are missing, and returns
     /// once it accepts connections. Recovery after a crash may take its time.
     ///
-    /// `folder` has to be given to one process at a time; a second one gets [`Error::Locked`].
-    pub async fn start(folder: &Path, durability: Durability) -> Result<Self, Error> {
+    /// `folder` has to be given to one process at a time; a second one gets [`Error::Locked`]. Where the machine has
+    /// no PostgreSQL, it is downloaded into the folder `downloads`, which can serve many; `None` forbids it.
+    pub async fn start(
+        folder: &Path,
+        durability: Durability,
+        downloads: Option<&Path>,
+    ) -> Result<Self, Error> {
         let (orders, inbox) = mpsc::channel();
         let (report, started) = oneshot::channel();
         let path = folder.to_owned();
+        let downloads = downloads.map(Path::to_owned);
         let supervisor = thread::Builder::new()
             .name("postgres".to_owned())
-            .spawn(move || match Cluster::open(&path, durability) {
+            .spawn(move || match Cluster::open(&path, durability, downloads.as_deref()) {
                 Ok(cluster) => supervise(&cluster, &inbox, report),
                 // The other end is gone only if nobody waits for the answer any more.
                 Err(error) => drop(report.send(Err(error))),
@@ -121,6 +130,12 @@ impl Drop for Embedded {
             thread::sleep(BRISK);
         }
     }
+}
+
+/// The folder with the programs of PostgreSQL that [`Embedded::start`] would use for a new cluster.
+pub fn programs(downloads: Option<&Path>) -> Result<PathBuf, Error> {
+    let nowhere = Path::new("/nonexistent");
+    Ok(Binaries::find(nowhere, &Account::of(nowhere)?, downloads)?.folder().to_owned())
 }
 
 /// How to reach the server that some process runs on `folder` now, `None` if there is none or it is
@@ -293,11 +308,18 @@ fn shut_down(child: &mut Child, first: Signal) {
 pub enum Error {
     /// No usable PostgreSQL on this machine.
     #[error(
-        "no PostgreSQL {} or later was found{}: install it ({install}), or set DATABASE_URL to a server that runs elsewhere",
+        "no PostgreSQL {} or later was found{}: install it ({install}), unset USERDOCKS_OFFLINE to have it downloaded, or set DATABASE_URL to a server that runs elsewhere",
         binaries::OLDEST,
         found_instead(found)
     )]
     Missing { found: Vec<u32>, install: &'static str },
+
+    /// There is none, and it could not be downloaded.
+    #[error(
+        "no PostgreSQL {} or later was found, and none can be downloaded ({reasons}): install it ({install}), or set DATABASE_URL to a server that runs elsewhere",
+        binaries::OLDEST
+    )]
+    Download { reasons: String, install: &'static str },
 
     /// `POSTGRES_BIN_DIR` leads astray.
     #[error(

@@ -29,7 +29,7 @@ struct Own {
 
 impl Own {
     async fn start(folder: &Path) -> (Self, Scene) {
-        let embedded = Embedded::start(folder, Durability::Durable).await.unwrap();
+        let embedded = Embedded::start(folder, Durability::Durable, support::downloads()).await.unwrap();
         userdocks::db::migrate(&embedded.options()).await.unwrap();
         let socket = embedded.options().get_socket().unwrap().display().to_string();
         let url = format!("postgres:///postgres?user=postgres&host={}", socket.replace('/', "%2F"));

@@ -129,11 +129,13 @@ async fn clocks(smtp: Smtp, mail: &str) -> (Scene, Clock, Clock) {
     std::fs::create_dir(&programs).unwrap();
     let (server_clock, database_clock) =
         (Clock::new(place.file("server")), Clock::new(place.file("database")));
-    let real = std::fs::read_dir("/usr/lib/postgresql").unwrap();
-    let real = real.map(|version| version.unwrap().path().join("bin")).max().unwrap();
+    let real = support::programs();
     let variables = database_clock.variables().map(|(name, value)| format!("{name}={value}")).join(" ");
     for (program, variables) in [("postgres", variables.as_str()), ("initdb", "")] {
-        let script = format!("#!/bin/sh\nexec env {variables} {}/{program} \"$@\"\n", real.display());
+        let script = format!(
+            "#!/bin/sh\nLD_LIBRARY_PATH={0}/../libraries exec env {variables} {0}/{program} \"$@\"\n",
+            real.display()
+        );
         std::fs::write(programs.join(program), script).unwrap();
         std::fs::set_permissions(programs.join(program), std::fs::Permissions::from_mode(0o755)).unwrap();
     }

@@ -36,6 +36,7 @@ fn the_settings_in_force_are_shown_with_secrets_masked() {
         json!({
             "env": "production",
             "data_dir": place.data(),
+            "offline": false,
             "secret_key": "***",
             "other_secret_key": "***",
             "server": {

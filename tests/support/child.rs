@@ -15,7 +15,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::{NamedTempFile, TempDir};
 
-use super::{DEADLINE, secrets};
+use super::{DEADLINE, programs, secrets};
 
 /// Where a program runs: its data folder and its environment, which has nothing of ours but how to find
 /// PostgreSQL.
@@ -68,11 +68,12 @@ impl Place {
         let words = self.through.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_userdocks")]);
         let words: Vec<&str> = words.chain(arguments.iter().copied()).collect();
         let mut command = Command::new(words[0]);
-        let kept = ["PATH", "LD_LIBRARY_PATH", "POSTGRES_BIN_DIR"];
+        let kept = ["PATH", "LD_LIBRARY_PATH"];
         command
             .args(&words[1..])
             .env_clear()
             .envs(kept.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
+            .env("POSTGRES_BIN_DIR", programs())
             .env("USERDOCKS_DATA_DIR", self.data())
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .current_dir(self.folder.path())

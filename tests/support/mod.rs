@@ -8,7 +8,7 @@
 )]
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -51,13 +51,27 @@ fn template() -> String {
     format!("template_{}", *RUN)
 }
 
+/// Where PostgreSQL is downloaded to on a machine that has none: one folder for all tests.
+pub fn downloads() -> Option<&'static Path> {
+    std::env::var_os("USERDOCKS_OFFLINE")
+        .is_none()
+        .then_some(Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/programs")))
+}
+
+/// The folder of PostgreSQL's programs.
+pub fn programs() -> &'static Path {
+    static PROGRAMS: LazyLock<PathBuf> =
+        LazyLock::new(|| userdocks::db::embedded::programs(downloads()).unwrap());
+    &PROGRAMS
+}
+
 /// The PostgreSQL of this test binary. It ends with the process; its folder serves the next run.
 async fn postgres() -> PgConnectOptions {
     secrets::listen();
     let start = async || {
         let folder =
             Path::new(env!("CARGO_TARGET_TMPDIR")).join(concat!("postgres-", env!("CARGO_CRATE_NAME")));
-        let embedded = Embedded::start(&folder, Durability::Fast).await.unwrap();
+        let embedded = Embedded::start(&folder, Durability::Fast, downloads()).await.unwrap();
         let mut admin = PgConnection::connect_with(&embedded.options()).await.unwrap();
         let old: Vec<String> =
             sqlx::query_scalar("SELECT datname FROM pg_database WHERE datname ~ '^(test|template)_'")

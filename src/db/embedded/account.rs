@@ -74,6 +74,16 @@ impl Account {
         }
     }
 
+    /// Whether it can work in `folder`, found out by doing it.
+    pub(super) fn can_enter(&self, folder: &Path) -> bool {
+        *self == Self::Own
+            || self
+                .command(Path::new("/bin/sh"), folder, Signal::SIGKILL)
+                .args(["-c", ":"])
+                .status()
+                .is_ok_and(|status| status.success())
+    }
+
     /// A `program` to be run by the account in `folder`, with nothing of our environment but the
     /// search paths, and out of the terminal's foreground so that Ctrl-C reaches only us. On Linux it
     /// gets `at_our_death` when the calling thread ends.

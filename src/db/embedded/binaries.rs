@@ -1,15 +1,17 @@
 //! Where the programs of PostgreSQL are. `POSTGRES_BIN_DIR` decides alone if it is set; else the
-//! first on `PATH`, else the newest of the places where packages put them.
+//! first on `PATH`, else the newest of the places where packages put them, else what is downloaded.
 
 use std::cmp::Reverse;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use nix::sys::signal::Signal;
 
 use super::Error;
 use super::account::Account;
+use super::download::Downloads;
 
 /// The oldest major version our SQL runs on.
 pub(super) const OLDEST: u32 = 14;
@@ -48,11 +50,14 @@ const INSTALL: [(&str, &str); 7] = [
 pub(super) struct Binaries {
     folder: PathBuf,
     major: u32,
+    /// What they need beside the system's libraries, where they were downloaded.
+    libraries: Option<PathBuf>,
 }
 
 impl Binaries {
-    /// Those that can serve the cluster in `data`, or make a new one if there is none.
-    pub(super) fn find(data: &Path, account: &Account) -> Result<Self, Error> {
+    /// Those that can serve the cluster in `data`, or make a new one if there is none. `downloads` is where they are
+    /// downloaded to if the machine has none; `None` forbids it.
+    pub(super) fn find(data: &Path, account: &Account, downloads: Option<&Path>) -> Result<Self, Error> {
         let wanted =
             fs::read_to_string(data.join("PG_VERSION")).ok().map(|version| version.trim().to_owned());
         let fits = |found: &Self| match &wanted {
@@ -60,17 +65,41 @@ impl Binaries {
             None => found.major >= OLDEST,
         };
         let strict = env::var_os("POSTGRES_BIN_DIR").filter(|folder| !folder.is_empty());
+        let downloads = downloads.filter(|_| strict.is_none());
         let mut found = match strict {
             Some(folder) => vec![Self::in_named(folder.into(), account)?],
             None => Self::all(account),
         };
+        let mut failed = None;
+        if let Some(folder) = downloads.filter(|_| !found.iter().any(fits)) {
+            let downloads = Downloads::open(folder, account)?;
+            found.extend(downloads.kept(account));
+            let major = wanted.as_ref().map(|wanted| wanted.parse().unwrap_or_default());
+            if !found.iter().any(fits) && major.is_none_or(|major| major >= OLDEST) {
+                match downloads.fetch(major, account) {
+                    Ok(fetched) => found.push(fetched),
+                    Err(error) => failed = Some(error),
+                }
+            }
+        }
         match (found.iter().position(fits), wanted) {
             (Some(at), _) => Ok(found.swap_remove(at)),
             (None, Some(wanted)) => {
                 Err(Error::Version { data: data.to_owned(), wanted, found: majors(&found) })
             }
-            (None, None) => Err(Error::Missing { found: majors(&found), install: install_hint() }),
+            (None, None) => {
+                let missing = || Error::Missing { found: majors(&found), install: install_hint() };
+                Err(failed.unwrap_or_else(missing))
+            }
         }
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(super) fn major(&self) -> u32 {
+        self.major
     }
 
     pub(super) fn initdb(&self) -> PathBuf {
@@ -79,6 +108,21 @@ impl Binaries {
 
     pub(super) fn postgres(&self) -> PathBuf {
         self.folder.join("postgres")
+    }
+
+    /// One of them, as [`Account::command`] has it.
+    pub(super) fn command(
+        &self,
+        account: &Account,
+        program: &Path,
+        folder: &Path,
+        at_our_death: Signal,
+    ) -> Command {
+        let mut command = account.command(program, folder, at_our_death);
+        if let Some(libraries) = &self.libraries {
+            command.env("LD_LIBRARY_PATH", libraries);
+        }
+        command
     }
 
     /// What `POSTGRES_BIN_DIR` names.
@@ -106,7 +150,7 @@ impl Binaries {
 
     /// The programs that `folder` holds or links to. `Err` says, after the folder's name, what is
     /// wrong with it.
-    fn in_folder(folder: &Path, account: &Account) -> Result<Self, String> {
+    pub(super) fn in_folder(folder: &Path, account: &Account) -> Result<Self, String> {
         let complete =
             |folder: &PathBuf| folder.join("initdb").is_file() && folder.join("postgres").is_file();
         // A link may stand alone in a folder of links; its target has the others beside it.
@@ -116,16 +160,25 @@ impl Binaries {
             .chain([folder.to_owned()])
             .find(complete)
             .ok_or("does not hold both `initdb` and `postgres`")?;
-        let output = account
-            .command(&folder.join("postgres"), Path::new("/"), Signal::SIGKILL)
+        let libraries =
+            folder.parent().map(|version| version.join("libraries")).filter(|found| found.is_dir());
+        let mut found = Self { folder, major: 0, libraries };
+        let output = found
+            .command(account, &found.postgres(), Path::new("/"), Signal::SIGKILL)
             .arg("--version")
             .output()
             .map_err(|error| {
                 format!("holds a `postgres` that user {} cannot run ({error})", account.name())
             })?;
         let version = String::from_utf8_lossy(&output.stdout);
-        let major = major(&version).ok_or("holds a `postgres` that does not tell its version")?;
-        Ok(Self { folder, major })
+        found.major = major(&version).ok_or_else(|| {
+            let complaint = String::from_utf8_lossy(&output.stderr);
+            match complaint.lines().next() {
+                Some(line) => format!("holds a `postgres` that does not run ({line})"),
+                None => "holds a `postgres` that does not tell its version".to_owned(),
+            }
+        })?;
+        Ok(found)
     }
 }
 
@@ -149,7 +202,8 @@ fn search_path() -> impl Iterator<Item = PathBuf> {
     env::split_paths(&path).filter(|folder| folder.is_absolute()).collect::<Vec<_>>().into_iter()
 }
 
-fn named_in(folder: &str, start: &'static str) -> impl Iterator<Item = PathBuf> + use<> {
+/// What in `folder` has a name that begins so.
+pub(super) fn named_in(folder: &str, start: &'static str) -> impl Iterator<Item = PathBuf> + use<> {
     fs::read_dir(folder)
         .into_iter()
         .flatten()
@@ -158,7 +212,7 @@ fn named_in(folder: &str, start: &'static str) -> impl Iterator<Item = PathBuf> 
         .map(|entry| entry.path())
 }
 
-fn install_hint() -> &'static str {
+pub(super) fn install_hint() -> &'static str {
     INSTALL
         .into_iter()
         .find(|(manager, _)| search_path().any(|folder| folder.join(manager).is_file()))

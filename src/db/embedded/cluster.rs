@@ -54,20 +54,24 @@ pub(super) struct Cluster {
 
 impl Cluster {
     /// Takes hold of `folder` and makes sure that there is a cluster in it.
-    pub(super) fn open(folder: &Path, durability: Durability) -> Result<Self, Error> {
+    pub(super) fn open(
+        folder: &Path,
+        durability: Durability,
+        downloads: Option<&Path>,
+    ) -> Result<Self, Error> {
         fs::create_dir_all(folder).map_err(Error::io("cannot create", folder))?;
         let folder = folder.canonicalize().map_err(Error::io("cannot find", folder))?;
         let account = Account::of(&data_of(&folder))?;
         let lock = lock(&folder)?;
-        let binaries = Binaries::find(&data_of(&folder), &account)?;
-        let data = place(&folder, &account, &binaries)?;
+        let binaries = Binaries::find(&data_of(&folder), &account, downloads)?;
+        let data = place(&folder, &account)?;
         if !data.join("PG_VERSION").exists() {
             create(&data, &account, &binaries, durability)?;
         }
         let data = data.canonicalize().map_err(Error::io("cannot find", &data))?;
         let log = folder.join("server.log");
         Ok(Self {
-            socket: socket_folder(&data, &account, &binaries)?,
+            socket: socket_folder(&data, &account)?,
             crashed: data.join("postmaster.pid").exists(),
             log_file: own_file(&log).map_err(Error::io("cannot open", &log))?,
             log_start: AtomicU64::new(0),
@@ -86,7 +90,8 @@ impl Cluster {
         self.bound_log();
         let log = |error| Error::io("cannot write to", &self.log)(error);
         self.log_start.store(self.log_file.metadata().map_err(log)?.len(), Ordering::Relaxed);
-        let mut command = self.account.command(
+        let mut command = self.binaries.command(
+            &self.account,
             &self.binaries.postgres(),
             &self.data,
             // Not SIGINT: an orderly shutdown has no bound, and with us gone nobody would set one.
@@ -215,13 +220,13 @@ fn lock(folder: &Path) -> Result<File, Error> {
 }
 
 /// Where the cluster of `folder` is, or is to be created.
-fn place(folder: &Path, account: &Account, binaries: &Binaries) -> Result<PathBuf, Error> {
+fn place(folder: &Path, account: &Account) -> Result<PathBuf, Error> {
     let data = data_of(folder);
     if let Ok(target) = fs::read_link(&data) {
         return Ok(folder.join(target));
     }
     let place = if data.exists() { &data } else { folder };
-    if can_enter(place, account, binaries) {
+    if account.can_enter(place) {
         return Ok(data);
     }
     let unreachable = |folder: &Path| Error::Unreachable { folder: folder.to_owned(), user: account.name() };
@@ -234,7 +239,7 @@ fn place(folder: &Path, account: &Account, binaries: &Binaries) -> Result<PathBu
             .and_then(|()| fs::set_permissions(elsewhere, Permissions::from_mode(0o755)))
             .map_err(Error::io("cannot create", elsewhere))?;
     }
-    if !can_enter(elsewhere, account, binaries) {
+    if !account.can_enter(elsewhere) {
         return Err(unreachable(elsewhere));
     }
     // Whatever an earlier folder of this name left there is not ours to touch.
@@ -251,16 +256,6 @@ fn place(folder: &Path, account: &Account, binaries: &Binaries) -> Result<PathBu
         target.display()
     );
     Ok(target)
-}
-
-/// Whether the server can work in `folder`, found out by doing it.
-fn can_enter(folder: &Path, account: &Account, binaries: &Binaries) -> bool {
-    *account == Account::Own
-        || account
-            .command(&binaries.postgres(), folder, Signal::SIGKILL)
-            .arg("--version")
-            .output()
-            .is_ok_and(|output| output.status.success())
 }
 
 /// Creates a cluster in `data`, which appears complete or not at all.
@@ -285,7 +280,7 @@ fn create(data: &Path, account: &Account, binaries: &Binaries, durability: Durab
         .create(&fresh)
         .and_then(|()| account.own(&fresh))
         .map_err(Error::io("cannot create", &fresh))?;
-    let mut initdb = account.command(&binaries.initdb(), &fresh, Signal::SIGKILL);
+    let mut initdb = binaries.command(account, &binaries.initdb(), &fresh, Signal::SIGKILL);
     initdb
         .args(["--auth=trust", "--encoding=UTF8", "--no-locale", "-U", SUPERUSER, "-D"])
         .arg(&fresh)
@@ -303,7 +298,7 @@ fn create(data: &Path, account: &Account, binaries: &Binaries, durability: Durab
 
 /// A folder for the socket that nobody else can enter: the cluster itself, or one in a temporary
 /// folder if its path is too long (or nothing that sqlx can spell).
-fn socket_folder(data: &Path, account: &Account, binaries: &Binaries) -> Result<PathBuf, Error> {
+fn socket_folder(data: &Path, account: &Account) -> Result<PathBuf, Error> {
     let fits = |folder: &Path| {
         folder
             .to_str()
@@ -316,7 +311,7 @@ fn socket_folder(data: &Path, account: &Account, binaries: &Binaries) -> Result<
     [env::temp_dir(), "/tmp".into()]
         .into_iter()
         .filter_map(|folder| folder.canonicalize().ok())
-        .filter(|folder| can_enter(folder, account, binaries))
+        .filter(|folder| account.can_enter(folder))
         .map(|folder| folder.join(&name))
         .find(|folder| fits(folder) && make_private(folder, account).is_ok())
         .ok_or_else(|| Error::Socket { data: data.to_owned() })

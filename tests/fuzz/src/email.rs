@@ -19,7 +19,13 @@ fuzz_target!(|text: &str| {
             ));
             assert_eq!(stored.rsplit_once('@').map(|(_, domain)| domain), Some(email.domain()));
             // An ASCII address is kept as it was sent, without what is invisible; of any other the local part is.
-            let sent: String = text.trim().chars().filter(|c| !is_invisible(*c) && !matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}')).collect();
+            let sent: String = text
+                .trim()
+                .chars()
+                .filter(|c| {
+                    !is_invisible(*c) && !matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}')
+                })
+                .collect();
             let sent = sent.trim();
             assert!(!sent.is_ascii() || sent == stored, "{text:?} is stored as {stored:?}");
             assert_eq!(sent.split('@').next(), stored.split('@').next());

@@ -1,0 +1,154 @@
+//! PostgreSQL for a machine that has none: the package of Debian or Ubuntu, elsewhere an archive. It needs no root,
+//! and appears complete or not at all.
+
+mod apt;
+mod archive;
+
+use std::fmt::Write as _;
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::Error;
+use super::account::Account;
+use super::binaries::{Binaries, install_hint, named_in};
+
+/// For the programs, where the user who runs PostgreSQL cannot reach the folder meant for them.
+const ELSEWHERE: &str = "/var/lib/userdocks/programs";
+
+/// A folder of downloaded programs, held: nobody else changes it.
+pub(super) struct Downloads {
+    folder: PathBuf,
+    _lock: File,
+}
+
+impl Downloads {
+    /// Opens the folder, or its substitute. Waits while another process downloads into it.
+    pub(super) fn open(folder: &Path, account: &Account) -> Result<Self, Error> {
+        make(folder).map_err(Error::io("cannot create", folder))?;
+        let mut folder = folder.canonicalize().map_err(Error::io("cannot find", folder))?;
+        if !account.can_enter(&folder) {
+            folder = ELSEWHERE.into();
+            let beside = folder.parent().unwrap_or(&folder);
+            make(beside).and_then(|()| make(&folder)).map_err(Error::io("cannot create", &folder))?;
+            if !account.can_enter(&folder) {
+                return Err(Error::Unreachable { folder, user: account.name() });
+            }
+        }
+        let path = folder.join("lock");
+        let lock = File::create(&path).map_err(Error::io("cannot open", &path))?;
+        lock.lock().map_err(Error::io("cannot lock", &path))?;
+        Ok(Self { folder, _lock: lock })
+    }
+
+    /// What has been downloaded before.
+    pub(super) fn kept(&self, account: &Account) -> Vec<Binaries> {
+        let kept = named_in(&self.folder.display().to_string(), "postgresql-");
+        kept.filter_map(|programs| Binaries::in_folder(&bin(&programs)?, account).ok()).collect()
+    }
+
+    /// Downloads the major version `wanted`, if that is given.
+    pub(super) fn fetch(&self, wanted: Option<u32>, account: &Account) -> Result<Binaries, Error> {
+        self.fetch_from(&[("apt-get", apt::fetch), ("the archive", archive::fetch)], wanted, account)
+    }
+
+    /// Takes it from the first source that has it.
+    fn fetch_from(
+        &self,
+        sources: &[(&str, Source)],
+        wanted: Option<u32>,
+        account: &Account,
+    ) -> Result<Binaries, Error> {
+        let fresh = self.folder.join("new");
+        let mut reasons = String::new();
+        for (name, source) in sources {
+            remove(&fresh)?;
+            make(&fresh).map_err(Error::io("cannot create", &fresh))?;
+            let fetched = source(&fresh, wanted).and_then(|programs| self.keep(&programs, account));
+            remove(&fresh)?;
+            match fetched {
+                Ok(binaries) => return Ok(binaries),
+                Err(reason) => {
+                    tracing::info!("{name}: {reason}");
+                    let _ = write!(reasons, "{}{name}: {reason}", if reasons.is_empty() { "" } else { "; " });
+                }
+            }
+        }
+        Err(Error::Download { reasons, install: install_hint() })
+    }
+
+    /// Puts programs that run into their place.
+    fn keep(&self, programs: &Path, account: &Account) -> Result<Binaries, String> {
+        let bin = bin(programs).ok_or("the programs lack `initdb`")?;
+        open_to_all(programs).map_err(|error| format!("cannot let all pass: {error}"))?;
+        let found = Binaries::in_folder(&bin, account).map_err(|problem| format!("the folder {problem}"))?;
+        let place = self.folder.join(format!("postgresql-{}", found.major()));
+        remove(&place).map_err(|error| error.to_string())?;
+        fs::rename(programs, &place)
+            .map_err(|error| format!("cannot put the programs into {}: {error}", place.display()))?;
+        let bin = place.join(bin.strip_prefix(programs).unwrap_or(&bin));
+        Binaries::in_folder(&bin, account).map_err(|problem| format!("{} {problem}", bin.display()))
+    }
+}
+
+/// Puts the programs of PostgreSQL, of the major version if one is given, below a folder, and says where. An error is
+/// the reason without a full stop.
+type Source = fn(&Path, Option<u32>) -> Result<PathBuf, String>;
+
+/// Where the programs are: an archive has `bin`, a package of Debian `lib/postgresql/15/bin`.
+fn bin(programs: &Path) -> Option<PathBuf> {
+    let packaged = named_in(&programs.join("lib/postgresql").display().to_string(), "");
+    packaged
+        .map(|version| version.join("bin"))
+        .chain([programs.join("bin")])
+        .find(|bin| bin.join("initdb").is_file())
+}
+
+fn make(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new().recursive(true).mode(0o755).create(folder)?;
+    // The umask may have taken some of it.
+    fs::set_permissions(folder, Permissions::from_mode(0o755))
+}
+
+fn remove(folder: &Path) -> Result<(), Error> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::io("cannot remove", folder)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Lets the user who runs PostgreSQL pass through all folders, whatever our umask.
+fn open_to_all(folder: &Path) -> io::Result<()> {
+    fs::set_permissions(folder, Permissions::from_mode(0o755))?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            open_to_all(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// A bar of bytes on standard error, if that is a terminal; of unknown length if `total` is 0.
+fn progress(message: &'static str, total: u64) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr()).with_message(message);
+    let style = match total {
+        0 => "{msg} {spinner} {elapsed}",
+        _ => "{msg} [{bar:30}] {bytes} of {total_bytes}",
+    };
+    bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+#[cfg(test)]
+mod tests;
