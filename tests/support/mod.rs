@@ -18,7 +18,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use tokio::sync::OnceCell;
 use userdocks::config::Config;
-use userdocks::db::embedded::{Durability, Embedded};
+use userdocks::db::embedded::{self, Durability, Embedded};
 use userdocks::db::{api_keys, apps, users};
 use userdocks::domain::access_token::{NewKeyPair, PrivateKey};
 use userdocks::domain::api_key::{ApiKey, KeyType};
@@ -61,7 +61,7 @@ pub fn downloads() -> Option<&'static Path> {
 /// The folder of PostgreSQL's programs.
 pub fn programs() -> &'static Path {
     static PROGRAMS: LazyLock<PathBuf> =
-        LazyLock::new(|| userdocks::db::embedded::programs(downloads()).unwrap());
+        LazyLock::new(|| embedded::programs(downloads()).unwrap());
     &PROGRAMS
 }
 
@@ -71,7 +71,17 @@ async fn postgres() -> PgConnectOptions {
     let start = async || {
         let folder =
             Path::new(env!("CARGO_TARGET_TMPDIR")).join(concat!("postgres-", env!("CARGO_CRATE_NAME")));
-        let embedded = Embedded::start(&folder, Durability::Fast, downloads()).await.unwrap();
+        let start = || Embedded::start(&folder, Durability::Fast, downloads());
+        let embedded = match start().await {
+            // The last run had another PostgreSQL.
+            Err(embedded::Error::Version { data, .. }) => {
+                std::fs::remove_dir_all(data.canonicalize().unwrap()).unwrap();
+                std::fs::remove_dir_all(&folder).unwrap();
+                start().await
+            }
+            started => started,
+        };
+        let embedded = embedded.unwrap();
         let mut admin = PgConnection::connect_with(&embedded.options()).await.unwrap();
         let old: Vec<String> =
             sqlx::query_scalar("SELECT datname FROM pg_database WHERE datname ~ '^(test|template)_'")
@@ -81,7 +91,7 @@ async fn postgres() -> PgConnectOptions {
         let template = template();
         execute(&mut admin, format!("CREATE DATABASE {template}")).await;
         userdocks::db::migrate(&embedded.options().database(&template)).await.unwrap();
-        userdocks::db::embedded::server_role(&embedded.options()).await.unwrap();
+        embedded::server_role(&embedded.options()).await.unwrap();
         let options = embedded.options();
         std::thread::spawn(move || drop_all(&options, old));
         embedded
