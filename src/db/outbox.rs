@@ -130,9 +130,9 @@ pub async fn claim(
             a.reply_to AS app_reply_to, a.return_path AS app_return_path, a.logo_url AS app_logo, a.color AS app_color, a.invite_url,
             COALESCE(u.name, NULLIF(concat_ws(' ', u.given_name, u.family_name), ''), u.nickname) AS inviter,
             CASE o.kind WHEN 'referral' THEN u.referral_code END AS referral_code,
-            i.address_hash, k.key_id AS "key_id?", k.hash_key AS "hash_key?", EXISTS (
-                SELECT FROM opt_outs n WHERE n.app_id = o.app_id AND n.address_hash = i.address_hash)
-                AS "opted_out!"
+            i.address_hash, k.key_id AS "key_id?", k.hash_key AS "hash_key?", (
+                SELECT true FROM opt_outs n WHERE n.app_id = o.app_id AND n.address_hash = i.address_hash)
+                IS NOT NULL AS "opted_out!"
         FROM claimed o
         JOIN apps a ON a.app_id = o.app_id
         LEFT JOIN invites i ON i.app_id = o.app_id AND i.invite_id = o.invite_id
@@ -369,7 +369,7 @@ pub async fn backlog(db: &Pool) -> Result<(i64, f64), Error> {
         r#"
         SELECT count(*) AS "queued!",
             COALESCE(extract(epoch FROM now() - min(due_at)), 0)::float8 AS "oldest!"
-        FROM (SELECT due_at FROM outbox WHERE state = 'queued' ORDER BY due_at LIMIT 100000) o
+        FROM (SELECT due_at FROM outbox WHERE state = 'queued' AND due_at < 'infinity' ORDER BY due_at LIMIT 100000) o
         "#
     )
     .fetch_one(db)

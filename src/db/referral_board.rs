@@ -187,7 +187,7 @@ pub async fn leaderboard(db: &Pool, app: AppId, limit: i64) -> Result<Vec<Place>
         Place,
         "SELECT u.user_id, u.referral_code, c.accepted FROM referral_counts c
         JOIN users u ON u.app_id = c.app_id AND u.user_id = c.user_id
-        WHERE c.app_id = $1 AND NOT u.deleted
+        WHERE c.app_id = $1 AND c.accepted > 0 AND NOT u.deleted
         ORDER BY c.accepted DESC, c.user_id LIMIT $2",
         app.0,
         limit,

@@ -115,12 +115,13 @@ async fn write(
                     SELECT q.used FROM referral_quotas q
                     WHERE q.app_id = a.app_id AND q.scope = 'referrer' AND q.subject = a.referrer::text
                         AND q.day = a.day), 0) AS spent,
-                NOT EXISTS (SELECT FROM users h WHERE h.app_id = a.app_id AND lower(h.email) = lower(a.email))
+                (SELECT true FROM users h WHERE h.app_id = a.app_id AND lower(h.email) = lower(a.email)) IS NULL
                 AND (SELECT true FROM opt_outs n WHERE n.app_id = a.app_id AND n.address_hash = a.address_hash) IS NULL
-                AND NOT EXISTS (
-                    SELECT FROM outbox o
+                AND (
+                    SELECT true FROM outbox o
                     WHERE o.app_id = a.app_id AND o.invite_id = k.invite_id AND CASE o.state WHEN 'queued' THEN true
-                        WHEN 'sent' THEN o.finished_at > now() - make_interval(secs => $14) ELSE false END)
+                        WHEN 'sent' THEN o.finished_at > now() - make_interval(secs => $14) ELSE false END
+                    LIMIT 1) IS NULL
                 AND $16 > COALESCE((
                     SELECT q.used FROM referral_quotas q
                     WHERE q.app_id = a.app_id AND q.scope = 'recipient' AND q.subject = lower(a.email)
@@ -143,6 +144,7 @@ async fn write(
                     (SELECT invite_expires_in FROM apps p WHERE p.app_id = l.app_id), expires_after))
             FROM looked l WHERE NOT own AND NOT spent ORDER BY app_id, referrer
             ON CONFLICT (app_id, inviter_id, lower(email)) WHERE kind = 'referral' AND accepted_at IS NULL
+                AND inviter_id IS NOT NULL
             DO UPDATE SET mailed_at = now(), revoked_at = NULL, email = EXCLUDED.email, address_hash = EXCLUDED.address_hash,
                 language = EXCLUDED.language, expires_in = EXCLUDED.expires_in, expires_at = EXCLUDED.expires_at,
                 code_hash = CASE WHEN (SELECT sendable FROM looked l WHERE l.invite_id = EXCLUDED.invite_id)
