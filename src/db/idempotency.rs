@@ -21,8 +21,9 @@ pub struct Call {
 }
 
 impl Call {
-    fn caller(&self) -> Uuid {
-        self.caller.map_or(Uuid::nil(), |user| user.0)
+    /// A user may have any id, so the backend is told from users by a column of its own.
+    fn caller(&self) -> (Uuid, bool) {
+        (self.caller.map_or(Uuid::nil(), |user| user.0), self.caller.is_none())
     }
 }
 
@@ -46,7 +47,8 @@ pub enum Known {
 
 /// Looks a call up, in the transaction that is to have its effect.
 pub async fn begin(transaction: &mut PgConnection, call: &Call) -> Result<Known, Error> {
-    let lock = format!("{}/{}/{}", call.app, call.caller(), call.key);
+    let (caller, backend) = call.caller();
+    let lock = format!("{}/{backend}/{caller}/{}", call.app, call.key);
     let mine = query_scalar!(r#"SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)) AS "mine!""#, lock)
         .fetch_one(&mut *transaction)
         .await?;
@@ -56,10 +58,11 @@ pub async fn begin(transaction: &mut PgConnection, call: &Call) -> Result<Known,
     // A statement of its own: what the lock's last holder committed must be visible to it.
     let row = query!(
         "SELECT request, status, body FROM idempotency_keys
-        WHERE app_id = $1 AND caller = $2 AND key = $3 AND created_at > now() - interval '24 hours'",
+        WHERE app_id = $1 AND caller = $2 AND backend = $4 AND key = $3 AND created_at > now() - interval '24 hours'",
         call.app.0,
-        call.caller(),
+        caller,
         call.key,
+        backend,
     )
     .fetch_optional(transaction)
     .await?;
@@ -70,7 +73,8 @@ pub async fn begin(transaction: &mut PgConnection, call: &Call) -> Result<Known,
     })
 }
 
-/// Stores the answer to a call; `user` is whom it shows, if anybody, with whom it is erased.
+/// Stores the answer to a call; `user` is whom it shows, if anybody, with whom it is erased. That of or for a user who
+/// was erased meanwhile is not stored.
 pub async fn store(
     transaction: &mut PgConnection,
     call: &Call,
@@ -78,18 +82,28 @@ pub async fn store(
     body: &[u8],
     user: Option<UserId>,
 ) -> Result<(), Error> {
+    let (caller, backend) = call.caller();
+    let mut people: Vec<_> = [call.caller, user].into_iter().flatten().map(|user| user.0).collect();
+    people.sort_unstable();
+    people.dedup();
     query!(
-        "INSERT INTO idempotency_keys (app_id, caller, key, request, status, body, user_id)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)
-        ON CONFLICT (app_id, caller, key) DO UPDATE SET request = EXCLUDED.request, status = EXCLUDED.status,
-            body = EXCLUDED.body, user_id = EXCLUDED.user_id, created_at = now()",
+        "WITH alive AS MATERIALIZED (
+            SELECT user_id FROM users WHERE app_id = $1 AND user_id = ANY($9) AND NOT deleted
+            ORDER BY user_id FOR KEY SHARE
+        )
+        INSERT INTO idempotency_keys (app_id, caller, backend, key, request, status, body, user_id)
+        SELECT $1, $2, $8, $3, $4, $5, $6, $7 WHERE (SELECT count(*) FROM alive) = cardinality($9)
+        ON CONFLICT (app_id, caller, backend, key) DO UPDATE SET request = EXCLUDED.request,
+            status = EXCLUDED.status, body = EXCLUDED.body, user_id = EXCLUDED.user_id, created_at = now()",
         call.app.0,
-        call.caller(),
+        caller,
         call.key,
         &call.request,
         status.cast_signed(),
         body,
         user.map(|user| user.0),
+        backend,
+        &people,
     )
     .execute(transaction)
     .await?;

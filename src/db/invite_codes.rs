@@ -186,7 +186,7 @@ async fn try_accept(
     told: Option<EventId>,
 ) -> Result<Accepted, Error> {
     let (user, tenant) = (id::public(), id::public());
-    // The invited user is locked first, so that a code is not spent on one who changes meanwhile.
+    // The invited user, or the referrer, is locked first, so that a code is not spent on one who changes meanwhile.
     let row = query!(
         r#"
         WITH invited AS (
@@ -194,6 +194,10 @@ async fn try_accept(
             WHERE i.app_id = $1 AND i.code_hash = $2 AND i.kind = 'invite'
                 AND NOT u.freezed AND NOT u.deleted AND lower(u.email) = lower(i.email)
             FOR NO KEY UPDATE OF u
+        ), referrer AS (
+            SELECT FROM users u JOIN invites i ON i.app_id = u.app_id AND i.inviter_id = u.user_id
+            WHERE i.app_id = $1 AND i.code_hash = $2 AND i.kind = 'referral' AND NOT u.deleted
+            FOR KEY SHARE OF u
         ), spent AS (
             UPDATE invites i SET accepted_at = now(), user_id = CASE
                 WHEN i.kind = 'invite' THEN i.user_id
@@ -201,7 +205,7 @@ async fn try_accept(
                 THEN $3 END
             WHERE i.app_id = $1 AND i.code_hash = $2 AND i.accepted_at IS NULL AND i.revoked_at IS NULL
                 AND i.expires_at > now()
-                AND (i.kind = 'referral' OR EXISTS (SELECT FROM invited))
+                AND (EXISTS (SELECT FROM referrer) OR EXISTS (SELECT FROM invited))
             RETURNING i.invite_id, i.kind, i.user_id, i.inviter_id, i.email, i.language
         ), verified AS (
             UPDATE users u SET accepted_at = COALESCE(u.accepted_at, now()), email_verified = true,

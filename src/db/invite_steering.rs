@@ -188,16 +188,20 @@ pub async fn resend(
     // referrer's.
     let result = query!(
         r#"
-        WITH invite AS (
+        WITH invite AS MATERIALIZED (
             SELECT i.invite_id, i.kind, i.inviter_id, i.code_hash, i.mailed_at, i.address_hash,
                 CASE i.kind WHEN 'invite' THEN u.email ELSE i.email END AS email,
                 CASE i.kind WHEN 'invite' THEN u.language ELSE i.language END AS language,
-                CASE i.kind WHEN 'invite' THEN u.freezed OR u.deleted ELSE r.freezed OR r.deleted END AS closed
+                u.freezed OR u.deleted AS closed
             FROM invites i
-            LEFT JOIN users u ON u.app_id = i.app_id AND u.user_id = i.user_id
-            LEFT JOIN users r ON r.app_id = i.app_id AND r.user_id = i.inviter_id
+            JOIN users u ON u.app_id = i.app_id
+                AND u.user_id = CASE i.kind WHEN 'invite' THEN i.user_id ELSE i.inviter_id END
             WHERE i.app_id = $1 AND i.invite_id = $2 AND ($3::uuid IS NULL OR i.kind = 'referral' AND i.inviter_id = $3)
                 AND ($4::bytea IS NULL OR i.code_hash = $4)
+            FOR KEY SHARE OF u
+        ), holder AS MATERIALIZED (
+            SELECT FROM invite n JOIN users h ON h.app_id = $1 AND lower(h.email) = lower(n.email)
+            WHERE n.kind = 'referral' FOR KEY SHARE OF h
         ), sendable AS (
             SELECT NOT EXISTS (
                     SELECT FROM outbox o
@@ -205,12 +209,12 @@ pub async fn resend(
                         AND CASE o.state WHEN 'queued' THEN true
                             WHEN 'sent' THEN o.finished_at > now() - make_interval(secs => $6) ELSE false END)
                 AND (n.kind = 'invite'
-                    OR NOT EXISTS (SELECT FROM users h WHERE h.app_id = $1 AND lower(h.email) = lower(n.email))
+                    OR NOT EXISTS (SELECT FROM holder)
                         AND (SELECT true FROM opt_outs d
                             WHERE d.app_id = $1 AND d.address_hash = n.address_hash) IS NULL
                         AND $8 > COALESCE((
                             SELECT used FROM referral_quotas
-                            WHERE app_id = $1 AND scope = 'recipient' AND subject = lower(n.email)
+                            WHERE app_id = $1 AND scope = 'recipient' AND subject = encode(n.address_hash, 'hex')
                                 AND day = (now() AT TIME ZONE 'UTC')::date), 0)) AS yes
             FROM invite n
         ), renewed AS (
@@ -223,7 +227,7 @@ pub async fn resend(
                 AND i.mailed_at = n.mailed_at AND i.accepted_at IS NULL AND i.revoked_at IS NULL AND NOT n.closed
                 AND (CASE WHEN n.kind = 'invite' OR $4 IS NOT NULL THEN s.yes
                     ELSE i.mailed_at <= now() - make_interval(secs => $6) END)
-            RETURNING i.invite_id, i.kind, i.inviter_id, i.email, i.language, s.yes
+            RETURNING i.invite_id, i.kind, i.inviter_id, i.email, i.address_hash, i.language, s.yes
         ), referrer_quota AS (
             INSERT INTO referral_quotas (app_id, scope, subject, day, used, allowed)
             SELECT $1, 'referrer', inviter_id::text, (now() AT TIME ZONE 'UTC')::date, 1, $7
@@ -233,7 +237,7 @@ pub async fn resend(
             RETURNING app_id
         ), recipient_quota AS (
             INSERT INTO referral_quotas (app_id, scope, subject, day, used, allowed)
-            SELECT $1, 'recipient', lower(email), (now() AT TIME ZONE 'UTC')::date, 1, $8
+            SELECT $1, 'recipient', encode(address_hash, 'hex'), (now() AT TIME ZONE 'UTC')::date, 1, $8
             FROM renewed WHERE kind = 'referral' AND yes AND (SELECT count(*) FROM referrer_quota) >= 0
             ON CONFLICT (app_id, scope, subject, day)
             DO UPDATE SET used = referral_quotas.used + 1, allowed = EXCLUDED.allowed

@@ -185,6 +185,8 @@ pub enum Resent {
     TooSoon,
     /// They are a user already.
     Accepted,
+    /// They were frozen or erased at this moment.
+    OutOfReach,
 }
 
 /// Mails the invite of `user`, for which `body` asks once more, in their stored language, unless a mail to the same
@@ -205,7 +207,8 @@ pub async fn resend(
             SELECT u.email, u.language, u.accepted_at, i.invite_id, i.code_hash, i.revoked_at
             FROM users u
             LEFT JOIN invites i ON i.app_id = u.app_id AND i.user_id = u.user_id AND i.kind = 'invite'
-            WHERE u.app_id = $1 AND u.user_id = $2
+            WHERE u.app_id = $1 AND u.user_id = $2 AND NOT u.freezed AND NOT u.deleted
+            FOR KEY SHARE OF u
         ), renewed AS (
             UPDATE invites i SET code_hash = $3, email = p.email, language = p.language, mailed_at = now(),
                 revoked_at = NULL, expires_in = $9, expires_at = now() + make_interval(secs => COALESCE(
@@ -235,12 +238,13 @@ pub async fn resend(
         mail.message_id,
         body.expires_in,
     )
-    .fetch_one(db)
+    .fetch_optional(db)
     .await
     .map_err(Error::of_change)?;
-    Ok(match (row.accepted, row.renewed) {
-        (true, _) => Resent::Accepted,
-        (false, true) => Resent::Queued,
-        (false, false) => Resent::TooSoon,
+    Ok(match row.map(|row| (row.accepted, row.renewed)) {
+        None => Resent::OutOfReach,
+        Some((true, _)) => Resent::Accepted,
+        Some((false, true)) => Resent::Queued,
+        Some((false, false)) => Resent::TooSoon,
     })
 }

@@ -97,7 +97,7 @@ async fn write(
         all.iter().map(|new| value(new)).collect()
     }
     let Some(bounds) = all.first().map(|new| new.bounds) else { return Ok(Vec::new()) };
-    // Rows are locked in one order (invites, referrers' quotas, recipients'), since each part reads the one before, and
+    // Rows are locked in one order (referrers, who holds the addresses, invites, referrers' quotas, recipients'), since each part reads the one before, and
     // is sorted: no two statements wait for each other. Of calls at once for one invite the first counts, and the
     // others, which know its old time, do nothing. The limit of one row that there is anyway keeps PostgreSQL from reading
     // all referrals at once where its statistics, which may be of yesterday, say that there are none.
@@ -109,13 +109,24 @@ async fn write(
                 $8::bytea[], $9::integer[], $10::float8[], $11::uuid[], $12::bytea[], $13::text[])
             AS a(app_id, caller, referrer, email, address_hash, language, invite_id, code_hash, expires_in,
                 expires_after, mail_id, secret, message_id)
+        ), referrer AS MATERIALIZED (
+            SELECT a.mail_id, r.email FROM asked a
+            JOIN users r ON r.app_id = a.app_id AND r.user_id = a.referrer
+            WHERE NOT r.freezed AND NOT r.deleted AND (a.caller IS NULL OR a.caller = r.user_id OR r.tenant_id = (
+                SELECT c.tenant_id FROM users c
+                WHERE c.app_id = a.app_id AND c.user_id = a.caller AND NOT c.freezed AND NOT c.deleted))
+            ORDER BY r.app_id, r.user_id FOR KEY SHARE OF r
+        ), holder AS MATERIALIZED (
+            SELECT a.mail_id FROM referrer f JOIN asked a ON a.mail_id = f.mail_id
+            JOIN users h ON h.app_id = a.app_id AND lower(h.email) = lower(a.email)
+            ORDER BY h.app_id, h.user_id FOR KEY SHARE OF h
         ), looked AS MATERIALIZED (
             SELECT a.*, lower(r.email) = lower(a.email) AS own, k.mailed_at AS known_at,
                 NOT $17 AND $15 <= COALESCE((
                     SELECT q.used FROM referral_quotas q
                     WHERE q.app_id = a.app_id AND q.scope = 'referrer' AND q.subject = a.referrer::text
                         AND q.day = a.day), 0) AS spent,
-                (SELECT true FROM users h WHERE h.app_id = a.app_id AND lower(h.email) = lower(a.email)) IS NULL
+                (SELECT true FROM holder h WHERE h.mail_id = a.mail_id) IS NULL
                 AND (SELECT true FROM opt_outs n WHERE n.app_id = a.app_id AND n.address_hash = a.address_hash) IS NULL
                 AND (
                     SELECT true FROM outbox o
@@ -124,13 +135,10 @@ async fn write(
                     LIMIT 1) IS NULL
                 AND $16 > COALESCE((
                     SELECT q.used FROM referral_quotas q
-                    WHERE q.app_id = a.app_id AND q.scope = 'recipient' AND q.subject = lower(a.email)
+                    WHERE q.app_id = a.app_id AND q.scope = 'recipient' AND q.subject = encode(a.address_hash, 'hex')
                         AND q.day = a.day), 0) AS sendable
             FROM asked a
-            LEFT JOIN users r ON r.app_id = a.app_id AND r.user_id = a.referrer AND NOT r.freezed AND NOT r.deleted
-                AND (a.caller IS NULL OR a.caller = r.user_id OR r.tenant_id = (
-                    SELECT c.tenant_id FROM users c
-                    WHERE c.app_id = a.app_id AND c.user_id = a.caller AND NOT c.freezed AND NOT c.deleted))
+            LEFT JOIN referrer r ON r.mail_id = a.mail_id
             LEFT JOIN LATERAL (
                 SELECT i.invite_id, i.mailed_at FROM invites i
                 WHERE i.app_id = a.app_id AND i.inviter_id = a.referrer AND lower(i.email) = lower(a.email)
@@ -153,8 +161,8 @@ async fn write(
                 AND invites.mailed_at = (SELECT known_at FROM looked l WHERE l.invite_id = EXCLUDED.invite_id)
             RETURNING app_id, inviter_id, invite_id
         ), made AS (
-            SELECT l.app_id, l.referrer, l.email, l.language, l.day, l.sendable, l.mail_id, l.secret, l.message_id,
-                i.invite_id
+            SELECT l.app_id, l.referrer, l.email, encode(l.address_hash, 'hex') AS address, l.language, l.day,
+                l.sendable, l.mail_id, l.secret, l.message_id, i.invite_id
             FROM looked l JOIN invite i ON i.app_id = l.app_id AND i.inviter_id = l.referrer
         ), referrer_quota AS (
             INSERT INTO referral_quotas (app_id, scope, subject, day, used, allowed)
@@ -164,9 +172,9 @@ async fn write(
             RETURNING app_id, subject
         ), recipient_quota AS (
             INSERT INTO referral_quotas (app_id, scope, subject, day, used, allowed)
-            SELECT m.app_id, 'recipient', lower(m.email), m.day, 1, $16
+            SELECT m.app_id, 'recipient', m.address, m.day, 1, $16
             FROM made m JOIN referrer_quota q ON q.app_id = m.app_id AND q.subject = m.referrer::text
-            WHERE m.sendable ORDER BY m.app_id, lower(m.email)
+            WHERE m.sendable ORDER BY m.app_id, m.address
             ON CONFLICT (app_id, scope, subject, day)
             DO UPDATE SET used = referral_quotas.used + 1, allowed = EXCLUDED.allowed
             WHERE referral_quotas.used < EXCLUDED.allowed
@@ -174,7 +182,7 @@ async fn write(
         ), mail AS (
             INSERT INTO outbox (app_id, mail_id, invite_id, kind, recipient, language, secret, message_id)
             SELECT m.app_id, m.mail_id, m.invite_id, 'referral', m.email, m.language, m.secret, m.message_id
-            FROM made m JOIN recipient_quota q ON q.app_id = m.app_id AND q.subject = lower(m.email)
+            FROM made m JOIN recipient_quota q ON q.app_id = m.app_id AND q.subject = m.address
         )
         SELECT mail_id AS "mail_id!", own AS "own?", spent AS "spent!" FROM looked
         "#,

@@ -188,9 +188,10 @@ pub enum Erased {
     OutOfReach,
 }
 
-/// Erases a user: every column that says something of the person, the invites to them and their own open
-/// referrals with the mails of both, and their tenant if nobody else is in it. The row stays, since others
-/// can have been referred by them. A `caller` (the user of an access token) erases nobody but themselves,
+/// Erases a user: every column that says something of the person, the invites to them, the referrals of their address
+/// and their own open ones with the mails of all, and their tenant if nobody else is in it. The row stays, since others
+/// can have been referred by them. Whoever writes something of a user locks their row first, so that it is erased or
+/// not written. A `caller` (the user of an access token) erases nobody but themselves,
 /// while not frozen. Only if they have one of the versions `expected`, where some are.
 pub async fn erase(
     db: &Pool,
@@ -206,7 +207,7 @@ pub async fn erase(
     let mut transaction = Transaction::begin(db).await?;
     let row = query!(
         r#"
-        SELECT tenant_id AS "tenant_id!", version FROM users
+        SELECT tenant_id AS "tenant_id!", version, email FROM users
         WHERE app_id = $1 AND user_id = $2 AND NOT deleted AND NOT ($3 AND freezed) FOR UPDATE
         "#,
         app.0,
@@ -228,21 +229,28 @@ pub async fn erase(
             UNION
             SELECT invite_id FROM invites
             WHERE app_id = $1 AND inviter_id = $2 AND kind = 'referral' AND accepted_at IS NULL
+            UNION
+            SELECT invite_id FROM invites
+            WHERE app_id = $1 AND lower(email) = lower($3) AND kind = 'referral' AND user_id IS NULL
         ), mails AS (
             DELETE FROM outbox WHERE app_id = $1 AND invite_id IN (SELECT invite_id FROM gone)
         ), notices AS (
             DELETE FROM outbox WHERE app_id = $1 AND user_id = $2
         ), confirmation AS (
             DELETE FROM email_confirmations WHERE app_id = $1 AND user_id = $2
+        ), counts AS (
+            DELETE FROM referral_quotas WHERE app_id = $1 AND scope = 'address' AND subject = lower($3)
         ), answers AS (
             DELETE FROM idempotency_keys WHERE app_id = $1 AND user_id = $2
         ), own_answers AS (
-            DELETE FROM idempotency_keys WHERE app_id = $1 AND caller = $2 AND user_id IS DISTINCT FROM $2
+            DELETE FROM idempotency_keys
+            WHERE app_id = $1 AND caller = $2 AND NOT backend AND user_id IS DISTINCT FROM $2
         )
         DELETE FROM invites WHERE app_id = $1 AND invite_id IN (SELECT invite_id FROM gone)
         "#,
         app.0,
         user.0,
+        row.email,
     )
     .execute(&mut *transaction)
     .await?;

@@ -114,6 +114,7 @@ async fn invite_once(
                         "the user was invited a short while ago, so no second mail was sent"
                     }
                     Resent::Accepted => return Err(Error::AlreadyAccepted),
+                    Resent::OutOfReach => return Err(Error::UserOutOfReach),
                 };
             let stored = users::by_id(once.connection().await?, app, None, user).await?;
             (message, Box::new(stored.ok_or(Error::UserOutOfReach)?))

@@ -14,6 +14,7 @@ mod connections;
 mod credentials;
 mod email_change;
 mod envelope;
+mod erasure;
 mod faults;
 mod idempotency;
 mod invite;

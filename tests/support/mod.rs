@@ -406,6 +406,11 @@ impl Test {
         }
     }
 
+    /// Reads every mail that has arrived.
+    pub fn pass_over_all_mails(&self) {
+        self.read.store(self.smtp.mails().len(), Ordering::Relaxed);
+    }
+
     /// Every row that a call of the API can make or change, once every mail is sent or failed:
     /// the worker changes rows too, also after its mail has arrived.
     pub async fn rows(&self) -> Value {
