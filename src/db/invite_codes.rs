@@ -196,7 +196,7 @@ async fn try_accept(
             FOR NO KEY UPDATE OF u
         ), referrer AS (
             SELECT FROM users u JOIN invites i ON i.app_id = u.app_id AND i.inviter_id = u.user_id
-            WHERE i.app_id = $1 AND i.code_hash = $2 AND i.kind = 'referral' AND NOT u.deleted
+            WHERE i.app_id = $1 AND i.code_hash = $2 AND i.kind = 'referral'
             FOR KEY SHARE OF u
         ), spent AS (
             UPDATE invites i SET accepted_at = now(), user_id = CASE
