@@ -15,7 +15,7 @@ use crate::mail::preview::Look;
 /// Which mails to show, and where.
 #[derive(Args)]
 pub(super) struct Preview {
-    /// Of this kind only: invite, referral, confirmation, notice
+    /// Of this kind only: invite, referral, confirmation, notice, taken
     #[arg(long, value_parser = kind)]
     kind: Option<MailKind>,
     /// For a reader of this language only, such as pt-BR or DE
@@ -30,7 +30,7 @@ pub(super) struct Preview {
 }
 
 fn kind(text: &str) -> std::result::Result<MailKind, String> {
-    MailKind::parse(text).ok_or_else(|| "expected invite, referral, confirmation or notice".to_owned())
+    MailKind::parse(text).ok_or_else(|| "expected invite, referral, confirmation, notice or taken".to_owned())
 }
 
 #[derive(Serialize)]

@@ -239,7 +239,8 @@ pub async fn erase(
         ), confirmation AS (
             DELETE FROM email_confirmations WHERE app_id = $1 AND user_id = $2
         ), counts AS (
-            DELETE FROM referral_quotas WHERE app_id = $1 AND scope = 'address' AND subject = lower($3)
+            DELETE FROM referral_quotas WHERE app_id = $1 AND scope IN ('address', 'holder') AND subject IN (
+                lower($3), (SELECT lower(email) FROM email_confirmations WHERE app_id = $1 AND user_id = $2))
         ), answers AS (
             DELETE FROM idempotency_keys WHERE app_id = $1 AND user_id = $2
         ), own_answers AS (

@@ -11,11 +11,13 @@ pub enum MailKind {
     Confirmation,
     /// Tells a former address that it is no longer its user's.
     Notice,
+    /// Tells who has an address that another user asked for it.
+    Taken,
 }
 
 impl MailKind {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Invite, Self::Referral, Self::Confirmation, Self::Notice];
+    pub const ALL: [Self; 5] = [Self::Invite, Self::Referral, Self::Confirmation, Self::Notice, Self::Taken];
 
     /// In a word, as the outbox has it.
     #[must_use]
@@ -25,7 +27,14 @@ impl MailKind {
             Self::Referral => "referral",
             Self::Confirmation => "confirmation",
             Self::Notice => "notice",
+            Self::Taken => "taken",
         }
+    }
+
+    /// Whether the mail has a link to a page.
+    #[must_use]
+    pub fn has_link(self) -> bool {
+        !matches!(self, Self::Notice | Self::Taken)
     }
 
     /// Exactly such a word, else none.

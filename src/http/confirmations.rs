@@ -1,14 +1,16 @@
 //! `/email-confirmations/{code}`: where the mail leads that asks an address whose it is. Looking (GET, HEAD) changes
-//! nothing, since mail scanners follow links; the button (POST) confirms, once.
+//! nothing, since mail scanners follow links; the button (POST) confirms, once, and makes the address the user's.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use super::AppState;
+use super::email_addresses::notice;
 use super::error::Error;
 use super::extract::Segment;
 use super::invites::failed;
+use super::limits::Spending;
 use super::pages::{self, Confirming};
 use super::visit::{Visit, Visiting};
 use crate::audit;
@@ -44,9 +46,20 @@ pub async fn confirm(
         };
         audit::note(|facts| (facts.app, facts.authenticated) = (Some(code.app), true));
         let event = state.listeners.event(code.app);
-        if let Some(user) = email_changes::confirm(&state.db, &code, event).await? {
+        let spending = match confirmation {
+            Confirmation { state: Stands::Open, tells: true, .. } => {
+                state.limits.mails.take(&state.db, code.app).await?
+            }
+            _ => Spending::default(),
+        };
+        let notice = notice(&state, code.app);
+        if let Some(confirmed) = email_changes::confirm(&state.db, &code, &notice, event).await? {
+            if confirmed.tells {
+                spending.spent();
+                state.wake.notify_one();
+            }
             state.listeners.told(event);
-            audit::note(|facts| facts.subject = Some(user.0));
+            audit::note(|facts| facts.subject = Some(confirmed.user.0));
             let texts = texts(&confirmation.language, &confirmation.app_language);
             return Ok(page(StatusCode::OK, texts, &Confirming::Now { app: &confirmation.app_name }));
         }
@@ -80,6 +93,7 @@ fn shown(confirmation: &Confirmation) -> Response {
         Stands::Open => Confirming::Open { app, address },
         Stands::Confirmed => Confirming::Before { app },
         Stands::Expired => Confirming::Expired { app },
+        Stands::Taken => Confirming::Taken { app },
     };
     page(StatusCode::OK, texts(&confirmation.language, &confirmation.app_language), &confirming)
 }

@@ -1,5 +1,6 @@
-//! Addresses of users: a new one is asked to confirm, at once and again on demand, or the backend vouches for it.
-//! Nothing lets a token say that an address is verified, but the code that the address was sent.
+//! Addresses of users. One that a backend writes counts at once and is asked to confirm; one that a user asks for waits
+//! until it is confirmed. The backend can vouch for an address. Nothing lets a token say that an address is verified, but
+//! the code that the address was sent, and nothing tells a token whether an address is another user's.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -11,22 +12,20 @@ use super::extract::{Json, UserPath};
 use super::idempotency::{once_or_settled, settled};
 use super::{AppState, limits};
 use crate::audit;
-use crate::db::email_changes::{self, Asked, Bounds, Changed, Vouched};
+use crate::db::email_changes::{self, Asked, Bounds, Mails, Requested, Vouched};
 use crate::db::outbox::NewMail;
 use crate::db::updates::{self, Update, Updated};
 use crate::db::webhooks;
+use crate::domain::email::Email;
 use crate::domain::email_body;
-use crate::domain::id::{AppId, UserId};
+use crate::domain::id::AppId;
 use crate::domain::webhook::EventId;
 
 /// A backend answers for whom it writes to; a token could be in anybody's hands.
 const OF_A_TOKEN: Bounds = Bounds { per_user: 10, per_recipient: 3 };
 
-fn bounds(caller: Option<UserId>) -> Option<Bounds> {
-    caller.map(|_| OF_A_TOKEN)
-}
-
-/// Changes a profile, whose address is among what is named. One that is the user's already is like any other field.
+/// Changes a profile for the app's backend, whose address is among what is named. One that is the user's already is like
+/// any other field.
 pub(super) async fn update(
     state: &AppState,
     change: &Update,
@@ -46,28 +45,54 @@ pub(super) async fn update(
     // Before there is a connection, of which nobody waits for a second one.
     let spending =
         [state.limits.mails.take(&state.db, app).await?, state.limits.mails.take(&state.db, app).await?];
-    let mails = (state.new_mail(app), notice(state, app));
+    let (confirmation, notice) = (&state.new_mail(app), &notice(state, app));
     let changed = || async {
-        let (mails, bounds) = ((&mails.0, &mails.1), bounds(change.caller));
-        Ok(email_changes::change(&state.db, change, versions, bounds, mails, (event, names)).await?)
+        let mails = Mails { confirmation, notice };
+        Ok(email_changes::change(&state.db, change, versions, mails, (event, names)).await?)
     };
-    match once_or_settled(versions.is_none(), changed).await? {
-        Changed::Update(updated, mails) => {
-            spending.into_iter().take(mails).for_each(limits::Spending::spent);
-            if mails > 0 {
+    let (updated, mails) = once_or_settled(versions.is_none(), changed).await?;
+    spending.into_iter().take(mails).for_each(limits::Spending::spent);
+    if mails > 0 {
+        state.wake.notify_one();
+    }
+    Ok(updated)
+}
+
+/// Changes a user's profile for the user, who asks for the address `email`.
+pub(super) async fn request(
+    state: &AppState,
+    (change, email): (&Update, &Email),
+    versions: Option<&[i64]>,
+    event: Option<EventId>,
+    names: &[String],
+) -> Result<Updated, Error> {
+    let app = change.app;
+    let spending = state.limits.mails.take(&state.db, app).await?;
+    let (confirmation, notice) = (&state.new_mail(app), &notice(state, app));
+    let requested = || async {
+        let (mails, after) = (Mails { confirmation, notice }, state.config.invite.resend_after);
+        let (asked, told) = ((change, email), (event, names));
+        Ok(email_changes::request(&state.db, asked, versions, OF_A_TOKEN, after, mails, told).await?)
+    };
+    match once_or_settled(versions.is_none(), requested).await? {
+        Requested::Update(updated) => {
+            if matches!(updated, Updated::Yes(_)) {
+                // Whether or not there is a mail, which the bound of the app is not to tell.
+                spending.spent();
                 state.wake.notify_one();
             }
             Ok(updated)
         }
-        Changed::QuotaExceeded => Err(Error::ConfirmationQuotaExceeded),
+        Requested::QuotaExceeded => Err(Error::ConfirmationQuotaExceeded),
     }
 }
 
-fn notice(state: &AppState, app: AppId) -> NewMail {
+pub(super) fn notice(state: &AppState, app: AppId) -> NewMail {
     NewMail::without_code(app, &state.seal, state.config.mail.from.email.domain())
 }
 
-/// Sends the mail once more that asks the user's address to confirm: for the app's backend, or for the user.
+/// Sends the mail once more that asks an address to confirm, the one that waits or else the user's: for the app's backend,
+/// or for the user.
 pub async fn ask_again(
     State(state): State<AppState>,
     UserPath { caller, user }: UserPath<Caller>,
@@ -76,10 +101,11 @@ pub async fn ask_again(
         return Err(Error::UserOutOfReach);
     }
     let spending = state.limits.mails.take(&state.db, caller.app).await?;
-    let (after, mail) = (state.config.invite.resend_after, state.new_mail(caller.app));
-    let (db, mail) = (&state.db, &mail);
+    let (confirmation, notice) = (&state.new_mail(caller.app), &notice(&state, caller.app));
+    let (db, after, bounds) = (&state.db, state.config.invite.resend_after, caller.user.map(|_| OF_A_TOKEN));
     let ask = || async move {
-        Ok(email_changes::ask_again(db, caller.app, user, after, bounds(caller.user), mail).await?)
+        let mails = Mails { confirmation, notice };
+        Ok(email_changes::ask_again(db, caller.app, user, after, bounds, mails).await?)
     };
     let message = match settled(ask).await? {
         Asked::Queued => {

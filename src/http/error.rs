@@ -152,7 +152,7 @@ pub enum Error {
     )]
     ReferralQuotaExceeded,
     #[error(
-        "the user, or the address, was sent the confirmations of this day (UTC); more are possible after the seconds in `Retry-After`"
+        "the user has asked for the changes of address of this day (UTC); more are possible after the seconds in `Retry-After`"
     )]
     ConfirmationQuotaExceeded,
 

@@ -108,8 +108,11 @@ fn update() -> Route {
         users::update,
         Operation {
             about: "Changes the fields that the body names: all of them, or, if one is bad, none. With `If-Match` \
-                    only if nobody else changed the user since. A new `email` counts at once and is not verified: a mail to \
-                    it asks to confirm, and one to the old address, if that was verified, tells.",
+                    only if nobody else changed the user since. With an API key a new `email` counts at once and is not verified: a \
+                    mail to it asks to confirm, and one to the old address, if that was verified, tells. With an access \
+                    token it waits: a mail to it asks to confirm, and until that is done the old address counts. The answer \
+                    is the same whether the address is free, another user's, who is told, or the user's own, which ends \
+                    what waits; each counts for the user's day.",
             parameters: &["userIdOrMe", "If-Match"],
             body: Some(Body::Update),
             answer: Answer::Success {

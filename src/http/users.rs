@@ -150,10 +150,15 @@ pub async fn update(
             Some(event) => webhooks::update_user(&state.db, &change, versions, event, &names).await?,
         })
     };
-    let updated = if change.patch.email.is_some() {
-        email_addresses::update(&state, &change, versions, event, &names).await?
-    } else {
-        once_or_settled(versions.is_none(), update).await?
+    let updated = match &change.patch.email {
+        Some(email) if caller.user == Some(user) => {
+            email_addresses::request(&state, (&change, email), versions, event, &names).await?
+        }
+        Some(_) if caller.user.is_none() => {
+            email_addresses::update(&state, &change, versions, event, &names).await?
+        }
+        // The address of somebody else is not a user's to change.
+        _ => once_or_settled(versions.is_none(), update).await?,
     };
     match updated {
         Updated::Yes(version) => {

@@ -100,6 +100,15 @@ notice-next = إذا كان التغيير منك، فلا شيء آخر مطل�
 notice-unexpected = إذا لم يكن التغيير منك، يُرجى التواصل مع { $app } فورًا.
 notice-contact = إذا لم يكن التغيير منك، يُرجى مراسلة { $address } فورًا.
 
+## The mail to who has an address that another user asked for
+
+taken-subject = أُدخل عنوان بريدك الإلكتروني مرة أخرى في { $app }
+taken-preheader = لم يتغير شيء.
+taken-what = أُدخل عنوان البريد الإلكتروني هذا لحساب آخر في { $app }. العنوان مرتبط بحسابك وسيبقى كذلك.
+taken-next = إذا كان الإدخال منك، يُرجى اختيار عنوان آخر للحساب الآخر.
+taken-unexpected = إذا لم يكن الإدخال منك، فلا شيء مطلوب. إذا تكرر ذلك، يُرجى التواصل مع { $app }.
+taken-contact = إذا لم يكن الإدخال منك، فلا شيء مطلوب. إذا تكرر ذلك، يُرجى مراسلة { $address }.
+
 ## The page that confirms a new address
 
 confirm-heading = هل هذا عنوان بريدك الإلكتروني؟
@@ -110,5 +119,7 @@ confirmed-before-heading = سبق تأكيد العنوان
 confirmed-before-text = سبق تأكيد عنوان البريد الإلكتروني هذا. لم يبقَ شيء آخر مطلوب.
 confirm-expired-heading = انتهت صلاحية هذا الرابط
 confirm-expired-text = يُرجى طلب رابط جديد من { $app }.
+confirm-taken-heading = لم يعد من الممكن استخدام هذا العنوان
+confirm-taken-text = أصبح هذا العنوان مرتبطًا بحساب آخر في { $app }. يحتفظ حسابك بعنوانه السابق.
 confirm-unknown-text = ربما يكون الرابط غير كامل، أو حلّ محله رابط أحدث أو عنوان آخر. يُرجى التحقق من فتح الرابط الكامل الوارد في أحدث رسالة.
 confirm-trouble-text = حدث خلل مؤقت لدينا. لم يُفقد رابطك.

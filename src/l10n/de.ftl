@@ -100,6 +100,15 @@ notice-next = Wenn Sie die Adresse selbst geändert haben, ist nichts weiter zu 
 notice-unexpected = Wenn Sie das nicht waren, wenden Sie sich bitte sofort an { $app }.
 notice-contact = Wenn Sie das nicht waren, schreiben Sie bitte sofort an { $address }.
 
+## The mail to who has an address that another user asked for
+
+taken-subject = Ihre E-Mail-Adresse wurde bei { $app } noch einmal angegeben
+taken-preheader = Es hat sich nichts geändert.
+taken-what = Diese E-Mail-Adresse wurde für ein anderes Konto bei { $app } angegeben. Sie gehört zu Ihrem Konto, und dabei bleibt es.
+taken-next = Wenn Sie das selbst waren, wählen Sie für das andere Konto bitte eine andere Adresse.
+taken-unexpected = Wenn Sie das nicht waren, ist nichts weiter zu tun. Sollte es wieder vorkommen, wenden Sie sich bitte an { $app }.
+taken-contact = Wenn Sie das nicht waren, ist nichts weiter zu tun. Sollte es wieder vorkommen, schreiben Sie bitte an { $address }.
+
 ## The page that confirms a new address
 
 confirm-heading = Ist das Ihre E-Mail-Adresse?
@@ -110,5 +119,7 @@ confirmed-before-heading = Bereits bestätigt
 confirmed-before-text = Sie haben diese E-Mail-Adresse schon bestätigt. Es ist nichts weiter zu tun.
 confirm-expired-heading = Dieser Link ist abgelaufen
 confirm-expired-text = Bitte fordern Sie bei { $app } einen neuen an.
+confirm-taken-heading = Diese Adresse kann nicht mehr verwendet werden
+confirm-taken-text = Sie gehört inzwischen zu einem anderen Konto bei { $app }. Ihr Konto behält seine bisherige Adresse.
 confirm-unknown-text = Vielleicht ist er unvollständig, oder ein neuerer Link oder eine andere Adresse ist an seine Stelle getreten. Bitte prüfen Sie, ob Sie die ganze Adresse aus der neuesten E-Mail geöffnet haben.
 confirm-trouble-text = Auf unserer Seite funktioniert gerade etwas nicht. Ihr Link ist nicht verloren.

@@ -100,6 +100,15 @@ notice-next = If you changed it yourself, there is nothing left to do.
 notice-unexpected = If it was not you, please contact { $app } at once.
 notice-contact = If it was not you, please write to { $address } at once.
 
+## The mail to who has an address that another user asked for
+
+taken-subject = Your e-mail address was entered at { $app } once more
+taken-preheader = Nothing has changed.
+taken-what = Someone entered this e-mail address for another account at { $app }. It belongs to your account and stays with it.
+taken-next = If it was you, please choose a different address for the other account.
+taken-unexpected = If it was not you, there is nothing left to do. If it happens again, please contact { $app }.
+taken-contact = If it was not you, there is nothing left to do. If it happens again, please write to { $address }.
+
 ## The page that confirms a new address
 
 confirm-heading = Is this your e-mail address?
@@ -110,5 +119,7 @@ confirmed-before-heading = Already confirmed
 confirmed-before-text = You have confirmed this e-mail address before. There is nothing left to do.
 confirm-expired-heading = This link has expired
 confirm-expired-text = Please ask { $app } for a new one.
+confirm-taken-heading = This address cannot be used any more
+confirm-taken-text = It now belongs to another account at { $app }. Your account keeps its previous address.
 confirm-unknown-text = It may be incomplete, or a newer link or another address has taken its place. Please check that you opened the whole address from the newest e-mail.
 confirm-trouble-text = Something on our side is not working right now. Your link is not lost.

@@ -100,6 +100,15 @@ notice-next = Si la cambió usted, no tiene que hacer nada más.
 notice-unexpected = Si no fue usted, póngase en contacto con { $app } de inmediato.
 notice-contact = Si no fue usted, escriba de inmediato a { $address }.
 
+## The mail to who has an address that another user asked for
+
+taken-subject = Se ha vuelto a indicar su dirección de correo en { $app }
+taken-preheader = No ha cambiado nada.
+taken-what = Se ha indicado esta dirección de correo para otra cuenta de { $app }. La dirección pertenece a su cuenta y seguirá siendo así.
+taken-next = Si fue usted, elija otra dirección para la otra cuenta.
+taken-unexpected = Si no fue usted, no tiene que hacer nada. Si vuelve a ocurrir, póngase en contacto con { $app }.
+taken-contact = Si no fue usted, no tiene que hacer nada. Si vuelve a ocurrir, escriba a { $address }.
+
 ## The page that confirms a new address
 
 confirm-heading = ¿Es esta su dirección de correo?
@@ -110,5 +119,7 @@ confirmed-before-heading = Dirección ya confirmada
 confirmed-before-text = Ya había confirmado esta dirección de correo. No tiene que hacer nada más.
 confirm-expired-heading = Este enlace ha caducado
 confirm-expired-text = Pida uno nuevo a { $app }.
+confirm-taken-heading = Esta dirección ya no se puede utilizar
+confirm-taken-text = Ahora pertenece a otra cuenta de { $app }. Su cuenta conserva la dirección que tenía.
 confirm-unknown-text = Puede que esté incompleto o que lo haya sustituido un enlace más reciente u otra dirección. Compruebe que ha abierto la dirección completa que aparece en el correo más reciente.
 confirm-trouble-text = Algo no funciona por nuestra parte en este momento. Su enlace no se ha perdido.

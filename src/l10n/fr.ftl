@@ -100,6 +100,15 @@ notice-next = Si vous l’avez modifiée vous-même, vous n’avez rien d’autr
 notice-unexpected = Si ce n’était pas vous, contactez immédiatement { $app }.
 notice-contact = Si ce n’était pas vous, écrivez immédiatement à { $address }.
 
+## The mail to who has an address that another user asked for
+
+taken-subject = Votre adresse e-mail a été indiquée une nouvelle fois chez { $app }
+taken-preheader = Rien n’a changé.
+taken-what = Cette adresse e-mail a été indiquée pour un autre compte chez { $app }. Elle est celle de votre compte et le reste.
+taken-next = Si c’était vous, choisissez une autre adresse pour l’autre compte.
+taken-unexpected = Si ce n’était pas vous, vous n’avez rien à faire. Si cela se reproduit, contactez { $app }.
+taken-contact = Si ce n’était pas vous, vous n’avez rien à faire. Si cela se reproduit, écrivez à { $address }.
+
 ## The page that confirms a new address
 
 confirm-heading = Est-ce bien votre adresse e-mail ?
@@ -110,5 +119,7 @@ confirmed-before-heading = Adresse déjà confirmée
 confirmed-before-text = Vous avez déjà confirmé cette adresse e-mail. Vous n’avez plus rien à faire.
 confirm-expired-heading = Ce lien a expiré
 confirm-expired-text = Demandez un nouveau lien à { $app }.
+confirm-taken-heading = Cette adresse ne peut plus être utilisée
+confirm-taken-text = Elle est désormais celle d’un autre compte chez { $app }. Votre compte conserve son adresse actuelle.
 confirm-unknown-text = Il est peut-être incomplet, ou un lien plus récent ou une autre adresse l’a remplacé. Vérifiez que vous avez bien ouvert l’adresse complète figurant dans le dernier e-mail.
 confirm-trouble-text = Quelque chose ne fonctionne pas de notre côté pour le moment. Votre lien n’est pas perdu.

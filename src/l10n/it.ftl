@@ -100,6 +100,15 @@ notice-next = Se lo ha modificato Lei, non c’è altro da fare.
 notice-unexpected = Se non è stato Lei, contatti subito { $app }.
 notice-contact = Se non è stato Lei, scriva subito a { $address }.
 
+## The mail to who has an address that another user asked for
+
+taken-subject = Il Suo indirizzo e-mail è stato indicato di nuovo su { $app }
+taken-preheader = Non è cambiato nulla.
+taken-what = Questo indirizzo e-mail è stato indicato per un altro account di { $app }. Appartiene al Suo account e così resta.
+taken-next = Se è stato Lei, scelga un indirizzo diverso per l’altro account.
+taken-unexpected = Se non è stato Lei, non c’è nulla da fare. Se dovesse ripetersi, contatti { $app }.
+taken-contact = Se non è stato Lei, non c’è nulla da fare. Se dovesse ripetersi, scriva a { $address }.
+
 ## The page that confirms a new address
 
 confirm-heading = È questo il Suo indirizzo e-mail?
@@ -110,5 +119,7 @@ confirmed-before-heading = Indirizzo già confermato
 confirmed-before-text = Ha già confermato questo indirizzo e-mail. Non c’è altro da fare.
 confirm-expired-heading = Questo link è scaduto
 confirm-expired-text = Ne chieda uno nuovo a { $app }.
+confirm-taken-heading = Questo indirizzo non può più essere usato
+confirm-taken-text = Ora appartiene a un altro account di { $app }. Il Suo account mantiene l’indirizzo precedente.
 confirm-unknown-text = Forse è incompleto, oppure è stato sostituito da un link più recente o da un altro indirizzo. Verifichi di aver aperto l’indirizzo completo contenuto nell’e-mail più recente.
 confirm-trouble-text = Al momento qualcosa da parte nostra non funziona. Il Suo link non è andato perso.

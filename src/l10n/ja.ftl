@@ -100,6 +100,15 @@ notice-next = ご本人による変更の場合、これ以上のお手続きは
 notice-unexpected = お心当たりのない場合は、すぐに{ $app }までご連絡ください。
 notice-contact = お心当たりのない場合は、すぐに{ $address }までご連絡ください。
 
+## The mail to who has an address that another user asked for
+
+taken-subject = { $app }でメールアドレスが再度入力されました
+taken-preheader = 変更された内容はありません。
+taken-what = このメールアドレスが、{ $app }の別のアカウント用に入力されました。このアドレスは引き続きあなたのアカウントに登録されています。
+taken-next = ご本人による入力の場合は、もう一方のアカウントには別のアドレスをお選びください。
+taken-unexpected = お心当たりのない場合、お手続きは必要ありません。繰り返し届く場合は、{ $app }までご連絡ください。
+taken-contact = お心当たりのない場合、お手続きは必要ありません。繰り返し届く場合は、{ $address }までご連絡ください。
+
 ## The page that confirms a new address
 
 confirm-heading = こちらはご本人のメールアドレスですか？
@@ -110,5 +119,7 @@ confirmed-before-heading = すでに確認済みです
 confirmed-before-text = このメールアドレスは、すでに確認されています。これ以上のお手続きは必要ありません。
 confirm-expired-heading = このリンクは有効期限が切れています
 confirm-expired-text = { $app }に新しいリンクを依頼してください。
+confirm-taken-heading = このアドレスはご利用いただけなくなりました
+confirm-taken-text = このアドレスは現在、{ $app }の別のアカウントに登録されています。あなたのアカウントのアドレスはこれまでと変わりません。
 confirm-unknown-text = リンクが途中で切れているか、新しいリンクまたは別のアドレスに置き換えられた可能性があります。最新のメールに記載されたアドレス全体を開いているかご確認ください。
 confirm-trouble-text = 現在、こちら側で問題が発生しています。リンクが失われることはありません。

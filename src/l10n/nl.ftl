@@ -100,6 +100,15 @@ notice-next = Hebt u het zelf gewijzigd, dan hoeft u verder niets te doen.
 notice-unexpected = Was u het niet? Neem dan meteen contact op met { $app }.
 notice-contact = Was u het niet? Schrijf dan meteen naar { $address }.
 
+## The mail to who has an address that another user asked for
+
+taken-subject = Uw e-mailadres is nog een keer opgegeven bij { $app }
+taken-preheader = Er is niets veranderd.
+taken-what = Dit e-mailadres is opgegeven voor een ander account bij { $app }. Het hoort bij uw account en dat blijft zo.
+taken-next = Hebt u dit zelf gedaan? Kies dan een ander adres voor het andere account.
+taken-unexpected = Was u het niet? Dan hoeft u niets te doen. Gebeurt het opnieuw, neem dan contact op met { $app }.
+taken-contact = Was u het niet? Dan hoeft u niets te doen. Gebeurt het opnieuw, schrijf dan naar { $address }.
+
 ## The page that confirms a new address
 
 confirm-heading = Is dit uw e-mailadres?
@@ -110,5 +119,7 @@ confirmed-before-heading = Al bevestigd
 confirmed-before-text = U hebt dit e-mailadres al bevestigd. U hoeft verder niets te doen.
 confirm-expired-heading = Deze link is verlopen
 confirm-expired-text = Vraag { $app } om een nieuwe link.
+confirm-taken-heading = Dit adres kan niet meer worden gebruikt
+confirm-taken-text = Het hoort nu bij een ander account bij { $app }. Uw account behoudt het vorige adres.
 confirm-unknown-text = Misschien is hij niet volledig, of is er een nieuwere link of een ander adres voor in de plaats gekomen. Controleer of u het hele adres uit de nieuwste e-mail hebt geopend.
 confirm-trouble-text = Er werkt bij ons op dit moment iets niet. Uw link is niet verloren.

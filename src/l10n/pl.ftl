@@ -100,6 +100,15 @@ notice-next = Jeśli to Twoja zmiana, nie trzeba robić nic więcej.
 notice-unexpected = Jeśli to nie Twoja zmiana, niezwłocznie skontaktuj się z serwisem { $app }.
 notice-contact = Jeśli to nie Twoja zmiana, niezwłocznie napisz na adres { $address }.
 
+## The mail to who has an address that another user asked for
+
+taken-subject = Twój adres e-mail podano ponownie w serwisie { $app }
+taken-preheader = Nic się nie zmieniło.
+taken-what = Ten adres e-mail podano dla innego konta w serwisie { $app }. Należy on do Twojego konta i tak pozostanie.
+taken-next = Jeśli to Twoje działanie, wybierz dla tamtego konta inny adres.
+taken-unexpected = Jeśli to nie Twoje działanie, nie trzeba nic robić. Jeśli to się powtórzy, skontaktuj się z serwisem { $app }.
+taken-contact = Jeśli to nie Twoje działanie, nie trzeba nic robić. Jeśli to się powtórzy, napisz na adres { $address }.
+
 ## The page that confirms a new address
 
 confirm-heading = Czy to Twój adres e-mail?
@@ -110,5 +119,7 @@ confirmed-before-heading = Adres jest już potwierdzony
 confirmed-before-text = Ten adres e-mail został już potwierdzony. Nie trzeba robić nic więcej.
 confirm-expired-heading = Ten link wygasł
 confirm-expired-text = Poproś o nowy link w serwisie { $app }.
+confirm-taken-heading = Tego adresu nie można już użyć
+confirm-taken-text = Należy on teraz do innego konta w serwisie { $app }. Twoje konto zachowuje dotychczasowy adres.
 confirm-unknown-text = Może jest niekompletny albo zastąpił go nowszy link lub inny adres. Sprawdź, czy otwarty został cały adres z najnowszej wiadomości e-mail.
 confirm-trouble-text = Coś po naszej stronie chwilowo nie działa. Twój link nie przepadł.

@@ -100,6 +100,15 @@ notice-next = Se a alteração foi sua, não há mais nada a fazer.
 notice-unexpected = Se a alteração não foi sua, entre imediatamente em contato com { $app }.
 notice-contact = Se a alteração não foi sua, escreva imediatamente para { $address }.
 
+## The mail to who has an address that another user asked for
+
+taken-subject = O seu endereço de e-mail foi indicado novamente em { $app }
+taken-preheader = Nada mudou.
+taken-what = Este endereço de e-mail foi indicado para outra conta de { $app }. Ele pertence à sua conta e assim permanece.
+taken-next = Se foi a própria pessoa titular desta conta, escolha um endereço diferente para a outra conta.
+taken-unexpected = Se não foi, não há nada a fazer. Se voltar a acontecer, entre em contato com { $app }.
+taken-contact = Se não foi, não há nada a fazer. Se voltar a acontecer, escreva para { $address }.
+
 ## The page that confirms a new address
 
 confirm-heading = Este endereço de e-mail é seu?
@@ -110,5 +119,7 @@ confirmed-before-heading = Endereço já confirmado
 confirmed-before-text = Este endereço de e-mail já tinha sido confirmado. Não há mais nada a fazer.
 confirm-expired-heading = Este link expirou
 confirm-expired-text = Peça um novo link a { $app }.
+confirm-taken-heading = Este endereço já não pode ser usado
+confirm-taken-text = Ele pertence agora a outra conta de { $app }. A sua conta mantém o endereço anterior.
 confirm-unknown-text = Talvez esteja incompleto ou tenha sido substituído por um link mais recente ou por outro endereço. Verifique se abriu o endereço completo que está no e-mail mais recente.
 confirm-trouble-text = Algo não está funcionando do nosso lado neste momento. O seu link não se perdeu.

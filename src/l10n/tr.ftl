@@ -100,6 +100,15 @@ notice-next = Adresi siz değiştirdiyseniz başka bir şey yapmanız gerekmez.
 notice-unexpected = Bunu siz yapmadıysanız lütfen hemen { $app } ile iletişime geçin.
 notice-contact = Bunu siz yapmadıysanız lütfen hemen şu adrese yazın: { $address }.
 
+## The mail to who has an address that another user asked for
+
+taken-subject = E-posta adresiniz { $app } için yeniden girildi
+taken-preheader = Hiçbir şey değişmedi.
+taken-what = Bu e-posta adresi, başka bir { $app } hesabı için girildi. Adres sizin hesabınıza ait ve öyle kalacak.
+taken-next = Bunu siz yaptıysanız lütfen diğer hesap için başka bir adres seçin.
+taken-unexpected = Bunu siz yapmadıysanız bir şey yapmanız gerekmez. Tekrarlanırsa lütfen { $app } ile iletişime geçin.
+taken-contact = Bunu siz yapmadıysanız bir şey yapmanız gerekmez. Tekrarlanırsa lütfen şu adrese yazın: { $address }.
+
 ## The page that confirms a new address
 
 confirm-heading = Bu e-posta adresi sizin mi?
@@ -110,5 +119,7 @@ confirmed-before-heading = Adres zaten onaylandı
 confirmed-before-text = Bu e-posta adresini daha önce onayladınız. Yapmanız gereken başka bir şey yok.
 confirm-expired-heading = Bu bağlantının süresi doldu
 confirm-expired-text = Lütfen { $app } üzerinden yeni bir bağlantı isteyin.
+confirm-taken-heading = Bu adres artık kullanılamıyor
+confirm-taken-text = Adres artık başka bir { $app } hesabına ait. Hesabınız önceki adresini koruyor.
 confirm-unknown-text = Bağlantı eksik olabilir veya yerini daha yeni bir bağlantı ya da başka bir adres almış olabilir. Lütfen en yeni e-postadaki adresin tamamını açtığınızdan emin olun.
 confirm-trouble-text = Şu anda bizim tarafımızda bir aksaklık var. Bağlantınız kaybolmadı.

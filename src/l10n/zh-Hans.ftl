@@ -100,6 +100,15 @@ notice-next = 如果是您本人更改的，则无需再做任何事。
 notice-unexpected = 如果不是您本人操作，请立即联系 { $app }。
 notice-contact = 如果不是您本人操作，请立即写信至 { $address }。
 
+## The mail to who has an address that another user asked for
+
+taken-subject = 您的邮箱地址在 { $app } 被再次填写
+taken-preheader = 没有任何更改。
+taken-what = 有人为 { $app } 的另一个账户填写了此邮箱地址。此地址属于您的账户，并将保持不变。
+taken-next = 如果是您本人操作，请为另一个账户选择其他地址。
+taken-unexpected = 如果不是您本人操作，则无需做任何事。如果再次发生，请联系 { $app }。
+taken-contact = 如果不是您本人操作，则无需做任何事。如果再次发生，请写信至 { $address }。
+
 ## The page that confirms a new address
 
 confirm-heading = 这是您的邮箱地址吗？
@@ -110,5 +119,7 @@ confirmed-before-heading = 地址已确认
 confirmed-before-text = 您之前已确认此邮箱地址，无需再进行任何操作。
 confirm-expired-heading = 此链接已过期
 confirm-expired-text = 请向 { $app } 索取新的链接。
+confirm-taken-heading = 此地址已无法使用
+confirm-taken-text = 此地址现已属于 { $app } 的另一个账户。您的账户保留原来的地址。
 confirm-unknown-text = 链接可能不完整，或者已被更新的链接或其他地址取代。请检查您打开的是否为最新邮件中的完整链接。
 confirm-trouble-text = 我们这边目前出现了一些问题。您的链接不会丢失。

@@ -100,6 +100,15 @@ notice-next = 如果是您本人變更的，則無須再做任何事。
 notice-unexpected = 如果不是您本人操作，請立即聯絡 { $app }。
 notice-contact = 如果不是您本人操作，請立即寫信至 { $address }。
 
+## The mail to who has an address that another user asked for
+
+taken-subject = 您的電子郵件地址在 { $app } 再次被填寫
+taken-preheader = 沒有任何變更。
+taken-what = 有人為 { $app } 的另一個帳戶填寫了此電子郵件地址。此地址屬於您的帳戶，並將維持不變。
+taken-next = 如果是您本人操作，請為另一個帳戶選擇其他地址。
+taken-unexpected = 如果不是您本人操作，則無須做任何事。如果再次發生，請聯絡 { $app }。
+taken-contact = 如果不是您本人操作，則無須做任何事。如果再次發生，請寫信至 { $address }。
+
 ## The page that confirms a new address
 
 confirm-heading = 這是您的電子郵件地址嗎？
@@ -110,5 +119,7 @@ confirmed-before-heading = 地址已確認
 confirmed-before-text = 您先前已確認此電子郵件地址，無須再進行任何操作。
 confirm-expired-heading = 此連結已過期
 confirm-expired-text = 請向 { $app } 索取新的連結。
+confirm-taken-heading = 此地址已無法使用
+confirm-taken-text = 此地址現已屬於 { $app } 的另一個帳戶。您的帳戶保留原本的地址。
 confirm-unknown-text = 連結可能不完整，或者已由較新的連結或其他地址取代。請檢查您開啟的是否為最新郵件中的完整連結。
 confirm-trouble-text = 我們這邊目前發生了一些問題。您的連結不會遺失。

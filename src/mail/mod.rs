@@ -33,7 +33,8 @@ pub struct Letter<'a> {
     pub brand: Brand<'a>,
     /// The name of who invites, if they have one.
     pub inviter: Option<&'a str>,
-    /// Where the button leads, an absolute `http` or `https` URL: in every mail but a [`MailKind::Notice`].
+    /// Where the button leads, an absolute `http` or `https` URL: in every mail that
+    /// [has one](MailKind::has_link).
     pub link: Option<&'a str>,
     /// The referral code to print.
     pub referral_code: Option<&'a str>,

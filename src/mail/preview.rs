@@ -55,8 +55,7 @@ impl Look {
                 contact: self.contact.as_ref(),
             },
             inviter: invites.then_some("Ada Lovelace"),
-            link: (kind != MailKind::Notice)
-                .then_some("https://id.example/invites/a-sample-that-leads-nowhere"),
+            link: kind.has_link().then_some("https://id.example/invites/a-sample-that-leads-nowhere"),
             referral_code: (kind == MailKind::Referral).then_some("K7QF2M9X"),
             // 3 December 2026, 17:30
             expires_at: Timestamp::from_second(1_796_319_000).ok(),

@@ -39,14 +39,11 @@ static LAYOUTS: LazyLock<Result<Environment<'static>, minijinja::Error>> = LazyL
 /// # Errors
 /// See [`RenderError`].
 pub fn render(letter: &Letter) -> Result<Rendered, RenderError> {
-    let link = match (letter.kind, letter.link) {
-        (MailKind::Notice, None) => None,
-        // A parsed address holds no white space, control character, double quote, < or >: they are encoded.
-        (MailKind::Invite | MailKind::Referral | MailKind::Confirmation, Some(link)) => {
-            Some(web_address(link)?)
-        }
-        _ => return Err(RenderError::Link),
-    };
+    if letter.link.is_some() != letter.kind.has_link() {
+        return Err(RenderError::Link);
+    }
+    // A parsed address holds no white space, control character, double quote, < or >: they are encoded.
+    let link = letter.link.map(web_address).transpose()?;
     let opt_out = letter.opt_out.map(web_address).transpose()?;
     let texts = Texts::of(letter.language);
     let brand = letter.brand;
@@ -68,7 +65,7 @@ pub fn render(letter: &Letter) -> Result<Rendered, RenderError> {
         // Invites of both kinds say the same but for what they are.
         texts => match letter.kind {
             MailKind::Invite | MailKind::Referral => "invitation",
-            MailKind::Confirmation | MailKind::Notice => kind,
+            MailKind::Confirmation | MailKind::Notice | MailKind::Taken => kind,
         },
         subject => subject.as_str(),
         app,
@@ -86,7 +83,7 @@ pub fn render(letter: &Letter) -> Result<Rendered, RenderError> {
         },
         code => letter.referral_code.map(|code| code.replace(char::is_control, "")),
         expires => letter.expires_at.filter(|_| link.is_some()).map(|moment| texts.date(moment)),
-        contact => brand.contact.filter(|_| letter.kind == MailKind::Notice).map(Address::to_string),
+        contact => brand.contact.filter(|_| !letter.kind.has_link()).map(Address::to_string),
     };
     let layouts = LAYOUTS.as_ref().map_err(|error| minijinja::Error::new(error.kind(), error.to_string()))?;
     let html = layouts.get_template("letter.html")?.render(&context)?;
@@ -167,7 +164,7 @@ mod tests {
             language: "en",
             brand: Brand { name: "Acme", logo: None, color: Color::DEFAULT, contact: None },
             inviter: None,
-            link: (kind != MailKind::Notice).then_some("https://id.example/invites/c0de"),
+            link: kind.has_link().then_some("https://id.example/invites/c0de"),
             referral_code: None,
             expires_at: None,
             opt_out: (kind == MailKind::Referral).then_some("https://id.example/opt-out/c0de"),
@@ -203,10 +200,10 @@ mod tests {
                         assert_eq!(mail.language, *language);
                         assert_eq!(mail.text.contains("Ada"), inviter == Some("Ada"));
                         assert!(mail.subject.contains("Acme") && !mail.subject.contains('\n'));
-                        let told = kind == MailKind::Notice && contact.is_some();
+                        let told = !kind.has_link() && contact.is_some();
                         assert_eq!(mail.text.contains("help@acme.example"), told);
                         let linked = mail.text.lines().any(|line| line == "https://id.example/invites/c0de");
-                        assert_eq!(linked, kind != MailKind::Notice);
+                        assert_eq!(linked, kind.has_link());
                         let opt_out = mail.text.lines().any(|line| line == "https://id.example/opt-out/c0de");
                         assert_eq!(opt_out, kind == MailKind::Referral);
                         let links = 2 * usize::from(linked) + usize::from(opt_out);

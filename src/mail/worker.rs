@@ -262,9 +262,10 @@ impl Worker {
         let return_path = return_path.and_then(|path: ReturnPath| path.address(mail.id).ok());
         let to = Email::parse(&mail.recipient).map_err(|_| permanent("the recipient is not an address"))?;
         let to = to.address();
-        let link = match mail.kind {
-            MailKind::Notice => None,
-            _ => Some(self.link(mail, &code).ok_or_else(|| permanent("the app's invite URL is none"))?),
+        let link = if mail.kind.has_link() {
+            Some(self.link(mail, &code).ok_or_else(|| permanent("the app's invite URL is none"))?)
+        } else {
+            None
         };
         let opt_out = match &mail.opt_out {
             Some((key, address)) => Some(key.open(&self.seal)?.code(mail.app, *address).expose()),
@@ -324,7 +325,7 @@ impl Worker {
     /// referral code.
     fn link(&self, mail: &Claimed, code: &str) -> Option<Url> {
         let mut link = match (mail.kind, &mail.invite_url) {
-            (MailKind::Confirmation | MailKind::Notice, _) => self.page("email-confirmations", code)?,
+            (MailKind::Confirmation, _) => self.page("email-confirmations", code)?,
             (_, None) => self.page("invites", code)?,
             (_, Some(own)) => {
                 let mut own = Url::parse(own).ok()?;

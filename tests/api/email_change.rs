@@ -13,6 +13,8 @@ const CONFIRMED: &str = "Your e-mail address is confirmed. You can close this pa
 const BEFORE: &str = "Already confirmed";
 const EXPIRED: &str = "This link has expired";
 const UNKNOWN: &str = "This link does not work";
+const USED: &str = "This address cannot be used any more";
+const WANTED: &str = "Your e-mail address was entered at Acme once more";
 
 fn email(address: &str) -> Value {
     json!({ "user": { "email": address } })
@@ -46,17 +48,22 @@ async fn seen(test: &Test, method: &str, page: &str, says: &str) {
     assert_eq!(html.contains("<form method=\"post\">"), says == OPEN, "{html}");
 }
 
+async fn version(test: &Test, user: UserId) -> i64 {
+    let version = "SELECT version FROM users WHERE user_id = $1";
+    sqlx::query_scalar(version).bind(user.0).fetch_one(&test.db).await.unwrap()
+}
+
 async fn verified(test: &Test, user: UserId) -> (Value, Value) {
     let stored = test.stored(user).await;
     (stored["email"].clone(), stored["email_verified"].clone())
 }
 
 #[tokio::test]
-async fn a_new_address_counts_at_once_and_is_confirmed_once() {
+async fn by_key_a_new_address_counts_at_once_and_is_confirmed_once() {
     let test = Test::start().await;
     let user = test.user("old@example.com").await;
     let token = As::Token(test.token(user).await);
-    move_to(&test, token.clone(), user, "new@example.com").await;
+    move_to(&test, As::Write(&test.app), user, "new@example.com").await;
     assert_eq!(verified(&test, user).await, (json!("new@example.com"), json!(false)));
 
     let [asks, tells] = test.mails(2).await.try_into().unwrap();
@@ -98,6 +105,178 @@ async fn a_new_address_counts_at_once_and_is_confirmed_once() {
         );
     }
     assert_eq!(test.count("SELECT count(*) FROM outbox WHERE secret IS NOT NULL").await, 0);
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn by_token_the_old_address_counts_until_the_new_one_is_confirmed() {
+    let test = Test::start().await;
+    let user = test.user("old@example.com").await;
+    let token = As::Token(test.token(user).await);
+    let both = json!({ "user": { "email": "new@example.com", "nickname": "Ada" } });
+    let answer = change(&test, token.clone(), user, both).await;
+    assert_eq!(answer.success(), (200, "the user was updated", &Value::Null));
+    let whole = test.stored(user).await;
+    assert_eq!(
+        (&whole["email"], &whole["email_verified"], &whole["nickname"]),
+        (&json!("old@example.com"), &json!(true), &json!("Ada"))
+    );
+    assert_eq!(answer.header("etag"), Some(format!("\"{}\"", version(&test, user).await).as_str()));
+
+    // The new address alone changes nothing that is read.
+    move_to(&test, token.clone(), user, "new@example.com").await;
+    assert_eq!(test.stored(user).await, whole);
+    let found = async |address: &str| {
+        test.call("GET", &format!("/v1/users/{address}"), As::Read(&test.app), None).await.status
+    };
+    assert_eq!((found("old@example.com").await, found("new@example.com").await), (200, 403));
+    let refer = async |address: &str| {
+        let body = json!({ "email": address, "language": "en" });
+        test.call("POST", "/v1/users/me/referral-invites", token.clone(), Some(body)).await.status
+    };
+    assert_eq!((refer("old@example.com").await, refer("new@example.com").await), (400, 201));
+    let mails = test.mails(2).await;
+    let asks = mails.iter().find(|mail| mail.subject() == ASKS).unwrap();
+    assert_eq!(asks.to, ["new@example.com"]);
+
+    let page = page_in(asks);
+    seen(&test, "GET", &page, OPEN).await;
+    assert_eq!(test.stored(user).await, whole);
+    seen(&test, "POST", &page, CONFIRMED).await;
+    assert_eq!(verified(&test, user).await, (json!("new@example.com"), json!(true)));
+    assert_eq!((found("old@example.com").await, found("new@example.com").await), (403, 200));
+    let tells = test.mail().await;
+    assert_eq!((tells.to.clone(), tells.subject()), (vec!["old@example.com".to_owned()], TELLS.to_owned()));
+    let whole = test.stored(user).await;
+    for method in ["POST", "GET"] {
+        seen(&test, method, &page, BEFORE).await;
+    }
+    assert_eq!(test.stored(user).await, whole);
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn a_waiting_address_blocks_nobody_and_is_whose_confirms_first() {
+    let test = Test::start().await;
+    let (one, two) = (test.user("one@example.com").await, test.user("two@example.com").await);
+    let (first, second) = (As::Token(test.token(one).await), As::Token(test.token(two).await));
+    move_to(&test, first.clone(), one, "wanted@example.com").await;
+    let of_one = page_in(&test.mail().await);
+    move_to(&test, second.clone(), two, "Wanted@example.com").await;
+    let of_two = page_in(&test.mail().await);
+    seen(&test, "POST", &of_two, CONFIRMED).await;
+    test.mail().await;
+    for method in ["GET", "POST"] {
+        seen(&test, method, &of_one, USED).await;
+    }
+    assert_eq!(verified(&test, one).await, (json!("one@example.com"), json!(true)));
+    assert_eq!(verified(&test, two).await, (json!("Wanted@example.com"), json!(true)));
+
+    // The owner of an address is invited while somebody waits for it.
+    move_to(&test, first.clone(), one, "owner@example.com").await;
+    let of_one = page_in(&test.mail().await);
+    let (_, code) = test.invited("owner@example.com").await;
+    seen(&test, "POST", &of_one, USED).await;
+    assert_eq!(test.call("POST", &format!("/invites/{code}"), As::Nobody, None).await.status, 200);
+
+    // Two who wait for each other's address get neither.
+    move_to(&test, first, one, "wanted@example.com").await;
+    move_to(&test, second, two, "one@example.com").await;
+    for mail in test.mails(2).await {
+        assert_eq!(mail.subject(), WANTED);
+    }
+    assert_eq!(verified(&test, one).await, (json!("one@example.com"), json!(true)));
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn who_confirm_the_same_address_at_once_are_one_who_gets_it() {
+    let test = Test::start().await;
+    for round in 0..5 {
+        let wanted = format!("wanted{round}@example.com");
+        let mut pages = Vec::new();
+        for name in ["a", "b", "c"] {
+            let user = test.member(&test.app, &format!("{name}{round}@example.com"), None).await;
+            move_to(&test, As::Token(test.token(user).await), user, &wanted).await;
+            pages.push(page_in(&test.mail().await));
+        }
+        let calls = pages.iter().map(|page| test.call("POST", page, As::Nobody, None));
+        let answers = futures_util::future::join_all(calls).await;
+        let says = |text: &str| {
+            let said = answers.iter().filter(|answer| answer.body.as_str().unwrap().contains(text));
+            said.count()
+        };
+        assert_eq!((says(CONFIRMED), says(USED)), (1, 2), "{answers:?}");
+        assert_eq!(test.mail().await.subject(), TELLS);
+    }
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn the_holder_of_an_address_that_is_asked_for_is_told_once_a_day() {
+    let test = Test::with(&[("USERDOCKS_INVITE__RESEND_AFTER", "0s")]).await;
+    let holder = test.user("holder@example.com").await;
+    test.sql("UPDATE users SET language = 'de'").await;
+    let (one, two) = (test.user("one@example.com").await, test.user("two@example.com").await);
+    let (first, second) = (As::Token(test.token(one).await), As::Token(test.token(two).await));
+    let whole = test.stored(holder).await;
+    for (who, user, address) in [
+        (&first, one, "holder@example.com"),
+        (&second, two, "HOLDER@example.com"),
+        (&first, one, "holder@example.com"),
+    ] {
+        move_to(&test, who.clone(), user, address).await;
+        let again = test.call("POST", "/v1/users/me/email-confirmation", who.clone(), None).await;
+        assert_eq!(again.success(), (200, "the address was asked to confirm", &Value::Null));
+    }
+    let told = test.mail().await;
+    let subject = "Ihre E-Mail-Adresse wurde bei Acme noch einmal angegeben";
+    assert_eq!(
+        (told.to.clone(), told.subject()),
+        (vec!["holder@example.com".to_owned()], subject.to_owned())
+    );
+    for part in [told.text(), told.html()] {
+        for no in ["https://", "one@example.com", "two@example.com", "Ada"] {
+            assert!(!part.contains(no), "{no}: {part}");
+        }
+    }
+    test.idle().await;
+    test.sql("UPDATE referral_quotas SET day = day - 1").await;
+    move_to(&test, second, two, "holder@example.com").await;
+    assert_eq!(test.mail().await.subject(), subject);
+    assert_eq!(test.stored(holder).await, whole);
+    assert_eq!(test.count("SELECT count(*) FROM outbox WHERE kind = 'confirmation'").await, 0);
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn the_own_address_ends_what_waits() {
+    let test = Test::start().await;
+    let user = test.user("user@example.com").await;
+    let token = As::Token(test.token(user).await);
+    move_to(&test, token.clone(), user, "new@example.com").await;
+    let page = page_in(&test.mail().await);
+    move_to(&test, token.clone(), user, "User@example.com").await;
+    assert_eq!(verified(&test, user).await, (json!("User@example.com"), json!(true)));
+    for method in ["GET", "POST"] {
+        seen(&test, method, &page, UNKNOWN).await;
+    }
+    let again = test.call("POST", "/v1/users/me/email-confirmation", token.clone(), None).await;
+    assert_eq!(again.code(), (400, "already_verified"));
+
+    // As does another that is asked for, taken or not, and one that a backend gives.
+    test.member(&test.app, "taken@example.com", None).await;
+    move_to(&test, token.clone(), user, "new@example.com").await;
+    let page = page_in(&test.mail().await);
+    move_to(&test, token.clone(), user, "taken@example.com").await;
+    seen(&test, "POST", &page, UNKNOWN).await;
+    move_to(&test, token.clone(), user, "new@example.com").await;
+    let pages = test.mails(2).await;
+    let page = page_in(pages.iter().find(|mail| mail.subject() == ASKS).unwrap());
+    move_to(&test, As::Write(&test.app), user, "given@example.com").await;
+    seen(&test, "POST", &page, UNKNOWN).await;
+    test.mails(2).await;
+    assert_eq!(verified(&test, user).await, (json!("given@example.com"), json!(false)));
     test.finish().await;
 }
 
@@ -201,7 +380,7 @@ async fn a_change_that_is_refused_mails_nothing() {
     ] {
         assert_eq!(change(&test, who, whom, email("new@example.com")).await.status, status);
     }
-    let refused = change(&test, As::Token(token.clone()), user, email("Colleague@example.com")).await;
+    let refused = change(&test, As::Write(&test.app), user, email("Colleague@example.com")).await;
     assert_eq!(refused.code(), (400, "email_taken"));
     let bad = change(&test, As::Token(token.clone()), user, email("new@")).await;
     assert_eq!(bad.code(), (400, "invalid_fields"));
@@ -219,23 +398,32 @@ async fn a_token_cannot_be_used_to_bomb_addresses() {
     let test = Test::start().await;
     let (user, other) = (test.user("start@example.com").await, test.user("other@example.com").await);
     let (token, others) = (As::Token(test.token(user).await), As::Token(test.token(other).await));
-    // Three to one address, whoever asks.
-    for (number, who) in [(0, (&token, user)), (1, (&others, other)), (2, (&token, user))] {
+    // Three to one address, whoever asks; more are not sent, which nobody is told.
+    for (number, who) in
+        [(0, (&token, user)), (1, (&others, other)), (2, (&token, user)), (3, (&others, other))]
+    {
         move_to(&test, who.0.clone(), who.1, "victim@example.com").await;
         move_to(&test, who.0.clone(), who.1, &format!("away{number}@example.com")).await;
     }
-    let before = test.rows().await;
-    let over = change(&test, others.clone(), other, email("Victim@example.com")).await;
-    assert_eq!(over.code(), (429, "confirmation_quota_exceeded"));
-    assert_eq!(test.rows().await, before, "nothing changed");
-    // Ten of one user.
-    for number in 0..6 {
+    test.idle().await;
+    let to_victim = "SELECT count(*) FROM outbox WHERE recipient = 'victim@example.com'";
+    assert!(test.count(to_victim).await <= 3);
+    let counted = "SELECT used::bigint FROM referral_quotas WHERE subject = 'victim@example.com'";
+    assert_eq!(test.count(counted).await, 3);
+    // Ten of one user, whatever they ask for.
+    for number in 0..3 {
         move_to(&test, token.clone(), user, &format!("more{number}@example.com")).await;
     }
-    let over = change(&test, token.clone(), user, email("eleventh@example.com")).await;
-    assert_eq!(over.code(), (429, "confirmation_quota_exceeded"));
-    let fine = change(&test, token.clone(), user, json!({ "user": { "email": "more5@example.com" } })).await;
-    assert_eq!(fine.status, 200, "the same address");
+    for own in ["start@example.com", "other@example.com", "start@example.com"] {
+        move_to(&test, token.clone(), user, own).await;
+    }
+    let before = test.rows().await;
+    for address in ["eleventh@example.com", "other@example.com", "start@example.com"] {
+        let body = json!({ "user": { "email": address, "nickname": "Ada" } });
+        let over = change(&test, token.clone(), user, body).await;
+        assert_eq!(over.code(), (429, "confirmation_quota_exceeded"));
+    }
+    assert_eq!(test.rows().await, before, "nothing changed");
     // The backend answers for what it does.
     move_to(&test, As::Write(&test.app), user, "victim@example.com").await;
     test.idle().await;
@@ -270,17 +458,27 @@ async fn an_address_can_be_asked_again() {
     };
     assert_eq!(ask(token.clone(), "me").await.code(), (400, "already_verified"));
     move_to(&test, token.clone(), user, "new@example.com").await;
-    let [first, _] = test.mails(2).await.try_into().unwrap();
-    test.idle().await;
+    let first = test.mail().await;
     let soon = "the address was asked a short while ago, so no second mail was sent";
     assert_eq!(ask(token.clone(), "me").await.success(), (200, soon, &Value::Null));
-    test.sql("UPDATE outbox SET finished_at = finished_at - interval '61 seconds'").await;
+    test.sql("UPDATE email_confirmations SET created_at = created_at - interval '61 seconds'").await;
     let again = ask(token.clone(), "me").await;
     assert_eq!(again.success(), (200, "the address was asked to confirm", &Value::Null));
     let second = test.mail().await;
     assert_eq!((second.to.clone(), second.subject()), (vec!["new@example.com".to_owned()], ASKS.to_owned()));
     seen(&test, "POST", &page_in(&first), UNKNOWN).await;
     seen(&test, "POST", &page_in(&second), CONFIRMED).await;
+    assert_eq!(test.mail().await.subject(), TELLS);
+    assert_eq!(ask(token.clone(), "me").await.code(), (400, "already_verified"));
+
+    // An address that a backend gave is asked in the same way.
+    move_to(&test, As::Write(&test.app), user, "given@example.com").await;
+    test.mails(2).await;
+    assert_eq!(ask(As::Write(&test.app), &user.to_string()).await.success(), (200, soon, &Value::Null));
+    test.sql("UPDATE email_confirmations SET created_at = created_at - interval '61 seconds'").await;
+    let again = ask(As::Write(&test.app), &user.to_string()).await;
+    assert_eq!(again.success(), (200, "the address was asked to confirm", &Value::Null));
+    assert_eq!(test.mail().await.to, ["given@example.com"]);
 
     let colleague = test.member(&test.app, "colleague@example.com", Some(user)).await;
     let other = test.another_app().await;
@@ -331,8 +529,14 @@ async fn a_backend_can_vouch_for_the_address_that_is_stored() {
     let token = As::Token(test.token(user).await);
     let body = json!({ "user": { "email": "newer@example.com", "email_verified": true } });
     assert_eq!(change(&test, token, user, body).await.status, 200);
-    assert_eq!(verified(&test, user).await, (json!("newer@example.com"), json!(false)));
-    test.mails(2).await;
+    assert_eq!(verified(&test, user).await, (json!("new@example.com"), json!(true)));
+    // Who vouches for the address that counts does not end what waits.
+    assert_eq!(vouch(key.clone(), json!({ "email": "new@example.com" })).await.status, 200);
+    assert_eq!(vouch(key, json!({ "email": "newer@example.com" })).await.code(), (400, "other_address"));
+    let page = page_in(&test.mail().await);
+    seen(&test, "POST", &page, CONFIRMED).await;
+    assert_eq!(verified(&test, user).await, (json!("newer@example.com"), json!(true)));
+    test.mail().await;
     test.finish().await;
 }
 
@@ -344,10 +548,20 @@ async fn erasure_leaves_no_code_and_no_mail() {
     let asks = test.mails(2).await.remove(0);
     let page = page_in(&asks);
     test.smtp.refuse(crate::support::smtp::Stage::Rcpt, "450 4.2.1 later");
-    move_to(&test, As::Write(&test.app), user, "newer@example.com").await;
+    // One that waits, to nobody's address and to another user's, who is told of it.
+    let holder = test.member(&test.app, "holder@example.com", None).await;
+    let token = As::Token(test.token(user).await);
+    move_to(&test, token.clone(), user, "holder@example.com").await;
+    move_to(&test, token, user, "newer@example.com").await;
     test.until_none("SELECT count(*) FROM outbox WHERE state = 'queued' AND attempts = 0").await;
-    let erased = test.call("DELETE", &format!("/v1/users/{user}"), As::Write(&test.app), None).await;
-    assert_eq!(erased.status, 200);
+    assert_eq!(test.count("SELECT count(*) FROM outbox WHERE state = 'queued'").await, 2);
+    let erase = async |user: UserId| {
+        let erased = test.call("DELETE", &format!("/v1/users/{user}"), As::Write(&test.app), None).await;
+        assert_eq!(erased.status, 200);
+    };
+    erase(user).await;
+    assert_eq!(test.count("SELECT count(*) FROM outbox WHERE recipient <> 'holder@example.com'").await, 0);
+    erase(holder).await;
     assert_eq!(test.count("SELECT count(*) FROM outbox").await, 0);
     assert_eq!(test.count("SELECT count(*) FROM email_confirmations").await, 0);
     seen(&test, "POST", &page, UNKNOWN).await;

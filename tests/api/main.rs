@@ -30,6 +30,7 @@ mod opt_outs;
 mod outbox;
 mod outside_issuer;
 mod plans;
+mod probing;
 mod provider_reports;
 mod referral_invites;
 mod referral_landing;

@@ -398,7 +398,8 @@ impl Test {
     /// whether one was sent before the next change made it void.
     pub async fn pass_over_mails(&self) {
         self.idle().await;
-        let of_changes = "SELECT trim(message_id, '<>') FROM outbox WHERE kind IN ('confirmation', 'notice')";
+        let of_changes =
+            "SELECT trim(message_id, '<>') FROM outbox WHERE kind IN ('confirmation', 'notice', 'taken')";
         let of_changes: Vec<String> = sqlx::query_scalar(of_changes).fetch_all(&self.db).await.unwrap();
         let mails = self.smtp.mails();
         for mail in &mails[self.read.swap(mails.len(), Ordering::Relaxed)..] {

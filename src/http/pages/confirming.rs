@@ -31,6 +31,11 @@ pub enum Confirming<'a> {
         /// The name of the app.
         app: &'a str,
     },
+    /// Another user has the address meanwhile.
+    Taken {
+        /// The name of the app.
+        app: &'a str,
+    },
     /// There is no such code, or another has taken its place; the page does not tell which.
     Unknown,
     /// It cannot be told now (503).
@@ -45,6 +50,7 @@ pub fn confirmation(texts: &'static Texts, confirming: &Confirming) -> String {
         Confirming::Now { app } => ("accepted-heading", "confirmed-text", app, None),
         Confirming::Before { app } => ("confirmed-before-heading", "confirmed-before-text", app, None),
         Confirming::Expired { app } => ("confirm-expired-heading", "confirm-expired-text", app, None),
+        Confirming::Taken { app } => ("confirm-taken-heading", "confirm-taken-text", app, None),
         Confirming::Unknown => ("unknown-heading", "confirm-unknown-text", "", None),
         Confirming::Trouble => ("trouble-heading", "confirm-trouble-text", "", None),
     };
@@ -77,6 +83,7 @@ mod tests {
                 Confirming::Now { app },
                 Confirming::Before { app },
                 Confirming::Expired { app },
+                Confirming::Taken { app },
                 Confirming::Unknown,
                 Confirming::Trouble,
             ] {

@@ -13,8 +13,9 @@ pub(super) fn api() -> Vec<Route> {
             "/users/{userId}/email-confirmation",
             email_addresses::ask_again,
             Operation {
-                about: "Sends the mail once more that asks the user's address to confirm; an earlier one's link ends. With \
-                    an access token for its own user only, and bounded per user, address and day.",
+                about: "Sends the mail once more that asks an address to confirm, the new one that waits or else the user's \
+                    own; an earlier one's link ends. With an access token for its own user only, and bounded per user, \
+                    address and day. No mail goes to an address that another user has.",
                 parameters: &["userIdOrMe"],
                 answer: Answer::data("Null", "the address was asked to confirm"),
                 refusals: vec![
@@ -63,7 +64,8 @@ pub(super) fn around() -> Vec<Route> {
             "/email-confirmations/{code}",
             confirmations::confirm,
             Operation {
-                about: "What the button of the page does: the address is verified, if it is still the user's; once.",
+                about: "What the button of the page does: the address becomes the user's and is verified, unless another user \
+                    has it by now; once.",
                 parameters: &["code"],
                 answer: Answer::Page(&[200, 404, 429, 500, 503]),
                 ..Operation::new("confirmEmail", "pages", "Confirm an address", Admits::Anyone)
