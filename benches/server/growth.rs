@@ -245,9 +245,11 @@ async fn backlog(plan: &Plan) -> Table {
         fill_outbox(&scene, &app, &id("1"), size).await;
         eprintln!("{size} mails");
         let mut claims = Vec::new();
+        let mut turn = Uuid::nil();
         for _ in 0..CLAIMS {
             let begun = Instant::now();
-            let claimed = outbox::claim(&pool, 8, &[], true, Duration::from_hours(1)).await.unwrap();
+            let claimed =
+                outbox::claim(&pool, &mut turn, 8, &[], true, Duration::from_hours(1)).await.unwrap();
             claims.push(begun.elapsed().as_secs_f64() * 1000.0);
             assert_eq!(claimed.len() as u64, size.min(8));
         }
