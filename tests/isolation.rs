@@ -115,6 +115,7 @@ const OPERATOR: &[&str] = &[
     "idempotency::forget",
     "mail_quotas::forget",
     // Of the command line.
+    "outbox::find",
     "api_keys::revoke",
     "operator::apps",
     "operator::app_of_signing_key",
@@ -468,6 +469,7 @@ fn no_request_reaches_the_operators_functions() {
         "operator::",
         "api_keys::revoke",
         "outbox::list",
+        "outbox::find",
         "outbox::retry",
         "outbox::claim",
         "forget_quotas",

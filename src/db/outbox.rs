@@ -326,34 +326,45 @@ pub struct MailRow {
     pub next_attempt_at: Option<String>,
 }
 
-/// Mails, newest first, at most `limit`; of one app, in one state, or of all where `None`; or the one mail
-/// with this id.
+/// A query for [`MailRow`]s: what follows `SELECT`, and its parameters.
+macro_rules! mail_rows {
+    ($rest:literal, $($parameter:expr),* $(,)?) => {
+        query_as!(
+            MailRow,
+            r#"
+            SELECT mail_id AS id, o.app_id, recipient AS "to", kind, state, attempts, last_reply, message_id,
+                to_char(o.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "created_at!",
+                CASE state WHEN 'queued' THEN
+                    to_char(due_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') END AS next_attempt_at
+            "# + $rest,
+            $($parameter),*
+        )
+    };
+}
+
+/// Mails, newest first, at most `limit`; of one app, in one state, or of all where `None`.
 pub async fn list(
     db: &Pool,
     app: Option<AppId>,
     state: Option<&str>,
-    id: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<MailRow>, Error> {
-    Ok(query_as!(
-        MailRow,
-        r#"
-        SELECT mail_id AS id, app_id, recipient AS "to", kind, state, attempts, last_reply, message_id,
-            to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "created_at!",
-            CASE state WHEN 'queued' THEN
-                to_char(due_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') END AS next_attempt_at
-        FROM outbox
-        WHERE ($1::uuid IS NULL OR app_id = $1) AND ($2::text IS NULL OR state = $2)
-            AND ($3::uuid IS NULL OR mail_id = $3)
-        ORDER BY mail_id DESC LIMIT $4
-        "#,
+    Ok(mail_rows!(
+        "FROM outbox o WHERE ($1::uuid IS NULL OR app_id = $1) AND ($2::text IS NULL OR state = $2)
+        ORDER BY mail_id DESC LIMIT $3",
         app.map(|app| app.0),
         state,
-        id,
         limit,
     )
     .fetch_all(db)
     .await?)
+}
+
+/// The mail with this id, looked for app by app.
+pub async fn find(db: &Pool, id: Uuid) -> Result<Option<MailRow>, Error> {
+    Ok(mail_rows!("FROM apps a JOIN outbox o ON o.app_id = a.app_id AND o.mail_id = $1", id)
+        .fetch_optional(db)
+        .await?)
 }
 
 /// Makes a mail due now, unless a worker has it, which is as good. A failed one has lost its code: the
