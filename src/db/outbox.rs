@@ -179,9 +179,9 @@ pub async fn claim(
             a.reply_to AS app_reply_to, a.return_path AS app_return_path, a.logo_url AS app_logo, a.color AS app_color, a.invite_url,
             COALESCE(u.name, NULLIF(concat_ws(' ', u.given_name, u.family_name), ''), u.nickname) AS inviter,
             CASE o.kind WHEN 'referral' THEN u.referral_code END AS referral_code,
-            i.address_hash, k.key_id AS "key_id?", k.hash_key AS "hash_key?", EXISTS (
-                SELECT FROM opt_outs n WHERE n.app_id = o.app_id AND n.address_hash = i.address_hash)
-                AS "opted_out!",
+            i.address_hash, k.key_id AS "key_id?", k.hash_key AS "hash_key?", (
+                SELECT true FROM opt_outs n WHERE n.app_id = o.app_id AND n.address_hash = i.address_hash)
+                IS NOT NULL AS "opted_out!",
             COALESCE((SELECT app_id FROM shares WHERE place IS NOT NULL ORDER BY place DESC LIMIT 1),
                 (SELECT app_id FROM walk ORDER BY place DESC LIMIT 1)) AS "turn!"
         FROM claimed o
