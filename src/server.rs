@@ -28,6 +28,7 @@ use crate::db::{self, embedded::Embedded, tls_relay};
 use crate::domain::seal::SecretKey;
 use crate::http::admission::{self, Gate};
 use crate::http::auth::Credentials;
+use crate::http::body_budget::BodyBudget;
 use crate::http::connection::{Connection, Crowd};
 use crate::http::limits::Limits;
 use crate::http::unread_body;
@@ -259,6 +260,7 @@ impl Server {
         let teller = tokio::spawn(teller.run(stopped.clone()));
         let listener = tokio::spawn(worker::listen(database.direct.clone(), Arc::clone(&wake)));
         let state = Arc::new(State {
+            bodies: BodyBudget::default(),
             gate: Gate::new(database.pool.most().saturating_mul(admission::REQUESTS_PER_CONNECTION)),
             limits: Limits::new(&config.limits),
             credentials: Credentials::new(&config),

@@ -3,9 +3,11 @@
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use sqlx::{Connection, PgConnection};
+use tokio::runtime::Handle;
 use userdocks::db::{Pool, outbox};
 use userdocks::domain::api_key::{ApiKey, KeyType};
 use userdocks::domain::id::{AppId, new as new_id};
@@ -22,7 +24,7 @@ use crate::works::{self, FIELDS, Work};
 use crate::{Plan, Scene};
 
 /// What can grow.
-pub const ALL: [&str; 5] = ["users", "apps", "connections", "outbox", "replicas"];
+pub const ALL: [&str; 6] = ["users", "apps", "connections", "outbox", "replicas", "neighbour"];
 
 /// Measures it, and writes the table and the picture.
 pub async fn measure(what: &str, plan: &Plan) {
@@ -32,6 +34,7 @@ pub async fn measure(what: &str, plan: &Plan) {
         "connections" => connections(plan).await,
         "outbox" => backlog(plan).await,
         "replicas" => replicas(plan).await,
+        "neighbour" => neighbour(plan).await,
         _ => panic!("{what} is none of {ALL:?}"),
     };
     println!("{}", table.csv());
@@ -201,6 +204,78 @@ async fn connections(plan: &Plan) -> Table {
     Table { name: "connections", size: "connections", columns: columns(""), rows }
 }
 
+/// What an app's calls take, one after the other, while another app sends calls for a thousand invites over so many
+/// connections.
+async fn neighbour(plan: &Plan) -> Table {
+    let scene = Scene::start(plan).await;
+    let (app, key) = scene.app();
+    scene.store.add_users(&app, 1..=plan.users).await;
+    let (other, other_key) = scene.app();
+    let bulk = format!(
+        "local headers = {{ ['X-API-KEY'] = '{other_key}', ['X-API-KEY-TYPE'] = 'write', ['X-CLIENT-ID'] = '{other}',
+          ['Content-Type'] = 'application/json' }}
+        local begun, n = os.time(), 0
+        function request()
+          n = n + 1
+          local invites = {{}}
+          for i = 1, 1000 do
+            invites[i] = string.format('{{\"email\":\"b%d-%d-%d@example.com\",\"language\":\"en\"}}', begun, n, i)
+          end
+          return wrk.format('POST', '/v1/invites/bulk', headers, '{{\"invites\":[' .. table.concat(invites, ',') .. ']}}')
+        end"
+    );
+    let client = reqwest::Client::new();
+    let mut rows = Vec::new();
+    for size in plan.sizes(&[0, 1, 64, 120]) {
+        let served = [Served::start(&scene.variables).await];
+        let url = format!("{}/v1/users/", served[0].url);
+        let stop = AtomicBool::new(false);
+        let load = || {
+            let connections = u32::try_from(size).unwrap();
+            let figure = (connections > 0)
+                .then(|| wrk(&served, &scene.store, &Plan { connections, ..plan.clone() }, &bulk));
+            if figure.is_none() {
+                std::thread::sleep(Duration::from_secs(plan.seconds));
+            }
+            stop.store(true, Relaxed);
+            figure
+        };
+        let calls = async {
+            let (mut times, mut refused) = (Vec::new(), 0.0);
+            while !stop.load(Relaxed) {
+                let number = times.len() as u64 % plan.users + 1;
+                let user = (number * 1_000_003) % 4_294_967_296;
+                let request = client
+                    .put(format!("{url}{user:08x}-0000-4000-8000-{number:012x}"))
+                    .header("X-API-KEY", &key)
+                    .header("X-API-KEY-TYPE", "write")
+                    .header("X-CLIENT-ID", &app)
+                    .body(r#"{"user":{"nickname":"ada"}}"#);
+                let begun = Instant::now();
+                let status = request.send().await.unwrap().status();
+                times.push(begun.elapsed().as_secs_f64() * 1000.0);
+                refused += f64::from(u8::from(!status.is_success()));
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            (times, refused)
+        };
+        let (figure, (mut times, refused)) = std::thread::scope(|threads| {
+            let load = threads.spawn(load);
+            let calls = tokio::task::block_in_place(|| Handle::current().block_on(calls));
+            (load.join().unwrap(), calls)
+        });
+        times.sort_by(f64::total_cmp);
+        let at = |share: usize| times[(times.len() - 1) * share / 100];
+        eprintln!("{size} connections: p50 {:.1} ms, p99 {:.1} ms, worst {:.1} ms", at(50), at(99), at(100));
+        let other = figure.map_or([0.0; 2], |figure| [figure.per_second, figure.refused]);
+        rows.push((size, vec![times.len() as f64, at(50), at(99), at(100), refused, other[0], other[1]]));
+    }
+    let columns =
+        ["calls", "p50 ms", "p99 ms", "worst ms", "refused", "bulk per second", "bulk refused per second"];
+    let columns = columns.map(str::to_owned).to_vec();
+    Table { name: "neighbour", size: "connections of the other app", columns, rows }
+}
+
 /// So many mails that are due, each of an invite of its own.
 async fn fill_outbox(scene: &Scene, app: &str, inviter: &str, mails: u64) {
     let app = AppId(app.parse().unwrap());
@@ -245,9 +320,11 @@ async fn backlog(plan: &Plan) -> Table {
         fill_outbox(&scene, &app, &id("1"), size).await;
         eprintln!("{size} mails");
         let mut claims = Vec::new();
+        let mut turn = Uuid::nil();
         for _ in 0..CLAIMS {
             let begun = Instant::now();
-            let claimed = outbox::claim(&pool, 8, &[], true, Duration::from_hours(1)).await.unwrap();
+            let claimed =
+                outbox::claim(&pool, &mut turn, 8, &[], true, Duration::from_hours(1)).await.unwrap();
             claims.push(begun.elapsed().as_secs_f64() * 1000.0);
             assert_eq!(claimed.len() as u64, size.min(8));
         }

@@ -68,7 +68,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
             if let Some(app) = app {
                 app::find(context, app).await?;
             }
-            let mails = outbox::list(db, app.map(AppId), state, None, limit).await?;
+            let mails = outbox::list(db, app.map(AppId), state, limit).await?;
             let head = ["ID", "CREATED", "STATE", "TRIES", "KIND", "TO", "LAST REPLY"];
             let rows = mails.iter().map(|mail| {
                 [
@@ -161,6 +161,6 @@ async fn record(notification: Notification, context: &Context) -> Result<Option<
 }
 
 pub(super) async fn find(context: &Context, id: Uuid) -> Result<MailRow> {
-    let mails = outbox::list(&context.database.operator, None, None, Some(id), 1).await?;
-    mails.into_iter().next().ok_or_else(|| format!("there is no mail {id}").into())
+    let mail = outbox::find(&context.database.operator, id).await?;
+    mail.ok_or_else(|| format!("there is no mail {id}").into())
 }

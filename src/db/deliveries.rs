@@ -32,7 +32,8 @@ pub struct Claimed {
 }
 
 /// Claims up to `limit` deliveries that are due, for `lease`; of each webhook up to `each`, of those that are `busy`
-/// none. Which webhook comes first is left to chance.
+/// none. Apps take turns: the first webhook of each comes before the second of any. Which app and which of its webhooks
+/// comes first is left to chance.
 pub async fn claim(
     db: &Pool,
     limit: i64,
@@ -46,7 +47,7 @@ pub async fn claim(
             SELECT d.app_id, d.delivery_id
             FROM (
                 SELECT app_id, webhook_id FROM webhooks WHERE disabled_at IS NULL AND webhook_id <> ALL ($3)
-                ORDER BY random()
+                ORDER BY row_number() OVER (PARTITION BY app_id ORDER BY random()), random()
             ) w CROSS JOIN LATERAL (
                 SELECT q.app_id, q.delivery_id FROM webhook_deliveries q
                 WHERE q.app_id = w.app_id AND q.webhook_id = w.webhook_id AND q.state = 'queued'

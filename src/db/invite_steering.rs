@@ -3,7 +3,7 @@
 //! another one to the same address.
 
 use serde::Serialize;
-use sqlx::{PgExecutor, query};
+use sqlx::{PgExecutor, query, query_scalar};
 use uuid::Uuid;
 
 use super::referrals::Bounds;
@@ -74,7 +74,10 @@ pub struct Filter {
     pub email: Option<Email>,
 }
 
-/// The invites of an app, by id, those after `after`, at most `limit`.
+/// Most invites that are looked at for a page of those in a state or of a kind.
+pub const LOOKED_AT: i64 = 10_000;
+
+/// The invites of an app, by id, those after `after`, at most `limit`, of [`LOOKED_AT`] at most.
 pub async fn list(
     db: impl PgExecutor<'_>,
     app: AppId,
@@ -86,21 +89,27 @@ pub async fn list(
     Ok(invite_rows!(
         r#"
         WHERE app_id = $1 AND invite_id = ANY(
-            ARRAY(SELECT invite_id FROM invites
-                WHERE app_id = $1 AND $4::text IS NULL AND $5::uuid IS NULL
-                    AND invite_id > $6 AND ($2::text IS NULL OR kind = $2)
-                    AND ($3::text IS NULL OR invite_state(accepted_at, revoked_at, expires_at) = $3)
-                ORDER BY invite_id LIMIT $7)
-            || ARRAY(SELECT invite_id FROM invites
-                WHERE app_id = $1 AND $4::text IS NULL AND inviter_id = $5
-                    AND invite_id > $6 AND ($2::text IS NULL OR kind = $2)
-                    AND ($3::text IS NULL OR invite_state(accepted_at, revoked_at, expires_at) = $3)
-                ORDER BY invite_id LIMIT $7)
-            || ARRAY(SELECT invite_id FROM invites
-                WHERE app_id = $1 AND lower(email) = lower($4) AND ($5::uuid IS NULL OR inviter_id = $5)
-                    AND invite_id > $6 AND ($2::text IS NULL OR kind = $2)
-                    AND ($3::text IS NULL OR invite_state(accepted_at, revoked_at, expires_at) = $3)
-                ORDER BY invite_id LIMIT $7))
+            ARRAY(SELECT invite_id FROM (
+                SELECT * FROM invites
+                WHERE app_id = $1 AND $4::text IS NULL AND $5::uuid IS NULL AND invite_id > $6
+                ORDER BY invite_id LIMIT $8
+            ) i WHERE ($2::text IS NULL OR kind = $2)
+                AND ($3::text IS NULL OR invite_state(accepted_at, revoked_at, expires_at) = $3)
+            ORDER BY invite_id LIMIT $7)
+            || ARRAY(SELECT invite_id FROM (
+                SELECT * FROM invites
+                WHERE app_id = $1 AND $4::text IS NULL AND inviter_id = $5 AND invite_id > $6
+                ORDER BY invite_id LIMIT $8
+            ) i WHERE ($2::text IS NULL OR kind = $2)
+                AND ($3::text IS NULL OR invite_state(accepted_at, revoked_at, expires_at) = $3)
+            ORDER BY invite_id LIMIT $7)
+            || ARRAY(SELECT invite_id FROM (
+                SELECT * FROM invites
+                WHERE app_id = $1 AND lower(email) = lower($4) AND invite_id > $6
+                ORDER BY invite_id LIMIT $8
+            ) i WHERE ($5::uuid IS NULL OR inviter_id = $5) AND ($2::text IS NULL OR kind = $2)
+                AND ($3::text IS NULL OR invite_state(accepted_at, revoked_at, expires_at) = $3)
+            ORDER BY invite_id LIMIT $7))
         ORDER BY invite_id
         "#,
         app.0,
@@ -110,8 +119,39 @@ pub async fn list(
         filter.inviter.map(|inviter| inviter.0),
         after,
         limit,
+        LOOKED_AT,
     )
     .fetch_all(db)
+    .await?)
+}
+
+/// The last invite that [`list`] looks at, if there may be more after it.
+pub async fn last_looked_at(
+    db: impl PgExecutor<'_>,
+    app: AppId,
+    filter: &Filter,
+    after: Uuid,
+) -> Result<Option<Uuid>, Error> {
+    Ok(query_scalar!(
+        r#"
+        SELECT COALESCE(
+            (SELECT invite_id FROM invites
+                WHERE app_id = $1 AND $2::text IS NULL AND $3::uuid IS NULL AND invite_id > $4
+                ORDER BY invite_id OFFSET $5 LIMIT 1),
+            (SELECT invite_id FROM invites
+                WHERE app_id = $1 AND $2::text IS NULL AND inviter_id = $3 AND invite_id > $4
+                ORDER BY invite_id OFFSET $5 LIMIT 1),
+            (SELECT invite_id FROM invites
+                WHERE app_id = $1 AND lower(email) = lower($2) AND invite_id > $4
+                ORDER BY invite_id OFFSET $5 LIMIT 1))
+        "#,
+        app.0,
+        filter.email.as_ref().map(Email::as_str),
+        filter.inviter.map(|inviter| inviter.0),
+        after,
+        LOOKED_AT - 1,
+    )
+    .fetch_one(db)
     .await?)
 }
 

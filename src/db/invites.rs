@@ -48,6 +48,10 @@ impl Gathered for Arc<NewInvite> {
     type Answer = Invited;
     const CHANGE: metrics::Change = metrics::Change::Invite;
 
+    fn app(&self) -> AppId {
+        self.app
+    }
+
     fn names(&self, names: &mut Names) {
         names.add((self.app, self.path));
         names.add((self.app, self.body.invite.email.as_str().to_ascii_lowercase()));

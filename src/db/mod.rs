@@ -97,6 +97,11 @@ impl Error {
         matches!(self, Self::Sql(sqlx::Error::Database(error)) if error.code().as_deref() == Some("40P01"))
     }
 
+    /// Whether PostgreSQL ended the statement since it waited too long for a lock (`lock_not_available`).
+    fn is_lock_timeout(&self) -> bool {
+        matches!(self, Self::Sql(sqlx::Error::Database(error)) if error.code().as_deref() == Some("55P03"))
+    }
+
     /// Whether PostgreSQL ended the statement for its time (`query_canceled`).
     #[must_use]
     pub fn is_timeout(&self) -> bool {

@@ -103,20 +103,69 @@ pub struct Claimed {
 }
 
 /// Claims up to `limit` mails that are due, for `lease`; those whose lease ran out only if it may `take_over`.
-/// Those `at_hand` are left to the caller, who has them still, whatever became of their leases.
+/// Those `at_hand`, each with its app, are left to the caller, who has them still, whatever became of their leases.
+///
+/// Apps take turns: an app with fewer mails at hand and claimed is first, and of equal ones the next by id after
+/// `turn`, where the claim leaves the app it ended at. Within an app the oldest mail is first. A claim looks at the
+/// apps with mails queued one by one, at most 32 and `limit` of them, and fills up with the oldest mails of all: so
+/// it costs the same whatever is queued, and the next one goes on from there.
 pub async fn claim(
     db: &Pool,
+    turn: &mut Uuid,
     limit: i64,
-    at_hand: &[Uuid],
+    at_hand: &[(Uuid, Uuid)],
     take_over: bool,
     lease: Duration,
 ) -> Result<Vec<Claimed>, Error> {
+    // A range of pairs, and the order of pairs, are read from `outbox_turns`: `app_id = …` and the order of `due_at`
+    // might be read from `outbox_due`, past the mails of all other apps.
+    let (apps, mails): (Vec<Uuid>, Vec<Uuid>) = at_hand.iter().copied().unzip();
     let rows = query!(
         r#"
-        WITH due AS (
-            SELECT app_id, mail_id FROM outbox WHERE state = 'queued' AND due_at <= now() AND mail_id <> ALL ($3)
-                AND ($4 OR NOT claimed)
-            ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
+        WITH RECURSIVE walk AS (
+            SELECT $5::uuid AS app_id, NULL::timestamptz AS due_at, 0::bigint AS place, false AS wrapped
+            UNION ALL
+            SELECT next.app_id, next.due_at, w.place + 1, w.wrapped OR next.app_id <= w.app_id
+            FROM walk w CROSS JOIN LATERAL (
+                (SELECT app_id, due_at FROM outbox WHERE state = 'queued' AND app_id > w.app_id
+                    ORDER BY app_id, due_at LIMIT 1)
+                UNION ALL
+                (SELECT app_id, due_at FROM outbox
+                    WHERE state = 'queued' AND app_id >= '00000000-0000-0000-0000-000000000000'
+                    ORDER BY app_id, due_at LIMIT 1)
+                LIMIT 1
+            ) next
+            WHERE w.place < 32 + $1::bigint AND NOT (w.wrapped AND w.app_id >= $5)
+        ), candidates AS (
+            SELECT app_id, min(place) AS place FROM (
+                SELECT app_id, place FROM walk WHERE due_at <= now() AND NOT (wrapped AND app_id > $5)
+                UNION ALL
+                (SELECT app_id, NULL FROM outbox WHERE state = 'queued' AND due_at <= now() AND mail_id <> ALL ($3)
+                    AND ($4 OR NOT claimed)
+                ORDER BY due_at LIMIT $1)
+            ) c GROUP BY app_id
+        ), turns AS (
+            SELECT c.app_id, c.place
+            FROM candidates c CROSS JOIN LATERAL (
+                SELECT row_number() OVER () + cardinality(array_positions($6, c.app_id)) AS number FROM (
+                    SELECT FROM outbox q
+                    WHERE q.state = 'queued' AND (q.app_id, q.due_at) >= (c.app_id, '-infinity')
+                        AND (q.app_id, q.due_at) <= (c.app_id, now())
+                        AND q.mail_id <> ALL ($3) AND ($4 OR NOT q.claimed)
+                    ORDER BY q.app_id, q.due_at LIMIT $1
+                ) q
+            ) t
+            ORDER BY t.number, c.place LIMIT $1
+        ), shares AS (
+            SELECT app_id, min(place) AS place, count(*) AS mails FROM turns GROUP BY app_id
+        ), due AS (
+            SELECT d.app_id, d.mail_id FROM shares s CROSS JOIN LATERAL (
+                SELECT q.app_id, q.mail_id FROM outbox q
+                WHERE q.state = 'queued' AND (q.app_id, q.due_at) >= (s.app_id, '-infinity')
+                    AND (q.app_id, q.due_at) <= (s.app_id, now())
+                    AND q.mail_id <> ALL ($3) AND ($4 OR NOT q.claimed)
+                ORDER BY q.app_id, q.due_at LIMIT s.mails FOR UPDATE SKIP LOCKED
+            ) d
         ), claimed AS (
             UPDATE outbox o
             SET attempts = LEAST(attempts, 2147483646) + 1, claimed = true, due_at = now() + make_interval(secs => $2)
@@ -132,7 +181,9 @@ pub async fn claim(
             CASE o.kind WHEN 'referral' THEN u.referral_code END AS referral_code,
             i.address_hash, k.key_id AS "key_id?", k.hash_key AS "hash_key?", (
                 SELECT true FROM opt_outs n WHERE n.app_id = o.app_id AND n.address_hash = i.address_hash)
-                IS NOT NULL AS "opted_out!"
+                IS NOT NULL AS "opted_out!",
+            COALESCE((SELECT app_id FROM shares WHERE place IS NOT NULL ORDER BY place DESC LIMIT 1),
+                (SELECT app_id FROM walk ORDER BY place DESC LIMIT 1)) AS "turn!"
         FROM claimed o
         JOIN apps a ON a.app_id = o.app_id
         LEFT JOIN invites i ON i.app_id = o.app_id AND i.invite_id = o.invite_id
@@ -142,11 +193,16 @@ pub async fn claim(
         "#,
         limit,
         lease.as_secs_f64(),
-        at_hand,
+        &mails,
         take_over,
+        *turn,
+        &apps,
     )
     .fetch_all(db)
     .await?;
+    if let Some(row) = rows.first() {
+        *turn = row.turn;
+    }
     let mails = rows.into_iter().filter_map(|row| {
         Some(Claimed {
             app: AppId(row.app_id),
@@ -270,34 +326,45 @@ pub struct MailRow {
     pub next_attempt_at: Option<String>,
 }
 
-/// Mails, newest first, at most `limit`; of one app, in one state, or of all where `None`; or the one mail
-/// with this id.
+/// A query for [`MailRow`]s: what follows `SELECT`, and its parameters.
+macro_rules! mail_rows {
+    ($rest:literal, $($parameter:expr),* $(,)?) => {
+        query_as!(
+            MailRow,
+            r#"
+            SELECT mail_id AS id, o.app_id, recipient AS "to", kind, state, attempts, last_reply, message_id,
+                to_char(o.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "created_at!",
+                CASE state WHEN 'queued' THEN
+                    to_char(due_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') END AS next_attempt_at
+            "# + $rest,
+            $($parameter),*
+        )
+    };
+}
+
+/// Mails, newest first, at most `limit`; of one app, in one state, or of all where `None`.
 pub async fn list(
     db: &Pool,
     app: Option<AppId>,
     state: Option<&str>,
-    id: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<MailRow>, Error> {
-    Ok(query_as!(
-        MailRow,
-        r#"
-        SELECT mail_id AS id, app_id, recipient AS "to", kind, state, attempts, last_reply, message_id,
-            to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "created_at!",
-            CASE state WHEN 'queued' THEN
-                to_char(due_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') END AS next_attempt_at
-        FROM outbox
-        WHERE ($1::uuid IS NULL OR app_id = $1) AND ($2::text IS NULL OR state = $2)
-            AND ($3::uuid IS NULL OR mail_id = $3)
-        ORDER BY mail_id DESC LIMIT $4
-        "#,
+    Ok(mail_rows!(
+        "FROM outbox o WHERE ($1::uuid IS NULL OR app_id = $1) AND ($2::text IS NULL OR state = $2)
+        ORDER BY mail_id DESC LIMIT $3",
         app.map(|app| app.0),
         state,
-        id,
         limit,
     )
     .fetch_all(db)
     .await?)
+}
+
+/// The mail with this id, looked for app by app.
+pub async fn find(db: &Pool, id: Uuid) -> Result<Option<MailRow>, Error> {
+    Ok(mail_rows!("FROM apps a JOIN outbox o ON o.app_id = a.app_id AND o.mail_id = $1", id)
+        .fetch_optional(db)
+        .await?)
 }
 
 /// Makes a mail due now, unless a worker has it, which is as good. A failed one has lost its code: the

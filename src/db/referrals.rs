@@ -59,6 +59,10 @@ impl Gathered for Arc<NewReferral> {
     type Answer = Referred;
     const CHANGE: metrics::Change = metrics::Change::Referral;
 
+    fn app(&self) -> AppId {
+        self.app
+    }
+
     fn names(&self, names: &mut Names) {
         names.add((self.app, self.referrer));
         names.add((self.app, self.body.email.as_str().to_ascii_lowercase()));

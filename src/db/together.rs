@@ -1,18 +1,21 @@
 //! What is asked for at the same time is written together: what a statement costs PostgreSQL beside its rows (a journey,
 //! a snapshot, a commit, a write to the disk) is paid once for all of them. What comes alone goes alone, at once; while a
 //! statement runs, the next one gathers. Each has its own answer, and what stands in the way of one (a row that somebody
-//! else holds, a user out of reach) is that one's: it is left out, and asked for by itself.
+//! else holds, a user out of reach) is that one's: it is left out, and asked for by itself. A statement that waits too
+//! long for a row is written again in halves, by app, until the app is found that waits for it; for some seconds all
+//! that this app asks for is written alone.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sqlx::PgConnection;
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{Duration, Instant, timeout};
 
 use super::{Error, Pool};
+use crate::domain::id::AppId;
 use crate::metrics;
 
 /// Statements of a kind that run at the same time: one works while the other waits for the disk; more would each gather
@@ -22,9 +25,10 @@ const LANES: usize = 2;
 const ENOUGH: usize = 8;
 /// Most that a statement writes.
 const MOST: usize = 64;
-/// How long a statement waits for what somebody else holds, for PostgreSQL's `lock_timeout`: then all that it was to
-/// write are asked for alone, where each waits for itself.
+/// How long a statement waits for what somebody else holds, for PostgreSQL's `lock_timeout`.
 pub(super) const LOCK_TIMEOUT: &str = "250ms";
+/// How long what an app asks for is written alone after it made a statement wait so long.
+const ALONE: Duration = Duration::from_secs(5);
 
 /// What can be written together with others of its kind.
 pub trait Gathered: Send + Sync + Sized + 'static {
@@ -32,6 +36,9 @@ pub trait Gathered: Send + Sync + Sized + 'static {
     type Answer: Send + 'static;
     /// What it is counted as.
     const CHANGE: metrics::Change;
+
+    /// Whose it is.
+    fn app(&self) -> AppId;
 
     /// What it names that no other in the statement may name: [hashed](Names::add).
     fn names(&self, names: &mut Names);
@@ -70,6 +77,8 @@ struct Queue<T: Gathered> {
     waiting: Vec<Asked<T>>,
     /// Statements that run, or are about to.
     running: usize,
+    /// Apps that are written alone, and until when.
+    alone: HashMap<AppId, Instant>,
 }
 
 struct Asked<T: Gathered> {
@@ -84,14 +93,21 @@ impl<T: Gathered> Together<T> {
     /// Where those gather that are written over connections of `db`.
     #[must_use]
     pub fn new(db: &Pool) -> Self {
-        let queue = Mutex::new(Queue { waiting: Vec::new(), running: 0 });
+        let queue = Mutex::new(Queue { waiting: Vec::new(), running: 0, alone: HashMap::new() });
         Self(Arc::new(Gathering { db: db.clone(), queue }))
     }
 
     /// Asks for one. `None`: it has not been written, and has to be asked for alone.
     pub async fn ask(&self, what: T) -> Option<Result<T::Answer, Error>> {
         let (answer, answered) = oneshot::channel();
-        self.0.queue().waiting.push(Asked { what, answer });
+        {
+            let mut queue = self.0.queue();
+            queue.alone.retain(|_, until| *until > Instant::now());
+            if queue.alone.contains_key(&what.app()) {
+                return None;
+            }
+            queue.waiting.push(Asked { what, answer });
+        }
         if let Some(running) = Running::begin(&self.0) {
             tokio::spawn(running.write());
         }
@@ -125,7 +141,7 @@ impl<T: Gathered> Running<T> {
                 let most = waiting.len().min(MOST);
                 waiting.drain(..most).collect()
             };
-            write(&gathering.db, asked).await;
+            write(&gathering, asked).await;
             drop(self);
             let Some(next) = Self::begin(&gathering) else { return };
             self = next;
@@ -140,7 +156,7 @@ impl<T: Gathered> Drop for Running<T> {
 }
 
 /// Writes what can be, and answers it. An answer that is dropped says "alone".
-async fn write<T: Gathered>(db: &Pool, mut asked: Vec<Asked<T>>) {
+async fn write<T: Gathered>(gathering: &Gathering<T>, mut asked: Vec<Asked<T>>) {
     let mut names = Names::default();
     asked.retain(|asked| {
         names.taken = false;
@@ -150,32 +166,60 @@ async fn write<T: Gathered>(db: &Pool, mut asked: Vec<Asked<T>>) {
         }
         !asked.answer.is_closed() && !names.taken
     });
-    if asked.is_empty() {
-        return;
-    }
-    let (all, answers): (Vec<_>, Vec<_>) = asked.into_iter().map(|asked| (asked.what, asked.answer)).unzip();
-    match write_all(db, &all).await {
-        Ok(written) => {
-            for (answer, written) in answers.into_iter().zip(written) {
-                if let Some(written) = written {
-                    let _ = answer.send(Ok(written));
+    let mut parts = vec![asked];
+    while let Some(asked) = parts.pop() {
+        if asked.is_empty() {
+            continue;
+        }
+        let (all, answers): (Vec<_>, Vec<_>) =
+            asked.into_iter().map(|asked| (asked.what, asked.answer)).unzip();
+        match write_all(&gathering.db, &all).await {
+            Ok(written) => {
+                for (answer, written) in answers.into_iter().zip(written) {
+                    if let Some(written) = written {
+                        let _ = answer.send(Ok(written));
+                    }
                 }
             }
-        }
-        // Nobody knows: each asks again, or says so.
-        Err(Error::InDoubt(error)) => {
-            for answer in answers {
-                let _ = answer.send(Err(Error::InDoubt(sqlx::Error::Protocol(error.to_string()))));
+            // Nobody knows: each asks again, or says so.
+            Err(Error::InDoubt(error)) => {
+                for answer in answers {
+                    let _ = answer.send(Err(Error::InDoubt(sqlx::Error::Protocol(error.to_string()))));
+                }
             }
-        }
-        // None of them would have more luck.
-        Err(Error::Sql(sqlx::Error::PoolTimedOut)) => {
-            for answer in answers {
-                let _ = answer.send(Err(Error::Sql(sqlx::Error::PoolTimedOut)));
+            // None of them would have more luck.
+            Err(Error::Sql(sqlx::Error::PoolTimedOut)) => {
+                for answer in answers {
+                    let _ = answer.send(Err(Error::Sql(sqlx::Error::PoolTimedOut)));
+                }
             }
+            Err(error) if error.is_lock_timeout() => {
+                let asked = all.into_iter().zip(answers).map(|(what, answer)| Asked { what, answer });
+                match halves(asked.collect()) {
+                    Ok(halves) => parts.extend(halves),
+                    Err(app) => {
+                        gathering.queue().alone.insert(app, Instant::now() + ALONE);
+                        tracing::debug!(%app, "rows of this app are held: it is asked for one by one");
+                    }
+                }
+            }
+            Err(error) => tracing::debug!(%error, "what was gathered is asked for one by one"),
         }
-        Err(error) => tracing::debug!(%error, "what was gathered is asked for one by one"),
     }
+}
+
+/// Two parts with about half of the apps each; or the only app.
+fn halves<T: Gathered>(mut asked: Vec<Asked<T>>) -> Result<[Vec<Asked<T>>; 2], AppId> {
+    asked.sort_by_key(|asked| asked.what.app().0);
+    let middle = asked[asked.len() / 2].what.app();
+    let before = asked.partition_point(|asked| asked.what.app().0 < middle.0);
+    let through = asked.partition_point(|asked| asked.what.app().0 <= middle.0);
+    let rest = match (before, through) {
+        (0, all) if all == asked.len() => return Err(middle),
+        (0, through) => asked.split_off(through),
+        (before, _) => asked.split_off(before),
+    };
+    Ok([asked, rest])
 }
 
 async fn write_all<T: Gathered>(db: &Pool, all: &[T]) -> Result<Vec<Option<T::Answer>>, Error> {

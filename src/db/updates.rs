@@ -18,6 +18,10 @@ impl Gathered for Update {
     type Answer = Updated;
     const CHANGE: metrics::Change = metrics::Change::Update;
 
+    fn app(&self) -> AppId {
+        self.app
+    }
+
     fn names(&self, names: &mut Names) {
         names.add((self.app, self.user));
     }

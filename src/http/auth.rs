@@ -117,7 +117,8 @@ impl Credentials {
             return Ok(None);
         }
         let at = Instant::now();
-        let key = call.look_up(known.is_some(), api_keys::find(&call.state.db, app, id)).await?;
+        let key =
+            call.look_up(known.is_some().then_some(app), api_keys::find(&call.state.db, app, id)).await?;
         if let Some(key) = &key {
             self.keys.insert((app, id), Said::new(at, key.clone()));
         } else {
@@ -149,7 +150,7 @@ impl Credentials {
                 outside_issuer: settings.issuer.zip(settings.jwks_url),
             }))
         };
-        let found = call.look_up(known.is_some(), find).await?.map(Arc::new);
+        let found = call.look_up(known.is_some().then_some(app), find).await?.map(Arc::new);
         if let Some(found) = &found {
             self.apps.insert(app, Said::new(at, Arc::clone(found)));
         } else {
@@ -265,12 +266,16 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
+    /// Looks up what is of an app, if it is `known` to have been there lately.
     async fn look_up<T>(
         &self,
-        known: bool,
+        known: Option<AppId>,
         look: impl Future<Output = Result<Option<T>, db::Error>>,
     ) -> Result<Option<T>, Error> {
-        self.visit.look_up(self.state, self.headers, known, look).await
+        if let Some(app) = known {
+            self.visit.belongs_to(app);
+        }
+        self.visit.look_up(self.state, self.headers, known.is_some(), look).await
     }
 
     /// Counts a call of a proven caller.
@@ -283,8 +288,6 @@ impl Call<'_> {
 
 /// Who calls. They have a turn at the store then.
 async fn authenticate(parts: &Parts, state: &AppState) -> Result<Credential, Error> {
-    // Whom there is no room for is not even looked at.
-    state.gate.is_open()?;
     let call = Call { state, headers: &parts.headers, visit: Visit::of(&parts.extensions) };
     let proven = prove(&call).await;
     if let Err(error) = &proven
@@ -293,6 +296,8 @@ async fn authenticate(parts: &Parts, state: &AppState) -> Result<Credential, Err
         call.visit.charge(state, &parts.headers)?;
     }
     let credential = proven?;
+    let (Credential::Key(app, _) | Credential::Token(app, _)) = &credential;
+    call.visit.belongs_to(*app);
     call.visit.enter(state).await?;
     Ok(credential)
 }

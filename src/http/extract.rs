@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::AppState;
 use super::auth::Callers;
+use super::body_budget::BodyBytes;
 use super::error::Error;
 use super::visit::Visit;
 use crate::audit;
@@ -166,14 +167,17 @@ impl FromRequest<AppState> for LargeJson {
 
 /// The bytes of a body of up to `limit`, for a caller who has no turn at the store yet.
 pub async fn bytes(request: Request, state: &AppState, limit: usize) -> Result<Bytes, Error> {
-    read(request, Instant::now() + state.config.server.body_timeout, limit).await
+    let mut held = state.bodies.body(Visit::of(request.extensions()).client());
+    read(request, Instant::now() + state.config.server.body_timeout, limit, &mut held).await
 }
 
 async fn object(request: Request, state: &AppState, limit: usize) -> Result<Map<String, Value>, Error> {
     json_declared(request.headers())?;
     let deadline = Instant::now() + state.config.server.body_timeout;
     let visit = Visit::of(request.extensions());
-    let mut reading = pin!(read(request, deadline, limit));
+    // Until the body has its turn, since it may have to wait for that.
+    let mut held = state.bodies.body(visit.client());
+    let mut reading = pin!(read(request, deadline, limit, &mut held));
     let body = if let Some(body) = reading.as_mut().now_or_never() {
         body?
     } else {
@@ -221,16 +225,31 @@ fn json_declared(headers: &HeaderMap) -> Result<(), Error> {
     if json && utf8 { Ok(()) } else { Err(TYPE) }
 }
 
-async fn read(request: Request, deadline: Instant, limit: usize) -> Result<Bytes, Error> {
+async fn read(
+    request: Request,
+    deadline: Instant,
+    limit: usize,
+    held: &mut BodyBytes<'_>,
+) -> Result<Bytes, Error> {
     let declared = header(request.headers(), header::CONTENT_LENGTH.as_str())?
         .and_then(|length| std::str::from_utf8(length).ok()?.parse::<usize>().ok());
     if declared.is_some_and(|length| length > limit) {
         return Err(Error::BodyTooLarge);
     }
-    match timeout_at(deadline, Limited::new(request.into_body(), limit).collect()).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Error::BodyTooLarge),
-        Ok(Err(_)) => Err(Error::BodyIncomplete),
-        Err(_) => Err(Error::BodyTimeout),
+    let mut body = Limited::new(request.into_body(), limit);
+    let mut read = Vec::new();
+    loop {
+        match timeout_at(deadline, body.frame()).await {
+            Ok(None) => return Ok(read.into()),
+            Ok(Some(Ok(frame))) => {
+                if let Some(chunk) = frame.data_ref() {
+                    held.take(chunk.len())?;
+                    read.extend_from_slice(chunk);
+                }
+            }
+            Ok(Some(Err(error))) if error.is::<LengthLimitError>() => return Err(Error::BodyTooLarge),
+            Ok(Some(Err(_))) => return Err(Error::BodyIncomplete),
+            Err(_) => return Err(Error::BodyTimeout),
+        }
     }
 }

@@ -35,7 +35,6 @@ impl FromRequestParts<AppState> for Holder {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
-        state.gate.is_open()?;
         let visit = Visit::of(&parts.extensions);
         // What is no UTF-8 is no code either.
         let text = extract::param(parts, "code").await.unwrap_or_default();
@@ -51,6 +50,7 @@ impl FromRequestParts<AppState> for Holder {
             visit.charge(state, &parts.headers)?;
             return Err(Error::InvalidInviteCode);
         };
+        visit.belongs_to(holder.code.app);
         audit::note(|facts| (facts.app, facts.authenticated) = (Some(holder.code.app), true));
         cors::admit(&parts.headers, &state.public_url, &holder.invite.app_origins)?;
         let told = state.limits.callers.take(&(holder.code.app, holder.invite.id));

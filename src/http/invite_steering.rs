@@ -143,7 +143,10 @@ pub async fn list(
     if !nothing {
         found = invite_steering::list(&state.db, app, &filter, after, paging::one_more(limit)).await?;
     }
-    let next_cursor = paging::cut(&mut found, limit, |invite| invite.id);
+    let mut next_cursor = paging::cut(&mut found, limit, |invite| invite.id);
+    if next_cursor.is_none() && !nothing {
+        next_cursor = invite_steering::last_looked_at(&state.db, app, &filter, after).await?;
+    }
     let items: Vec<InviteRow> = found.into_iter().map(|invite| shown(invite, user)).collect();
     let data = InvitePage { kind: "invites", items_length: items.len(), items, next_cursor };
     Ok(Success { status: StatusCode::OK, message: "invites", data })

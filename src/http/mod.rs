@@ -31,6 +31,7 @@ use crate::webhook::Listeners;
 pub mod admission;
 mod apps;
 pub mod auth;
+pub mod body_budget;
 pub mod bulk_invites;
 mod confirmations;
 pub mod connection;
@@ -84,6 +85,8 @@ pub struct State {
     pub seal: SecretKey,
     /// Where requests wait for their turn at the store.
     pub gate: admission::Gate,
+    /// How much of bodies may be in memory.
+    pub bodies: body_budget::BodyBudget,
     /// How much callers may ask for.
     pub limits: limits::Limits,
     /// What is known of callers.
@@ -286,6 +289,7 @@ mod tests {
         );
         let state = Arc::new(State {
             gate: admission::Gate::new(1),
+            bodies: body_budget::BodyBudget::default(),
             limits: limits::Limits::new(&config.limits),
             credentials: auth::Credentials::new(&config),
             openapi: OnceLock::new(),

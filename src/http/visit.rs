@@ -11,10 +11,11 @@ use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap};
 
 use super::AppState;
-use super::admission::Slot;
+use super::admission::{Client, ROWS_PER_SLOT, Slot};
 use super::error::Error;
 use super::limits::Told;
 use crate::db;
+use crate::domain::id::AppId;
 use crate::domain::network::{Networks, Source, forwarded};
 
 /// The address at the other end of the connection, as the listener puts it into a request.
@@ -30,6 +31,8 @@ pub struct Visit {
 #[derive(Default)]
 struct Now {
     slot: Option<Slot>,
+    /// Its app, once that is known, or else its address, once that was looked at.
+    client: Option<Client>,
     told: Option<Told>,
     /// Whether its address has paid for it.
     charged: bool,
@@ -58,10 +61,30 @@ impl Visit {
     /// Waits for a turn at the database, unless the request has one.
     pub async fn enter(&self, state: &AppState) -> Result<(), Error> {
         if self.now().slot.is_none() {
-            let slot = state.gate.enter().await?;
+            let slot = state.gate.enter(self.client(), 1).await?;
             self.now().slot = Some(slot);
         }
         Ok(())
+    }
+
+    /// Waits for the turn of a call for so many rows, in place of the one that the request has.
+    pub async fn enter_for(&self, state: &AppState, rows: usize) -> Result<(), Error> {
+        if rows > ROWS_PER_SLOT {
+            self.leave();
+            let slot = state.gate.enter(self.client(), rows.div_ceil(ROWS_PER_SLOT)).await?;
+            self.now().slot = Some(slot);
+        }
+        Ok(())
+    }
+
+    /// The app that the request belongs to is known.
+    pub fn belongs_to(&self, app: AppId) {
+        self.now().client = Some(Client::App(app));
+    }
+
+    /// For whom the request takes its turn.
+    pub fn client(&self) -> Client {
+        self.now().client.unwrap_or_else(|| Client::Address(self.peer.into()))
     }
 
     /// Gives the turn up.
@@ -120,7 +143,9 @@ impl Visit {
     }
 
     fn source(&self, headers: &HeaderMap, trusted: &Networks) -> Source {
-        client(self.peer, headers, trusted).into()
+        let source = client(self.peer, headers, trusted).into();
+        self.now().client.get_or_insert(Client::Address(source));
+        source
     }
 }
 

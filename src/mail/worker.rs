@@ -98,30 +98,35 @@ impl Worker {
         let worker = Arc::new(self);
         let most = worker.config.mail.connections as usize;
         let mut sending = JoinSet::new();
-        let mut at_hand: Vec<(Uuid, AbortHandle)> = Vec::new();
+        let mut at_hand: Vec<((Uuid, Uuid), AbortHandle)> = Vec::new();
+        let mut turn = Uuid::nil();
         let mut full = false;
         let mut cleaned: Option<Instant> = None;
         while !*stop.borrow() {
             while sending.try_join_next().is_some() {}
             at_hand.retain(|(_, task)| !task.is_finished());
             let free = most - at_hand.len();
+            let mut claimed = 0;
             if free > 0 && worker.mail_server.is_over(AWAY) {
-                let ids: Vec<Uuid> = at_hand.iter().map(|(id, _)| *id).collect();
+                let ids: Vec<(Uuid, Uuid)> = at_hand.iter().map(|(id, _)| *id).collect();
                 let limit = i64::try_from(free).unwrap_or(i64::MAX);
-                match worker
-                    .soon(outbox::claim(&worker.db, limit, &ids, worker.database.is_over(GRACE), LEASE))
-                    .await
-                {
+                let take_over = worker.database.is_over(GRACE);
+                let claim = outbox::claim(&worker.db, &mut turn, limit, &ids, take_over, LEASE);
+                match worker.soon(claim).await {
                     Ok(mails) => {
+                        claimed = mails.len();
                         for mail in mails {
-                            let (id, worker) = (mail.id, Arc::clone(&worker));
+                            let (id, worker) = ((mail.app.0, mail.id), Arc::clone(&worker));
                             at_hand.push((id, sending.spawn(async move { worker.deliver(&mail).await })));
                         }
                     }
                     Err(error) => tracing::warn!(%error, "the outbox cannot be read now"),
                 }
             }
-            // What was claimed is less than there was room for: nothing more is due.
+            // Mails may be due beside those that another worker was claiming at the same time.
+            if claimed > 0 && claimed < free {
+                continue;
+            }
             let was_full = std::mem::replace(&mut full, at_hand.len() >= most);
             if full && !was_full {
                 worker.call_others().await;

@@ -51,6 +51,46 @@ fn token_of(token: &str) -> As<'static> {
 }
 
 #[tokio::test]
+async fn a_page_ends_after_10000_invites_were_looked_at_and_goes_on_by_its_cursor() {
+    let test = Test::start().await;
+    let ada = test.member(&test.app, "ada@example.com", None).await;
+    // Invites from 1 to 20,001, of which 4, 10,005 and 20,001 are revoked, and the last is to another address.
+    sqlx::query(
+        "INSERT INTO invites (app_id, invite_id, kind, inviter_id, email, language, code_hash, expires_at, accepted_at,
+            revoked_at)
+        SELECT $1, lpad(to_hex(n), 32, '0')::uuid, 'referral', $2, CASE WHEN n > 20000 THEN 'b' ELSE 'a' END || '@x.example',
+            'en', int4send(n), now() + interval '1 day', CASE WHEN n IN (4, 10005, 20001) THEN NULL ELSE now() END,
+            CASE WHEN n IN (4, 10005, 20001) THEN now() END
+        FROM generate_series(1, 20001) n",
+    )
+    .bind(test.app.id.0)
+    .bind(ada.0)
+    .execute(&test.db)
+    .await
+    .unwrap();
+    let id = |number: u128| Some(Uuid::from_u128(number).to_string());
+    for (filter, last) in [
+        ("", (vec!["b@x.example"], None)),
+        (&*format!("&inviterId={ada}"), (vec!["b@x.example"], None)),
+        ("&email=a@x.example", (vec![], None)),
+    ] {
+        let revoked = |more: &str| format!("?state=revoked{filter}{more}");
+        let list = async |more: String| listed(&test, As::Read(&test.app), &revoked(&more)).await;
+        let one = || vec!["a@x.example".to_owned()];
+        assert_eq!(list(String::new()).await, (one(), id(10_000)), "{filter}");
+        assert_eq!(list("&limit=1".to_owned()).await, (one(), id(10_000)), "{filter}");
+        assert_eq!(list(format!("&after={}", id(10_000).unwrap())).await, (one(), id(20_000)), "{filter}");
+        let (emails, next) = list(format!("&after={}", id(20_000).unwrap())).await;
+        assert_eq!((emails.iter().map(String::as_str).collect(), next), last, "{filter}");
+    }
+    // A page that is full before that ends where it is full.
+    let (emails, next) = listed(&test, As::Read(&test.app), "?state=accepted&limit=2").await;
+    assert_eq!((emails.len(), next), (2, id(2)));
+    assert_eq!(listed(&test, As::Read(&test.app), "?state=open").await, (vec![], id(10_000)));
+    test.finish().await;
+}
+
+#[tokio::test]
 async fn backends_find_every_invite_and_users_their_own_referrals() {
     let test = Test::start().await;
     let other = test.another_app().await;

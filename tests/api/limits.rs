@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 use tokio::io::AsyncWriteExt;
@@ -540,5 +540,76 @@ async fn a_body_that_swells_is_refused_small() {
     let answer = test.raw("PUT", &path, As::Write(&test.app), &[], wide.into_bytes()).await;
     assert_eq!(answer.status, 400);
     assert!(answer.body["error"].as_str().unwrap().len() < 200_000);
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn an_apps_calls_for_many_wait_for_themselves() {
+    let test = Test::with(&[("USERDOCKS_DATABASE__MAX_CONNECTIONS", "4")]).await;
+    let other = test.another_app().await;
+    let user = test.member(&other, "ada@example.com", None).await;
+    test.member(&test.app, "eve@example.com", None).await;
+    // Whoever invites this address waits.
+    let mut holder = PgConnection::connect(&test.database_url).await.unwrap();
+    let mut held = holder.begin().await.unwrap();
+    let take = "UPDATE users SET email = 'held@example.com' WHERE email = 'eve@example.com'";
+    sqlx::query(take).execute(&mut *held).await.unwrap();
+    let mut invites = vec![json!({ "email": "nobody", "language": "en" }); 400];
+    invites.push(json!({ "email": "held@example.com", "language": "en" }));
+    let body = json!({ "invites": invites });
+    let bulk = || test.call("POST", "/v1/invites/bulk", As::Write(&test.app), Some(body.clone()));
+    let calls = async {
+        // Each takes the four slots that an app may have of nine, so that two are at work, over two of three connections.
+        let answers = join_all((0..6).map(|_| bulk())).await;
+        for answer in answers {
+            assert!([200, 503].contains(&answer.status), "{answer:?}");
+        }
+    };
+    let others = async {
+        let wait = "SELECT (count(*) < 2)::int::bigint FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        test.until_none(wait).await;
+        for _ in 0..20 {
+            assert_eq!(touch(&test, user, As::Write(&other)).await.status, 200);
+        }
+        assert_eq!(test.count("SELECT count(*) FROM users WHERE email = 'held@example.com'").await, 0);
+        held.rollback().await.unwrap();
+    };
+    tokio::join!(calls, others);
+    test.mails(1).await;
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn bodies_under_way_are_bounded_in_bytes() {
+    const PART: usize = 262_000;
+    let test = Test::start().await;
+    let other = test.another_app().await;
+    let user = test.member(&test.app, "ada@example.com", None).await;
+    let theirs = test.member(&other, "ada@example.com", None).await;
+    let head = format!(
+        "POST /v1/invites/bulk HTTP/1.1\r\nHost: x\r\nX-API-KEY: {}\r\nX-API-KEY-TYPE: write\r\nX-CLIENT-ID: {}\r\n\
+         Content-Length: 262144\r\n\r\n",
+        test.app.write_key, test.app.id
+    );
+    let mut wires = Vec::new();
+    for _ in 0..70 {
+        let mut wire = Wire::open(&test).await;
+        wire.send(&head).await;
+        wire.send(vec![b' '; PART]).await;
+        wires.push(wire);
+    }
+    // There is room for 64, in 16 MiB.
+    {
+        let mut answers: FuturesUnordered<_> = wires.iter_mut().map(Wire::answer).collect();
+        for _ in 64..70 {
+            let answer = answers.next().await.unwrap().unwrap();
+            assert_eq!((answer.status, answer.code().1), (503, "overloaded"), "{answer:?}");
+        }
+        assert_eq!(touch(&test, theirs, As::Write(&other)).await.status, 200);
+        assert_eq!(touch(&test, user, As::Write(&test.app)).await.status, 200);
+        assert!(answers.next().now_or_never().is_none(), "the others go on");
+    }
+    drop(wires);
     test.finish().await;
 }

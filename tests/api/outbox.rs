@@ -100,7 +100,7 @@ pub(crate) async fn mails(test: &Test, count: usize) -> BTreeMap<String, Vec<Mai
 }
 
 pub(crate) async fn listed(db: &Pool, to: &str) -> MailRow {
-    outbox::list(db, None, None, None, 1000).await.unwrap().into_iter().find(|mail| mail.to == to).unwrap()
+    outbox::list(db, None, None, 1000).await.unwrap().into_iter().find(|mail| mail.to == to).unwrap()
 }
 
 #[tokio::test]

@@ -1,15 +1,18 @@
 //! Calls that are written in one statement: each has its own answer, and what stands in the way of one is that one's.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
-use userdocks::db::Pool;
-use userdocks::domain::id::UserId;
+use userdocks::db::together::{Gathered, Names, Together};
+use userdocks::db::{Error, Pool};
+use userdocks::domain::id::{AppId, UserId};
+use userdocks::metrics;
 use uuid::Uuid;
 
 use crate::support::{self, Answer, As, DEADLINE, Test, new_id};
@@ -198,4 +201,67 @@ async fn a_session_is_set_up_again_after_a_while() {
         sleep(Duration::from_millis(50)).await;
     }
     db.close().await;
+}
+
+/// A change that PostgreSQL has no part in, and the batches that were written.
+struct Change {
+    app: AppId,
+    batches: Arc<Mutex<Vec<Vec<AppId>>>>,
+    go: Arc<Semaphore>,
+    /// The app whose rows are held by somebody.
+    held: AppId,
+}
+
+impl Gathered for Change {
+    type Answer = AppId;
+    const CHANGE: metrics::Change = metrics::Change::Update;
+
+    fn app(&self) -> AppId {
+        self.app
+    }
+
+    fn names(&self, _: &mut Names) {}
+
+    async fn write(db: &mut PgConnection, all: &[Self]) -> Result<Vec<Option<AppId>>, Error> {
+        all[0].go.acquire().await.unwrap().forget();
+        all[0].batches.lock().unwrap().push(all.iter().map(|change| change.app).collect());
+        if all.iter().any(|change| change.app == change.held) {
+            sqlx::raw_sql("DO $$ BEGIN RAISE EXCEPTION 'held' USING ERRCODE = 'lock_not_available'; END $$")
+                .execute(db)
+                .await?;
+        }
+        Ok(all.iter().map(|change| Some(change.app)).collect())
+    }
+}
+
+#[tokio::test]
+async fn an_app_whose_rows_are_held_leaves_the_statements_of_the_others() {
+    let test = Test::start().await;
+    let apps: Vec<AppId> = (1..=4).map(|number| AppId(Uuid::from_u128(number))).collect();
+    let (batches, go) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Semaphore::new(0)));
+    let together = Together::new(&test.db);
+    let ask = |app: AppId| {
+        let (batches, go) = (Arc::clone(&batches), Arc::clone(&go));
+        together.ask(Change { app, batches, go, held: apps[1] })
+    };
+    let first = ask(apps[0]);
+    // They gather behind the first, one of each app and two of one.
+    let rest = join_all([2, 0, 1, 3, 2].map(|at| ask(apps[at])));
+    // Futures are polled in their order, so that all have been asked for by then.
+    let release = async { go.add_permits(100) };
+    let (first, rest, ()) = tokio::join!(first, rest, release);
+    assert_eq!(first.unwrap().unwrap(), apps[0]);
+    let answers: Vec<Option<AppId>> =
+        rest.into_iter().map(|answer| answer.map(|answer| answer.unwrap())).collect();
+    assert_eq!(answers, [Some(apps[2]), Some(apps[0]), None, Some(apps[3]), Some(apps[2])]);
+    let of = |numbers: &[usize]| numbers.iter().map(|at| apps[*at]).collect::<Vec<_>>();
+    let expected: Vec<_> =
+        [&[0][..], &[2, 0, 1, 3, 2], &[2, 2, 3], &[0, 1], &[1], &[0]].into_iter().map(of).collect();
+    assert_eq!(*batches.lock().unwrap(), expected);
+    // From now on it is not even tried with others.
+    assert!(ask(apps[1]).await.is_none());
+    assert_eq!(ask(apps[0]).await.unwrap().unwrap(), apps[0]);
+    assert_eq!(batches.lock().unwrap().len(), 7);
+    drop(together);
+    test.finish().await;
 }

@@ -335,6 +335,28 @@ async fn while_a_secret_is_changed_both_sign() {
 }
 
 #[tokio::test]
+async fn apps_take_turns_whatever_webhooks_they_have() {
+    let mut test = Test::with(&QUICK).await;
+    let other = test.another_app().await;
+    test.server.take().unwrap().stop().await;
+    let receiver = Receiver::start().await;
+    for _ in 0..20 {
+        webhook(&test, &test.app, &receiver.url, &[]).await;
+    }
+    webhook(&test, &other, &receiver.url, &[]).await;
+    tell(&test, &test.app, EventType::UserFrozen).await;
+    tell(&test, &other, EventType::UserFrozen).await;
+    for _ in 0..10 {
+        let claimed = deliveries::claim(&test.db, 2, 1, &[], Duration::ZERO).await.unwrap();
+        let of = |app: &App| claimed.iter().filter(|delivery| delivery.app == app.id).count();
+        assert_eq!((of(&test.app), of(&other)), (1, 1));
+    }
+    test.sql("DELETE FROM webhook_deliveries").await;
+    test.server = Some(crate::outbox::server(&test, &QUICK).await);
+    test.finish().await;
+}
+
+#[tokio::test]
 async fn a_worker_that_died_is_replaced_and_one_that_comes_late_changes_nothing() {
     let mut test = Test::with(&QUICK).await;
     test.server.take().unwrap().stop().await;

@@ -8,13 +8,15 @@ use serde_json::json;
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
+use userdocks::db::outbox;
 use userdocks::mail::transport::Transport;
 use userdocks::mail::worker::{Outage, Worker};
+use uuid::Uuid;
 
 use crate::outbox::{TAKEN, execute, hasten, invite, mails, queue, restart, server, until};
 use crate::support::proxy::Proxy;
 use crate::support::smtp::{Act, Mail, Stage};
-use crate::support::{As, DEADLINE, Test};
+use crate::support::{self, As, DEADLINE, Test};
 
 fn addresses(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("{number:04}@x.example")).collect()
@@ -91,6 +93,77 @@ async fn mails_go_out_in_the_order_they_are_due() {
     let mut expected = to;
     expected.sort_by_key(|to| std::cmp::Reverse(to[..4].parse::<usize>().unwrap() * 7 % 30));
     assert_eq!(order, expected);
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn a_mail_behind_the_bulk_of_another_app_is_next() {
+    let mut test = Test::start().await;
+    restart(&mut test, &[("USERDOCKS_MAIL__CONNECTIONS", "1")]).await;
+    let gate = gate(&test);
+    invite(&test, &test.app, "held@x.example").await;
+    until(&test, CLAIMED).await;
+    queue(&test, &addresses(4), 0.0).await;
+    let other = test.another_app().await;
+    for at in 0..3 {
+        support::queue(&test.db, &test.seal, other.id, &[format!("other{at}@y.example")], 0.0).await;
+    }
+    gate.notify_one();
+    let mut order = Vec::new();
+    for _ in 0..8 {
+        order.push(test.mail().await.to.concat());
+    }
+    let expected = ["held@x.example", "other0@y.example", "0000@x.example", "other1@y.example"];
+    assert_eq!(order[..4], expected);
+    assert_eq!(order[4..6], ["0001@x.example", "other2@y.example"]);
+    // The rest is the bulk's.
+    assert_eq!(order[6..], ["0002@x.example", "0003@x.example"]);
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn apps_have_equal_shares_of_a_claim_and_none_is_passed_over() {
+    let mut test = Test::start().await;
+    test.server.take().unwrap().stop().await;
+    let bulk = test.app.id;
+    queue(&test, &addresses(100), -60.0).await;
+    let mut others = Vec::new();
+    // More than one claim looks at.
+    for at in 0..50 {
+        let other = test.another_app().await;
+        let to = [format!("due{at}@y.example"), format!("late{at}@y.example")];
+        support::queue(&test.db, &test.seal, other.id, &to, 0.0).await;
+        others.push(other.id);
+    }
+    execute(&test, "UPDATE outbox SET due_at = now() + interval '1 hour' WHERE recipient LIKE 'late%'").await;
+    let lease = Duration::from_hours(1);
+    let mut turn = Uuid::nil();
+    let mut at_hand = Vec::new();
+    for _ in 0..17 {
+        let mails = outbox::claim(&test.db, &mut turn, 3, &at_hand, true, lease).await.unwrap();
+        assert_eq!(mails.len(), 3);
+        at_hand.extend(mails.iter().map(|mail| (mail.app.0, mail.id)));
+    }
+    let mut apps: Vec<Uuid> = at_hand.iter().map(|(app, _)| *app).collect();
+    apps.sort_unstable();
+    let mut expected: Vec<Uuid> = others.iter().chain([&bulk]).map(|app| app.0).collect();
+    expected.sort_unstable();
+    assert_eq!(apps, expected, "one of each");
+    // The others' next mails are not due: all the room is for the one app that has some, the oldest first.
+    let rest = outbox::claim(&test.db, &mut turn, 8, &at_hand, true, lease).await.unwrap();
+    assert_eq!(rest.iter().map(|mail| mail.app).collect::<Vec<_>>(), [bulk; 8]);
+    let two = &others[..2];
+    for other in two {
+        let to: Vec<_> = (0..9).map(|at| format!("more{at}@z.example")).collect();
+        support::queue(&test.db, &test.seal, *other, &to, 0.0).await;
+    }
+    // Of three apps, the one with nine mails at hand has to wait.
+    at_hand.extend(rest.iter().map(|mail| (mail.app.0, mail.id)));
+    let next = outbox::claim(&test.db, &mut turn, 8, &at_hand, true, lease).await.unwrap();
+    let of = |app| next.iter().filter(|mail| &mail.app == app).count();
+    assert_eq!((of(&two[0]), of(&two[1]), of(&bulk)), (4, 4, 0));
+    execute(&test, "DELETE FROM outbox").await;
+    test.server = Some(server(&test, &[]).await);
     test.finish().await;
 }
 

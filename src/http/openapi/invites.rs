@@ -143,7 +143,8 @@ pub(super) fn schemas(update: Value) -> Map<String, Value> {
             "nextCursor": {
                 "type": ["string", "null"],
                 "format": "uuid",
-                "description": "`after` of the next page; `null` on the last one.",
+                "description": "`after` of the next page; `null` on the last one. A page ends after 10,000 invites \
+                    were looked at: so it may have fewer items than `limit`, or none, and not be the last.",
             },
         })),
     });
