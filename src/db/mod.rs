@@ -205,7 +205,8 @@ impl Drop for Transaction {
         tokio::spawn(async move {
             match timeout(pool::LAST_ANSWER, raw_sql("ROLLBACK").execute(&mut *lent)).await {
                 Ok(Ok(_)) => lent.release(),
-                _ => lent.discard(),
+                Ok(Err(_)) => lent.discard(),
+                Err(_) => lent.cancel(),
             }
         });
     }

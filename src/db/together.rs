@@ -182,7 +182,7 @@ async fn write_all<T: Gathered>(db: &Pool, all: &[T]) -> Result<Vec<Option<T::An
     let mut lent = db.acquire().await?;
     metrics::gathered(T::CHANGE, all.len());
     let Ok(written) = timeout(db.statement_timeout(), T::write(&mut lent, all)).await else {
-        lent.discard();
+        lent.cancel();
         return Err(Error::InDoubt(sqlx::Error::Io(ErrorKind::TimedOut.into())));
     };
     let written = written?;

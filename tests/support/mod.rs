@@ -60,8 +60,7 @@ pub fn downloads() -> Option<&'static Path> {
 
 /// The folder of PostgreSQL's programs.
 pub fn programs() -> &'static Path {
-    static PROGRAMS: LazyLock<PathBuf> =
-        LazyLock::new(|| embedded::programs(downloads()).unwrap());
+    static PROGRAMS: LazyLock<PathBuf> = LazyLock::new(|| embedded::programs(downloads()).unwrap());
     &PROGRAMS
 }
 
