@@ -95,7 +95,10 @@ pub async fn change(
         if let Some(old) = old.filter(|_| verified) {
             tell(&mut transaction, app, user, &old, notice).await?;
             mails = 2;
+            notice.spending.spent();
         }
+        // Whether it comes about or not, once its commit has begun.
+        confirmation.spending.spent();
         transaction.commit().await?;
         return Ok(Changed::Update(Updated::Yes(version), mails));
     }
@@ -242,6 +245,7 @@ pub async fn ask_again(
         }
     };
     if asked == Asked::Queued {
+        mail.spending.spent();
         transaction.commit().await?;
     } else {
         transaction.rollback().await?;

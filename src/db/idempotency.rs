@@ -96,10 +96,14 @@ pub async fn store(
     Ok(())
 }
 
-/// Deletes answers of more than a day ago.
-pub async fn forget(db: &Pool) -> Result<(), Error> {
-    query!("DELETE FROM idempotency_keys WHERE created_at <= now() - interval '24 hours'")
-        .execute(db)
-        .await?;
-    Ok(())
+/// Deletes answers of more than a day ago, some at a time. True: there are more.
+pub async fn forget(db: &Pool) -> Result<bool, Error> {
+    let done = query!(
+        "DELETE FROM idempotency_keys WHERE (app_id, caller, key) IN (
+            SELECT app_id, caller, key FROM idempotency_keys
+            WHERE created_at <= now() - interval '24 hours' LIMIT 5000)"
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 5000)
 }

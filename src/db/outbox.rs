@@ -8,6 +8,7 @@ use serde::Serialize;
 use sqlx::{query, query_as};
 use uuid::Uuid;
 
+use super::mail_quotas::Spending;
 use super::opt_outs::SealedKey;
 use super::{Error, Pool};
 use crate::domain::id::AppId;
@@ -23,9 +24,16 @@ pub struct NewMail {
     pub(super) secret: Vec<u8>,
     pub(super) message_id: String,
     pub(super) expires_after: Duration,
+    pub(super) spending: Spending,
 }
 
 impl NewMail {
+    /// The same, which counts as one of the app's mails if the transaction commits it.
+    #[must_use]
+    pub fn paid_with(self, spending: Spending) -> Self {
+        Self { spending, ..self }
+    }
+
     /// A mail with a new code that works for `expires_after`; its `Message-ID` (RFC 5322, 3.6.4) is in
     /// `domain`, the sender's.
     #[must_use]
@@ -38,6 +46,7 @@ impl NewMail {
             secret: key.seal(id, code.expose().as_bytes()),
             message_id: format!("<{id}@{domain}>"),
             expires_after,
+            spending: Spending::default(),
         }
     }
 

@@ -12,6 +12,7 @@ use sqlx::PgConnection;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::mail_quotas::Spending;
 use super::{Error, Pool};
 use crate::metrics;
 
@@ -35,6 +36,11 @@ pub trait Gathered: Send + Sync + Sized + 'static {
 
     /// What it names that no other in the statement may name: [hashed](Names::add).
     fn names(&self, names: &mut Names);
+
+    /// Whether this answer means that a mail goes out, or does not tell.
+    fn mails(_: &Self::Answer) -> bool {
+        false
+    }
 
     /// Writes all of them, and answers in their order; `None`: it has to be asked for alone.
     fn write(
@@ -74,6 +80,7 @@ struct Queue<T: Gathered> {
 
 struct Asked<T: Gathered> {
     what: T,
+    mail: Spending,
     answer: oneshot::Sender<Result<T::Answer, Error>>,
 }
 
@@ -88,10 +95,11 @@ impl<T: Gathered> Together<T> {
         Self(Arc::new(Gathering { db: db.clone(), queue }))
     }
 
-    /// Asks for one. `None`: it has not been written, and has to be asked for alone.
-    pub async fn ask(&self, what: T) -> Option<Result<T::Answer, Error>> {
+    /// Asks for one, which may send `mail`: who goes away before the answer has spent it if that sends one. `None`: it has
+    /// not been written, and has to be asked for alone.
+    pub async fn ask(&self, what: T, mail: Spending) -> Option<Result<T::Answer, Error>> {
         let (answer, answered) = oneshot::channel();
-        self.0.queue().waiting.push(Asked { what, answer });
+        self.0.queue().waiting.push(Asked { what, mail, answer });
         if let Some(running) = Running::begin(&self.0) {
             tokio::spawn(running.write());
         }
@@ -153,8 +161,22 @@ async fn write<T: Gathered>(db: &Pool, mut asked: Vec<Asked<T>>) {
     if asked.is_empty() {
         return;
     }
-    let (all, answers): (Vec<_>, Vec<_>) = asked.into_iter().map(|asked| (asked.what, asked.answer)).unzip();
-    match write_all(db, &all).await {
+    let (mut all, mut mails, mut answers) = (Vec::new(), Vec::new(), Vec::new());
+    for Asked { what, mail, answer } in asked {
+        mail.spent();
+        (all.push(what), mails.push(mail), answers.push(answer));
+    }
+    let written = write_all(db, &all).await;
+    for (at, mail) in mails.iter().enumerate() {
+        let sent = match &written {
+            Ok(written) => written[at].as_ref().is_some_and(T::mails),
+            Err(error) => matches!(error, Error::InDoubt(_)),
+        };
+        if !sent {
+            mail.unspent();
+        }
+    }
+    match written {
         Ok(written) => {
             for (answer, written) in answers.into_iter().zip(written) {
                 if let Some(written) = written {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sqlx::{PgConnection, query_as};
 use uuid::Uuid;
 
+use super::mail_quotas::Spending;
 use super::together::{Gathered, Names, Together};
 use super::users::by_id;
 use super::{Error, Pool};
@@ -43,7 +44,7 @@ pub async fn update_together(
 ) -> Result<Updated, Error> {
     if expected.is_none()
         && !update.patch.is_empty()
-        && let Some(answer) = others.ask(update.clone()).await
+        && let Some(answer) = others.ask(update.clone(), Spending::default()).await
     {
         return answer;
     }

@@ -4,12 +4,12 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 
+use super::AppState;
 use super::auth::{Caller, WriteKey};
 use super::envelope::Success;
 use super::error::Error;
 use super::extract::{Json, UserPath};
 use super::idempotency::{once_or_settled, settled};
-use super::{AppState, limits};
 use crate::audit;
 use crate::db::email_changes::{self, Asked, Bounds, Changed, Vouched};
 use crate::db::outbox::NewMail;
@@ -44,16 +44,15 @@ pub(super) async fn update(
         return Ok(updated);
     }
     // Before there is a connection, of which nobody waits for a second one.
-    let spending =
-        [state.limits.mails.take(&state.db, app).await?, state.limits.mails.take(&state.db, app).await?];
-    let mails = (state.new_mail(app), notice(state, app));
+    let spending = async || state.limits.mails.take(&state.db, app).await;
+    let (first, second) = (spending().await?, spending().await?);
+    let mails = (state.new_mail(app).paid_with(first), notice(state, app).paid_with(second));
     let changed = || async {
         let (mails, bounds) = ((&mails.0, &mails.1), bounds(change.caller));
         Ok(email_changes::change(&state.db, change, versions, bounds, mails, (event, names)).await?)
     };
     match once_or_settled(versions.is_none(), changed).await? {
         Changed::Update(updated, mails) => {
-            spending.into_iter().take(mails).for_each(limits::Spending::spent);
             if mails > 0 {
                 state.wake.notify_one();
             }
@@ -76,14 +75,13 @@ pub async fn ask_again(
         return Err(Error::UserOutOfReach);
     }
     let spending = state.limits.mails.take(&state.db, caller.app).await?;
-    let (after, mail) = (state.config.invite.resend_after, state.new_mail(caller.app));
+    let (after, mail) = (state.config.invite.resend_after, state.new_mail(caller.app).paid_with(spending));
     let (db, mail) = (&state.db, &mail);
     let ask = || async move {
         Ok(email_changes::ask_again(db, caller.app, user, after, bounds(caller.user), mail).await?)
     };
     let message = match settled(ask).await? {
         Asked::Queued => {
-            spending.spent();
             state.wake.notify_one();
             "the address was asked to confirm"
         }

@@ -6,8 +6,8 @@
 use std::convert::Infallible;
 use std::hash::Hash;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::http::HeaderValue;
@@ -16,7 +16,8 @@ use uuid::Uuid;
 
 use super::error::Error;
 use crate::config;
-use crate::db::{Pool, mail_quotas};
+use crate::db::Pool;
+use crate::db::mail_quotas::{self, Held, Lease, Spending};
 use crate::domain::id::AppId;
 use crate::domain::network::Source;
 use crate::metrics::Limit;
@@ -172,45 +173,6 @@ pub struct MailQuotas {
     policy: Policy,
 }
 
-#[derive(Default)]
-struct Lease {
-    held: Mutex<Held>,
-    /// Held while asking for more, so that one call does for all.
-    asking: tokio::sync::Mutex<()>,
-}
-
-/// What is left of the lease, and when the day of the database ends.
-#[derive(Clone, Copy, Default)]
-struct Held {
-    mails: i64,
-    until: Option<Instant>,
-}
-
-impl Lease {
-    fn held(&self) -> std::sync::MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// One of those held, if this day has any; its end if it is known that there are no more.
-    fn take(&self) -> Option<Result<Instant, Duration>> {
-        let mut held = self.held();
-        let until = held.until?;
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            *held = Held::default();
-            return None;
-        }
-        match held.mails {
-            0 => None,
-            ..0 => Some(Err(left)),
-            _ => {
-                held.mails -= 1;
-                Some(Ok(until))
-            }
-        }
-    }
-}
-
 /// No more to be had today.
 const NONE: i64 = -1;
 
@@ -267,32 +229,10 @@ impl MailQuotas {
     }
 
     fn spending(lease: Arc<Lease>, taken: Result<Instant, Duration>) -> Result<Spending, Error> {
-        taken.map(|until| Spending(Some((lease, until)))).map_err(|left| {
+        taken.map(|until| Spending::new(lease, until)).map_err(|left| {
             Limit::Mails.refused();
             Error::MailQuotaExceeded(left)
         })
-    }
-}
-
-/// A mail that a call may send. Dropped, it is given back. The default one counts nowhere.
-#[derive(Default)]
-pub struct Spending(Option<(Arc<Lease>, Instant)>);
-
-impl Spending {
-    /// The call sends it.
-    pub fn spent(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Spending {
-    fn drop(&mut self) {
-        if let Some((lease, until)) = self.0.take() {
-            let mut held = lease.held();
-            if held.until == Some(until) {
-                held.mails = held.mails.max(0) + 1;
-            }
-        }
     }
 }
 

@@ -22,7 +22,7 @@ use super::transport::{Refusal, Transport};
 use super::{Brand, Envelope, Letter, message};
 use crate::config::Config;
 use crate::db::outbox::{self, Claimed};
-use crate::db::{self, idempotency, mail_quotas, referrals, session};
+use crate::db::{self, session};
 use crate::domain::brand::{Color, LogoUrl};
 use crate::domain::email::Email;
 use crate::domain::language::Language;
@@ -45,7 +45,6 @@ const GRACE: Duration = Duration::from_secs(10);
 const AWAY: Duration = Duration::from_millis(500);
 /// How often it is an error in the log that the mail server refuses our sender; each refusal is a warning.
 const ALARM: Duration = Duration::from_hours(1);
-const CLEAN_UP: Duration = Duration::from_hours(1);
 
 /// Why a mail has not left.
 #[derive(Debug, thiserror::Error)]
@@ -100,7 +99,6 @@ impl Worker {
         let mut sending = JoinSet::new();
         let mut at_hand: Vec<(Uuid, AbortHandle)> = Vec::new();
         let mut full = false;
-        let mut cleaned: Option<Instant> = None;
         while !*stop.borrow() {
             while sending.try_join_next().is_some() {}
             at_hand.retain(|(_, task)| !task.is_finished());
@@ -126,12 +124,6 @@ impl Worker {
             if full && !was_full {
                 worker.call_others().await;
             }
-            if cleaned.is_none_or(|at| at.elapsed() > CLEAN_UP) {
-                cleaned = Some(Instant::now());
-                if let Err(error) = worker.clean_up().await {
-                    tracing::warn!(%error, "what is over was not deleted");
-                }
-            }
             tokio::select! {
                 changed = stop.changed() => if changed.is_err() { break },
                 _ = sending.join_next(), if full => {}
@@ -150,12 +142,6 @@ impl Worker {
             *self.database.last() = Some(Instant::now());
         }
         done
-    }
-
-    async fn clean_up(&self) -> Result<(), db::Error> {
-        self.soon(referrals::forget_quotas(&self.db)).await?;
-        self.soon(mail_quotas::forget(&self.db)).await?;
-        self.soon(idempotency::forget(&self.db)).await
     }
 
     /// There may be more to send than this process can take.

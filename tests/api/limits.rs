@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use userdocks::db::apps;
 use userdocks::domain::api_key::{ApiKey, KeyType};
 use userdocks::domain::id::UserId;
@@ -540,5 +540,84 @@ async fn a_body_that_swells_is_refused_small() {
     let answer = test.raw("PUT", &path, As::Write(&test.app), &[], wide.into_bytes()).await;
     assert_eq!(answer.status, 400);
     assert!(answer.body["error"].as_str().unwrap().len() < 200_000);
+    test.finish().await;
+}
+
+/// The invite of an address by the app's backend, as it is on the wire.
+fn invite_request(test: &Test, email: &str) -> String {
+    let body = json!({ "email": email, "language": "en" }).to_string();
+    format!(
+        "POST /v1/users/{} HTTP/1.1\r\nHost: x\r\nX-API-KEY: {}\r\nX-API-KEY-TYPE: write\r\nX-CLIENT-ID: {}\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        new_id(),
+        test.app.write_key,
+        test.app.id,
+        body.len()
+    )
+}
+
+/// Sends requests at once, each over a connection that is reset after so many microseconds.
+async fn send_and_hang_up(test: &Test, requests: Vec<(String, u64)>) {
+    join_all(requests.into_iter().map(async |(request, after)| {
+        let mut wire = Wire::open(test).await;
+        wire.send(request).await;
+        sleep(Duration::from_micros(after)).await;
+        wire.reset();
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn callers_who_hang_up_do_not_cross_the_mails_of_a_day() {
+    let test = Test::with(&[("USERDOCKS_LIMITS__MAILS_PER_APP_PER_DAY", "5")]).await;
+    let mut holder = PgConnection::connect(&test.database_url).await.unwrap();
+    let waiting = "SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    for number in 0..15 {
+        // Each hangs up while its statement is at work.
+        let mut lock = holder.begin().await.unwrap();
+        sqlx::query("LOCK TABLE tenants").execute(&mut *lock).await.unwrap();
+        let mut wire = Wire::open(&test).await;
+        wire.send(invite_request(&test, &format!("u{number}@example.com"))).await;
+        let deadline = Instant::now() + DEADLINE;
+        while number < 5 && test.count(waiting).await == 0 {
+            assert!(Instant::now() < deadline, "{number}: no statement waits");
+        }
+        wire.reset();
+        sleep(Duration::from_millis(50)).await;
+        lock.rollback().await.unwrap();
+    }
+    test.idle().await;
+    let mails = usize::try_from(test.count("SELECT count(*) FROM outbox").await).unwrap();
+    assert!(mails <= 5, "{mails} mails");
+    test.mails(mails).await;
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn refused_callers_who_hang_up_spend_no_mail() {
+    let test = Test::with(&[("USERDOCKS_LIMITS__MAILS_PER_APP_PER_DAY", "20")]).await;
+    let mut requests = Vec::new();
+    for number in 0..40_u64 {
+        let email = format!("taken{number}@example.com");
+        test.member(&test.app, &email, None).await;
+        requests.push((invite_request(&test, &email), number * 150));
+    }
+    send_and_hang_up(&test, requests).await;
+    // What they asked for is refused at some time, and each mail that they held is there again.
+    for number in 0..20 {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let body = json!({ "email": format!("u{number}@example.com"), "language": "en" });
+            let path = format!("/v1/users/{}", new_id());
+            let answer = test.call("POST", &path, As::Write(&test.app), Some(body)).await;
+            if answer.status == 200 {
+                break;
+            }
+            assert_eq!(answer.code(), (429, "mail_quota_exceeded"));
+            assert!(Instant::now() < deadline, "only {number} are left");
+        }
+    }
+    test.mails(20).await;
     test.finish().await;
 }
