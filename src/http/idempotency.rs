@@ -83,6 +83,7 @@ impl Once {
             Known::Nothing => return Ok(Begun::Work(Self::Keyed(transaction, call, spending?))),
             Known::InProgress => Err(Error::IdempotencyInProgress),
             Known::OtherRequest => Err(Error::IdempotencyKeyReused),
+            Known::TooMany(wait) => Err(Error::TooManyRequests(wait)),
             Known::Answered { status, body } => {
                 let alive = match caller {
                     Some(user) => users::language(&mut *transaction, app, user).await?.is_some(),
