@@ -101,6 +101,7 @@ const OPERATOR: &[&str] = &[
     "tls_relay::if_needed",
     "mod::migrate",
     "mod::is_migrated",
+    "mod::run_migrations",
     "mod::grant",
     "mod::is_ready",
     "pool::lives",

@@ -15,7 +15,7 @@ use super::receiver::{Answer, Receivers};
 use crate::config;
 use crate::db::deliveries::{self, Claimed};
 use crate::db::{self, Pool};
-use crate::domain::seal::SecretKey;
+use crate::domain::seal::{Purpose, SecretKey};
 use crate::domain::webhook::{Secret, signatures};
 use crate::mail::worker::retry_delay;
 use crate::metrics::{self, Told};
@@ -112,8 +112,11 @@ impl Worker {
     }
 
     async fn send(&self, delivery: &Claimed) -> Answer {
-        let opened: Result<Vec<Secret>, _> =
-            delivery.secrets.iter().map(|(id, sealed)| self.seal.open(*id, sealed).map(Secret::of)).collect();
+        let opened: Result<Vec<Secret>, _> = delivery
+            .secrets
+            .iter()
+            .map(|(id, sealed)| self.seal.open(Purpose::WebhookSecret, *id, sealed).map(Secret::of))
+            .collect();
         let secrets = match opened {
             Ok(secrets) => secrets,
             Err(error) => return Answer::Refused(error.to_string()),

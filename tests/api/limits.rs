@@ -240,18 +240,19 @@ async fn callers_behind_a_trusted_proxy_are_told_apart() {
     for number in 0..50 {
         let answer = fail(&test, &format!("198.51.100.{number}, 10.1.1.1")).await;
         assert_eq!(answer.code(), (401, "invalid_api_key"), "{number}");
-        let answer = fail(&test, &format!("2001:db8:0:{number:x}::1")).await;
+        let answer = fail(&test, &format!("2001:db8:{number:x}::1")).await;
         assert_eq!(answer.code(), (401, "invalid_api_key"), "{number}");
     }
-    // What a caller writes is left of what the proxies write; a subscriber has a whole /64.
-    for forged in [true, false] {
+    // What a caller writes is left of what the proxies write; a subscriber has a whole /64, and
+    // a site a /48.
+    for kind in ["forged", "subscriber", "site"] {
         let mut number = 0;
         let (before, answer) = until_throttled(async || {
             number += 1;
-            let list = if forged {
-                format!("203.0.113.{}, 192.0.2.1, 10.1.1.1", number % 250)
-            } else {
-                format!("2001:db8:ff::{number:x}")
+            let list = match kind {
+                "forged" => format!("203.0.113.{}, 192.0.2.1, 10.1.1.1", number % 250),
+                "subscriber" => format!("2001:db8:ff::{number:x}"),
+                _ => format!("2001:db8:fff:{number:x}::"),
             };
             fail(&test, &list).await
         })
@@ -429,7 +430,7 @@ fn address(test: &Test) -> SocketAddr {
 
 #[tokio::test]
 async fn no_address_has_every_connection() {
-    let test = Test::with(&[("USERDOCKS_SERVER__MAX_CONNECTIONS", "8")]).await;
+    let test = Test::with(&[("USERDOCKS_SERVER__MAX_CONNECTIONS", "24")]).await;
     let mut silent = Vec::new();
     for _ in 0..6 {
         silent.push(Wire::open(&test).await);
