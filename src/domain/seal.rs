@@ -92,7 +92,8 @@ impl SecretKey {
 #[expect(clippy::expect_used, reason = "32 bytes are what HKDF-SHA-256 gives and AES-256 takes")]
 fn key(secret: &Prk, purpose: Purpose, owner: Uuid) -> RandomizedNonceKey {
     let mut bytes = [0; 32];
-    let derived = secret.expand(&[purpose.name(), owner.as_bytes()], HKDF_SHA256).expect("32 bytes");
+    let info = [purpose.name(), owner.as_bytes().as_slice()];
+    let derived = secret.expand(&info, HKDF_SHA256).expect("32 bytes");
     derived.fill(&mut bytes).expect("32 bytes");
     RandomizedNonceKey::new(&AES_256_GCM, &bytes).expect("a key of 32 bytes")
 }
