@@ -4,6 +4,7 @@
 //! which reads files, below `cli`.
 
 pub mod audit;
+pub mod cleanup;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -22,6 +22,7 @@ use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, sleep, timeout};
 use url::Url;
 
+use crate::cleanup;
 use crate::config::{self, Config};
 use crate::db::together::Together;
 use crate::db::{self, embedded::Embedded, tls_relay};
@@ -201,6 +202,7 @@ pub struct Server {
     http: JoinHandle<()>,
     worker: JoinHandle<()>,
     teller: JoinHandle<()>,
+    cleanup: JoinHandle<()>,
     listener: JoinHandle<()>,
 }
 
@@ -258,6 +260,7 @@ impl Server {
             config: webhook.clone(),
         };
         let teller = tokio::spawn(teller.run(stopped.clone()));
+        let cleanup = tokio::spawn(cleanup::run(database.mails.clone(), stopped.clone()));
         let listener = tokio::spawn(worker::listen(database.direct.clone(), Arc::clone(&wake)));
         let state = Arc::new(State {
             bodies: BodyBudget::default(),
@@ -298,7 +301,7 @@ impl Server {
             }
         }
         let http = tokio::spawn(accept(socket, Arc::clone(&state), stopped));
-        Ok(Self { address, state, stop, http, worker, teller, listener })
+        Ok(Self { address, state, stop, http, worker, teller, cleanup, listener })
     }
 
     /// Ends in order: no new connection, `/readyz` fails, requests are answered, mails at hand are sent or
@@ -306,8 +309,8 @@ impl Server {
     pub async fn stop(self) {
         self.state.stopping.store(true, Ordering::Relaxed);
         self.stop.send_replace(true);
-        let abort = [&self.http, &self.worker, &self.teller].map(JoinHandle::abort_handle);
-        let all = async { tokio::join!(self.http, self.worker, self.teller) };
+        let abort = [&self.http, &self.worker, &self.teller, &self.cleanup].map(JoinHandle::abort_handle);
+        let all = async { tokio::join!(self.http, self.worker, self.teller, self.cleanup) };
         if timeout(DRAIN, all).await.is_err() {
             tracing::warn!("requests or mails were still at hand at the end; the mails are tried again");
             abort.iter().for_each(AbortHandle::abort);

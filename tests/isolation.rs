@@ -15,10 +15,12 @@ const EXEMPT: &[(&str, &str)] = &[
     ),
     ("WITH RECURSIVE walk AS ( SELECT $5::uuid AS app_id", "the worker sends all mails"),
     ("SELECT count(*) AS \"queued!\"", "metrics, on the operator's listener"),
-    ("DELETE FROM mail_quotas WHERE day <", "the worker forgets days that are over"),
-    ("DELETE FROM referral_quotas WHERE day <", "the worker forgets days that are over"),
-    ("DELETE FROM mail_quotas WHERE day <", "the worker forgets days that are over"),
-    ("DELETE FROM idempotency_keys WHERE created_at <=", "the worker forgets answers of more than a day ago"),
+    ("DELETE FROM mail_quotas WHERE (app_id, day) IN", "days that are over, of all apps"),
+    ("DELETE FROM referral_quotas WHERE (app_id, scope, subject, day) IN", "days that are over, of all apps"),
+    (
+        "DELETE FROM idempotency_keys WHERE (app_id, caller, key) IN",
+        "answers of more than a day ago, of all apps",
+    ),
     (
         "WITH asked AS MATERIALIZED ( SELECT *",
         "what several apps ask for: each row brings the app of its own credentials, and meets rows of that app only",
@@ -100,9 +102,11 @@ const OPERATOR: &[&str] = &[
     "tls_relay::if_needed",
     "mod::migrate",
     "mod::is_migrated",
+    "mod::run_migrations",
     "mod::grant",
     "mod::is_ready",
     "pool::lives",
+    "pool::cancel",
     // Of the worker.
     "outbox::claim",
     "outbox::backlog",
@@ -114,7 +118,6 @@ const OPERATOR: &[&str] = &[
     "mail_quotas::forget",
     "referrals::forget_quotas",
     "idempotency::forget",
-    "mail_quotas::forget",
     // Of the command line.
     "outbox::find",
     "api_keys::revoke",

@@ -12,7 +12,7 @@ use userdocks::db::{Pool, outbox};
 use userdocks::domain::api_key::{ApiKey, KeyType};
 use userdocks::domain::id::{AppId, new as new_id};
 use userdocks::domain::invite::InviteCode;
-use userdocks::domain::seal::SecretKey;
+use userdocks::domain::seal::{Purpose, SecretKey};
 use uuid::Uuid;
 
 use crate::chart::Table;
@@ -295,7 +295,7 @@ async fn fill_outbox(scene: &Scene, app: &str, inviter: &str, mails: u64) {
         let ids: Vec<Uuid> = (0..left.min(10_000)).map(|_| new_id()).collect();
         left -= ids.len();
         let code = || InviteCode::generate(app).expose().as_bytes().to_vec();
-        let secrets: Vec<Vec<u8>> = ids.iter().map(|id| seal.seal(*id, &code())).collect();
+        let secrets: Vec<Vec<u8>> = ids.iter().map(|id| seal.seal(Purpose::Code, *id, &code())).collect();
         let insert = sqlx::query(sqlx::AssertSqlSafe(insert.clone())).bind(app.0).bind(ids).bind(secrets);
         insert.execute(&mut database).await.unwrap();
     }

@@ -58,7 +58,7 @@ pub(super) async fn prepare(config: &Config, database: &Database, seal: &SecretK
         read_key: ApiKey::generate(KeyType::Read).expose().to_owned(),
         write_key: ApiKey::generate(KeyType::Write).expose().to_owned(),
     };
-    config::write_private(&path, &serde_json::to_string_pretty(&credentials)?)?;
+    config::write_private(&path, &serde_json::to_vec_pretty(&credentials)?)?;
     Ok(open(config, database, seal, credentials).await?.ok_or_else(damaged)?)
 }
 

@@ -21,6 +21,7 @@ use super::{Context, Output, Result, app};
 use crate::audit::{self, Facts};
 use crate::clock;
 use crate::db::bulk_invites::One;
+use crate::db::mail_quotas::Spending;
 use crate::db::outbox::{self, NewMail};
 use crate::db::{Transaction, webhooks};
 use crate::domain::bulk_body::Wanted;
@@ -29,7 +30,7 @@ use crate::domain::id::AppId;
 use crate::domain::profile::{ProfilePatch, TEXT_FIELDS};
 use crate::domain::webhook::EventId;
 use crate::http::bulk_invites::{self, Item};
-use crate::http::limits::{MailQuotas, Spending};
+use crate::http::limits::MailQuotas;
 use crate::import::{Column, Row, Table, Unreadable};
 
 /// Lines of one transaction.

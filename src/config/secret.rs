@@ -148,7 +148,7 @@ fn trial_secret_key(folder: &Path) -> std::io::Result<[u8; 32]> {
             // Made whole under another name and linked: of two processes that start at once, one wins
             // and both read its key.
             let own = folder.join(format!("secret-key.{}", crate::domain::id::new()));
-            write_private(&own, &hex::encode(key))?;
+            write_private(&own, hex::encode(key).as_bytes())?;
             let linked = std::fs::hard_link(&own, &path);
             std::fs::remove_file(&own)?;
             match linked {
@@ -161,17 +161,45 @@ fn trial_secret_key(folder: &Path) -> std::io::Result<[u8; 32]> {
 }
 
 /// Writes a file that only its owner may read. It is there whole or not at all, whatever crashes, and on
-/// disk before this returns.
-pub fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+/// disk before this returns. As root we may be in a folder of somebody else's: no link of theirs is followed.
+pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write;
-    let new = path.with_added_extension("new");
+
+    let new = path.with_added_extension(format!("{}.new", crate::domain::id::public()));
     let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, nix::libc::O_NOFOLLOW);
     let mut file = options.open(&new)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    std::fs::rename(&new, path)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    if let Err(error) = written.and_then(|()| std::fs::rename(&new, path)) {
+        let _ = std::fs::remove_file(&new);
+        return Err(error);
+    }
     path.parent().map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_private_file_is_written_through_no_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name);
+        std::fs::write(file("victim"), "theirs").unwrap();
+        // Where a file of ours is to be, and where an earlier version wrote it first.
+        symlink(file("victim"), file("demo.json")).unwrap();
+        symlink(file("victim"), file("demo.json.new")).unwrap();
+        write_private(&file("demo.json"), b"ours").unwrap();
+        assert_eq!(std::fs::read_to_string(file("victim")).unwrap(), "theirs");
+        assert_eq!(std::fs::read_to_string(file("demo.json")).unwrap(), "ours");
+        let written = std::fs::symlink_metadata(file("demo.json")).unwrap();
+        assert_eq!((written.is_file(), written.permissions().mode() & 0o777), (true, 0o600));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3, "nothing else is left");
+    }
 }

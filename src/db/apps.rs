@@ -11,7 +11,7 @@ use super::{Error, Pool};
 use crate::domain::access_token::NewKeyPair;
 use crate::domain::id::{self, AppId};
 use crate::domain::opt_out::KEY;
-use crate::domain::seal::{self, SecretKey};
+use crate::domain::seal::{self, Purpose, SecretKey};
 
 /// The settings of an app; names as in the output of `userdocks app show`.
 #[derive(Clone, Debug, Serialize)]
@@ -76,13 +76,13 @@ pub async fn create(
         app.jwks_url,
         keys.id,
         keys.public,
-        secret_key.seal(keys.id, &keys.private),
+        secret_key.seal(Purpose::SigningKey, keys.id, &keys.private),
         app.reply_to,
         app.logo_url,
         app.color,
         app.return_path,
         opt_out_key,
-        secret_key.seal(opt_out_key, &seal::random::<KEY>()),
+        secret_key.seal(Purpose::OptOutKey, opt_out_key, &seal::random::<KEY>()),
     )
     .execute(db)
     .await?;
@@ -176,7 +176,7 @@ pub async fn add_signing_key(
         app.0,
         keys.id,
         keys.public,
-        seal.seal(keys.id, &keys.private),
+        seal.seal(Purpose::SigningKey, keys.id, &keys.private),
         delay.as_secs_f64(),
     )
     .execute(db)

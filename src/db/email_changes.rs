@@ -95,8 +95,11 @@ pub async fn change(
         let mut written = 1;
         if let Some(old) = old.filter(|_| verified) {
             tell(&mut transaction, app, user, &old, mails.notice).await?;
+            mails.notice.spending.spent();
             written = 2;
         }
+        // Whether it comes about or not, once its commit has begun.
+        mails.confirmation.spending.spent();
         transaction.commit().await?;
         return Ok((Updated::Yes(version), written));
     }
@@ -170,6 +173,8 @@ pub async fn request(
         let bound = Some(bounds.per_recipient);
         ask(&mut transaction, app, user, email.as_str(), bound, again_after, mails).await?;
     }
+    // Whether or not there is a mail, which the bound of the app is not to tell.
+    mails.confirmation.spending.spent();
     transaction.commit().await?;
     Ok(Requested::Update(Updated::Yes(version)))
 }
@@ -348,6 +353,7 @@ pub async fn ask_again(
     let mut transaction = Transaction::begin(db).await?;
     let asked = ask_locked(&mut transaction, app, user, resend_after, bounds, mails).await?;
     if asked == Asked::Queued {
+        mails.confirmation.spending.spent();
         transaction.commit().await?;
     } else {
         transaction.rollback().await?;
@@ -583,8 +589,9 @@ async fn confirm_once(
     told: Option<EventId>,
 ) -> Result<Option<Confirmed>, Error> {
     let mut change = Change::begin(db, told.is_some()).await?;
+    notice.spending.spent();
     // The user is locked first, as by a change of address.
-    let row = query!(
+    let confirmed = query!(
         r#"
         WITH person AS (
             SELECT u.user_id, u.email, u.email_verified, u.language FROM users u
@@ -615,13 +622,20 @@ async fn confirm_once(
     )
     .fetch_optional(change.connection())
     .await
-    .map_err(Error::of_change)?;
-    let Some(row) = row else {
+    .map_err(Error::of_change);
+    let tells = match &confirmed {
+        Ok(row) => row.as_ref().is_some_and(|row| row.is_new && row.was_verified),
+        Err(error) => matches!(error, Error::InDoubt(_)),
+    };
+    if !tells {
+        notice.spending.unspent();
+    }
+    let Some(row) = confirmed? else {
         change.end().await?;
         return Ok(None);
     };
     let (user, more) = (UserId(row.user_id), verified(row.is_new));
     tell_of(change.connection(), told, EventType::UserUpdated, code.app, user, more).await?;
     change.end().await?;
-    Ok(Some(Confirmed { user, tells: row.is_new && row.was_verified }))
+    Ok(Some(Confirmed { user, tells }))
 }

@@ -1,11 +1,16 @@
 //! First answers to calls with an `Idempotency-Key`, stored by the transaction of the call's effect: there
 //! is the effect and its answer, or neither, whatever crashes and whichever replica is called.
 
+use std::time::Duration;
+
 use sqlx::{PgConnection, query, query_scalar};
 use uuid::Uuid;
 
 use super::{Error, Pool};
 use crate::domain::id::{AppId, UserId};
+
+/// Answers of one user's that are stored at a time, each for a day.
+const PER_USER: i64 = 1000;
 
 /// Who sent which key with which request.
 #[derive(Clone, Debug)]
@@ -36,6 +41,8 @@ pub enum Known {
     InProgress,
     /// The key came with another request before.
     OtherRequest,
+    /// The user has as many answers stored as a user may, until the first of them is a day old.
+    TooMany(Duration),
     /// It was answered.
     Answered {
         /// The status of the answer.
@@ -64,13 +71,37 @@ pub async fn begin(transaction: &mut PgConnection, call: &Call) -> Result<Known,
         call.key,
         backend,
     )
-    .fetch_optional(transaction)
+    .fetch_optional(&mut *transaction)
     .await?;
     Ok(match row {
-        None => Known::Nothing,
+        None => match too_many(transaction, call).await? {
+            Some(wait) => Known::TooMany(wait),
+            None => Known::Nothing,
+        },
         Some(row) if row.request != call.request => Known::OtherRequest,
         Some(row) => Known::Answered { status: row.status.unsigned_abs(), body: row.body },
     })
+}
+
+/// How long a user has to wait who has too many answers stored. A backend has as many as it likes: it has a key that
+/// writes.
+async fn too_many(transaction: &mut PgConnection, call: &Call) -> Result<Option<Duration>, Error> {
+    let Some(user) = call.caller else { return Ok(None) };
+    let stored = query!(
+        r#"
+        SELECT count(*) AS "count!",
+            COALESCE(extract(epoch FROM min(created_at) + interval '24 hours' - now()), 0)::float8 AS "wait!"
+        FROM (
+            SELECT created_at FROM idempotency_keys
+            WHERE app_id = $1 AND caller = $2 AND NOT backend AND created_at > now() - interval '24 hours' LIMIT $3) k
+        "#,
+        call.app.0,
+        user.0,
+        PER_USER,
+    )
+    .fetch_one(transaction)
+    .await?;
+    Ok((stored.count >= PER_USER).then(|| Duration::try_from_secs_f64(stored.wait).unwrap_or_default()))
 }
 
 /// Stores the answer to a call; `user` is whom it shows, if anybody, with whom it is erased. That of or for a user who
@@ -110,10 +141,14 @@ pub async fn store(
     Ok(())
 }
 
-/// Deletes answers of more than a day ago.
-pub async fn forget(db: &Pool) -> Result<(), Error> {
-    query!("DELETE FROM idempotency_keys WHERE created_at <= now() - interval '24 hours'")
-        .execute(db)
-        .await?;
-    Ok(())
+/// Deletes answers of more than a day ago, some at a time. True: there are more.
+pub async fn forget(db: &Pool) -> Result<bool, Error> {
+    let done = query!(
+        "DELETE FROM idempotency_keys WHERE (app_id, caller, key) IN (
+            SELECT app_id, caller, key FROM idempotency_keys
+            WHERE created_at <= now() - interval '24 hours' LIMIT 5000)"
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 5000)
 }

@@ -57,6 +57,10 @@ impl Gathered for Arc<NewInvite> {
         names.add((self.app, self.body.invite.email.as_str().to_ascii_lowercase()));
     }
 
+    fn mails(invited: &Invited) -> bool {
+        matches!(invited, Invited::Created(_))
+    }
+
     async fn write(db: &mut PgConnection, all: &[Self]) -> Result<Vec<Option<Invited>>, Error> {
         let all: Vec<&NewInvite> = all.iter().map(AsRef::as_ref).collect();
         write(db, &all, Some(LOCK_TIMEOUT)).await

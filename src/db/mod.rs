@@ -4,10 +4,12 @@
 //! database's. A function takes the pool, or a connection where the caller owns the transaction.
 
 use std::str::FromStr;
+use std::time::Duration;
 
+use sqlx::migrate::MigrateError;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection, raw_sql};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::rustls::Error as TlsError;
 
 pub mod api_keys;
@@ -39,6 +41,9 @@ pub mod webhooks;
 
 pub use pool::{Lent, Pool};
 
+/// Between two tries to migrate.
+const MIGRATE_AGAIN: Duration = Duration::from_secs(1);
+
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 /// What the role of the server may do.
 const RIGHTS: &str = include_str!("rights.sql");
@@ -51,7 +56,7 @@ pub enum Error {
     Sql(#[from] sqlx::Error),
     /// A migration failed, or the database is newer than this server.
     #[error("the database cannot be migrated: {0}")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    Migrate(#[from] MigrateError),
     /// The connection broke while a change was under way: it has taken effect, or not.
     #[error("the connection broke while a change was under way: {0}")]
     InDoubt(sqlx::Error),
@@ -210,7 +215,8 @@ impl Drop for Transaction {
         tokio::spawn(async move {
             match timeout(pool::LAST_ANSWER, raw_sql("ROLLBACK").execute(&mut *lent)).await {
                 Ok(Ok(_)) => lent.release(),
-                _ => lent.discard(),
+                Ok(Err(_)) => lent.discard(),
+                Err(_) => lent.cancel(),
             }
         });
     }
@@ -233,11 +239,38 @@ pub async fn migrate(options: &PgConnectOptions) -> Result<(), Error> {
     if version.encoding != "UTF8" {
         return Err(Error::Encoding(version.encoding));
     }
-    if !is_migrated(&mut connection).await {
-        MIGRATIONS.run(&mut connection).await?;
+    if is_migrated(&mut connection).await {
+        return Ok(connection.close().await?);
+    }
+    // A migration that waits for a lock stops all who come after it, such as for a table that somebody reads for an hour:
+    // it waits for a moment, and is tried again.
+    while let Err(error) = run_migrations(&mut connection).await {
+        if !is_lock_timeout(&error) {
+            return Err(error.into());
+        }
+        tracing::warn!(
+            "a migration waits for a table that somebody uses, or for another server that migrates"
+        );
+        sleep(MIGRATE_AGAIN).await;
+        // What the failed try left ends with its session.
+        let _ = connection.close().await;
+        connection = session::connect(options).await?;
     }
     connection.close().await?;
     Ok(())
+}
+
+async fn run_migrations(connection: &mut PgConnection) -> Result<(), MigrateError> {
+    raw_sql("SET lock_timeout = '2s'").execute(&mut *connection).await?;
+    MIGRATIONS.run(connection).await
+}
+
+/// Whether it is `lock_not_available`.
+fn is_lock_timeout(error: &MigrateError) -> bool {
+    let (MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) = error else {
+        return false;
+    };
+    error.as_database_error().and_then(|error| error.code()).as_deref() == Some("55P03")
 }
 
 /// Whether exactly the migrations of this server were applied. Whatever stands in the way of knowing stands in

@@ -12,7 +12,7 @@ use super::{Error, Pool};
 use crate::domain::email::Email;
 use crate::domain::id::AppId;
 use crate::domain::invite::{Kind, State};
-use crate::domain::seal::SecretKey;
+use crate::domain::seal::{Purpose, SecretKey};
 
 /// All apps, oldest first.
 pub async fn apps(db: &Pool) -> Result<Vec<App>, Error> {
@@ -67,16 +67,16 @@ pub async fn app_of_signing_key(db: &Pool, key: Uuid) -> Result<Option<AppId>, E
 pub async fn is_secret_key(db: &Pool, seal: &SecretKey) -> Result<bool, Error> {
     loop {
         if let Some(sealed) = query_scalar!("SELECT sealed FROM secret_key_check").fetch_optional(db).await? {
-            return Ok(seal.open(Uuid::nil(), &sealed).is_ok());
+            return Ok(seal.open(Purpose::Check, Uuid::nil(), &sealed).is_ok());
         }
         // A database from before this check.
         let key = query!("SELECT key_id, private_key FROM signing_keys ORDER BY created_at LIMIT 1")
             .fetch_optional(db)
             .await?;
-        if key.is_some_and(|key| seal.open(key.key_id, &key.private_key).is_err()) {
+        if key.is_some_and(|key| seal.open(Purpose::SigningKey, key.key_id, &key.private_key).is_err()) {
             return Ok(false);
         }
-        let sealed = seal.seal(Uuid::nil(), CHECK);
+        let sealed = seal.seal(Purpose::Check, Uuid::nil(), CHECK);
         // Of servers that come at once one wins, and all look again.
         query!("INSERT INTO secret_key_check (sealed) VALUES ($1) ON CONFLICT DO NOTHING", sealed)
             .execute(db)
@@ -107,14 +107,14 @@ pub struct Resealed {
 /// Seals the values of one table anew: how many. `$select` gives those after an app and an id (`$1`, `$2`), at most
 /// `$3`, as `app_id`, `id` and `sealed`; `$update` changes those that are still what they were.
 macro_rules! reseal_table {
-    ($db:expr, $seal:expr, $unopened:expr, $select:literal, $update:literal) => {{
+    ($db:expr, ($seal:expr, $purpose:expr), $unopened:expr, $select:literal, $update:literal) => {{
         let (mut last, mut done) = ((Uuid::nil(), Uuid::nil()), 0);
         loop {
             let rows = query!($select, last.0, last.1, BATCH).fetch_all($db).await?;
             let Some(row) = rows.last() else { break done };
             last = (row.app_id, row.id);
             let rows = rows.into_iter().map(|row| (row.app_id, row.id, row.sealed));
-            let Batch { apps, ids, stale, fresh } = Batch::of($seal, rows, $unopened);
+            let Batch { apps, ids, stale, fresh } = Batch::of($seal, $purpose, rows, $unopened);
             let changed = query!($update, &apps, &ids, &stale, &fresh).execute($db).await?;
             done += usize::try_from(changed.rows_affected()).unwrap_or(0);
         }
@@ -127,7 +127,7 @@ pub async fn reseal(db: &Pool, seal: &SecretKey) -> Result<Resealed, Error> {
     let mut unopened = 0;
     let signing_keys = reseal_table!(
         db,
-        seal,
+        (seal, Purpose::SigningKey),
         &mut unopened,
         "SELECT app_id, key_id AS id, private_key AS sealed FROM signing_keys WHERE (app_id, key_id) > ($1, $2)
         ORDER BY app_id, key_id LIMIT $3",
@@ -137,7 +137,7 @@ pub async fn reseal(db: &Pool, seal: &SecretKey) -> Result<Resealed, Error> {
     );
     let mails = reseal_table!(
         db,
-        seal,
+        (seal, Purpose::Code),
         &mut unopened,
         r#"SELECT app_id, mail_id AS id, secret AS "sealed!" FROM outbox
         WHERE state = 'queued' AND (app_id, mail_id) > ($1, $2) ORDER BY app_id, mail_id LIMIT $3"#,
@@ -147,7 +147,7 @@ pub async fn reseal(db: &Pool, seal: &SecretKey) -> Result<Resealed, Error> {
     );
     let webhook_secrets = reseal_table!(
         db,
-        seal,
+        (seal, Purpose::WebhookSecret),
         &mut unopened,
         "SELECT app_id, secret_id AS id, secret AS sealed FROM webhook_secrets
         WHERE (app_id, secret_id) > ($1, $2) ORDER BY app_id, secret_id LIMIT $3",
@@ -157,7 +157,7 @@ pub async fn reseal(db: &Pool, seal: &SecretKey) -> Result<Resealed, Error> {
     );
     let opt_out_keys = reseal_table!(
         db,
-        seal,
+        (seal, Purpose::OptOutKey),
         &mut unopened,
         "SELECT app_id, key_id AS id, hash_key AS sealed FROM opt_out_keys WHERE (app_id, key_id) > ($1, $2)
         ORDER BY app_id, key_id LIMIT $3",
@@ -165,7 +165,9 @@ pub async fn reseal(db: &Pool, seal: &SecretKey) -> Result<Resealed, Error> {
         FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bytea[]) AS n (app_id, id, stale, fresh)
         WHERE k.app_id = n.app_id AND k.key_id = n.id AND k.hash_key = n.stale"
     );
-    query!("UPDATE secret_key_check SET sealed = $1", seal.seal(Uuid::nil(), CHECK)).execute(db).await?;
+    query!("UPDATE secret_key_check SET sealed = $1", seal.seal(Purpose::Check, Uuid::nil(), CHECK))
+        .execute(db)
+        .await?;
     Ok(Resealed { signing_keys, mails, webhook_secrets, opt_out_keys, unopened })
 }
 
@@ -180,10 +182,15 @@ struct Batch {
 
 impl Batch {
     /// Those of `rows` (app, id, sealed value) that are not sealed under the key that seals.
-    fn of(seal: &SecretKey, rows: impl Iterator<Item = (Uuid, Uuid, Vec<u8>)>, unopened: &mut usize) -> Self {
+    fn of(
+        seal: &SecretKey,
+        purpose: Purpose,
+        rows: impl Iterator<Item = (Uuid, Uuid, Vec<u8>)>,
+        unopened: &mut usize,
+    ) -> Self {
         let mut batch = Self::default();
         for (app, id, stale) in rows {
-            match seal.reseal(id, &stale) {
+            match seal.reseal(purpose, id, &stale) {
                 Ok(None) => {}
                 Err(_) => *unopened += 1,
                 Ok(Some(fresh)) => {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{Error, Pool};
 use crate::domain::id::{self, AppId};
 use crate::domain::opt_out::{AddressHash, KEY, OptOutCode, OptOutKey};
-use crate::domain::seal::{self, NotOurs, SecretKey};
+use crate::domain::seal::{self, NotOurs, Purpose, SecretKey};
 
 /// The key of an app as it is stored.
 pub struct SealedKey {
@@ -21,7 +21,7 @@ impl SealedKey {
 
     /// The key itself.
     pub fn open(&self, seal: &SecretKey) -> Result<OptOutKey, NotOurs> {
-        Ok(OptOutKey::new(&seal.open(self.id, &self.key)?))
+        Ok(OptOutKey::new(&seal.open(Purpose::OptOutKey, self.id, &self.key)?))
     }
 }
 
@@ -33,7 +33,7 @@ pub async fn key(db: &Pool, app: AppId, seal: &SecretKey) -> Result<SealedKey, E
             return Ok(SealedKey::new(row.key_id, row.hash_key));
         }
         let id = id::new();
-        let key = seal.seal(id, &seal::random::<KEY>());
+        let key = seal.seal(Purpose::OptOutKey, id, &seal::random::<KEY>());
         query!(
             "INSERT INTO opt_out_keys (app_id, key_id, hash_key) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
             app.0,

@@ -8,13 +8,14 @@ use serde::Serialize;
 use sqlx::{query, query_as};
 use uuid::Uuid;
 
+use super::mail_quotas::Spending;
 use super::opt_outs::SealedKey;
 use super::{Error, Pool};
 use crate::domain::id::AppId;
 use crate::domain::invite::InviteCode;
 use crate::domain::mail_kind::MailKind;
 use crate::domain::opt_out::AddressHash;
-use crate::domain::seal::SecretKey;
+use crate::domain::seal::{Purpose, SecretKey};
 
 /// What the transaction of a request stores for its mail.
 pub struct NewMail {
@@ -23,9 +24,16 @@ pub struct NewMail {
     pub(super) secret: Vec<u8>,
     pub(super) message_id: String,
     pub(super) expires_after: Duration,
+    pub(super) spending: Spending,
 }
 
 impl NewMail {
+    /// The same, which counts as one of the app's mails if the transaction commits it.
+    #[must_use]
+    pub fn paid_with(self, spending: Spending) -> Self {
+        Self { spending, ..self }
+    }
+
     /// A mail with a new code that works for `expires_after`; its `Message-ID` (RFC 5322, 3.6.4) is in
     /// `domain`, the sender's.
     #[must_use]
@@ -35,9 +43,10 @@ impl NewMail {
         Self {
             id,
             code_hash: code.hash(),
-            secret: key.seal(id, code.expose().as_bytes()),
+            secret: key.seal(Purpose::Code, id, code.expose().as_bytes()),
             message_id: format!("<{id}@{domain}>"),
             expires_after,
+            spending: Spending::default(),
         }
     }
 
@@ -45,7 +54,7 @@ impl NewMail {
     #[must_use]
     pub fn without_code(app: AppId, key: &SecretKey, domain: &str) -> Self {
         let mail = Self::new(app, key, domain, Duration::ZERO);
-        Self { secret: key.seal(mail.id, &[]), ..mail }
+        Self { secret: key.seal(Purpose::Code, mail.id, &[]), ..mail }
     }
 }
 
@@ -377,7 +386,7 @@ pub async fn retry(
     expires_after: Duration,
 ) -> Result<bool, Error> {
     let code = InviteCode::generate(AppId(row.app_id));
-    let secret = key.seal(row.id, code.expose().as_bytes());
+    let secret = key.seal(Purpose::Code, row.id, code.expose().as_bytes());
     // Only the newest mail of an invite gets a code: an older one would take it from a link that works. Of
     // calls at once, the first changes the row and the code, and the others find them changed.
     let done = query!(

@@ -19,7 +19,7 @@ use sqlx::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
-use super::session::SETTINGS;
+use super::session::{CLIENT_CHECK, SETTINGS};
 use crate::metrics::Histogram;
 
 /// How long somebody waits for a connection.
@@ -31,8 +31,11 @@ const DOUBT: Duration = Duration::from_secs(1);
 const SESSION: Duration = Duration::from_secs(5);
 /// How long an idle connection may take to answer; then there is time left to open another.
 const IDLE_ANSWER: Duration = Duration::from_secs(2);
-/// How long a connection whose caller has gone may take to end what it was asked.
-pub(super) const LAST_ANSWER: Duration = Duration::from_secs(10);
+/// How long a connection whose caller has gone may take to end what it was asked. Then it is closed, which makes
+/// PostgreSQL cancel the statement.
+pub(super) const LAST_ANSWER: Duration = Duration::from_millis(500);
+/// How long a connection that was closed at work counts as open: PostgreSQL has ended its statement by then.
+const CANCELLED: Duration = CLIENT_CHECK.saturating_add(Duration::from_millis(500));
 /// How long a connection is kept that nobody needs.
 const IDLE: Duration = Duration::from_mins(10);
 /// How long a connection is used: what a session of PostgreSQL gathers is given back with it.
@@ -252,6 +255,13 @@ impl Lent {
     pub fn discard(mut self) {
         self.held = None;
     }
+
+    /// Closes it at work. Its place is free once PostgreSQL has cancelled the statement.
+    pub fn cancel(mut self) {
+        if let Some((live, permit)) = self.held.take() {
+            tokio::spawn(cancel(live, permit));
+        }
+    }
 }
 
 impl Drop for Lent {
@@ -259,12 +269,23 @@ impl Drop for Lent {
         let Some((mut live, permit)) = self.held.take() else { return };
         let pool = self.pool.clone();
         tokio::spawn(async move {
-            if lives(&mut live.connection, LAST_ANSWER).await {
-                pool.put(live);
+            match timeout(LAST_ANSWER, live.connection.ping()).await {
+                Ok(Ok(())) => pool.put(live),
+                // The statement that was left has failed, or the line is broken.
+                Ok(Err(_)) => drop(live),
+                Err(_) => return cancel(live, permit).await,
             }
             drop(permit);
         });
     }
+}
+
+/// Closes a connection at work, and keeps its place until PostgreSQL has noticed: else there would be more sessions than
+/// connections were asked for.
+async fn cancel(live: Live, permit: OwnedSemaphorePermit) {
+    drop(live);
+    sleep(CANCELLED).await;
+    drop(permit);
 }
 
 #[expect(clippy::expect_used, reason = "it is there until it is given back")]

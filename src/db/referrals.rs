@@ -68,6 +68,10 @@ impl Gathered for Arc<NewReferral> {
         names.add((self.app, self.body.email.as_str().to_ascii_lowercase()));
     }
 
+    fn mails(referred: &Referred) -> bool {
+        *referred == Referred::Accepted
+    }
+
     async fn write(db: &mut PgConnection, all: &[Self]) -> Result<Vec<Option<Referred>>, Error> {
         let all: Vec<&NewReferral> = all.iter().map(AsRef::as_ref).collect();
         write(db, &all, false).await
@@ -224,8 +228,14 @@ async fn write(
     Ok(answers)
 }
 
-/// Deletes the counts of days that are over.
-pub async fn forget_quotas(db: &Pool) -> Result<(), Error> {
-    query!("DELETE FROM referral_quotas WHERE day < (now() AT TIME ZONE 'UTC')::date").execute(db).await?;
-    Ok(())
+/// Deletes counts of days that are over, some at a time. True: there are more.
+pub async fn forget_quotas(db: &Pool) -> Result<bool, Error> {
+    let done = query!(
+        "DELETE FROM referral_quotas WHERE (app_id, scope, subject, day) IN (
+            SELECT app_id, scope, subject, day FROM referral_quotas
+            WHERE day < (now() AT TIME ZONE 'UTC')::date LIMIT 5000)"
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 5000)
 }

@@ -1,13 +1,21 @@
 //! The settings of a session on which the statements depend, whatever the defaults of the database and the role.
 
+use std::time::Duration;
+
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, Error, PgConnection};
 
+/// How often PostgreSQL looks whether the client of a running statement is still connected.
+pub(super) const CLIENT_CHECK: Duration = Duration::from_secs(1);
+
 /// Isolation, time zone, waits and schema. The schema is `public`, or the one in the search path that has the tables
-/// already.
+/// already. A statement ends within [`CLIENT_CHECK`] after its connection was closed, where the system of PostgreSQL can
+/// tell: on Linux.
 pub(super) const SETTINGS: &str =
     "SET default_transaction_isolation = 'read committed'; SET TimeZone = 'UTC';
     SET lock_timeout = 0; SET idle_session_timeout = 0;
+    SELECT set_config('client_connection_check_interval', '1s', false)
+    WHERE current_setting('client_connection_check_interval', true) IS NOT NULL AND version() LIKE '%linux%';
     SELECT set_config('search_path', coalesce((
         SELECT quote_ident(nspname) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
         WHERE pg_class.oid = to_regclass('referral_quotas')), 'public'), false);";

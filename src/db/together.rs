@@ -14,6 +14,7 @@ use sqlx::PgConnection;
 use tokio::sync::oneshot;
 use tokio::time::{Duration, Instant, timeout};
 
+use super::mail_quotas::Spending;
 use super::{Error, Pool};
 use crate::domain::id::AppId;
 use crate::metrics;
@@ -42,6 +43,11 @@ pub trait Gathered: Send + Sync + Sized + 'static {
 
     /// What it names that no other in the statement may name: [hashed](Names::add).
     fn names(&self, names: &mut Names);
+
+    /// Whether this answer means that a mail goes out, or does not tell.
+    fn mails(_: &Self::Answer) -> bool {
+        false
+    }
 
     /// Writes all of them, and answers in their order; `None`: it has to be asked for alone.
     fn write(
@@ -83,6 +89,7 @@ struct Queue<T: Gathered> {
 
 struct Asked<T: Gathered> {
     what: T,
+    mail: Spending,
     answer: oneshot::Sender<Result<T::Answer, Error>>,
 }
 
@@ -97,8 +104,9 @@ impl<T: Gathered> Together<T> {
         Self(Arc::new(Gathering { db: db.clone(), queue }))
     }
 
-    /// Asks for one. `None`: it has not been written, and has to be asked for alone.
-    pub async fn ask(&self, what: T) -> Option<Result<T::Answer, Error>> {
+    /// Asks for one, which may send `mail`: who goes away before the answer has spent it if that sends one. `None`: it has
+    /// not been written, and has to be asked for alone.
+    pub async fn ask(&self, what: T, mail: Spending) -> Option<Result<T::Answer, Error>> {
         let (answer, answered) = oneshot::channel();
         {
             let mut queue = self.0.queue();
@@ -106,7 +114,7 @@ impl<T: Gathered> Together<T> {
             if queue.alone.contains_key(&what.app()) {
                 return None;
             }
-            queue.waiting.push(Asked { what, answer });
+            queue.waiting.push(Asked { what, mail, answer });
         }
         if let Some(running) = Running::begin(&self.0) {
             tokio::spawn(running.write());
@@ -171,9 +179,22 @@ async fn write<T: Gathered>(gathering: &Gathering<T>, mut asked: Vec<Asked<T>>) 
         if asked.is_empty() {
             continue;
         }
-        let (all, answers): (Vec<_>, Vec<_>) =
-            asked.into_iter().map(|asked| (asked.what, asked.answer)).unzip();
-        match write_all(&gathering.db, &all).await {
+        let (mut all, mut mails, mut answers) = (Vec::new(), Vec::new(), Vec::new());
+        for Asked { what, mail, answer } in asked {
+            mail.spent();
+            (all.push(what), mails.push(mail), answers.push(answer));
+        }
+        let written = write_all(&gathering.db, &all).await;
+        for (at, mail) in mails.iter().enumerate() {
+            let sent = match &written {
+                Ok(written) => written[at].as_ref().is_some_and(T::mails),
+                Err(error) => matches!(error, Error::InDoubt(_)),
+            };
+            if !sent {
+                mail.unspent();
+            }
+        }
+        match written {
             Ok(written) => {
                 for (answer, written) in answers.into_iter().zip(written) {
                     if let Some(written) = written {
@@ -194,7 +215,8 @@ async fn write<T: Gathered>(gathering: &Gathering<T>, mut asked: Vec<Asked<T>>) 
                 }
             }
             Err(error) if error.is_lock_timeout() => {
-                let asked = all.into_iter().zip(answers).map(|(what, answer)| Asked { what, answer });
+                let asked = all.into_iter().zip(mails).zip(answers);
+                let asked = asked.map(|((what, mail), answer)| Asked { what, mail, answer });
                 match halves(asked.collect()) {
                     Ok(halves) => parts.extend(halves),
                     Err(app) => {
@@ -226,7 +248,7 @@ async fn write_all<T: Gathered>(db: &Pool, all: &[T]) -> Result<Vec<Option<T::An
     let mut lent = db.acquire().await?;
     metrics::gathered(T::CHANGE, all.len());
     let Ok(written) = timeout(db.statement_timeout(), T::write(&mut lent, all)).await else {
-        lent.discard();
+        lent.cancel();
         return Err(Error::InDoubt(sqlx::Error::Io(ErrorKind::TimedOut.into())));
     };
     let written = written?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sqlx::{PgConnection, query_as};
 use uuid::Uuid;
 
+use super::mail_quotas::Spending;
 use super::together::{Gathered, Names, Together};
 use super::users::by_id;
 use super::{Error, Pool};
@@ -47,7 +48,7 @@ pub async fn update_together(
 ) -> Result<Updated, Error> {
     if expected.is_none()
         && !update.patch.is_empty()
-        && let Some(answer) = others.ask(update.clone()).await
+        && let Some(answer) = others.ask(update.clone(), Spending::default()).await
     {
         return answer;
     }
@@ -122,14 +123,18 @@ pub(super) enum Addresses {
     Kept,
 }
 
-/// A change that was written.
+/// A change that was written, or for which there was nothing to write.
 pub(super) struct Written {
     pub app: Uuid,
     pub user: Uuid,
     pub version: i64,
+    /// Whether a column has changed; else the row is as it was, its version too.
+    pub changed: bool,
 }
 
-/// Writes changes of different users in one statement, those that can be.
+/// Writes changes of different users in one statement, those that can be. A user whose columns are all as they are asked
+/// for is not written. That is judged before the wait for others who change the user, as if they came later.
+#[expect(clippy::too_many_lines, reason = "one statement")]
 pub(super) async fn write(
     db: &mut PgConnection,
     changes: &[Update],
@@ -158,10 +163,39 @@ pub(super) async fn write(
             AS a(app_id, user_id, caller, accepted_newsletter, email, language, salutation, salutation_other,
                 name, given_name, family_name, middle_name, nickname, preferred_username, profile, picture,
                 website, gender, other_gender, birthdate, zoneinfo, locale, phone_number)
-        ), free AS MATERIALIZED (
+        ), unlocked AS MATERIALIZED (
             SELECT a.* FROM asked a JOIN users u ON u.app_id = a.app_id AND u.user_id = a.user_id
             WHERE $24 FOR NO KEY UPDATE OF u SKIP LOCKED
-        )
+        ), free AS (
+            SELECT * FROM unlocked UNION ALL SELECT * FROM asked WHERE NOT $24
+        ), seen AS MATERIALIZED (
+            SELECT p.*, u.version, p.accepted_newsletter IS NULL AND ROW(
+                    COALESCE(p.email, u.email), COALESCE(p.language, u.language),
+                    COALESCE(p.salutation, u.salutation, ''), COALESCE(p.salutation_other, u.salutation_other, ''),
+                    COALESCE(p.name, u.name, ''), COALESCE(p.given_name, u.given_name, ''),
+                    COALESCE(p.family_name, u.family_name, ''), COALESCE(p.middle_name, u.middle_name, ''),
+                    COALESCE(p.nickname, u.nickname, ''), COALESCE(p.preferred_username, u.preferred_username, ''),
+                    COALESCE(p.profile, u.profile, ''), COALESCE(p.picture, u.picture, ''),
+                    COALESCE(p.website, u.website, ''), COALESCE(p.gender, u.gender, ''),
+                    COALESCE(p.other_gender, u.other_gender, ''), COALESCE(p.birthdate, u.birthdate, ''),
+                    COALESCE(p.zoneinfo, u.zoneinfo, ''), COALESCE(p.locale, u.locale, ''),
+                    COALESCE(p.phone_number, u.phone_number, '')
+                ) IS NOT DISTINCT FROM ROW(
+                    u.email, u.language, COALESCE(u.salutation, ''), COALESCE(u.salutation_other, ''),
+                    COALESCE(u.name, ''), COALESCE(u.given_name, ''), COALESCE(u.family_name, ''),
+                    COALESCE(u.middle_name, ''), COALESCE(u.nickname, ''), COALESCE(u.preferred_username, ''),
+                    COALESCE(u.profile, ''), COALESCE(u.picture, ''), COALESCE(u.website, ''),
+                    COALESCE(u.gender, ''), COALESCE(u.other_gender, ''), COALESCE(u.birthdate, ''),
+                    COALESCE(u.zoneinfo, ''), COALESCE(u.locale, ''), COALESCE(u.phone_number, '')
+                ) AS same
+            FROM free p JOIN users u ON u.app_id = p.app_id AND u.user_id = p.user_id
+            WHERE NOT u.freezed AND NOT u.deleted
+                AND (p.caller IS NULL OR p.caller = u.user_id
+                    OR (p.email IS NULL OR lower(p.email) = lower(u.email)) AND u.tenant_id = (
+                        SELECT c.tenant_id FROM users c
+                        WHERE c.app_id = p.app_id AND c.user_id = p.caller AND NOT c.freezed AND NOT c.deleted))
+                AND ($25::bigint[] IS NULL OR u.version = ANY($25))
+        ), changed AS (
         UPDATE users u SET
             email = COALESCE(p.email, u.email),
             email_verified = u.email_verified AND (p.email IS NULL OR lower(p.email) = lower(u.email)),
@@ -193,7 +227,10 @@ pub(super) async fn write(
             phone_number_verified = u.phone_number_verified
                 AND (p.phone_number IS NULL OR p.phone_number IS NOT DISTINCT FROM u.phone_number),
             version = u.version + 1
-        FROM (SELECT * FROM free UNION ALL SELECT * FROM asked WHERE NOT $24) p
+        FROM (
+            SELECT f.* FROM free f WHERE NOT EXISTS (
+                SELECT FROM seen s WHERE s.app_id = f.app_id AND s.user_id = f.user_id AND s.same)
+        ) p
         WHERE u.app_id = p.app_id AND u.user_id = p.user_id AND NOT u.freezed AND NOT u.deleted
             AND (p.caller IS NULL OR p.caller = u.user_id
                 OR (p.email IS NULL OR lower(p.email) = lower(u.email)) AND u.tenant_id = (
@@ -201,7 +238,11 @@ pub(super) async fn write(
                     WHERE c.app_id = p.app_id AND c.user_id = p.caller AND NOT c.freezed AND NOT c.deleted))
             AND ($25::bigint[] IS NULL OR u.version = ANY($25))
             AND ($26 OR p.email IS NULL OR lower(p.email) = lower(u.email))
-        RETURNING u.app_id AS app, u.user_id AS "user", u.version
+        RETURNING u.app_id, u.user_id, u.version
+        )
+        SELECT app_id AS "app!", user_id AS "user!", version AS "version!", true AS "changed!" FROM changed
+        UNION ALL
+        SELECT app_id, user_id, version, false FROM seen WHERE same
         "#,
         &apps,
         &users,

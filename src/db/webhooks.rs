@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::updates::{self, Addresses, Locked, Update, Updated};
 use super::{Error, Lent, Pool, Transaction};
 use crate::domain::id::{self, AppId, UserId};
-use crate::domain::seal::SecretKey;
+use crate::domain::seal::{Purpose, SecretKey};
 use crate::domain::webhook::{Event, EventId, EventType, Secret};
 
 /// Where a change happens: in a transaction if the app's webhooks are told of it.
@@ -103,7 +103,9 @@ pub async fn update_user(
     let one = std::slice::from_ref(change);
     let written = updates::write(&mut transaction, one, Locked::Wait, Addresses::Kept, expected).await?.pop();
     if let Some(written) = written {
-        tell(&mut transaction, change.app, &event).await?;
+        if written.changed {
+            tell(&mut transaction, change.app, &event).await?;
+        }
         transaction.commit().await?;
         return Ok(Updated::Yes(written.version));
     }
@@ -139,7 +141,7 @@ pub async fn create(
         url,
         &events,
         secret_id,
-        seal.seal(secret_id, secret.bytes()),
+        seal.seal(Purpose::WebhookSecret, secret_id, secret.bytes()),
     )
     .execute(db)
     .await?;
@@ -222,7 +224,7 @@ pub async fn rotate(
         webhook.id,
         overlap.as_secs_f64(),
         secret_id,
-        seal.seal(secret_id, secret.bytes()),
+        seal.seal(Purpose::WebhookSecret, secret_id, secret.bytes()),
     )
     .execute(db)
     .await?;

@@ -85,17 +85,37 @@ pub fn is_public(address: IpAddr) -> bool {
     global && !SPECIAL.contain(address)
 }
 
-/// Whom a call is counted for: an IPv4 address, or the /64 of an IPv6 one, all of which one subscriber has
-/// (RFC 6177).
+/// Whom a call is counted for: an IPv4 address, or the /64 of an IPv6 one, all of which one subscriber has. A site may
+/// have a /56 or a /48 (RFC 6177), which are [counted too](Self::sites).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Source(IpAddr);
+pub struct Source(IpAddr, u8);
+
+impl Source {
+    /// The /56 and the /48 of an IPv6 address.
+    pub fn sites(self) -> impl Iterator<Item = Self> {
+        [56, 48].into_iter().filter(move |_| self.0.is_ipv6()).map(move |length| Self::of(self.0, length))
+    }
+
+    /// The IPv4 address, or the /48 of an IPv6 one.
+    #[must_use]
+    pub fn widest(self) -> Self {
+        self.sites().last().unwrap_or(self)
+    }
+
+    fn of(address: IpAddr, length: u8) -> Self {
+        match address {
+            IpAddr::V6(address) => {
+                let rest = 128 - length;
+                Self(Ipv6Addr::from_bits(address.to_bits() >> rest << rest).into(), length)
+            }
+            IpAddr::V4(_) => Self(address, 32),
+        }
+    }
+}
 
 impl From<IpAddr> for Source {
     fn from(address: IpAddr) -> Self {
-        Self(match address.to_canonical() {
-            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
-            address @ IpAddr::V4(_) => address,
-        })
+        Self::of(address.to_canonical(), 64)
     }
 }
 
@@ -193,6 +213,12 @@ mod tests {
         assert_ne!(source("2001:db8:1:2::3"), source("2001:db8:1:3::3"));
         assert_eq!(source("::ffff:192.0.2.1"), source("192.0.2.1"));
         assert_ne!(source("192.0.2.1"), source("192.0.2.2"));
+        let sites = |text: &str| source(text).sites().collect::<Vec<_>>();
+        assert_eq!(sites("2001:db8:1:2ff::3"), sites("2001:db8:1:200::4"));
+        assert_eq!(sites("2001:db8:1:2ff::3")[1], sites("2001:db8:1:300::4")[1]);
+        assert_ne!(sites("2001:db8:1:2ff::3")[0], sites("2001:db8:1:300::4")[0]);
+        assert_ne!(source("2001:db8:1::").widest(), source("2001:db8:2::").widest());
+        assert_eq!((sites("192.0.2.1"), source("192.0.2.1").widest()), (vec![], source("192.0.2.1")));
     }
 
     #[test]

@@ -1,17 +1,46 @@
-//! Encryption at rest: AES-256-GCM (NIST SP 800-38D) under `USERDOCKS_SECRET_KEY`, a random nonce before
-//! the ciphertext. The purpose is authenticated with it, so that a sealed value of one row cannot stand
-//! in another's place. While the key is changed there is another that opens and never seals.
+//! Encryption at rest: AES-256-GCM (NIST SP 800-38D), a random nonce before the ciphertext. Each row has a key of its own,
+//! derived from `USERDOCKS_SECRET_KEY` by HKDF-SHA-256 (RFC 5869) with the purpose and the id of the row as `info`. So a
+//! sealed value of one row cannot stand in another's place, and no key seals often enough for nonces to meet. While the
+//! secret key is changed there is another that opens and never seals.
 
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::hkdf::{HKDF_SHA256, Prk};
 use uuid::Uuid;
 
 /// The key that seals and opens, and the one beside it that opens, if there is one.
 #[derive(Clone)]
 pub struct SecretKey {
-    own: Arc<RandomizedNonceKey>,
-    other: Option<Arc<RandomizedNonceKey>>,
+    own: Arc<Prk>,
+    other: Option<Arc<Prk>>,
+}
+
+/// What is sealed.
+#[derive(Clone, Copy, Debug)]
+pub enum Purpose {
+    /// The code of a mail that waits.
+    Code,
+    /// The private key of an app.
+    SigningKey,
+    /// The secret of a webhook.
+    WebhookSecret,
+    /// The key under which addresses of those who opted out are hashed.
+    OptOutKey,
+    /// A known text, to tell whether the secret key is the right one.
+    Check,
+}
+
+impl Purpose {
+    fn name(self) -> &'static [u8] {
+        match self {
+            Self::Code => b"userdocks code ",
+            Self::SigningKey => b"userdocks signing key ",
+            Self::WebhookSecret => b"userdocks webhook secret ",
+            Self::OptOutKey => b"userdocks opt-out key ",
+            Self::Check => b"userdocks check ",
+        }
+    }
 }
 
 /// What cannot be opened: sealed under another key, for another purpose, or damaged.
@@ -23,54 +52,57 @@ impl SecretKey {
     /// From the 32 bytes of the setting.
     #[must_use]
     pub fn new(bytes: &[u8; 32]) -> Self {
-        Self { own: key(bytes), other: None }
+        Self { own: Arc::new(Prk::new_less_safe(HKDF_SHA256, bytes)), other: None }
     }
 
     /// The same, which also opens what was sealed under another key.
     #[must_use]
     pub fn or(self, other: &[u8; 32]) -> Self {
-        Self { other: Some(key(other)), ..self }
+        Self { other: Some(Arc::new(Prk::new_less_safe(HKDF_SHA256, other))), ..self }
     }
 
     /// Encrypts `plain` for the row `owner`.
     #[must_use]
-    pub fn seal(&self, owner: Uuid, plain: &[u8]) -> Vec<u8> {
+    pub fn seal(&self, purpose: Purpose, owner: Uuid, plain: &[u8]) -> Vec<u8> {
         let mut sealed = plain.to_vec();
         #[expect(clippy::expect_used, reason = "fails for texts of gigabytes, or without system randomness")]
-        let nonce = self
-            .own
-            .seal_in_place_append_tag(Aad::from(owner.as_bytes()), &mut sealed)
+        let nonce = key(&self.own, purpose, owner)
+            .seal_in_place_append_tag(Aad::empty(), &mut sealed)
             .expect("sealing a short text");
         sealed.splice(0..0, *nonce.as_ref());
         sealed
     }
 
     /// Decrypts what [`SecretKey::seal`] made for `owner`.
-    pub fn open(&self, owner: Uuid, sealed: &[u8]) -> Result<Vec<u8>, NotOurs> {
+    pub fn open(&self, purpose: Purpose, owner: Uuid, sealed: &[u8]) -> Result<Vec<u8>, NotOurs> {
         let keys = std::iter::once(&self.own).chain(&self.other);
-        keys.into_iter().find_map(|key| open(key, owner, sealed).ok()).ok_or(NotOurs)
+        keys.into_iter().find_map(|own| open(&key(own, purpose, owner), sealed).ok()).ok_or(NotOurs)
     }
 
     /// The same value sealed under the key that seals; `None` if it is already.
-    pub fn reseal(&self, owner: Uuid, sealed: &[u8]) -> Result<Option<Vec<u8>>, NotOurs> {
-        if open(&self.own, owner, sealed).is_ok() {
+    pub fn reseal(&self, purpose: Purpose, owner: Uuid, sealed: &[u8]) -> Result<Option<Vec<u8>>, NotOurs> {
+        if open(&key(&self.own, purpose, owner), sealed).is_ok() {
             return Ok(None);
         }
-        Ok(Some(self.seal(owner, &self.open(owner, sealed)?)))
+        Ok(Some(self.seal(purpose, owner, &self.open(purpose, owner, sealed)?)))
     }
 }
 
-fn key(bytes: &[u8; 32]) -> Arc<RandomizedNonceKey> {
-    #[expect(clippy::expect_used, reason = "32 bytes are the length of the algorithm's key")]
-    let key = RandomizedNonceKey::new(&AES_256_GCM, bytes).expect("a key of 32 bytes");
-    Arc::new(key)
+/// The key of a row.
+#[expect(clippy::expect_used, reason = "32 bytes are what HKDF-SHA-256 gives and AES-256 takes")]
+fn key(secret: &Prk, purpose: Purpose, owner: Uuid) -> RandomizedNonceKey {
+    let mut bytes = [0; 32];
+    let info = [purpose.name(), owner.as_bytes().as_slice()];
+    let derived = secret.expand(&info, HKDF_SHA256).expect("32 bytes");
+    derived.fill(&mut bytes).expect("32 bytes");
+    RandomizedNonceKey::new(&AES_256_GCM, &bytes).expect("a key of 32 bytes")
 }
 
-fn open(key: &RandomizedNonceKey, owner: Uuid, sealed: &[u8]) -> Result<Vec<u8>, NotOurs> {
+fn open(key: &RandomizedNonceKey, sealed: &[u8]) -> Result<Vec<u8>, NotOurs> {
     let (nonce, text) = sealed.split_at_checked(NONCE_LEN).ok_or(NotOurs)?;
     let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| NotOurs)?;
     let mut text = text.to_vec();
-    let plain = key.open_in_place(nonce, Aad::from(owner.as_bytes()), &mut text).map_err(|_| NotOurs)?;
+    let plain = key.open_in_place(nonce, Aad::empty(), &mut text).map_err(|_| NotOurs)?;
     Ok(plain.to_vec())
 }
 
@@ -87,17 +119,34 @@ pub fn random<const N: usize>() -> [u8; N] {
 mod tests {
     use super::*;
 
+    const CODE: Purpose = Purpose::Code;
+
     #[test]
     fn opens_for_its_owner_under_its_key_alone() {
         let (key, owner) = (SecretKey::new(&random()), super::super::id::new());
-        let sealed = key.seal(owner, b"code");
-        assert_eq!(key.open(owner, &sealed).unwrap(), b"code");
-        assert_ne!(key.seal(owner, b"code"), sealed);
-        assert!(key.open(super::super::id::new(), &sealed).is_err());
-        assert!(SecretKey::new(&random()).open(owner, &sealed).is_err());
+        let sealed = key.seal(CODE, owner, b"code");
+        assert_eq!(key.open(CODE, owner, &sealed).unwrap(), b"code");
+        assert_ne!(key.seal(CODE, owner, b"code"), sealed);
+        assert!(key.open(CODE, super::super::id::new(), &sealed).is_err());
+        assert!(SecretKey::new(&random()).open(CODE, owner, &sealed).is_err());
+        assert!(key.open(Purpose::SigningKey, owner, &sealed).is_err(), "another purpose");
         for cut in 0..sealed.len() {
-            assert!(key.open(owner, &sealed[..cut]).is_err());
+            assert!(key.open(CODE, owner, &sealed[..cut]).is_err());
         }
+    }
+
+    #[test]
+    fn each_row_has_the_key_of_rfc_5869() {
+        // From HMAC-SHA-256 alone: PRK = HMAC(zeros, secret), OKM = HMAC(PRK, info ‖ 1).
+        use aws_lc_rs::hmac;
+
+        let (secret, owner): ([u8; 32], _) = (random(), super::super::id::new());
+        let hmac = |key: &[u8], text: &[u8]| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text);
+        let prk = hmac(&[0; 32], &secret);
+        let info = [b"userdocks code ".as_slice(), owner.as_bytes(), &[1]].concat();
+        let derived = RandomizedNonceKey::new(&AES_256_GCM, hmac(prk.as_ref(), &info).as_ref()).unwrap();
+        let sealed = SecretKey::new(&secret).seal(CODE, owner, b"code");
+        assert_eq!(open(&derived, &sealed).unwrap(), b"code");
     }
 
     #[test]
@@ -105,17 +154,17 @@ mod tests {
         let (old, new, owner) = (random(), random(), super::super::id::new());
         let (before, after) = (SecretKey::new(&old), SecretKey::new(&new));
         let (preparing, changed) = (before.clone().or(&new), after.clone().or(&old));
-        let sealed = preparing.seal(owner, b"code");
-        assert_eq!(before.open(owner, &sealed).unwrap(), b"code");
-        assert_eq!(changed.open(owner, &sealed).unwrap(), b"code");
-        assert!(after.open(owner, &sealed).is_err());
-        let resealed = changed.reseal(owner, &sealed).unwrap().unwrap();
+        let sealed = preparing.seal(CODE, owner, b"code");
+        assert_eq!(before.open(CODE, owner, &sealed).unwrap(), b"code");
+        assert_eq!(changed.open(CODE, owner, &sealed).unwrap(), b"code");
+        assert!(after.open(CODE, owner, &sealed).is_err());
+        let resealed = changed.reseal(CODE, owner, &sealed).unwrap().unwrap();
         for key in [&preparing, &changed, &after] {
-            assert_eq!(key.open(owner, &resealed).unwrap(), b"code");
+            assert_eq!(key.open(CODE, owner, &resealed).unwrap(), b"code");
         }
-        assert!(before.open(owner, &resealed).is_err());
-        assert_eq!(changed.reseal(owner, &resealed).unwrap(), None);
-        assert!(after.reseal(owner, &sealed).is_err());
-        assert!(changed.reseal(super::super::id::new(), &sealed).is_err());
+        assert!(before.open(CODE, owner, &resealed).is_err());
+        assert_eq!(changed.reseal(CODE, owner, &resealed).unwrap(), None);
+        assert!(after.reseal(CODE, owner, &sealed).is_err());
+        assert!(changed.reseal(CODE, super::super::id::new(), &sealed).is_err());
     }
 }

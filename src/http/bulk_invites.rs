@@ -19,10 +19,10 @@ use super::envelope::Success;
 use super::error::Error;
 use super::extract::{LargeJson, Query};
 use super::idempotency::{Begun, Once, settled};
-use super::limits::Spending;
 use super::visit::Visiting;
 use crate::audit;
 use crate::db::bulk_invites::{self, Made, One};
+use crate::db::mail_quotas::Spending;
 use crate::db::users;
 use crate::domain::bulk_body::BulkBody;
 use crate::domain::fields::FieldErrors;
@@ -138,7 +138,7 @@ pub async fn invite(
     let sound: Vec<&One> = planned.iter().flatten().collect();
     let made = bulk_invites::invite(db, app, &sound, mails.len()).await?;
     let created = made.iter().filter(|made| matches!(made, Made::Created(_))).count();
-    mails.drain(..created.min(mails.len())).for_each(Spending::spent);
+    mails.drain(..created.min(mails.len())).for_each(|mail| mail.spent());
     let mut made = made.into_iter();
     let items = planned.iter().filter_map(|one| match one {
         Ok(_) => made.next().map(Item::from),

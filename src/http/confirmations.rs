@@ -10,10 +10,10 @@ use super::email_addresses::notice;
 use super::error::Error;
 use super::extract::Segment;
 use super::invites::failed;
-use super::limits::Spending;
 use super::pages::{self, Confirming};
 use super::visit::{Visit, Visiting};
 use crate::audit;
+use crate::db::mail_quotas::Spending;
 use crate::db::email_changes::{self, Confirmation, State as Stands};
 use crate::domain::invite::InviteCode;
 use crate::l10n::Texts;
@@ -52,10 +52,9 @@ pub async fn confirm(
             }
             _ => Spending::default(),
         };
-        let notice = notice(&state, code.app);
+        let notice = notice(&state, code.app).paid_with(spending);
         if let Some(confirmed) = email_changes::confirm(&state.db, &code, &notice, event).await? {
             if confirmed.tells {
-                spending.spent();
                 state.wake.notify_one();
             }
             state.listeners.told(event);

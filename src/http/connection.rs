@@ -214,10 +214,10 @@ pub struct Crowd {
 pub struct Counted(Option<(Arc<Crowd>, Source)>);
 
 impl Crowd {
-    /// An address may have three quarters of all connections, so that no one has them all.
+    /// An address may have a quarter of all connections, so that no few have them all; of IPv6, a /48, which one site has.
     #[must_use]
     pub fn new(connections: usize, trusted: Networks) -> Arc<Self> {
-        Arc::new(Self { most: (connections * 3).div_ceil(4), trusted, of: Mutex::default() })
+        Arc::new(Self { most: connections.div_ceil(4), trusted, of: Mutex::default() })
     }
 
     /// One more connection of an address; `None` if it has enough.
@@ -226,7 +226,7 @@ impl Crowd {
         if self.trusted.contain(peer) {
             return Some(Counted(None));
         }
-        let source = Source::from(peer);
+        let source = Source::from(peer).widest();
         let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
         let count = of.entry(source).or_default();
         if *count >= self.most {
@@ -256,12 +256,13 @@ mod tests {
 
     #[test]
     fn no_address_has_every_connection() {
-        let crowd = Crowd::new(4, "10.0.0.0/8".to_owned().try_into().unwrap());
+        let crowd = Crowd::new(12, "10.0.0.0/8".to_owned().try_into().unwrap());
         let count = |address: &str| crowd.count(address.parse().unwrap());
-        let mut held: Vec<_> =
-            ["2001:db8::1", "2001:db8::2", "2001:db8::3"].map(|address| count(address).unwrap()).into();
+        let mut held: Vec<_> = ["2001:db8::1", "2001:db8:0:1::", "2001:db8:0:ffff::"]
+            .map(|address| count(address).unwrap())
+            .into();
         assert!(count("2001:db8::4").is_none());
-        held.push(count("2001:db8:0:1::").unwrap());
+        held.push(count("2001:db8:1::").unwrap());
         held.push(count("192.0.2.1").unwrap());
         for _ in 0..5 {
             held.push(count("10.0.0.1").unwrap());

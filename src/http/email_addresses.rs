@@ -5,12 +5,12 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 
+use super::AppState;
 use super::auth::{Caller, WriteKey};
 use super::envelope::Success;
 use super::error::Error;
 use super::extract::{Json, UserPath};
 use super::idempotency::{once_or_settled, settled};
-use super::{AppState, limits};
 use crate::audit;
 use crate::db::email_changes::{self, Asked, Bounds, Mails, Requested, Vouched};
 use crate::db::outbox::NewMail;
@@ -43,15 +43,15 @@ pub(super) async fn update(
         return Ok(updated);
     }
     // Before there is a connection, of which nobody waits for a second one.
-    let spending =
-        [state.limits.mails.take(&state.db, app).await?, state.limits.mails.take(&state.db, app).await?];
-    let (confirmation, notice) = (&state.new_mail(app), &notice(state, app));
+    let spending = async || state.limits.mails.take(&state.db, app).await;
+    let (first, second) = (spending().await?, spending().await?);
+    let (confirmation, notice) =
+        (&state.new_mail(app).paid_with(first), &notice(state, app).paid_with(second));
     let changed = || async {
         let mails = Mails { confirmation, notice };
         Ok(email_changes::change(&state.db, change, versions, mails, (event, names)).await?)
     };
     let (updated, mails) = once_or_settled(versions.is_none(), changed).await?;
-    spending.into_iter().take(mails).for_each(limits::Spending::spent);
     if mails > 0 {
         state.wake.notify_one();
     }
@@ -68,7 +68,7 @@ pub(super) async fn request(
 ) -> Result<Updated, Error> {
     let app = change.app;
     let spending = state.limits.mails.take(&state.db, app).await?;
-    let (confirmation, notice) = (&state.new_mail(app), &notice(state, app));
+    let (confirmation, notice) = (&state.new_mail(app).paid_with(spending), &notice(state, app));
     let requested = || async {
         let (mails, after) = (Mails { confirmation, notice }, state.config.invite.resend_after);
         let (asked, told) = ((change, email), (event, names));
@@ -77,8 +77,6 @@ pub(super) async fn request(
     match once_or_settled(versions.is_none(), requested).await? {
         Requested::Update(updated) => {
             if matches!(updated, Updated::Yes(_)) {
-                // Whether or not there is a mail, which the bound of the app is not to tell.
-                spending.spent();
                 state.wake.notify_one();
             }
             Ok(updated)
@@ -101,15 +99,15 @@ pub async fn ask_again(
         return Err(Error::UserOutOfReach);
     }
     let spending = state.limits.mails.take(&state.db, caller.app).await?;
-    let (confirmation, notice) = (&state.new_mail(caller.app), &notice(&state, caller.app));
-    let (db, after, bounds) = (&state.db, state.config.invite.resend_after, caller.user.map(|_| OF_A_TOKEN));
+    let confirmation = &state.new_mail(caller.app).paid_with(spending);
+    let (notice, db, after) = (&notice(&state, caller.app), &state.db, state.config.invite.resend_after);
+    let bounds = caller.user.map(|_| OF_A_TOKEN);
     let ask = || async move {
         let mails = Mails { confirmation, notice };
         Ok(email_changes::ask_again(db, caller.app, user, after, bounds, mails).await?)
     };
     let message = match settled(ask).await? {
         Asked::Queued => {
-            spending.spent();
             state.wake.notify_one();
             "the address was asked to confirm"
         }

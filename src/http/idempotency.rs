@@ -12,10 +12,10 @@ use super::AppState;
 use super::envelope::{self, Success};
 use super::error::Error;
 use super::extract::header;
-use super::limits::Spending;
 use crate::audit;
 use crate::db::Transaction;
 use crate::db::idempotency::{self, Call, Known};
+use crate::db::mail_quotas::Spending;
 use crate::db::together::{Gathered, Together};
 use crate::db::users;
 use crate::db::{self, Lent, Pool};
@@ -83,6 +83,7 @@ impl Once {
             Known::Nothing => return Ok(Begun::Work(Self::Keyed(transaction, call, spending?))),
             Known::InProgress => Err(Error::IdempotencyInProgress),
             Known::OtherRequest => Err(Error::IdempotencyKeyReused),
+            Known::TooMany(wait) => Err(Error::TooManyRequests(wait)),
             Known::Answered { status, body } => {
                 let alive = match caller {
                     Some(user) => users::language(&mut *transaction, app, user).await?.is_some(),
@@ -122,12 +123,38 @@ impl Once {
         what: &T,
         alone: impl AsyncFnOnce(&mut PgConnection) -> Result<T::Answer, db::Error>,
     ) -> Result<T::Answer, Error> {
-        if let Self::Plain(..) = self
-            && let Some(answer) = others.ask(what.clone()).await
+        if let Self::Plain(_, _, spending) = self
+            && let Some(answer) = others.ask(what.clone(), spending.clone()).await
         {
             return Ok(answer?);
         }
-        Ok(alone(self.connection().await?).await?)
+        self.alone(alone).await
+    }
+
+    /// A statement that may send the mail. Who goes away before its answer has spent it; in a transaction only
+    /// [finishing](Self::finish) sends it.
+    pub async fn alone<T>(
+        &mut self,
+        statement: impl AsyncFnOnce(&mut PgConnection) -> Result<T, db::Error>,
+    ) -> Result<T, Error> {
+        let spending = match self {
+            Self::Plain(_, _, spending) => spending.clone(),
+            Self::Told(..) | Self::Keyed(..) => Spending::default(),
+        };
+        let connection = self.connection().await?;
+        spending.spent();
+        let answer = statement(connection).await;
+        if answer.as_ref().is_err_and(|error| !matches!(error, db::Error::InDoubt(_))) {
+            spending.unspent();
+        }
+        Ok(answer?)
+    }
+
+    /// The answer refuses: no mail is sent.
+    pub fn refused(self, error: Error) -> Error {
+        let (Self::Plain(_, _, spending) | Self::Told(_, spending) | Self::Keyed(_, _, spending)) = &self;
+        spending.unspent();
+        error
     }
 
     /// Ends a call that succeeded: commits and wakes the worker. `user` is whom the answer shows.

@@ -168,17 +168,18 @@ pub async fn resend(
                 Begun::Work(once) => once,
             };
         let bounds = bounds(&state.config);
-        let resent = invite_steering::resend(once.connection().await?, app, by, invite, bounds, mail).await?;
+        let resend = async |db: &mut _| invite_steering::resend(db, app, by, invite, bounds, mail).await;
+        let resent = once.alone(resend).await?;
         let message = match resent {
             Resent::Yes => "the invite was sent again",
             Resent::TooSoon => {
                 audit::note(|facts| facts.unchanged = true);
                 "the invite was sent a short while ago, so no second mail was sent"
             }
-            Resent::Over(invite::State::Accepted) => return Err(Error::InviteAccepted),
-            Resent::Over(_) => return Err(Error::InviteRevoked),
-            Resent::QuotaExceeded => return Err(Error::ReferralQuotaExceeded),
-            Resent::OutOfReach => return Err(Error::InviteOutOfReach),
+            Resent::Over(invite::State::Accepted) => return Err(once.refused(Error::InviteAccepted)),
+            Resent::Over(_) => return Err(once.refused(Error::InviteRevoked)),
+            Resent::QuotaExceeded => return Err(once.refused(Error::ReferralQuotaExceeded)),
+            Resent::OutOfReach => return Err(once.refused(Error::InviteOutOfReach)),
         };
         once.finish(state, &Success { status: StatusCode::OK, message, data: () }, None).await
     })

@@ -102,10 +102,15 @@ async fn renew(state: &AppState, code: &InviteCode, invite: &Invite) -> Result<R
     let mail = state.new_mail(code.app);
     let mut connection = state.db.acquire().await.map_err(db::Error::from)?;
     let (by, bounds) = (By::Holder(code), bounds(&state.config));
-    let resent = invite_steering::resend(&mut connection, code.app, by, invite.id, bounds, &mail).await?;
+    // Who goes away before the answer has spent it.
+    spending.spent();
+    let resent = invite_steering::resend(&mut connection, code.app, by, invite.id, bounds, &mail).await;
+    if !matches!(resent, Ok(Resent::Yes) | Err(db::Error::InDoubt(_))) {
+        spending.unspent();
+    }
+    let resent = resent?;
     connection.release();
     if resent == Resent::Yes {
-        spending.spent();
         state.wake.notify_one();
     } else {
         audit::note(|facts| facts.unchanged = true);

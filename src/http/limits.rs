@@ -6,8 +6,8 @@
 use std::convert::Infallible;
 use std::hash::Hash;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::http::HeaderValue;
@@ -16,13 +16,17 @@ use uuid::Uuid;
 
 use super::error::Error;
 use crate::config;
-use crate::db::{Pool, mail_quotas};
+use crate::db::Pool;
+use crate::db::mail_quotas::{self, Held, Lease, Spending};
 use crate::domain::id::AppId;
 use crate::domain::network::Source;
 use crate::metrics::Limit;
 
 /// Whose burst is remembered at the same time. Who is forgotten for others has a whole one again.
 const REMEMBERED: usize = 65_536;
+/// How many times as much as one address a site may ask for.
+#[expect(clippy::unwrap_used, reason = "it is not zero")]
+const SITE: NonZeroU32 = NonZeroU32::new(10).unwrap();
 /// Leases of mails that are held at the same time.
 const LEASES: usize = 16_384;
 
@@ -66,7 +70,7 @@ pub struct Limits {
     /// Requests of proven callers.
     pub callers: Bursts<(AppId, Uuid)>,
     /// Requests that proved nothing.
-    pub strangers: Bursts<Source>,
+    pub strangers: Strangers,
     /// Mails of apps.
     pub mails: MailQuotas,
     referrals: Policy,
@@ -79,7 +83,7 @@ impl Limits {
         let referrals = u64::try_from(limits.referrals_per_user_per_day).unwrap_or(0);
         Self {
             callers: Bursts::new(Limit::Caller, limits.requests_per_key_per_second),
-            strangers: Bursts::new(Limit::Address, limits.failures_per_address_per_second),
+            strangers: Strangers::new(limits.failures_per_address_per_second),
             mails: MailQuotas::new(limits),
             referrals: Policy::new(Limit::Referrals, referrals, 86_400),
         }
@@ -90,12 +94,44 @@ impl Limits {
     pub fn crossed(&self, error: &Error) -> Option<Told> {
         let policy = match error {
             Error::TooManyRequests(_) => &self.callers.policy,
-            Error::TooManyFailures(_) => &self.strangers.policy,
+            Error::TooManyFailures(_) => &self.strangers.sources.policy,
             Error::ReferralQuotaExceeded => &self.referrals,
             Error::MailQuotaExceeded(_) => &self.mails.policy,
             _ => return None,
         };
         Some(policy.told(policy.left(0, error.retry_after()?)))
+    }
+}
+
+/// Requests that proved nothing, of an address and of the sites that it is of, which may make ten times as many.
+pub struct Strangers {
+    sources: Bursts<Source>,
+    sites: Bursts<Source>,
+}
+
+impl Strangers {
+    fn new(per_second: NonZeroU32) -> Self {
+        let of_site = per_second.saturating_mul(SITE);
+        Self { sources: Bursts::new(Limit::Address, per_second), sites: Bursts::new(Limit::Address, of_site) }
+    }
+
+    /// Takes one; if there is none, the time until there is.
+    pub fn take(&self, source: &Source) -> Result<(), Duration> {
+        self.sources.take(source)?;
+        for (at, site) in source.sites().enumerate() {
+            if let Err(wait) = self.sites.take(&site) {
+                source.sites().take(at).for_each(|taken| self.sites.give_back(&taken));
+                self.sources.give_back(source);
+                return Err(wait);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives one back.
+    pub fn give_back(&self, source: &Source) {
+        self.sources.give_back(source);
+        source.sites().for_each(|site| self.sites.give_back(&site));
     }
 }
 
@@ -172,45 +208,6 @@ pub struct MailQuotas {
     policy: Policy,
 }
 
-#[derive(Default)]
-struct Lease {
-    held: Mutex<Held>,
-    /// Held while asking for more, so that one call does for all.
-    asking: tokio::sync::Mutex<()>,
-}
-
-/// What is left of the lease, and when the day of the database ends.
-#[derive(Clone, Copy, Default)]
-struct Held {
-    mails: i64,
-    until: Option<Instant>,
-}
-
-impl Lease {
-    fn held(&self) -> std::sync::MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// One of those held, if this day has any; its end if it is known that there are no more.
-    fn take(&self) -> Option<Result<Instant, Duration>> {
-        let mut held = self.held();
-        let until = held.until?;
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            *held = Held::default();
-            return None;
-        }
-        match held.mails {
-            0 => None,
-            ..0 => Some(Err(left)),
-            _ => {
-                held.mails -= 1;
-                Some(Ok(until))
-            }
-        }
-    }
-}
-
 /// No more to be had today.
 const NONE: i64 = -1;
 
@@ -267,32 +264,10 @@ impl MailQuotas {
     }
 
     fn spending(lease: Arc<Lease>, taken: Result<Instant, Duration>) -> Result<Spending, Error> {
-        taken.map(|until| Spending(Some((lease, until)))).map_err(|left| {
+        taken.map(|until| Spending::new(lease, until)).map_err(|left| {
             Limit::Mails.refused();
             Error::MailQuotaExceeded(left)
         })
-    }
-}
-
-/// A mail that a call may send. Dropped, it is given back. The default one counts nowhere.
-#[derive(Default)]
-pub struct Spending(Option<(Arc<Lease>, Instant)>);
-
-impl Spending {
-    /// The call sends it.
-    pub fn spent(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Spending {
-    fn drop(&mut self) {
-        if let Some((lease, until)) = self.0.take() {
-            let mut held = lease.held();
-            if held.until == Some(until) {
-                held.mails = held.mails.max(0) + 1;
-            }
-        }
     }
 }
 
@@ -340,6 +315,28 @@ mod tests {
         assert_eq!((told[99].as_str(), told[100].as_str()), ("\"caller\";r=900;t=1", "\"caller\";r=800;t=1"));
         assert_eq!(told[999], "\"caller\";r=0;t=1");
         assert!(bursts.take(&1).is_err());
+    }
+
+    #[test]
+    fn a_site_has_ten_times_as_much_as_an_address() {
+        // So slow that nothing fills while the test runs.
+        let mut strangers = Strangers::new(NonZeroU32::new(1).unwrap());
+        for bursts in [&mut strangers.sources, &mut strangers.sites] {
+            bursts.each *= 1_000_000;
+            bursts.capacity *= 1_000_000;
+        }
+        let source = |text: String| Source::from(text.parse::<std::net::IpAddr>().unwrap());
+        // Ten of the first /56, then none of it; nor of the /48, which is full.
+        for number in 0..10 {
+            assert!(strangers.take(&source(format!("2001:db8:0:{number:x}::"))).is_ok(), "{number}");
+        }
+        let more = source("2001:db8:0:a::".to_owned());
+        assert!(strangers.take(&more).is_err());
+        assert!(strangers.take(&source("2001:db8:0:100::".to_owned())).is_err());
+        assert!(strangers.take(&source("2001:db8:1::".to_owned())).is_ok());
+        // What is given back is there for another address of the site; who was refused has paid nothing.
+        strangers.give_back(&source("2001:db8:0:3::".to_owned()));
+        assert!(strangers.take(&more).is_ok());
     }
 
     #[test]

@@ -54,12 +54,12 @@ pub async fn create(
                 let message = "the referral invite was taken";
                 once.finish(state, &Success { status: StatusCode::CREATED, message, data: () }, None).await
             }
-            Referred::OwnAddress => Err(Error::OwnAddress),
+            Referred::OwnAddress => Err(once.refused(Error::OwnAddress)),
             Referred::QuotaExceeded => {
                 Limit::Referrals.refused();
-                Err(Error::ReferralQuotaExceeded)
+                Err(once.refused(Error::ReferralQuotaExceeded))
             }
-            Referred::OutOfReach => Err(Error::UserOutOfReach),
+            Referred::OutOfReach => Err(once.refused(Error::UserOutOfReach)),
         }
     })
     .await

@@ -14,7 +14,7 @@ use super::extract::UserPath;
 use crate::db::{Pool, apps, users};
 use crate::domain::access_token::{DamagedKey, PrivateKey};
 use crate::domain::id::{AppId, UserId};
-use crate::domain::seal::{NotOurs, SecretKey};
+use crate::domain::seal::{NotOurs, Purpose, SecretKey};
 
 /// An access token, as OAuth 2.0 (RFC 6749, 5.1) names its parts.
 #[derive(Serialize)]
@@ -81,7 +81,7 @@ pub async fn issue(
 /// The key of an app that signs now.
 pub async fn signing_key(db: &Pool, seal: &SecretKey, app: AppId) -> Result<PrivateKey, IssueError> {
     let (id, sealed) = apps::private_key(db, app).await?.ok_or(IssueError::NoApp)?;
-    Ok(PrivateKey::new(id, &seal.open(id, &sealed)?)?)
+    Ok(PrivateKey::new(id, &seal.open(Purpose::SigningKey, id, &sealed)?)?)
 }
 
 impl AccessToken {

@@ -104,24 +104,24 @@ async fn invite_once(
         Invited::Exists => {
             let after = state.config.invite.resend_after;
             let again = state.new_mail(app);
-            let message =
-                match invites::resend(once.connection().await?, app, user, &body.invite, after, &again)
-                    .await?
-                {
-                    Resent::Queued => "the invite was sent again",
-                    Resent::TooSoon => {
-                        audit::note(|facts| facts.unchanged = true);
-                        "the user was invited a short while ago, so no second mail was sent"
-                    }
-                    Resent::Accepted => return Err(Error::AlreadyAccepted),
-                    Resent::OutOfReach => return Err(Error::UserOutOfReach),
-                };
+            let message = match once
+                .alone(async |db| invites::resend(db, app, user, &body.invite, after, &again).await)
+                .await?
+            {
+                Resent::Queued => "the invite was sent again",
+                Resent::TooSoon => {
+                    audit::note(|facts| facts.unchanged = true);
+                    "the user was invited a short while ago, so no second mail was sent"
+                }
+                Resent::Accepted => return Err(once.refused(Error::AlreadyAccepted)),
+                Resent::OutOfReach => return Err(once.refused(Error::UserOutOfReach)),
+            };
             let stored = users::by_id(once.connection().await?, app, None, user).await?;
             (message, Box::new(stored.ok_or(Error::UserOutOfReach)?))
         }
-        Invited::EmailTaken => return Err(Error::EmailTaken("email")),
-        Invited::OutOfReach => return Err(Error::UserOutOfReach),
-        Invited::UnknownReferralCode => return Err(Error::UnknownReferralCode),
+        Invited::EmailTaken => return Err(once.refused(Error::EmailTaken("email"))),
+        Invited::OutOfReach => return Err(once.refused(Error::UserOutOfReach)),
+        Invited::UnknownReferralCode => return Err(once.refused(Error::UnknownReferralCode)),
     };
     let shown = UserId(user.id);
     audit::note(|facts| facts.subject = Some(user.id));

@@ -4,10 +4,8 @@
 //! server says about the mail itself; trouble with the network, TLS, our login or our standing passes,
 //! or is mended by the operator, and must lose no mail.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_lc_rs::digest;
@@ -15,6 +13,7 @@ use lettre::Message;
 
 pub use self::server::{Server, TokenSource};
 use super::mailbox;
+use crate::config::write_private;
 use crate::metrics;
 use crate::outbound::Authorities;
 
@@ -131,20 +130,14 @@ fn file_name(message_id: &str) -> String {
     format!("{left}_{}.eml", &hash[..32])
 }
 
-/// A file that is there is whole and on disk.
+/// A file that is there is whole and on disk. It has a code: only its owner may read it, or a folder that is made for it.
 fn write(folder: &Path, name: &str, bytes: &[u8]) -> std::io::Result<()> {
-    static WRITES: AtomicU64 = AtomicU64::new(0);
-    let write = WRITES.fetch_add(1, Ordering::Relaxed);
-    let part = folder.join(format!(".{}-{write}.part", std::process::id()));
-    std::fs::create_dir_all(folder)?;
-    let written = std::fs::File::create(&part)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| std::fs::rename(&part, folder.join(name)));
-    if written.is_err() {
-        let _ = std::fs::remove_file(&part);
-        return written;
-    }
-    std::fs::File::open(folder)?.sync_all()
+    let mut made = std::fs::DirBuilder::new();
+    made.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut made, 0o700);
+    made.create(folder)?;
+    write_private(&folder.join(name), bytes)
 }
 
 /// One line of bounded length, without control characters.
@@ -174,6 +167,23 @@ mod tests {
             assert!(name.len() <= 80 && !name.starts_with('.') && !name.contains(['/', '\0']), "{name}");
         }
         assert_ne!(file_name("a/b"), file_name("a\\b"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_mail_in_a_folder_is_its_owners_alone() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+
+        let place = tempfile::tempdir().unwrap();
+        let (folder, victim) = (place.path().join("mailbox"), place.path().join("victim"));
+        write(&folder, "a.eml", b"code").unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&folder), mode(&folder.join("a.eml"))), (0o700, 0o600));
+        std::fs::write(&victim, "theirs").unwrap();
+        symlink(&victim, folder.join("b.eml")).unwrap();
+        write(&folder, "b.eml", b"code").unwrap();
+        assert_eq!(std::fs::read_to_string(&victim).unwrap(), "theirs");
+        assert_eq!(std::fs::read_to_string(folder.join("b.eml")).unwrap(), "code");
     }
 
     #[test]

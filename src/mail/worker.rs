@@ -22,13 +22,13 @@ use super::transport::{Refusal, Transport};
 use super::{Brand, Envelope, Letter, message};
 use crate::config::Config;
 use crate::db::outbox::{self, Claimed};
-use crate::db::{self, idempotency, mail_quotas, referrals, session};
+use crate::db::{self, session};
 use crate::domain::brand::{Color, LogoUrl};
 use crate::domain::email::Email;
 use crate::domain::language::Language;
 use crate::domain::mail_kind::MailKind;
 use crate::domain::return_path::ReturnPath;
-use crate::domain::seal::{NotOurs, SecretKey};
+use crate::domain::seal::{NotOurs, Purpose, SecretKey};
 use crate::l10n::{LANGUAGES, Texts};
 use crate::metrics::{self, Outcome};
 
@@ -45,7 +45,6 @@ const GRACE: Duration = Duration::from_secs(10);
 const AWAY: Duration = Duration::from_millis(500);
 /// How often it is an error in the log that the mail server refuses our sender; each refusal is a warning.
 const ALARM: Duration = Duration::from_hours(1);
-const CLEAN_UP: Duration = Duration::from_hours(1);
 
 /// Why a mail has not left.
 #[derive(Debug, thiserror::Error)]
@@ -101,7 +100,6 @@ impl Worker {
         let mut at_hand: Vec<((Uuid, Uuid), AbortHandle)> = Vec::new();
         let mut turn = Uuid::nil();
         let mut full = false;
-        let mut cleaned: Option<Instant> = None;
         while !*stop.borrow() {
             while sending.try_join_next().is_some() {}
             at_hand.retain(|(_, task)| !task.is_finished());
@@ -131,12 +129,6 @@ impl Worker {
             if full && !was_full {
                 worker.call_others().await;
             }
-            if cleaned.is_none_or(|at| at.elapsed() > CLEAN_UP) {
-                cleaned = Some(Instant::now());
-                if let Err(error) = worker.clean_up().await {
-                    tracing::warn!(%error, "what is over was not deleted");
-                }
-            }
             tokio::select! {
                 changed = stop.changed() => if changed.is_err() { break },
                 _ = sending.join_next(), if full => {}
@@ -155,12 +147,6 @@ impl Worker {
             *self.database.last() = Some(Instant::now());
         }
         done
-    }
-
-    async fn clean_up(&self) -> Result<(), db::Error> {
-        self.soon(referrals::forget_quotas(&self.db)).await?;
-        self.soon(mail_quotas::forget(&self.db)).await?;
-        self.soon(idempotency::forget(&self.db)).await
     }
 
     /// There may be more to send than this process can take.
@@ -217,7 +203,7 @@ impl Worker {
             Err(Trouble::Refused(Refusal::Permanent(reply))) => {
                 outbox::finish(&self.db, mail, false, reply).await?;
                 metrics::mailed(Outcome::Failed);
-                tracing::warn!(app = %mail.app, mail = %mail.id, reply, "mail failed");
+                tracing::warn!(app = %mail.app, mail = %mail.id, reply = loggable(reply), "mail failed");
                 return Ok(());
             }
             Err(trouble @ Trouble::OptedOut) => {
@@ -231,7 +217,7 @@ impl Worker {
         if matches!(result, Err(Trouble::Refused(Refusal::Sender(_)))) && self.sender.is_over(ALARM) {
             *self.sender.last() = Some(Instant::now());
             tracing::error!(
-                app = %mail.app, reply,
+                app = %mail.app, reply = %loggable(&reply),
                 "the mail server refuses our sender, login, quota or account: mails stay queued until that is mended"
             );
         }
@@ -244,6 +230,7 @@ impl Worker {
         let failed = outbox::retry_later(&self.db, mail, delay, give_up, &reply).await?;
         metrics::mailed(if failed { Outcome::Failed } else { Outcome::Refused });
         let outcome = if failed { "mail failed: given up" } else { "mail refused for now" };
+        let reply = loggable(&reply);
         tracing::warn!(app = %mail.app, mail = %mail.id, attempts = mail.attempts, reply, "{outcome}");
         Ok(())
     }
@@ -253,7 +240,7 @@ impl Worker {
             return Err(Trouble::OptedOut);
         }
         let permanent = |text: &str| Refusal::Permanent(text.to_owned());
-        let code = self.seal.open(mail.id, &mail.secret)?;
+        let code = self.seal.open(Purpose::Code, mail.id, &mail.secret)?;
         let code = String::from_utf8(code).map_err(|_| permanent("the stored code is damaged"))?;
         let own = |mailbox: &str| {
             Mailbox::from_str(mailbox).map_err(|_| permanent("the app's sender is not `Name <address>`"))
@@ -367,6 +354,21 @@ pub fn color(stored: Option<&str>) -> Color {
     stored.and_then(|color| Color::parse(color).ok()).unwrap_or(Color::DEFAULT)
 }
 
+/// What of a reply is logged, which no erasure reaches: of a mail server's, who may name the recipient, the code and the
+/// enhanced code; of what we say ourselves, all but addresses. The row has the words.
+fn loggable(reply: &str) -> String {
+    let is_code = |word: &&str| word.len() == 3 && word.bytes().all(|byte| byte.is_ascii_digit());
+    let is_enhanced = |word: &&str| {
+        word.split('.').count() == 3 && word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+    };
+    let mut words = reply.split(' ');
+    let Some(code) = words.next().filter(is_code) else {
+        let shown = reply.split(' ').map(|word| if word.contains('@') { "…" } else { word });
+        return shown.collect::<Vec<_>>().join(" ");
+    };
+    words.next().filter(is_enhanced).map_or_else(|| code.to_owned(), |enhanced| format!("{code} {enhanced}"))
+}
+
 /// A reply without what it quotes of the code, whole or in parts: a long reply is cut, a long line wrapped.
 fn masked(reply: &str, code: &str) -> String {
     /// Characters that are no coincidence; fewer give nothing away.
@@ -424,6 +426,20 @@ pub async fn listen(options: PgConnectOptions, wake: Arc<Notify>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_log_names_no_recipient() {
+        for (reply, logged) in [
+            ("550 5.1.1 <ada@example.com>: user unknown", "550 5.1.1"),
+            ("550 ada@example.com is unknown", "550"),
+            ("451 4.7.1 ada is greylisted", "451 4.7.1"),
+            ("250", "250"),
+            ("no connection to mail.example: refused", "no connection to mail.example: refused"),
+            ("the mail to ada@example.com cannot be written", "the mail to … cannot be written"),
+        ] {
+            assert_eq!(loggable(reply), logged);
+        }
+    }
 
     #[test]
     fn delays_double_to_an_hour() {

@@ -15,7 +15,7 @@ use super::receiver::{Answer, Receivers};
 use crate::config;
 use crate::db::deliveries::{self, Claimed};
 use crate::db::{self, Pool};
-use crate::domain::seal::SecretKey;
+use crate::domain::seal::{Purpose, SecretKey};
 use crate::domain::webhook::{Secret, signatures};
 use crate::mail::worker::retry_delay;
 use crate::metrics::{self, Told};
@@ -29,7 +29,6 @@ const POLL: Duration = Duration::from_secs(1);
 const MORE: Duration = Duration::from_secs(15);
 /// How long the database may take to answer.
 const SOON: Duration = Duration::from_secs(5);
-const CLEAN_UP: Duration = Duration::from_hours(1);
 
 /// Sends what is queued for webhooks.
 pub struct Worker {
@@ -52,7 +51,6 @@ impl Worker {
         let mut sending = JoinSet::new();
         let mut under_way: HashMap<task::Id, Uuid> = HashMap::new();
         let mut looked: Option<Instant> = None;
-        let mut cleaned: Option<Instant> = None;
         let mut anybody = true;
         while !*stop.borrow() {
             while let Some(done) = sending.try_join_next_with_id() {
@@ -81,10 +79,6 @@ impl Worker {
             }
             if claimed > 0 && sending.len() < SLOTS {
                 continue;
-            }
-            if cleaned.is_none_or(|at| at.elapsed() > CLEAN_UP) {
-                cleaned = Some(Instant::now());
-                while let Ok(true) = soon(deliveries::forget(&worker.db)).await {}
             }
             // More may be due of a webhook that had as many under way as it may.
             let waits = sending.len() >= SLOTS || !busy(&under_way).is_empty();
@@ -118,8 +112,11 @@ impl Worker {
     }
 
     async fn send(&self, delivery: &Claimed) -> Answer {
-        let opened: Result<Vec<Secret>, _> =
-            delivery.secrets.iter().map(|(id, sealed)| self.seal.open(*id, sealed).map(Secret::of)).collect();
+        let opened: Result<Vec<Secret>, _> = delivery
+            .secrets
+            .iter()
+            .map(|(id, sealed)| self.seal.open(Purpose::WebhookSecret, *id, sealed).map(Secret::of))
+            .collect();
         let secrets = match opened {
             Ok(secrets) => secrets,
             Err(error) => return Answer::Refused(error.to_string()),

@@ -1,6 +1,7 @@
 //! Slow clients, slow rows, a database that is away: an answer in time, or an end of the connection, and
 //! the server lives on.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -227,5 +228,46 @@ async fn while_the_database_is_away_it_is_503_and_never_401() {
     std::fs::remove_dir_all(&link).unwrap();
     std::os::unix::fs::symlink(&there, &link).unwrap();
     works_again().await;
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn callers_who_hang_up_have_no_more_sessions_than_connections() {
+    let test = Test::with(&[("USERDOCKS_DATABASE__MAX_CONNECTIONS", "4")]).await;
+    let other = test.another_app().await;
+    let user = test.member(&other, "ada@example.com", None).await;
+    let path = format!("/v1/users/{user}");
+    let update = |nickname: &str| {
+        let body = json!({ "user": { "nickname": nickname } });
+        test.call("PUT", &path, As::Write(&other), Some(body))
+    };
+    assert_eq!(update("before").await.status, 200);
+    let mut watch = PgConnection::connect(&test.database_url).await.unwrap();
+    let mut holder = PgConnection::connect(&test.database_url).await.unwrap();
+    let mut lock = holder.begin().await.unwrap();
+    sqlx::query("LOCK TABLE invites").execute(&mut *lock).await.unwrap();
+    let list = format!(
+        "GET /v1/invites?limit=1 HTTP/1.1\r\nHost: x\r\nX-API-KEY: {}\r\nX-API-KEY-TYPE: read\r\nX-CLIENT-ID: {}\r\n\r\n",
+        test.app.read_key, test.app.id
+    );
+    // Each session that waited for the lock was left by its caller. There are far more of them than connections.
+    let sessions = "SELECT pid, wait_event_type = 'Lock' FROM pg_stat_activity
+        WHERE datname = current_database() AND usename = 'userdocks_server'";
+    let mut left = BTreeSet::new();
+    let deadline = Instant::now() + DEADLINE;
+    while left.len() < 12 {
+        assert!(Instant::now() < deadline, "{} sessions were left", left.len());
+        let mut wire = Wire::open(&test).await;
+        wire.send(&list).await;
+        sleep(Duration::from_millis(20)).await;
+        wire.reset();
+        let now: Vec<(i32, Option<bool>)> = sqlx::query_as(sessions).fetch_all(&mut watch).await.unwrap();
+        assert!(now.len() <= 4, "{} sessions", now.len());
+        left.extend(now.iter().filter(|(_, waits)| *waits == Some(true)).map(|(pid, _)| *pid));
+    }
+    // Who needs nothing of what is locked has a connection within the time that callers wait for one.
+    assert_eq!(update("meanwhile").await.status, 200);
+    lock.rollback().await.unwrap();
+    assert_eq!(update("after").await.status, 200);
     test.finish().await;
 }

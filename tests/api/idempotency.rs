@@ -114,3 +114,37 @@ async fn an_answer_is_known_to_every_server_for_a_day() {
     test.until_none("SELECT count(*) FROM idempotency_keys").await;
     test.finish().await;
 }
+
+#[tokio::test]
+async fn a_user_has_a_thousand_stored_answers_a_day() {
+    let test = Test::start().await;
+    let user = test.member(&test.app, "ada@example.com", None).await;
+    sqlx::query(
+        "INSERT INTO idempotency_keys (app_id, caller, key, request, status, body)
+        SELECT $1, $2, 'old' || n, '', 200, '' FROM generate_series(1, 999) n",
+    )
+    .bind(test.app.id.0)
+    .bind(user.0)
+    .execute(&test.db)
+    .await
+    .unwrap();
+    let refer = async |who: As<'_>, key: &str| {
+        let body = json!({ "email": "friend@example.com", "language": "en" }).to_string().into_bytes();
+        let path = format!("/v1/users/{user}/referral-invites");
+        test.raw("POST", &path, who, &[("idempotency-key", key.to_owned())], body).await
+    };
+    let token = test.token(user).await;
+    let first = refer(As::Token(token.clone()), "first").await;
+    assert_eq!(first.status, 201);
+    let over = refer(As::Token(token.clone()), "over").await;
+    assert_eq!(over.code(), (429, "too_many_requests"));
+    let wait: u64 = over.header("retry-after").unwrap().parse().unwrap();
+    assert!((86_000..=86_401).contains(&wait), "{wait}");
+    // What is stored is answered still; a backend is not bounded; tomorrow there is room.
+    assert_eq!(refer(As::Token(token.clone()), "first").await.body, first.body);
+    assert_eq!(refer(As::Write(&test.app), "backend").await.status, 201);
+    test.sql("UPDATE idempotency_keys SET created_at = now() - interval '25 hours'").await;
+    assert_eq!(refer(As::Token(token), "tomorrow").await.status, 201);
+    assert_eq!(test.mail().await.to, ["friend@example.com"]);
+    test.finish().await;
+}

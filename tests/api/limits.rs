@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use userdocks::db::apps;
 use userdocks::domain::api_key::{ApiKey, KeyType};
 use userdocks::domain::id::UserId;
@@ -240,18 +240,19 @@ async fn callers_behind_a_trusted_proxy_are_told_apart() {
     for number in 0..50 {
         let answer = fail(&test, &format!("198.51.100.{number}, 10.1.1.1")).await;
         assert_eq!(answer.code(), (401, "invalid_api_key"), "{number}");
-        let answer = fail(&test, &format!("2001:db8:0:{number:x}::1")).await;
+        let answer = fail(&test, &format!("2001:db8:{number:x}::1")).await;
         assert_eq!(answer.code(), (401, "invalid_api_key"), "{number}");
     }
-    // What a caller writes is left of what the proxies write; a subscriber has a whole /64.
-    for forged in [true, false] {
+    // What a caller writes is left of what the proxies write; a subscriber has a whole /64, and
+    // a site a /48.
+    for kind in ["forged", "subscriber", "site"] {
         let mut number = 0;
         let (before, answer) = until_throttled(async || {
             number += 1;
-            let list = if forged {
-                format!("203.0.113.{}, 192.0.2.1, 10.1.1.1", number % 250)
-            } else {
-                format!("2001:db8:ff::{number:x}")
+            let list = match kind {
+                "forged" => format!("203.0.113.{}, 192.0.2.1, 10.1.1.1", number % 250),
+                "subscriber" => format!("2001:db8:ff::{number:x}"),
+                _ => format!("2001:db8:fff:{number:x}::"),
             };
             fail(&test, &list).await
         })
@@ -429,7 +430,7 @@ fn address(test: &Test) -> SocketAddr {
 
 #[tokio::test]
 async fn no_address_has_every_connection() {
-    let test = Test::with(&[("USERDOCKS_SERVER__MAX_CONNECTIONS", "8")]).await;
+    let test = Test::with(&[("USERDOCKS_SERVER__MAX_CONNECTIONS", "24")]).await;
     let mut silent = Vec::new();
     for _ in 0..6 {
         silent.push(Wire::open(&test).await);
@@ -580,6 +581,57 @@ async fn an_apps_calls_for_many_wait_for_themselves() {
     test.finish().await;
 }
 
+/// The invite of an address by the app's backend, as it is on the wire.
+fn invite_request(test: &Test, email: &str) -> String {
+    let body = json!({ "email": email, "language": "en" }).to_string();
+    format!(
+        "POST /v1/users/{} HTTP/1.1\r\nHost: x\r\nX-API-KEY: {}\r\nX-API-KEY-TYPE: write\r\nX-CLIENT-ID: {}\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        new_id(),
+        test.app.write_key,
+        test.app.id,
+        body.len()
+    )
+}
+
+/// Sends requests at once, each over a connection that is reset after so many microseconds.
+async fn send_and_hang_up(test: &Test, requests: Vec<(String, u64)>) {
+    join_all(requests.into_iter().map(async |(request, after)| {
+        let mut wire = Wire::open(test).await;
+        wire.send(request).await;
+        sleep(Duration::from_micros(after)).await;
+        wire.reset();
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn callers_who_hang_up_do_not_cross_the_mails_of_a_day() {
+    let test = Test::with(&[("USERDOCKS_LIMITS__MAILS_PER_APP_PER_DAY", "5")]).await;
+    let mut holder = PgConnection::connect(&test.database_url).await.unwrap();
+    let waiting = "SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    for number in 0..15 {
+        // Each hangs up while its statement is at work.
+        let mut lock = holder.begin().await.unwrap();
+        sqlx::query("LOCK TABLE tenants").execute(&mut *lock).await.unwrap();
+        let mut wire = Wire::open(&test).await;
+        wire.send(invite_request(&test, &format!("u{number}@example.com"))).await;
+        let deadline = Instant::now() + DEADLINE;
+        while number < 5 && test.count(waiting).await == 0 {
+            assert!(Instant::now() < deadline, "{number}: no statement waits");
+        }
+        wire.reset();
+        sleep(Duration::from_millis(50)).await;
+        lock.rollback().await.unwrap();
+    }
+    test.idle().await;
+    let mails = usize::try_from(test.count("SELECT count(*) FROM outbox").await).unwrap();
+    assert!(mails <= 5, "{mails} mails");
+    test.mails(mails).await;
+    test.finish().await;
+}
+
 #[tokio::test]
 async fn bodies_under_way_are_bounded_in_bytes() {
     const PART: usize = 262_000;
@@ -611,5 +663,33 @@ async fn bodies_under_way_are_bounded_in_bytes() {
         assert!(answers.next().now_or_never().is_none(), "the others go on");
     }
     drop(wires);
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn refused_callers_who_hang_up_spend_no_mail() {
+    let test = Test::with(&[("USERDOCKS_LIMITS__MAILS_PER_APP_PER_DAY", "20")]).await;
+    let mut requests = Vec::new();
+    for number in 0..40_u64 {
+        let email = format!("taken{number}@example.com");
+        test.member(&test.app, &email, None).await;
+        requests.push((invite_request(&test, &email), number * 150));
+    }
+    send_and_hang_up(&test, requests).await;
+    // What they asked for is refused at some time, and each mail that they held is there again.
+    for number in 0..20 {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let body = json!({ "email": format!("u{number}@example.com"), "language": "en" });
+            let path = format!("/v1/users/{}", new_id());
+            let answer = test.call("POST", &path, As::Write(&test.app), Some(body)).await;
+            if answer.status == 200 {
+                break;
+            }
+            assert_eq!(answer.code(), (429, "mail_quota_exceeded"));
+            assert!(Instant::now() < deadline, "only {number} are left");
+        }
+    }
+    test.mails(20).await;
     test.finish().await;
 }

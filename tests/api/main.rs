@@ -10,6 +10,7 @@ mod bodies;
 mod brand;
 mod browsers;
 mod bulk_invites;
+mod cleanup;
 mod connections;
 mod credentials;
 mod email_change;

@@ -89,7 +89,11 @@ async fn side(test: &Test, name: &'static str) -> Side {
     let frozen = format!("/v1/apps/{}/users/{}/access-status/0", app.id, members[3]);
     assert_eq!(test.call("PUT", &frozen, as_app, None).await.status, 200);
     let (id, sealed) = apps::private_key(&test.db, app.id).await.unwrap().unwrap();
-    let key = PrivateKey::new(id, &test.seal.open(id, &sealed).unwrap()).unwrap();
+    let key = PrivateKey::new(
+        id,
+        &test.seal.open(userdocks::domain::seal::Purpose::SigningKey, id, &sealed).unwrap(),
+    )
+    .unwrap();
     let marks: Vec<String> = sqlx::query_scalar(
         "SELECT tenant_id::text FROM users WHERE app_id = $1 UNION SELECT referral_code FROM users WHERE app_id = $1
         UNION SELECT invite_id::text FROM invites WHERE app_id = $1",

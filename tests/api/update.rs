@@ -331,3 +331,40 @@ async fn two_who_take_each_others_address_at_once_are_both_refused() {
     );
     test.finish().await;
 }
+
+#[tokio::test]
+async fn an_update_that_changes_nothing_writes_nothing() {
+    let test = Test::start().await;
+    let user = test.member(&test.app, "ada@example.com", None).await;
+    let row = async || {
+        let row = "SELECT xmin::text || to_jsonb(u)::text FROM users u WHERE app_id = $1 AND user_id = $2";
+        let row = sqlx::query_scalar::<_, String>(row).bind(test.app.id.0).bind(user.0);
+        row.fetch_one(&test.db).await.unwrap()
+    };
+    let fields = json!({ "user": { "nickname": "Ada", "gender": null, "phone_number": "+4930123456", "birthdate": "1815-12-10" } });
+    let token = test.token(user).await;
+    for who in [As::Write(&test.app), As::Token(token.clone())] {
+        let first = put(&test, user, who.clone(), fields.clone()).await;
+        assert_eq!(first.status, 200);
+        let before = row().await;
+        // All of it, some of it, what was never there, and the address as it is.
+        for same in [
+            fields.clone(),
+            json!({ "user": { "nickname": "Ada" } }),
+            json!({ "user": { "website": null } }),
+            json!({ "user": { "email": "ada@example.com", "name": "Ada" } }),
+        ] {
+            let again = put(&test, user, who.clone(), same.clone()).await;
+            assert_eq!(again.success(), (200, "the user was updated", &Value::Null), "{same}");
+            assert_eq!(again.header("etag"), first.header("etag"), "{same}");
+            let headers = [("if-match", first.header("etag").unwrap().to_owned())];
+            let body = serde_json::to_vec(&same).unwrap();
+            let matched = test.raw("PUT", &format!("/v1/users/{user}"), who.clone(), &headers, body).await;
+            assert_eq!(matched.header("etag"), first.header("etag"), "{same}");
+        }
+        assert_eq!(row().await, before);
+        update(&test, user, json!({ "nickname": "Countess" })).await;
+        assert_ne!(row().await, before);
+    }
+    test.finish().await;
+}

@@ -383,3 +383,18 @@ async fn a_worker_that_died_is_replaced_and_one_that_comes_late_changes_nothing(
 
     test.finish().await;
 }
+
+#[tokio::test]
+async fn an_update_that_changes_nothing_is_told_to_nobody() {
+    let test = Test::with(&QUICK).await;
+    let receiver = Receiver::start().await;
+    webhook(&test, &test.app, &receiver.url, &[]).await;
+    let user = test.member(&test.app, "ada@example.com", None).await;
+    let path = format!("/v1/users/{user}");
+    for nickname in ["a", "a", "a", "b", "b"] {
+        let body = json!({ "user": { "nickname": nickname } });
+        assert_eq!(test.call("PUT", &path, As::Write(&test.app), Some(body)).await.status, 200);
+    }
+    assert_eq!(settled(&test, &["delivered"]).await.len(), 2);
+    test.finish().await;
+}

@@ -268,7 +268,11 @@ async fn fill(world: &World, due: i64) {
                 // A third of them in earnest.
                 if part < 34 {
                     sealed += 1;
-                    world.seal.seal(*id, InviteCode::generate(world.app.id).expose().as_bytes())
+                    world.seal.seal(
+                        userdocks::domain::seal::Purpose::Code,
+                        *id,
+                        InviteCode::generate(world.app.id).expose().as_bytes(),
+                    )
                 } else {
                     vec![0]
                 }

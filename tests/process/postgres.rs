@@ -1,5 +1,6 @@
 //! PostgreSQL as people run it: defaults of the database, encodings, forms of the URL, certificates.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, UnixStream};
+use tokio::time::{Instant, sleep};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
@@ -19,7 +21,7 @@ use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
 use userdocks::db;
 
 use crate::support::child::Place;
-use crate::support::{self, SECRET_KEY};
+use crate::support::{self, DEADLINE, SECRET_KEY};
 
 async fn execute(options: &PgConnectOptions, sql: String) {
     let mut connection = PgConnection::connect_with(options).await.unwrap();
@@ -239,4 +241,28 @@ fn elements(mut der: &[u8]) -> Vec<(&[u8], &[u8])> {
         der = &der[start + length..];
     }
     found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_migration_that_waits_for_a_table_lets_others_pass_and_is_tried_again() {
+    let options = PgConnectOptions::from_str(&support::database(false).await).unwrap();
+    let mut holder = PgConnection::connect_with(&options).await.unwrap();
+    let mut lock = holder.begin().await.unwrap();
+    sqlx::query("CREATE TABLE users ()").execute(&mut *lock).await.unwrap();
+    let migrating = tokio::spawn({
+        let options = options.clone();
+        async move { db::migrate(&options).await }
+    });
+    let mut watch = PgConnection::connect_with(&options).await.unwrap();
+    let waiting = "SELECT pid FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let (mut tries, deadline) = (BTreeSet::new(), Instant::now() + DEADLINE);
+    while tries.len() < 2 {
+        assert!(Instant::now() < deadline, "{} tries", tries.len());
+        let now: Vec<i32> = sqlx::query_scalar(waiting).fetch_all(&mut watch).await.unwrap();
+        tries.extend(now);
+        sleep(Duration::from_millis(20)).await;
+    }
+    lock.rollback().await.unwrap();
+    migrating.await.unwrap().unwrap();
 }

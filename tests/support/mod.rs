@@ -26,7 +26,7 @@ use userdocks::domain::email::Email;
 use userdocks::domain::id::{self, AppId, UserId};
 use userdocks::domain::invite::InviteCode;
 use userdocks::domain::language::Language;
-use userdocks::domain::seal::SecretKey;
+use userdocks::domain::seal::{Purpose, SecretKey};
 use userdocks::server::{Database, Server};
 use uuid::Uuid;
 
@@ -372,7 +372,7 @@ impl Test {
     /// An access token for a user of an app.
     pub async fn token_for(&self, app: &App, user: UserId, valid: Duration) -> String {
         let (id, sealed) = apps::private_key(&self.db, app.id).await.unwrap().unwrap();
-        let key = PrivateKey::new(id, &self.seal.open(id, &sealed).unwrap()).unwrap();
+        let key = PrivateKey::new(id, &self.seal.open(Purpose::SigningKey, id, &sealed).unwrap()).unwrap();
         let token = key.issue(&self.config.issuer(), app.id, user, "en", valid).unwrap();
         secrets::keep_token(&token);
         token
@@ -523,8 +523,11 @@ pub async fn queue(db: &userdocks::db::Pool, seal: &SecretKey, app: AppId, to: &
     let ids: Vec<Uuid> = to.iter().map(|_| id::new()).collect();
     let codes: Vec<InviteCode> = to.iter().map(|_| InviteCode::generate(app)).collect();
     let hashes: Vec<Vec<u8>> = codes.iter().map(|code| code.hash().to_vec()).collect();
-    let secrets: Vec<Vec<u8>> =
-        ids.iter().zip(&codes).map(|(id, code)| seal.seal(*id, code.expose().as_bytes())).collect();
+    let secrets: Vec<Vec<u8>> = ids
+        .iter()
+        .zip(&codes)
+        .map(|(id, code)| seal.seal(Purpose::Code, *id, code.expose().as_bytes()))
+        .collect();
     sqlx::query(
         "WITH mails AS (
             SELECT * FROM unnest($2::uuid[], $3::text[], $4::bytea[], $5::bytea[]) AS m(id, email, hash, secret)

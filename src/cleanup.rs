@@ -1,0 +1,51 @@
+//! Deletes what is over: counts of days, stored answers and deliveries. Each kind for itself and in small steps, so that
+//! no statement runs into its time-out, nothing else waits for it, and a failure of one kind keeps no other.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use crate::db::{self, Pool, deliveries, idempotency, mail_quotas, referrals};
+
+/// Between two rounds.
+const ROUND: Duration = Duration::from_hours(1);
+/// Between two steps of a kind.
+const PAUSE: Duration = Duration::from_millis(50);
+/// How long the database may take for a step.
+const STEP: Duration = Duration::from_secs(5);
+
+/// Works until `stop` says so, or is dropped.
+pub async fn run(db: Pool, mut stop: watch::Receiver<bool>) {
+    let rounds = async {
+        loop {
+            round(&db).await;
+            sleep(ROUND).await;
+        }
+    };
+    tokio::select! {
+        () = rounds => {}
+        _ = stop.wait_for(|stopped| *stopped) => {}
+    }
+}
+
+async fn round(db: &Pool) {
+    delete("counts of referrals", || referrals::forget_quotas(db)).await;
+    delete("counts of mails", || mail_quotas::forget(db)).await;
+    delete("stored answers", || idempotency::forget(db)).await;
+    delete("deliveries to webhooks", || deliveries::forget(db)).await;
+}
+
+/// Deletes all of a kind; `step` says whether there is more.
+async fn delete<F>(what: &str, step: impl Fn() -> F)
+where
+    F: Future<Output = Result<bool, db::Error>>,
+{
+    loop {
+        match timeout(STEP, step()).await.unwrap_or_else(|late| Err(sqlx::Error::Io(late.into()).into())) {
+            Ok(true) => sleep(PAUSE).await,
+            Ok(false) => return,
+            Err(error) => return tracing::warn!(%error, what, "what is over was not deleted"),
+        }
+    }
+}
