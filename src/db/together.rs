@@ -45,6 +45,7 @@ pub trait Gathered: Send + Sync + Sized + 'static {
     fn names(&self, names: &mut Names);
 
     /// Whether this answer means that a mail goes out, or does not tell.
+    #[must_use]
     fn mails(_: &Self::Answer) -> bool {
         false
     }
@@ -182,7 +183,9 @@ async fn write<T: Gathered>(gathering: &Gathering<T>, mut asked: Vec<Asked<T>>) 
         let (mut all, mut mails, mut answers) = (Vec::new(), Vec::new(), Vec::new());
         for Asked { what, mail, answer } in asked {
             mail.spent();
-            (all.push(what), mails.push(mail), answers.push(answer));
+            all.push(what);
+            mails.push(mail);
+            answers.push(answer);
         }
         let written = write_all(&gathering.db, &all).await;
         for (at, mail) in mails.iter().enumerate() {

@@ -1,7 +1,8 @@
 //! Encryption at rest: AES-256-GCM (NIST SP 800-38D), a random nonce before the ciphertext. Each row has a key of its own,
 //! derived from `USERDOCKS_SECRET_KEY` by HKDF-SHA-256 (RFC 5869) with the purpose and the id of the row as `info`. So a
 //! sealed value of one row cannot stand in another's place, and no key seals often enough for nonces to meet. While the
-//! secret key is changed there is another that opens and never seals.
+//! secret key is changed there is another that opens and never seals. What older servers sealed under the secret key
+//! itself opens too, and is sealed anew as in a change of the key.
 
 use std::sync::Arc;
 
@@ -12,8 +13,14 @@ use uuid::Uuid;
 /// The key that seals and opens, and the one beside it that opens, if there is one.
 #[derive(Clone)]
 pub struct SecretKey {
-    own: Arc<Prk>,
-    other: Option<Arc<Prk>>,
+    own: Arc<Secret>,
+    other: Option<Arc<Secret>>,
+}
+
+struct Secret {
+    derives: Prk,
+    /// The secret key as older servers used it, with the id of the row as associated data.
+    itself: RandomizedNonceKey,
 }
 
 /// What is sealed.
@@ -52,13 +59,13 @@ impl SecretKey {
     /// From the 32 bytes of the setting.
     #[must_use]
     pub fn new(bytes: &[u8; 32]) -> Self {
-        Self { own: Arc::new(Prk::new_less_safe(HKDF_SHA256, bytes)), other: None }
+        Self { own: Secret::new(bytes), other: None }
     }
 
     /// The same, which also opens what was sealed under another key.
     #[must_use]
     pub fn or(self, other: &[u8; 32]) -> Self {
-        Self { other: Some(Arc::new(Prk::new_less_safe(HKDF_SHA256, other))), ..self }
+        Self { other: Some(Secret::new(other)), ..self }
     }
 
     /// Encrypts `plain` for the row `owner`.
@@ -66,7 +73,9 @@ impl SecretKey {
     pub fn seal(&self, purpose: Purpose, owner: Uuid, plain: &[u8]) -> Vec<u8> {
         let mut sealed = plain.to_vec();
         #[expect(clippy::expect_used, reason = "fails for texts of gigabytes, or without system randomness")]
-        let nonce = key(&self.own, purpose, owner)
+        let nonce = self
+            .own
+            .key(purpose, owner)
             .seal_in_place_append_tag(Aad::empty(), &mut sealed)
             .expect("sealing a short text");
         sealed.splice(0..0, *nonce.as_ref());
@@ -75,34 +84,46 @@ impl SecretKey {
 
     /// Decrypts what [`SecretKey::seal`] made for `owner`.
     pub fn open(&self, purpose: Purpose, owner: Uuid, sealed: &[u8]) -> Result<Vec<u8>, NotOurs> {
-        let keys = std::iter::once(&self.own).chain(&self.other);
-        keys.into_iter().find_map(|own| open(&key(own, purpose, owner), sealed).ok()).ok_or(NotOurs)
+        let mut secrets = std::iter::once(&self.own).chain(&self.other);
+        secrets
+            .find_map(|secret| {
+                let derived = open(&secret.key(purpose, owner), Aad::empty(), sealed);
+                derived.or_else(|_| open(&secret.itself, Aad::from(owner.as_bytes()), sealed)).ok()
+            })
+            .ok_or(NotOurs)
     }
 
     /// The same value sealed under the key that seals; `None` if it is already.
     pub fn reseal(&self, purpose: Purpose, owner: Uuid, sealed: &[u8]) -> Result<Option<Vec<u8>>, NotOurs> {
-        if open(&key(&self.own, purpose, owner), sealed).is_ok() {
+        if open(&self.own.key(purpose, owner), Aad::empty(), sealed).is_ok() {
             return Ok(None);
         }
         Ok(Some(self.seal(purpose, owner, &self.open(purpose, owner, sealed)?)))
     }
 }
 
-/// The key of a row.
 #[expect(clippy::expect_used, reason = "32 bytes are what HKDF-SHA-256 gives and AES-256 takes")]
-fn key(secret: &Prk, purpose: Purpose, owner: Uuid) -> RandomizedNonceKey {
-    let mut bytes = [0; 32];
-    let info = [purpose.name(), owner.as_bytes().as_slice()];
-    let derived = secret.expand(&info, HKDF_SHA256).expect("32 bytes");
-    derived.fill(&mut bytes).expect("32 bytes");
-    RandomizedNonceKey::new(&AES_256_GCM, &bytes).expect("a key of 32 bytes")
+impl Secret {
+    fn new(bytes: &[u8; 32]) -> Arc<Self> {
+        let itself = RandomizedNonceKey::new(&AES_256_GCM, bytes).expect("a key of 32 bytes");
+        Arc::new(Self { derives: Prk::new_less_safe(HKDF_SHA256, bytes), itself })
+    }
+
+    /// The key of a row.
+    fn key(&self, purpose: Purpose, owner: Uuid) -> RandomizedNonceKey {
+        let mut bytes = [0; 32];
+        let info = [purpose.name(), owner.as_bytes().as_slice()];
+        let derived = self.derives.expand(&info, HKDF_SHA256).expect("32 bytes");
+        derived.fill(&mut bytes).expect("32 bytes");
+        RandomizedNonceKey::new(&AES_256_GCM, &bytes).expect("a key of 32 bytes")
+    }
 }
 
-fn open(key: &RandomizedNonceKey, sealed: &[u8]) -> Result<Vec<u8>, NotOurs> {
+fn open<A: AsRef<[u8]>>(key: &RandomizedNonceKey, about: Aad<A>, sealed: &[u8]) -> Result<Vec<u8>, NotOurs> {
     let (nonce, text) = sealed.split_at_checked(NONCE_LEN).ok_or(NotOurs)?;
     let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| NotOurs)?;
     let mut text = text.to_vec();
-    let plain = key.open_in_place(nonce, Aad::empty(), &mut text).map_err(|_| NotOurs)?;
+    let plain = key.open_in_place(nonce, about, &mut text).map_err(|_| NotOurs)?;
     Ok(plain.to_vec())
 }
 
@@ -146,7 +167,24 @@ mod tests {
         let info = [b"userdocks code ".as_slice(), owner.as_bytes(), &[1]].concat();
         let derived = RandomizedNonceKey::new(&AES_256_GCM, hmac(prk.as_ref(), &info).as_ref()).unwrap();
         let sealed = SecretKey::new(&secret).seal(CODE, owner, b"code");
-        assert_eq!(open(&derived, &sealed).unwrap(), b"code");
+        assert_eq!(open(&derived, Aad::empty(), &sealed).unwrap(), b"code");
+    }
+
+    #[test]
+    fn what_older_servers_sealed_opens_and_is_sealed_anew() {
+        let (secret, owner): ([u8; 32], _) = (random(), super::super::id::new());
+        let mut sealed = b"code".to_vec();
+        let old = RandomizedNonceKey::new(&AES_256_GCM, &secret).unwrap();
+        let nonce = old.seal_in_place_append_tag(Aad::from(owner.as_bytes()), &mut sealed).unwrap();
+        sealed.splice(0..0, *nonce.as_ref());
+        let key = SecretKey::new(&secret);
+        assert_eq!(key.open(CODE, owner, &sealed).unwrap(), b"code");
+        assert!(key.open(CODE, super::super::id::new(), &sealed).is_err());
+        let anew = key.reseal(CODE, owner, &sealed).unwrap().unwrap();
+        assert_eq!(
+            (key.open(CODE, owner, &anew).unwrap(), key.reseal(CODE, owner, &anew).unwrap()),
+            (b"code".to_vec(), None)
+        );
     }
 
     #[test]

@@ -151,6 +151,7 @@ impl Once {
     }
 
     /// The answer refuses: no mail is sent.
+    #[must_use]
     pub fn refused(self, error: Error) -> Error {
         let (Self::Plain(_, _, spending) | Self::Told(_, spending) | Self::Keyed(_, _, spending)) = &self;
         spending.unspent();

@@ -168,8 +168,8 @@ pub async fn resend(
                 Begun::Work(once) => once,
             };
         let bounds = bounds(&state.config);
-        let resend = async |db: &mut _| invite_steering::resend(db, app, by, invite, bounds, mail).await;
-        let resent = once.alone(resend).await?;
+        let mail_again = async |db: &mut _| invite_steering::resend(db, app, by, invite, bounds, mail).await;
+        let resent = once.alone(mail_again).await?;
         let message = match resent {
             Resent::Yes => "the invite was sent again",
             Resent::TooSoon => {

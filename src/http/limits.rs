@@ -25,7 +25,6 @@ use crate::metrics::Limit;
 /// Whose burst is remembered at the same time. Who is forgotten for others has a whole one again.
 const REMEMBERED: usize = 65_536;
 /// How many times as much as one address a site may ask for.
-#[expect(clippy::unwrap_used, reason = "it is not zero")]
 const SITE: NonZeroU32 = NonZeroU32::new(10).unwrap();
 /// Leases of mails that are held at the same time.
 const LEASES: usize = 16_384;

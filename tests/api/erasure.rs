@@ -48,23 +48,21 @@ async fn race<'a>(
 ) {
     for round in 0..ROUNDS {
         let email = format!("person{round}@erased.example");
-        let user = match invited {
-            true => {
-                let user = UserId(support::new_id());
-                let body = json!({ "email": email, "language": "en" });
-                let path = format!("/v1/users/{user}");
-                assert_eq!(test.call("POST", &path, As::Write(&test.app), Some(body)).await.status, 200);
-                user
-            }
-            false => test.member(&test.app, &email, None).await,
+        let user = if invited {
+            let user = UserId(support::new_id());
+            let body = json!({ "email": email, "language": "en" });
+            let path = format!("/v1/users/{user}");
+            assert_eq!(test.call("POST", &path, As::Write(&test.app), Some(body)).await.status, 200);
+            user
+        } else {
+            test.member(&test.app, &email, None).await
         };
         let call = Beside { test, user, email };
-        let (erased, other) = match round % 2 {
-            0 => tokio::join!(call.erase(), beside(&call, round)),
-            _ => {
-                let (other, erased) = tokio::join!(beside(&call, round), call.erase());
-                (erased, other)
-            }
+        let (erased, other) = if round % 2 == 0 {
+            tokio::join!(call.erase(), beside(&call, round))
+        } else {
+            let (other, erased) = tokio::join!(beside(&call, round), call.erase());
+            (erased, other)
         };
         assert_eq!(erased.status, 200, "{erased:?}");
         assert!([200, 201, 400, 403].contains(&other.status), "{other:?}");

@@ -9,6 +9,7 @@ use sqlx::{Connection, PgConnection};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
+use userdocks::db::mail_quotas::Spending;
 use userdocks::db::together::{Gathered, Names, Together};
 use userdocks::db::{Error, Pool};
 use userdocks::domain::id::{AppId, UserId};
@@ -242,7 +243,7 @@ async fn an_app_whose_rows_are_held_leaves_the_statements_of_the_others() {
     let together = Together::new(&test.db);
     let ask = |app: AppId| {
         let (batches, go) = (Arc::clone(&batches), Arc::clone(&go));
-        together.ask(Change { app, batches, go, held: apps[1] })
+        together.ask(Change { app, batches, go, held: apps[1] }, Spending::default())
     };
     let first = ask(apps[0]);
     // They gather behind the first, one of each app and two of one.

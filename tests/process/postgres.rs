@@ -249,9 +249,9 @@ async fn a_migration_that_waits_for_a_table_lets_others_pass_and_is_tried_again(
     let mut holder = PgConnection::connect_with(&options).await.unwrap();
     let mut lock = holder.begin().await.unwrap();
     sqlx::query("CREATE TABLE users ()").execute(&mut *lock).await.unwrap();
-    let migrating = tokio::spawn({
+    let migrating = std::thread::spawn({
         let options = options.clone();
-        async move { db::migrate(&options).await }
+        move || tokio::runtime::Runtime::new().unwrap().block_on(db::migrate(&options))
     });
     let mut watch = PgConnection::connect_with(&options).await.unwrap();
     let waiting = "SELECT pid FROM pg_stat_activity
@@ -264,5 +264,5 @@ async fn a_migration_that_waits_for_a_table_lets_others_pass_and_is_tried_again(
         sleep(Duration::from_millis(20)).await;
     }
     lock.rollback().await.unwrap();
-    migrating.await.unwrap().unwrap();
+    tokio::task::spawn_blocking(|| migrating.join()).await.unwrap().unwrap().unwrap();
 }
