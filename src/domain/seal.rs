@@ -158,14 +158,13 @@ mod tests {
 
     #[test]
     fn each_row_has_the_key_of_rfc_5869() {
-        // From HMAC-SHA-256 alone: PRK = HMAC(zeros, secret), OKM = HMAC(PRK, info ‖ 1).
+        // From HMAC-SHA-256 alone: the secret, which is random, is the PRK (section 3.3), OKM = HMAC(PRK, info ‖ 1).
         use aws_lc_rs::hmac;
 
         let (secret, owner): ([u8; 32], _) = (random(), super::super::id::new());
         let hmac = |key: &[u8], text: &[u8]| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text);
-        let prk = hmac(&[0; 32], &secret);
         let info = [b"userdocks code ".as_slice(), owner.as_bytes(), &[1]].concat();
-        let derived = RandomizedNonceKey::new(&AES_256_GCM, hmac(prk.as_ref(), &info).as_ref()).unwrap();
+        let derived = RandomizedNonceKey::new(&AES_256_GCM, hmac(&secret, &info).as_ref()).unwrap();
         let sealed = SecretKey::new(&secret).seal(CODE, owner, b"code");
         assert_eq!(open(&derived, Aad::empty(), &sealed).unwrap(), b"code");
     }

@@ -405,6 +405,7 @@ impl Model {
         if user.deleted {
             return OUT_OF_REACH;
         }
+        let email = user.email.clone().unwrap_or_default();
         *user = User {
             tenant: None,
             email: None,
@@ -415,7 +416,9 @@ impl Model {
             ..user.clone()
         };
         let theirs = |invite: &Invite| {
-            invite.user == Some(id) || invite.referral && !invite.accepted && invite.inviter == Some(id)
+            invite.user == Some(id)
+                || invite.referral && !invite.accepted && invite.inviter == Some(id)
+                || invite.referral && invite.user.is_none() && invite.email.eq_ignore_ascii_case(&email)
         };
         let gone: Vec<usize> = self.invites.iter().filter(|i| theirs(i)).map(|invite| invite.id).collect();
         self.invites.retain(|invite| !gone.contains(&invite.id));

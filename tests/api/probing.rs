@@ -102,7 +102,7 @@ async fn what_is_asked_again_is_answered_alike() {
 }
 
 #[tokio::test]
-async fn the_own_address_is_answered_as_any_other() {
+async fn the_own_address_is_answered_as_any_other_and_not_counted() {
     let test = Test::start().await;
     let mut answers = Vec::new();
     for (name, asks_for) in [("one", None), ("other", Some("free@example.com"))] {
@@ -115,8 +115,8 @@ async fn the_own_address_is_answered_as_any_other() {
         }
         answers.push(told);
     }
-    assert_eq!(answers[0], answers[1]);
-    assert_eq!((&answers[0][9][0], &answers[0][10][0]), (&json!(200), &json!(429)));
+    assert_eq!(answers[0][..10], answers[1][..10]);
+    assert_eq!((&answers[0][11][0], &answers[1][10][0]), (&json!(200), &json!(429)));
     test.mail().await;
     test.finish().await;
 }

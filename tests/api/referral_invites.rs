@@ -238,7 +238,8 @@ async fn quotas_are_exact() {
     let refused = all.iter().filter(|answer| answer.status == 429).count();
     assert_eq!((taken, refused), (40, 60));
     let sent = "SELECT count(*) FROM outbox WHERE recipient LIKE 'cross%'";
-    let counted = "SELECT sum(used) FROM referral_quotas WHERE subject LIKE 'cross%'";
+    let counted = "SELECT sum(used) FROM referral_quotas WHERE scope = 'recipient' AND subject IN (
+        SELECT encode(address_hash, 'hex') FROM invites WHERE email LIKE 'cross%')";
     let sent = test.count(sent).await;
     assert_eq!(sent, test.count(counted).await);
     for mail in test.mails(usize::try_from(sent).unwrap()).await {

@@ -1,8 +1,10 @@
 //! Calls that are written in one statement: each has its own answer, and what stands in the way of one is that one's.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
@@ -245,7 +247,9 @@ async fn an_app_whose_rows_are_held_leaves_the_statements_of_the_others() {
         let (batches, go) = (Arc::clone(&batches), Arc::clone(&go));
         together.ask(Change { app, batches, go, held: apps[1] }, Spending::default())
     };
-    let first = ask(apps[0]);
+    let mut first = pin!(ask(apps[0]));
+    assert!(first.as_mut().now_or_never().is_none());
+    tokio::task::yield_now().await;
     // They gather behind the first, one of each app and two of one.
     let rest = join_all([2, 0, 1, 3, 2].map(|at| ask(apps[at])));
     // Futures are polled in their order, so that all have been asked for by then.
@@ -263,6 +267,5 @@ async fn an_app_whose_rows_are_held_leaves_the_statements_of_the_others() {
     assert!(ask(apps[1]).await.is_none());
     assert_eq!(ask(apps[0]).await.unwrap().unwrap(), apps[0]);
     assert_eq!(batches.lock().unwrap().len(), 7);
-    drop(together);
     test.finish().await;
 }

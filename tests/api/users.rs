@@ -235,7 +235,7 @@ async fn a_stale_update_is_412() {
     };
     let read = test.call("GET", &path, As::Read(&test.app), None).await;
     let first = read.header("etag").unwrap().to_owned();
-    let changed = update(&first, json!({ "name": "Ada" })).await;
+    let changed = update(&first, json!({ "name": "Ada Lovelace" })).await;
     assert_eq!(changed.success(), (200, "the user was updated", &Value::Null));
     let second = changed.header("etag").unwrap().to_owned();
     assert_ne!(first, second);
@@ -251,7 +251,7 @@ async fn a_stale_update_is_412() {
     for good in [format!("\"0\", {second}"), "*".to_owned()] {
         assert_eq!(update(&good, json!({ "nickname": good })).await.status, StatusCode::OK, "{good}");
     }
-    assert_eq!(test.stored(user).await["name"], json!("Ada"));
+    assert_eq!(test.stored(user).await["name"], json!("Ada Lovelace"));
     let erase = async |if_match: &str| {
         let headers = [("if-match", if_match.to_owned())];
         test.raw("DELETE", &path, As::Write(&test.app), &headers, vec![]).await
