@@ -214,10 +214,10 @@ pub struct Crowd {
 pub struct Counted(Option<(Arc<Crowd>, Source)>);
 
 impl Crowd {
-    /// An address may have a quarter of all connections, so that no few have them all; of IPv6, a /48, which one site has.
+    /// An address may have half of all connections, so that no one has them all; of IPv6, a /48, which one site has.
     #[must_use]
     pub fn new(connections: usize, trusted: Networks) -> Arc<Self> {
-        Arc::new(Self { most: connections.div_ceil(4), trusted, of: Mutex::default() })
+        Arc::new(Self { most: connections.div_ceil(2), trusted, of: Mutex::default() })
     }
 
     /// One more connection of an address; `None` if it has enough.
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn no_address_has_every_connection() {
-        let crowd = Crowd::new(12, "10.0.0.0/8".to_owned().try_into().unwrap());
+        let crowd = Crowd::new(6, "10.0.0.0/8".to_owned().try_into().unwrap());
         let count = |address: &str| crowd.count(address.parse().unwrap());
         let mut held: Vec<_> = ["2001:db8::1", "2001:db8:0:1::", "2001:db8:0:ffff::"]
             .map(|address| count(address).unwrap())

@@ -430,7 +430,7 @@ fn address(test: &Test) -> SocketAddr {
 
 #[tokio::test]
 async fn no_address_has_every_connection() {
-    let test = Test::with(&[("USERDOCKS_SERVER__MAX_CONNECTIONS", "24")]).await;
+    let test = Test::with(&[("USERDOCKS_SERVER__MAX_CONNECTIONS", "12")]).await;
     let mut silent = Vec::new();
     for _ in 0..6 {
         silent.push(Wire::open(&test).await);
