@@ -86,7 +86,9 @@ mod tests {
         second.take(1).unwrap();
         assert!(refused(second.take(1)) && refused(first.take(1)));
         let mut others: Vec<_> = (2..=4).map(body).collect();
-        others.iter_mut().for_each(|other| other.take(EACH).unwrap());
+        for other in &mut others {
+            other.take(EACH).unwrap();
+        }
         let mut late = body(5);
         assert!(refused(late.take(1)), "all is taken");
         drop(first);
