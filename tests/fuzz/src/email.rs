@@ -18,7 +18,7 @@ fuzz_target!(|text: &str| {
                 &Email::parse(&stored.to_ascii_uppercase()).unwrap_or_else(|_| panic!("{stored:?}"))
             ));
             assert_eq!(stored.rsplit_once('@').map(|(_, domain)| domain), Some(email.domain()));
-            // An ASCII address is kept as it was sent, without what is invisible; of any other the local part is.
+            // An ASCII address is kept as it was sent, without what is invisible; of any other an ASCII local part is.
             let sent: String = text
                 .trim()
                 .chars()
@@ -28,18 +28,21 @@ fuzz_target!(|text: &str| {
                 .collect();
             let sent = sent.trim();
             assert!(!sent.is_ascii() || sent == stored, "{text:?} is stored as {stored:?}");
-            assert_eq!(sent.split('@').next(), stored.split('@').next());
+            if let Some(local) = sent.split('@').next().filter(|local| local.is_ascii()) {
+                assert_eq!(Some(local), stored.split('@').next());
+            }
             // What sends the mail reads it the same way.
-            let sendable: lettre::Address =
-                stored.parse().unwrap_or_else(|error| panic!("{stored:?}: {error}"));
-            assert_eq!(<lettre::Address as AsRef<str>>::as_ref(&sendable), stored);
+            assert_eq!(<lettre::Address as AsRef<str>>::as_ref(&email.address()), stored);
+            assert!(!stored.is_ascii() || stored.parse::<lettre::Address>().is_ok(), "{stored:?}");
         }
         Err(_) => assert!(!(is_address(text) && is_plain(text)), "{text:?} is refused"),
     }
 });
 
-/// Without punycode, whose labels have a rule of their own, nor hyphens where it has them.
+/// ASCII, without punycode, whose labels have a rule of their own, nor hyphens where it has them.
 fn is_plain(text: &str) -> bool {
     let domain = text.split('@').nth(1).unwrap_or_default();
-    domain.split('.').all(|label| label.as_bytes().get(2..4) != Some(b"--")) && domain.len() <= 253
+    text.is_ascii()
+        && domain.split('.').all(|label| label.as_bytes().get(2..4) != Some(b"--"))
+        && domain.len() <= 253
 }
