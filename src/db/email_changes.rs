@@ -260,13 +260,14 @@ async fn ask(
             WHERE app_id = $1 AND user_id = $2 AND kind = 'confirmation' AND state = 'queued' AND NOT claimed
                 AND (lower(recipient) <> lower($3) OR EXISTS (SELECT FROM sendable))
         ), asked AS (
-            INSERT INTO email_confirmations AS c (app_id, user_id, email, code_hash, expires_at)
+            INSERT INTO email_confirmations (app_id, user_id, email, code_hash, expires_at)
             SELECT $1, $2, $3, $4, now() + make_interval(secs => $5) WHERE NOT EXISTS (SELECT FROM recent)
             ON CONFLICT (app_id, user_id) DO UPDATE SET (email, created_at, confirmed_at, code_hash, expires_at) = (
                 SELECT EXCLUDED.email, now(), NULL::timestamptz,
-                    CASE WHEN kept THEN c.code_hash ELSE EXCLUDED.code_hash END,
-                    CASE WHEN kept THEN c.expires_at ELSE EXCLUDED.expires_at END
-                FROM (SELECT lower(c.email) = lower(EXCLUDED.email) AND c.confirmed_at IS NULL
+                    CASE WHEN kept THEN email_confirmations.code_hash ELSE EXCLUDED.code_hash END,
+                    CASE WHEN kept THEN email_confirmations.expires_at ELSE EXCLUDED.expires_at END
+                FROM (SELECT lower(email_confirmations.email) = lower(EXCLUDED.email)
+                        AND email_confirmations.confirmed_at IS NULL
                     AND NOT EXISTS (SELECT FROM sendable) AS kept) k)
         ), told AS (
             INSERT INTO referral_quotas (app_id, scope, subject, day, used, allowed)

@@ -167,7 +167,7 @@ async fn read_mails(server: &Serve, count: usize) {
         .skip(1)
         .map(|link| link.split('"').next().unwrap())
         .collect();
-    assert_eq!(links.len(), userdocks::l10n::LANGUAGES.len() * 4 * 2, "{previews}");
+    assert_eq!(links.len(), userdocks::l10n::LANGUAGES.len() * 5 * 2, "{previews}");
     for link in links {
         let (status, kind, body) = get(&format!("{url}/mailbox/previews/{link}"), None).await;
         let form = if link.rsplit_once('.').unwrap().1 == "html" {
