@@ -28,7 +28,7 @@ const ENOUGH: usize = 8;
 const MOST: usize = 64;
 /// How long a statement waits for what somebody else holds, for PostgreSQL's `lock_timeout`.
 pub(super) const LOCK_TIMEOUT: &str = "250ms";
-/// How long what an app asks for is written alone after it made a statement wait so long.
+/// How long what an app asks for is written alone after it made a statement wait so long, if others ask too.
 const ALONE: Duration = Duration::from_secs(5);
 
 /// What can be written together with others of its kind.
@@ -86,6 +86,22 @@ struct Queue<T: Gathered> {
     running: usize,
     /// Apps that are written alone, and until when.
     alone: HashMap<AppId, Instant>,
+    /// Who asked last, and until when others are taken to ask too: an app that has the server for itself gathers
+    /// whatever its rows do.
+    last: Option<AppId>,
+    shared_until: Option<Instant>,
+}
+
+impl<T: Gathered> Queue<T> {
+    /// Whether what this app asks for now is to be written alone.
+    fn is_alone(&mut self, app: AppId) -> bool {
+        let now = Instant::now();
+        if self.last.replace(app).is_some_and(|last| last != app) {
+            self.shared_until = Some(now + ALONE);
+        }
+        self.alone.retain(|_, until| *until > now);
+        self.shared_until.is_some_and(|until| until > now) && self.alone.contains_key(&app)
+    }
 }
 
 struct Asked<T: Gathered> {
@@ -101,7 +117,9 @@ impl<T: Gathered> Together<T> {
     /// Where those gather that are written over connections of `db`.
     #[must_use]
     pub fn new(db: &Pool) -> Self {
-        let queue = Mutex::new(Queue { waiting: Vec::new(), running: 0, alone: HashMap::new() });
+        let queue =
+            Queue { waiting: Vec::new(), running: 0, alone: HashMap::new(), last: None, shared_until: None };
+        let queue = Mutex::new(queue);
         Self(Arc::new(Gathering { db: db.clone(), queue }))
     }
 
@@ -111,8 +129,7 @@ impl<T: Gathered> Together<T> {
         let (answer, answered) = oneshot::channel();
         {
             let mut queue = self.0.queue();
-            queue.alone.retain(|_, until| *until > Instant::now());
-            if queue.alone.contains_key(&what.app()) {
+            if queue.is_alone(what.app()) {
                 return None;
             }
             queue.waiting.push(Asked { what, mail, answer });
