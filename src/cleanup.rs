@@ -8,8 +8,9 @@ use tokio::time::{sleep, timeout};
 
 use crate::db::{self, Pool, deliveries, idempotency, mail_quotas, referrals};
 
-/// Between two rounds.
+/// Between two rounds, and after one in which something failed.
 const ROUND: Duration = Duration::from_hours(1);
+const AGAIN: Duration = Duration::from_secs(10);
 /// Between two steps of a kind.
 const PAUSE: Duration = Duration::from_millis(50);
 /// How long the database may take for a step.
@@ -19,8 +20,7 @@ const STEP: Duration = Duration::from_secs(5);
 pub async fn run(db: Pool, mut stop: watch::Receiver<bool>) {
     let rounds = async {
         loop {
-            round(&db).await;
-            sleep(ROUND).await;
+            sleep(if round(&db).await { ROUND } else { AGAIN }).await;
         }
     };
     tokio::select! {
@@ -29,23 +29,31 @@ pub async fn run(db: Pool, mut stop: watch::Receiver<bool>) {
     }
 }
 
-async fn round(db: &Pool) {
-    delete("counts of referrals", || referrals::forget_quotas(db)).await;
-    delete("counts of mails", || mail_quotas::forget(db)).await;
-    delete("stored answers", || idempotency::forget(db)).await;
-    delete("deliveries to webhooks", || deliveries::forget(db)).await;
+/// Whether all is done.
+async fn round(db: &Pool) -> bool {
+    [
+        delete("counts of referrals", || referrals::forget_quotas(db)).await,
+        delete("counts of mails", || mail_quotas::forget(db)).await,
+        delete("stored answers", || idempotency::forget(db)).await,
+        delete("deliveries to webhooks", || deliveries::forget(db)).await,
+    ]
+    .iter()
+    .all(|done| *done)
 }
 
-/// Deletes all of a kind; `step` says whether there is more.
-async fn delete<F>(what: &str, step: impl Fn() -> F)
+/// Deletes all of a kind; `step` says whether there is more. False: it failed.
+async fn delete<F>(what: &str, step: impl Fn() -> F) -> bool
 where
     F: Future<Output = Result<bool, db::Error>>,
 {
     loop {
         match timeout(STEP, step()).await.unwrap_or_else(|late| Err(sqlx::Error::Io(late.into()).into())) {
             Ok(true) => sleep(PAUSE).await,
-            Ok(false) => return,
-            Err(error) => return tracing::warn!(%error, what, "what is over was not deleted"),
+            Ok(false) => return true,
+            Err(error) => {
+                tracing::warn!(%error, what, "what is over was not deleted");
+                return false;
+            }
         }
     }
 }
