@@ -33,7 +33,7 @@ impl Language {
     pub fn parse(value: &str) -> Result<Self, Invalid> {
         let value = value.trim();
         let capitals = value.len() == 2 && value.bytes().all(|byte| byte.is_ascii_uppercase());
-        let country = country(value).filter(|_| capitals).map(|_| value.to_owned());
+        let country = if capitals { country(value).map(|_| value.to_owned()) } else { None };
         country.or_else(|| canonical_tag(value)).map(Self).ok_or(Invalid(
             "must be a BCP 47 language tag such as de or en-US, or an ISO 3166 country code such as DE",
         ))
