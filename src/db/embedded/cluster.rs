@@ -187,7 +187,7 @@ pub(super) fn data_of(folder: &Path) -> PathBuf {
 
 /// Opens a file of ours for appending. As root we may be in a folder of somebody else's: no link of
 /// theirs is followed.
-fn own_file(path: &Path) -> io::Result<File> {
+pub(super) fn own_file(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .create(true)
         .read(true)

@@ -16,6 +16,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::Error;
 use super::account::Account;
 use super::binaries::{Binaries, install_hint, named_in};
+use super::cluster::own_file;
 
 /// For the programs, where the user who runs PostgreSQL cannot reach the folder meant for them.
 const ELSEWHERE: &str = "/var/lib/userdocks/programs";
@@ -40,7 +41,7 @@ impl Downloads {
             }
         }
         let path = folder.join("lock");
-        let lock = File::create(&path).map_err(Error::io("cannot open", &path))?;
+        let lock = own_file(&path).map_err(Error::io("cannot open", &path))?;
         lock.lock().map_err(Error::io("cannot lock", &path))?;
         Ok(Self { folder, _lock: lock })
     }

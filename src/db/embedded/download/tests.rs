@@ -87,3 +87,14 @@ fn a_failed_download_says_why_of_each_source_and_leaves_nothing() {
     );
     assert_eq!(names(&downloads.folder), ["lock"]);
 }
+
+#[test]
+fn a_lock_that_is_a_link_is_not_followed() {
+    let folder = folder();
+    let other = folder.path().join("other");
+    fs::write(&other, "kept").unwrap();
+    std::os::unix::fs::symlink(&other, folder.path().join("lock")).unwrap();
+    let account = Account::of(Path::new("/nonexistent")).unwrap();
+    assert!(Downloads::open(folder.path(), &account).is_err());
+    assert_eq!(fs::read_to_string(&other).unwrap(), "kept");
+}
