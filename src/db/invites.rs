@@ -53,7 +53,6 @@ impl Gathered for Arc<NewInvite> {
     }
 
     fn names(&self, names: &mut Names) {
-        names.add((self.app, self.path));
         names.add((self.app, self.body.invite.email.as_str().to_ascii_lowercase()));
     }
 
@@ -78,8 +77,8 @@ pub async fn invite(db: &mut PgConnection, new: &NewInvite) -> Result<Invited, E
     Err(Error::Contended)
 }
 
-/// Makes invites whose addresses and new ids differ, in one statement. `None`: of one that somebody else's insert
-/// stopped, which was not visible yet. Without a `lock_timeout` it is PostgreSQL's own.
+/// Makes invites whose addresses differ, in one statement. `None`: of one that somebody else's insert stopped, which was
+/// not visible yet, or that of another of them with the same new id. Without a `lock_timeout` it is PostgreSQL's own.
 pub(super) async fn write(
     db: &mut PgConnection,
     all: &[&NewInvite],
@@ -113,9 +112,10 @@ pub(super) async fn write(
             SELECT app_id, user_id, joined, email, language, referral_code, referrer_id FROM looked
             WHERE holder IS NULL AND closed IS NOT TRUE AND NOT stray
             ON CONFLICT DO NOTHING
-            RETURNING app_id, user_id
+            RETURNING app_id, user_id, email
         ), made AS (
-            SELECT l.* FROM looked l JOIN new_user n ON n.app_id = l.app_id AND n.user_id = l.user_id
+            SELECT l.* FROM looked l
+            JOIN new_user n ON n.app_id = l.app_id AND n.user_id = l.user_id AND n.email = l.email
         ), new_tenant AS (
             INSERT INTO tenants (app_id, tenant_id) SELECT app_id, tenant_id FROM made WHERE joined = tenant_id
         ), new_invite AS (

@@ -302,3 +302,14 @@ pub async fn is_ready(db: &Pool) -> Result<bool, Error> {
         sqlx::query_scalar!("SELECT max(version) FROM _sqlx_migrations WHERE success").fetch_one(db).await?;
     Ok(applied >= newest)
 }
+
+/// How many ids of transactions, and of multixacts, were used since the oldest that vacuum has not frozen.
+pub async fn ages(db: &Pool) -> Result<(i32, i32), Error> {
+    let ages = sqlx::query!(
+        r#"SELECT age(datfrozenxid) AS "transactions!", mxid_age(datminmxid) AS "multixacts!"
+        FROM pg_database WHERE datname = current_database()"#
+    )
+    .fetch_one(db)
+    .await?;
+    Ok((ages.transactions, ages.multixacts))
+}

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::{AppState, routes};
-use crate::db::{Pool, deliveries, outbox};
+use crate::db::{self, Pool, deliveries, outbox};
 use crate::metrics::{self, Page};
 
 /// Serves until told to stop. `mails`: the connections that no request has.
@@ -47,6 +47,12 @@ async fn page(State((state, mails)): State<(AppState, Pool)>) -> Response {
         page.gauge("userdocks_webhooks_queued", "Deliveries to webhooks that wait, up to 100000.", queued);
         let help = "For how long the oldest of those deliveries has been due.";
         page.gauge("userdocks_webhooks_oldest_due_seconds", help, oldest);
+    }
+    if let Ok((transactions, multixacts)) = db::ages(&state.db).await {
+        let age = "userdocks_database_age";
+        page.family(age, "gauge", "Ids that were used since the oldest that vacuum has not frozen.");
+        page.sample(age, &[("of", "transactions")], transactions);
+        page.sample(age, &[("of", "multixacts")], multixacts);
     }
     let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     ([(header::CONTENT_TYPE, text)], page.finish()).into_response()

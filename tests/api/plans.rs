@@ -139,6 +139,21 @@ async fn autovacuum_waits_for_real_rows() {
     db.close().await;
 }
 
+/// Each call would lock its app's one row, and each lock that two calls hold at once uses up a multixact.
+#[tokio::test]
+async fn no_table_that_calls_write_has_a_foreign_key_to_apps() {
+    let db = Pool::new(support::database(true).await.parse().unwrap(), 1, Duration::from_mins(1));
+    let tables: Vec<String> = sqlx::query_scalar(
+        "SELECT conrelid::regclass::text FROM pg_constraint WHERE contype = 'f' AND confrelid = 'apps'::regclass
+        ORDER BY 1",
+    )
+    .fetch_all(&db)
+    .await
+    .unwrap();
+    assert_eq!(tables, ["api_keys", "opt_out_keys", "signing_keys", "webhook_secrets", "webhooks"]);
+    db.close().await;
+}
+
 #[tokio::test]
 async fn no_statement_reads_an_app_whole_in_empty_tables() {
     let db = Pool::new(support::database(true).await.parse().unwrap(), 1, Duration::from_mins(1));

@@ -49,8 +49,8 @@ fn families(page: &str) -> BTreeMap<String, Family> {
             for label in labels.strip_suffix('}').unwrap().split("\",").filter(|label| !label.is_empty()) {
                 let (label, value) = label.split_once("=\"").unwrap();
                 let known = [
-                    "cache", "change", "class", "le", "limit", "method", "outcome", "pool", "route", "state",
-                    "status", "version",
+                    "cache", "change", "class", "le", "limit", "method", "of", "outcome", "pool", "route",
+                    "state", "status", "version",
                 ];
                 assert!(known.contains(&label) && !value.contains('\\'), "{sample}");
             }
