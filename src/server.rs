@@ -226,7 +226,7 @@ impl Server {
             let folder = config.mailbox_folder();
             std::fs::create_dir_all(&folder).map_err(Error::Mailbox)?;
             let shown = address.ip().is_loopback() && !config.production();
-            (Transport::Folder(folder.clone()), shown.then_some(Mailbox(folder)))
+            (Transport::Folder(folder.clone()), Some(Mailbox { folder, shown }))
         };
         let wake = Arc::new(Notify::new());
         let (stop, stopped) = watch::channel(false);

@@ -208,51 +208,58 @@ pub async fn resend(
     resend_after: std::time::Duration,
     mail: &NewMail,
 ) -> Result<Resent, Error> {
-    // Of calls at once the first renews the code, and the others, which know the old one, do nothing.
-    let row = query!(
-        r#"
-        WITH person AS (
-            SELECT u.email, u.language, u.accepted_at, i.invite_id, i.code_hash, i.revoked_at
-            FROM users u
-            LEFT JOIN invites i ON i.app_id = u.app_id AND i.user_id = u.user_id AND i.kind = 'invite'
-            WHERE u.app_id = $1 AND u.user_id = $2 AND NOT u.freezed AND NOT u.deleted
-            FOR KEY SHARE OF u
-        ), renewed AS (
-            UPDATE invites i SET code_hash = $3, email = p.email, language = p.language, mailed_at = now(),
-                revoked_at = NULL, expires_in = $9, expires_at = now() + make_interval(secs => COALESCE(
-                    $9::integer, (SELECT invite_expires_in FROM apps WHERE app_id = $1), $4::float8))
-            FROM person p
-            WHERE i.app_id = $1 AND i.invite_id = p.invite_id AND i.code_hash = p.code_hash
-                AND i.accepted_at IS NULL AND p.accepted_at IS NULL
-                AND (p.revoked_at IS NOT NULL OR NOT EXISTS (
-                    SELECT FROM outbox o
-                    WHERE o.app_id = $1 AND o.invite_id = i.invite_id AND lower(o.recipient) = lower(p.email)
+    // Of calls at once the first renews the code, or accepts: the others, which know the old one, do nothing, and see that
+    // by the next look.
+    for _ in 0..8 {
+        let row = query!(
+            r#"
+            WITH person AS (
+                SELECT u.email, u.language, u.accepted_at, i.invite_id, i.code_hash, i.revoked_at IS NULL AND (
+                    SELECT true FROM outbox o
+                    WHERE o.app_id = $1 AND o.invite_id = i.invite_id AND lower(o.recipient) = lower(u.email)
                         AND CASE o.state WHEN 'queued' THEN true
-                            WHEN 'sent' THEN o.finished_at > now() - make_interval(secs => $5) ELSE false END))
-            RETURNING i.invite_id, i.email, i.language
-        ), mail AS (
-            INSERT INTO outbox (app_id, mail_id, invite_id, kind, recipient, language, secret, message_id)
-            SELECT $1, $6, invite_id, 'invite', email, language, $7, $8 FROM renewed
+                            WHEN 'sent' THEN o.finished_at > now() - make_interval(secs => $5) ELSE false END
+                    LIMIT 1) IS NOT NULL AS mailed
+                FROM users u
+                LEFT JOIN invites i ON i.app_id = u.app_id AND i.user_id = u.user_id AND i.kind = 'invite'
+                WHERE u.app_id = $1 AND u.user_id = $2 AND NOT u.freezed AND NOT u.deleted
+                FOR KEY SHARE OF u
+            ), renewed AS (
+                UPDATE invites i SET code_hash = $3, email = p.email, language = p.language, mailed_at = now(),
+                    revoked_at = NULL, expires_in = $9, expires_at = now() + make_interval(secs => COALESCE(
+                        $9::integer, (SELECT invite_expires_in FROM apps WHERE app_id = $1), $4::float8))
+                FROM person p
+                WHERE i.app_id = $1 AND i.invite_id = p.invite_id AND i.code_hash = p.code_hash
+                    AND i.accepted_at IS NULL AND p.accepted_at IS NULL AND NOT p.mailed
+                RETURNING i.invite_id, i.email, i.language
+            ), mail AS (
+                INSERT INTO outbox (app_id, mail_id, invite_id, kind, recipient, language, secret, message_id)
+                SELECT $1, $6, invite_id, 'invite', email, language, $7, $8 FROM renewed
+            )
+            SELECT accepted_at IS NOT NULL AS "accepted!", mailed AS "mailed!",
+                EXISTS (SELECT FROM renewed) AS "renewed!"
+            FROM person
+            "#,
+            app.0,
+            user.0,
+            &mail.code_hash,
+            mail.expires_after.as_secs_f64(),
+            resend_after.as_secs_f64(),
+            mail.id,
+            mail.secret,
+            mail.message_id,
+            body.expires_in,
         )
-        SELECT accepted_at IS NOT NULL AS "accepted!", EXISTS (SELECT FROM renewed) AS "renewed!" FROM person
-        "#,
-        app.0,
-        user.0,
-        &mail.code_hash,
-        mail.expires_after.as_secs_f64(),
-        resend_after.as_secs_f64(),
-        mail.id,
-        mail.secret,
-        mail.message_id,
-        body.expires_in,
-    )
-    .fetch_optional(db)
-    .await
-    .map_err(Error::of_change)?;
-    Ok(match row.map(|row| (row.accepted, row.renewed)) {
-        None => Resent::OutOfReach,
-        Some((true, _)) => Resent::Accepted,
-        Some((false, true)) => Resent::Queued,
-        Some((false, false)) => Resent::TooSoon,
-    })
+        .fetch_optional(&mut *db)
+        .await
+        .map_err(Error::of_change)?;
+        match row {
+            None => return Ok(Resent::OutOfReach),
+            Some(row) if row.accepted => return Ok(Resent::Accepted),
+            Some(row) if row.renewed => return Ok(Resent::Queued),
+            Some(row) if row.mailed => return Ok(Resent::TooSoon),
+            Some(_) => {}
+        }
+    }
+    Err(Error::Contended)
 }

@@ -106,7 +106,7 @@ pub async fn by_subject(db: &Pool, app: AppId, subject: &str) -> Result<Option<U
 pub enum Recorded {
     /// Stored.
     Yes,
-    /// It is another user's.
+    /// It is another user's, or another user's id.
     Taken,
     /// Nobody of the app has this id, or they are deleted.
     OutOfReach,
@@ -121,6 +121,20 @@ pub async fn set_external_subject(
     told: Option<EventId>,
 ) -> Result<Recorded, Error> {
     let mut change = Change::begin(db, told.is_some()).await?;
+    let another = subject.and_then(id::parse).filter(|id| *id != user.0);
+    if let Some(another) = another {
+        // Also one who was erased: ids are looked for first.
+        let theirs = query_scalar!(
+            r#"SELECT EXISTS (SELECT FROM users WHERE app_id = $1 AND user_id = $2) AS "theirs!""#,
+            app.0,
+            another,
+        )
+        .fetch_one(change.connection())
+        .await?;
+        if theirs {
+            return Ok(Recorded::Taken);
+        }
+    }
     let done = query!(
         "UPDATE users SET external_subject = $3, version = version + 1 WHERE app_id = $1 AND user_id = $2 AND NOT deleted",
         app.0,
@@ -181,7 +195,10 @@ pub async fn set_frozen(
 #[derive(Debug, PartialEq, Eq)]
 pub enum Erased {
     /// Nothing is left of the person.
-    Yes,
+    Yes {
+        /// Of their mails, sent ones too.
+        message_ids: Vec<String>,
+    },
     /// The user has another version than the caller expects.
     Stale,
     /// Unknown, frozen or deleted, or not for this caller to erase.
@@ -220,7 +237,7 @@ pub async fn erase(
     if expected.is_some_and(|expected| !expected.contains(&row.version)) {
         return Ok(Erased::Stale);
     }
-    query!(
+    let message_ids = query_scalar!(
         r#"
         WITH gone AS (
             SELECT invite_id FROM invites WHERE app_id = $1 AND user_id = $2 AND kind = 'invite'
@@ -233,9 +250,9 @@ pub async fn erase(
             SELECT invite_id FROM invites
             WHERE app_id = $1 AND lower(email) = lower($3) AND kind = 'referral' AND user_id IS NULL
         ), mails AS (
-            DELETE FROM outbox WHERE app_id = $1 AND invite_id IN (SELECT invite_id FROM gone)
+            DELETE FROM outbox WHERE app_id = $1 AND invite_id IN (SELECT invite_id FROM gone) RETURNING message_id
         ), notices AS (
-            DELETE FROM outbox WHERE app_id = $1 AND user_id = $2
+            DELETE FROM outbox WHERE app_id = $1 AND user_id = $2 RETURNING message_id
         ), confirmation AS (
             DELETE FROM email_confirmations WHERE app_id = $1 AND user_id = $2
         ), counts AS (
@@ -246,14 +263,16 @@ pub async fn erase(
         ), own_answers AS (
             DELETE FROM idempotency_keys
             WHERE app_id = $1 AND caller = $2 AND NOT backend AND user_id IS DISTINCT FROM $2
+        ), invites AS (
+            DELETE FROM invites WHERE app_id = $1 AND invite_id IN (SELECT invite_id FROM gone)
         )
-        DELETE FROM invites WHERE app_id = $1 AND invite_id IN (SELECT invite_id FROM gone)
+        SELECT message_id AS "message_id!" FROM mails UNION ALL SELECT message_id FROM notices
         "#,
         app.0,
         user.0,
         row.email,
     )
-    .execute(&mut *transaction)
+    .fetch_all(&mut *transaction)
     .await?;
     query!(
         r#"
@@ -286,7 +305,7 @@ pub async fn erase(
     .await?;
     tell_of(&mut transaction, told, EventType::UserDeleted, app, user, Value::Null).await?;
     transaction.commit().await?;
-    Ok(Erased::Yes)
+    Ok(Erased::Yes { message_ids })
 }
 
 /// The language of a user who is neither frozen nor deleted: the `lng` of a token for them.

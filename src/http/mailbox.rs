@@ -61,6 +61,14 @@ async fn source(State(state): State<AppState>, Segment(name): Segment) -> Result
     Ok(plain(find(&state, name).await?.source))
 }
 
+/// Deletes the mails of somebody who was erased, by their `Message-ID`s.
+pub async fn delete(state: &AppState, message_ids: Vec<String>) {
+    let Some(mailbox) = state.mailbox.clone() else { return };
+    if let Err(Error::Internal(error)) = blocking(move || mailbox.delete(&message_ids)).await {
+        tracing::warn!(%error, "mails of a user who was erased are still in the mailbox");
+    }
+}
+
 async fn previews() -> Response {
     pages::response(StatusCode::OK, pages::previews())
 }

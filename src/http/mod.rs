@@ -105,7 +105,7 @@ pub struct State {
     pub public_url: Url,
     /// The text of the `OpenAPI` document, once somebody has asked for it.
     pub openapi: OnceLock<axum::body::Bytes>,
-    /// The trial's mailbox, where there is one.
+    /// Where mails are kept that no mail server takes.
     pub mailbox: Option<Mailbox>,
     /// Set once the server stops.
     pub stopping: AtomicBool,
@@ -128,7 +128,7 @@ pub fn router(state: &AppState) -> Router {
     let api = routes::api().into_iter().fold(Router::new(), add);
     let mut router = routes::around().into_iter().fold(docs::assets(), add);
     router = router.nest("/v1", api.clone()).nest("/api/v1", api);
-    if state.mailbox.is_some() {
+    if state.mailbox.as_ref().is_some_and(|mailbox| mailbox.shown) {
         router = router.merge(mailbox::routes());
     }
     router

@@ -16,7 +16,7 @@ use super::envelope::Success;
 use super::error::Error;
 use super::extract::{self, Json, Query, UserPath};
 use super::idempotency::{Begun, Once, once_or_settled, settled};
-use super::{AppState, email_addresses, paging};
+use super::{AppState, email_addresses, mailbox, paging};
 use crate::audit;
 use crate::db::invites::{self, Invited, NewInvite, Resent};
 use crate::db::updates::{self, Update, Updated};
@@ -224,8 +224,9 @@ pub async fn erase(
     let expected = if_match(&headers)?;
     let event = state.listeners.event(caller.app);
     match users::erase(&state.db, caller.app, caller.user, user, expected.as_deref(), event).await? {
-        Erased::Yes => {
+        Erased::Yes { message_ids } => {
             state.listeners.told(event);
+            mailbox::delete(&state, message_ids).await;
             Ok(Success { status: StatusCode::OK, message: "the user was deleted", data: () })
         }
         Erased::Stale => Err(Error::Stale),

@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind, Read};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
+use aws_lc_rs::digest;
 use jiff::Timestamp;
 use mail_parser::{Address, Message, MessageParser};
 
@@ -15,9 +16,14 @@ const LISTED: usize = 200;
 /// Bytes read of a mail.
 const SIZE: u64 = 1024 * 1024;
 
-/// A folder with mails; it need not be there yet.
+/// A folder with mails.
 #[derive(Clone, Debug)]
-pub struct Mailbox(pub PathBuf);
+pub struct Mailbox {
+    /// It need not be there yet.
+    pub folder: PathBuf,
+    /// Whether whoever calls the server may read them.
+    pub shown: bool,
+}
 
 /// The head of a mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +59,7 @@ impl Mailbox {
     /// # Errors
     /// If the folder is there and cannot be read.
     pub fn list(&self) -> io::Result<Vec<Head>> {
-        let files = match std::fs::read_dir(&self.0) {
+        let files = match std::fs::read_dir(&self.folder) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             files => files?,
         };
@@ -69,6 +75,20 @@ impl Mailbox {
         Ok(mails.map(|mail| mail.head).collect())
     }
 
+    /// Deletes the mails that bear one of these `Message-ID`s. Those that are not there are no fault.
+    ///
+    /// # Errors
+    /// If one that is there cannot be deleted.
+    pub fn delete(&self, message_ids: &[String]) -> io::Result<()> {
+        for id in message_ids {
+            match std::fs::remove_file(self.folder.join(file_name(id))) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// The mail in the file `name`, if there is one.
     ///
     /// # Errors
@@ -77,7 +97,7 @@ impl Mailbox {
         if !is_name(name) {
             return Ok(None);
         }
-        let path = self.0.join(name);
+        let path = self.folder.join(name);
         match std::fs::symlink_metadata(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             found => {
@@ -97,8 +117,20 @@ impl Mailbox {
     }
 }
 
+/// The file of a mail: its id where that is a plain file name, else what is left of it and a hash.
+pub(super) fn file_name(message_id: &str) -> String {
+    let id = message_id.trim_start_matches('<').trim_end_matches('>');
+    let name = format!("{id}.eml");
+    if !id.is_empty() && is_name(&name) {
+        return name;
+    }
+    let left: String = id.chars().filter(char::is_ascii_alphanumeric).take(40).collect();
+    let hash = hex::encode(digest::digest(&digest::SHA256, id.as_bytes()));
+    format!("{left}_{}.eml", &hash[..32])
+}
+
 /// Whether this can be the file of a mail, in any folder of any system.
-pub(super) fn is_name(name: &str) -> bool {
+fn is_name(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '@');
     !name.starts_with('.')
         && name.len() <= 200
@@ -135,10 +167,21 @@ mod tests {
             let moment = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(second);
             File::options().write(true).open(path).unwrap().set_modified(moment).unwrap();
         }
-        let mailbox = Mailbox(folder.path().to_owned());
+        let mailbox = Mailbox { folder: folder.path().to_owned(), shown: true };
         (folder, mailbox)
     }
 
+    #[test]
+    fn an_id_makes_one_plain_file_name() {
+        assert_eq!(file_name("<0195-aa.B_c@id.example>"), "0195-aa.B_c@id.example.eml");
+        for hostile in ["", "<>", "../../etc/passwd", ".hidden", "a/b", "a\0b", "ü", &"x".repeat(300)] {
+            let name = file_name(hostile);
+            assert!(name.len() <= 80 && !name.starts_with('.') && !name.contains(['/', '\0']), "{name}");
+        }
+        assert_ne!(file_name("a/b"), file_name("a\\b"));
+    }
+
+    #[cfg(unix)]
     #[test]
     fn the_newest_mail_is_first() {
         let mail = "From: A <a@x.example>\r\nTo: b@x.example\r\nSubject: =?utf-8?q?gr=C3=BCn?=\r\n\
@@ -168,7 +211,7 @@ mod tests {
         let inner = folder.path().join("inner");
         std::fs::create_dir_all(inner.join("folder.eml")).unwrap();
         std::os::unix::fs::symlink(folder.path().join("note.txt"), inner.join("link.eml")).unwrap();
-        let inside = Mailbox(inner);
+        let inside = Mailbox { folder: inner, shown: true };
         for name in
             ["../a.eml", "..", "", ".eml", "link.eml", "folder.eml", "/etc/passwd", "a\0.eml", "no.eml"]
         {
@@ -181,6 +224,8 @@ mod tests {
 
     #[test]
     fn no_folder_is_an_empty_mailbox() {
-        assert_eq!(Mailbox("/no/such/folder".into()).list().unwrap(), []);
+        let mailbox = Mailbox { folder: "/no/such/folder".into(), shown: true };
+        assert_eq!(mailbox.list().unwrap(), []);
+        mailbox.delete(&["<a@x.example>".to_owned()]).unwrap();
     }
 }

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::digest;
 use lettre::Message;
 
 pub use self::server::{Server, TokenSource};
@@ -107,7 +106,8 @@ impl Transport {
                 answer
             }
             Self::Folder(folder) => {
-                let (folder, name, bytes) = (folder.clone(), file_name(message_id), message.formatted());
+                let (folder, name, bytes) =
+                    (folder.clone(), mailbox::file_name(message_id), message.formatted());
                 let written = tokio::task::spawn_blocking(move || write(&folder, &name, &bytes)).await;
                 match written.map_err(std::io::Error::other).flatten() {
                     Ok(()) => Ok("250 written to mailbox".to_owned()),
@@ -116,18 +116,6 @@ impl Transport {
             }
         }
     }
-}
-
-/// The file of a mail: its id where that is a plain file name, else what is left of it and a hash.
-fn file_name(message_id: &str) -> String {
-    let id = message_id.trim_start_matches('<').trim_end_matches('>');
-    let name = format!("{id}.eml");
-    if !id.is_empty() && mailbox::is_name(&name) {
-        return name;
-    }
-    let left: String = id.chars().filter(char::is_ascii_alphanumeric).take(40).collect();
-    let hash = hex::encode(digest::digest(&digest::SHA256, id.as_bytes()));
-    format!("{left}_{}.eml", &hash[..32])
 }
 
 /// A file that is there is whole and on disk. It has a code: only its owner may read it, or a folder that is made for it.
@@ -159,17 +147,6 @@ fn one_line(text: &str) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn an_id_makes_one_plain_file_name() {
-        assert_eq!(file_name("<0195-aa.B_c@id.example>"), "0195-aa.B_c@id.example.eml");
-        for hostile in ["", "<>", "../../etc/passwd", ".hidden", "a/b", "a\0b", "ü", &"x".repeat(300)] {
-            let name = file_name(hostile);
-            assert!(name.len() <= 80 && !name.starts_with('.') && !name.contains(['/', '\0']), "{name}");
-        }
-        assert_ne!(file_name("a/b"), file_name("a\\b"));
-    }
-
-    #[cfg(unix)]
     #[test]
     fn a_mail_in_a_folder_is_its_owners_alone() {
         use std::os::unix::fs::{PermissionsExt, symlink};

@@ -154,6 +154,20 @@ async fn a_transfer_coding_other_than_chunked_is_501() {
     ))
     .await;
     assert_eq!(wire.answer().await.unwrap().success().0, 200);
+    // RFC 9112, 6.3: with both the length counts for nothing, and what came after the body is no other request.
+    for framing in
+        ["Transfer-Encoding: chunked\r\nContent-Length: 5", "Content-Length: 5\r\nTransfer-Encoding: chunked"]
+    {
+        let mut wire = Wire::open(&test).await;
+        let next = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+        wire.send(format!(
+            "PUT /v1/users/{user} HTTP/1.1\r\nHost: x\r\n{write}{framing}\r\n\r\n{body}{next}"
+        ))
+        .await;
+        let answer = wire.answer().await.unwrap();
+        assert_eq!((answer.status, answer.header("connection")), (200, Some("close")), "{framing}");
+        assert_eq!(wire.closed().await, b"");
+    }
     let answer = test.call("GET", &format!("/v1/users/{user}"), As::Read(&test.app), None).await;
     assert_eq!(answer.status, 200);
     test.finish().await;

@@ -33,6 +33,7 @@ mod outside_issuer;
 mod plans;
 mod probing;
 mod provider_reports;
+mod races;
 mod referral_invites;
 mod referral_landing;
 mod referrals;

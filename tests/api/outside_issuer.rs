@@ -130,6 +130,13 @@ async fn an_outside_issuers_tokens_are_taken_by_its_keys() {
     let recorded = test.call("PUT", &path, As::Write(&other), Some(body)).await;
     assert_eq!(recorded.success(), (200, "the subject was recorded", &Value::Null));
     assert_eq!(me(token(&keys[0], &other, "auth0|1")).await.success().2["id"], json!(ben));
+    // An id is whose it is, whatever is recorded.
+    let cleo = test.member(&other, "cleo@example.com", None).await;
+    for (subject, code) in [(cleo, (400, "external_subject_taken")), (ben, (200, ""))] {
+        let body = json!({ "externalSubject": subject });
+        let recorded = test.call("PUT", &path, As::Write(&other), Some(body)).await;
+        assert_eq!((recorded.status, recorded.header("x-error-code").unwrap_or_default()), code);
+    }
     assert_eq!(issuer.asked(), 2);
 
     // The issuer goes away, grows huge, says nonsense: the last good keys serve.

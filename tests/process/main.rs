@@ -10,6 +10,7 @@ mod audit;
 mod authorities;
 mod bounces;
 mod commands;
+mod erasure;
 mod imports;
 mod metrics;
 mod postgres;
