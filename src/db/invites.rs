@@ -2,8 +2,10 @@
 //! [`super::invite_codes`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use sqlx::{PgConnection, query};
+use sqlx::{PgConnection, query, query_scalar};
+use uuid::Uuid;
 
 use super::together::{Gathered, LOCK_TIMEOUT, Names};
 use super::users;
@@ -199,16 +201,42 @@ pub enum Resent {
 
 /// Mails the invite of `user`, for which `body` asks once more, in their stored language, unless a mail to the same
 /// address went out less than `resend_after` ago or still waits. The code of an earlier mail ends. One that was
-/// revoked is open again, and its mail is no second one.
+/// revoked is open again, and its mail is no second one. One that was deleted since it ended is made anew.
 pub async fn resend(
     db: &mut PgConnection,
     app: AppId,
     user: UserId,
     body: &InviteBody,
-    resend_after: std::time::Duration,
+    resend_after: Duration,
     mail: &NewMail,
 ) -> Result<Resent, Error> {
-    // Of calls at once the first renews the code, and the others, which know the old one, do nothing.
+    loop {
+        let (resent, invite) = try_resend(&mut *db, app, user, body, resend_after, mail).await?;
+        let (Resent::TooSoon, Some(invite)) = (&resent, invite) else { return Ok(resent) };
+        // One that was deleted at this moment is made anew by the next look.
+        let exists = query_scalar!(
+            r#"SELECT EXISTS (SELECT FROM invites WHERE app_id = $1 AND invite_id = $2) AS "exists!""#,
+            app.0,
+            invite,
+        )
+        .fetch_one(&mut *db)
+        .await?;
+        if exists {
+            return Ok(resent);
+        }
+    }
+}
+
+/// What became of it, and the invite that there was.
+async fn try_resend(
+    db: &mut PgConnection,
+    app: AppId,
+    user: UserId,
+    body: &InviteBody,
+    resend_after: Duration,
+    mail: &NewMail,
+) -> Result<(Resent, Option<Uuid>), Error> {
+    // Of calls at once the first renews the code, or makes the invite, and the others, which know the old one, do nothing.
     let row = query!(
         r#"
         WITH person AS (
@@ -230,11 +258,21 @@ pub async fn resend(
                         AND CASE o.state WHEN 'queued' THEN true
                             WHEN 'sent' THEN o.finished_at > now() - make_interval(secs => $5) ELSE false END))
             RETURNING i.invite_id, i.email, i.language
+        ), remade AS (
+            INSERT INTO invites (app_id, invite_id, kind, user_id, email, language, code_hash, expires_in, expires_at)
+            SELECT $1, $10, 'invite', $2, email, language, $3, $9, now() + make_interval(secs => COALESCE(
+                $9::integer, (SELECT invite_expires_in FROM apps WHERE app_id = $1), $4::float8))
+            FROM person WHERE invite_id IS NULL AND accepted_at IS NULL
+            ON CONFLICT (app_id, user_id) WHERE kind = 'invite' AND user_id IS NOT NULL DO NOTHING
+            RETURNING invite_id, email, language
+        ), mailed AS (
+            TABLE renewed UNION ALL TABLE remade
         ), mail AS (
             INSERT INTO outbox (app_id, mail_id, invite_id, kind, recipient, language, secret, message_id)
-            SELECT $1, $6, invite_id, 'invite', email, language, $7, $8 FROM renewed
+            SELECT $1, $6, invite_id, 'invite', email, language, $7, $8 FROM mailed
         )
-        SELECT accepted_at IS NOT NULL AS "accepted!", EXISTS (SELECT FROM renewed) AS "renewed!" FROM person
+        SELECT accepted_at IS NOT NULL AS "accepted!", EXISTS (SELECT FROM mailed) AS "mailed!", invite_id AS "invite_id?"
+        FROM person
         "#,
         app.0,
         user.0,
@@ -245,14 +283,16 @@ pub async fn resend(
         mail.secret,
         mail.message_id,
         body.expires_in,
+        id::new(),
     )
     .fetch_optional(db)
     .await
     .map_err(Error::of_change)?;
-    Ok(match row.map(|row| (row.accepted, row.renewed)) {
-        None => Resent::OutOfReach,
-        Some((true, _)) => Resent::Accepted,
-        Some((false, true)) => Resent::Queued,
-        Some((false, false)) => Resent::TooSoon,
-    })
+    let Some(row) = row else { return Ok((Resent::OutOfReach, None)) };
+    let resent = match (row.accepted, row.mailed) {
+        (true, _) => Resent::Accepted,
+        (false, true) => Resent::Queued,
+        (false, false) => Resent::TooSoon,
+    };
+    Ok((resent, row.invite_id))
 }
