@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::together::{Gathered, LOCK_TIMEOUT, Names};
 use super::users;
-use super::{Error, is_violation, outbox::NewMail};
+use super::{Error, Pool, is_violation, outbox::NewMail};
 use crate::domain::id::{self, AppId, UserId};
 use crate::domain::invite_body::{InviteBody, NewUserBody};
 use crate::domain::referral_code::{self, ReferralCode};
@@ -295,4 +295,37 @@ async fn try_resend(
         (false, false) => Resent::TooSoon,
     };
     Ok((resent, row.invite_id))
+}
+
+/// Deletes invites that ended longer ago than `kept`, with their events and mails, some at a time. True: there are more.
+pub async fn forget(db: &Pool, kept: Duration) -> Result<bool, Error> {
+    // Waits for no lock, so that it is in no deadlock: an invite that somebody renews, accepts or erases at this moment,
+    // or with a mail that is tried again, is passed over. Whatever queues a mail of an invite renews its time, which is
+    // looked at again once the row is locked. The lower bound is as in `outbox::forget`. The state in a CASE keeps
+    // PostgreSQL from an index of all mails of the app that wait.
+    let done = query!(
+        "WITH ended AS MATERIALIZED (
+            SELECT i.app_id, i.invite_id FROM invites i
+            WHERE COALESCE(i.accepted_at, i.revoked_at, i.expires_at) > '-infinity'
+                AND COALESCE(i.accepted_at, i.revoked_at, i.expires_at) <= now() - make_interval(secs => $1)
+                AND (SELECT true FROM outbox o
+                    WHERE o.app_id = i.app_id AND o.invite_id = i.invite_id
+                        AND CASE o.state WHEN 'queued' THEN true ELSE false END LIMIT 1) IS NULL
+            ORDER BY COALESCE(i.accepted_at, i.revoked_at, i.expires_at) LIMIT 1000 FOR UPDATE OF i SKIP LOCKED
+        ), mails AS MATERIALIZED (
+            SELECT o.app_id, o.mail_id FROM ended e
+            JOIN outbox o ON o.app_id = e.app_id AND o.invite_id = e.invite_id FOR UPDATE OF o SKIP LOCKED
+        ), unmailed AS (
+            DELETE FROM outbox WHERE (app_id, mail_id) IN (SELECT app_id, mail_id FROM mails)
+        )
+        DELETE FROM invites i USING ended e
+        WHERE i.app_id = e.app_id AND i.invite_id = e.invite_id AND (
+            SELECT true FROM outbox o
+            WHERE o.app_id = e.app_id AND o.invite_id = e.invite_id
+                AND o.mail_id <> ALL (ARRAY(SELECT mail_id FROM mails)) LIMIT 1) IS NULL",
+        kept.as_secs_f64(),
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1000)
 }
