@@ -1,12 +1,14 @@
-//! Deletes what is over: counts of days, stored answers and deliveries. Each kind for itself and in small steps, so that
-//! no statement runs into its time-out, nothing else waits for it, and a failure of one kind keeps no other.
+//! Deletes what is over: counts of days, stored answers and deliveries, and mails and invites as `[retention]` says. Each
+//! kind for itself and in small steps, so that no statement runs into its time-out, nothing else waits for it, and a
+//! failure of one kind keeps no other.
 
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use crate::db::{self, Pool, deliveries, idempotency, mail_quotas, referrals};
+use crate::config::Retention;
+use crate::db::{self, Pool, deliveries, idempotency, invites, mail_quotas, outbox, referrals};
 
 /// Between two rounds, and after one in which something failed.
 const ROUND: Duration = Duration::from_hours(1);
@@ -17,10 +19,10 @@ const PAUSE: Duration = Duration::from_millis(50);
 const STEP: Duration = Duration::from_secs(5);
 
 /// Works until `stop` says so, or is dropped.
-pub async fn run(db: Pool, mut stop: watch::Receiver<bool>) {
+pub async fn run(db: Pool, retention: Retention, mut stop: watch::Receiver<bool>) {
     let rounds = async {
         loop {
-            sleep(if round(&db).await { ROUND } else { AGAIN }).await;
+            sleep(if round(&db, retention).await { ROUND } else { AGAIN }).await;
         }
     };
     tokio::select! {
@@ -30,8 +32,10 @@ pub async fn run(db: Pool, mut stop: watch::Receiver<bool>) {
 }
 
 /// Whether all is done.
-async fn round(db: &Pool) -> bool {
+async fn round(db: &Pool, Retention { mails, invites }: Retention) -> bool {
     [
+        mails.is_zero() || delete("mails", || outbox::forget(db, mails)).await,
+        invites.is_zero() || delete("invites", || invites::forget(db, invites)).await,
         delete("counts of referrals", || referrals::forget_quotas(db)).await,
         delete("counts of mails", || mail_quotas::forget(db)).await,
         delete("stored answers", || idempotency::forget(db)).await,

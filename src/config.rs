@@ -54,6 +54,8 @@ pub struct Config {
     pub invite: Invite,
     /// Webhooks.
     pub webhook: Webhook,
+    /// How long what has ended is kept.
+    pub retention: Retention,
     /// Logs.
     pub log: Log,
 }
@@ -227,6 +229,18 @@ pub struct Webhook {
     pub allow_private_addresses: bool,
 }
 
+/// `[retention]`; a duration of zero: for ever.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retention {
+    /// A mail, after it was sent or has failed.
+    #[serde(deserialize_with = "humantime_serde::deserialize", serialize_with = "days")]
+    pub mails: Duration,
+    /// An invite, after it was accepted or revoked, or its time was over.
+    #[serde(deserialize_with = "humantime_serde::deserialize", serialize_with = "days")]
+    pub invites: Duration,
+}
+
 /// `[log]`
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -342,6 +356,14 @@ fn sentence(error: &config::ConfigError) -> String {
 fn mailbox<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Mailbox, D::Error> {
     let text = String::deserialize(from)?;
     sender::parse(&text).ok_or_else(|| serde::de::Error::custom("expected `Name <address>`"))
+}
+
+/// `90days`, not `2months 29days 2h 52m 48s`: months are no whole days to humantime.
+fn days<S: serde::Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    match (duration.as_secs() / 86_400, duration.as_secs() % 86_400) {
+        (days @ 1.., 0) => to.collect_str(&format_args!("{days}days")),
+        _ => humantime_serde::serialize(duration, to),
+    }
 }
 
 /// Optional settings are empty texts, since the environment knows no other "none".

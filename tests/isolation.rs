@@ -62,6 +62,14 @@ const EXEMPT: &[(&str, &str)] = &[
         "DELETE FROM webhook_deliveries WHERE (app_id, delivery_id) IN",
         "the worker forgets what was told long ago",
     ),
+    (
+        "WITH final AS MATERIALIZED ( SELECT app_id, mail_id FROM outbox",
+        "mails whose retention is over, of all apps",
+    ),
+    (
+        "WITH ended AS MATERIALIZED ( SELECT i.app_id, i.invite_id",
+        "invites whose retention is over, of all apps",
+    ),
     ("SELECT webhook_id AS id, app_id, url", "the operator looks at the webhooks of all apps"),
     ("SELECT delivery_id AS id, app_id", "the operator looks at the deliveries of all apps"),
     ("UPDATE signing_keys k SET private_key = n.fresh", "the operator seals all anew"),
@@ -110,6 +118,8 @@ const OPERATOR: &[&str] = &[
     // Of the worker.
     "outbox::claim",
     "outbox::backlog",
+    "outbox::forget",
+    "invites::forget",
     "outbox::wake",
     "deliveries::claim",
     "deliveries::backlog",

@@ -38,6 +38,8 @@ fn the_documented_defaults_hold() {
     );
     let invite = &config.invite;
     assert_eq!([invite.resend_after, invite.expires_after].map(|time| time.as_secs()), [60, 7 * 86_400]);
+    let retention = &config.retention;
+    assert_eq!([retention.mails, retention.invites].map(|time| time.as_secs() / 86_400), [90, 365]);
     let limits = &config.limits;
     assert_eq!(
         (
@@ -136,7 +138,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "USERDOCKS_NOPE__LISTEN",
         "1",
         "unknown field `nope`, expected one of `env`, `data_dir`, `offline`, `secret_key`, `other_secret_key`, \
-            `server`, `database`, `mail`, `limits`, `token`, `invite`, `webhook`, `log`",
+            `server`, `database`, `mail`, `limits`, `token`, `invite`, `webhook`, `retention`, `log`",
     ),
     ("USERDOCKS_DATA_DIR", "", "USERDOCKS_DATA_DIR must be the path of a folder"),
     ("USERDOCKS_ENV", "prod", "expected trial or production for key `env`"),
@@ -221,6 +223,31 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ),
     ("USERDOCKS_INVITE__RESEND_AFTER", "11years", "USERDOCKS_INVITE__RESEND_AFTER must be at most 10years"),
     (
+        "USERDOCKS_RETENTION__MAILS",
+        "6d",
+        "USERDOCKS_RETENTION__MAILS must be 0s, or at least 7d and at most 10years",
+    ),
+    (
+        "USERDOCKS_RETENTION__INVITES",
+        "11years",
+        "USERDOCKS_RETENTION__INVITES must be 0s, or at least 7d and at most 10years",
+    ),
+    (
+        "USERDOCKS_RETENTION__INVITES",
+        "for ever",
+        "invalid value: string \"for ever\", expected a duration for key `retention.invites`",
+    ),
+    (
+        "USERDOCKS_RETENTION__AUDIT",
+        "365d",
+        "unknown field `audit`, expected `mails` or `invites` for key `retention`",
+    ),
+    (
+        "USERDOCKS_INVITE__RESEND_AFTER",
+        "91d",
+        "USERDOCKS_RETENTION__MAILS must be 0s, or at least USERDOCKS_INVITE__RESEND_AFTER",
+    ),
+    (
         "USERDOCKS_LIMITS__REFERRALS_PER_USER_PER_DAY",
         "-1",
         "USERDOCKS_LIMITS__REFERRALS_PER_USER_PER_DAY must not be negative",
@@ -251,6 +278,11 @@ fn what_cannot_be_a_setting_is_named() {
     }
     // A resend or a first attempt at once is a choice.
     load(&[("USERDOCKS_INVITE__RESEND_AFTER", "0s"), ("USERDOCKS_MAIL__GIVE_UP_AFTER", "0s")]).unwrap();
+    for (text, days) in [("0", 0), ("0s", 0), ("7d", 7), ("10years", 3652)] {
+        let (mails, invites) = (("USERDOCKS_RETENTION__MAILS", text), ("USERDOCKS_RETENTION__INVITES", text));
+        let kept = load(&[mails, invites]).unwrap().retention;
+        assert_eq!([kept.mails, kept.invites].map(|time| time.as_secs() / 86_400), [days, days], "{text}");
+    }
     let told = load(&[("USERDOCKS_LIMITS__REQUESTS_PER_KEY_PER_SECOND", "0")]).unwrap_err();
     assert!(told.contains("limits.requests_per_key_per_second"), "{told}");
 }

@@ -2,12 +2,13 @@
 //! [`super::invite_codes`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::{PgConnection, query};
 
 use super::together::{Gathered, LOCK_TIMEOUT, Names};
 use super::users;
-use super::{Error, is_violation, outbox::NewMail};
+use super::{Error, Pool, is_violation, outbox::NewMail};
 use crate::domain::id::{self, AppId, UserId};
 use crate::domain::invite_body::{InviteBody, NewUserBody};
 use crate::domain::referral_code::{self, ReferralCode};
@@ -199,17 +200,17 @@ pub enum Resent {
 
 /// Mails the invite of `user`, for which `body` asks once more, in their stored language, unless a mail to the same
 /// address went out less than `resend_after` ago or still waits. The code of an earlier mail ends. One that was
-/// revoked is open again, and its mail is no second one.
+/// revoked is open again, and its mail is no second one. One that was deleted since it ended is made anew.
 pub async fn resend(
     db: &mut PgConnection,
     app: AppId,
     user: UserId,
     body: &InviteBody,
-    resend_after: std::time::Duration,
+    resend_after: Duration,
     mail: &NewMail,
 ) -> Result<Resent, Error> {
-    // Of calls at once the first renews the code, or accepts: the others, which know the old one, do nothing, and see that
-    // by the next look.
+    // Of calls at once the first renews the code, makes the invite or accepts it: the others, which know what was, do
+    // nothing, and see that by the next look.
     for _ in 0..8 {
         let row = query!(
             r#"
@@ -224,20 +225,31 @@ pub async fn resend(
                 LEFT JOIN invites i ON i.app_id = u.app_id AND i.user_id = u.user_id AND i.kind = 'invite'
                 WHERE u.app_id = $1 AND u.user_id = $2 AND NOT u.freezed AND NOT u.deleted
                 FOR KEY SHARE OF u
+            ), asked AS (
+                SELECT * FROM person WHERE accepted_at IS NULL AND NOT mailed AND lower(email) = lower($11)
             ), renewed AS (
-                UPDATE invites i SET code_hash = $3, email = p.email, language = p.language, mailed_at = now(),
+                UPDATE invites i SET code_hash = $3, email = a.email, language = a.language, mailed_at = now(),
                     revoked_at = NULL, expires_in = $9, expires_at = now() + make_interval(secs => COALESCE(
                         $9::integer, (SELECT invite_expires_in FROM apps WHERE app_id = $1), $4::float8))
-                FROM person p
-                WHERE i.app_id = $1 AND i.invite_id = p.invite_id AND i.code_hash = p.code_hash
-                    AND i.accepted_at IS NULL AND p.accepted_at IS NULL AND NOT p.mailed
+                FROM asked a
+                WHERE i.app_id = $1 AND i.invite_id = a.invite_id AND i.code_hash = a.code_hash
+                    AND i.accepted_at IS NULL
                 RETURNING i.invite_id, i.email, i.language
+            ), remade AS (
+                INSERT INTO invites (app_id, invite_id, kind, user_id, email, language, code_hash, expires_in, expires_at)
+                SELECT $1, $10, 'invite', $2, email, language, $3, $9, now() + make_interval(secs => COALESCE(
+                    $9::integer, (SELECT invite_expires_in FROM apps WHERE app_id = $1), $4::float8))
+                FROM asked WHERE invite_id IS NULL
+                ON CONFLICT (app_id, user_id) WHERE kind = 'invite' AND user_id IS NOT NULL DO NOTHING
+                RETURNING invite_id, email, language
+            ), open AS (
+                TABLE renewed UNION ALL TABLE remade
             ), mail AS (
                 INSERT INTO outbox (app_id, mail_id, invite_id, kind, recipient, language, secret, message_id)
-                SELECT $1, $6, invite_id, 'invite', email, language, $7, $8 FROM renewed
+                SELECT $1, $6, invite_id, 'invite', email, language, $7, $8 FROM open
             )
-            SELECT accepted_at IS NOT NULL AS "accepted!", mailed AS "mailed!",
-                EXISTS (SELECT FROM renewed) AS "renewed!"
+            SELECT accepted_at IS NOT NULL AS "accepted!", mailed AS "mailed!", EXISTS (SELECT FROM open) AS "open!",
+                lower(email) <> lower($11) AS "moved!"
             FROM person
             "#,
             app.0,
@@ -249,17 +261,54 @@ pub async fn resend(
             mail.secret,
             mail.message_id,
             body.expires_in,
+            id::new(),
+            body.email.as_str(),
         )
         .fetch_optional(&mut *db)
         .await
         .map_err(Error::of_change)?;
         match row {
             None => return Ok(Resent::OutOfReach),
+            // The address was theirs a moment ago: whose it is now is to be asked anew.
+            Some(row) if row.moved => return Err(Error::Contended),
             Some(row) if row.accepted => return Ok(Resent::Accepted),
-            Some(row) if row.renewed => return Ok(Resent::Queued),
+            Some(row) if row.open => return Ok(Resent::Queued),
             Some(row) if row.mailed => return Ok(Resent::TooSoon),
             Some(_) => {}
         }
     }
     Err(Error::Contended)
+}
+
+/// Deletes invites that ended longer ago than `kept`, with their events and mails, some at a time. True: there are more.
+pub async fn forget(db: &Pool, kept: Duration) -> Result<bool, Error> {
+    // Waits for no lock, so that it is in no deadlock: an invite that somebody renews, accepts or erases at this moment,
+    // or with a mail that is tried again, is passed over. Whatever queues a mail of an invite renews its time, which is
+    // looked at again once the row is locked. The lower bound is as in `outbox::forget`. The state in a CASE keeps
+    // PostgreSQL from an index of all mails of the app that wait.
+    let done = query!(
+        "WITH ended AS MATERIALIZED (
+            SELECT i.app_id, i.invite_id FROM invites i
+            WHERE COALESCE(i.accepted_at, i.revoked_at, i.expires_at) > '-infinity'
+                AND COALESCE(i.accepted_at, i.revoked_at, i.expires_at) <= now() - make_interval(secs => $1)
+                AND (SELECT true FROM outbox o
+                    WHERE o.app_id = i.app_id AND o.invite_id = i.invite_id
+                        AND CASE o.state WHEN 'queued' THEN true ELSE false END LIMIT 1) IS NULL
+            ORDER BY COALESCE(i.accepted_at, i.revoked_at, i.expires_at) LIMIT 1000 FOR UPDATE OF i SKIP LOCKED
+        ), mails AS MATERIALIZED (
+            SELECT o.app_id, o.mail_id FROM ended e
+            JOIN outbox o ON o.app_id = e.app_id AND o.invite_id = e.invite_id FOR UPDATE OF o SKIP LOCKED
+        ), unmailed AS (
+            DELETE FROM outbox WHERE (app_id, mail_id) IN (SELECT app_id, mail_id FROM mails)
+        )
+        DELETE FROM invites i USING ended e
+        WHERE i.app_id = e.app_id AND i.invite_id = e.invite_id AND (
+            SELECT true FROM outbox o
+            WHERE o.app_id = e.app_id AND o.invite_id = e.invite_id
+                AND o.mail_id <> ALL (ARRAY(SELECT mail_id FROM mails)) LIMIT 1) IS NULL",
+        kept.as_secs_f64(),
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1000)
 }

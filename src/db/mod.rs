@@ -102,6 +102,12 @@ impl Error {
         matches!(self, Self::Sql(sqlx::Error::Database(error)) if error.code().as_deref() == Some("40P01"))
     }
 
+    /// Whether others were in the way, and it can be asked for again at once: nothing has happened.
+    #[must_use]
+    pub fn is_contended(&self) -> bool {
+        matches!(self, Self::Contended) || self.is_deadlock()
+    }
+
     /// Whether PostgreSQL ended the statement since it waited too long for a lock (`lock_not_available`).
     fn is_lock_timeout(&self) -> bool {
         matches!(self, Self::Sql(sqlx::Error::Database(error)) if error.code().as_deref() == Some("55P03"))

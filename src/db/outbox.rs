@@ -454,6 +454,25 @@ pub async fn backlog(db: &Pool) -> Result<(i64, f64), Error> {
     Ok((row.queued, row.oldest.max(0.0)))
 }
 
+/// Deletes mails that were sent or failed longer ago than `kept`, some at a time. True: there are more.
+pub async fn forget(db: &Pool, kept: Duration) -> Result<bool, Error> {
+    // A mail that is tried again at this moment is locked, and passed over. The lower bound makes PostgreSQL, which
+    // plans without knowing $1, expect few rows and read the index.
+    let done = query!(
+        "WITH final AS MATERIALIZED (
+            SELECT app_id, mail_id FROM outbox
+            WHERE state <> 'queued' AND finished_at > '-infinity'
+                AND finished_at <= now() - make_interval(secs => $1)
+            ORDER BY finished_at LIMIT 1000 FOR UPDATE SKIP LOCKED
+        )
+        DELETE FROM outbox WHERE (app_id, mail_id) IN (SELECT app_id, mail_id FROM final)",
+        kept.as_secs_f64(),
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1000)
+}
+
 /// The channel on which workers hear that there is something to send.
 pub const CHANNEL: &str = "userdocks_outbox";
 

@@ -91,8 +91,8 @@ pub async fn counts(
             WHERE i.app_id = $1 AND i.inviter_id = $2 AND i.kind = 'referral'
                 AND (i.accepted_at IS NULL OR i.user_id IS NULL)
             UNION ALL
-            SELECT invite_state(NULL, i.revoked_at, i.expires_at) FROM users n
-            JOIN invites i ON i.app_id = n.app_id AND i.user_id = n.user_id AND i.kind = 'invite'
+            SELECT invite_state(NULL, i.revoked_at, COALESCE(i.expires_at, '-infinity')) FROM users n
+            LEFT JOIN invites i ON i.app_id = n.app_id AND i.user_id = n.user_id AND i.kind = 'invite'
             WHERE n.app_id = $1 AND n.referrer_id = $2 AND n.accepted_at IS NULL AND NOT n.deleted
         )
         SELECT u.referral_code,
@@ -130,7 +130,8 @@ pub struct Referral {
 }
 
 /// The referrals of a user, by id, those after `after`, at most `limit`: those they sent, and those who brought their
-/// code along. Who was erased is in none.
+/// code along. Who was erased is in none. Users whose invites were deleted since they ended are told of all the same: one
+/// whom a referral brought was made by the transaction that accepted it, at the same time.
 pub async fn list(
     db: &Pool,
     app: AppId,
@@ -148,11 +149,13 @@ pub async fn list(
             WHERE app_id = $1 AND inviter_id = $2 AND kind = 'referral' AND invite_id > $3
             ORDER BY invite_id LIMIT $4
         ), brought AS (
-            SELECT u.user_id AS id, 'code' AS by, u.email, u.user_id, u.created_at, i.revoked_at, i.expires_at,
-                u.accepted_at
+            SELECT u.user_id AS id, CASE WHEN u.accepted_at = u.created_at THEN 'invite' ELSE 'code' END AS by, u.email,
+                u.user_id, u.created_at, i.revoked_at, COALESCE(i.expires_at, '-infinity') AS expires_at, u.accepted_at
             FROM users u
-            JOIN invites i ON i.app_id = u.app_id AND i.user_id = u.user_id AND i.kind = 'invite'
+            LEFT JOIN invites i ON i.app_id = u.app_id AND i.user_id = u.user_id AND i.kind = 'invite'
             WHERE u.app_id = $1 AND u.referrer_id = $2 AND NOT u.deleted AND u.user_id > $3
+                AND (SELECT true FROM invites r
+                    WHERE r.app_id = u.app_id AND r.user_id = u.user_id AND r.kind = 'referral' LIMIT 1) IS NULL
             ORDER BY u.user_id LIMIT $4
         )
         SELECT id AS "id!", by AS "by!", invite_state(accepted_at, revoked_at, expires_at) AS "state!", email,

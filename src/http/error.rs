@@ -185,6 +185,13 @@ impl From<db::Error> for Error {
 }
 
 impl Error {
+    /// Whether others were in the way of a change, of which nothing has happened.
+    #[must_use]
+    pub fn is_contended(&self) -> bool {
+        let Self::Unavailable(Some(source)) = self else { return false };
+        source.downcast_ref().is_some_and(db::Error::is_contended)
+    }
+
     /// The status and the stable code of `X-Error-Code`.
     #[must_use]
     pub fn status(&self) -> (StatusCode, &'static str) {

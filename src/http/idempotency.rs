@@ -189,6 +189,20 @@ impl Once {
     }
 }
 
+/// Attempts a change a few times, while others are in its way.
+pub async fn uncontended<T, F>(attempt: impl Fn() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    for _ in 0..8 {
+        match attempt().await {
+            Err(error) if error.is_contended() => tracing::debug!(%error, "asked again"),
+            done => return done,
+        }
+    }
+    attempt().await
+}
+
 /// Attempts a change until it is known what became of it. Where the answer of the database was lost, the
 /// change is asked for again, which has no second effect; the time of the request is the bound.
 pub async fn settled<T, F>(attempt: impl Fn() -> F) -> Result<T, Error>
@@ -197,7 +211,7 @@ where
 {
     let mut in_doubt = false;
     loop {
-        let done = attempt().await;
+        let done = uncontended(&attempt).await;
         in_doubt |= matches!(done, Err(Error::TimedOut(Some(_))));
         match done {
             // Also where the session that has gone still holds the key.
@@ -217,7 +231,7 @@ pub async fn once_or_settled<T, F>(again: bool, attempt: impl Fn() -> F) -> Resu
 where
     F: Future<Output = Result<T, Error>>,
 {
-    if again { settled(attempt).await } else { attempt().await }
+    if again { settled(attempt).await } else { uncontended(attempt).await }
 }
 
 /// The key: a quoted string (RFC 8941, 3.3.3) or a bare token, 1 to 255 characters.

@@ -16,8 +16,8 @@ pub const OPEN: (u16, &str) = (200, "Welcome to Acme");
 pub const ACCEPTED: (u16, &str) = (200, "Thank you!");
 pub const ALREADY: (u16, &str) = (200, "Already accepted");
 pub const MEMBER: (u16, &str) = (200, "You already have an account");
-const EXPIRED: (u16, &str) = (200, "This invitation has expired");
-const UNKNOWN: (u16, &str) = (404, "This link does not work");
+pub const EXPIRED: (u16, &str) = (200, "This invitation has expired");
+pub const UNKNOWN: (u16, &str) = (404, "This link does not work");
 
 async fn page(test: &Test, method: &str, code: &str) -> Answer {
     test.call(method, &format!("/invites/{code}"), As::Nobody, None).await

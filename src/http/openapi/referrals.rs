@@ -66,7 +66,7 @@ fn referral() -> Value {
         "id": {
             "type": "string",
             "format": "uuid",
-            "description": "The id of the invite, or of the user who brought the code along.",
+            "description": "The id of the invite; of the user, where they brought the code along or the invite has been deleted.",
         },
         "by": {
             "type": "string",
