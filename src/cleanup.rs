@@ -32,7 +32,7 @@ pub async fn run(db: Pool, retention: Retention, mut stop: watch::Receiver<bool>
 }
 
 /// Whether all is done.
-async fn round(db: &Pool, Retention { mails, invites }: Retention) -> bool {
+async fn round(db: &Pool, Retention { mails, invites, .. }: Retention) -> bool {
     [
         mails.is_zero() || delete("mails", || outbox::forget(db, mails)).await,
         invites.is_zero() || delete("invites", || invites::forget(db, invites)).await,

@@ -239,6 +239,9 @@ pub struct Retention {
     /// An invite, after it was accepted or revoked, or its time was over.
     #[serde(deserialize_with = "humantime_serde::deserialize", serialize_with = "days")]
     pub invites: Duration,
+    /// An audit event that is stored. None is yet: they are lines of the log.
+    #[serde(deserialize_with = "humantime_serde::deserialize", serialize_with = "days")]
+    pub audit: Duration,
 }
 
 /// `[log]`
@@ -331,6 +334,15 @@ impl Config {
         }
         let public = self.server.public_url.as_ref();
         public.map_or_else(|| "userdocks".to_owned(), |url| url.as_str().trim_end_matches('/').to_owned())
+    }
+
+    /// How long what has ended is kept. The last mail decides whether another may follow, so it is kept that long.
+    #[must_use]
+    pub fn retention(&self) -> Retention {
+        let at_least =
+            |kept: Duration| if kept.is_zero() { kept } else { kept.max(self.invite.resend_after) };
+        let Retention { mails, invites, audit } = self.retention;
+        Retention { mails: at_least(mails), invites: at_least(invites), audit }
     }
 
     /// Where mails go when there is no SMTP server.

@@ -260,7 +260,7 @@ impl Server {
             config: webhook.clone(),
         };
         let teller = tokio::spawn(teller.run(stopped.clone()));
-        let cleanup = tokio::spawn(cleanup::run(database.mails.clone(), config.retention, stopped.clone()));
+        let cleanup = tokio::spawn(cleanup::run(database.mails.clone(), config.retention(), stopped.clone()));
         let listener = tokio::spawn(worker::listen(database.direct.clone(), Arc::clone(&wake)));
         let state = Arc::new(State {
             bodies: BodyBudget::default(),

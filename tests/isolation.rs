@@ -18,7 +18,7 @@ const EXEMPT: &[(&str, &str)] = &[
     ("DELETE FROM mail_quotas WHERE (app_id, day) IN", "days that are over, of all apps"),
     ("DELETE FROM referral_quotas WHERE (app_id, scope, subject, day) IN", "days that are over, of all apps"),
     (
-        "DELETE FROM idempotency_keys WHERE (app_id, caller, key) IN",
+        "DELETE FROM idempotency_keys WHERE (app_id, caller, backend, key) IN",
         "answers of more than a day ago, of all apps",
     ),
     (
@@ -111,6 +111,7 @@ const OPERATOR: &[&str] = &[
     "mod::migrate",
     "mod::is_migrated",
     "mod::run_migrations",
+    "mod::ages",
     "mod::grant",
     "mod::is_ready",
     "pool::lives",

@@ -1,14 +1,9 @@
 //! What each setting must be, and what production asks for.
 
-use std::time::Duration;
-
 use secrecy::ExposeSecret;
 
 use super::{Config, Error, LONGEST};
 use crate::mail::provider::{sendgrid, ses};
-
-/// For as long a bounce can name a mail by its recipient alone.
-const SHORTEST_RETENTION: Duration = Duration::from_hours(7 * 24);
 
 impl Config {
     /// One sentence on the first setting that cannot work.
@@ -66,6 +61,9 @@ impl Config {
         for (value, name) in [
             (self.mail.give_up_after, "USERDOCKS_MAIL__GIVE_UP_AFTER"),
             (self.invite.resend_after, "USERDOCKS_INVITE__RESEND_AFTER"),
+            (self.retention.mails, "USERDOCKS_RETENTION__MAILS"),
+            (self.retention.invites, "USERDOCKS_RETENTION__INVITES"),
+            (self.retention.audit, "USERDOCKS_RETENTION__AUDIT"),
             (self.webhook.give_up_after, "USERDOCKS_WEBHOOK__GIVE_UP_AFTER"),
         ] {
             if value > LONGEST {
@@ -90,21 +88,6 @@ impl Config {
         ] {
             if value < 0 {
                 return fail(&format!("{name} must not be negative"));
-            }
-        }
-        for (value, name) in [
-            (self.retention.mails, "USERDOCKS_RETENTION__MAILS"),
-            (self.retention.invites, "USERDOCKS_RETENTION__INVITES"),
-        ] {
-            if value.is_zero() {
-                continue;
-            }
-            if !(SHORTEST_RETENTION..=LONGEST).contains(&value) {
-                return fail(&format!("{name} must be 0s, or at least 7d and at most 10years"));
-            }
-            // Whether a mail goes out again is decided by the last one.
-            if value < self.invite.resend_after {
-                return fail(&format!("{name} must be 0s, or at least USERDOCKS_INVITE__RESEND_AFTER"));
             }
         }
         self.check_reports()?;

@@ -262,7 +262,7 @@ pub async fn forget(db: &Pool) -> Result<bool, Error> {
     let done = query!(
         "DELETE FROM webhook_deliveries WHERE (app_id, delivery_id) IN (
             SELECT app_id, delivery_id FROM webhook_deliveries
-            WHERE state <> 'queued' AND finished_at <= now() - interval '30 days' LIMIT 5000)"
+            WHERE state <> 'queued' AND finished_at <= now() - interval '30 days' LIMIT 5000 FOR UPDATE SKIP LOCKED)"
     )
     .execute(db)
     .await?;

@@ -144,9 +144,9 @@ pub async fn store(
 /// Deletes answers of more than a day ago, some at a time. True: there are more.
 pub async fn forget(db: &Pool) -> Result<bool, Error> {
     let done = query!(
-        "DELETE FROM idempotency_keys WHERE (app_id, caller, key) IN (
-            SELECT app_id, caller, key FROM idempotency_keys
-            WHERE created_at <= now() - interval '24 hours' LIMIT 5000)"
+        "DELETE FROM idempotency_keys WHERE (app_id, caller, backend, key) IN (
+            SELECT app_id, caller, backend, key FROM idempotency_keys
+            WHERE created_at <= now() - interval '24 hours' LIMIT 5000 FOR UPDATE SKIP LOCKED)"
     )
     .execute(db)
     .await?;

@@ -147,7 +147,7 @@ pub async fn give_back(db: &Pool, app: AppId, mails: i64) -> Result<(), Error> {
 pub async fn forget(db: &Pool) -> Result<bool, Error> {
     let done = sqlx::query!(
         "DELETE FROM mail_quotas WHERE (app_id, day) IN (
-            SELECT app_id, day FROM mail_quotas WHERE day < (now() AT TIME ZONE 'UTC')::date LIMIT 5000)"
+            SELECT app_id, day FROM mail_quotas WHERE day < (now() AT TIME ZONE 'UTC')::date LIMIT 5000 FOR UPDATE SKIP LOCKED)"
     )
     .execute(db)
     .await?;

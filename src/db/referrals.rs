@@ -233,7 +233,7 @@ pub async fn forget_quotas(db: &Pool) -> Result<bool, Error> {
     let done = query!(
         "DELETE FROM referral_quotas WHERE (app_id, scope, subject, day) IN (
             SELECT app_id, scope, subject, day FROM referral_quotas
-            WHERE day < (now() AT TIME ZONE 'UTC')::date LIMIT 5000)"
+            WHERE day < (now() AT TIME ZONE 'UTC')::date LIMIT 5000 FOR UPDATE SKIP LOCKED)"
     )
     .execute(db)
     .await?;

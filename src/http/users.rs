@@ -15,7 +15,7 @@ use super::auth::{AnyKey, Caller, Callers, Reader, WriteKey};
 use super::envelope::Success;
 use super::error::Error;
 use super::extract::{self, Json, Query, UserPath};
-use super::idempotency::{Begun, Once, once_or_settled, settled};
+use super::idempotency::{Begun, Once, once_or_settled, settled, uncontended};
 use super::{AppState, email_addresses, mailbox, paging};
 use crate::audit;
 use crate::db::invites::{self, Invited, NewInvite, Resent};
@@ -223,7 +223,10 @@ pub async fn erase(
 ) -> Result<Success<()>, Error> {
     let expected = if_match(&headers)?;
     let event = state.listeners.event(caller.app);
-    match users::erase(&state.db, caller.app, caller.user, user, expected.as_deref(), event).await? {
+    let erase = async || {
+        Ok(users::erase(&state.db, caller.app, caller.user, user, expected.as_deref(), event).await?)
+    };
+    match uncontended(erase).await? {
         Erased::Yes { message_ids } => {
             state.listeners.told(event);
             mailbox::delete(&state, message_ids).await;

@@ -64,7 +64,7 @@ fn the_settings_in_force_are_shown_with_secrets_masked() {
             },
             "token": { "issuer": "", "expires_after": "1h" },
             "invite": { "resend_after": "1m", "expires_after": "3days" },
-            "retention": { "mails": "90days", "invites": "365days" },
+            "retention": { "mails": "90days", "invites": "365days", "audit": "365days" },
             "webhook": {
                 "retry_after": "5s", "give_up_after": "3days", "timeout": "10s", "allow_private_addresses": false,
             },
