@@ -16,6 +16,7 @@ pub mod l10n;
 pub mod mail;
 pub mod metrics;
 pub mod outbound;
+mod queue;
 pub mod server;
 pub mod telemetry;
 pub mod webhook;

@@ -1,8 +1,8 @@
 //! The running server: its database, its listener, its worker, its orderly end.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::future::OptionFuture;
@@ -24,14 +24,9 @@ use url::Url;
 
 use crate::cleanup;
 use crate::config::{self, Config};
-use crate::db::together::Together;
 use crate::db::{self, embedded::Embedded, tls_relay};
 use crate::domain::seal::SecretKey;
-use crate::http::admission::{self, Gate};
-use crate::http::auth::Credentials;
-use crate::http::body_budget::BodyBudget;
 use crate::http::connection::{Connection, Crowd};
-use crate::http::limits::Limits;
 use crate::http::unread_body;
 use crate::http::visit::Peer;
 use crate::http::{self, AppState, State};
@@ -262,27 +257,7 @@ impl Server {
         let teller = tokio::spawn(teller.run(stopped.clone()));
         let cleanup = tokio::spawn(cleanup::run(database.mails.clone(), config.retention(), stopped.clone()));
         let listener = tokio::spawn(worker::listen(database.direct.clone(), Arc::clone(&wake)));
-        let state = Arc::new(State {
-            bodies: BodyBudget::default(),
-            gate: Gate::new(database.pool.most().saturating_mul(admission::REQUESTS_PER_CONNECTION)),
-            limits: Limits::new(&config.limits),
-            credentials: Credentials::new(&config),
-            openapi: OnceLock::new(),
-            opt_out_keys: http::opt_outs::Keys::default(),
-            providers: http::provider_reports::Providers::new(&config),
-            origins: http::cors::Origins::default(),
-            db: database.pool.clone(),
-            updates: Together::new(&database.pool),
-            invites: Together::new(&database.pool),
-            referrals: Together::new(&database.pool),
-            seal,
-            listeners,
-            wake,
-            public_url,
-            mailbox,
-            stopping: AtomicBool::new(false),
-            config,
-        });
+        let state = State::new(config, database.pool.clone(), seal, (listeners, wake), public_url, mailbox);
         if let Some(listen) = state.config.server.metrics_listen {
             // A server that can serve its users does not fail for want of metrics.
             match TcpListener::bind(listen).await {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -11,6 +11,22 @@ use crate::audit::Facts;
 use crate::db::api_keys;
 use crate::domain::api_key::{ApiKey, KeyType};
 use crate::domain::id::AppId;
+
+/// `--type`
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum Type {
+    Read,
+    Write,
+}
+
+impl From<Type> for KeyType {
+    fn from(key_type: Type) -> Self {
+        match key_type {
+            Type::Read => Self::Read,
+            Type::Write => Self::Write,
+        }
+    }
+}
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -21,7 +37,7 @@ pub(super) enum Command {
         app: Uuid,
         /// What it may do
         #[arg(long = "type")]
-        key_type: KeyType,
+        key_type: Type,
         /// How long it is valid: 12h, 90d; for ever if not given
         #[arg(long, value_parser = duration)]
         expires_in: Option<Duration>,
@@ -45,9 +61,9 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
     match command {
         Command::Create { app, key_type, expires_in } => {
             app::find(context, app).await?;
-            let key = ApiKey::generate(key_type);
+            let key = ApiKey::generate(key_type.into());
             api_keys::create(&mut *db.acquire().await?, AppId(app), &key, expires_in).await?;
-            let result = json!({ "id": key.id, "key": key.expose(), "type": key_type });
+            let result = json!({ "id": key.id, "key": key.expose(), "type": KeyType::from(key_type) });
             let text = format!("{}\nIts id is {}. It is not shown again.", key.expose(), key.id);
             let facts = Facts { app: Some(AppId(app)), subject: Some(key.id), ..Facts::default() };
             Ok(Output::new(result, text)?.changed("createApiKey", facts))

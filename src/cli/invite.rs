@@ -9,11 +9,11 @@ use super::{Context, Output, Result, app, table};
 use crate::audit::Facts;
 use crate::db::invite_steering::{self, By, Filter, InviteRow, Resent, Revoked};
 use crate::db::outbox::{self, NewMail};
+use crate::db::referrals::Bounds;
 use crate::db::{invite_events, operator};
 use crate::domain::email::Email;
 use crate::domain::id::{AppId, UserId};
 use crate::domain::invite;
-use crate::http::referral_invites::bounds;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -144,7 +144,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
             let mail = NewMail::new(app, &context.seal, domain, config.invite.expires_after);
             let mut connection = db.acquire().await?;
             let resent =
-                invite_steering::resend(&mut connection, app, By::Operator, id, bounds(config), &mail)
+                invite_steering::resend(&mut connection, app, By::Operator, id, Bounds::of(config), &mail)
                     .await?;
             connection.release();
             match resent {

@@ -21,7 +21,7 @@ use super::{Context, Output, Result, app};
 use crate::audit::{self, Facts};
 use crate::clock;
 use crate::db::bulk_invites::One;
-use crate::db::mail_quotas::Spending;
+use crate::db::mail_quotas::{MailQuotas, Spending};
 use crate::db::outbox::{self, NewMail};
 use crate::db::{Transaction, webhooks};
 use crate::domain::bulk_body::Wanted;
@@ -30,7 +30,6 @@ use crate::domain::id::AppId;
 use crate::domain::profile::{ProfilePatch, TEXT_FIELDS};
 use crate::domain::webhook::EventId;
 use crate::http::bulk_invites::{self, Item};
-use crate::http::limits::MailQuotas;
 use crate::import::{Column, Row, Table, Unreadable};
 
 /// Lines of one transaction.
@@ -128,7 +127,7 @@ pub(super) async fn run(import: Import, context: &Context) -> Result<Output> {
         ignored_columns: table.ignored().to_vec(),
         ..Imported::default()
     };
-    let quotas = MailQuotas::new(&context.config.limits);
+    let quotas = MailQuotas::new(context.config.limits.mails_per_app_per_day);
     let reader = Reader {
         language: found.language,
         columns: table.columns().to_vec(),

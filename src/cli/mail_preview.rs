@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{Context, Output, Result, app};
 use crate::domain::language::Language;
 use crate::domain::mail_kind::MailKind;
-use crate::l10n::LANGUAGES;
+use crate::l10n::{LANGUAGES, Texts};
 use crate::mail::preview::Look;
 
 /// Which mails to show, and where.
@@ -52,7 +52,7 @@ pub(super) async fn run(preview: Preview, context: Option<&Context>) -> Result<O
         Some(language) => {
             let wanted = Language::parse(language).map_err(|error| format!("--language {}", error.0))?;
             let own = app.as_ref().map_or("en", |app| &app.language);
-            vec![crate::mail::worker::texts(wanted.as_str(), own).language()]
+            vec![Texts::for_person(wanted.as_str(), own).language()]
         }
     };
     let (mut shown, mut lines) = (Vec::new(), Vec::new());

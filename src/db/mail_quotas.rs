@@ -1,39 +1,135 @@
 //! How many mails an app may send in a day (UTC), over all processes: a row that each leases a part of.
 
+use std::convert::Infallible;
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use quick_cache::sync::Cache;
 use sqlx::query_scalar;
 
 use super::{Error, Pool};
 use crate::domain::id::AppId;
+use crate::metrics::Limit;
+
+/// Leases of apps that are held at the same time.
+const LEASES: usize = 16_384;
+/// No more to be had today.
+const NONE: i64 = -1;
+
+/// Mails of each app in a day. The count is a row of the database, of which this process leases a thousandth of
+/// the bound at a time, so that calls do not wait for each other at that row: the bound is never
+/// crossed over all processes, and reached but for what others still hold.
+pub struct MailQuotas {
+    apps: Cache<AppId, Arc<Lease>>,
+    bound: i64,
+}
+
+/// Why there is no mail.
+#[derive(Debug)]
+pub enum NoMail {
+    /// The app's mails of today are used up; how long the day lasts.
+    QuotaExceeded(Duration),
+    /// The database could not be asked.
+    Database(Error),
+}
+
+impl From<Error> for NoMail {
+    fn from(error: Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl MailQuotas {
+    /// An app may send `bound` mails in a day.
+    #[must_use]
+    pub fn new(bound: NonZeroU32) -> Self {
+        Self { apps: Cache::new(LEASES), bound: bound.get().into() }
+    }
+
+    /// Takes one mail of the app's.
+    pub async fn take(&self, db: &Pool, app: AppId) -> Result<Spending, NoMail> {
+        let Ok(lease) = self.apps.get_or_insert_with(&app, || Ok::<_, Infallible>(Arc::default()));
+        if let Some(taken) = lease.take() {
+            return spending(lease, taken);
+        }
+        let asking = lease.asking.lock().await;
+        loop {
+            if let Some(taken) = lease.take() {
+                drop(asking);
+                return spending(lease, taken);
+            }
+            let (mails, left) = self::lease(db, app, self.bound).await?;
+            let mut held = lease.held();
+            // What was given back meanwhile is of the same day, which ends once: by it a mail is known that comes back.
+            let mails = if mails == 0 && held.mails <= 0 { NONE } else { held.mails.max(0) + mails };
+            *held = Held { mails, until: held.until.or_else(|| Some(Instant::now() + left)) };
+        }
+    }
+
+    /// Takes as many as there are, `most` at most.
+    pub async fn take_up_to(&self, db: &Pool, app: AppId, most: usize) -> Result<Vec<Spending>, Error> {
+        let mut taken = Vec::with_capacity(most);
+        while taken.len() < most {
+            match self.take(db, app).await {
+                Ok(mail) => taken.push(mail),
+                Err(NoMail::QuotaExceeded(_)) => break,
+                Err(NoMail::Database(error)) => return Err(error),
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Gives back what this process holds of the app's, since it ends.
+    pub async fn give_back(&self, db: &Pool, app: AppId) -> Result<(), Error> {
+        let Some(lease) = self.apps.get(&app) else { return Ok(()) };
+        let held = std::mem::take(&mut *lease.held());
+        if held.mails > 0 && held.until.is_some_and(|until| until > Instant::now()) {
+            give_back(db, app, held.mails).await?;
+        }
+        Ok(())
+    }
+}
+
+fn spending(lease: Arc<Lease>, taken: Result<Instant, Duration>) -> Result<Spending, NoMail> {
+    match taken {
+        Ok(until) => {
+            let taken = Taken { lease, until, spent: AtomicBool::new(false) };
+            Ok(Spending(Some(Arc::new(taken))))
+        }
+        Err(left) => {
+            Limit::Mails.refused();
+            Err(NoMail::QuotaExceeded(left))
+        }
+    }
+}
 
 /// Mails of an app that this process has leased.
 #[derive(Default)]
-pub struct Lease {
+struct Lease {
     held: Mutex<Held>,
     /// Held while asking for more, so that one call does for all.
-    pub asking: tokio::sync::Mutex<()>,
+    asking: tokio::sync::Mutex<()>,
 }
 
 /// What is left of the lease, and when the day of the database ends.
 #[derive(Clone, Copy, Default)]
-pub struct Held {
+struct Held {
     /// How many; fewer than none: there are no more to be had.
-    pub mails: i64,
+    mails: i64,
     /// The end of the day.
-    pub until: Option<Instant>,
+    until: Option<Instant>,
 }
 
 impl Lease {
     /// What is held now.
-    pub fn held(&self) -> MutexGuard<'_, Held> {
+    fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One of those held, if this day has any; its end if it is known that there are no more.
-    pub fn take(&self) -> Option<Result<Instant, Duration>> {
+    fn take(&self) -> Option<Result<Instant, Duration>> {
         let mut held = self.held();
         let until = held.until?;
         let left = until.saturating_duration_since(Instant::now());
@@ -64,12 +160,6 @@ struct Taken {
 }
 
 impl Spending {
-    /// Taken from a lease that ends then.
-    #[must_use]
-    pub fn new(lease: Arc<Lease>, until: Instant) -> Self {
-        Self(Some(Arc::new(Taken { lease, until, spent: AtomicBool::new(false) })))
-    }
-
     /// It is sent, or may be: whoever goes away from here on has spent it.
     pub fn spent(&self) {
         self.is_spent(true);
@@ -98,7 +188,7 @@ impl Drop for Taken {
 
 /// Leases a thousandth of the app's `bound` for this day, or what is left if that is less than it; how many, and
 /// for how long the day lasts.
-pub async fn lease(db: &Pool, app: AppId, bound: i64) -> Result<(i64, Duration), Error> {
+async fn lease(db: &Pool, app: AppId, bound: i64) -> Result<(i64, Duration), Error> {
     let part = (bound / 1000).max(1);
     // Towards the end one at a time, so that the bound is reached.
     for mails in [part, 1] {
@@ -131,7 +221,7 @@ pub async fn lease(db: &Pool, app: AppId, bound: i64) -> Result<(i64, Duration),
 }
 
 /// Gives back what was leased this day and not sent.
-pub async fn give_back(db: &Pool, app: AppId, mails: i64) -> Result<(), Error> {
+async fn give_back(db: &Pool, app: AppId, mails: i64) -> Result<(), Error> {
     sqlx::query!(
         "UPDATE mail_quotas SET used = GREATEST(used - $2, 0)
         WHERE app_id = $1 AND day = (now() AT TIME ZONE 'UTC')::date",

@@ -33,6 +33,7 @@ pub mod referral_board;
 pub mod referrals;
 pub mod reported_mails;
 pub mod session;
+pub mod store;
 pub mod tls_relay;
 pub mod together;
 pub mod updates;

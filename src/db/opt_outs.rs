@@ -1,5 +1,8 @@
 //! Who wants no referral mails of an app: hashes under a key of the app's own, which is made with the app.
 
+use std::sync::Arc;
+
+use quick_cache::sync::Cache;
 use sqlx::{PgExecutor, query};
 use uuid::Uuid;
 
@@ -22,6 +25,41 @@ impl SealedKey {
     /// The key itself.
     pub fn open(&self, seal: &SecretKey) -> Result<OptOutKey, NotOurs> {
         Ok(OptOutKey::new(&seal.open(Purpose::OptOutKey, self.id, &self.key)?))
+    }
+}
+
+/// Keys that are remembered; the least used make room.
+const CACHED: usize = 16_384;
+
+/// The apps' keys. One never changes, so it is asked for once.
+pub struct OptOutKeys(Cache<AppId, Arc<OptOutKey>>);
+
+impl Default for OptOutKeys {
+    fn default() -> Self {
+        Self(Cache::new(CACHED))
+    }
+}
+
+/// Why there is no key.
+#[derive(Debug, thiserror::Error)]
+pub enum NoKey {
+    /// The database could not be asked.
+    #[error(transparent)]
+    Database(#[from] Error),
+    /// It was sealed under another secret key.
+    #[error(transparent)]
+    NotOurs(#[from] NotOurs),
+}
+
+impl OptOutKeys {
+    /// The key of an app that exists.
+    pub async fn of(&self, db: &Pool, seal: &SecretKey, app: AppId) -> Result<Arc<OptOutKey>, NoKey> {
+        if let Some(key) = self.0.get(&app) {
+            return Ok(key);
+        }
+        let key = Arc::new(key(db, app, seal).await?.open(seal)?);
+        self.0.insert(app, Arc::clone(&key));
+        Ok(key)
     }
 }
 

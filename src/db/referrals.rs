@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::together::{Gathered, LOCK_TIMEOUT, Names};
 use super::{Error, Pool, is_violation, outbox::NewMail};
+use crate::config::Config;
 use crate::domain::id::{self, AppId, UserId};
 use crate::domain::invite_body::InviteBody;
 use crate::domain::opt_out::AddressHash;
@@ -35,6 +36,18 @@ pub struct Bounds {
     pub per_referrer: i32,
     /// To one address in a day, over all referrers of the app.
     pub per_recipient: i32,
+}
+
+impl Bounds {
+    /// As the settings say.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        Self {
+            resend_after: config.invite.resend_after,
+            per_referrer: config.limits.referrals_per_user_per_day,
+            per_recipient: config.limits.referrals_per_recipient_per_day,
+        }
+    }
 }
 
 /// A referral invite that is asked for.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 /// What a key may do: `X-API-KEY-TYPE`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KeyType {
     /// Look.

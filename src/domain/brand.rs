@@ -10,6 +10,12 @@ use super::text::{WebUrl, text_type};
 pub struct Color([u8; 3]);
 
 impl Color {
+    /// The stored colour of an app, or that of one that has none.
+    #[must_use]
+    pub fn stored(color: Option<&str>) -> Self {
+        color.and_then(|color| Self::parse(color).ok()).unwrap_or(Self::DEFAULT)
+    }
+
     /// The colour of an app that has none of its own.
     pub const DEFAULT: Self = Self([0x1d, 0x4e, 0xd8]);
     /// The ground of a mail.

@@ -1,4 +1,4 @@
-//! `/v1/apps/{appId}/…`: what an app's backend does beside its users' profiles, and the app's public keys.
+//! `/v1/apps/{appId}/…`: the app's public keys.
 
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
@@ -8,53 +8,14 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::AppState;
-use super::auth::{AnyKey, Callers, WriteKey};
+use super::auth::{AnyKey, Callers};
 use super::envelope::Success;
 use super::error::Error;
 use super::extract::{self, Query};
 use super::visit::Stranger;
-use crate::audit;
-use crate::db::{apps, users};
+use crate::db::apps;
 use crate::domain::access_token::Jwk;
-use crate::domain::id::{self, AppId, UserId};
-
-/// Whether a user is to be frozen, as the path says: `0` freezes, `1` unfreezes.
-pub struct AccessStatusPath {
-    app: AppId,
-    user: UserId,
-    frozen: bool,
-}
-
-impl FromRequestParts<AppState> for AccessStatusPath {
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
-        let caller = WriteKey::authenticate(parts, state).await?;
-        let named = app_id(parts).await?;
-        let user = id::parse(&extract::param(parts, "userId").await?)
-            .ok_or(Error::InvalidPath("`userId` in the path must be a hyphenated UUID"))?;
-        audit::note(|facts| {
-            (facts.subject, facts.fields) = (Some(user), vec!["freezed".to_owned()]);
-        });
-        let frozen = extract::frozen(&extract::param(parts, "accessStatus").await?)?;
-        Query::of(parts, &[])?;
-        own(caller.app, named)?;
-        Ok(Self { app: named, user: UserId(user), frozen })
-    }
-}
-
-/// Freezes or unfreezes a user: tokens of a frozen user are refused at once.
-pub async fn set_access_status(
-    State(state): State<AppState>,
-    AccessStatusPath { app, user, frozen }: AccessStatusPath,
-) -> Result<Success<()>, Error> {
-    let event = state.listeners.event(app);
-    let was = users::set_frozen(&state.db, app, user, frozen, event).await?.ok_or(Error::UserOutOfReach)?;
-    state.listeners.told(event);
-    audit::note(|facts| facts.unchanged = was == frozen);
-    let message = if frozen { "the user was frozen" } else { "the user was unfrozen" };
-    Ok(Success { status: StatusCode::OK, message, data: () })
-}
+use crate::domain::id::{self, AppId};
 
 /// The app whose public key is asked for: that of the API key, which the path may name.
 pub struct OwnApp(AppId);
@@ -87,7 +48,7 @@ pub async fn public_key(
     State(state): State<AppState>,
     OwnApp(app): OwnApp,
 ) -> Result<Success<PublicKeyData>, Error> {
-    let keys = apps::public_keys(&state.db, app).await?;
+    let keys = apps::public_keys(&state.store.pool, app).await?;
     let (_, spki) = keys.into_iter().next().ok_or(Error::AppNotFound)?;
     let unix = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
     let public_key = pem::encode_config(&pem::Pem::new("PUBLIC KEY", spki), unix);
@@ -112,7 +73,7 @@ pub async fn jwks(
     NamedApp(app): NamedApp,
     _: Stranger,
 ) -> Result<Response, Error> {
-    let keys = apps::public_keys(&state.db, app).await?;
+    let keys = apps::public_keys(&state.store.pool, app).await?;
     if keys.is_empty() {
         return Err(Error::AppNotFound);
     }
@@ -126,12 +87,12 @@ pub async fn jwks(
     Ok((headers, json!({ "keys": keys }).to_string()).into_response())
 }
 
-async fn app_id(parts: &mut Parts) -> Result<AppId, Error> {
+pub(super) async fn app_id(parts: &mut Parts) -> Result<AppId, Error> {
     let text = extract::param(parts, "appId").await?;
     id::parse(&text).map(AppId).ok_or(Error::InvalidPath("`appId` in the path must be a hyphenated UUID"))
 }
 
 /// Another app is as far away as one that does not exist.
-fn own(app: AppId, named: AppId) -> Result<(), Error> {
+pub(super) fn own(app: AppId, named: AppId) -> Result<(), Error> {
     if app == named { Ok(()) } else { Err(Error::AppOutOfReach) }
 }

@@ -95,7 +95,7 @@ pub async fn create(
     let request = format!("bulk {}", Value::Object(json.clone()));
     let BulkBody { inviter, invites } = BulkBody::parse(json)?;
     audit::note(|facts| facts.fields = vec!["invites".to_owned()]);
-    visit.enter_for(&state, invites.len()).await?;
+    visit.enter_for(&state.limits, invites.len()).await?;
     let plan = |wanted| One::new(app, inviter, wanted, state.new_mail(app), state.listeners.event(app));
     let planned: Vec<_> = invites.into_iter().map(|wanted| wanted.map(plan)).collect();
     let done = settled(|| create_once(&state, &headers, (app, inviter), &planned, &request)).await;
@@ -111,7 +111,8 @@ async fn create_once(
     request: &str,
 ) -> Result<Response, Error> {
     // Before there is a connection, as one mail is taken; here it is all of them.
-    let mails = state.limits.mails.take_up_to(&state.db, app, planned.iter().flatten().count()).await?;
+    let mails =
+        state.store.mails.take_up_to(&state.store.pool, app, planned.iter().flatten().count()).await?;
     // In a transaction with or without a key.
     let own = Ok(Spending::default());
     let mut once = match Once::begin_with(state, headers, (app, None), request, true, own).await? {

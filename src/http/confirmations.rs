@@ -9,7 +9,6 @@ use super::AppState;
 use super::email_addresses::notice;
 use super::error::Error;
 use super::extract::Segment;
-use super::invites::failed;
 use super::pages::{self, Confirming};
 use super::visit::{Visit, Visiting};
 use crate::audit;
@@ -17,7 +16,6 @@ use crate::db::email_changes::{self, Confirmation, State as Stands};
 use crate::db::mail_quotas::Spending;
 use crate::domain::invite::InviteCode;
 use crate::l10n::Texts;
-use crate::mail::worker::texts;
 
 /// Shows what the code is good for.
 pub async fn show(
@@ -48,22 +46,22 @@ pub async fn confirm(
         let event = state.listeners.event(code.app);
         let spending = match confirmation {
             Confirmation { state: Stands::Open, tells: true, .. } => {
-                state.limits.mails.take(&state.db, code.app).await?
+                state.store.mails.take(&state.store.pool, code.app).await?
             }
             _ => Spending::default(),
         };
         let notice = notice(&state, code.app).paid_with(spending);
-        if let Some(confirmed) = email_changes::confirm(&state.db, &code, &notice, event).await? {
+        if let Some(confirmed) = email_changes::confirm(&state.store.pool, &code, &notice, event).await? {
             if confirmed.tells {
                 state.wake.notify_one();
             }
             state.listeners.told(event);
             audit::note(|facts| facts.subject = Some(confirmed.user.0));
-            let texts = texts(&confirmation.language, &confirmation.app_language);
+            let texts = Texts::for_person(&confirmation.language, &confirmation.app_language);
             return Ok(page(StatusCode::OK, texts, &Confirming::Now { app: &confirmation.app_name }));
         }
         // It could be a moment ago if at all: what stands now says why.
-        Ok(match email_changes::find(&state.db, &code).await? {
+        Ok(match email_changes::find(&state.store.pool, &code).await? {
             Some(confirmation) => {
                 audit::note(|facts| facts.refused = Some(confirmation.state.as_str()));
                 shown(&confirmation)
@@ -80,10 +78,10 @@ async fn enter(
     visit: &Visit,
     headers: &HeaderMap,
 ) -> Result<Option<(InviteCode, Confirmation)>, Error> {
-    visit.charge(state, headers)?;
-    visit.enter(state).await?;
+    visit.charge(&state.limits, headers)?;
+    visit.enter(&state.limits).await?;
     let Some(code) = InviteCode::parse(code) else { return Ok(None) };
-    Ok(email_changes::find(&state.db, &code).await?.map(|confirmation| (code, confirmation)))
+    Ok(email_changes::find(&state.store.pool, &code).await?.map(|confirmation| (code, confirmation)))
 }
 
 fn shown(confirmation: &Confirmation) -> Response {
@@ -94,7 +92,7 @@ fn shown(confirmation: &Confirmation) -> Response {
         Stands::Expired => Confirming::Expired { app },
         Stands::Taken => Confirming::Taken { app },
     };
-    page(StatusCode::OK, texts(&confirmation.language, &confirmation.app_language), &confirming)
+    page(StatusCode::OK, Texts::for_person(&confirmation.language, &confirmation.app_language), &confirming)
 }
 
 fn unknown() -> Response {
@@ -103,7 +101,7 @@ fn unknown() -> Response {
 }
 
 fn trouble(error: &Error) -> Response {
-    failed(error, |status| page(status, Texts::of("en"), &Confirming::Trouble))
+    pages::failed(error, |status| page(status, Texts::of("en"), &Confirming::Trouble))
 }
 
 fn page(status: StatusCode, texts: &'static Texts, confirming: &Confirming) -> Response {

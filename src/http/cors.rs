@@ -3,20 +3,16 @@
 //! (in `auth`). `X-API-KEY` is never allowed, so that no page sends one.
 
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use quick_cache::sync::Cache;
 use url::Url;
 
 use super::AppState;
 use super::error::Error;
 use super::visit::Visit;
-use crate::db::apps;
-use crate::metrics;
 
 const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
     "Authorization, Authentication, Content-Type, Idempotency-Key, If-Match, X-Request-Id, traceparent, tracestate, \
@@ -26,63 +22,6 @@ const EXPOSED_HEADERS: HeaderValue =
     HeaderValue::from_static("ETag, RateLimit, RateLimit-Policy, Retry-After, X-Error-Code, X-Request-Id");
 const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, DELETE");
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
-/// A longer origin is nobody's: a host name has 253 bytes at most.
-const LONGEST: usize = 300;
-/// How long what the store said of an origin is believed.
-const FRESH: Duration = Duration::from_secs(1);
-
-/// Which origins belong to an app, and which do not.
-pub struct Origins {
-    known: Cache<HeaderValue, Instant>,
-    unknown: Cache<HeaderValue, Instant>,
-}
-
-impl Default for Origins {
-    fn default() -> Self {
-        Self { known: Cache::new(1024), unknown: Cache::new(1024) }
-    }
-}
-
-impl Origins {
-    /// Whether any app lists the origin of a request. While the store cannot say, or the address that asks has
-    /// made up too many, it is as it was: pages of others cannot read answers then, and nobody else is concerned.
-    async fn known(
-        &self,
-        state: &AppState,
-        visit: &Visit,
-        headers: &HeaderMap,
-        origin: &HeaderValue,
-    ) -> bool {
-        let fresh = |at: Instant| at.elapsed() < FRESH;
-        let was = self.known.get(origin);
-        if was.is_some_and(fresh) {
-            metrics::looked_up(metrics::Cache::Origin, true);
-            return true;
-        }
-        let Ok(text) = origin.to_str() else { return false };
-        if text.len() > LONGEST {
-            return false;
-        }
-        let unknown = self.unknown.get(origin).is_some_and(fresh);
-        metrics::looked_up(metrics::Cache::Origin, unknown);
-        if unknown {
-            return false;
-        }
-        let at = Instant::now();
-        let look = async { Ok(apps::has_origin(&state.db, text).await?.then_some(())) };
-        match visit.look_up(state, headers, was.is_some(), look).await {
-            Ok(Some(())) => self.known.insert(origin.clone(), at),
-            Ok(None) => {
-                self.known.remove(origin);
-                self.unknown.insert(origin.clone(), at);
-                return false;
-            }
-            Err(_) => return was.is_some(),
-        }
-        true
-    }
-}
-
 /// Answers pre-flights, and lets pages of known origins read the answers to the rest.
 pub async fn cors(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let Some(origin) = request.headers().get(header::ORIGIN).cloned() else {
@@ -91,7 +30,8 @@ pub async fn cors(State(state): State<AppState>, request: Request, next: Next) -
     let preflight = request.method() == Method::OPTIONS
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     let visit = Visit::of(request.extensions());
-    let known = state.origins.known(&state, &visit, request.headers(), &origin).await;
+    let known =
+        state.origins.known(&state.store.pool, &state.limits, &visit, request.headers(), &origin).await;
     let mut response =
         if preflight { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
     let headers = response.headers_mut();
@@ -112,7 +52,7 @@ pub async fn cors(State(state): State<AppState>, request: Request, next: Next) -
 /// Whether a page of this request's origin, if it has one, may call an app with these origins. The server's
 /// own pages may: they show what is public.
 pub fn admit(headers: &HeaderMap, own: &Url, origins: &[String]) -> Result<(), Error> {
-    let Some(origin) = super::extract::header(headers, "Origin")? else { return Ok(()) };
+    let Some(origin) = super::headers::header(headers, "Origin")? else { return Ok(()) };
     let admitted = std::str::from_utf8(origin)
         .is_ok_and(|origin| origins.iter().any(|allowed| allowed == origin) || is_own(origin, own));
     if admitted { Ok(()) } else { Err(Error::OriginNotAllowed) }

@@ -35,21 +35,21 @@ pub(super) async fn update(
 ) -> Result<Updated, Error> {
     let app = change.app;
     let kept = || async {
-        let Some(event) = event else { return Ok(updates::keep(&state.db, change, versions).await?) };
-        let updated = webhooks::update_user(&state.db, change, versions, event, names).await?;
+        let Some(event) = event else { return Ok(updates::keep(&state.store.pool, change, versions).await?) };
+        let updated = webhooks::update_user(&state.store.pool, change, versions, event, names).await?;
         Ok(Some(updated).filter(|updated| matches!(updated, Updated::Yes(_))))
     };
     if let Some(updated) = once_or_settled(versions.is_none(), kept).await? {
         return Ok(updated);
     }
     // Before there is a connection, of which nobody waits for a second one.
-    let spending = async || state.limits.mails.take(&state.db, app).await;
+    let spending = async || state.store.mails.take(&state.store.pool, app).await.map_err(Error::from);
     let (first, second) = (spending().await?, spending().await?);
     let (confirmation, notice) =
         (&state.new_mail(app).paid_with(first), &notice(state, app).paid_with(second));
     let changed = || async {
         let mails = Mails { confirmation, notice };
-        Ok(email_changes::change(&state.db, change, versions, mails, (event, names)).await?)
+        Ok(email_changes::change(&state.store.pool, change, versions, mails, (event, names)).await?)
     };
     let (updated, mails) = once_or_settled(versions.is_none(), changed).await?;
     if mails > 0 {
@@ -67,12 +67,12 @@ pub(super) async fn request(
     names: &[String],
 ) -> Result<Updated, Error> {
     let app = change.app;
-    let spending = state.limits.mails.take(&state.db, app).await?;
+    let spending = state.store.mails.take(&state.store.pool, app).await?;
     let (confirmation, notice) = (&state.new_mail(app).paid_with(spending), &notice(state, app));
     let requested = || async {
         let (mails, after) = (Mails { confirmation, notice }, state.config.invite.resend_after);
         let (asked, told) = ((change, email), (event, names));
-        Ok(email_changes::request(&state.db, asked, versions, OF_A_TOKEN, after, mails, told).await?)
+        Ok(email_changes::request(&state.store.pool, asked, versions, OF_A_TOKEN, after, mails, told).await?)
     };
     match once_or_settled(versions.is_none(), requested).await? {
         Requested::Update(updated) => {
@@ -98,9 +98,10 @@ pub async fn ask_again(
     if caller.user.is_some_and(|caller| caller != user) {
         return Err(Error::UserOutOfReach);
     }
-    let spending = state.limits.mails.take(&state.db, caller.app).await?;
+    let spending = state.store.mails.take(&state.store.pool, caller.app).await?;
     let confirmation = &state.new_mail(caller.app).paid_with(spending);
-    let (notice, db, after) = (&notice(&state, caller.app), &state.db, state.config.invite.resend_after);
+    let (notice, db, after) =
+        (&notice(&state, caller.app), &state.store.pool, state.config.invite.resend_after);
     let bounds = caller.user.map(|_| OF_A_TOKEN);
     let ask = || async move {
         let mails = Mails { confirmation, notice };
@@ -130,7 +131,7 @@ pub async fn vouch(
 ) -> Result<Success<()>, Error> {
     let email = email_body::parse(body)?;
     audit::note(|facts| facts.fields = vec!["email_verified".to_owned()]);
-    let (db, email) = (&state.db, &email);
+    let (db, email) = (&state.store.pool, &email);
     let event = state.listeners.event(app);
     match settled(|| async move { Ok(email_changes::vouch(db, app, user, email, event).await?) }).await? {
         Vouched::Yes => {

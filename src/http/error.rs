@@ -9,6 +9,8 @@ use axum::response::{IntoResponse, Response};
 
 use super::envelope;
 use crate::db;
+use crate::db::mail_quotas::NoMail;
+use crate::db::opt_outs::NoKey;
 use crate::domain::access_token;
 use crate::domain::fields::FieldErrors;
 use crate::domain::json::JsonError;
@@ -180,6 +182,24 @@ impl From<db::Error> for Error {
             Self::Unavailable(Some(Box::new(error)))
         } else {
             Self::Internal(Box::new(error))
+        }
+    }
+}
+
+impl From<NoMail> for Error {
+    fn from(reason: NoMail) -> Self {
+        match reason {
+            NoMail::QuotaExceeded(left) => Self::MailQuotaExceeded(left),
+            NoMail::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<NoKey> for Error {
+    fn from(reason: NoKey) -> Self {
+        match reason {
+            NoKey::Database(error) => error.into(),
+            NoKey::NotOurs(error) => Self::Internal(Box::new(error)),
         }
     }
 }

@@ -18,6 +18,7 @@ use super::AppState;
 use super::auth::Callers;
 use super::body_budget::BodyBytes;
 use super::error::Error;
+use super::headers::header;
 use super::visit::Visit;
 use crate::audit;
 use crate::domain::id::{self, UserId};
@@ -27,15 +28,6 @@ use crate::domain::json::{self, JsonError};
 const BODY_LIMIT: usize = 64 * 1024;
 /// Longest body of a call for many, bytes; no route takes a longer one.
 pub const LARGE_LIMIT: usize = 256 * 1024;
-/// The value of a header that may be sent once.
-pub fn header<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a [u8]>, Error> {
-    let mut values = headers.get_all(name).iter();
-    let first = values.next();
-    if values.next().is_some() {
-        return Err(Error::DuplicateHeader(name));
-    }
-    Ok(first.map(axum::http::HeaderValue::as_bytes))
-}
 
 /// A caller that may use the route, and the user in its path: a UUID, or `me` with an access token.
 pub struct UserPath<C> {
@@ -167,7 +159,7 @@ impl FromRequest<AppState> for LargeJson {
 
 /// The bytes of a body of up to `limit`, for a caller who has no turn at the store yet.
 pub async fn bytes(request: Request, state: &AppState, limit: usize) -> Result<Bytes, Error> {
-    let mut held = state.bodies.body(Visit::of(request.extensions()).client());
+    let mut held = state.limits.bodies.body(Visit::of(request.extensions()).client());
     read(request, Instant::now() + state.config.server.body_timeout, limit, &mut held).await
 }
 
@@ -176,7 +168,7 @@ async fn object(request: Request, state: &AppState, limit: usize) -> Result<Map<
     let deadline = Instant::now() + state.config.server.body_timeout;
     let visit = Visit::of(request.extensions());
     // Until the body has its turn, since it may have to wait for that.
-    let mut held = state.bodies.body(visit.client());
+    let mut held = state.limits.bodies.body(visit.client());
     let mut reading = pin!(read(request, deadline, limit, &mut held));
     let body = if let Some(body) = reading.as_mut().now_or_never() {
         body?
@@ -184,7 +176,7 @@ async fn object(request: Request, state: &AppState, limit: usize) -> Result<Map<
         // A body that is still on its way keeps nobody else from the store.
         visit.leave();
         let body = reading.await?;
-        visit.enter(state).await?;
+        visit.enter(&state.limits).await?;
         body
     };
     Ok(json::parse_object(&body)?)

@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 use super::AppState;
 use super::envelope::{self, Success};
 use super::error::Error;
-use super::extract::header;
+use super::headers::header;
 use crate::audit;
 use crate::db::Transaction;
 use crate::db::idempotency::{self, Call, Known};
@@ -55,7 +55,7 @@ impl Once {
         told: bool,
     ) -> Result<Begun, Error> {
         // Before there is a connection, of which nobody waits for a second one.
-        let spending = state.limits.mails.take(&state.db, app).await;
+        let spending = state.store.mails.take(&state.store.pool, app).await.map_err(Error::from);
         Self::begin_with(state, headers, (app, caller), request, told, spending).await
     }
 
@@ -70,7 +70,7 @@ impl Once {
     ) -> Result<Begun, Error> {
         let key = key(headers)?;
         let Some(key) = key else {
-            let (db, spending) = (&state.db, spending?);
+            let (db, spending) = (&state.store.pool, spending?);
             return Ok(Begun::Work(if told {
                 Self::Told(Transaction::begin(db).await?, spending)
             } else {
@@ -78,7 +78,7 @@ impl Once {
             }));
         };
         let call = Call { app, caller, key, request: sha256(request.as_bytes()) };
-        let mut transaction = Transaction::begin(&state.db).await?;
+        let mut transaction = Transaction::begin(&state.store.pool).await?;
         let begun = match idempotency::begin(&mut transaction, &call).await? {
             Known::Nothing => return Ok(Begun::Work(Self::Keyed(transaction, call, spending?))),
             Known::InProgress => Err(Error::IdempotencyInProgress),

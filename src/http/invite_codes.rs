@@ -40,14 +40,14 @@ impl FromRequestParts<AppState> for Holder {
         let text = extract::param(parts, "code").await.unwrap_or_default();
         let found = match InviteCode::parse(&text) {
             Some(code) => {
-                let look = invite_codes::find(&state.db, &code);
-                let invite = visit.look_up(state, &parts.headers, false, look).await?;
+                let look = invite_codes::find(&state.store.pool, &code);
+                let invite = visit.look_up(&state.limits, &parts.headers, false, look).await?;
                 invite.map(|invite| Self { code, invite })
             }
             None => None,
         };
         let Some(holder) = found else {
-            visit.charge(state, &parts.headers)?;
+            visit.charge(&state.limits, &parts.headers)?;
             return Err(Error::InvalidInviteCode);
         };
         visit.belongs_to(holder.code.app);
@@ -107,15 +107,16 @@ pub async fn accept(
     names.extend(referral_code.as_ref().map(|_| "referralCode".to_owned()));
     audit::note(|facts| facts.fields = names);
     // First, so that nothing but a signature is left to fail once the code is spent.
-    let key = signing_key(&state.db, &state.seal, code.app).await?;
+    let key = signing_key(&state.store.pool, &state.seal, code.app).await?;
     let event = state.listeners.event(code.app);
-    let user = match invite_codes::join(&state.db, &code, &profile, referral_code.as_ref(), event).await? {
-        Joined::User(user) => user,
-        Joined::AccountExists => return Err(Error::AccountExists),
-        Joined::Attribution(Attributed::Own) => return Err(Error::OwnReferralCode),
-        Joined::Attribution(_) => return Err(Error::UnknownReferralCode),
-        Joined::No => return Err(why_not(&state, &code).await?),
-    };
+    let user =
+        match invite_codes::join(&state.store.pool, &code, &profile, referral_code.as_ref(), event).await? {
+            Joined::User(user) => user,
+            Joined::AccountExists => return Err(Error::AccountExists),
+            Joined::Attribution(Attributed::Own) => return Err(Error::OwnReferralCode),
+            Joined::Attribution(_) => return Err(Error::UnknownReferralCode),
+            Joined::No => return Err(why_not(&state, &code).await?),
+        };
     state.listeners.told(event);
     audit::note(|facts| facts.subject = Some(user.id));
     let (issuer, valid) = (state.config.issuer(), state.config.token.expires_after);
@@ -127,7 +128,7 @@ pub async fn accept(
 
 /// Why a code that was good a moment ago could not be spent.
 async fn why_not(state: &AppState, code: &InviteCode) -> Result<Error, Error> {
-    let invite = invite_codes::find(&state.db, code).await?;
+    let invite = invite_codes::find(&state.store.pool, code).await?;
     Ok(match invite.map(|invite| invite.state) {
         None => Error::InvalidInviteCode,
         Some(invite::State::Accepted) => Error::InviteAccepted,

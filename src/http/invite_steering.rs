@@ -15,7 +15,6 @@ use super::error::Error;
 use super::extract::{self, Query};
 use super::idempotency::{Begun, Once, settled};
 use super::paging;
-use super::referral_invites::bounds;
 use crate::audit;
 use crate::db::invite_events::{self, Event};
 use crate::db::invite_steering::{self, By, Filter, InviteRow, Resent, Revoked};
@@ -65,10 +64,10 @@ pub async fn show(
     State(state): State<AppState>,
     InvitePath { caller: Reader { app, user }, invite }: InvitePath<Reader>,
 ) -> Result<Success<InviteLife>, Error> {
-    let found = invite_steering::find(&state.db, app, user, invite).await?;
+    let found = invite_steering::find(&state.store.pool, app, user, invite).await?;
     let found = shown(found.ok_or(Error::InviteOutOfReach)?, user);
     let timeline = match user {
-        None => Some(invite_events::timeline(&state.db, app, invite).await?),
+        None => Some(invite_events::timeline(&state.store.pool, app, invite).await?),
         Some(_) => None,
     };
     let data = InviteLife { invite: found, timeline };
@@ -132,7 +131,7 @@ pub async fn list(
 ) -> Result<Success<InvitePage>, Error> {
     let mut nothing = false;
     if let Some(user) = user {
-        users::language(&state.db, app, user).await?.ok_or(Error::UserOutOfReach)?;
+        users::language(&state.store.pool, app, user).await?.ok_or(Error::UserOutOfReach)?;
         if filter.inviter != Some(user) {
             return Err(Error::UserOutOfReach);
         }
@@ -141,11 +140,12 @@ pub async fn list(
     }
     let mut found = Vec::new();
     if !nothing {
-        found = invite_steering::list(&state.db, app, &filter, after, paging::one_more(limit)).await?;
+        found =
+            invite_steering::list(&state.store.pool, app, &filter, after, paging::one_more(limit)).await?;
     }
     let mut next_cursor = paging::cut(&mut found, limit, |invite| invite.id);
     if next_cursor.is_none() && !nothing {
-        next_cursor = invite_steering::last_looked_at(&state.db, app, &filter, after).await?;
+        next_cursor = invite_steering::last_looked_at(&state.store.pool, app, &filter, after).await?;
     }
     let items: Vec<InviteRow> = found.into_iter().map(|invite| shown(invite, user)).collect();
     let data = InvitePage { kind: "invites", items_length: items.len(), items, next_cursor };
@@ -167,7 +167,7 @@ pub async fn resend(
                 Begun::Replay(answer) => return Ok(answer),
                 Begun::Work(once) => once,
             };
-        let bounds = bounds(&state.config);
+        let bounds = state.referral_bounds();
         let mail_again = async |db: &mut _| invite_steering::resend(db, app, by, invite, bounds, mail).await;
         let resent = once.alone(mail_again).await?;
         let message = match resent {
@@ -209,5 +209,5 @@ async fn revoke_once(
     user: Option<UserId>,
     invite: Uuid,
 ) -> Result<Revoked, Error> {
-    Ok(invite_steering::revoke(&state.db, app, user, invite).await?)
+    Ok(invite_steering::revoke(&state.store.pool, app, user, invite).await?)
 }

@@ -3,14 +3,13 @@
 //! (POST) accepts. That of an expired invite (POST `?renew`) mails it again.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 
 use super::AppState;
 use super::error::Error;
 use super::extract::Segment;
-use super::pages::{self, Landing};
-use super::referral_invites::bounds;
+use super::pages::{self, Landing, trouble, unknown};
 use super::visit::Visiting;
 use crate::audit;
 use crate::db;
@@ -19,7 +18,6 @@ use crate::db::invite_events;
 use crate::db::invite_steering::{self, By, Resent};
 use crate::domain::invite::{self, InviteCode};
 use crate::l10n::Texts;
-use crate::mail::worker::texts;
 
 /// Shows what the code is good for.
 pub async fn show(
@@ -29,8 +27,8 @@ pub async fn show(
     headers: HeaderMap,
 ) -> Response {
     let found = async {
-        visit.charge(&state, &headers)?;
-        visit.enter(&state).await?;
+        visit.charge(&state.limits, &headers)?;
+        visit.enter(&state.limits).await?;
         look_up(&state, &code).await
     };
     match found.await {
@@ -46,7 +44,7 @@ pub async fn show(
 /// Records the first look. A look is not refused for want of that.
 pub(super) async fn looked(state: &AppState, code: &InviteCode, invite: &Invite) {
     if !invite.viewed
-        && let Err(error) = invite_events::viewed(&state.db, code).await
+        && let Err(error) = invite_events::viewed(&state.store.pool, code).await
     {
         tracing::debug!(%error, "a look was not recorded");
     }
@@ -63,8 +61,8 @@ pub async fn accept(
     let wants_mail =
         form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).any(|(name, _)| name == "renew");
     let accepted = async {
-        visit.charge(&state, &headers)?;
-        visit.enter(&state).await?;
+        visit.charge(&state.limits, &headers)?;
+        visit.enter(&state.limits).await?;
         let Some((parsed, invite)) = look_up(&state, &code).await? else {
             return Ok(unknown());
         };
@@ -74,7 +72,7 @@ pub async fn accept(
         }
         let app = invite.app_name.as_str();
         let event = state.listeners.event(parsed.app);
-        Ok(match invite_codes::accept(&state.db, &parsed, event).await? {
+        Ok(match invite_codes::accept(&state.store.pool, &parsed, event).await? {
             Accepted::Now(user) => {
                 state.listeners.told(event);
                 audit::note(|facts| facts.subject = Some(user.0));
@@ -98,10 +96,10 @@ pub async fn accept(
 /// out.
 async fn renew(state: &AppState, code: &InviteCode, invite: &Invite) -> Result<Response, Error> {
     audit::note(|facts| facts.fields = vec!["expiresAt".to_owned()]);
-    let spending = state.limits.mails.take(&state.db, code.app).await?;
+    let spending = state.store.mails.take(&state.store.pool, code.app).await?;
     let mail = state.new_mail(code.app);
-    let mut connection = state.db.acquire().await.map_err(db::Error::from)?;
-    let (by, bounds) = (By::Holder(code), bounds(&state.config));
+    let mut connection = state.store.pool.acquire().await.map_err(db::Error::from)?;
+    let (by, bounds) = (By::Holder(code), state.referral_bounds());
     // Who goes away before the answer has spent it.
     spending.spent();
     let resent = invite_steering::resend(&mut connection, code.app, by, invite.id, bounds, &mail).await;
@@ -123,7 +121,7 @@ async fn look_up(state: &AppState, code: &str) -> Result<Option<(InviteCode, Inv
     let Some(code) = InviteCode::parse(code) else {
         return Ok(None);
     };
-    Ok(invite_codes::find(&state.db, &code).await?.map(|invite| (code, invite)))
+    Ok(invite_codes::find(&state.store.pool, &code).await?.map(|invite| (code, invite)))
 }
 
 /// What the invite is good for.
@@ -148,28 +146,7 @@ fn landing(invite: &Invite) -> Landing<'_> {
 }
 
 fn texts_of(invite: &Invite) -> &'static Texts {
-    texts(&invite.language, &invite.app_language)
-}
-
-pub(super) fn unknown() -> Response {
-    audit::note(|facts| facts.refused = Some("unknown"));
-    page(StatusCode::NOT_FOUND, Texts::of("en"), &Landing::Unknown)
-}
-
-pub(super) fn trouble(error: &Error) -> Response {
-    failed(error, |status| page(status, Texts::of("en"), &Landing::Trouble))
-}
-
-/// A failure, logged, as a page.
-pub(super) fn failed(error: &Error, page: impl Fn(StatusCode) -> Response) -> Response {
-    error.log();
-    let (status, code) = error.status();
-    let mut page = page(status);
-    page.headers_mut().insert("x-error-code", HeaderValue::from_static(code));
-    if let Some(seconds) = error.retry_after() {
-        page.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-    }
-    page
+    Texts::for_person(&invite.language, &invite.app_language)
 }
 
 fn page(status: StatusCode, texts: &'static Texts, landing: &Landing<'_>) -> Response {

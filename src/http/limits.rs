@@ -14,20 +14,18 @@ use axum::http::HeaderValue;
 use quick_cache::sync::Cache;
 use uuid::Uuid;
 
+use super::admission::{Gate, REQUESTS_PER_CONNECTION};
+use super::body_budget::BodyBudget;
 use super::error::Error;
 use crate::config;
-use crate::db::Pool;
-use crate::db::mail_quotas::{self, Held, Lease, Spending};
 use crate::domain::id::AppId;
-use crate::domain::network::Source;
+use crate::domain::network::{Networks, Source};
 use crate::metrics::Limit;
 
 /// Whose burst is remembered at the same time. Who is forgotten for others has a whole one again.
 const REMEMBERED: usize = 65_536;
 /// How many times as much as one address a site may ask for.
 const SITE: NonZeroU32 = NonZeroU32::new(10).unwrap();
-/// Leases of mails that are held at the same time.
-const LEASES: usize = 16_384;
 
 /// What is told of a limit.
 #[derive(Clone)]
@@ -66,24 +64,32 @@ fn value(text: String) -> HeaderValue {
 
 /// Every limit of this process.
 pub struct Limits {
+    /// Where requests wait for their turn at the database.
+    pub gate: Gate,
+    /// How much of bodies may be in memory.
+    pub bodies: BodyBudget,
     /// Requests of proven callers.
     pub callers: Bursts<(AppId, Uuid)>,
     /// Requests that proved nothing.
     pub strangers: Strangers,
-    /// Mails of apps.
-    pub mails: MailQuotas,
+    /// Who is believed of where a request came from.
+    pub trusted_proxies: Networks,
+    mails: Policy,
     referrals: Policy,
 }
 
 impl Limits {
-    /// As the settings say.
+    /// As the settings say, for so many connections to the database.
     #[must_use]
-    pub fn new(limits: &config::Limits) -> Self {
+    pub fn new(limits: &config::Limits, trusted_proxies: Networks, connections: u32) -> Self {
         let referrals = u64::try_from(limits.referrals_per_user_per_day).unwrap_or(0);
         Self {
+            gate: Gate::new(connections.saturating_mul(REQUESTS_PER_CONNECTION)),
+            bodies: BodyBudget::default(),
             callers: Bursts::new(Limit::Caller, limits.requests_per_key_per_second),
             strangers: Strangers::new(limits.failures_per_address_per_second),
-            mails: MailQuotas::new(limits),
+            trusted_proxies,
+            mails: Policy::new(Limit::Mails, limits.mails_per_app_per_day.get().into(), 86_400),
             referrals: Policy::new(Limit::Referrals, referrals, 86_400),
         }
     }
@@ -95,7 +101,7 @@ impl Limits {
             Error::TooManyRequests(_) => &self.callers.policy,
             Error::TooManyFailures(_) => &self.strangers.sources.policy,
             Error::ReferralQuotaExceeded => &self.referrals,
-            Error::MailQuotaExceeded(_) => &self.mails.policy,
+            Error::MailQuotaExceeded(_) => &self.mails,
             _ => return None,
         };
         Some(policy.told(policy.left(0, error.retry_after()?)))
@@ -195,78 +201,6 @@ impl<K: Hash + Eq + Clone> Bursts<K> {
 
     fn now(&self) -> u64 {
         u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX / 2)
-    }
-}
-
-/// Mails of each app in a day. The count is a row of the database, of which this process leases a thousandth of
-/// the bound at a time, so that calls do not wait for each other at that row: the bound is never
-/// crossed over all processes, and reached but for what others still hold.
-pub struct MailQuotas {
-    apps: Cache<AppId, Arc<Lease>>,
-    bound: i64,
-    policy: Policy,
-}
-
-/// No more to be had today.
-const NONE: i64 = -1;
-
-impl MailQuotas {
-    /// As the settings say.
-    #[must_use]
-    pub fn new(limits: &config::Limits) -> Self {
-        let bound = i64::from(limits.mails_per_app_per_day.get());
-        let policy = Policy::new(Limit::Mails, bound.unsigned_abs(), 86_400);
-        Self { apps: Cache::new(LEASES), bound, policy }
-    }
-
-    /// Takes one mail of the app's.
-    pub async fn take(&self, db: &Pool, app: AppId) -> Result<Spending, Error> {
-        let Ok(lease) = self.apps.get_or_insert_with(&app, || Ok::<_, Infallible>(Arc::default()));
-        if let Some(taken) = lease.take() {
-            return Self::spending(lease, taken);
-        }
-        let asking = lease.asking.lock().await;
-        loop {
-            if let Some(taken) = lease.take() {
-                drop(asking);
-                return Self::spending(lease, taken);
-            }
-            let (mails, left) = mail_quotas::lease(db, app, self.bound).await?;
-            let mut held = lease.held();
-            // What was given back meanwhile is of the same day, which ends once: by it a mail is known that comes back.
-            let mails = if mails == 0 && held.mails <= 0 { NONE } else { held.mails.max(0) + mails };
-            *held = Held { mails, until: held.until.or_else(|| Some(Instant::now() + left)) };
-        }
-    }
-
-    /// Takes as many as there are, `most` at most.
-    pub async fn take_up_to(&self, db: &Pool, app: AppId, most: usize) -> Result<Vec<Spending>, Error> {
-        let mut taken = Vec::with_capacity(most);
-        while taken.len() < most {
-            match self.take(db, app).await {
-                Ok(mail) => taken.push(mail),
-                Err(Error::MailQuotaExceeded(_)) => break,
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(taken)
-    }
-
-    /// Gives back what this process holds of the app's, since it ends.
-    pub async fn give_back(&self, db: &Pool, app: AppId) -> Result<(), Error> {
-        let Some(lease) = self.apps.get(&app) else { return Ok(()) };
-        let held = std::mem::take(&mut *lease.held());
-        if held.mails > 0 && held.until.is_some_and(|until| until > Instant::now()) {
-            mail_quotas::give_back(db, app, held.mails).await?;
-        }
-        Ok(())
-    }
-
-    fn spending(lease: Arc<Lease>, taken: Result<Instant, Duration>) -> Result<Spending, Error> {
-        taken.map(|until| Spending::new(lease, until)).map_err(|left| {
-            Limit::Mails.refused();
-            Error::MailQuotaExceeded(left)
-        })
     }
 }
 

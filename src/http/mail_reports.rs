@@ -57,11 +57,11 @@ pub async fn create(
     });
     let report = Report::parse(body)?;
     let key = match report.kind {
-        Kind::Complained => Some(state.opt_out_keys.of(&state, app).await?),
+        Kind::Complained => Some(state.store.opt_out_keys.of(&state.store.pool, &state.seal, app).await?),
         Kind::Bounced | Kind::Delayed => None,
     };
     let event = state.listeners.event(app);
-    let reported = invite_events::report(&state.db, app, &report, key.as_deref(), event).await?;
+    let reported = invite_events::report(&state.store.pool, app, &report, key.as_deref(), event).await?;
     let reported = reported.ok_or(Error::MailNotFound)?;
     state.listeners.told(event);
     audit::note(|facts| (facts.subject, facts.unchanged) = (Some(reported.invite), !reported.first));

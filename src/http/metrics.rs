@@ -25,30 +25,30 @@ pub async fn serve(socket: TcpListener, state: AppState, mails: Pool, mut stoppe
 }
 
 async fn page(State((state, mails)): State<(AppState, Pool)>) -> Response {
-    let backlog = outbox::backlog(&state.db).await;
+    let backlog = outbox::backlog(&state.store.pool).await;
     let mut page = Page::default();
     page.family("userdocks_build_info", "gauge", "Always 1; the label says which version this is.");
     page.sample("userdocks_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
     metrics::write_answers(&mut page, &routes::answers());
     metrics::write_counters(&mut page);
-    let (at_work, waiting) = state.gate.crowd();
+    let (at_work, waiting) = state.limits.gate.crowd();
     page.gauge("userdocks_admission_at_work", "Requests that have their turn at the database.", at_work);
     page.gauge("userdocks_admission_waiting", "Requests that wait for their turn.", waiting);
     let up = u8::from(backlog.is_ok());
     page.gauge("userdocks_database_up", "Whether the database answered for this page.", up);
-    pools(&mut page, &[("requests", &state.db), ("mails", &mails)]);
+    pools(&mut page, &[("requests", &state.store.pool), ("mails", &mails)]);
     // While the database is away nobody knows.
     if let Ok((queued, oldest)) = backlog {
         page.gauge("userdocks_outbox_queued", "Mails that wait, up to 100000.", queued);
         let help = "For how long the oldest mail has been due.";
         page.gauge("userdocks_outbox_oldest_due_seconds", help, oldest);
     }
-    if let Ok((queued, oldest)) = deliveries::backlog(&state.db).await {
+    if let Ok((queued, oldest)) = deliveries::backlog(&state.store.pool).await {
         page.gauge("userdocks_webhooks_queued", "Deliveries to webhooks that wait, up to 100000.", queued);
         let help = "For how long the oldest of those deliveries has been due.";
         page.gauge("userdocks_webhooks_oldest_due_seconds", help, oldest);
     }
-    if let Ok((transactions, multixacts)) = db::ages(&state.db).await {
+    if let Ok((transactions, multixacts)) = db::ages(&state.store.pool).await {
         let age = "userdocks_database_age";
         page.family(age, "gauge", "Ids that were used since the oldest that vacuum has not frozen.");
         page.sample(age, &[("of", "transactions")], transactions);

@@ -3,8 +3,7 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -14,20 +13,10 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use tracing::Instrument;
-use url::Url;
 
 use crate::audit::Attempt;
-use crate::config::Config;
-use crate::db::invites::NewInvite;
-use crate::db::outbox::NewMail;
-use crate::db::referrals::NewReferral;
-use crate::db::together::Together;
-use crate::db::updates::Update;
-use crate::domain::id::AppId;
-use crate::domain::seal::SecretKey;
-use crate::mail::mailbox::Mailbox;
-use crate::webhook::Listeners;
 
+mod access_status;
 pub mod admission;
 mod apps;
 pub mod auth;
@@ -41,6 +30,7 @@ mod email_addresses;
 pub mod envelope;
 pub mod error;
 pub mod extract;
+mod headers;
 mod health;
 pub mod idempotency;
 mod invite_codes;
@@ -53,6 +43,7 @@ mod mailbox;
 pub mod metrics;
 pub mod openapi;
 pub mod opt_outs;
+pub mod origins;
 pub mod pages;
 mod paging;
 pub mod presented;
@@ -60,6 +51,7 @@ pub mod provider_reports;
 pub mod referral_invites;
 mod referrals;
 pub mod routes;
+pub mod state;
 pub mod tokens;
 pub mod unread_body;
 mod users;
@@ -69,58 +61,7 @@ use error::Error;
 use routes::Route;
 use visit::Visit;
 
-/// What handlers share.
-pub struct State {
-    /// The settings.
-    pub config: Config,
-    /// The store.
-    pub db: crate::db::Pool,
-    /// Where changes of profiles gather.
-    pub updates: Together<Update>,
-    /// Where invites of new users gather.
-    pub invites: Together<Arc<NewInvite>>,
-    /// Where referral invites gather.
-    pub referrals: Together<Arc<NewReferral>>,
-    /// Encrypts at rest.
-    pub seal: SecretKey,
-    /// Where requests wait for their turn at the store.
-    pub gate: admission::Gate,
-    /// How much of bodies may be in memory.
-    pub bodies: body_budget::BodyBudget,
-    /// How much callers may ask for.
-    pub limits: limits::Limits,
-    /// What is known of callers.
-    pub credentials: auth::Credentials,
-    /// The keys under which addresses of those who opted out are hashed.
-    pub opt_out_keys: opt_outs::Keys,
-    /// The mail providers that may report.
-    pub providers: provider_reports::Providers,
-    /// What is known of browsers' origins.
-    pub origins: cors::Origins,
-    /// Who is to be told of changes.
-    pub listeners: Arc<Listeners>,
-    /// Tells the worker of this process that a mail may be due.
-    pub wake: Arc<tokio::sync::Notify>,
-    /// What links start with.
-    pub public_url: Url,
-    /// The text of the `OpenAPI` document, once somebody has asked for it.
-    pub openapi: OnceLock<axum::body::Bytes>,
-    /// Where mails are kept that no mail server takes.
-    pub mailbox: Option<Mailbox>,
-    /// Set once the server stops.
-    pub stopping: AtomicBool,
-}
-
-/// The state as handlers are given it.
-pub type AppState = Arc<State>;
-
-impl State {
-    /// A mail to be written by the statement that causes it.
-    fn new_mail(&self, app: AppId) -> NewMail {
-        let domain = self.config.mail.from.email.domain();
-        NewMail::new(app, &self.seal, domain, self.config.invite.expires_after)
-    }
-}
+pub use state::{AppState, State};
 
 /// Every route.
 pub fn router(state: &AppState) -> Router {
@@ -187,7 +128,7 @@ async fn answer(
             visit.tell(told);
         }
         if matches!(*error, Error::Overloaded | Error::TooManyFailures(_) | Error::TooManyRequests(_)) {
-            state.gate.refuse().await;
+            state.limits.gate.refuse().await;
         }
         let mut answer = error.answer(&id);
         // What inner layers said stays: `Allow`, and who may read the answer.
@@ -275,6 +216,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::config::Config;
+    use crate::domain::seal::SecretKey;
 
     /// The outermost layer over handlers that fail, on a loopback port: its address.
     async fn failing() -> String {
@@ -287,27 +230,8 @@ mod tests {
             1,
             Duration::from_secs(1),
         );
-        let state = Arc::new(State {
-            gate: admission::Gate::new(1),
-            bodies: body_budget::BodyBudget::default(),
-            limits: limits::Limits::new(&config.limits),
-            credentials: auth::Credentials::new(&config),
-            openapi: OnceLock::new(),
-            opt_out_keys: opt_outs::Keys::default(),
-            providers: provider_reports::Providers::new(&config),
-            origins: cors::Origins::default(),
-            updates: Together::new(&db),
-            invites: Together::new(&db),
-            referrals: Together::new(&db),
-            db,
-            seal: SecretKey::new(&[7; 32]),
-            listeners: Arc::default(),
-            wake: Arc::default(),
-            public_url: "https://id.example".parse().unwrap(),
-            mailbox: None,
-            stopping: AtomicBool::new(false),
-            config,
-        });
+        let url = "https://id.example".parse().unwrap();
+        let state = State::new(config, db, SecretKey::new(&[7; 32]), Default::default(), url, None);
         let router = Router::new()
             .route("/text", get(async || -> () { panic!("secret") }))
             .route("/string", get(async || -> () { panic!("{}", "secret".to_owned()) }))

@@ -2,52 +2,21 @@
 //! sends them. Looking (GET, HEAD) changes nothing, since mail scanners follow links. A POST opts out whatever its body:
 //! that of the button, or of a mail program in one click (RFC 8058).
 
-use std::sync::Arc;
-
 use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
-use quick_cache::sync::Cache;
 
+use super::AppState;
 use super::error::Error;
 use super::extract::Segment;
-use super::invites::{self, trouble};
-use super::pages::{self, OptOut};
+use super::pages::{self, OptOut, trouble};
 use super::visit::Visit;
-use super::{AppState, State as Shared};
 use crate::audit;
 use crate::db;
 use crate::db::opt_outs::{self, Subject};
-use crate::domain::id::AppId;
-use crate::domain::opt_out::{OptOutCode, OptOutKey};
+use crate::domain::opt_out::OptOutCode;
 use crate::l10n::Texts;
-use crate::mail::worker::texts;
-
-/// Keys that are remembered; the least used make room.
-const CACHED: usize = 16_384;
-
-/// The apps' keys. One never changes, so it is asked for once.
-pub struct Keys(Cache<AppId, Arc<OptOutKey>>);
-
-impl Default for Keys {
-    fn default() -> Self {
-        Self(Cache::new(CACHED))
-    }
-}
-
-impl Keys {
-    /// The key of an app that exists.
-    pub async fn of(&self, state: &Shared, app: AppId) -> Result<Arc<OptOutKey>, Error> {
-        if let Some(key) = self.0.get(&app) {
-            return Ok(key);
-        }
-        let sealed = opt_outs::key(&state.db, app, &state.seal).await?;
-        let key = Arc::new(sealed.open(&state.seal).map_err(|error| Error::Internal(Box::new(error)))?);
-        self.0.insert(app, Arc::clone(&key));
-        Ok(key)
-    }
-}
 
 /// A link that was made here.
 pub struct Link {
@@ -63,24 +32,24 @@ impl FromRequestParts<AppState> for Link {
         let visit = Visit::of(&parts.extensions);
         let Ok(Segment(code)) = Segment::from_request_parts(parts, state).await;
         let found = async {
-            visit.charge(state, &parts.headers)?;
-            visit.enter(state).await?;
+            visit.charge(&state.limits, &parts.headers)?;
+            visit.enter(&state.limits).await?;
             look_up(state, &code).await
         };
-        let (code, subject) = found.await.map_err(|error| trouble(&error))?.ok_or_else(invites::unknown)?;
+        let (code, subject) = found.await.map_err(|error| trouble(&error))?.ok_or_else(pages::unknown)?;
         audit::note(|facts| (facts.app, facts.authenticated) = (Some(code.app), true));
         // The link says in which language the mail was.
         let query = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
         let language = query.into_iter().find(|(name, _)| name == "language").map(|(_, value)| value);
-        let texts = texts(language.as_deref().unwrap_or_default(), &subject.app_language);
+        let texts = Texts::for_person(language.as_deref().unwrap_or_default(), &subject.app_language);
         Ok(Self { code, subject, texts })
     }
 }
 
 /// The code and what it is about.
-async fn look_up(state: &Shared, code: &str) -> Result<Option<(OptOutCode, Subject)>, Error> {
+async fn look_up(state: &AppState, code: &str) -> Result<Option<(OptOutCode, Subject)>, Error> {
     let Some(code) = OptOutCode::parse(code) else { return Ok(None) };
-    let Some(subject) = opt_outs::find(&state.db, &code).await? else { return Ok(None) };
+    let Some(subject) = opt_outs::find(&state.store.pool, &code).await? else { return Ok(None) };
     let key = subject.key.open(&state.seal).map_err(|error| Error::Internal(Box::new(error)))?;
     Ok(key.made(&code).then_some((code, subject)))
 }
@@ -110,12 +79,12 @@ pub async fn show(link: Link) -> Response {
 
 /// Opts out.
 pub async fn add(State(state): State<AppState>, link: Link) -> Response {
-    let changed = opt_outs::add(&state.db, link.code.app, &link.code.address).await;
+    let changed = opt_outs::add(&state.store.pool, link.code.app, &link.code.address).await;
     link.changed(changed, OptOut::Done)
 }
 
 /// Takes it back.
 pub async fn remove(State(state): State<AppState>, link: Link) -> Response {
-    let changed = opt_outs::remove(&state.db, link.code.app, &link.code.address).await;
+    let changed = opt_outs::remove(&state.store.pool, link.code.app, &link.code.address).await;
     link.changed(changed, OptOut::Undone)
 }

@@ -4,7 +4,7 @@
 use axum::http::HeaderMap;
 
 use super::error::Error;
-use super::extract::header;
+use super::headers::header;
 use crate::domain::api_key::{ApiKey, KeyType};
 use crate::domain::id::{self, AppId};
 

@@ -2,26 +2,23 @@
 //! provider proves itself by a signature or a password that is set under `[mail.reports]`; its mails can be of
 //! any app. It is told 200 also for mails that are unknown here, since it would repeat anything else for hours.
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use aws_lc_rs::signature::ParsedPublicKey;
 use axum::body::Bytes;
 use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode, header};
-use quick_cache::sync::Cache;
 use secrecy::ExposeSecret;
-use tokio::sync::Semaphore;
 use url::Url;
 
 use super::AppState;
 use super::envelope::Success;
 use super::error::Error;
-use super::extract::{self, header as single};
+use super::extract;
+use super::headers::header as single;
 use super::visit::Visit;
 use crate::audit;
 use crate::clock;
-use crate::config::Config;
 use crate::db::{invite_events, reported_mails};
 use crate::domain::mail_report::{Kind, Report, Subject};
 use crate::mail::bounce::Notification;
@@ -31,44 +28,16 @@ use crate::webhook::receiver;
 
 /// Longest body, bytes: `SendGrid` sends up to 768 KiB.
 const LIMIT: usize = 1024 * 1024;
-/// Bodies that are read at the same time: most providers prove themselves only by what is in it.
-const READERS: usize = 8;
-/// Certificates that are kept. Amazon changes its own about once a year.
-const CERTIFICATES: usize = 16;
 /// Longest certificate, bytes.
 const CERTIFICATE: usize = 16 * 1024;
 /// One whole call of Amazon.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The providers that are set up.
-pub struct Providers {
-    sendgrid: Option<ParsedPublicKey>,
-    ses: Option<Topic>,
-    readers: Semaphore,
-    client: OnceLock<reqwest::Client>,
-    certificates: Cache<String, Bytes>,
-}
-
-impl Providers {
-    /// As the settings say.
-    #[must_use]
-    pub fn new(config: &Config) -> Self {
-        let reports = &config.mail.reports;
-        Self {
-            sendgrid: sendgrid::key(&reports.sendgrid_public_key),
-            ses: Topic::parse(&reports.ses_topic_arn),
-            readers: Semaphore::new(READERS),
-            client: OnceLock::new(),
-            certificates: Cache::new(CERTIFICATES),
-        }
-    }
-}
-
 /// Takes what a provider posts.
 pub async fn create(state: &AppState, provider: Provider, request: Request) -> Result<Success<()>, Error> {
     let (parts, body) = request.into_parts();
     let visit = Visit::of(&parts.extensions);
-    visit.charge(state, &parts.headers)?;
+    visit.charge(&state.limits, &parts.headers)?;
     let proof = Proof::of(state, provider, &parts.headers)?;
     let reader = state.providers.readers.acquire().await.map_err(|_| Error::Overloaded)?;
     let headers = parts.headers.clone();
@@ -79,9 +48,9 @@ pub async fn create(state: &AppState, provider: Provider, request: Request) -> R
     })?;
     let notifications = proof.read(state, &body).await?;
     drop(reader);
-    visit.refund(state, &headers);
+    visit.refund(&state.limits, &headers);
     audit::note(|facts| (facts.authenticated, facts.provider) = (true, true));
-    visit.enter(state).await?;
+    visit.enter(&state.limits).await?;
     let (mut recorded, mut known, mut unknown) = (0, 0, 0);
     for notification in notifications {
         *match record(state, notification).await? {
@@ -179,17 +148,17 @@ fn refuse(refusal: Refusal) -> Error {
 
 /// Whether it was new; `None`: it does not prove which mail it is about.
 async fn record(state: &AppState, notification: Notification) -> Result<Option<bool>, Error> {
-    let Some((app, message_id)) = reported_mails::find(&state.db, &notification).await? else {
+    let Some((app, message_id)) = reported_mails::find(&state.store.pool, &notification).await? else {
         return Ok(None);
     };
     let Notification { kind, detail, .. } = notification;
     let key = match kind {
-        Kind::Complained => Some(state.opt_out_keys.of(state, app).await?),
+        Kind::Complained => Some(state.store.opt_out_keys.of(&state.store.pool, &state.seal, app).await?),
         Kind::Bounced | Kind::Delayed => None,
     };
     let report = Report { kind, subject: Subject::Message(message_id), detail: Some(detail) };
     let event = state.listeners.event(app);
-    let reported = invite_events::report(&state.db, app, &report, key.as_deref(), event).await?;
+    let reported = invite_events::report(&state.store.pool, app, &report, key.as_deref(), event).await?;
     state.listeners.told(event);
     Ok(reported.map(|reported| reported.first))
 }

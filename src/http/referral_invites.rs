@@ -13,20 +13,9 @@ use super::error::Error;
 use super::extract::{Json, UserPath};
 use super::idempotency::{Begun, Once, settled};
 use crate::audit;
-use crate::config::Config;
-use crate::db::referrals::{self, Bounds, NewReferral, Referred};
+use crate::db::referrals::{self, NewReferral, Referred};
 use crate::domain::invite_body::InviteBody;
 use crate::metrics::Limit;
-
-/// What bounds referral mails.
-#[must_use]
-pub fn bounds(config: &Config) -> Bounds {
-    Bounds {
-        resend_after: config.invite.resend_after,
-        per_referrer: config.limits.referrals_per_user_per_day,
-        per_recipient: config.limits.referrals_per_recipient_per_day,
-    }
-}
 
 /// Mails a referral invite of the user in the path (seed `POST /users/:userId/referral-invites`). The
 /// answer is the same whether or not the address has an account, so that nobody can probe for accounts.
@@ -39,8 +28,9 @@ pub async fn create(
     let body = InviteBody::parse(json)?;
     audit::note(|facts| facts.fields = body.names());
     let request = format!("refer {user} {}", body.line());
-    let bounds = bounds(&state.config);
-    let address = state.opt_out_keys.of(&state, app).await?.address(body.email.as_str());
+    let bounds = state.referral_bounds();
+    let address =
+        state.store.opt_out_keys.of(&state.store.pool, &state.seal, app).await?.address(body.email.as_str());
     let mail = state.new_mail(app);
     let new = Arc::new(NewReferral { app, caller, referrer: user, body, address, bounds, mail });
     let (state, headers, request, new) = (&state, &headers, &request, &new);
@@ -49,7 +39,7 @@ pub async fn create(
             Begun::Replay(answer) => return Ok(answer),
             Begun::Work(once) => once,
         };
-        match once.together(&state.referrals, new, async |db| referrals::refer(db, new).await).await? {
+        match once.together(&state.store.referrals, new, async |db| referrals::refer(db, new).await).await? {
             Referred::Accepted => {
                 let message = "the referral invite was taken";
                 once.finish(state, &Success { status: StatusCode::CREATED, message, data: () }, None).await

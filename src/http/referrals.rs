@@ -63,9 +63,10 @@ pub async fn list(
     State(state): State<AppState>,
     ListQuery { caller, user, after, limit }: ListQuery,
 ) -> Result<Success<ReferralPage>, Error> {
-    let counted = referral_board::counts(&state.db, caller.app, caller.user, user).await?;
+    let counted = referral_board::counts(&state.store.pool, caller.app, caller.user, user).await?;
     let (referral_code, counts) = counted.ok_or(Error::UserOutOfReach)?;
-    let mut found = referral_board::list(&state.db, caller.app, user, after, paging::one_more(limit)).await?;
+    let mut found =
+        referral_board::list(&state.store.pool, caller.app, user, after, paging::one_more(limit)).await?;
     let next_cursor = paging::cut(&mut found, limit, |referral| referral.id);
     let items: Vec<Referral> = found.into_iter().map(|referral| shown(referral, &caller)).collect();
     let kind = "referrals";
@@ -104,7 +105,7 @@ pub async fn leaderboard(
     BoardQuery { caller, limit }: BoardQuery,
 ) -> Result<Success<Leaderboard>, Error> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let items = referral_board::leaderboard(&state.db, caller.app, limit).await?;
+    let items = referral_board::leaderboard(&state.store.pool, caller.app, limit).await?;
     let data = Leaderboard { kind: "leaderboard", items_length: items.len(), items };
     Ok(Success { status: StatusCode::OK, message: "who referred most", data })
 }

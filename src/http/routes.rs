@@ -12,7 +12,9 @@ use serde_json::Map;
 
 use super::error::Error;
 use super::openapi::{Admits, Answer, Body, Operation};
-use super::{AppState, apps, docs, health, mail_reports, openapi, referral_invites, tokens, users};
+use super::{
+    AppState, access_status, apps, docs, health, mail_reports, openapi, referral_invites, tokens, users,
+};
 use crate::domain::accept_body::AcceptBody;
 use crate::domain::access_token::Invalid;
 use crate::domain::bulk_body::BulkBody;
@@ -261,7 +263,7 @@ fn apps() -> Vec<Route> {
         ),
         put(
             "/apps/{appId}/users/{userId}/access-status/{accessStatus}",
-            apps::set_access_status,
+            access_status::set_access_status,
             Operation {
                 about: "`0` freezes a user, whose access tokens are refused at once; `1` undoes it.",
                 parameters: &["appId", "userId", "accessStatus"],

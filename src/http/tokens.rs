@@ -59,7 +59,7 @@ pub async fn create(
     UserPath { caller: WriteKey { app }, user }: UserPath<WriteKey>,
 ) -> Result<Success<AccessToken>, Error> {
     let valid = state.config.token.expires_after;
-    let token = issue(&state.db, &state.seal, &state.config.issuer(), app, user, valid).await;
+    let token = issue(&state.store.pool, &state.seal, &state.config.issuer(), app, user, valid).await;
     let data = token?;
     Ok(Success { status: StatusCode::OK, message: "an access token was issued", data })
 }

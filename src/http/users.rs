@@ -15,6 +15,7 @@ use super::auth::{AnyKey, Caller, Callers, Reader, WriteKey};
 use super::envelope::Success;
 use super::error::Error;
 use super::extract::{self, Json, Query, UserPath};
+use super::headers::header;
 use super::idempotency::{Begun, Once, once_or_settled, settled, uncontended};
 use super::{AppState, email_addresses, mailbox, paging};
 use crate::audit;
@@ -91,7 +92,7 @@ async fn invite_once(
         Begun::Replay(answer) => return Ok(answer),
         Begun::Work(once) => once,
     };
-    let invited = once.together(&state.invites, new, async |db| invites::invite(db, new).await).await?;
+    let invited = once.together(&state.store.invites, new, async |db| invites::invite(db, new).await).await?;
     let (message, user) = match invited {
         Invited::Created(created) => {
             if event.is_some() {
@@ -146,8 +147,10 @@ pub async fn update(
     let (event, versions) = (state.listeners.event(caller.app), expected.as_deref());
     let update = || async {
         Ok(match event {
-            None => updates::update_together(&state.db, &state.updates, &change, versions).await?,
-            Some(event) => webhooks::update_user(&state.db, &change, versions, event, &names).await?,
+            None => {
+                updates::update_together(&state.store.pool, &state.store.updates, &change, versions).await?
+            }
+            Some(event) => webhooks::update_user(&state.store.pool, &change, versions, event, &names).await?,
         })
     };
     let updated = match &change.patch.email {
@@ -207,8 +210,8 @@ pub async fn show(
     ReadPath { caller, which }: ReadPath,
 ) -> Result<(HeaderMap, Success<UserResource>), Error> {
     let user = match &which {
-        Which::Id(user) => users::by_id(&state.db, caller.app, caller.user, *user).await?,
-        Which::Email(email) => users::by_email(&state.db, caller.app, caller.user, email).await?,
+        Which::Id(user) => users::by_id(&state.store.pool, caller.app, caller.user, *user).await?,
+        Which::Email(email) => users::by_email(&state.store.pool, caller.app, caller.user, email).await?,
     };
     let user = user.ok_or(Error::UserOutOfReach)?;
     let headers = etag(user.version);
@@ -224,7 +227,7 @@ pub async fn erase(
     let expected = if_match(&headers)?;
     let event = state.listeners.event(caller.app);
     let erase = async || {
-        Ok(users::erase(&state.db, caller.app, caller.user, user, expected.as_deref(), event).await?)
+        Ok(users::erase(&state.store.pool, caller.app, caller.user, user, expected.as_deref(), event).await?)
     };
     match uncontended(erase).await? {
         Erased::Yes { message_ids } => {
@@ -247,7 +250,7 @@ pub async fn set_external_subject(
     let subject = external_subject::parse(body)?;
     audit::note(|facts| facts.fields = vec!["externalSubject".to_owned()]);
     let (event, subject) = (state.listeners.event(app), subject.as_ref().map(Text::as_str));
-    match users::set_external_subject(&state.db, app, user, subject, event).await? {
+    match users::set_external_subject(&state.store.pool, app, user, subject, event).await? {
         Recorded::Yes => {
             state.listeners.told(event);
             Ok(Success { status: StatusCode::OK, message: "the subject was recorded", data: () })
@@ -284,8 +287,10 @@ pub async fn list(
     ListQuery { caller, email, after, limit }: ListQuery,
 ) -> Result<Success<UserPage>, Error> {
     let mut users = match email {
-        Some(email) => users::by_email(&state.db, caller.app, None, &email).await?.into_iter().collect(),
-        None => users::page(&state.db, caller.app, after, paging::one_more(limit)).await?,
+        Some(email) => {
+            users::by_email(&state.store.pool, caller.app, None, &email).await?.into_iter().collect()
+        }
+        None => users::page(&state.store.pool, caller.app, after, paging::one_more(limit)).await?,
     };
     let next_cursor = paging::cut(&mut users, limit, |user| user.id);
     let items: Vec<UserResource> = users.into_iter().map(UserResource::from).collect();
@@ -300,7 +305,7 @@ fn etag(version: i64) -> HeaderMap {
 
 /// The versions that `If-Match` names; `None`: whichever.
 fn if_match(headers: &HeaderMap) -> Result<Option<Vec<i64>>, Error> {
-    let Some(value) = extract::header(headers, "If-Match")? else { return Ok(None) };
+    let Some(value) = header(headers, "If-Match")? else { return Ok(None) };
     let value = std::str::from_utf8(value).map_err(|_| Error::InvalidIfMatch)?.trim();
     if value == "*" {
         return Ok(None);

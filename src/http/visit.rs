@@ -13,7 +13,7 @@ use axum::http::{Extensions, HeaderMap};
 use super::AppState;
 use super::admission::{Client, ROWS_PER_SLOT, Slot};
 use super::error::Error;
-use super::limits::Told;
+use super::limits::{Limits, Told};
 use crate::db;
 use crate::domain::id::AppId;
 use crate::domain::network::{Networks, Source, forwarded};
@@ -59,19 +59,19 @@ impl Visit {
     }
 
     /// Waits for a turn at the database, unless the request has one.
-    pub async fn enter(&self, state: &AppState) -> Result<(), Error> {
+    pub async fn enter(&self, limits: &Limits) -> Result<(), Error> {
         if self.now().slot.is_none() {
-            let slot = state.gate.enter(self.client(), 1).await?;
+            let slot = limits.gate.enter(self.client(), 1).await?;
             self.now().slot = Some(slot);
         }
         Ok(())
     }
 
     /// Waits for the turn of a call for so many rows, in place of the one that the request has.
-    pub async fn enter_for(&self, state: &AppState, rows: usize) -> Result<(), Error> {
+    pub async fn enter_for(&self, limits: &Limits, rows: usize) -> Result<(), Error> {
         if rows > ROWS_PER_SLOT {
             self.leave();
-            let slot = state.gate.enter(self.client(), rows.div_ceil(ROWS_PER_SLOT)).await?;
+            let slot = limits.gate.enter(self.client(), rows.div_ceil(ROWS_PER_SLOT)).await?;
             self.now().slot = Some(slot);
         }
         Ok(())
@@ -105,40 +105,40 @@ impl Visit {
     /// Looks something up. Nobody pays to see again what is `known` to have been there lately, nor for what is found.
     pub async fn look_up<T>(
         &self,
-        state: &AppState,
+        limits: &Limits,
         headers: &HeaderMap,
         known: bool,
         look: impl Future<Output = Result<Option<T>, db::Error>>,
     ) -> Result<Option<T>, Error> {
-        let source = self.source(headers, &state.config.server.trusted_proxies);
+        let source = self.source(headers, &limits.trusted_proxies);
         if !known {
-            state.limits.strangers.take(&source).map_err(Error::TooManyFailures)?;
+            limits.strangers.take(&source).map_err(Error::TooManyFailures)?;
         }
-        let found = match self.enter(state).await {
+        let found = match self.enter(limits).await {
             Ok(()) => look.await.map_err(Error::from),
             Err(error) => Err(error),
         };
         match found {
             _ if known => {}
             Ok(None) => self.now().charged = true,
-            _ => state.limits.strangers.give_back(&source),
+            _ => limits.strangers.give_back(&source),
         }
         found
     }
 
     /// The address pays, once, for a request that proves nothing.
-    pub fn charge(&self, state: &AppState, headers: &HeaderMap) -> Result<(), Error> {
+    pub fn charge(&self, limits: &Limits, headers: &HeaderMap) -> Result<(), Error> {
         if !std::mem::replace(&mut self.now().charged, true) {
-            let source = self.source(headers, &state.config.server.trusted_proxies);
-            state.limits.strangers.take(&source).map_err(Error::TooManyFailures)?;
+            let source = self.source(headers, &limits.trusted_proxies);
+            limits.strangers.take(&source).map_err(Error::TooManyFailures)?;
         }
         Ok(())
     }
 
     /// Gives back what the address paid, for a request that has proven something after all.
-    pub fn refund(&self, state: &AppState, headers: &HeaderMap) {
+    pub fn refund(&self, limits: &Limits, headers: &HeaderMap) {
         if std::mem::take(&mut self.now().charged) {
-            state.limits.strangers.give_back(&self.source(headers, &state.config.server.trusted_proxies));
+            limits.strangers.give_back(&self.source(headers, &limits.trusted_proxies));
         }
     }
 
@@ -171,8 +171,8 @@ impl FromRequestParts<AppState> for Stranger {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
         let visit = Visit::of(&parts.extensions);
-        visit.charge(state, &parts.headers)?;
-        visit.enter(state).await?;
+        visit.charge(&state.limits, &parts.headers)?;
+        visit.enter(&state.limits).await?;
         Ok(Self)
     }
 }

@@ -17,6 +17,8 @@ use minijinja::value::{Kwargs, Value};
 use minijinja::{Error, ErrorKind, HtmlEscape};
 use unic_langid::LanguageIdentifier;
 
+use crate::domain::language::Language;
+
 /// The languages there are texts in, as BCP 47 tags; the first is the one to fall back on.
 pub const LANGUAGES: &[&str] =
     &["en", "de", "fr", "es", "it", "pt", "nl", "pl", "tr", "uk", "ar", "ja", "zh-Hans", "zh-Hant"];
@@ -57,6 +59,15 @@ impl Texts {
     #[must_use]
     pub fn of(language: &str) -> &'static Self {
         TEXTS.iter().find(|texts| texts.language == language).unwrap_or(&TEXTS[0])
+    }
+
+    /// The texts for a person of this language, else for the app's, else English.
+    #[must_use]
+    pub fn for_person(language: &str, app_language: &str) -> &'static Self {
+        let chosen = [language, app_language]
+            .into_iter()
+            .find_map(|language| Language::parse(language).ok()?.choose(LANGUAGES));
+        Self::of(chosen.unwrap_or("en"))
     }
 
     /// The files are part of the program: the tests read each strictly, so that nothing can go wrong here.
@@ -278,6 +289,19 @@ mod tests {
         ] {
             let language = crate::domain::language::Language::parse(wanted).unwrap();
             assert_eq!(language.choose(LANGUAGES), chosen, "{wanted}");
+        }
+    }
+
+    #[test]
+    fn texts_fall_back_to_the_app_and_to_english() {
+        for (person, app, chosen) in [
+            ("de-AT", "en", "de"),
+            ("DE", "en", "de"),
+            ("tlh", "de", "de"),
+            ("tlh", "tlh", "en"),
+            ("TW", "de", "zh-Hant"),
+        ] {
+            assert_eq!(Texts::for_person(person, app).language(), chosen, "{person} {app}");
         }
     }
 }

@@ -7,7 +7,6 @@ use lettre::Address;
 use lettre::message::Mailbox;
 
 use super::render::{RenderError, render};
-use super::worker::color;
 use super::{Brand, Letter, Rendered};
 use crate::db::apps::App;
 use crate::domain::brand::{Color, LogoUrl};
@@ -34,7 +33,7 @@ impl Look {
         Self {
             name: app.name.clone(),
             logo: app.logo_url.as_deref().and_then(|logo| LogoUrl::parse(logo).ok()),
-            color: color(app.color.as_deref()),
+            color: Color::stored(app.color.as_deref()),
             contact: app.reply_to.as_deref().and_then(|to| Some(Mailbox::from_str(to).ok()?.email)),
         }
     }

@@ -25,18 +25,17 @@ use crate::db::outbox::{self, Claimed};
 use crate::db::{self, session};
 use crate::domain::brand::{Color, LogoUrl};
 use crate::domain::email::Email;
-use crate::domain::language::Language;
 use crate::domain::mail_kind::MailKind;
 use crate::domain::return_path::ReturnPath;
 use crate::domain::seal::{NotOurs, Purpose, SecretKey};
-use crate::l10n::{LANGUAGES, Texts};
+use crate::l10n::Texts;
 use crate::metrics::{self, Outcome};
+use crate::queue::retry_delay;
 
 /// How long a worker has a mail unless it says that it is still at it. What a crash costs in time.
 const LEASE: Duration = Duration::from_secs(15);
 const RENEW: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_secs(1);
-const MAX_RETRY_DELAY: Duration = Duration::from_hours(1);
 /// After trouble with the database, how long leases that ran out are left to the workers that had them, who
 /// may have an outcome to write down: a call that still hangs, and the next.
 const GRACE: Duration = Duration::from_secs(10);
@@ -263,7 +262,7 @@ impl Worker {
             Some((key, address)) => Some(key.open(&self.seal)?.code(mail.app, *address).expose()),
             None => None,
         };
-        let texts = texts(&mail.language, &mail.app_language);
+        let texts = Texts::for_person(&mail.language, &mail.app_language);
         let opt_out_link = opt_out.as_deref().and_then(|code| {
             let mut page = self.page("opt-out", code)?;
             page.query_pairs_mut().append_pair("language", texts.language());
@@ -278,7 +277,7 @@ impl Worker {
             brand: Brand {
                 name: &mail.app_name,
                 logo: logo.as_ref(),
-                color: color(mail.app_color.as_deref()),
+                color: Color::stored(mail.app_color.as_deref()),
                 contact: reply_to.as_ref().map(|mailbox| &mailbox.email),
             },
             inviter: mail.inviter.as_deref(),
@@ -339,21 +338,6 @@ impl Worker {
     }
 }
 
-/// The texts for a person of this language, else for the app's, else English.
-#[must_use]
-pub fn texts(language: &str, app_language: &str) -> &'static Texts {
-    let chosen = [language, app_language]
-        .into_iter()
-        .find_map(|language| Language::parse(language).ok()?.choose(LANGUAGES));
-    Texts::of(chosen.unwrap_or("en"))
-}
-
-/// The stored colour of an app, or that of one that has none.
-#[must_use]
-pub fn color(stored: Option<&str>) -> Color {
-    stored.and_then(|color| Color::parse(color).ok()).unwrap_or(Color::DEFAULT)
-}
-
 /// What of a reply is logged, which no erasure reaches: of a mail server's, who may name the recipient, the code and the
 /// enhanced code; of what we say ourselves, all but addresses. The row has the words.
 fn loggable(reply: &str) -> String {
@@ -388,15 +372,6 @@ fn masked(reply: &str, code: &str) -> String {
         }
     }
     text
-}
-
-/// Doubles from `first` with each attempt up to an hour, give or take a fifth, so that what is refused
-/// together do not come back together.
-pub(crate) fn retry_delay(first: Duration, attempts: i32) -> Duration {
-    let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(0).min(20);
-    let whole = first.saturating_mul(1 << doublings).min(MAX_RETRY_DELAY);
-    let draw = u16::from_be_bytes(crate::domain::seal::random());
-    whole.mul_f64(0.8 + 0.4 * f64::from(draw) / f64::from(u16::MAX))
 }
 
 /// Wakes this process's worker on NOTIFY, over a connection of its own, for as long as the server runs.
@@ -463,19 +438,6 @@ mod tests {
             (String::new(), ""),
         ] {
             assert_eq!(masked(&reply, code), kept);
-        }
-    }
-
-    #[test]
-    fn texts_fall_back_to_the_app_and_to_english() {
-        for (person, app, chosen) in [
-            ("de-AT", "en", "de"),
-            ("DE", "en", "de"),
-            ("tlh", "de", "de"),
-            ("tlh", "tlh", "en"),
-            ("TW", "de", "zh-Hant"),
-        ] {
-            assert_eq!(texts(person, app).language(), chosen, "{person} {app}");
         }
     }
 }

@@ -17,8 +17,8 @@ use crate::db::deliveries::{self, Claimed};
 use crate::db::{self, Pool};
 use crate::domain::seal::{Purpose, SecretKey};
 use crate::domain::webhook::{Secret, signatures};
-use crate::mail::worker::retry_delay;
 use crate::metrics::{self, Told};
+use crate::queue::retry_delay;
 
 /// Deliveries under way at a time.
 pub const SLOTS: usize = 64;

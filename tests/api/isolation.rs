@@ -189,7 +189,7 @@ async fn the_schema_lets_no_row_of_an_app_refer_to_anothers() {
 #[tokio::test]
 async fn the_role_of_the_server_can_do_what_the_server_does_and_no_more() {
     let test = Test::start().await;
-    let server = &test.server.as_ref().unwrap().state.db;
+    let server = &test.server.as_ref().unwrap().state.store.pool;
     let role: String = sqlx::query_scalar("SELECT current_user::text").fetch_one(server).await.unwrap();
     assert_eq!(role, "userdocks_server");
     let attributes: bool = sqlx::query_scalar(

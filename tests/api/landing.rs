@@ -260,7 +260,7 @@ async fn a_code_is_not_spent_on_a_user_who_changes_meanwhile() {
 #[tokio::test]
 async fn without_the_store_the_page_says_so() {
     let mut test = Test::start().await;
-    test.server.as_ref().unwrap().state.db.close().await;
+    test.server.as_ref().unwrap().state.store.pool.close().await;
     let code = userdocks::domain::invite::InviteCode::generate(test.app.id);
     for method in ["GET", "POST"] {
         let page = page(&test, method, code.expose()).await;

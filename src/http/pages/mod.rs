@@ -10,6 +10,8 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use minijinja::{Environment, UndefinedBehavior, Value, context};
 
+use super::error::Error;
+use crate::audit;
 use crate::domain::invite::Kind;
 use crate::domain::mail_kind::MailKind;
 use crate::l10n::{LANGUAGES, Texts};
@@ -55,6 +57,31 @@ pub fn csp() -> &'static str {
 pub const MAIL_CSP: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; \
                             base-uri 'none'; frame-ancestors 'self'; \
                             sandbox allow-popups allow-popups-to-escape-sandbox";
+
+/// The page of a link that names nothing.
+#[must_use]
+pub fn unknown() -> Response {
+    audit::note(|facts| facts.refused = Some("unknown"));
+    response(StatusCode::NOT_FOUND, landing(Texts::of("en"), &Landing::Unknown))
+}
+
+/// The page of a failure, which is logged.
+#[must_use]
+pub fn trouble(error: &Error) -> Response {
+    failed(error, |status| response(status, landing(Texts::of("en"), &Landing::Trouble)))
+}
+
+/// A failure, logged, as a page.
+pub fn failed(error: &Error, page: impl Fn(StatusCode) -> Response) -> Response {
+    error.log();
+    let (status, code) = error.status();
+    let mut page = page(status);
+    page.headers_mut().insert("x-error-code", HeaderValue::from_static(code));
+    if let Some(seconds) = error.retry_after() {
+        page.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    page
+}
 
 /// What there is to say behind the link of an invite. Names are data, as typed.
 #[derive(Clone, Copy, Debug)]

@@ -1,9 +1,17 @@
 //! What mail providers post of the mails that they sent for this server: how each proves itself, and what its
 //! bodies say. Events that are neither a bounce, a delay nor a complaint are passed over.
 
+use std::sync::OnceLock;
+
+use aws_lc_rs::signature::ParsedPublicKey;
+use axum::body::Bytes;
 use jiff::Timestamp;
+use quick_cache::sync::Cache;
+use tokio::sync::Semaphore;
 
 use super::bounce::Notification;
+use crate::config;
+use ses::Topic;
 
 pub mod mailgun;
 pub mod postmark;
@@ -15,6 +23,39 @@ pub mod ses;
 const MAX_AGE: i64 = 24 * 3600;
 /// How far the clock of a provider may be ahead, seconds.
 const MAX_AHEAD: i64 = 300;
+
+/// Bodies that are read at the same time: most providers prove themselves only by what is in it.
+const READERS: usize = 8;
+/// Certificates that are kept. Amazon changes its own about once a year.
+const CERTIFICATES: usize = 16;
+
+/// The providers that are set up, and what was fetched of them.
+pub struct Providers {
+    /// The key that `SendGrid` signs with.
+    pub sendgrid: Option<ParsedPublicKey>,
+    /// The topic of SNS that SES reports to.
+    pub ses: Option<Topic>,
+    /// Who reads a body.
+    pub readers: Semaphore,
+    /// Fetches certificates; made when the first is needed.
+    pub client: OnceLock<reqwest::Client>,
+    /// Certificates, by their address.
+    pub certificates: Cache<String, Bytes>,
+}
+
+impl Providers {
+    /// As the settings say.
+    #[must_use]
+    pub fn new(reports: &config::Reports) -> Self {
+        Self {
+            sendgrid: sendgrid::key(&reports.sendgrid_public_key),
+            ses: Topic::parse(&reports.ses_topic_arn),
+            readers: Semaphore::new(READERS),
+            client: OnceLock::new(),
+            certificates: Cache::new(CERTIFICATES),
+        }
+    }
+}
 
 /// A provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,43 @@
+//! What a server needs of the database beside connections: where changes gather, and what is leased or remembered.
+
+use std::sync::Arc;
+
+use super::Pool;
+use super::invites::NewInvite;
+use super::mail_quotas::MailQuotas;
+use super::opt_outs::OptOutKeys;
+use super::referrals::NewReferral;
+use super::together::Together;
+use super::updates::Update;
+use crate::config;
+
+/// The database, for those who answer requests.
+pub struct Store {
+    /// Connections.
+    pub pool: Pool,
+    /// Where changes of profiles gather.
+    pub updates: Together<Update>,
+    /// Where invites of new users gather.
+    pub invites: Together<Arc<NewInvite>>,
+    /// Where referral invites gather.
+    pub referrals: Together<Arc<NewReferral>>,
+    /// The mails that each app may send today.
+    pub mails: MailQuotas,
+    /// The keys under which addresses of those who opted out are hashed.
+    pub opt_out_keys: OptOutKeys,
+}
+
+impl Store {
+    /// Over a pool, with bounds as the settings say.
+    #[must_use]
+    pub fn new(pool: Pool, limits: &config::Limits) -> Self {
+        Self {
+            updates: Together::new(&pool),
+            invites: Together::new(&pool),
+            referrals: Together::new(&pool),
+            mails: MailQuotas::new(limits.mails_per_app_per_day),
+            opt_out_keys: OptOutKeys::default(),
+            pool,
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What the database said lately of the origins of browsers' pages.
+
+use std::time::{Duration, Instant};
+
+use axum::http::{HeaderMap, HeaderValue};
+use quick_cache::sync::Cache;
+
+use super::limits::Limits;
+use super::visit::Visit;
+use crate::db::{Pool, apps};
+use crate::metrics;
+
+/// A longer origin is nobody's: a host name has 253 bytes at most.
+const LONGEST: usize = 300;
+/// How long what the store said of an origin is believed.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Which origins belong to an app, and which do not.
+pub struct Origins {
+    known: Cache<HeaderValue, Instant>,
+    unknown: Cache<HeaderValue, Instant>,
+}
+
+impl Default for Origins {
+    fn default() -> Self {
+        Self { known: Cache::new(1024), unknown: Cache::new(1024) }
+    }
+}
+
+impl Origins {
+    /// Whether any app lists the origin of a request. While the store cannot say, or the address that asks has
+    /// made up too many, it is as it was: pages of others cannot read answers then, and nobody else is concerned.
+    pub async fn known(
+        &self,
+        pool: &Pool,
+        limits: &Limits,
+        visit: &Visit,
+        headers: &HeaderMap,
+        origin: &HeaderValue,
+    ) -> bool {
+        let fresh = |at: Instant| at.elapsed() < FRESH;
+        let was = self.known.get(origin);
+        if was.is_some_and(fresh) {
+            metrics::looked_up(metrics::Cache::Origin, true);
+            return true;
+        }
+        let Ok(text) = origin.to_str() else { return false };
+        if text.len() > LONGEST {
+            return false;
+        }
+        let unknown = self.unknown.get(origin).is_some_and(fresh);
+        metrics::looked_up(metrics::Cache::Origin, unknown);
+        if unknown {
+            return false;
+        }
+        let at = Instant::now();
+        let look = async { Ok(apps::has_origin(pool, text).await?.then_some(())) };
+        match visit.look_up(limits, headers, was.is_some(), look).await {
+            Ok(Some(())) => self.known.insert(origin.clone(), at),
+            Ok(None) => {
+                self.known.remove(origin);
+                self.unknown.insert(origin.clone(), at);
+                return false;
+            }
+            Err(_) => return was.is_some(),
+        }
+        true
+    }
+}
