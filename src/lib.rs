@@ -16,6 +16,8 @@ pub mod l10n;
 pub mod mail;
 pub mod metrics;
 pub mod outbound;
+#[cfg(unix)]
+pub mod postgres;
 mod queue;
 pub mod server;
 pub mod telemetry;

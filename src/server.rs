@@ -24,7 +24,7 @@ use url::Url;
 
 use crate::cleanup;
 use crate::config::{self, Config};
-use crate::db::{self, embedded::Embedded, tls_relay};
+use crate::db::{self, tls_relay};
 use crate::domain::seal::SecretKey;
 use crate::http::connection::{Connection, Crowd};
 use crate::http::unread_body;
@@ -33,6 +33,7 @@ use crate::http::{self, AppState, State};
 use crate::mail::mailbox::Mailbox;
 use crate::mail::transport::{TokenSource, Transport, UrlError};
 use crate::mail::worker::{self, Outage, Worker};
+use crate::postgres::{self, Embedded};
 use crate::webhook::receiver::Receivers;
 use crate::webhook::{self, Listeners};
 
@@ -52,7 +53,7 @@ pub enum Error {
     #[error(transparent)]
     Config(#[from] config::Error),
     #[error(transparent)]
-    Embedded(#[from] db::embedded::Error),
+    Embedded(#[from] postgres::Error),
     #[error("the database at DATABASE_URL cannot be used: {0}")]
     Database(#[from] db::Error),
     #[error(
@@ -78,7 +79,7 @@ pub enum Error {
 impl Error {
     /// Whether it is about a private PostgreSQL that starts or ends with another process.
     fn is_of_others(&self) -> bool {
-        matches!(self, Self::Shared(_) | Self::Embedded(db::embedded::Error::Locked { .. }))
+        matches!(self, Self::Shared(_) | Self::Embedded(postgres::Error::Locked { .. }))
     }
 }
 
@@ -126,18 +127,18 @@ impl Database {
         let (mut options, mut direct, embedded) = if let Some(url) = &config.database.url {
             let direct = config.database.direct_url.as_ref().unwrap_or(url);
             (db::options(url.expose())?, db::options(direct.expose())?, None)
-        } else if let Some(owner) = shared.then(|| db::embedded::running(&folder)).flatten() {
-            stays = Some(db::embedded::stay(&owner).await.map_err(Error::Shared)?);
-            (db::embedded::server_role(&owner).await.map_err(db::Error::from)?, owner, None)
+        } else if let Some(owner) = shared.then(|| postgres::running(&folder)).flatten() {
+            stays = Some(postgres::stay(&owner).await.map_err(Error::Shared)?);
+            (postgres::server_role(&owner).await.map_err(db::Error::from)?, owner, None)
         } else {
             let embedded = Embedded::start(
                 &folder,
-                db::embedded::Durability::Durable,
+                postgres::Durability::Durable,
                 (!config.offline).then(|| config.data_dir.join("programs")).as_deref(),
             )
             .await?;
             let owner = embedded.options();
-            (db::embedded::server_role(&owner).await.map_err(db::Error::from)?, owner, Some(embedded))
+            (postgres::server_role(&owner).await.map_err(db::Error::from)?, owner, Some(embedded))
         };
         let mut relays = Vec::new();
         if config.database.url.is_some() {
@@ -180,7 +181,7 @@ impl Database {
         }
         if let Some(embedded) = self.embedded {
             // Held until PostgreSQL has ended, so that nobody comes to stay.
-            let last = self.shared.then(|| timeout(MOMENT, db::embedded::last(embedded.options())));
+            let last = self.shared.then(|| timeout(MOMENT, postgres::last(embedded.options())));
             let _last = OptionFuture::from(last).await;
             embedded.stop().await;
         }

@@ -17,7 +17,7 @@ use nix::unistd::{Pid, User, geteuid};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
-use userdocks::db::embedded::{Durability, Embedded, running};
+use userdocks::postgres::{Durability, Embedded, running};
 
 /// Where PostgreSQL is downloaded to if this machine has none.
 const DOWNLOADS: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/programs");

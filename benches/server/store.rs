@@ -6,7 +6,7 @@ use std::process::Command;
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use userdocks::db::embedded::{Durability, Embedded};
+use userdocks::postgres::{Durability, Embedded};
 
 use crate::Plan;
 use crate::figure::{Figure, cpu_with_children};

@@ -17,8 +17,6 @@ pub mod apps;
 pub mod bulk_invites;
 pub mod deliveries;
 pub mod email_changes;
-#[cfg(unix)]
-pub mod embedded;
 pub mod idempotency;
 pub mod invite_codes;
 pub mod invite_events;

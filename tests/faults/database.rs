@@ -11,7 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 use tokio::time::sleep;
-use userdocks::db::embedded::{Durability, Embedded};
+use userdocks::postgres::{Durability, Embedded};
 
 use crate::check::Report;
 use crate::load::{Kind, Load, Outcome};

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use tokio::time::sleep;
-use userdocks::db::embedded;
+use userdocks::postgres;
 
 use crate::check::Report;
 use crate::machine::{Clock, Hosts, connect_on, listen_on};
@@ -149,7 +149,7 @@ async fn clocks(smtp: Smtp, mail: &str) -> (Scene, Clock, Clock) {
     place.set("USERDOCKS_MAIL__RETRY_AFTER", "1s");
     place.set("USERDOCKS_LIMITS__REFERRALS_PER_USER_PER_DAY", "1000000");
     let server = place.serve();
-    let options = embedded::running(&place.data().join("postgres")).unwrap();
+    let options = postgres::running(&place.data().join("postgres")).unwrap();
     let socket = options.get_socket().unwrap().display().to_string();
     let url = format!("postgres:///postgres?user=postgres&host={}", socket.replace('/', "%2F"));
     let mut scene = Scene::on(&url, smtp).await;

@@ -226,7 +226,7 @@ async fn acknowledged_until_killed(demo: &Demo, server: Serve) -> Vec<String> {
 }
 
 async fn execute(place: &Place, statement: &'static str) {
-    let options = userdocks::db::embedded::running(&place.data().join("postgres")).unwrap();
+    let options = userdocks::postgres::running(&place.data().join("postgres")).unwrap();
     let mut database = PgConnection::connect_with(&options).await.unwrap();
     sqlx::query(statement).execute(&mut database).await.unwrap();
 }

@@ -18,7 +18,6 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use tokio::sync::OnceCell;
 use userdocks::config::Config;
-use userdocks::db::embedded::{self, Durability, Embedded};
 use userdocks::db::{api_keys, apps, users};
 use userdocks::domain::access_token::{NewKeyPair, PrivateKey};
 use userdocks::domain::api_key::{ApiKey, KeyType};
@@ -27,6 +26,7 @@ use userdocks::domain::id::{self, AppId, UserId};
 use userdocks::domain::invite::InviteCode;
 use userdocks::domain::language::Language;
 use userdocks::domain::seal::{Purpose, SecretKey};
+use userdocks::postgres::{self, Durability, Embedded};
 use userdocks::server::{Database, Server};
 use uuid::Uuid;
 
@@ -60,7 +60,7 @@ pub fn downloads() -> Option<&'static Path> {
 
 /// The folder of PostgreSQL's programs.
 pub fn programs() -> &'static Path {
-    static PROGRAMS: LazyLock<PathBuf> = LazyLock::new(|| embedded::programs(downloads()).unwrap());
+    static PROGRAMS: LazyLock<PathBuf> = LazyLock::new(|| postgres::programs(downloads()).unwrap());
     &PROGRAMS
 }
 
@@ -73,7 +73,7 @@ async fn postgres() -> PgConnectOptions {
         let start = || Embedded::start(&folder, Durability::Fast, downloads());
         let embedded = match start().await {
             // The last run had another PostgreSQL.
-            Err(embedded::Error::Version { data, .. }) => {
+            Err(postgres::Error::Version { data, .. }) => {
                 std::fs::remove_dir_all(data.canonicalize().unwrap()).unwrap();
                 std::fs::remove_dir_all(&folder).unwrap();
                 start().await
@@ -90,7 +90,7 @@ async fn postgres() -> PgConnectOptions {
         let template = template();
         execute(&mut admin, format!("CREATE DATABASE {template}")).await;
         userdocks::db::migrate(&embedded.options().database(&template)).await.unwrap();
-        embedded::server_role(&embedded.options()).await.unwrap();
+        postgres::server_role(&embedded.options()).await.unwrap();
         let options = embedded.options();
         std::thread::spawn(move || drop_all(&options, old));
         embedded

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::Downloads;
-use crate::db::embedded::account::Account;
+use crate::postgres::account::Account;
 
 fn program(folder: &Path, name: &str, script: &str) {
     fs::create_dir_all(folder).unwrap();
