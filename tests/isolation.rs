@@ -104,16 +104,16 @@ const SCOPES: &[&str] = &[
 /// Functions of the store that are given no app.
 const OPERATOR: &[&str] = &[
     // Of the process and the schema.
-    "mod::options",
+    "session::options",
     "session::connect",
     "session::set_up",
     "tls_relay::if_needed",
-    "mod::migrate",
-    "mod::is_migrated",
-    "mod::run_migrations",
-    "mod::ages",
-    "mod::grant",
-    "mod::is_ready",
+    "migrate::migrate",
+    "migrate::is_migrated",
+    "migrate::run_migrations",
+    "migrate::ages",
+    "migrate::grant",
+    "migrate::is_ready",
     "pool::lives",
     "pool::cancel",
     // Of the worker.

@@ -1,5 +1,6 @@
 //! The settings of a session on which the statements depend, whatever the defaults of the database and the role.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
@@ -32,4 +33,15 @@ pub async fn set_up(connection: &mut PgConnection) -> Result<(), Error> {
     sqlx::raw_sql(SETTINGS).execute(&mut *connection).await?;
     sqlx::raw_sql("SET statement_timeout = 0").execute(connection).await?;
     Ok(())
+}
+
+/// Options from a `postgres://` URL. No `extra_float_digits`: floats come in binary, and PgBouncer refuses a
+/// connection that asks for it.
+pub fn options(url: &str) -> Result<PgConnectOptions, super::Error> {
+    let mut options = PgConnectOptions::from_str(url)?;
+    // sqlx keeps the brackets of an IPv6 address and then looks them up as a name.
+    if let Some(address) = options.get_host().strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        options = options.clone().host(address);
+    }
+    Ok(options.application_name("userdocks").extra_float_digits(None))
 }

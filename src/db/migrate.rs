@@ -1,0 +1,111 @@
+//! The schema: brought up to date, looked at, and what the server's role may do in it.
+
+use std::time::Duration;
+
+use sqlx::migrate::MigrateError;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, PgConnection, raw_sql};
+use tokio::time::sleep;
+
+use super::error::Error;
+use super::pool::Pool;
+use super::{session, tls_relay};
+
+/// Between two tries to migrate.
+const MIGRATE_AGAIN: Duration = Duration::from_secs(1);
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
+/// What the role of the server may do.
+const RIGHTS: &str = include_str!("rights.sql");
+
+/// Brings the schema up to date, which takes its owner; where it is, anybody may look. Of several processes
+/// that do so at once, one works and the rest wait.
+pub async fn migrate(options: &PgConnectOptions) -> Result<(), Error> {
+    let mut connection =
+        session::connect(options).await.map_err(|error| match tls_relay::refusal(&error) {
+            Some(refusal) => Error::Certificate(refusal.clone()),
+            None => Error::Sql(error),
+        })?;
+    let version = sqlx::query!("SELECT current_setting('server_version') AS \"text!\", current_setting('server_version_num')::int >= 140000 AS \"enough!\", current_setting('server_encoding') AS \"encoding!\"")
+        .fetch_one(&mut connection)
+        .await?;
+    if !version.enough {
+        return Err(Error::TooOld(version.text));
+    }
+    if version.encoding != "UTF8" {
+        return Err(Error::Encoding(version.encoding));
+    }
+    if is_migrated(&mut connection).await {
+        return Ok(connection.close().await?);
+    }
+    // A migration that waits for a lock stops all who come after it, such as for a table that somebody reads for an hour:
+    // it waits for a moment, and is tried again.
+    while let Err(error) = run_migrations(&mut connection).await {
+        if !is_lock_timeout(&error) {
+            return Err(error.into());
+        }
+        tracing::warn!(
+            "a migration waits for a table that somebody uses, or for another server that migrates"
+        );
+        sleep(MIGRATE_AGAIN).await;
+        // What the failed try left ends with its session.
+        let _ = connection.close().await;
+        connection = session::connect(options).await?;
+    }
+    connection.close().await?;
+    Ok(())
+}
+
+async fn run_migrations(connection: &mut PgConnection) -> Result<(), MigrateError> {
+    raw_sql("SET lock_timeout = '2s'").execute(&mut *connection).await?;
+    MIGRATIONS.run(connection).await
+}
+
+/// Whether it is `lock_not_available`.
+fn is_lock_timeout(error: &MigrateError) -> bool {
+    let (MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) = error else {
+        return false;
+    };
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref() == Some("55P03")
+}
+
+/// Whether exactly the migrations of this server were applied. Whatever stands in the way of knowing stands in
+/// the way of migrating too, and is told there.
+async fn is_migrated(connection: &mut PgConnection) -> bool {
+    let applied = sqlx::query!("SELECT version, success, checksum FROM _sqlx_migrations ORDER BY version")
+        .fetch_all(connection)
+        .await;
+    let Ok(applied) = applied else { return false };
+    let applied = applied.iter().map(|row| (row.version, row.success, row.checksum.as_slice()));
+    applied.eq(MIGRATIONS.iter().map(|migration| (migration.version, true, &*migration.checksum)))
+}
+
+/// Lets `role` do what the server does, and nothing else; `owner` is who owns the tables.
+pub async fn grant(owner: &PgConnectOptions, role: &str) -> Result<(), Error> {
+    let mut connection = session::connect(owner).await?;
+    let mut transaction = connection.begin().await?;
+    sqlx::query!("SELECT set_config('userdocks.role', $1, true)", role).fetch_one(&mut *transaction).await?;
+    sqlx::raw_sql(RIGHTS).execute(&mut *transaction).await?;
+    transaction.commit().await?;
+    connection.close().await?;
+    Ok(())
+}
+
+/// Whether the database answers and has the schema of this server.
+pub async fn is_ready(db: &Pool) -> Result<bool, Error> {
+    let newest = MIGRATIONS.iter().map(|migration| migration.version).max();
+    let applied =
+        sqlx::query_scalar!("SELECT max(version) FROM _sqlx_migrations WHERE success").fetch_one(db).await?;
+    Ok(applied >= newest)
+}
+
+/// How many ids of transactions, and of multixacts, were used since the oldest that vacuum has not frozen.
+pub async fn ages(db: &Pool) -> Result<(i32, i32), Error> {
+    let ages = sqlx::query!(
+        r#"SELECT age(datfrozenxid) AS "transactions!", mxid_age(datminmxid) AS "multixacts!"
+        FROM pg_database WHERE datname = current_database()"#
+    )
+    .fetch_one(db)
+    .await?;
+    Ok((ages.transactions, ages.multixacts))
+}

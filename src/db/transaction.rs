@@ -1,0 +1,73 @@
+//! Transactions over a lent connection.
+
+use sqlx::{PgConnection, raw_sql};
+use tokio::time::timeout;
+
+use super::error::Error;
+use super::pool::{LAST_ANSWER, Lent, Pool};
+
+/// Statements that take effect together, at the commit. One that is dropped instead is rolled back, and its
+/// connection is used again once that is certain: also where it was dropped while it began, of which sqlx's
+/// own transaction knows nothing, so that what is acknowledged next would never be committed.
+pub struct Transaction(Option<Lent>);
+
+impl Transaction {
+    /// Begins one.
+    pub async fn begin(db: &Pool) -> Result<Self, Error> {
+        let mut transaction = Self(Some(db.acquire().await?));
+        raw_sql("BEGIN ISOLATION LEVEL READ COMMITTED").execute(&mut *transaction).await?;
+        Ok(transaction)
+    }
+
+    /// Commits it.
+    pub async fn commit(mut self) -> Result<(), Error> {
+        raw_sql("COMMIT").execute(&mut *self).await.map_err(Error::of_change)?;
+        self.release();
+        Ok(())
+    }
+
+    /// Ends it without effect, and knows that it has ended.
+    pub async fn rollback(mut self) -> Result<(), Error> {
+        raw_sql("ROLLBACK").execute(&mut *self).await?;
+        self.release();
+        Ok(())
+    }
+
+    fn release(mut self) {
+        if let Some(lent) = self.0.take() {
+            lent.release();
+        }
+    }
+}
+
+#[expect(clippy::expect_used, reason = "it is there until the commit or the drop")]
+mod connection_of {
+    use super::{PgConnection, Transaction};
+
+    impl std::ops::Deref for Transaction {
+        type Target = PgConnection;
+
+        fn deref(&self) -> &PgConnection {
+            self.0.as_ref().expect("the connection of a transaction")
+        }
+    }
+
+    impl std::ops::DerefMut for Transaction {
+        fn deref_mut(&mut self) -> &mut PgConnection {
+            self.0.as_mut().expect("the connection of a transaction")
+        }
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        let Some(mut lent) = self.0.take() else { return };
+        tokio::spawn(async move {
+            match timeout(LAST_ANSWER, raw_sql("ROLLBACK").execute(&mut *lent)).await {
+                Ok(Ok(_)) => lent.release(),
+                Ok(Err(_)) => lent.discard(),
+                Err(_) => lent.cancel(),
+            }
+        });
+    }
+}
