@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
 use sqlx::{PgConnection, query_as};
 use uuid::Uuid;
 
 use super::mail_quotas::Spending;
 use super::together::{Gathered, Names, Together};
 use super::users::by_id;
-use super::{Error, Pool};
+use super::{Error, Pool, Transaction, webhooks};
 use crate::domain::email::Email;
 use crate::domain::id::{AppId, UserId};
 use crate::domain::language::Language;
 use crate::domain::profile::ProfilePatch;
+use crate::domain::webhook::{EventId, EventType};
 use crate::metrics;
 
 impl Gathered for Update {
@@ -78,6 +80,36 @@ pub async fn update(db: &Pool, change: &Update, expected: Option<&[i64]>) -> Res
     match keep(db, change, expected).await? {
         Some(updated) => Ok(updated),
         None if expected.is_some() => look(db, change, expected).await,
+        None => Ok(Updated::OutOfReach),
+    }
+}
+
+/// Makes a change as [`update`] does, and tells of the `fields` that were asked for.
+pub async fn update_and_tell(
+    db: &Pool,
+    change: &Update,
+    expected: Option<&[i64]>,
+    event: EventId,
+    fields: &[String],
+) -> Result<Updated, Error> {
+    if change.patch.is_empty() {
+        return look(db, change, expected).await;
+    }
+    let more = json!({ "fields": fields });
+    let event = event.of(EventType::UserUpdated, change.app, Some(change.user), more);
+    let mut transaction = Transaction::begin(db).await?;
+    let one = std::slice::from_ref(change);
+    let written = write(&mut transaction, one, Locked::Wait, Addresses::Kept, expected).await?.pop();
+    if let Some(written) = written {
+        if written.changed {
+            webhooks::tell(&mut transaction, change.app, &event).await?;
+        }
+        transaction.commit().await?;
+        return Ok(Updated::Yes(written.version));
+    }
+    transaction.rollback().await?;
+    match expected {
+        Some(_) => look(db, change, expected).await,
         None => Ok(Updated::OutOfReach),
     }
 }

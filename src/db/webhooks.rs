@@ -4,11 +4,10 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use sqlx::{PgConnection, query, query_as, query_scalar};
 use uuid::Uuid;
 
-use super::updates::{self, Addresses, Locked, Update, Updated};
 use super::{Error, Lent, Pool, Transaction};
 use crate::domain::id::{self, AppId, UserId};
 use crate::domain::seal::{Purpose, SecretKey};
@@ -83,36 +82,6 @@ pub async fn tell_of(
     match told {
         Some(event) => tell(db, app, &event.of(kind, app, Some(user), more)).await,
         None => Ok(()),
-    }
-}
-
-/// Makes a change as [`updates::update`] does, and tells of the `fields` that were asked for.
-pub async fn update_user(
-    db: &Pool,
-    change: &Update,
-    expected: Option<&[i64]>,
-    event: EventId,
-    fields: &[String],
-) -> Result<Updated, Error> {
-    if change.patch.is_empty() {
-        return updates::look(db, change, expected).await;
-    }
-    let more = json!({ "fields": fields });
-    let event = event.of(EventType::UserUpdated, change.app, Some(change.user), more);
-    let mut transaction = Transaction::begin(db).await?;
-    let one = std::slice::from_ref(change);
-    let written = updates::write(&mut transaction, one, Locked::Wait, Addresses::Kept, expected).await?.pop();
-    if let Some(written) = written {
-        if written.changed {
-            tell(&mut transaction, change.app, &event).await?;
-        }
-        transaction.commit().await?;
-        return Ok(Updated::Yes(written.version));
-    }
-    transaction.rollback().await?;
-    match expected {
-        Some(_) => updates::look(db, change, expected).await,
-        None => Ok(Updated::OutOfReach),
     }
 }
 

@@ -4,12 +4,12 @@ use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 
-use super::AppState;
 use super::apps::{app_id, own};
 use super::auth::{Callers, WriteKey};
 use super::envelope::Success;
 use super::error::Error;
 use super::extract::{self, Query};
+use super::state::AppState;
 use crate::audit;
 use crate::db::users;
 use crate::domain::id::{self, AppId, UserId};

@@ -7,12 +7,12 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::json;
 
-use super::AppState;
 use super::auth::{AnyKey, Callers};
 use super::envelope::Success;
 use super::error::Error;
+use super::extract::Unauthenticated;
 use super::extract::{self, Query};
-use super::visit::Stranger;
+use super::state::AppState;
 use crate::db::apps;
 use crate::domain::access_token::Jwk;
 use crate::domain::id::{self, AppId};
@@ -71,7 +71,7 @@ impl FromRequestParts<AppState> for NamedApp {
 pub async fn jwks(
     State(state): State<AppState>,
     NamedApp(app): NamedApp,
-    _: Stranger,
+    _: Unauthenticated,
 ) -> Result<Response, Error> {
     let keys = apps::public_keys(&state.store.pool, app).await?;
     if keys.is_empty() {

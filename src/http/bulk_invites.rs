@@ -13,13 +13,13 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::AppState;
 use super::auth::{Callers, WriteKey};
 use super::envelope::Success;
 use super::error::Error;
+use super::extract::CurrentRequest;
 use super::extract::{LargeJson, Query};
 use super::idempotency::{Begun, Once, settled};
-use super::visit::Visiting;
+use super::state::AppState;
 use crate::audit;
 use crate::db::bulk_invites::{self, Made, One};
 use crate::db::mail_quotas::Spending;
@@ -89,13 +89,13 @@ pub async fn create(
     State(state): State<AppState>,
     Backend(app): Backend,
     headers: HeaderMap,
-    Visiting(visit): Visiting,
+    CurrentRequest(context): CurrentRequest,
     LargeJson(json): LargeJson,
 ) -> Result<Response, Error> {
     let request = format!("bulk {}", Value::Object(json.clone()));
     let BulkBody { inviter, invites } = BulkBody::parse(json)?;
     audit::note(|facts| facts.fields = vec!["invites".to_owned()]);
-    visit.enter_for(&state.limits, invites.len()).await?;
+    context.enter_for(&state.limits, invites.len()).await?;
     let plan = |wanted| One::new(app, inviter, wanted, state.new_mail(app), state.listeners.event(app));
     let planned: Vec<_> = invites.into_iter().map(|wanted| wanted.map(plan)).collect();
     let done = settled(|| create_once(&state, &headers, (app, inviter), &planned, &request)).await;

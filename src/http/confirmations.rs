@@ -5,12 +5,13 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
-use super::AppState;
+use super::context::RequestContext;
 use super::email_addresses::notice;
 use super::error::Error;
+use super::extract::CurrentRequest;
 use super::extract::Segment;
 use super::pages::{self, Confirming};
-use super::visit::{Visit, Visiting};
+use super::state::AppState;
 use crate::audit;
 use crate::db::email_changes::{self, Confirmation, State as Stands};
 use crate::db::mail_quotas::Spending;
@@ -21,10 +22,10 @@ use crate::l10n::Texts;
 pub async fn show(
     State(state): State<AppState>,
     Segment(code): Segment,
-    Visiting(visit): Visiting,
+    CurrentRequest(context): CurrentRequest,
     headers: HeaderMap,
 ) -> Response {
-    match enter(&state, &code, &visit, &headers).await {
+    match enter(&state, &code, &context, &headers).await {
         Ok(Some((_, confirmation))) => shown(&confirmation),
         Ok(None) => unknown(),
         Err(error) => trouble(&error),
@@ -35,11 +36,11 @@ pub async fn show(
 pub async fn confirm(
     State(state): State<AppState>,
     Segment(code): Segment,
-    Visiting(visit): Visiting,
+    CurrentRequest(context): CurrentRequest,
     headers: HeaderMap,
 ) -> Response {
     let confirmed = async {
-        let Some((code, confirmation)) = enter(&state, &code, &visit, &headers).await? else {
+        let Some((code, confirmation)) = enter(&state, &code, &context, &headers).await? else {
             return Ok(unknown());
         };
         audit::note(|facts| (facts.app, facts.authenticated) = (Some(code.app), true));
@@ -75,11 +76,11 @@ pub async fn confirm(
 async fn enter(
     state: &AppState,
     code: &str,
-    visit: &Visit,
+    context: &RequestContext,
     headers: &HeaderMap,
 ) -> Result<Option<(InviteCode, Confirmation)>, Error> {
-    visit.charge(&state.limits, headers)?;
-    visit.enter(&state.limits).await?;
+    context.charge(&state.limits, headers)?;
+    context.enter(&state.limits).await?;
     let Some(code) = InviteCode::parse(code) else { return Ok(None) };
     Ok(email_changes::find(&state.store.pool, &code).await?.map(|confirmation| (code, confirmation)))
 }

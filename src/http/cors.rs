@@ -10,9 +10,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use url::Url;
 
-use super::AppState;
+use super::context::RequestContext;
 use super::error::Error;
-use super::visit::Visit;
+use super::state::AppState;
 
 const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
     "Authorization, Authentication, Content-Type, Idempotency-Key, If-Match, X-Request-Id, traceparent, tracestate, \
@@ -29,9 +29,9 @@ pub async fn cors(State(state): State<AppState>, request: Request, next: Next) -
     };
     let preflight = request.method() == Method::OPTIONS
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    let visit = Visit::of(request.extensions());
+    let context = RequestContext::of(request.extensions());
     let known =
-        state.origins.known(&state.store.pool, &state.limits, &visit, request.headers(), &origin).await;
+        state.origins.known(&state.store.pool, &state.limits, &context, request.headers(), &origin).await;
     let mut response =
         if preflight { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
     let headers = response.headers_mut();

@@ -10,8 +10,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use utoipa_swagger_ui_vendored::SWAGGER_UI_VENDORED as ARCHIVE;
 
-use super::AppState;
 use super::error::Error;
+use super::state::AppState;
 
 /// Swagger UI writes `style` attributes; its icons are in its style sheet.
 const POLICY: HeaderValue = HeaderValue::from_static(

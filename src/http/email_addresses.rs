@@ -5,17 +5,16 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 
-use super::AppState;
 use super::auth::{Caller, WriteKey};
 use super::envelope::Success;
 use super::error::Error;
 use super::extract::{Json, UserPath};
 use super::idempotency::{once_or_settled, settled};
+use super::state::AppState;
 use crate::audit;
 use crate::db::email_changes::{self, Asked, Bounds, Mails, Requested, Vouched};
 use crate::db::outbox::NewMail;
 use crate::db::updates::{self, Update, Updated};
-use crate::db::webhooks;
 use crate::domain::email::Email;
 use crate::domain::email_body;
 use crate::domain::id::AppId;
@@ -36,7 +35,7 @@ pub(super) async fn update(
     let app = change.app;
     let kept = || async {
         let Some(event) = event else { return Ok(updates::keep(&state.store.pool, change, versions).await?) };
-        let updated = webhooks::update_user(&state.store.pool, change, versions, event, names).await?;
+        let updated = updates::update_and_tell(&state.store.pool, change, versions, event, names).await?;
         Ok(Some(updated).filter(|updated| matches!(updated, Updated::Yes(_))))
     };
     if let Some(updated) = once_or_settled(versions.is_none(), kept).await? {

@@ -4,6 +4,7 @@
 
 use std::convert::Infallible;
 use std::pin::pin;
+use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
@@ -14,12 +15,12 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout_at};
 
-use super::AppState;
 use super::auth::Callers;
 use super::body_budget::BodyBytes;
+use super::context::RequestContext;
 use super::error::Error;
 use super::headers::header;
-use super::visit::Visit;
+use super::state::AppState;
 use crate::audit;
 use crate::domain::id::{self, UserId};
 use crate::domain::json::{self, JsonError};
@@ -93,6 +94,31 @@ pub async fn param(parts: &mut Parts, name: &str) -> Result<String, Error> {
     Ok(value.unwrap_or_default())
 }
 
+/// A request for something public: it counts against the client's address.
+pub struct Unauthenticated;
+
+impl FromRequestParts<AppState> for Unauthenticated {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
+        let context = RequestContext::of(&parts.extensions);
+        context.charge(&state.limits, &parts.headers)?;
+        context.enter(&state.limits).await?;
+        Ok(Self)
+    }
+}
+
+/// The context, for a handler that answers failures in its own way.
+pub struct CurrentRequest(pub Arc<RequestContext>);
+
+impl FromRequestParts<AppState> for CurrentRequest {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Infallible> {
+        Ok(Self(RequestContext::of(&parts.extensions)))
+    }
+}
+
 /// The query. The public clients send `test=true` or `test=false` with most calls: it is checked, and has no
 /// effect.
 pub struct Query(Vec<(String, String)>);
@@ -159,24 +185,24 @@ impl FromRequest<AppState> for LargeJson {
 
 /// The bytes of a body of up to `limit`, for a caller who has no turn at the store yet.
 pub async fn bytes(request: Request, state: &AppState, limit: usize) -> Result<Bytes, Error> {
-    let mut held = state.limits.bodies.body(Visit::of(request.extensions()).client());
+    let mut held = state.limits.bodies.body(RequestContext::of(request.extensions()).client());
     read(request, Instant::now() + state.config.server.body_timeout, limit, &mut held).await
 }
 
 async fn object(request: Request, state: &AppState, limit: usize) -> Result<Map<String, Value>, Error> {
     json_declared(request.headers())?;
     let deadline = Instant::now() + state.config.server.body_timeout;
-    let visit = Visit::of(request.extensions());
+    let context = RequestContext::of(request.extensions());
     // Until the body has its turn, since it may have to wait for that.
-    let mut held = state.limits.bodies.body(visit.client());
+    let mut held = state.limits.bodies.body(context.client());
     let mut reading = pin!(read(request, deadline, limit, &mut held));
     let body = if let Some(body) = reading.as_mut().now_or_never() {
         body?
     } else {
         // A body that is still on its way keeps nobody else from the store.
-        visit.leave();
+        context.leave();
         let body = reading.await?;
-        visit.enter(&state.limits).await?;
+        context.enter(&state.limits).await?;
         body
     };
     Ok(json::parse_object(&body)?)

@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering;
 use axum::extract::State;
 use axum::http::StatusCode;
 
-use super::AppState;
 use super::envelope::Success;
 use super::error::Error;
+use super::state::AppState;
 
 /// 200 while the process lives.
 pub async fn healthz() -> Success<()> {

@@ -8,10 +8,10 @@ use axum::response::Response;
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use super::AppState;
 use super::envelope::{self, Success};
 use super::error::Error;
 use super::headers::header;
+use super::state::AppState;
 use crate::audit;
 use crate::db::Transaction;
 use crate::db::idempotency::{self, Call, Known};

@@ -7,14 +7,14 @@ use axum::http::request::Parts;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use super::AppState;
+use super::context::RequestContext;
 use super::cors;
 use super::envelope::Success;
 use super::error::Error;
 use super::extract::{self, OptionalJson};
 use super::invites::looked;
+use super::state::AppState;
 use super::tokens::{AccessToken, signing_key};
-use super::visit::Visit;
 use crate::audit;
 use crate::db::invite_codes::{self, Invite, Joined};
 use crate::db::referral_board::Attributed;
@@ -35,26 +35,26 @@ impl FromRequestParts<AppState> for Holder {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
-        let visit = Visit::of(&parts.extensions);
+        let context = RequestContext::of(&parts.extensions);
         // What is no UTF-8 is no code either.
         let text = extract::param(parts, "code").await.unwrap_or_default();
         let found = match InviteCode::parse(&text) {
             Some(code) => {
                 let look = invite_codes::find(&state.store.pool, &code);
-                let invite = visit.look_up(&state.limits, &parts.headers, false, look).await?;
+                let invite = context.look_up(&state.limits, &parts.headers, false, look).await?;
                 invite.map(|invite| Self { code, invite })
             }
             None => None,
         };
         let Some(holder) = found else {
-            visit.charge(&state.limits, &parts.headers)?;
+            context.charge(&state.limits, &parts.headers)?;
             return Err(Error::InvalidInviteCode);
         };
-        visit.belongs_to(holder.code.app);
+        context.belongs_to(holder.code.app);
         audit::note(|facts| (facts.app, facts.authenticated) = (Some(holder.code.app), true));
         cors::admit(&parts.headers, &state.public_url, &holder.invite.app_origins)?;
         let told = state.limits.callers.take(&(holder.code.app, holder.invite.id));
-        visit.tell(told.map_err(Error::TooManyRequests)?);
+        context.tell(told.map_err(Error::TooManyRequests)?);
         Ok(holder)
     }
 }

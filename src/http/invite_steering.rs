@@ -8,13 +8,13 @@ use axum::response::Response;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::AppState;
 use super::auth::{Caller, Callers, Reader};
 use super::envelope::Success;
 use super::error::Error;
 use super::extract::{self, Query};
 use super::idempotency::{Begun, Once, settled};
 use super::paging;
+use super::state::AppState;
 use crate::audit;
 use crate::db::invite_events::{self, Event};
 use crate::db::invite_steering::{self, By, Filter, InviteRow, Resent, Revoked};

@@ -6,11 +6,11 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 
-use super::AppState;
 use super::error::Error;
+use super::extract::CurrentRequest;
 use super::extract::Segment;
 use super::pages::{self, Landing, trouble, unknown};
-use super::visit::Visiting;
+use super::state::AppState;
 use crate::audit;
 use crate::db;
 use crate::db::invite_codes::{self, Accepted, Invite};
@@ -23,12 +23,12 @@ use crate::l10n::Texts;
 pub async fn show(
     State(state): State<AppState>,
     Segment(code): Segment,
-    Visiting(visit): Visiting,
+    CurrentRequest(context): CurrentRequest,
     headers: HeaderMap,
 ) -> Response {
     let found = async {
-        visit.charge(&state.limits, &headers)?;
-        visit.enter(&state.limits).await?;
+        context.charge(&state.limits, &headers)?;
+        context.enter(&state.limits).await?;
         look_up(&state, &code).await
     };
     match found.await {
@@ -54,15 +54,15 @@ pub(super) async fn looked(state: &AppState, code: &InviteCode, invite: &Invite)
 pub async fn accept(
     State(state): State<AppState>,
     Segment(code): Segment,
-    Visiting(visit): Visiting,
+    CurrentRequest(context): CurrentRequest,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
     let wants_mail =
         form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).any(|(name, _)| name == "renew");
     let accepted = async {
-        visit.charge(&state.limits, &headers)?;
-        visit.enter(&state.limits).await?;
+        context.charge(&state.limits, &headers)?;
+        context.enter(&state.limits).await?;
         let Some((parsed, invite)) = look_up(&state, &code).await? else {
             return Ok(unknown());
         };

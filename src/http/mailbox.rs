@@ -9,11 +9,11 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use super::AppState;
 use super::cors::is_loopback;
 use super::error::Error;
 use super::extract::Segment;
 use super::pages::{self, MAIL_CSP};
+use super::state::AppState;
 use crate::domain::mail_kind::MailKind;
 use crate::l10n::LANGUAGES;
 use crate::mail::mailbox::Mail;

@@ -8,7 +8,8 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::{AppState, routes};
+use super::routes;
+use super::state::AppState;
 use crate::db::{self, Pool, deliveries, outbox};
 use crate::metrics::{self, Page};
 

@@ -7,11 +7,11 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
 
-use super::AppState;
+use super::context::RequestContext;
 use super::error::Error;
 use super::extract::Segment;
 use super::pages::{self, OptOut, trouble};
-use super::visit::Visit;
+use super::state::AppState;
 use crate::audit;
 use crate::db;
 use crate::db::opt_outs::{self, Subject};
@@ -29,11 +29,11 @@ impl FromRequestParts<AppState> for Link {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Response> {
-        let visit = Visit::of(&parts.extensions);
+        let context = RequestContext::of(&parts.extensions);
         let Ok(Segment(code)) = Segment::from_request_parts(parts, state).await;
         let found = async {
-            visit.charge(&state.limits, &parts.headers)?;
-            visit.enter(&state.limits).await?;
+            context.charge(&state.limits, &parts.headers)?;
+            context.enter(&state.limits).await?;
             look_up(state, &code).await
         };
         let (code, subject) = found.await.map_err(|error| trouble(&error))?.ok_or_else(pages::unknown)?;

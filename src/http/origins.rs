@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use axum::http::{HeaderMap, HeaderValue};
 use quick_cache::sync::Cache;
 
+use super::context::RequestContext;
 use super::limits::Limits;
-use super::visit::Visit;
 use crate::db::{Pool, apps};
 use crate::metrics;
 
@@ -34,7 +34,7 @@ impl Origins {
         &self,
         pool: &Pool,
         limits: &Limits,
-        visit: &Visit,
+        context: &RequestContext,
         headers: &HeaderMap,
         origin: &HeaderValue,
     ) -> bool {
@@ -55,7 +55,7 @@ impl Origins {
         }
         let at = Instant::now();
         let look = async { Ok(apps::has_origin(pool, text).await?.then_some(())) };
-        match visit.look_up(limits, headers, was.is_some(), look).await {
+        match context.look_up(limits, headers, was.is_some(), look).await {
             Ok(Some(())) => self.known.insert(origin.clone(), at),
             Ok(None) => {
                 self.known.remove(origin);

@@ -11,12 +11,12 @@ use axum::http::{HeaderMap, StatusCode, header};
 use secrecy::ExposeSecret;
 use url::Url;
 
-use super::AppState;
+use super::context::RequestContext;
 use super::envelope::Success;
 use super::error::Error;
 use super::extract;
 use super::headers::header as single;
-use super::visit::Visit;
+use super::state::AppState;
 use crate::audit;
 use crate::clock;
 use crate::db::{invite_events, reported_mails};
@@ -36,8 +36,8 @@ const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 /// Takes what a provider posts.
 pub async fn create(state: &AppState, provider: Provider, request: Request) -> Result<Success<()>, Error> {
     let (parts, body) = request.into_parts();
-    let visit = Visit::of(&parts.extensions);
-    visit.charge(&state.limits, &parts.headers)?;
+    let context = RequestContext::of(&parts.extensions);
+    context.charge(&state.limits, &parts.headers)?;
     let proof = Proof::of(state, provider, &parts.headers)?;
     let reader = state.providers.readers.acquire().await.map_err(|_| Error::Overloaded)?;
     let headers = parts.headers.clone();
@@ -48,9 +48,9 @@ pub async fn create(state: &AppState, provider: Provider, request: Request) -> R
     })?;
     let notifications = proof.read(state, &body).await?;
     drop(reader);
-    visit.refund(&state.limits, &headers);
+    context.refund(&state.limits, &headers);
     audit::note(|facts| (facts.authenticated, facts.provider) = (true, true));
-    visit.enter(&state.limits).await?;
+    context.enter(&state.limits).await?;
     let (mut recorded, mut known, mut unknown) = (0, 0, 0);
     for notification in notifications {
         *match record(state, notification).await? {

@@ -6,12 +6,12 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
-use super::AppState;
 use super::auth::Caller;
 use super::envelope::Success;
 use super::error::Error;
 use super::extract::{Json, UserPath};
 use super::idempotency::{Begun, Once, settled};
+use super::state::AppState;
 use crate::audit;
 use crate::db::referrals::{self, NewReferral, Referred};
 use crate::domain::invite_body::InviteBody;

@@ -6,12 +6,12 @@ use axum::http::request::Parts;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::AppState;
 use super::auth::{AnyKey, Callers, Reader};
 use super::envelope::Success;
 use super::error::Error;
 use super::extract::{self, Query};
 use super::paging;
+use super::state::AppState;
 use crate::db::referral_board::{self, Counts, Place, Referral};
 use crate::domain::email;
 use crate::domain::id::UserId;

@@ -7,7 +7,7 @@ use axum::body::Bytes;
 use tokio::sync::Notify;
 use url::Url;
 
-use super::auth::Credentials;
+use super::auth::credentials::Credentials;
 use super::limits::Limits;
 use super::origins::Origins;
 use crate::config::Config;

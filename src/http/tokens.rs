@@ -6,11 +6,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
 
-use super::AppState;
 use super::auth::WriteKey;
 use super::envelope::Success;
 use super::error::Error;
 use super::extract::UserPath;
+use super::state::AppState;
 use crate::db::{Pool, apps, users};
 use crate::domain::access_token::{DamagedKey, PrivateKey};
 use crate::domain::id::{AppId, UserId};

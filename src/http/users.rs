@@ -17,12 +17,13 @@ use super::error::Error;
 use super::extract::{self, Json, Query, UserPath};
 use super::headers::header;
 use super::idempotency::{Begun, Once, once_or_settled, settled, uncontended};
-use super::{AppState, email_addresses, mailbox, paging};
+use super::state::AppState;
+use super::{email_addresses, mailbox, paging};
 use crate::audit;
 use crate::db::invites::{self, Invited, NewInvite, Resent};
 use crate::db::updates::{self, Update, Updated};
 use crate::db::users::{self, Erased, Recorded};
-use crate::db::webhooks::{self, tell_of};
+use crate::db::webhooks::tell_of;
 use crate::domain::email::Email;
 use crate::domain::external_subject;
 use crate::domain::id::{self, UserId};
@@ -150,7 +151,9 @@ pub async fn update(
             None => {
                 updates::update_together(&state.store.pool, &state.store.updates, &change, versions).await?
             }
-            Some(event) => webhooks::update_user(&state.store.pool, &change, versions, event, &names).await?,
+            Some(event) => {
+                updates::update_and_tell(&state.store.pool, &change, versions, event, &names).await?
+            }
         })
     };
     let updated = match &change.patch.email {

@@ -12,10 +12,10 @@ use crate::config::Config;
 use crate::db::{self, Pool, api_keys, apps};
 use crate::domain::access_token::PublicKey;
 use crate::domain::id::{AppId, UserId};
+use crate::http::context::RequestContext;
 use crate::http::error::Error;
 use crate::http::jwks::Jwks;
 use crate::http::limits::Limits;
-use crate::http::visit::Visit;
 use crate::metrics::{self, Cache as Cached};
 
 /// How long what the store said of a credential is believed.
@@ -162,7 +162,7 @@ pub(super) struct Call<'a> {
     pub(super) pool: &'a Pool,
     pub(super) limits: &'a Limits,
     pub(super) headers: &'a HeaderMap,
-    pub(super) visit: Arc<Visit>,
+    pub(super) context: Arc<RequestContext>,
 }
 
 impl Call<'_> {
@@ -173,15 +173,15 @@ impl Call<'_> {
         look: impl Future<Output = Result<Option<T>, db::Error>>,
     ) -> Result<Option<T>, Error> {
         if let Some(app) = known {
-            self.visit.belongs_to(app);
+            self.context.belongs_to(app);
         }
-        self.visit.look_up(self.limits, self.headers, known.is_some(), look).await
+        self.context.look_up(self.limits, self.headers, known.is_some(), look).await
     }
 
     /// Counts a call of a proven caller.
     pub(super) fn admit(&self, app: AppId, who: Uuid) -> Result<(), Error> {
         let told = self.limits.callers.take(&(app, who)).map_err(Error::TooManyRequests)?;
-        self.visit.tell(told);
+        self.context.tell(told);
         Ok(())
     }
 }

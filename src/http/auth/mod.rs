@@ -9,15 +9,15 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 
-mod credentials;
+pub mod credentials;
 
-pub use credentials::Credentials;
 use credentials::{App, Call, Proven};
 
+use super::context::RequestContext;
+use super::cors;
 use super::error::Error;
 use super::presented::{Presented, presented};
-use super::visit::Visit;
-use super::{AppState, cors};
+use super::state::AppState;
 use crate::audit;
 use crate::db::users;
 use crate::domain::access_token::{self, Unverified, Verified};
@@ -124,18 +124,18 @@ enum Credential {
 
 /// Who calls. They have a turn at the store then.
 async fn authenticate(parts: &Parts, state: &AppState) -> Result<Credential, Error> {
-    let visit = Visit::of(&parts.extensions);
-    let call = Call { pool: &state.store.pool, limits: &state.limits, headers: &parts.headers, visit };
+    let context = RequestContext::of(&parts.extensions);
+    let call = Call { pool: &state.store.pool, limits: &state.limits, headers: &parts.headers, context };
     let proven = prove(state, &call).await;
     if let Err(error) = &proven
         && error.status().0 == StatusCode::UNAUTHORIZED
     {
-        call.visit.charge(&state.limits, &parts.headers)?;
+        call.context.charge(&state.limits, &parts.headers)?;
     }
     let credential = proven?;
     let (Credential::Key(app, _) | Credential::Token(app, _)) = &credential;
-    call.visit.belongs_to(*app);
-    call.visit.enter(&state.limits).await?;
+    call.context.belongs_to(*app);
+    call.context.enter(&state.limits).await?;
     Ok(credential)
 }
 
@@ -241,7 +241,7 @@ async fn by_token_for(
         }
     } else if let Some((_, url)) = app.outside_issuer.as_ref().filter(|(issuer, _)| *issuer == token.issuer) {
         // An issuer that is slow to answer keeps nobody from the store.
-        call.visit.leave();
+        call.context.leave();
         let keys = credentials
             .outside
             .keys(url, token.kid.as_deref())
@@ -249,7 +249,7 @@ async fn by_token_for(
             .map_err(|e| Error::Unavailable(Some(e.into())))?;
         match token.verify(&keys, id) {
             Ok(Verified { subject, .. }) => {
-                call.visit.enter(&state.limits).await?;
+                call.context.enter(&state.limits).await?;
                 Ok(users::by_subject(&state.store.pool, id, &subject).await?.ok_or(Error::UserOutOfReach)?)
             }
             Err(invalid) => Err(invalid),

@@ -10,9 +10,9 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::AppState;
 use super::error::Error;
 use super::routes::{self, Route};
+use super::state::AppState;
 
 mod components;
 mod invites;

@@ -1,16 +1,12 @@
-//! What the layers and extractors of one request share: where it came from, its turn at the gate, and what is
-//! told of its caller's limit. A look-up in the store for whoever has proven nothing is paid for by their address,
-//! so that a flood of made-up credentials costs the store little, and whoever is known nothing.
+//! Per-request context, shared by middleware and extractors: client address, turn at the database, rate-limit headers.
+//! Database look-ups before authentication count against the client's address, so that a flood of forged credentials
+//! cannot load the database.
 
-use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::extract::FromRequestParts;
-use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap};
 
-use super::AppState;
 use super::admission::{Client, ROWS_PER_SLOT, Slot};
 use super::error::Error;
 use super::limits::{Limits, Told};
@@ -22,8 +18,8 @@ use crate::domain::network::{Networks, Source, forwarded};
 #[derive(Clone, Copy)]
 pub struct Peer(pub IpAddr);
 
-/// A request on its way.
-pub struct Visit {
+/// What is known of a request on its way.
+pub struct RequestContext {
     peer: IpAddr,
     now: Mutex<Now>,
 }
@@ -38,16 +34,16 @@ struct Now {
     charged: bool,
 }
 
-impl Visit {
+impl RequestContext {
     /// Of a request from `peer`; without one, as in tests of a router alone, from nowhere.
     pub(super) fn begin(extensions: &mut Extensions) -> Arc<Self> {
         let peer = extensions.remove::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Peer(peer)| peer);
-        let visit = Arc::new(Self { peer, now: Mutex::default() });
-        extensions.insert(Arc::clone(&visit));
-        visit
+        let context = Arc::new(Self { peer, now: Mutex::default() });
+        extensions.insert(Arc::clone(&context));
+        context
     }
 
-    /// The visit of a request that has begun.
+    /// The context of a request that `begin` was called for.
     #[must_use]
     pub fn of(extensions: &Extensions) -> Arc<Self> {
         let begun = extensions.get::<Arc<Self>>().cloned();
@@ -161,31 +157,6 @@ fn client(peer: IpAddr, headers: &HeaderMap, trusted: &Networks) -> IpAddr {
         client = hop;
     }
     client
-}
-
-/// Whoever asks for what everybody may see: their address pays.
-pub struct Stranger;
-
-impl FromRequestParts<AppState> for Stranger {
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
-        let visit = Visit::of(&parts.extensions);
-        visit.charge(&state.limits, &parts.headers)?;
-        visit.enter(&state.limits).await?;
-        Ok(Self)
-    }
-}
-
-/// The visit, for a handler that answers in its own way.
-pub struct Visiting(pub Arc<Visit>);
-
-impl FromRequestParts<AppState> for Visiting {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Infallible> {
-        Ok(Self(Visit::of(&parts.extensions)))
-    }
 }
 
 #[cfg(test)]
