@@ -60,11 +60,10 @@ impl MailQuotas {
                 drop(asking);
                 return spending(lease, taken);
             }
-            let (mails, left) = self::lease(db, app, self.bound).await?;
-            let mut held = lease.held();
-            // What was given back meanwhile is of the same day, which ends once: by it a mail is known that comes back.
-            let mails = if mails == 0 && held.mails <= 0 { NONE } else { held.mails.max(0) + mails };
-            *held = Held { mails, until: held.until.or_else(|| Some(Instant::now() + left)) };
+            // In a task of its own, so that what was leased is not lost where the caller hangs up.
+            let (db, bound, leasing) = (db.clone(), self.bound, Arc::clone(&lease));
+            let leased = tokio::spawn(async move { leasing.extend(&db, app, bound).await }).await;
+            leased.map_err(|_| Error::Sql(sqlx::Error::WorkerCrashed))??;
         }
     }
 
@@ -126,6 +125,16 @@ impl Lease {
     /// What is held now.
     fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Leases more.
+    async fn extend(&self, db: &Pool, app: AppId, bound: i64) -> Result<(), Error> {
+        let (mails, left) = lease(db, app, bound).await?;
+        let mut held = self.held();
+        // What was given back meanwhile is of the same day, which ends once: by it a mail is known that comes back.
+        let mails = if mails == 0 && held.mails <= 0 { NONE } else { held.mails.max(0) + mails };
+        *held = Held { mails, until: held.until.or_else(|| Some(Instant::now() + left)) };
+        Ok(())
     }
 
     /// One of those held, if this day has any; its end if it is known that there are no more.
