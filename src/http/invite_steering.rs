@@ -18,6 +18,7 @@ use super::state::AppState;
 use crate::audit;
 use crate::db::invite_events::{self, Event};
 use crate::db::invite_steering::{self, By, Filter, InviteRow, Resent, Revoked};
+use crate::db::referrals::Bounds;
 use crate::db::users;
 use crate::domain::email::{self, Email};
 use crate::domain::id::{self, AppId, UserId};
@@ -167,7 +168,7 @@ pub async fn resend(
                 Begun::Replay(answer) => return Ok(answer),
                 Begun::Work(once) => once,
             };
-        let bounds = state.referral_bounds();
+        let bounds = Bounds::of(&state.config);
         let mail_again = async |db: &mut _| invite_steering::resend(db, app, by, invite, bounds, mail).await;
         let resent = once.alone(mail_again).await?;
         let message = match resent {

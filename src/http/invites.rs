@@ -16,6 +16,7 @@ use crate::db;
 use crate::db::invite_codes::{self, Accepted, Invite};
 use crate::db::invite_events;
 use crate::db::invite_steering::{self, By, Resent};
+use crate::db::referrals::Bounds;
 use crate::domain::invite::{self, InviteCode};
 use crate::l10n::Texts;
 
@@ -99,7 +100,7 @@ async fn renew(state: &AppState, code: &InviteCode, invite: &Invite) -> Result<R
     let spending = state.store.mails.take(&state.store.pool, code.app).await?;
     let mail = state.new_mail(code.app);
     let mut connection = state.store.pool.acquire().await.map_err(db::Error::from)?;
-    let (by, bounds) = (By::Holder(code), state.referral_bounds());
+    let (by, bounds) = (By::Holder(code), Bounds::of(&state.config));
     // Who goes away before the answer has spent it.
     spending.spent();
     let resent = invite_steering::resend(&mut connection, code.app, by, invite.id, bounds, &mail).await;

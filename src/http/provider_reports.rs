@@ -2,10 +2,10 @@
 //! provider proves itself by a signature or a password that is set under `[mail.reports]`; its mails can be of
 //! any app. It is told 200 also for mails that are unknown here, since it would repeat anything else for hours.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::signature::ParsedPublicKey;
-use axum::body::Bytes;
 use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode, header};
 use secrecy::ExposeSecret;
@@ -164,7 +164,7 @@ async fn record(state: &AppState, notification: Notification) -> Result<Option<b
 }
 
 /// The certificate at an address of Amazon.
-async fn certificate_at(state: &AppState, url: &Url) -> Result<Bytes, Error> {
+async fn certificate_at(state: &AppState, url: &Url) -> Result<Arc<[u8]>, Error> {
     let certificates = &state.providers.certificates;
     if let Some(certificate) = certificates.get(url.as_str()) {
         return Ok(certificate);
@@ -175,7 +175,7 @@ async fn certificate_at(state: &AppState, url: &Url) -> Result<Bytes, Error> {
 }
 
 /// Gets an address of Amazon; in a test, the same path and query of the server that stands in for it.
-async fn fetch(state: &AppState, url: &Url) -> Result<Bytes, Error> {
+async fn fetch(state: &AppState, url: &Url) -> Result<Arc<[u8]>, Error> {
     let test = state.config.mail.reports.ses_test_url.as_ref();
     let mut address = test.unwrap_or(url).clone();
     address.set_path(url.path());

@@ -13,7 +13,7 @@ use super::extract::{Json, UserPath};
 use super::idempotency::{Begun, Once, settled};
 use super::state::AppState;
 use crate::audit;
-use crate::db::referrals::{self, NewReferral, Referred};
+use crate::db::referrals::{self, Bounds, NewReferral, Referred};
 use crate::domain::invite_body::InviteBody;
 use crate::metrics::Limit;
 
@@ -28,7 +28,7 @@ pub async fn create(
     let body = InviteBody::parse(json)?;
     audit::note(|facts| facts.fields = body.names());
     let request = format!("refer {user} {}", body.line());
-    let bounds = state.referral_bounds();
+    let bounds = Bounds::of(&state.config);
     let address =
         state.store.opt_out_keys.of(&state.store.pool, &state.seal, app).await?.address(body.email.as_str());
     let mail = state.new_mail(app);

@@ -13,7 +13,6 @@ use super::origins::Origins;
 use crate::config::Config;
 use crate::db::Pool;
 use crate::db::outbox::NewMail;
-use crate::db::referrals::Bounds;
 use crate::db::store::Store;
 use crate::domain::id::AppId;
 use crate::domain::seal::SecretKey;
@@ -86,10 +85,5 @@ impl State {
     pub fn new_mail(&self, app: AppId) -> NewMail {
         let domain = self.config.mail.from.email.domain();
         NewMail::new(app, &self.seal, domain, self.config.invite.expires_after)
-    }
-
-    /// What bounds referral mails.
-    pub fn referral_bounds(&self) -> Bounds {
-        Bounds::of(&self.config)
     }
 }

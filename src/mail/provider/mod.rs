@@ -1,10 +1,9 @@
 //! What mail providers post of the mails that they sent for this server: how each proves itself, and what its
 //! bodies say. Events that are neither a bounce, a delay nor a complaint are passed over.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::signature::ParsedPublicKey;
-use axum::body::Bytes;
 use jiff::Timestamp;
 use quick_cache::sync::Cache;
 use tokio::sync::Semaphore;
@@ -40,7 +39,7 @@ pub struct Providers {
     /// Fetches certificates; made when the first is needed.
     pub client: OnceLock<reqwest::Client>,
     /// Certificates, by their address.
-    pub certificates: Cache<String, Bytes>,
+    pub certificates: Cache<String, Arc<[u8]>>,
 }
 
 impl Providers {
