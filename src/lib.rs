@@ -3,19 +3,19 @@
 //! One direction of dependencies: `cli → server → http → domain ← db`, `mail` and `webhook` beside `http`, and `import`,
 //! which reads files, below `cli`.
 
+pub mod api;
 pub mod audit;
-pub mod cleanup;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod db;
 pub mod domain;
 pub mod http;
+pub mod http_client;
 pub mod import;
 pub mod l10n;
 pub mod mail;
 pub mod metrics;
-pub mod outbound;
 #[cfg(unix)]
 pub mod postgres;
 mod queue;

@@ -9,6 +9,6 @@ const MAX_RETRY_DELAY: Duration = Duration::from_hours(1);
 pub(crate) fn retry_delay(first: Duration, attempts: i32) -> Duration {
     let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(0).min(20);
     let whole = first.saturating_mul(1 << doublings).min(MAX_RETRY_DELAY);
-    let draw = u16::from_be_bytes(crate::domain::seal::random());
+    let draw = u16::from_be_bytes(crate::domain::credentials::secret_key::random());
     whole.mul_f64(0.8 + 0.4 * f64::from(draw) / f64::from(u16::MAX))
 }

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use sqlx::{Connection, PgConnection};
 use tokio::runtime::Handle;
 use userdocks::db::{Pool, outbox};
-use userdocks::domain::api_key::{ApiKey, KeyType};
+use userdocks::domain::credentials::api_key::{ApiKey, KeyType};
+use userdocks::domain::credentials::secret_key::{Purpose, SecretKey};
 use userdocks::domain::id::{AppId, new as new_id};
-use userdocks::domain::invite::InviteCode;
-use userdocks::domain::seal::{Purpose, SecretKey};
+use userdocks::domain::invites::InviteCode;
 use uuid::Uuid;
 
 use crate::chart::Table;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{Context, Output, Result, app, duration, table};
 use crate::audit::Facts;
 use crate::db::api_keys;
-use crate::domain::api_key::{ApiKey, KeyType};
+use crate::domain::credentials::api_key::{ApiKey, KeyType};
 use crate::domain::id::AppId;
 
 /// `--type`

@@ -11,17 +11,17 @@ use crate::audit::Facts;
 use crate::config::Config;
 use crate::db::apps::{self, App};
 use crate::db::{self, operator};
-use crate::domain::access_token::NewKeyPair;
-use crate::domain::api_key::{ApiKey, KeyType};
 use crate::domain::brand::{Color, LogoUrl};
+use crate::domain::credentials::access_token::NewKeyPair;
+use crate::domain::credentials::api_key::{ApiKey, KeyType};
+use crate::domain::credentials::secret_key::SecretKey;
 use crate::domain::id::{self, AppId};
-use crate::domain::invite::EXPIRES_IN;
+use crate::domain::invites::EXPIRES_IN;
 use crate::domain::language::Language;
-use crate::domain::return_path::ReturnPath;
-use crate::domain::seal::SecretKey;
-use crate::domain::sender;
+use crate::domain::mail::return_path::ReturnPath;
+use crate::domain::mail::sender;
 use crate::domain::text::Text;
-use crate::http::jwks;
+use crate::http::auth::jwks;
 use sqlx::PgConnection;
 
 #[derive(Subcommand)]

@@ -8,15 +8,15 @@ use url::Url;
 use uuid::Uuid;
 
 use super::{Result, app};
+use crate::api::users::tokens::{IssueError, issue};
 use crate::audit::{self, Facts};
 use crate::config::{self, Config};
 use crate::db::{self, apps, users};
-use crate::domain::api_key::{ApiKey, KeyType};
+use crate::domain::credentials::api_key::{ApiKey, KeyType};
+use crate::domain::credentials::secret_key::SecretKey;
 use crate::domain::email::Email;
 use crate::domain::id::{self, AppId, UserId};
 use crate::domain::language::Language;
-use crate::domain::seal::SecretKey;
-use crate::http::tokens::{IssueError, issue};
 use crate::server::Database;
 
 /// Works long enough for a trial that runs for days.

@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use crate::audit::{self, Facts};
 use crate::config::{self, Config};
+use crate::domain::credentials::secret_key::SecretKey;
 use crate::domain::id;
-use crate::domain::seal::SecretKey;
 use crate::server::Database;
 
 mod api_key;
@@ -20,10 +20,7 @@ mod app;
 mod config_check;
 mod demo;
 mod invite;
-mod invite_import;
 mod mail;
-mod mail_preview;
-mod mail_retry;
 mod migrate;
 mod openapi;
 mod opt_out;
@@ -132,7 +129,7 @@ fn run(arguments: Arguments) -> Result<()> {
             Some(Command::Config(command)) => return config_check::run(&command, &config).map(Some),
             Some(Command::Openapi) => return openapi::run(&config).map(Some),
             Some(Command::Mail(mail::Command::Preview(preview))) if preview.app.is_none() => {
-                return mail_preview::run(preview, None).await.map(Some);
+                return mail::preview::run(preview, None).await.map(Some);
             }
             Some(command) => command,
         };

@@ -1,8 +1,8 @@
 //! `userdocks openapi`
 
 use super::{Output, Result};
+use crate::api::openapi;
 use crate::config::Config;
-use crate::http::openapi;
 
 /// The document, in any case JSON.
 pub(super) fn run(config: &Config) -> Result<Output> {

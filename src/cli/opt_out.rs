@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{Context, Output, Result, app};
 use crate::audit::Facts;
-use crate::db::opt_outs;
+use crate::db::referrals::opt_outs;
 use crate::domain::email::Email;
 use crate::domain::id::AppId;
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{Context, Output, Result, app, table};
 use crate::audit::Facts;
 use crate::db::{apps, operator};
-use crate::domain::access_token::NewKeyPair;
+use crate::domain::credentials::access_token::NewKeyPair;
 use crate::domain::id::AppId;
 
 /// How long a JWK set may be kept (`max-age` of `/jwks.json`): whoever has one knows a key before it signs.

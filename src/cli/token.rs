@@ -6,9 +6,9 @@ use clap::Subcommand;
 use uuid::Uuid;
 
 use super::{Context, Output, Result, duration};
+use crate::api::users::tokens::issue;
 use crate::audit::Facts;
 use crate::domain::id::{AppId, UserId};
-use crate::http::tokens::issue;
 
 #[derive(Subcommand)]
 pub(super) enum Command {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{Context, Output, Result, app, table};
 use crate::audit::Facts;
 use crate::config::Config;
-use crate::db::deliveries::{self, Again};
+use crate::db::webhooks::deliveries::{self, Again};
 use crate::db::webhooks::{self, WebhookRow};
 use crate::domain::id::AppId;
 use crate::domain::network::is_public;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use url::Url;
 
 use super::{Config, Error};
-use crate::domain::seal::SecretKey;
+use crate::domain::credentials::secret_key::SecretKey;
 
 /// A text that is never printed.
 #[derive(Clone, Debug, Deserialize)]

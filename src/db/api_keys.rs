@@ -7,7 +7,7 @@ use sqlx::{PgConnection, query, query_as, query_scalar};
 use uuid::Uuid;
 
 use super::{Error, Pool};
-use crate::domain::api_key::{ApiKey, KeyType};
+use crate::domain::credentials::api_key::{ApiKey, KeyType};
 use crate::domain::id::AppId;
 
 /// A key that opens its app.

@@ -8,10 +8,10 @@ use sqlx::{PgConnection, query, query_as, query_scalar};
 use uuid::Uuid;
 
 use super::{Error, Pool};
-use crate::domain::access_token::NewKeyPair;
+use crate::domain::credentials::access_token::NewKeyPair;
+use crate::domain::credentials::opt_out::KEY;
+use crate::domain::credentials::secret_key::{self, Purpose, SecretKey};
 use crate::domain::id::{self, AppId};
-use crate::domain::opt_out::KEY;
-use crate::domain::seal::{self, Purpose, SecretKey};
 
 /// The settings of an app; names as in the output of `userdocks app show`.
 #[derive(Clone, Debug, Serialize)]
@@ -82,7 +82,7 @@ pub async fn create(
         app.color,
         app.return_path,
         opt_out_key,
-        secret_key.seal(Purpose::OptOutKey, opt_out_key, &seal::random::<KEY>()),
+        secret_key.seal(Purpose::OptOutKey, opt_out_key, &secret_key::random::<KEY>()),
     )
     .execute(db)
     .await?;

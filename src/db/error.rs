@@ -3,7 +3,7 @@
 use sqlx::migrate::MigrateError;
 use tokio_rustls::rustls::Error as TlsError;
 
-use super::tls_relay;
+use super::pool::tls_relay;
 
 /// What went wrong with the store.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +37,7 @@ pub enum Error {
 impl Error {
     /// Of a statement that changes something and commits, or of a commit: where its answer is lost, whether
     /// it took effect is not known.
-    pub(super) fn of_change(error: sqlx::Error) -> Self {
+    pub(crate) fn of_change(error: sqlx::Error) -> Self {
         match error {
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
@@ -55,7 +55,7 @@ impl Error {
 
     /// Whether PostgreSQL ended the statement because it and another waited for each other
     /// (`deadlock_detected`).
-    pub(super) fn is_deadlock(&self) -> bool {
+    pub(crate) fn is_deadlock(&self) -> bool {
         matches!(self, Self::Sql(sqlx::Error::Database(error)) if error.code().as_deref() == Some("40P01"))
     }
 
@@ -66,7 +66,7 @@ impl Error {
     }
 
     /// Whether PostgreSQL ended the statement since it waited too long for a lock (`lock_not_available`).
-    pub(super) fn is_lock_timeout(&self) -> bool {
+    pub(crate) fn is_lock_timeout(&self) -> bool {
         matches!(self, Self::Sql(sqlx::Error::Database(error)) if error.code().as_deref() == Some("55P03"))
     }
 
@@ -104,6 +104,6 @@ impl Error {
 }
 
 /// Whether PostgreSQL refused because of this constraint or unique index.
-pub(super) fn is_violation(error: &sqlx::Error, constraint: &str) -> bool {
+pub(crate) fn is_violation(error: &sqlx::Error, constraint: &str) -> bool {
     error.as_database_error().and_then(|error| error.constraint()) == Some(constraint)
 }

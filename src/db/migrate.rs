@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use super::error::Error;
 use super::pool::Pool;
-use super::{session, tls_relay};
+use super::pool::{session, tls_relay};
 
 /// Between two tries to migrate.
 const MIGRATE_AGAIN: Duration = Duration::from_secs(1);

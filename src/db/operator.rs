@@ -6,13 +6,13 @@ use sqlx::{query, query_as, query_scalar};
 use uuid::Uuid;
 
 use super::apps::App;
-use super::invite_steering::{Filter, InviteRow, invite_rows};
+use super::invites::manage::{Filter, InviteRow, invite_rows};
 use super::outbox::MailRow;
 use super::{Error, Pool};
+use crate::domain::credentials::secret_key::{Purpose, SecretKey};
 use crate::domain::email::Email;
 use crate::domain::id::AppId;
-use crate::domain::invite::{Kind, State};
-use crate::domain::seal::{Purpose, SecretKey};
+use crate::domain::invites::{Kind, State};
 
 /// All apps, oldest first.
 pub async fn apps(db: &Pool) -> Result<Vec<App>, Error> {

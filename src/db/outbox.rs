@@ -9,22 +9,22 @@ use sqlx::{query, query_as};
 use uuid::Uuid;
 
 use super::mail_quotas::Spending;
-use super::opt_outs::SealedKey;
+use super::referrals::opt_outs::SealedKey;
 use super::{Error, Pool};
+use crate::domain::credentials::opt_out::AddressHash;
+use crate::domain::credentials::secret_key::{Purpose, SecretKey};
 use crate::domain::id::AppId;
-use crate::domain::invite::InviteCode;
-use crate::domain::mail_kind::MailKind;
-use crate::domain::opt_out::AddressHash;
-use crate::domain::seal::{Purpose, SecretKey};
+use crate::domain::invites::InviteCode;
+use crate::domain::mail::kind::MailKind;
 
 /// What the transaction of a request stores for its mail.
 pub struct NewMail {
-    pub(super) id: Uuid,
-    pub(super) code_hash: [u8; 32],
-    pub(super) secret: Vec<u8>,
-    pub(super) message_id: String,
-    pub(super) expires_after: Duration,
-    pub(super) spending: Spending,
+    pub(crate) id: Uuid,
+    pub(crate) code_hash: [u8; 32],
+    pub(crate) secret: Vec<u8>,
+    pub(crate) message_id: String,
+    pub(crate) expires_after: Duration,
+    pub(crate) spending: Spending,
 }
 
 impl NewMail {
@@ -59,7 +59,7 @@ impl NewMail {
 }
 
 /// The id of a mail in its `Message-ID`.
-pub(super) fn mail_id(message_id: &str) -> Option<Uuid> {
+pub(crate) fn mail_id(message_id: &str) -> Option<Uuid> {
     crate::domain::id::parse(message_id.strip_prefix('<')?.split_once('@')?.0)
 }
 

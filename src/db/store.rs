@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::Pool;
-use super::invites::NewInvite;
+use super::batch::Together;
+use super::invites::create::NewInvite;
 use super::mail_quotas::MailQuotas;
-use super::opt_outs::OptOutKeys;
-use super::referrals::NewReferral;
-use super::together::Together;
-use super::updates::Update;
+use super::referrals::create::NewReferral;
+use super::referrals::opt_outs::OptOutKeys;
+use super::users::update::Update;
 use crate::config;
 
 /// The database, for those who answer requests.

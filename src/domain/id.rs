@@ -30,7 +30,7 @@ impl fmt::Display for UserId {
 /// A fresh UUID v4, for an app, a tenant or a user.
 #[must_use]
 pub fn public() -> Uuid {
-    uuid::Builder::from_random_bytes(super::seal::random()).into_uuid()
+    uuid::Builder::from_random_bytes(super::credentials::secret_key::random()).into_uuid()
 }
 
 /// A fresh UUID v7, for anything else.

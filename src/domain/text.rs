@@ -38,10 +38,10 @@ macro_rules! text_type {
         }
     };
 }
-pub(super) use text_type;
+pub(crate) use text_type;
 
 /// The value without surrounding Unicode white space; none if a control character is left in it.
-pub(super) fn trimmed(value: &str) -> Option<&str> {
+pub(crate) fn trimmed(value: &str) -> Option<&str> {
     let value = value.trim();
     (!value.contains(char::is_control)).then_some(value)
 }
@@ -98,12 +98,12 @@ pub fn is_invisible(c: char) -> bool {
 }
 
 /// The text with each character as `map` has it, or without it. What is ASCII stays as it is.
-pub(super) fn cleaned(text: &str, map: impl FnMut(char) -> Option<char>) -> Cow<'_, str> {
+pub(crate) fn cleaned(text: &str, map: impl FnMut(char) -> Option<char>) -> Cow<'_, str> {
     if text.is_ascii() { text.into() } else { text.chars().filter_map(map).collect() }
 }
 
 /// What a program puts into a number or an address that is copied from it, and nobody sees or means.
-pub(super) fn is_pasted(c: char) -> bool {
+pub(crate) fn is_pasted(c: char) -> bool {
     is_invisible(c) || matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}')
 }
 

@@ -109,7 +109,7 @@ impl Secret {
     /// A new one of 32 bytes, from the system's randomness.
     #[must_use]
     pub fn generate() -> Self {
-        Self(super::seal::random::<32>().to_vec())
+        Self(super::credentials::secret_key::random::<32>().to_vec())
     }
 
     /// From the bytes that were stored.

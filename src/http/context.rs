@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::http::{Extensions, HeaderMap};
 
-use super::admission::{Client, ROWS_PER_SLOT, Slot};
 use super::error::Error;
+use super::limits::load_shed::{Client, ROWS_PER_SLOT, Slot};
 use super::limits::{Limits, Told};
 use crate::db;
 use crate::domain::id::AppId;
@@ -36,7 +36,7 @@ struct Now {
 
 impl RequestContext {
     /// Of a request from `peer`; without one, as in tests of a router alone, from nowhere.
-    pub(super) fn begin(extensions: &mut Extensions) -> Arc<Self> {
+    pub(crate) fn begin(extensions: &mut Extensions) -> Arc<Self> {
         let peer = extensions.remove::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Peer(peer)| peer);
         let context = Arc::new(Self { peer, now: Mutex::default() });
         extensions.insert(Arc::clone(&context));

@@ -37,17 +37,17 @@ impl<T: Serialize> IntoResponse for Success<T> {
 }
 
 /// The answer that carries an error.
-pub(super) fn failure(status: StatusCode, error: &str) -> Response {
+pub(crate) fn failure(status: StatusCode, error: &str) -> Response {
     json(status, refusal(error))
 }
 
 /// The body of an answer that carries an error.
-pub(super) fn refusal(error: &str) -> Vec<u8> {
+pub(crate) fn refusal(error: &str) -> Vec<u8> {
     bytes(&Envelope { success: false, message: None, error: Some(error), data: () })
 }
 
 /// An answer whose body is JSON already.
-pub(super) fn json(status: StatusCode, body: Vec<u8>) -> Response {
+pub(crate) fn json(status: StatusCode, body: Vec<u8>) -> Response {
     (status, [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
 }
 

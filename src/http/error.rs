@@ -10,8 +10,8 @@ use axum::response::{IntoResponse, Response};
 use super::envelope;
 use crate::db;
 use crate::db::mail_quotas::NoMail;
-use crate::db::opt_outs::NoKey;
-use crate::domain::access_token;
+use crate::db::referrals::opt_outs::NoKey;
+use crate::domain::credentials::access_token;
 use crate::domain::fields::FieldErrors;
 use crate::domain::json::JsonError;
 
@@ -281,7 +281,7 @@ impl Error {
     }
 
     /// Logs the error, once, where it becomes an answer.
-    pub(super) fn log(&self) {
+    pub(crate) fn log(&self) {
         match self {
             Self::Internal(source) => tracing::error!(error = chain(source.as_ref()), "internal error"),
             Self::Unavailable(Some(source)) | Self::TimedOut(Some(source)) => {
@@ -292,7 +292,7 @@ impl Error {
     }
 
     /// What the envelope says.
-    pub(super) fn sentence(&self, request_id: &str) -> String {
+    pub(crate) fn sentence(&self, request_id: &str) -> String {
         match self {
             Self::Internal(_) => format!("{self}; the log has the cause under the request id {request_id}"),
             _ => self.to_string(),
@@ -300,7 +300,7 @@ impl Error {
     }
 
     /// The answer.
-    pub(super) fn answer(&self, request_id: &HeaderValue) -> Response {
+    pub(crate) fn answer(&self, request_id: &HeaderValue) -> Response {
         self.log();
         let (status, code) = self.status();
         // A request id is plain ASCII.
@@ -318,7 +318,7 @@ impl Error {
     }
 
     /// `Retry-After`, seconds.
-    pub(super) fn retry_after(&self) -> Option<u64> {
+    pub(crate) fn retry_after(&self) -> Option<u64> {
         match self {
             Self::TooManyRequests(wait) | Self::TooManyFailures(wait) | Self::MailQuotaExceeded(wait) => {
                 Some(wait.as_secs() + 1)
@@ -334,7 +334,7 @@ impl Error {
     }
 
     /// `WWW-Authenticate`, which every 401 has (RFC 9110, 11.6.1), as RFC 6750, 3.
-    pub(super) fn challenge(&self) -> Option<&'static str> {
+    pub(crate) fn challenge(&self) -> Option<&'static str> {
         match self {
             Self::MalformedToken(_) | Self::InvalidToken(_) => {
                 Some(r#"Bearer realm="userdocks", error="invalid_token""#)

@@ -14,12 +14,12 @@ use super::headers::header;
 use super::state::AppState;
 use crate::audit;
 use crate::db::Transaction;
+use crate::db::batch::{Gathered, Together};
 use crate::db::idempotency::{self, Call, Known};
 use crate::db::mail_quotas::Spending;
-use crate::db::together::{Gathered, Together};
 use crate::db::users;
 use crate::db::{self, Lent, Pool};
-use crate::domain::api_key::sha256;
+use crate::domain::credentials::api_key::sha256;
 use crate::domain::id::{AppId, UserId};
 
 /// Until a change whose outcome is not known is asked for again.

@@ -14,8 +14,8 @@ use tracing::Instrument;
 
 use super::context::RequestContext;
 use super::error::Error;
-use super::routes;
 use super::state::AppState;
+use crate::api::routes;
 use crate::audit::Attempt;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -153,7 +153,7 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
-    use crate::domain::seal::SecretKey;
+    use crate::domain::credentials::secret_key::SecretKey;
     use crate::http::state::State as Shared;
 
     /// The outermost layer over handlers that fail, on a loopback port: its address.

@@ -7,18 +7,18 @@ use axum::body::Bytes;
 use tokio::sync::Notify;
 use url::Url;
 
-use super::auth::credentials::Credentials;
+use super::auth::cache::Credentials;
 use super::limits::Limits;
 use super::origins::Origins;
 use crate::config::Config;
 use crate::db::Pool;
 use crate::db::outbox::NewMail;
 use crate::db::store::Store;
+use crate::domain::credentials::secret_key::SecretKey;
 use crate::domain::id::AppId;
-use crate::domain::seal::SecretKey;
 use crate::mail::mailbox::Mailbox;
 use crate::mail::provider::Providers;
-use crate::webhook::Listeners;
+use crate::webhook::subscriptions::Listeners;
 
 /// What handlers share.
 pub struct State {

@@ -11,16 +11,16 @@ use lettre::message::{Mailbox, MultiPart, SinglePart};
 use lettre::{Address, Message};
 
 use crate::domain::brand::{Color, LogoUrl};
-use crate::domain::mail_kind::MailKind;
+use crate::domain::mail::kind::MailKind;
 
 pub mod bounce;
+pub mod display_name;
 pub mod mailbox;
-pub mod name;
+pub mod outbox_worker;
 pub mod preview;
 pub mod provider;
 pub mod render;
 pub mod transport;
-pub mod worker;
 
 /// What a mail says. Every string is data, whatever it looks like.
 #[derive(Clone, Copy, Debug)]

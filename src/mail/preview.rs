@@ -10,7 +10,7 @@ use super::render::{RenderError, render};
 use super::{Brand, Letter, Rendered};
 use crate::db::apps::App;
 use crate::domain::brand::{Color, LogoUrl};
-use crate::domain::mail_kind::MailKind;
+use crate::domain::mail::kind::MailKind;
 
 /// How an app's mails look.
 pub struct Look {

@@ -7,9 +7,9 @@ use lettre::Address;
 use minijinja::{Environment, UndefinedBehavior, Value, context};
 use url::Url;
 
-use super::{Letter, Rendered, name};
+use super::{Letter, Rendered, display_name};
 use crate::domain::brand::Color;
-use crate::domain::mail_kind::MailKind;
+use crate::domain::mail::kind::MailKind;
 use crate::l10n::Texts;
 
 /// Columns of the plain part (RFC 3676 advises 78 at most).
@@ -47,8 +47,8 @@ pub fn render(letter: &Letter) -> Result<Rendered, RenderError> {
     let opt_out = letter.opt_out.map(web_address).transpose()?;
     let texts = Texts::of(letter.language);
     let brand = letter.brand;
-    let app = name::app(brand.name);
-    let inviter = letter.inviter.map(name::person).filter(|name| !name.is_empty());
+    let app = display_name::app(brand.name);
+    let inviter = letter.inviter.map(display_name::person).filter(|name| !name.is_empty());
     let kind = letter.kind.as_str();
     let subject = match &inviter {
         Some(inviter) => texts.get(&format!("{kind}-subject-from"), &[("inviter", inviter), ("app", &app)]),

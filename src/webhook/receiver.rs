@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use url::{Host, Url};
 
 use crate::domain::network::is_public;
-use crate::outbound::{self, Authorities};
+use crate::http_client::{self, Authorities};
 
 /// Bytes of an answer that are read, so that the connection can be used again.
 const ANSWER: usize = 16 * 1024;
@@ -67,7 +67,7 @@ pub fn client(
     any_address: bool,
     authorities: &Authorities,
 ) -> reqwest::Result<reqwest::Client> {
-    outbound::client(timeout, authorities)
+    http_client::client(timeout, authorities)
         .https_only(https_only)
         .dns_resolver(Arc::new(Public { any_address }))
         .build()
@@ -105,7 +105,7 @@ impl Receivers {
                     _ => Answer::Refused(status.to_string()),
                 }
             }
-            Err(error) => Answer::Refused(outbound::cause(error)),
+            Err(error) => Answer::Refused(http_client::cause(error)),
         }
     }
 }

@@ -18,10 +18,10 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use userdocks::api::openapi::Admits;
+use userdocks::api::routes::{self, Route};
 use userdocks::domain::id::UserId;
-use userdocks::domain::invite::InviteCode;
-use userdocks::http::openapi::Admits;
-use userdocks::http::routes::{self, Route};
+use userdocks::domain::invites::InviteCode;
 
 use crate::landing::{ACCEPTED, ALREADY, assert_said, get, post};
 use crate::support::smtp::Smtp;
@@ -675,7 +675,9 @@ async fn endless_bodies_take_no_memory() {
     let url = support::database(true).await;
     let smtp = Smtp::start().await;
     let db = userdocks::db::Pool::new(userdocks::db::options(&url).unwrap(), 4, DEADLINE);
-    let seal = userdocks::domain::seal::SecretKey::new(&hex::decode(SECRET_KEY).unwrap().try_into().unwrap());
+    let seal = userdocks::domain::credentials::secret_key::SecretKey::new(
+        &hex::decode(SECRET_KEY).unwrap().try_into().unwrap(),
+    );
     let app = create_app(&db, &seal, &new_app("Acme")).await;
     let mut server = Command::new(env!("CARGO_BIN_EXE_userdocks"))
         .envs(support::variables(&url, &smtp.url(), &[]))

@@ -8,9 +8,9 @@ use tokio::time::{Instant, sleep};
 use crate::support::wire::Wire;
 use crate::support::{Answer, App, As, DEADLINE, Test, new_id};
 use userdocks::db::api_keys;
-use userdocks::domain::api_key::{ApiKey, KeyType};
+use userdocks::domain::credentials::api_key::{ApiKey, KeyType};
+use userdocks::domain::credentials::secret_key::SecretKey;
 use userdocks::domain::id::UserId;
-use userdocks::domain::seal::SecretKey;
 use userdocks::server::{Database, Server};
 
 const INVALID_KEY: (u16, &str, &str) = (

@@ -174,7 +174,7 @@ async fn a_code_that_proves_nothing_is_told_from_one_that_is_over() {
     }
     landing::assert_said(&landing::get(&test, &revoked).await, (404, "This link does not work"));
     landing::assert_said(&landing::post(&test, &revoked).await, (404, "This link does not work"));
-    let made_up = userdocks::domain::invite::InviteCode::generate(test.app.id);
+    let made_up = userdocks::domain::invites::InviteCode::generate(test.app.id);
     let uuid = new_id().to_string();
     let as_key = As::Write(&test.app);
     for code in [&frozen, &left, &replaced, &expired[1..], made_up.expose(), &uuid, "x", "%ff", "%00"] {
@@ -327,7 +327,7 @@ async fn tries_are_limited() {
     }
     let deadline = tokio::time::Instant::now() + DEADLINE;
     loop {
-        let made_up = userdocks::domain::invite::InviteCode::generate(test.app.id);
+        let made_up = userdocks::domain::invites::InviteCode::generate(test.app.id);
         match accept(&test, made_up.expose(), None).await.code() {
             (429, "too_many_failures") => break,
             refusal => assert_eq!(refusal, (401, "invalid_invite_code")),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::{Value, json};
-use userdocks::domain::api_key::sha256;
+use userdocks::domain::credentials::api_key::sha256;
 use userdocks::domain::id::UserId;
 use uuid::Uuid;
 

@@ -257,12 +257,14 @@ async fn nothing_secret_is_in_the_store_in_clear() {
     // A mail that waits has its code, sealed.
     let (id, sealed): (uuid::Uuid, Vec<u8>) =
         sqlx::query_as("SELECT mail_id, secret FROM outbox").fetch_one(&test.db).await.unwrap();
-    let code =
-        String::from_utf8(test.seal.open(userdocks::domain::seal::Purpose::Code, id, &sealed).unwrap())
-            .unwrap();
+    let code = String::from_utf8(
+        test.seal.open(userdocks::domain::credentials::secret_key::Purpose::Code, id, &sealed).unwrap(),
+    )
+    .unwrap();
     let (id, sealed) = apps::private_key(&test.db, test.app.id).await.unwrap().unwrap();
-    let private =
-        hex::encode(test.seal.open(userdocks::domain::seal::Purpose::SigningKey, id, &sealed).unwrap());
+    let private = hex::encode(
+        test.seal.open(userdocks::domain::credentials::secret_key::Purpose::SigningKey, id, &sealed).unwrap(),
+    );
 
     let tables: Vec<String> = sqlx::query_scalar(
         "SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace",

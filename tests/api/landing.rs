@@ -30,7 +30,7 @@ fn said(page: &Answer) -> (u16, String) {
     assert_eq!(page.header("cache-control"), Some("no-store"));
     assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
     assert_eq!(page.header("referrer-policy"), Some("same-origin"));
-    assert_eq!(page.header("content-security-policy"), Some(userdocks::http::pages::csp()));
+    assert_eq!(page.header("content-security-policy"), Some(userdocks::api::pages::render::csp()));
     assert!(page.header("x-request-id").is_some() && page.header("set-cookie").is_none());
     let html_low = html.to_lowercase();
     for active in ["<script", "javascript:", " onclick", " onload", " onerror=", "<img", "<iframe", "style="]
@@ -94,7 +94,7 @@ async fn looking_changes_nothing_and_the_button_accepts_once() {
         }
     }
     assert_eq!(test.rows().await, before);
-    let csp = userdocks::http::pages::csp();
+    let csp = userdocks::api::pages::render::csp();
     for part in ["default-src 'none';", "frame-ancestors 'none'", "form-action 'self'", "base-uri 'none'"] {
         assert!(csp.contains(part), "{csp}");
     }
@@ -261,7 +261,7 @@ async fn a_code_is_not_spent_on_a_user_who_changes_meanwhile() {
 async fn without_the_store_the_page_says_so() {
     let mut test = Test::start().await;
     test.server.as_ref().unwrap().state.store.pool.close().await;
-    let code = userdocks::domain::invite::InviteCode::generate(test.app.id);
+    let code = userdocks::domain::invites::InviteCode::generate(test.app.id);
     for method in ["GET", "POST"] {
         let page = page(&test, method, code.expose()).await;
         assert_said(&said(&page), (503, "Please try again in a moment"));
@@ -344,7 +344,9 @@ async fn a_code_is_in_no_log_and_not_in_the_store() {
     let url = support::database(true).await;
     let smtp = Smtp::start().await;
     let db = userdocks::db::Pool::new(userdocks::db::options(&url).unwrap(), 4, DEADLINE);
-    let seal = userdocks::domain::seal::SecretKey::new(&hex::decode(SECRET_KEY).unwrap().try_into().unwrap());
+    let seal = userdocks::domain::credentials::secret_key::SecretKey::new(
+        &hex::decode(SECRET_KEY).unwrap().try_into().unwrap(),
+    );
     let app = create_app(&db, &seal, &new_app("Acme")).await;
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");

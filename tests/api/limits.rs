@@ -12,7 +12,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
 use userdocks::db::apps;
-use userdocks::domain::api_key::{ApiKey, KeyType};
+use userdocks::domain::credentials::api_key::{ApiKey, KeyType};
 use userdocks::domain::id::UserId;
 
 use crate::outbox::server;
@@ -181,7 +181,7 @@ async fn whatever_proves_nothing_is_counted() {
 
 /// A well-formed code that no invite has.
 fn invite_code(app: &App) -> String {
-    userdocks::domain::invite::InviteCode::generate(app.id).expose().to_owned()
+    userdocks::domain::invites::InviteCode::generate(app.id).expose().to_owned()
 }
 
 #[tokio::test]

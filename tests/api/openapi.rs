@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use userdocks::http::openapi::document;
+use userdocks::api::openapi::document;
 
 use crate::support::{As, Test};
 

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use userdocks::config::Config;
 use userdocks::db::Pool;
 use userdocks::db::outbox::{self, MailRow};
-use userdocks::domain::seal::SecretKey;
+use userdocks::domain::credentials::secret_key::SecretKey;
 use userdocks::server::{Database, Server};
 use uuid::Uuid;
 

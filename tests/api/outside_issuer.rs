@@ -10,7 +10,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 use userdocks::db::apps;
-use userdocks::domain::access_token::{Jwk, NewKeyPair};
+use userdocks::domain::credentials::access_token::{Jwk, NewKeyPair};
 
 use crate::support::{App, As, Test, create_app, new_app};
 

@@ -11,7 +11,7 @@ use aws_lc_rs::{encoding::AsDer, hmac};
 use axum::Router;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
-use userdocks::db::invite_events;
+use userdocks::db::invites::timeline;
 
 use crate::support::{Answer, As, Test};
 
@@ -464,7 +464,7 @@ async fn report_of_a_provider_shows_in_the_timeline_of_any_app() {
         .fetch_one(&mailed.test.db)
         .await
         .unwrap();
-    let life = invite_events::timeline(&mailed.test.db, other.id, invite).await.unwrap();
+    let life = timeline::timeline(&mailed.test.db, other.id, invite).await.unwrap();
     assert_eq!(life.last().unwrap().event, "bounced");
     mailed.test.finish().await;
 }

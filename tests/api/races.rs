@@ -10,10 +10,10 @@ use serde_json::{Map, Value, json};
 use sqlx::{Acquire, AssertSqlSafe, query_scalar};
 use userdocks::clock;
 use userdocks::db::{apps, webhooks};
-use userdocks::domain::access_token::PrivateKey;
+use userdocks::domain::credentials::access_token::PrivateKey;
+use userdocks::domain::credentials::secret_key::Purpose;
 use userdocks::domain::id::{AppId, UserId};
-use userdocks::domain::invite::InviteCode;
-use userdocks::domain::seal::Purpose;
+use userdocks::domain::invites::InviteCode;
 use userdocks::domain::webhook::Secret;
 use uuid::Uuid;
 

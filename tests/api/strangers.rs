@@ -9,9 +9,9 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use userdocks::db::apps;
-use userdocks::domain::access_token::PrivateKey;
+use userdocks::domain::credentials::access_token::PrivateKey;
 use userdocks::domain::id::{AppId, UserId};
-use userdocks::domain::invite::InviteCode;
+use userdocks::domain::invites::InviteCode;
 
 use crate::support::{Answer, App, As, Test, code, create_app, new_app, new_id};
 use uuid::Uuid;
@@ -91,7 +91,10 @@ async fn side(test: &Test, name: &'static str) -> Side {
     let (id, sealed) = apps::private_key(&test.db, app.id).await.unwrap().unwrap();
     let key = PrivateKey::new(
         id,
-        &test.seal.open(userdocks::domain::seal::Purpose::SigningKey, id, &sealed).unwrap(),
+        &test
+            .seal
+            .open(userdocks::domain::credentials::secret_key::Purpose::SigningKey, id, &sealed)
+            .unwrap(),
     )
     .unwrap();
     let marks: Vec<String> = sqlx::query_scalar(

@@ -1,7 +1,8 @@
 //! What befalls an invite, from the mail that waits to the button, and what is reported of its mails.
 
 use serde_json::{Value, json};
-use userdocks::db::{invite_events, outbox};
+use userdocks::db::invites::timeline;
+use userdocks::db::outbox;
 use uuid::Uuid;
 
 use crate::landing::{ACCEPTED, OPEN, assert_said, get, post};
@@ -17,7 +18,7 @@ async fn invite_to(test: &Test, email: &str) -> Uuid {
 
 /// The events of an invite, each with what was said, whose times must not go back.
 async fn life(test: &Test, invite: Uuid, mail: Uuid) -> Vec<(String, Option<String>)> {
-    let events = invite_events::timeline(&test.db, test.app.id, invite).await.unwrap();
+    let events = timeline::timeline(&test.db, test.app.id, invite).await.unwrap();
     assert!(events.iter().all(|event| event.at.parse::<jiff::Timestamp>().is_ok()));
     assert!(events.is_sorted_by_key(|event| event.at.clone()), "{events:?}");
     let of_invite = ["accepted", "expired"];
@@ -112,7 +113,7 @@ async fn a_life_is_told_from_the_mail_to_the_button() {
     assert_said(&post(&test, &code).await, ACCEPTED);
     expected.push(plain("accepted"));
     assert_eq!(life(&test, invite, row).await, expected);
-    assert!(invite_events::timeline(&test.db, other.id, invite).await.unwrap().is_empty());
+    assert!(timeline::timeline(&test.db, other.id, invite).await.unwrap().is_empty());
 
     // What is said of the person goes with them.
     let erased = test.call("DELETE", &format!("/v1/users/{user}"), As::Write(&test.app), None).await;

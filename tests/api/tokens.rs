@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, App, As, DEADLINE, Test, new_id};
 use userdocks::db::apps;
-use userdocks::domain::access_token::NewKeyPair;
+use userdocks::domain::credentials::access_token::NewKeyPair;
 use userdocks::domain::id::UserId;
 
 const INVALID: (u16, &str, &str) =
@@ -36,7 +36,13 @@ impl Signer {
     /// The app's own key.
     async fn of_app(test: &Test, app: &App) -> Self {
         let (id, sealed) = apps::private_key(&test.db, app.id).await.unwrap().unwrap();
-        Self::of(id, &test.seal.open(userdocks::domain::seal::Purpose::SigningKey, id, &sealed).unwrap())
+        Self::of(
+            id,
+            &test
+                .seal
+                .open(userdocks::domain::credentials::secret_key::Purpose::SigningKey, id, &sealed)
+                .unwrap(),
+        )
     }
 
     fn header(&self) -> Value {
@@ -275,7 +281,11 @@ async fn every_key_of_the_app_verifies() {
         .bind(test.app.id.0)
         .bind(pair.id)
         .bind(&pair.public)
-        .bind(test.seal.seal(userdocks::domain::seal::Purpose::SigningKey, pair.id, &pair.private))
+        .bind(test.seal.seal(
+            userdocks::domain::credentials::secret_key::Purpose::SigningKey,
+            pair.id,
+            &pair.private,
+        ))
         .execute(&test.db)
         .await
         .unwrap();

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
-use userdocks::db::deliveries::{self, Again, DeliveryRow};
+use userdocks::db::webhooks::deliveries::{self, Again, DeliveryRow};
 use userdocks::db::webhooks::{self, WebhookRow};
 use userdocks::domain::id::UserId;
 use userdocks::domain::webhook::{EventId, EventType, Secret};
-use userdocks::webhook::worker::SLOTS;
+use userdocks::webhook::dispatcher::SLOTS;
 use uuid::Uuid;
 
 use crate::landing::{ACCEPTED, assert_said, post, referred};

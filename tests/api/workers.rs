@@ -9,8 +9,8 @@ use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
 use userdocks::db::outbox;
+use userdocks::mail::outbox_worker::{Outage, Worker};
 use userdocks::mail::transport::Transport;
-use userdocks::mail::worker::{Outage, Worker};
 use uuid::Uuid;
 
 use crate::outbox::{TAKEN, execute, hasten, invite, mails, queue, restart, server, until};
@@ -271,7 +271,7 @@ async fn a_worker_ends_with_its_server() {
             None,
             DEADLINE,
             1,
-            &userdocks::outbound::Authorities::default(),
+            &userdocks::http_client::Authorities::default(),
         )
         .unwrap(),
         public_url: "https://id.example".parse().unwrap(),

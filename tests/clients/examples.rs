@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::time::{Instant, sleep};
-use userdocks::db::{deliveries, webhooks};
+use userdocks::db::webhooks;
+use userdocks::db::webhooks::deliveries;
 use userdocks::domain::id::UserId;
 use userdocks::domain::webhook::{EventId, EventType, Secret};
 

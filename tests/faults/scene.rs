@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 use userdocks::db::{Pool, users};
+use userdocks::domain::credentials::secret_key::SecretKey;
 use userdocks::domain::email::Email;
 use userdocks::domain::id::UserId;
 use userdocks::domain::language::Language;
-use userdocks::domain::seal::SecretKey;
 
 use crate::check::{self, Report};
 use crate::load::{Kind, Load, Outcome};

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use lettre::Message;
 use lettre::message::Mailbox;
 use userdocks::domain::brand::Color;
-use userdocks::domain::mail_kind::MailKind;
+use userdocks::domain::mail::kind::MailKind;
 use userdocks::mail::render::render;
 use userdocks::mail::{Brand, Envelope, Letter, Rendered, message};
 

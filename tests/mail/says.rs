@@ -3,7 +3,7 @@
 use lettre::message::Mailbox;
 use mail_parser::MessageParser;
 use userdocks::domain::brand::{Color, LogoUrl};
-use userdocks::domain::mail_kind::MailKind;
+use userdocks::domain::mail::kind::MailKind;
 use userdocks::l10n::{LANGUAGES, Texts};
 use userdocks::mail::render::render;
 use userdocks::mail::{Brand, Envelope, Letter, message};

@@ -4,9 +4,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use mail_parser::MessageParser;
-use userdocks::domain::mail_kind::MailKind;
+use userdocks::domain::mail::kind::MailKind;
+use userdocks::http_client::Authorities;
 use userdocks::mail::transport::{Refusal, TokenSource, Transport};
-use userdocks::outbound::Authorities;
 
 use crate::smtp::{Act, Encryption, Seen, Smtp, Stage};
 use crate::{ID, invitation, mail};

@@ -23,9 +23,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 use userdocks::db::Pool;
-use userdocks::domain::api_key::{ApiKey, KeyType};
-use userdocks::domain::invite::InviteCode;
-use userdocks::domain::seal::SecretKey;
+use userdocks::domain::credentials::api_key::{ApiKey, KeyType};
+use userdocks::domain::credentials::secret_key::SecretKey;
+use userdocks::domain::invites::InviteCode;
 use uuid::Uuid;
 
 use load::{Callers, Seen};
@@ -269,7 +269,7 @@ async fn fill(world: &World, due: i64) {
                 if part < 34 {
                     sealed += 1;
                     world.seal.seal(
-                        userdocks::domain::seal::Purpose::Code,
+                        userdocks::domain::credentials::secret_key::Purpose::Code,
                         *id,
                         InviteCode::generate(world.app.id).expose().as_bytes(),
                     )

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
-use userdocks::domain::access_token::{Jwk, NewKeyPair};
+use userdocks::domain::credentials::access_token::{Jwk, NewKeyPair};
 
 use crate::commands::create_app;
 use crate::support::child::Place;

@@ -1,187 +1,67 @@
-//! What the database said lately of credentials.
-
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+//! What the headers of a request present, read and not yet proven: nothing here asks the store. The headers that are
+//! there choose the kind of credential.
 
 use axum::http::HeaderMap;
-use quick_cache::sync::Cache;
-use uuid::Uuid;
 
-use crate::config::Config;
-use crate::db::{self, Pool, api_keys, apps};
-use crate::domain::access_token::PublicKey;
-use crate::domain::id::{AppId, UserId};
-use crate::http::context::RequestContext;
+use crate::domain::credentials::api_key::{ApiKey, KeyType};
+use crate::domain::id::{self, AppId};
 use crate::http::error::Error;
-use crate::http::jwks::Jwks;
-use crate::http::limits::Limits;
-use crate::metrics::{self, Cache as Cached};
+use crate::http::headers::header;
 
-/// How long what the store said of a credential is believed.
-const FRESH: Duration = Duration::from_secs(1);
-/// From when on one call asks again, while the others still believe.
-const AGEING: Duration = Duration::from_millis(750);
-/// Entries of each cache; the least used make room.
-const CACHED: usize = 16_384;
-/// What is known not to be there.
-const NOT_THERE: usize = 1024;
-
-/// `iss` and the address of the keys.
-pub(super) type OutsideIssuer = (String, String);
-
-/// What tokens of an app are judged by.
-pub(super) struct App {
-    pub(super) keys: Vec<PublicKey>,
-    pub(super) origins: Vec<String>,
-    pub(super) outside_issuer: Option<OutsideIssuer>,
-}
-
-/// A token of an app's own key pair whose signature and claims were good. That its key still verifies, its time
-/// is not over and its user may act is looked at each time.
-pub(super) struct Proven {
-    pub(super) app: AppId,
-    pub(super) user: UserId,
-    pub(super) key: Option<String>,
-    pub(super) expires: f64,
-}
-
-/// What the store said, and when.
-struct Said<T> {
-    at: Instant,
-    what: T,
-    asked_again: AtomicBool,
-}
-
-impl<T> Said<T> {
-    fn new(at: Instant, what: T) -> Arc<Self> {
-        Arc::new(Self { at, what, asked_again: AtomicBool::new(false) })
-    }
-
-    /// Whether it is believed. Of those who see it age, one is told to ask again.
-    fn is_believed(&self) -> bool {
-        match self.at.elapsed() {
-            age if age < AGEING => true,
-            age => age < FRESH && self.asked_again.swap(true, Relaxed),
-        }
-    }
-}
-
-/// What the store said lately of keys and apps.
-pub struct Credentials {
-    keys: Cache<(AppId, Uuid), Arc<Said<api_keys::LiveKey>>>,
-    apps: Cache<AppId, Arc<Said<Arc<App>>>>,
-    /// Keys, and apps, that there are none of.
-    none: Cache<(AppId, Option<Uuid>), Instant>,
-    /// By their SHA-256.
-    pub(super) tokens: Cache<[u8; 32], Arc<Proven>>,
-    pub(super) outside: Jwks,
-    pub(super) issuer: String,
-}
-
-impl Credentials {
-    /// Nothing known yet.
-    #[must_use]
-    pub fn new(config: &Config) -> Self {
-        Self {
-            keys: Cache::new(CACHED),
-            apps: Cache::new(CACHED),
-            none: Cache::new(NOT_THERE),
-            tokens: Cache::new(CACHED),
-            outside: Jwks::new(config.server.ca_file.clone()),
-            issuer: config.issuer(),
-        }
-    }
-
-    fn is_none(&self, app: AppId, key: Option<Uuid>) -> bool {
-        self.none.get(&(app, key)).is_some_and(|at| at.elapsed() < FRESH)
-    }
-
-    pub(super) async fn key(
-        &self,
-        call: &Call<'_>,
+/// Credentials as they were sent.
+pub enum Presented<'a> {
+    /// An API key, and what it says to open.
+    Key {
+        /// `X-CLIENT-ID`
         app: AppId,
-        id: Uuid,
-    ) -> Result<Option<api_keys::LiveKey>, Error> {
-        let known = self.keys.get(&(app, id));
-        if let Some(said) = known.as_ref().filter(|said| said.is_believed()) {
-            metrics::looked_up(Cached::ApiKey, true);
-            return Ok(Some(said.what.clone()));
-        }
-        let none = self.is_none(app, Some(id));
-        metrics::looked_up(Cached::ApiKey, none);
-        if none {
-            return Ok(None);
-        }
-        let at = Instant::now();
-        let key = call.look_up(known.is_some().then_some(app), api_keys::find(call.pool, app, id)).await?;
-        if let Some(key) = &key {
-            self.keys.insert((app, id), Said::new(at, key.clone()));
-        } else {
-            self.keys.remove(&(app, id));
-            self.none.insert((app, Some(id)), at);
-        }
-        Ok(key)
-    }
+        /// `X-API-KEY-TYPE`
+        key_type: KeyType,
+        /// `X-API-KEY`
+        key: ApiKey,
+    },
+    /// An access token, of which nothing is known.
+    Token(&'a str),
+}
 
-    pub(super) async fn app(&self, call: &Call<'_>, app: AppId) -> Result<Option<Arc<App>>, Error> {
-        let known = self.apps.get(&app);
-        if let Some(said) = known.as_ref().filter(|said| said.is_believed()) {
-            metrics::looked_up(Cached::App, true);
-            return Ok(Some(Arc::clone(&said.what)));
+/// Reads the credentials of a request.
+pub fn presented(headers: &HeaderMap) -> Result<Presented<'_>, Error> {
+    let key = header(headers, "X-API-KEY")?;
+    let key_type = header(headers, "X-API-KEY-TYPE")?;
+    let client = header(headers, "X-CLIENT-ID")?;
+    let authorization = header(headers, "Authorization")?.map(|value| ("Authorization", value));
+    let authentication = header(headers, "Authentication")?.map(|value| ("Authentication", value));
+    let token = match (authorization, authentication) {
+        (Some(_), Some(_)) => return Err(Error::AmbiguousCredentials),
+        (one, other) => one.or(other),
+    };
+    match (key, key_type, token) {
+        (None, None, None) => Err(Error::CredentialsMissing),
+        (None, None, Some((name, value))) => bearer(name, value).map(Presented::Token),
+        (_, _, Some(_)) => Err(Error::AmbiguousCredentials),
+        (key, key_type, None) => {
+            let key = key.ok_or(Error::HeaderMissing("X-API-KEY"))?;
+            let key_type = key_type.ok_or(Error::HeaderMissing("X-API-KEY-TYPE"))?;
+            let client = client.ok_or(Error::HeaderMissing("X-CLIENT-ID"))?;
+            let app = AppId(read(client, id::parse)?);
+            Ok(Presented::Key {
+                app,
+                key_type: read(key_type, KeyType::parse)?,
+                key: read(key, ApiKey::parse)?,
+            })
         }
-        let none = self.is_none(app, None);
-        metrics::looked_up(Cached::App, none);
-        if none {
-            return Ok(None);
-        }
-        let at = Instant::now();
-        let db = call.pool;
-        let find = async {
-            let Some(settings) = apps::find(db, app).await? else { return Ok(None) };
-            let keys = apps::public_keys(db, app).await?;
-            Ok(Some(App {
-                keys: keys.iter().map(|(id, spki)| PublicKey::new(*id, spki)).collect(),
-                origins: settings.origins,
-                outside_issuer: settings.issuer.zip(settings.jwks_url),
-            }))
-        };
-        let found = call.look_up(known.is_some().then_some(app), find).await?.map(Arc::new);
-        if let Some(found) = &found {
-            self.apps.insert(app, Said::new(at, Arc::clone(found)));
-        } else {
-            self.apps.remove(&app);
-            self.none.insert((app, None), at);
-        }
-        Ok(found)
     }
 }
 
-/// A call whose credentials are looked at.
-pub(super) struct Call<'a> {
-    pub(super) pool: &'a Pool,
-    pub(super) limits: &'a Limits,
-    pub(super) headers: &'a HeaderMap,
-    pub(super) context: Arc<RequestContext>,
+fn read<T>(value: &[u8], parse: impl Fn(&str) -> Option<T>) -> Result<T, Error> {
+    std::str::from_utf8(value).ok().and_then(parse).ok_or(Error::InvalidApiKey)
 }
 
-impl Call<'_> {
-    /// Looks up what is of an app, if it is `known` to have been there lately.
-    async fn look_up<T>(
-        &self,
-        known: Option<AppId>,
-        look: impl Future<Output = Result<Option<T>, db::Error>>,
-    ) -> Result<Option<T>, Error> {
-        if let Some(app) = known {
-            self.context.belongs_to(app);
-        }
-        self.context.look_up(self.limits, self.headers, known.is_some(), look).await
+fn bearer<'a>(name: &'static str, value: &'a [u8]) -> Result<&'a str, Error> {
+    let malformed = || Error::MalformedToken(name);
+    let value = std::str::from_utf8(value).map_err(|_| malformed())?;
+    let (scheme, token) = value.split_once(' ').ok_or_else(malformed)?;
+    if !scheme.eq_ignore_ascii_case("Bearer") {
+        return Err(malformed());
     }
-
-    /// Counts a call of a proven caller.
-    pub(super) fn admit(&self, app: AppId, who: Uuid) -> Result<(), Error> {
-        let told = self.limits.callers.take(&(app, who)).map_err(Error::TooManyRequests)?;
-        self.context.tell(told);
-        Ok(())
-    }
+    Ok(token.trim_matches(' '))
 }

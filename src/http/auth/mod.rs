@@ -9,21 +9,23 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 
+pub mod cache;
 pub mod credentials;
+pub mod jwks;
 
-use credentials::{App, Call, Proven};
+use cache::{App, Call, Proven};
 
 use super::context::RequestContext;
 use super::cors;
 use super::error::Error;
-use super::presented::{Presented, presented};
 use super::state::AppState;
 use crate::audit;
 use crate::db::users;
-use crate::domain::access_token::{self, Unverified, Verified};
-use crate::domain::api_key::{ApiKey, KeyType, sha256};
+use crate::domain::credentials::access_token::{self, Unverified, Verified};
+use crate::domain::credentials::api_key::{ApiKey, KeyType, sha256};
 use crate::domain::id::{self, AppId, UserId};
 use crate::metrics::{self, Cache as Cached};
+use credentials::{Presented, presented};
 
 /// A type of caller that a handler admits.
 pub trait Callers: Sized + Send {

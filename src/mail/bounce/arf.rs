@@ -4,7 +4,7 @@ use super::Said;
 use super::dsn::field;
 use super::fields::{addresses, groups, without_comments};
 use super::mime::Part;
-use crate::domain::mail_report::Kind;
+use crate::domain::mail::report::Kind;
 
 /// Feedback that is no complaint: a mail is not spam (RFC 6430), or its signature was bad (RFC 6591).
 const NO_COMPLAINT: [&str; 4] = ["not-spam", "auth-failure", "dkim", "dmarc"];

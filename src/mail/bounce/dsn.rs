@@ -3,7 +3,7 @@
 use super::Said;
 use super::fields::{addresses, groups, untyped, without_comments};
 use super::mime::Part;
-use crate::domain::mail_report::Kind;
+use crate::domain::mail::report::Kind;
 
 pub(super) const KINDS: [&str; 2] = ["message/delivery-status", "message/global-delivery-status"];
 

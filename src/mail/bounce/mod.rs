@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::domain::email::Email;
 use crate::domain::id;
-use crate::domain::mail_report::{Kind, detail};
+use crate::domain::mail::report::{Kind, detail};
 
 mod arf;
 mod dsn;

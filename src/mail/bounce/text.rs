@@ -7,7 +7,7 @@ use super::Said;
 use super::fields::addresses;
 use super::mime::Part;
 use crate::domain::email::Email;
-use crate::domain::mail_report::Kind;
+use crate::domain::mail::report::Kind;
 
 /// How qmail and its descendants begin.
 const QMAIL: &str = "Hi. This is the ";

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{Read, Refusal, check_age};
-use crate::domain::mail_report::Kind;
+use crate::domain::mail::report::Kind;
 use crate::mail::bounce::Notification;
 
 #[derive(Deserialize)]

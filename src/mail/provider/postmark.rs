@@ -5,7 +5,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 
 use super::{Read, Refusal};
-use crate::domain::mail_report::Kind;
+use crate::domain::mail::report::Kind;
 use crate::mail::bounce::Notification;
 
 /// Types of bounces that say nothing of whether the mail arrived.

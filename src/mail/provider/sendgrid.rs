@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Read, Refusal, check_age};
-use crate::domain::mail_report::Kind;
+use crate::domain::mail::report::Kind;
 use crate::mail::bounce::Notification;
 
 /// The header with the signature.

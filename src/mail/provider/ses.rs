@@ -7,7 +7,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{Refusal, check_age};
-use crate::domain::mail_report::Kind;
+use crate::domain::mail::report::Kind;
 use crate::mail::bounce::Notification;
 
 /// The topic that SES publishes to, and the host of its region.

@@ -8,8 +8,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use super::super::binaries::{OLDEST, named_in};
 use super::progress;
+use crate::postgres::binaries::{OLDEST, named_in};
 
 pub(super) fn fetch(into: &Path, wanted: Option<u32>) -> Result<PathBuf, String> {
     let apt = Apt { folder: into.to_owned() };

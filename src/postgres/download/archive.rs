@@ -14,7 +14,7 @@ use flate2::read::GzDecoder;
 use serde::Deserialize;
 
 use super::progress;
-use crate::outbound::{Authorities, cause};
+use crate::http_client::{Authorities, cause};
 
 const REGISTRY: &str = "https://registry.npmjs.org";
 const MAJOR: u32 = 18;
@@ -77,7 +77,7 @@ pub(super) fn fetch(into: &Path, wanted: Option<u32>) -> Result<PathBuf, String>
 async fn download(url: &str, into: &Path, sha512: &str) -> Result<(), String> {
     let failed = |error| format!("{url} cannot be downloaded: {}", cause(error));
     // Unlike calls of the server, this one asks the proxy that the environment names.
-    let client = crate::outbound::trusting(&Authorities::default())
+    let client = crate::http_client::trusting(&Authorities::default())
         .connect_timeout(Duration::from_secs(20))
         .read_timeout(Duration::from_secs(30))
         .build()

@@ -3,9 +3,9 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use libfuzzer_sys::fuzz_target;
-use userdocks::domain::access_token::Unverified;
+use userdocks::domain::credentials::access_token::Unverified;
 use userdocks::http::idempotency;
-use userdocks::http::presented::{Presented, presented};
+use userdocks::http::auth::credentials::{Presented, presented};
 use userdocks_fuzz::{assert_sentence, is_uuid};
 
 fuzz_target!(|data: &[u8]| {

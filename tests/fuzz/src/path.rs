@@ -5,7 +5,7 @@ use axum::http::Request;
 use libfuzzer_sys::fuzz_target;
 use userdocks::domain::email::Email;
 use userdocks::domain::id::{self, UserId};
-use userdocks::domain::invite::InviteCode;
+use userdocks::domain::invites::InviteCode;
 use userdocks::http::extract::{Query, frozen, user_id};
 use userdocks_fuzz::is_uuid;
 

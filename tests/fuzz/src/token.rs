@@ -9,7 +9,7 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
-use userdocks::domain::access_token::{PublicKey, Unverified, Verified};
+use userdocks::domain::credentials::access_token::{PublicKey, Unverified, Verified};
 use userdocks::domain::id::AppId;
 use userdocks_fuzz::{has_a_key_twice, is_uuid};
 

@@ -1,0 +1,25 @@
+//! `/healthz`: the process lives. `/readyz`: it can do its work.
+
+use std::sync::atomic::Ordering;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+
+use crate::http::envelope::Success;
+use crate::http::error::Error;
+use crate::http::state::AppState;
+
+/// 200 while the process lives.
+pub async fn healthz() -> Success<()> {
+    Success { status: StatusCode::OK, message: "alive", data: () }
+}
+
+/// 200 while the database answers with this server's schema, and the server is not stopping; else 503.
+pub async fn readyz(State(state): State<AppState>) -> Result<Success<()>, Error> {
+    // However many ask, they keep one connection from requests.
+    let _turn = state.limits.gate.probe().await;
+    if state.stopping.load(Ordering::Relaxed) || !crate::db::is_ready(&state.store.pool).await? {
+        return Err(Error::Unavailable(None));
+    }
+    Ok(Success { status: StatusCode::OK, message: "ready", data: () })
+}

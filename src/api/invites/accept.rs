@@ -1,0 +1,139 @@
+//! `/v1/invites/{code}`: what an app's own landing page does for whoever has the link of a mail. The code is the
+//! credential: looking never spends it, and what is made up is paid for by its address, like made-up keys.
+
+use axum::extract::{FromRequestParts, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+use crate::api::pages::invite::looked;
+use crate::api::users::tokens::{AccessToken, signing_key};
+use crate::audit;
+use crate::db::invites::accept::{self, Invite, Joined};
+use crate::db::referrals::list::Attributed;
+use crate::domain::email;
+use crate::domain::id::UserId;
+use crate::domain::invites::accept_body::AcceptBody;
+use crate::domain::invites::{self, InviteCode};
+use crate::domain::users::User;
+use crate::domain::users::profile::ProfilePatch;
+use crate::http::context::RequestContext;
+use crate::http::cors;
+use crate::http::envelope::Success;
+use crate::http::error::Error;
+use crate::http::extract::{self, OptionalJson};
+use crate::http::state::AppState;
+
+/// Whoever has the code in the path, and its invite.
+pub struct Holder {
+    code: InviteCode,
+    invite: Invite,
+}
+
+impl FromRequestParts<AppState> for Holder {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
+        let context = RequestContext::of(&parts.extensions);
+        // What is no UTF-8 is no code either.
+        let text = extract::param(parts, "code").await.unwrap_or_default();
+        let found = match InviteCode::parse(&text) {
+            Some(code) => {
+                let look = accept::find(&state.store.pool, &code);
+                let invite = context.look_up(&state.limits, &parts.headers, false, look).await?;
+                invite.map(|invite| Self { code, invite })
+            }
+            None => None,
+        };
+        let Some(holder) = found else {
+            context.charge(&state.limits, &parts.headers)?;
+            return Err(Error::InvalidInviteCode);
+        };
+        context.belongs_to(holder.code.app);
+        audit::note(|facts| (facts.app, facts.authenticated) = (Some(holder.code.app), true));
+        cors::admit(&parts.headers, &state.public_url, &holder.invite.app_origins)?;
+        let told = state.limits.callers.take(&(holder.code.app, holder.invite.id));
+        context.tell(told.map_err(Error::TooManyRequests)?);
+        Ok(holder)
+    }
+}
+
+/// An invite as the holder of its code sees it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Offer {
+    kind: &'static str,
+    state: &'static str,
+    app_name: String,
+    inviter: Option<String>,
+    language: String,
+    email: String,
+    expires_at: String,
+}
+
+/// Shows what the code is good for.
+pub async fn show(State(state): State<AppState>, Holder { code, invite }: Holder) -> Success<Offer> {
+    looked(&state, &code, &invite).await;
+    let data = Offer {
+        kind: invite.kind.as_str(),
+        state: invite.state.as_str(),
+        app_name: invite.app_name,
+        inviter: invite.inviter,
+        language: invite.language,
+        email: email::masked(&invite.email),
+        expires_at: invite.expires_at,
+    };
+    Success { status: StatusCode::OK, message: "the invite", data }
+}
+
+/// A user who has just accepted, and a token for them.
+#[derive(Serialize)]
+pub struct Welcome {
+    user: Box<User>,
+    #[serde(flatten)]
+    token: AccessToken,
+}
+
+/// Accepts the invite, once, with what the user says of themselves, or neither.
+pub async fn accept(
+    State(state): State<AppState>,
+    Holder { code, .. }: Holder,
+    OptionalJson(body): OptionalJson,
+) -> Result<Success<Welcome>, Error> {
+    let today = crate::clock::now().to_zoned(TimeZone::UTC).date();
+    let mut names = ProfilePatch::names(&body);
+    let AcceptBody { profile, referral_code } = AcceptBody::parse(body, today)?;
+    names.extend(referral_code.as_ref().map(|_| "referralCode".to_owned()));
+    audit::note(|facts| facts.fields = names);
+    // First, so that nothing but a signature is left to fail once the code is spent.
+    let key = signing_key(&state.store.pool, &state.seal, code.app).await?;
+    let event = state.listeners.event(code.app);
+    let user = match accept::join(&state.store.pool, &code, &profile, referral_code.as_ref(), event).await? {
+        Joined::User(user) => user,
+        Joined::AccountExists => return Err(Error::AccountExists),
+        Joined::Attribution(Attributed::Own) => return Err(Error::OwnReferralCode),
+        Joined::Attribution(_) => return Err(Error::UnknownReferralCode),
+        Joined::No => return Err(why_not(&state, &code).await?),
+    };
+    state.listeners.told(event);
+    audit::note(|facts| facts.subject = Some(user.id));
+    let (issuer, valid) = (state.config.issuer(), state.config.token.expires_after);
+    let token = AccessToken::sign(&key, &issuer, code.app, UserId(user.id), &user.language, valid);
+    let token = token.map_err(|error| Error::Internal(Box::new(error)))?;
+    let data = Welcome { user, token };
+    Ok(Success { status: StatusCode::OK, message: "the invite was accepted", data })
+}
+
+/// Why a code that was good a moment ago could not be spent.
+async fn why_not(state: &AppState, code: &InviteCode) -> Result<Error, Error> {
+    let invite = accept::find(&state.store.pool, code).await?;
+    Ok(match invite.map(|invite| invite.state) {
+        None => Error::InvalidInviteCode,
+        Some(invites::State::Accepted) => Error::InviteAccepted,
+        Some(invites::State::Revoked) => Error::InviteRevoked,
+        Some(invites::State::Expired) => Error::InviteExpired,
+        // It was opened again at this moment.
+        Some(invites::State::Open) => Error::Unavailable(None),
+    })
+}

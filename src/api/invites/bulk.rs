@@ -1,0 +1,149 @@
+//! `POST /v1/invites/bulk`: many new users at once, for the app's backend. Each is invited for itself and has its own
+//! result, and whoever is a user already is left alone: so the call can be repeated, whatever became of it, and
+//! nobody is sent a second mail.
+
+use std::time::Duration;
+
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::audit;
+use crate::db::invites::bulk::{self, Made, One};
+use crate::db::mail_quotas::Spending;
+use crate::db::users;
+use crate::domain::fields::FieldErrors;
+use crate::domain::id::{AppId, UserId};
+use crate::domain::invites::bulk_body::BulkBody;
+use crate::http::auth::{Callers, WriteKey};
+use crate::http::envelope::Success;
+use crate::http::error::Error;
+use crate::http::extract::CurrentRequest;
+use crate::http::extract::{LargeJson, Query};
+use crate::http::idempotency::{Begun, Once, settled};
+use crate::http::state::AppState;
+
+/// A backend that may invite.
+pub struct Backend(AppId);
+
+impl FromRequestParts<AppState> for Backend {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
+        let caller = WriteKey::authenticate(parts, state).await?;
+        Query::of(parts, &[])?;
+        Ok(Self(caller.app))
+    }
+}
+
+/// What became of one invite.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Item {
+    /// `created`, `exists` or `error`
+    pub result: &'static str,
+    user_id: Option<Uuid>,
+    /// Of an error, its `X-Error-Code`.
+    pub code: Option<&'static str>,
+    /// Of an error, its sentence.
+    pub error: Option<String>,
+}
+
+/// What became of all, in their order.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Bulk {
+    kind: &'static str,
+    items_length: usize,
+    items: Vec<Item>,
+}
+
+impl Item {
+    fn refused(error: &Error) -> Self {
+        Self { result: "error", user_id: None, code: Some(error.status().1), error: Some(error.to_string()) }
+    }
+}
+
+impl From<Made> for Item {
+    fn from(made: Made) -> Self {
+        let of = |result, user| Self { result, user_id: Some(user), code: None, error: None };
+        match made {
+            Made::Created(user) => of("created", user),
+            Made::Exists(user) => of("exists", user),
+            Made::EmailTaken => Self::refused(&Error::EmailTaken("email")),
+            Made::UserIdTaken => Self::refused(&Error::UserIdTaken),
+            Made::OutOfReach => Self::refused(&Error::UserOutOfReach),
+            Made::UnknownReferralCode => Self::refused(&Error::UnknownReferralCode),
+            Made::NoMail => Self::refused(&Error::MailQuotaExceeded(Duration::ZERO)),
+        }
+    }
+}
+
+/// Invites many.
+pub async fn create(
+    State(state): State<AppState>,
+    Backend(app): Backend,
+    headers: HeaderMap,
+    CurrentRequest(context): CurrentRequest,
+    LargeJson(json): LargeJson,
+) -> Result<Response, Error> {
+    let request = format!("bulk {}", Value::Object(json.clone()));
+    let BulkBody { inviter, invites } = BulkBody::parse(json)?;
+    audit::note(|facts| facts.fields = vec!["invites".to_owned()]);
+    context.enter_for(&state.limits, invites.len()).await?;
+    let plan = |wanted| One::new(app, inviter, wanted, state.new_mail(app), state.listeners.event(app));
+    let planned: Vec<_> = invites.into_iter().map(|wanted| wanted.map(plan)).collect();
+    let done = settled(|| create_once(&state, &headers, (app, inviter), &planned, &request)).await;
+    state.listeners.told(planned.iter().flatten().find_map(|one| one.event));
+    done
+}
+
+async fn create_once(
+    state: &AppState,
+    headers: &HeaderMap,
+    (app, inviter): (AppId, Option<UserId>),
+    planned: &[Result<One, FieldErrors>],
+    request: &str,
+) -> Result<Response, Error> {
+    // Before there is a connection, as one mail is taken; here it is all of them.
+    let mails =
+        state.store.mails.take_up_to(&state.store.pool, app, planned.iter().flatten().count()).await?;
+    // In a transaction with or without a key.
+    let own = Ok(Spending::default());
+    let mut once = match Once::begin_with(state, headers, (app, None), request, true, own).await? {
+        Begun::Replay(answer) => return Ok(answer),
+        Begun::Work(once) => once,
+    };
+    if let Some(inviter) = inviter {
+        let found = users::by_id(once.connection().await?, app, None, inviter).await?;
+        found.filter(|inviter| !inviter.freezed).ok_or(Error::UserOutOfReach)?;
+    }
+    let items = invite(once.connection().await?, app, planned, mails).await?;
+    let data = Bulk { kind: "bulkInvites", items_length: items.len(), items };
+    let success = Success { status: StatusCode::OK, message: "the invites were taken", data };
+    once.finish(state, &success, None).await
+}
+
+/// Invites in a transaction those who can be, as long as there are mails; what is not needed of these is given back.
+pub async fn invite(
+    db: &mut PgConnection,
+    app: AppId,
+    planned: &[Result<One, FieldErrors>],
+    mut mails: Vec<Spending>,
+) -> Result<Vec<Item>, Error> {
+    let sound: Vec<&One> = planned.iter().flatten().collect();
+    let made = bulk::invite(db, app, &sound, mails.len()).await?;
+    let created = made.iter().filter(|made| matches!(made, Made::Created(_))).count();
+    mails.drain(..created.min(mails.len())).for_each(|mail| mail.spent());
+    let mut made = made.into_iter();
+    let items = planned.iter().filter_map(|one| match one {
+        Ok(_) => made.next().map(Item::from),
+        Err(faults) => Some(Item::refused(&Error::InvalidFields(faults.clone()))),
+    });
+    Ok(items.collect())
+}

@@ -1,0 +1,7 @@
+//! What a person opens from a mail, and the mailbox of a trial.
+
+pub mod email_confirmation;
+pub mod invite;
+pub mod mailbox;
+pub mod opt_out;
+pub mod render;

@@ -1,0 +1,90 @@
+//! `/opt-out/{code}`: where whoever was mailed a referral says that they want no more of them from this app, whoever
+//! sends them. Looking (GET, HEAD) changes nothing, since mail scanners follow links. A POST opts out whatever its body:
+//! that of the button, or of a mail program in one click (RFC 8058).
+
+use axum::extract::{FromRequestParts, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::Response;
+
+use super::render::{self, OptOut, trouble};
+use crate::audit;
+use crate::db;
+use crate::db::referrals::opt_outs::{self, Subject};
+use crate::domain::credentials::opt_out::OptOutCode;
+use crate::http::context::RequestContext;
+use crate::http::error::Error;
+use crate::http::extract::Segment;
+use crate::http::state::AppState;
+use crate::l10n::Texts;
+
+/// A link that was made here.
+pub struct Link {
+    code: OptOutCode,
+    subject: Subject,
+    texts: &'static Texts,
+}
+
+impl FromRequestParts<AppState> for Link {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Response> {
+        let context = RequestContext::of(&parts.extensions);
+        let Ok(Segment(code)) = Segment::from_request_parts(parts, state).await;
+        let found = async {
+            context.charge(&state.limits, &parts.headers)?;
+            context.enter(&state.limits).await?;
+            look_up(state, &code).await
+        };
+        let (code, subject) = found.await.map_err(|error| trouble(&error))?.ok_or_else(render::unknown)?;
+        audit::note(|facts| (facts.app, facts.authenticated) = (Some(code.app), true));
+        // The link says in which language the mail was.
+        let query = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
+        let language = query.into_iter().find(|(name, _)| name == "language").map(|(_, value)| value);
+        let texts = Texts::for_person(language.as_deref().unwrap_or_default(), &subject.app_language);
+        Ok(Self { code, subject, texts })
+    }
+}
+
+/// The code and what it is about.
+async fn look_up(state: &AppState, code: &str) -> Result<Option<(OptOutCode, Subject)>, Error> {
+    let Some(code) = OptOutCode::parse(code) else { return Ok(None) };
+    let Some(subject) = opt_outs::find(&state.store.pool, &code).await? else { return Ok(None) };
+    let key = subject.key.open(&state.seal).map_err(|error| Error::Internal(Box::new(error)))?;
+    Ok(key.made(&code).then_some((code, subject)))
+}
+
+impl Link {
+    fn page(&self, what: OptOut) -> Response {
+        let code = self.code.expose();
+        render::response(StatusCode::OK, render::opt_out(self.texts, &self.subject.app_name, &code, what))
+    }
+
+    /// What a change came to; `changed`: it was not so before.
+    fn changed(&self, changed: Result<bool, db::Error>, what: OptOut) -> Response {
+        match changed {
+            Ok(changed) => {
+                audit::note(|facts| facts.unchanged = !changed);
+                self.page(what)
+            }
+            Err(error) => trouble(&error.into()),
+        }
+    }
+}
+
+/// Shows what the button would do, or that it was pressed.
+pub async fn show(link: Link) -> Response {
+    link.page(if link.subject.out { OptOut::Done } else { OptOut::Ask })
+}
+
+/// Opts out.
+pub async fn add(State(state): State<AppState>, link: Link) -> Response {
+    let changed = opt_outs::add(&state.store.pool, link.code.app, &link.code.address).await;
+    link.changed(changed, OptOut::Done)
+}
+
+/// Takes it back.
+pub async fn remove(State(state): State<AppState>, link: Link) -> Response {
+    let changed = opt_outs::remove(&state.store.pool, link.code.app, &link.code.address).await;
+    link.changed(changed, OptOut::Undone)
+}

@@ -1,0 +1,102 @@
+//! The page behind the link of a mail that asks an address whose it is.
+
+use minijinja::context;
+
+use super::{masked, page};
+use crate::l10n::Texts;
+use crate::mail::display_name;
+
+/// What there is to say. Names are data, as typed.
+#[derive(Clone, Copy, Debug)]
+pub enum Confirming<'a> {
+    /// It can be confirmed: a button posts to the page's own address.
+    Open {
+        /// The name of the app.
+        app: &'a str,
+        /// The address, which the page shows in part.
+        address: &'a str,
+    },
+    /// It has just been confirmed.
+    Now {
+        /// The name of the app.
+        app: &'a str,
+    },
+    /// It was confirmed before.
+    Before {
+        /// The name of the app.
+        app: &'a str,
+    },
+    /// It is too late.
+    Expired {
+        /// The name of the app.
+        app: &'a str,
+    },
+    /// Another user has the address meanwhile.
+    Taken {
+        /// The name of the app.
+        app: &'a str,
+    },
+    /// There is no such code, or another has taken its place; the page does not tell which.
+    Unknown,
+    /// It cannot be told now (503).
+    Trouble,
+}
+
+/// The page.
+#[must_use]
+pub fn confirmation(texts: &'static Texts, confirming: &Confirming) -> String {
+    let (heading, text, app, address) = match *confirming {
+        Confirming::Open { app, address } => ("confirm-heading", "", app, Some(masked(address))),
+        Confirming::Now { app } => ("accepted-heading", "confirmed-text", app, None),
+        Confirming::Before { app } => ("confirmed-before-heading", "confirmed-before-text", app, None),
+        Confirming::Expired { app } => ("confirm-expired-heading", "confirm-expired-text", app, None),
+        Confirming::Taken { app } => ("confirm-taken-heading", "confirm-taken-text", app, None),
+        Confirming::Unknown => ("unknown-heading", "confirm-unknown-text", "", None),
+        Confirming::Trouble => ("trouble-heading", "confirm-trouble-text", "", None),
+    };
+    page(
+        "confirmation.html",
+        context! {
+            t => texts.plain(),
+            rich => texts.rich(),
+            language => texts.language(),
+            dir => texts.dir(),
+            app => display_name::app(app),
+            heading, text, address,
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::l10n::LANGUAGES;
+
+    #[test]
+    fn every_state_has_its_page_in_every_language() {
+        let app = "<b>Acme</b> evil.example";
+        for language in LANGUAGES {
+            let texts = Texts::of(language);
+            let mut pages = std::collections::BTreeSet::new();
+            for state in [
+                Confirming::Open { app, address: "ada<i>@recipient.example" },
+                Confirming::Now { app },
+                Confirming::Before { app },
+                Confirming::Expired { app },
+                Confirming::Taken { app },
+                Confirming::Unknown,
+                Confirming::Trouble,
+            ] {
+                let html = confirmation(texts, &state);
+                let start = format!("<html lang=\"{language}\" dir=\"{}\">", texts.dir());
+                assert!(html.contains(&start), "{state:?}: {html}");
+                assert_eq!(html.contains("<form method=\"post\">"), matches!(state, Confirming::Open { .. }));
+                assert_eq!(html.matches("<h1>").count(), 1);
+                for no in ["<b>", "<i>", "ada&", "evil.example", "<script", " src=", "href=", "style="] {
+                    assert!(!html.contains(no), "{no}: {html}");
+                }
+                assert!(pages.insert(html), "{state:?} reads as another");
+            }
+        }
+    }
+}

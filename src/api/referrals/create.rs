@@ -1,0 +1,56 @@
+//! `POST /v1/users/{userId}/referral-invites`: a mail with a referral code.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+
+use crate::audit;
+use crate::db::referrals::create::{self, Bounds, NewReferral, Referred};
+use crate::domain::invites::invite_body::InviteBody;
+use crate::http::auth::Caller;
+use crate::http::envelope::Success;
+use crate::http::error::Error;
+use crate::http::extract::{Json, UserPath};
+use crate::http::idempotency::{Begun, Once, settled};
+use crate::http::state::AppState;
+use crate::metrics::Limit;
+
+/// Mails a referral invite of the user in the path (seed `POST /users/:userId/referral-invites`). The
+/// answer is the same whether or not the address has an account, so that nobody can probe for accounts.
+pub async fn create(
+    State(state): State<AppState>,
+    UserPath { caller: Caller { app, user: caller }, user }: UserPath<Caller>,
+    headers: HeaderMap,
+    Json(json): Json,
+) -> Result<Response, Error> {
+    let body = InviteBody::parse(json)?;
+    audit::note(|facts| facts.fields = body.names());
+    let request = format!("refer {user} {}", body.line());
+    let bounds = Bounds::of(&state.config);
+    let address =
+        state.store.opt_out_keys.of(&state.store.pool, &state.seal, app).await?.address(body.email.as_str());
+    let mail = state.new_mail(app);
+    let new = Arc::new(NewReferral { app, caller, referrer: user, body, address, bounds, mail });
+    let (state, headers, request, new) = (&state, &headers, &request, &new);
+    settled(|| async move {
+        let mut once = match Once::begin(state, headers, app, caller, request, false).await? {
+            Begun::Replay(answer) => return Ok(answer),
+            Begun::Work(once) => once,
+        };
+        match once.together(&state.store.referrals, new, async |db| create::refer(db, new).await).await? {
+            Referred::Accepted => {
+                let message = "the referral invite was taken";
+                once.finish(state, &Success { status: StatusCode::CREATED, message, data: () }, None).await
+            }
+            Referred::OwnAddress => Err(once.refused(Error::OwnAddress)),
+            Referred::QuotaExceeded => {
+                Limit::Referrals.refused();
+                Err(once.refused(Error::ReferralQuotaExceeded))
+            }
+            Referred::OutOfReach => Err(once.refused(Error::UserOutOfReach)),
+        }
+    })
+    .await
+}

@@ -1,0 +1,110 @@
+//! `/v1/users/{userId}/referrals` and `/v1/referrals/leaderboard`: what became of referrals.
+
+use axum::extract::{FromRequestParts, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::db::referrals::list::{self, Counts, Place, Referral};
+use crate::domain::email;
+use crate::domain::id::UserId;
+use crate::http::auth::{AnyKey, Callers, Reader};
+use crate::http::envelope::Success;
+use crate::http::error::Error;
+use crate::http::extract::{self, Query};
+use crate::http::paging;
+use crate::http::state::AppState;
+
+/// Whose referrals are asked for, and which page.
+pub struct ListQuery {
+    caller: Reader,
+    user: UserId,
+    after: Uuid,
+    limit: usize,
+}
+
+impl FromRequestParts<AppState> for ListQuery {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
+        let caller = Reader::authenticate(parts, state).await?;
+        let user = extract::user_id(&extract::param(parts, "userId").await?, caller.user)?
+            .ok_or(Error::InvalidPath("`userId` in the path must be a hyphenated UUID"))?;
+        let (after, limit) = paging::of(&Query::of(parts, &["limit", "after"])?)?;
+        Ok(Self { caller, user, after, limit })
+    }
+}
+
+/// A page of referrals.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReferralPage {
+    kind: &'static str,
+    referral_code: String,
+    counts: Counts,
+    items_length: usize,
+    items: Vec<Referral>,
+    next_cursor: Option<Uuid>,
+}
+
+/// A referral as this caller may see it: to a user, of whom they wrote to the first letters, and nothing of others.
+fn shown(mut referral: Referral, caller: &Reader) -> Referral {
+    if caller.user.is_some() {
+        referral.email =
+            referral.email.filter(|_| referral.by == "invite").map(|email| email::masked(&email));
+        referral.user_id = None;
+    }
+    referral
+}
+
+/// The referral code of a user and what became of their referrals.
+pub async fn list(
+    State(state): State<AppState>,
+    ListQuery { caller, user, after, limit }: ListQuery,
+) -> Result<Success<ReferralPage>, Error> {
+    let counted = list::counts(&state.store.pool, caller.app, caller.user, user).await?;
+    let (referral_code, counts) = counted.ok_or(Error::UserOutOfReach)?;
+    let mut found = list::list(&state.store.pool, caller.app, user, after, paging::one_more(limit)).await?;
+    let next_cursor = paging::cut(&mut found, limit, |referral| referral.id);
+    let items: Vec<Referral> = found.into_iter().map(|referral| shown(referral, &caller)).collect();
+    let kind = "referrals";
+    let data = ReferralPage { kind, referral_code, counts, items_length: items.len(), items, next_cursor };
+    Ok(Success { status: StatusCode::OK, message: "the referrals of the user", data })
+}
+
+/// How many places are asked for.
+pub struct BoardQuery {
+    caller: AnyKey,
+    limit: usize,
+}
+
+impl FromRequestParts<AppState> for BoardQuery {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
+        let caller = AnyKey::authenticate(parts, state).await?;
+        let (_, limit) = paging::of(&Query::of(parts, &["limit"])?)?;
+        Ok(Self { caller, limit })
+    }
+}
+
+/// The first places.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Leaderboard {
+    kind: &'static str,
+    items_length: usize,
+    items: Vec<Place>,
+}
+
+/// Who referred most of those who accepted.
+pub async fn leaderboard(
+    State(state): State<AppState>,
+    BoardQuery { caller, limit }: BoardQuery,
+) -> Result<Success<Leaderboard>, Error> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let items = list::leaderboard(&state.store.pool, caller.app, limit).await?;
+    let data = Leaderboard { kind: "leaderboard", items_length: items.len(), items };
+    Ok(Success { status: StatusCode::OK, message: "who referred most", data })
+}

@@ -1,0 +1,4 @@
+//! `/v1/users/{userId}/referral-invites` and `/v1/referrals`.
+
+pub mod create;
+pub mod list;

@@ -1,0 +1,30 @@
+//! Every route, and the layers around them.
+
+use std::sync::Arc;
+
+use axum::{Router, middleware};
+
+use super::pages::mailbox;
+use super::routes::Route;
+use super::{docs, routes};
+use crate::http::cors;
+use crate::http::error::Error;
+use crate::http::respond::answer;
+use crate::http::state::AppState;
+
+/// Every route.
+pub fn router(state: &AppState) -> Router {
+    let add = |router: Router<AppState>, route: Route| router.route(route.path, route.handler);
+    let api = routes::api().into_iter().fold(Router::new(), add);
+    let mut router = routes::around().into_iter().fold(docs::assets(), add);
+    router = router.nest("/v1", api.clone()).nest("/api/v1", api);
+    if state.mailbox.as_ref().is_some_and(|mailbox| mailbox.shown) {
+        router = router.merge(mailbox::routes());
+    }
+    router
+        .fallback(async || Error::RouteNotFound)
+        .method_not_allowed_fallback(async || Error::MethodNotAllowed)
+        .layer(middleware::from_fn_with_state(Arc::clone(state), cors::cors))
+        .layer(middleware::from_fn_with_state(Arc::clone(state), answer))
+        .with_state(Arc::clone(state))
+}

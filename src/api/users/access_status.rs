@@ -1,0 +1,54 @@
+//! `PUT /v1/apps/{appId}/users/{userId}/access-status/{accessStatus}`: freezes and unfreezes a user.
+
+use axum::extract::{FromRequestParts, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+
+use crate::api::apps::{app_id, own};
+use crate::audit;
+use crate::db::users;
+use crate::domain::id::{self, AppId, UserId};
+use crate::http::auth::{Callers, WriteKey};
+use crate::http::envelope::Success;
+use crate::http::error::Error;
+use crate::http::extract::{self, Query};
+use crate::http::state::AppState;
+
+/// Whether a user is to be frozen, as the path says: `0` freezes, `1` unfreezes.
+pub struct AccessStatusPath {
+    app: AppId,
+    user: UserId,
+    frozen: bool,
+}
+
+impl FromRequestParts<AppState> for AccessStatusPath {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
+        let caller = WriteKey::authenticate(parts, state).await?;
+        let named = app_id(parts).await?;
+        let user = id::parse(&extract::param(parts, "userId").await?)
+            .ok_or(Error::InvalidPath("`userId` in the path must be a hyphenated UUID"))?;
+        audit::note(|facts| {
+            (facts.subject, facts.fields) = (Some(user), vec!["freezed".to_owned()]);
+        });
+        let frozen = extract::frozen(&extract::param(parts, "accessStatus").await?)?;
+        Query::of(parts, &[])?;
+        own(caller.app, named)?;
+        Ok(Self { app: named, user: UserId(user), frozen })
+    }
+}
+
+/// Freezes or unfreezes a user: tokens of a frozen user are refused at once.
+pub async fn set_access_status(
+    State(state): State<AppState>,
+    AccessStatusPath { app, user, frozen }: AccessStatusPath,
+) -> Result<Success<()>, Error> {
+    let event = state.listeners.event(app);
+    let was =
+        users::set_frozen(&state.store.pool, app, user, frozen, event).await?.ok_or(Error::UserOutOfReach)?;
+    state.listeners.told(event);
+    audit::note(|facts| facts.unchanged = was == frozen);
+    let message = if frozen { "the user was frozen" } else { "the user was unfrozen" };
+    Ok(Success { status: StatusCode::OK, message, data: () })
+}

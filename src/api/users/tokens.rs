@@ -1,0 +1,100 @@
+//! `POST /v1/users/{userId}/tokens`: access tokens for the users of a backend.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Serialize;
+
+use crate::db::{Pool, apps, users};
+use crate::domain::credentials::access_token::{DamagedKey, PrivateKey};
+use crate::domain::credentials::secret_key::{NotOurs, Purpose, SecretKey};
+use crate::domain::id::{AppId, UserId};
+use crate::http::auth::WriteKey;
+use crate::http::envelope::Success;
+use crate::http::error::Error;
+use crate::http::extract::UserPath;
+use crate::http::state::AppState;
+
+/// An access token, as OAuth 2.0 (RFC 6749, 5.1) names its parts.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccessToken {
+    token_type: &'static str,
+    /// The token itself.
+    pub access_token: String,
+    /// Seconds.
+    expires_in: u64,
+}
+
+/// Why there is no token.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the sentences say it")]
+pub enum IssueError {
+    #[error(transparent)]
+    Db(#[from] crate::db::Error),
+    #[error("there is no such user in the app, or they are frozen or deleted")]
+    NoUser,
+    #[error("there is no such app")]
+    NoApp,
+    #[error(transparent)]
+    Sealed(#[from] NotOurs),
+    #[error(transparent)]
+    Key(#[from] DamagedKey),
+}
+
+impl From<IssueError> for Error {
+    fn from(error: IssueError) -> Self {
+        match error {
+            IssueError::Db(error) => Self::from(error),
+            IssueError::NoUser | IssueError::NoApp => Self::UserOutOfReach,
+            error => Self::Internal(Box::new(error)),
+        }
+    }
+}
+
+/// Issues an access token for the user in the path.
+pub async fn create(
+    State(state): State<AppState>,
+    UserPath { caller: WriteKey { app }, user }: UserPath<WriteKey>,
+) -> Result<Success<AccessToken>, Error> {
+    let valid = state.config.token.expires_after;
+    let token = issue(&state.store.pool, &state.seal, &state.config.issuer(), app, user, valid).await;
+    let data = token?;
+    Ok(Success { status: StatusCode::OK, message: "an access token was issued", data })
+}
+
+/// A token for a user who is neither frozen nor deleted, signed with the newest key of their app.
+pub async fn issue(
+    db: &Pool,
+    seal: &SecretKey,
+    issuer: &str,
+    app: AppId,
+    user: UserId,
+    valid: Duration,
+) -> Result<AccessToken, IssueError> {
+    let key = signing_key(db, seal, app).await?;
+    let language = users::language(db, app, user).await?.ok_or(IssueError::NoUser)?;
+    Ok(AccessToken::sign(&key, issuer, app, user, &language, valid)?)
+}
+
+/// The key of an app that signs now.
+pub async fn signing_key(db: &Pool, seal: &SecretKey, app: AppId) -> Result<PrivateKey, IssueError> {
+    let (id, sealed) = apps::private_key(db, app).await?.ok_or(IssueError::NoApp)?;
+    Ok(PrivateKey::new(id, &seal.open(Purpose::SigningKey, id, &sealed)?)?)
+}
+
+impl AccessToken {
+    /// A token for `user`, who is known to be neither frozen nor deleted.
+    pub fn sign(
+        key: &PrivateKey,
+        issuer: &str,
+        app: AppId,
+        user: UserId,
+        language: &str,
+        valid: Duration,
+    ) -> Result<Self, DamagedKey> {
+        let access_token = key.issue(issuer, app, user, language, valid)?;
+        Ok(Self { token_type: "Bearer", access_token, expires_in: valid.as_secs() })
+    }
+}

@@ -1,0 +1,283 @@
+//! `userdocks invite import`: invites everybody in a file, each line for itself. Somebody who is a user already is left
+//! alone, so the same file can be imported again after its mistakes were mended or the command broke off.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::api::invites::bulk::{self, Item};
+use crate::audit::{self, Facts};
+use crate::cli::{Context, Output, Result, app};
+use crate::clock;
+use crate::db::invites::bulk::One;
+use crate::db::mail_quotas::{MailQuotas, Spending};
+use crate::db::outbox::{self, NewMail};
+use crate::db::{Transaction, webhooks};
+use crate::domain::fields::FieldErrors;
+use crate::domain::id::AppId;
+use crate::domain::invites::bulk_body::Wanted;
+use crate::domain::users::profile::{ProfilePatch, TEXT_FIELDS};
+use crate::domain::webhook::EventId;
+use crate::import::{Column, Row, Table, Unreadable};
+
+/// Lines of one transaction.
+const CHUNK: usize = 500;
+/// Most rejected lines that are listed; the rest is counted.
+const LISTED: usize = 10_000;
+/// Columns of an invite.
+const INVITE: [&str; 5] = ["email", "language", "userId", "referralCode", "expiresIn"];
+/// The column of the profile that is not text.
+const NEWSLETTER: &str = "acceptedNewsletter";
+
+#[derive(Args)]
+pub(in crate::cli) struct Import {
+    /// A CSV file with a header line that names its columns: email, and any of language (the app's, if empty), userId,
+    /// referralCode, expiresIn (seconds) and the fields of the profile, such as `given_name`; - for standard input
+    file: PathBuf,
+    /// The app's id
+    #[arg(long, value_parser = crate::cli::id)]
+    app: Uuid,
+    /// Invite nobody, and say what would become of each line
+    #[arg(long)]
+    dry_run: bool,
+}
+
+type People = Table<Box<dyn Read>>;
+
+/// How the file was read, and what its lines came to.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Imported {
+    dry_run: bool,
+    encoding: &'static str,
+    delimiter: String,
+    columns: Vec<&'static str>,
+    ignored_columns: Vec<String>,
+    lines: usize,
+    created: usize,
+    exists: usize,
+    rejected: Vec<Rejected>,
+    rejected_count: usize,
+}
+
+#[derive(Serialize)]
+struct Rejected {
+    line: u64,
+    code: &'static str,
+    error: String,
+}
+
+impl Imported {
+    fn reject(&mut self, line: u64, code: &'static str, error: String) {
+        self.rejected_count += 1;
+        if self.rejected.len() < LISTED {
+            self.rejected.push(Rejected { line, code, error });
+        }
+    }
+
+    /// What is said without `--json`.
+    fn text(&self) -> String {
+        let Self { lines, created, exists, rejected, rejected_count, .. } = self;
+        let invited = if self.dry_run { "would be invited" } else { "were invited" };
+        let mut text = vec![format!(
+            "{lines} lines: {created} {invited}, {exists} are users already, {rejected_count} are rejected."
+        )];
+        if self.encoding == "windows-1252" {
+            text.push("The file is not UTF-8 and was read as Windows-1252.".to_owned());
+        }
+        if !self.ignored_columns.is_empty() {
+            text.push(format!("Ignored columns: {}", self.ignored_columns.join(", ")));
+        }
+        text.extend(rejected.iter().map(|Rejected { line, error, .. }| format!("line {line}: {error}")));
+        if rejected.len() < *rejected_count {
+            text.push(format!("and {} more", rejected_count - rejected.len()));
+        }
+        text.join("\n")
+    }
+}
+
+pub(in crate::cli) async fn run(import: Import, context: &Context) -> Result<Output> {
+    let Import { file, app, dry_run } = import;
+    let found = app::find(context, app).await?;
+    let app = AppId(app);
+    let progress = ProgressBar::hidden();
+    let mut table =
+        open(&file, &progress).map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
+    if !context.json {
+        // Nothing is drawn unless standard error is a terminal.
+        progress.set_draw_target(ProgressDrawTarget::stderr());
+        progress.enable_steady_tick(Duration::from_millis(200));
+    }
+    let mut imported = Imported {
+        dry_run,
+        delimiter: table.delimiter().to_string(),
+        columns: table.columns().iter().map(|column| column.name).collect(),
+        ignored_columns: table.ignored().to_vec(),
+        ..Imported::default()
+    };
+    let quotas = MailQuotas::new(context.config.limits.mails_per_app_per_day);
+    let reader = Reader {
+        language: found.language,
+        columns: table.columns().to_vec(),
+        today: clock::now().to_zoned(TimeZone::UTC).date(),
+    };
+    let mut imported_all =
+        import_all(&mut imported, &mut table, &reader, app, &quotas, context, &progress).await;
+    progress.finish_and_clear();
+    let given_back = quotas.give_back(&context.database.operator, app).await;
+    imported_all = imported_all.and(given_back.map_err(Into::into));
+    let facts = Facts { app: Some(app), ..Facts::default() };
+    let changed = imported.created > 0 && !dry_run;
+    if let Err(error) = imported_all {
+        if changed {
+            audit::command("importInvites", &facts);
+        }
+        return Err(format!("{} lines are done, so import the file again: {error}", imported.lines).into());
+    }
+    imported.encoding = table.encoding();
+    imported.rejected.sort_by_key(|rejected| rejected.line);
+    let output = Output::new(&imported, imported.text())?;
+    Ok(if changed { output.changed("importInvites", facts) } else { output })
+}
+
+/// Opens the file, whose length and what is read of it `progress` gets.
+fn open(file: &Path, progress: &ProgressBar) -> std::result::Result<People, Unreadable> {
+    let input: Box<dyn Read> = if file == Path::new("-") {
+        Box::new(std::io::stdin().lock())
+    } else {
+        let file = File::open(file)?;
+        let metadata = file.metadata()?;
+        if metadata.is_file() {
+            progress.set_length(metadata.len());
+        }
+        Box::new(file)
+    };
+    progress.set_message("0 lines");
+    progress.set_style(style(progress.length().is_some()));
+    let known: Vec<&str> = INVITE.into_iter().chain(TEXT_FIELDS).chain([NEWSLETTER]).collect();
+    Table::open(Box::new(progress.wrap_read(input)), &known, "email")
+}
+
+/// A bar, or what can be said without knowing the length.
+fn style(known: bool) -> ProgressStyle {
+    let template = if known {
+        "[{wide_bar}] {percent}% of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left, {msg}"
+    } else {
+        "{spinner} {binary_bytes}, {binary_bytes_per_sec}, {elapsed}, {msg}"
+    };
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    style.progress_chars("#>.")
+}
+
+/// Makes invites of rows.
+struct Reader {
+    /// Of those who have none.
+    language: String,
+    columns: Vec<Column>,
+    today: Date,
+}
+
+impl Reader {
+    /// The invite and the profile that a row asks for.
+    fn read(&self, row: &Row) -> std::result::Result<(Wanted, ProfilePatch), String> {
+        let (mut invite, mut profile) = (Map::new(), Map::new());
+        for (name, text) in row.values.as_ref().map_err(ToString::to_string)? {
+            let value = match *name {
+                "expiresIn" => text.parse::<i64>().ok().map(Value::from),
+                NEWSLETTER => boolean(text).map(Value::from),
+                _ => None,
+            };
+            let of = if INVITE.contains(name) { &mut invite } else { &mut profile };
+            of.insert((*name).to_owned(), value.unwrap_or_else(|| text.as_str().into()));
+        }
+        invite.entry("language").or_insert_with(|| self.language.as_str().into());
+        let both = FieldErrors::both(Wanted::parse(invite.into()), ProfilePatch::of_new(profile, self.today));
+        let header =
+            |field: &str| self.columns.iter().find(|column| column.name == field).map(ToString::to_string);
+        both.map_err(|faults| faults.renamed(header).to_string())
+    }
+}
+
+/// How people and programs write a boolean.
+fn boolean(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "1" => Some(true),
+        "false" | "no" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+async fn import_all(
+    imported: &mut Imported,
+    table: &mut People,
+    reader: &Reader,
+    app: AppId,
+    quotas: &MailQuotas,
+    context: &Context,
+    progress: &ProgressBar,
+) -> Result<()> {
+    let (db, config) = (&context.database.operator, &context.config);
+    let listens = webhooks::apps(db).await?.contains(&app);
+    // Hashes of the addresses that a dry run would have invited before.
+    let (mut seen, hasher) = (HashSet::new(), RandomState::new());
+    loop {
+        let chunk: Vec<Row> = table.take(CHUNK).collect::<std::io::Result<_>>()?;
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        let lines = chunk.len();
+        let plan = |(wanted, profile): (Wanted, ProfilePatch)| {
+            let from = config.mail.from.email.domain();
+            let mail = NewMail::new(app, &context.seal, from, config.invite.expires_after);
+            let mut one = One::new(app, None, wanted, mail, listens.then(EventId::fresh));
+            one.profile = Arc::new(profile);
+            one
+        };
+        let (mut planned, mut places) = (Vec::new(), Vec::new());
+        for row in chunk {
+            match reader.read(&row) {
+                Ok(wanted) => {
+                    places.push((row.line, hasher.hash_one(wanted.0.address())));
+                    planned.push(Ok(plan(wanted)));
+                }
+                Err(error) => imported.reject(row.line, "invalid_fields", error),
+            }
+        }
+        let mails = if imported.dry_run {
+            planned.iter().map(|_| Spending::default()).collect()
+        } else {
+            quotas.take_up_to(db, app, planned.len()).await?
+        };
+        let mut transaction = Transaction::begin(db).await?;
+        let items = bulk::invite(&mut transaction, app, &planned, mails).await?;
+        if imported.dry_run {
+            transaction.rollback().await?;
+        } else {
+            transaction.commit().await?;
+            outbox::wake(db).await?;
+        }
+        for ((line, address), item) in places.into_iter().zip(items) {
+            match item {
+                Item { code: Some(code), error: Some(error), .. } => imported.reject(line, code, error),
+                Item { result: "created", .. } if !imported.dry_run || seen.insert(address) => {
+                    imported.created += 1;
+                }
+                _ => imported.exists += 1,
+            }
+        }
+        imported.lines += lines;
+        progress.set_message(format!("{} lines", imported.lines));
+    }
+}

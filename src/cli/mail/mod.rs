@@ -1,0 +1,171 @@
+//! `userdocks mail`
+
+pub(super) mod preview;
+pub(super) mod retry;
+
+use clap::{Subcommand, ValueEnum};
+use serde::Serialize;
+use uuid::Uuid;
+
+use std::path::{Path, PathBuf};
+
+use super::{Context, Output, Result, app, table};
+use crate::audit::Facts;
+use crate::db::invites::timeline;
+use crate::db::outbox::{self, MailRow};
+use crate::db::referrals::opt_outs;
+use crate::db::reported_mails;
+use crate::domain::id::AppId;
+use crate::domain::mail::report::{Kind, Report, Subject};
+use crate::domain::webhook::EventId;
+use crate::mail::bounce::Notification;
+use crate::mail::bounce::mailbox::{self, Messages};
+use preview::Preview;
+use retry::Retry;
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// List mails, newest first
+    List {
+        /// Of this app only
+        #[arg(long, value_parser = super::id)]
+        app: Option<Uuid>,
+        /// In this state only
+        #[arg(long)]
+        state: Option<State>,
+        /// At most so many
+        #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(i64).range(1..))]
+        limit: i64,
+    },
+    /// Show one mail
+    Show {
+        /// The mail's id
+        #[arg(value_parser = super::id)]
+        id: Uuid,
+    },
+    /// Try mails again now; one that failed gets a new link
+    Retry(Retry),
+    /// Show mails with sample data, in each language
+    Preview(Preview),
+    /// Read the mails that came back, and record what bounced, is late or is complained of
+    Bounces {
+        /// A Maildir folder, a mailbox file (mbox) or one message; - for standard input
+        path: PathBuf,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum State {
+    Queued,
+    Sent,
+    Failed,
+}
+
+pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
+    let db = &context.database.operator;
+    match command {
+        Command::List { app, state, limit } => {
+            let state = state.map(|state| match state {
+                State::Queued => "queued",
+                State::Sent => "sent",
+                State::Failed => "failed",
+            });
+            if let Some(app) = app {
+                app::find(context, app).await?;
+            }
+            let mails = outbox::list(db, app.map(AppId), state, limit).await?;
+            let head = ["ID", "CREATED", "STATE", "TRIES", "KIND", "TO", "LAST REPLY"];
+            let rows = mails.iter().map(|mail| {
+                [
+                    mail.id.to_string(),
+                    mail.created_at.clone(),
+                    mail.state.clone(),
+                    mail.attempts.to_string(),
+                    mail.kind.clone(),
+                    mail.to.clone(),
+                    mail.last_reply.clone().unwrap_or_default(),
+                ]
+            });
+            let text = table(head, rows);
+            Output::new(mails, text)
+        }
+        Command::Show { id } => {
+            let mail = find(context, id).await?;
+            let text = serde_json::to_string_pretty(&mail)?;
+            Output::new(mail, text)
+        }
+        Command::Preview(preview) => preview::run(preview, Some(context)).await,
+        Command::Bounces { path } => bounces(&path, context).await,
+        Command::Retry(retry) => retry::run(retry, context).await,
+    }
+}
+
+/// How many messages were read, and what they came to.
+#[derive(Default, Serialize)]
+struct Bounces {
+    read: u64,
+    bounced: u64,
+    delayed: u64,
+    complained: u64,
+    /// Recorded before.
+    known: u64,
+    /// They do not prove which mail they are about.
+    unknown: u64,
+    /// No report of a failure, a delay or a complaint.
+    other: u64,
+}
+
+async fn bounces(path: &Path, context: &Context) -> Result<Output> {
+    let unreadable = |error| format!("{} cannot be read: {error}", path.display());
+    let messages = if path == Path::new("-") {
+        Box::new(Messages::of(std::io::stdin().lock()))
+    } else {
+        mailbox::open(path).map_err(unreadable)?
+    };
+    let mut counts = Bounces::default();
+    for message in messages {
+        let message = message.map_err(unreadable)?;
+        counts.read += 1;
+        let Some(notification) = Notification::parse(&message) else {
+            counts.other += 1;
+            continue;
+        };
+        let kind = notification.kind;
+        *match record(notification, context).await? {
+            None => &mut counts.unknown,
+            Some(false) => &mut counts.known,
+            Some(true) => match kind {
+                Kind::Bounced => &mut counts.bounced,
+                Kind::Delayed => &mut counts.delayed,
+                Kind::Complained => &mut counts.complained,
+            },
+        } += 1;
+    }
+    let Bounces { read, bounced, delayed, complained, known, unknown, other } = counts;
+    let text = format!(
+        "{read} messages: {bounced} bounces, {delayed} delays and {complained} complaints recorded; {known} known \
+         already, {unknown} that do not prove which mail of this server they are about, {other} that report nothing."
+    );
+    let output = Output::new(counts, text)?;
+    let any = bounced + delayed + complained > 0;
+    Ok(if any { output.changed("recordBounces", Facts::default()) } else { output })
+}
+
+/// Whether it was new; `None`: it does not prove which mail it is about.
+async fn record(notification: Notification, context: &Context) -> Result<Option<bool>> {
+    let db = &context.database.operator;
+    let Some((app, message_id)) = reported_mails::find(db, &notification).await? else { return Ok(None) };
+    let Notification { kind, detail, .. } = notification;
+    let key = match kind {
+        Kind::Complained => Some(opt_outs::key(db, app, &context.seal).await?.open(&context.seal)?),
+        Kind::Bounced | Kind::Delayed => None,
+    };
+    let report = Report { kind, subject: Subject::Message(message_id), detail: Some(detail) };
+    let reported = timeline::report(db, app, &report, key.as_ref(), Some(EventId::fresh())).await?;
+    Ok(reported.map(|reported| reported.first))
+}
+
+pub(super) async fn find(context: &Context, id: Uuid) -> Result<MailRow> {
+    let mail = outbox::find(&context.database.operator, id).await?;
+    mail.ok_or_else(|| format!("there is no mail {id}").into())
+}

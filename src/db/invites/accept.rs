@@ -1,0 +1,245 @@
+//! What whoever has the code of an invite sees, and can do: accept it, once.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use sqlx::{PgConnection, query};
+use uuid::Uuid;
+
+use crate::db::referrals::list::{Attributed, attribute};
+use crate::db::users;
+use crate::db::users::update::{self, Addresses, Locked, Update};
+use crate::db::webhooks::{Change, tell_of};
+use crate::db::{Error, Pool, Transaction, is_violation};
+use crate::domain::id::{self, UserId};
+use crate::domain::invites::referral_code::{self, ReferralCode};
+use crate::domain::invites::{InviteCode, Kind, State};
+use crate::domain::users::User;
+use crate::domain::users::profile::ProfilePatch;
+use crate::domain::webhook::{EventId, EventType};
+
+/// An invite as whoever has its code may see it.
+pub struct Invite {
+    /// Which row of the app.
+    pub id: Uuid,
+    /// Of which kind.
+    pub kind: Kind,
+    /// Whether it can be accepted.
+    pub state: State,
+    /// The app's name.
+    pub app_name: String,
+    /// The app's language, for want of texts in the invite's.
+    pub app_language: String,
+    /// Origins whose pages may call for the app.
+    pub app_origins: Vec<String>,
+    /// The language of the invite.
+    pub language: String,
+    /// Who invites, if a user with a name does.
+    pub inviter: Option<String>,
+    /// To whom it was mailed.
+    pub email: String,
+    /// Whether somebody has looked at it before.
+    pub viewed: bool,
+    /// When its time is over: RFC 3339, UTC.
+    pub expires_at: String,
+}
+
+/// The invite of this code; `None` if there is none, or its mail went to an address that is the user's no
+/// more, or the user is frozen or deleted. Changes nothing.
+pub async fn find(db: &Pool, code: &InviteCode) -> Result<Option<Invite>, Error> {
+    let row = query!(
+        r#"
+        SELECT i.invite_id AS id, i.kind, i.language, a.name AS app_name, a.language AS app_language,
+            a.origins AS app_origins,
+            invite_state(i.accepted_at, i.revoked_at, i.expires_at) AS "state!",
+            to_char(i.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "expires_at!",
+            COALESCE(r.name, NULLIF(concat_ws(' ', r.given_name, r.family_name), ''), r.nickname) AS inviter,
+            i.email, EXISTS (
+                SELECT FROM invite_events e
+                WHERE e.app_id = $1 AND e.invite_id = i.invite_id AND e.kind = 'viewed') AS "viewed!"
+        FROM invites i
+        JOIN apps a ON a.app_id = i.app_id
+        LEFT JOIN users r ON r.app_id = i.app_id AND r.user_id = i.inviter_id
+        LEFT JOIN users u ON u.app_id = i.app_id AND u.user_id = i.user_id
+        WHERE i.app_id = $1 AND i.code_hash = $2
+            AND (i.kind = 'referral' OR NOT u.freezed AND NOT u.deleted AND lower(u.email) = lower(i.email))
+        "#,
+        code.app.0,
+        &code.hash(),
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.and_then(|row| {
+        Some(Invite {
+            id: row.id,
+            kind: Kind::parse(&row.kind)?,
+            state: State::parse(&row.state)?,
+            app_name: row.app_name,
+            app_language: row.app_language,
+            app_origins: row.app_origins,
+            language: row.language,
+            inviter: row.inviter,
+            email: row.email,
+            viewed: row.viewed,
+            expires_at: row.expires_at,
+        })
+    }))
+}
+
+/// What became of a press of the button.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// The address is verified, the user is in; the code is spent.
+    Now(UserId),
+    /// It could not be: it is spent, or expired, or unknown.
+    No,
+    /// A referral whose address has an account by now; the code is spent.
+    AccountExists,
+}
+
+/// Accepts the invite of this code, once. An invite verifies its user's address; a referral makes its user,
+/// verified, in a tenant of their own, with the referrer recorded.
+pub async fn accept(db: &Pool, code: &InviteCode, told: Option<EventId>) -> Result<Accepted, Error> {
+    for _ in 0..8 {
+        let mut change = Change::begin(db, told.is_some()).await?;
+        match try_accept(change.connection(), code, told).await {
+            Err(error) if is_not_visible(&error) => {}
+            Err(error) => return Err(error),
+            Ok(accepted) => {
+                change.end().await?;
+                return Ok(accepted);
+            }
+        }
+    }
+    Err(Error::Contended)
+}
+
+/// What became of a call that accepts.
+pub enum Joined {
+    /// The user as they are now, who may be given a token.
+    User(Box<User>),
+    /// As [`Accepted::No`].
+    No,
+    /// A referral whose address has an account by now; the code is as good as before.
+    AccountExists,
+    /// The referral code is not good for this user: unknown, or their own. The code of the invite is as good as before.
+    Attribution(Attributed),
+}
+
+/// Accepts the invite of this code as [`accept`] does, and stores what the user says of themselves, or neither. The owner
+/// of `referral_code` is their referrer, unless somebody is by then.
+pub async fn join(
+    db: &Pool,
+    code: &InviteCode,
+    profile: &ProfilePatch,
+    referral_code: Option<&ReferralCode>,
+    told: Option<EventId>,
+) -> Result<Joined, Error> {
+    for _ in 0..8 {
+        let mut transaction = Transaction::begin(db).await?;
+        let user = match try_accept(&mut transaction, code, told).await {
+            Ok(Accepted::Now(user)) => user,
+            Ok(refused) => {
+                transaction.rollback().await?;
+                let exists = refused == Accepted::AccountExists;
+                return Ok(if exists { Joined::AccountExists } else { Joined::No });
+            }
+            Err(error) if is_not_visible(&error) => {
+                transaction.rollback().await?;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        if let Some(referral_code) = referral_code {
+            match attribute(&mut transaction, code.app, user, referral_code).await? {
+                Attributed::Settled => {}
+                Attributed::Disturbed => {
+                    transaction.rollback().await?;
+                    continue;
+                }
+                refused => {
+                    transaction.rollback().await?;
+                    return Ok(Joined::Attribution(refused));
+                }
+            }
+        }
+        if !profile.is_empty() {
+            let update = Update { app: code.app, caller: None, user, patch: Arc::new(profile.clone()) };
+            update::write(&mut transaction, &[update], Locked::Wait, Addresses::Kept, None).await?;
+        }
+        let user = users::by_id(&mut *transaction, code.app, None, user).await?;
+        let Some(user) = user else { break };
+        transaction.commit().await?;
+        return Ok(Joined::User(Box::new(user)));
+    }
+    Err(Error::Contended)
+}
+
+/// Whether an account that was not visible yet stopped the insert of the new user.
+fn is_not_visible(error: &Error) -> bool {
+    matches!(error, Error::Sql(error) if is_violation(error, "invites_app_id_user_id_fkey"))
+}
+
+async fn try_accept(
+    db: &mut PgConnection,
+    code: &InviteCode,
+    told: Option<EventId>,
+) -> Result<Accepted, Error> {
+    let (user, tenant) = (id::public(), id::public());
+    // The invited user, or the referrer, is locked first, so that a code is not spent on one who changes meanwhile.
+    let row = query!(
+        r#"
+        WITH invited AS (
+            SELECT FROM users u JOIN invites i ON i.app_id = u.app_id AND i.user_id = u.user_id
+            WHERE i.app_id = $1 AND i.code_hash = $2 AND i.kind = 'invite'
+                AND NOT u.freezed AND NOT u.deleted AND lower(u.email) = lower(i.email)
+            FOR NO KEY UPDATE OF u
+        ), referrer AS (
+            SELECT FROM users u JOIN invites i ON i.app_id = u.app_id AND i.inviter_id = u.user_id
+            WHERE i.app_id = $1 AND i.code_hash = $2 AND i.kind = 'referral'
+            FOR KEY SHARE OF u
+        ), spent AS (
+            UPDATE invites i SET accepted_at = now(), user_id = CASE
+                WHEN i.kind = 'invite' THEN i.user_id
+                WHEN NOT EXISTS (SELECT FROM users h WHERE h.app_id = $1 AND lower(h.email) = lower(i.email))
+                THEN $3 END
+            WHERE i.app_id = $1 AND i.code_hash = $2 AND i.accepted_at IS NULL AND i.revoked_at IS NULL
+                AND i.expires_at > now()
+                AND (EXISTS (SELECT FROM referrer) OR EXISTS (SELECT FROM invited))
+            RETURNING i.invite_id, i.kind, i.user_id, i.inviter_id, i.email, i.language
+        ), verified AS (
+            UPDATE users u SET accepted_at = COALESCE(u.accepted_at, now()), email_verified = true,
+                version = version + 1
+            FROM spent WHERE spent.kind = 'invite' AND u.app_id = $1 AND u.user_id = spent.user_id
+        ), referred AS (
+            INSERT INTO users (app_id, user_id, tenant_id, email, email_verified, language, referral_code,
+                referrer_id, accepted_at)
+            SELECT $1, $3, $4, email, true, language, $5, inviter_id, now()
+            FROM spent WHERE kind = 'referral'
+            ON CONFLICT DO NOTHING
+            RETURNING tenant_id
+        ), tenant AS (
+            INSERT INTO tenants (app_id, tenant_id) SELECT $1, tenant_id FROM referred
+        )
+        SELECT kind = 'referral' AND NOT EXISTS (SELECT FROM referred) AS "member!", invite_id, kind, user_id
+        FROM spent
+        "#,
+        code.app.0,
+        &code.hash(),
+        user,
+        tenant,
+        referral_code::generate(),
+    )
+    .fetch_optional(&mut *db)
+    .await
+    .map_err(Error::of_change)?;
+    let Some(row) = row else { return Ok(Accepted::No) };
+    let user = match row.user_id {
+        _ if row.member => return Ok(Accepted::AccountExists),
+        None => return Ok(Accepted::No),
+        Some(user) => UserId(user),
+    };
+    let more = json!({ "inviteId": row.invite_id, "kind": row.kind });
+    tell_of(db, told, EventType::UserAccepted, code.app, user, more).await?;
+    Ok(Accepted::Now(user))
+}

@@ -1,0 +1,315 @@
+//! Invites of users, made and mailed again. Referral invites are made in [`crate::db::referrals::create`]; both are accepted in
+//! [`super::accept`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::{PgConnection, query};
+
+use crate::db::batch::{Gathered, LOCK_TIMEOUT, Names};
+use crate::db::outbox::NewMail;
+use crate::db::users;
+use crate::db::{Error, Pool, is_violation};
+use crate::domain::id::{self, AppId, UserId};
+use crate::domain::invites::invite_body::{InviteBody, NewUserBody};
+use crate::domain::invites::referral_code::{self, ReferralCode};
+use crate::domain::users::User;
+use crate::metrics;
+
+/// What became of a call that invites.
+pub enum Invited {
+    /// A new user, whose mail is queued.
+    Created(Box<User>),
+    /// The path names the user whose address this is: nothing was made.
+    Exists,
+    /// The address is another user's.
+    EmailTaken,
+    /// The user in the path is frozen or deleted.
+    OutOfReach,
+    /// The referral code is nobody's, or of a user who is frozen or deleted.
+    UnknownReferralCode,
+}
+
+/// An invite that is asked for: of the address of `body`, as user `path` with a tenant of their own if nobody has that
+/// id, else as a new user, `fresh`, in the tenant of `path`, who is then the inviter.
+pub struct NewInvite {
+    /// Of which app.
+    pub app: AppId,
+    /// The user in the path.
+    pub path: UserId,
+    /// The id of a new user in another's tenant.
+    pub fresh: UserId,
+    /// Whom, and how; the owner of the referral code is the referrer of a new user, and who exists keeps theirs, or
+    /// has none.
+    pub body: NewUserBody,
+    /// The mail.
+    pub mail: NewMail,
+}
+
+impl Gathered for Arc<NewInvite> {
+    type Answer = Invited;
+    const CHANGE: metrics::Change = metrics::Change::Invite;
+
+    fn app(&self) -> AppId {
+        self.app
+    }
+
+    fn names(&self, names: &mut Names) {
+        names.add((self.app, self.body.invite.email.as_str().to_ascii_lowercase()));
+    }
+
+    fn mails(invited: &Invited) -> bool {
+        matches!(invited, Invited::Created(_))
+    }
+
+    async fn write(db: &mut PgConnection, all: &[Self]) -> Result<Vec<Option<Invited>>, Error> {
+        let all: Vec<&NewInvite> = all.iter().map(AsRef::as_ref).collect();
+        write(db, &all, Some(LOCK_TIMEOUT)).await
+    }
+}
+
+/// Makes one invite. Asked again with the same, it changes nothing more and says the same.
+pub async fn invite(db: &mut PgConnection, new: &NewInvite) -> Result<Invited, Error> {
+    // Somebody else's insert that was not visible yet stops this one: then it is by the next look.
+    for _ in 0..8 {
+        if let Some(Some(invited)) = write(db, &[new], None).await?.pop() {
+            return Ok(invited);
+        }
+    }
+    Err(Error::Contended)
+}
+
+/// Makes invites whose addresses differ, in one statement. `None`: of one that somebody else's insert stopped, which was
+/// not visible yet, or that of another of them with the same new id. Without a `lock_timeout` it is PostgreSQL's own.
+pub(crate) async fn write(
+    db: &mut PgConnection,
+    all: &[&NewInvite],
+    lock_timeout: Option<&str>,
+) -> Result<Vec<Option<Invited>>, Error> {
+    fn column<'a, T>(all: &[&'a NewInvite], value: impl Fn(&'a NewInvite) -> T) -> Vec<T> {
+        all.iter().map(|new| value(new)).collect()
+    }
+    let (tenants, codes) = (column(all, |_| id::public()), column(all, |_| referral_code::generate()));
+    let rows = query!(
+        r#"
+        WITH asked AS MATERIALIZED (
+            SELECT *, set_config('lock_timeout', $16, true) AS lock_timeout
+            FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[],
+                $8::uuid[], $9::bytea[], $10::integer[], $11::float8[], $12::uuid[], $13::bytea[], $14::text[],
+                $15::text[])
+            AS a(app_id, path, fresh, tenant_id, email, language, referral_code, invite_id, code_hash, expires_in,
+                expires_after, mail_id, secret, message_id, referrer_code)
+        ), looked AS MATERIALIZED (
+            SELECT a.*, t.user_id AS target, r.user_id AS referrer_id,
+                a.referrer_code IS NOT NULL AND r.user_id IS NULL AS stray, t.freezed OR t.deleted AS closed, h.user_id AS holder,
+                CASE WHEN t.user_id IS NULL THEN a.path ELSE a.fresh END AS user_id,
+                COALESCE(t.tenant_id, a.tenant_id) AS joined
+            FROM asked a
+            LEFT JOIN users t ON t.app_id = a.app_id AND t.user_id = a.path
+            LEFT JOIN users h ON h.app_id = a.app_id AND lower(h.email) = lower(a.email)
+            LEFT JOIN users r ON r.app_id = a.app_id AND r.referral_code = a.referrer_code
+                AND NOT r.freezed AND NOT r.deleted
+        ), new_user AS (
+            INSERT INTO users (app_id, user_id, tenant_id, email, language, referral_code, referrer_id)
+            SELECT app_id, user_id, joined, email, language, referral_code, referrer_id FROM looked
+            WHERE holder IS NULL AND closed IS NOT TRUE AND NOT stray
+            ON CONFLICT DO NOTHING
+            RETURNING app_id, user_id, email
+        ), made AS (
+            SELECT l.* FROM looked l
+            JOIN new_user n ON n.app_id = l.app_id AND n.user_id = l.user_id AND n.email = l.email
+        ), new_tenant AS (
+            INSERT INTO tenants (app_id, tenant_id) SELECT app_id, tenant_id FROM made WHERE joined = tenant_id
+        ), new_invite AS (
+            INSERT INTO invites
+                (app_id, invite_id, kind, user_id, inviter_id, email, language, code_hash, expires_in, expires_at)
+            SELECT app_id, invite_id, 'invite', user_id, target, email, language, code_hash, expires_in,
+                now() + make_interval(secs => COALESCE(expires_in,
+                    (SELECT invite_expires_in FROM apps p WHERE p.app_id = made.app_id), expires_after))
+            FROM made
+        ), mail AS (
+            INSERT INTO outbox (app_id, mail_id, invite_id, kind, recipient, language, secret, message_id)
+            SELECT app_id, mail_id, invite_id, 'invite', email, language, secret, message_id FROM made
+        )
+        SELECT l.mail_id AS "mail_id!", l.user_id AS "user_id!", l.joined AS "tenant!", l.holder AS "holder?", l.closed AS "closed?",
+            m.mail_id IS NOT NULL AS "made!", l.stray AS "stray!"
+        FROM looked l LEFT JOIN made m ON m.mail_id = l.mail_id
+        "#,
+        &column(all, |new| new.app.0),
+        &column(all, |new| new.path.0),
+        &column(all, |new| new.fresh.0),
+        &tenants,
+        &column(all, |new| new.body.invite.email.as_str()) as &[&str],
+        &column(all, |new| new.body.invite.language.as_str()) as &[&str],
+        &codes,
+        &column(all, |_| id::new()),
+        &column(all, |new| new.mail.code_hash.as_slice()) as &[&[u8]],
+        &column(all, |new| new.body.invite.expires_in) as &[Option<i32>],
+        &column(all, |new| new.mail.expires_after.as_secs_f64()),
+        &column(all, |new| new.mail.id),
+        &column(all, |new| new.mail.secret.as_slice()) as &[&[u8]],
+        &column(all, |new| new.mail.message_id.as_str()) as &[&str],
+        &column(all, |new| new.body.referral_code.as_ref().map(ReferralCode::as_str)) as &[Option<&str>],
+        lock_timeout,
+    )
+    .fetch_all(&mut *db)
+    .await;
+    // The tenant was erased with its last user, the inviter, at this moment.
+    let rows = match rows {
+        Err(error) if is_violation(&error, "users_app_id_tenant_id_fkey") => return Err(Error::Contended),
+        rows => rows.map_err(Error::of_change)?,
+    };
+    let mut answers: Vec<_> = all.iter().map(|_| None).collect();
+    for row in rows {
+        let Some(at) = all.iter().position(|new| new.mail.id == row.mail_id) else { continue };
+        let NewInvite { app, path, fresh, body, .. } = all[at];
+        answers[at] = if row.made {
+            Some(Invited::Created(Box::new(User::invited(
+                *app,
+                UserId(row.user_id),
+                row.tenant,
+                &body.invite,
+            ))))
+        } else if row.closed == Some(true) {
+            Some(Invited::OutOfReach)
+        } else if row.stray {
+            Some(Invited::UnknownReferralCode)
+        } else if row.holder == Some(path.0) {
+            Some(Invited::Exists)
+        } else if row.holder == Some(fresh.0) {
+            let made = users::by_id(&mut *db, *app, None, *fresh).await?;
+            Some(made.map_or(Invited::OutOfReach, |user| Invited::Created(Box::new(user))))
+        } else {
+            row.holder.map(|_| Invited::EmailTaken)
+        };
+    }
+    Ok(answers)
+}
+
+/// What became of an invite that was asked for again.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Resent {
+    /// Its mail is queued, with a new code.
+    Queued,
+    /// A mail went out a short while ago, or still waits to.
+    TooSoon,
+    /// They are a user already.
+    Accepted,
+    /// They were frozen or erased at this moment.
+    OutOfReach,
+}
+
+/// Mails the invite of `user`, for which `body` asks once more, in their stored language, unless a mail to the same
+/// address went out less than `resend_after` ago or still waits. The code of an earlier mail ends. One that was
+/// revoked is open again, and its mail is no second one. One that was deleted since it ended is made anew.
+pub async fn resend(
+    db: &mut PgConnection,
+    app: AppId,
+    user: UserId,
+    body: &InviteBody,
+    resend_after: Duration,
+    mail: &NewMail,
+) -> Result<Resent, Error> {
+    // Of calls at once the first renews the code, makes the invite or accepts it: the others, which know what was, do
+    // nothing, and see that by the next look.
+    for _ in 0..8 {
+        let row = query!(
+            r#"
+            WITH person AS (
+                SELECT u.email, u.language, u.accepted_at, i.invite_id, i.code_hash, i.revoked_at IS NULL AND (
+                    SELECT true FROM outbox o
+                    WHERE o.app_id = $1 AND o.invite_id = i.invite_id AND lower(o.recipient) = lower(u.email)
+                        AND CASE o.state WHEN 'queued' THEN true
+                            WHEN 'sent' THEN o.finished_at > now() - make_interval(secs => $5) ELSE false END
+                    LIMIT 1) IS NOT NULL AS mailed
+                FROM users u
+                LEFT JOIN invites i ON i.app_id = u.app_id AND i.user_id = u.user_id AND i.kind = 'invite'
+                WHERE u.app_id = $1 AND u.user_id = $2 AND NOT u.freezed AND NOT u.deleted
+                FOR KEY SHARE OF u
+            ), asked AS (
+                SELECT * FROM person WHERE accepted_at IS NULL AND NOT mailed AND lower(email) = lower($11)
+            ), renewed AS (
+                UPDATE invites i SET code_hash = $3, email = a.email, language = a.language, mailed_at = now(),
+                    revoked_at = NULL, expires_in = $9, expires_at = now() + make_interval(secs => COALESCE(
+                        $9::integer, (SELECT invite_expires_in FROM apps WHERE app_id = $1), $4::float8))
+                FROM asked a
+                WHERE i.app_id = $1 AND i.invite_id = a.invite_id AND i.code_hash = a.code_hash
+                    AND i.accepted_at IS NULL
+                RETURNING i.invite_id, i.email, i.language
+            ), remade AS (
+                INSERT INTO invites (app_id, invite_id, kind, user_id, email, language, code_hash, expires_in, expires_at)
+                SELECT $1, $10, 'invite', $2, email, language, $3, $9, now() + make_interval(secs => COALESCE(
+                    $9::integer, (SELECT invite_expires_in FROM apps WHERE app_id = $1), $4::float8))
+                FROM asked WHERE invite_id IS NULL
+                ON CONFLICT (app_id, user_id) WHERE kind = 'invite' AND user_id IS NOT NULL DO NOTHING
+                RETURNING invite_id, email, language
+            ), open AS (
+                TABLE renewed UNION ALL TABLE remade
+            ), mail AS (
+                INSERT INTO outbox (app_id, mail_id, invite_id, kind, recipient, language, secret, message_id)
+                SELECT $1, $6, invite_id, 'invite', email, language, $7, $8 FROM open
+            )
+            SELECT accepted_at IS NOT NULL AS "accepted!", mailed AS "mailed!", EXISTS (SELECT FROM open) AS "open!",
+                lower(email) <> lower($11) AS "moved!"
+            FROM person
+            "#,
+            app.0,
+            user.0,
+            &mail.code_hash,
+            mail.expires_after.as_secs_f64(),
+            resend_after.as_secs_f64(),
+            mail.id,
+            mail.secret,
+            mail.message_id,
+            body.expires_in,
+            id::new(),
+            body.email.as_str(),
+        )
+        .fetch_optional(&mut *db)
+        .await
+        .map_err(Error::of_change)?;
+        match row {
+            None => return Ok(Resent::OutOfReach),
+            // The address was theirs a moment ago: whose it is now is to be asked anew.
+            Some(row) if row.moved => return Err(Error::Contended),
+            Some(row) if row.accepted => return Ok(Resent::Accepted),
+            Some(row) if row.open => return Ok(Resent::Queued),
+            Some(row) if row.mailed => return Ok(Resent::TooSoon),
+            Some(_) => {}
+        }
+    }
+    Err(Error::Contended)
+}
+
+/// Deletes invites that ended longer ago than `kept`, with their events and mails, some at a time. True: there are more.
+pub async fn forget(db: &Pool, kept: Duration) -> Result<bool, Error> {
+    // Waits for no lock, so that it is in no deadlock: an invite that somebody renews, accepts or erases at this moment,
+    // or with a mail that is tried again, is passed over. Whatever queues a mail of an invite renews its time, which is
+    // looked at again once the row is locked. The lower bound is as in `outbox::forget`. The state in a CASE keeps
+    // PostgreSQL from an index of all mails of the app that wait.
+    let done = query!(
+        "WITH ended AS MATERIALIZED (
+            SELECT i.app_id, i.invite_id FROM invites i
+            WHERE COALESCE(i.accepted_at, i.revoked_at, i.expires_at) > '-infinity'
+                AND COALESCE(i.accepted_at, i.revoked_at, i.expires_at) <= now() - make_interval(secs => $1)
+                AND (SELECT true FROM outbox o
+                    WHERE o.app_id = i.app_id AND o.invite_id = i.invite_id
+                        AND CASE o.state WHEN 'queued' THEN true ELSE false END LIMIT 1) IS NULL
+            ORDER BY COALESCE(i.accepted_at, i.revoked_at, i.expires_at) LIMIT 1000 FOR UPDATE OF i SKIP LOCKED
+        ), mails AS MATERIALIZED (
+            SELECT o.app_id, o.mail_id FROM ended e
+            JOIN outbox o ON o.app_id = e.app_id AND o.invite_id = e.invite_id FOR UPDATE OF o SKIP LOCKED
+        ), unmailed AS (
+            DELETE FROM outbox WHERE (app_id, mail_id) IN (SELECT app_id, mail_id FROM mails)
+        )
+        DELETE FROM invites i USING ended e
+        WHERE i.app_id = e.app_id AND i.invite_id = e.invite_id AND (
+            SELECT true FROM outbox o
+            WHERE o.app_id = e.app_id AND o.invite_id = e.invite_id
+                AND o.mail_id <> ALL (ARRAY(SELECT mail_id FROM mails)) LIMIT 1) IS NULL",
+        kept.as_secs_f64(),
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1000)
+}

@@ -1,0 +1,381 @@
+//! Invites after they were made, by their id: looked at, mailed again, revoked. The app's backend steers all of its
+//! app, the user of an access token the referrals of their own, and whoever has the code of a mail may ask for
+//! another one to the same address.
+
+use serde::Serialize;
+use sqlx::{PgExecutor, query, query_scalar};
+use uuid::Uuid;
+
+use crate::db::outbox::NewMail;
+use crate::db::referrals::create::Bounds;
+use crate::db::{Error, Pool, Transaction, is_violation};
+use crate::domain::email::Email;
+use crate::domain::id::{AppId, UserId};
+use crate::domain::invites::{InviteCode, Kind, State};
+
+/// An invite, named as in answers and in the output of `userdocks invite`.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are described in the OpenAPI document")]
+pub struct InviteRow {
+    pub id: Uuid,
+    pub app_id: Uuid,
+    pub kind: String,
+    pub state: String,
+    pub email: String,
+    pub language: String,
+    pub inviter_id: Option<Uuid>,
+    pub user_id: Option<Uuid>,
+    pub created_at: String,
+    pub mailed_at: String,
+    pub expires_at: String,
+    pub accepted_at: Option<String>,
+    pub revoked_at: Option<String>,
+}
+
+impl InviteRow {
+    /// Its state, parsed.
+    #[must_use]
+    pub fn state(&self) -> Option<State> {
+        State::parse(&self.state)
+    }
+}
+
+/// A query for [`InviteRow`]s: what follows `FROM invites`, and its parameters.
+macro_rules! invite_rows {
+    ($rest:literal, $($parameter:expr),* $(,)?) => {
+        sqlx::query_as!(
+            InviteRow,
+            r#"
+            SELECT invite_id AS id, app_id, kind, invite_state(accepted_at, revoked_at, expires_at) AS "state!", email,
+                language, inviter_id, user_id,
+                to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "created_at!",
+                to_char(mailed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "mailed_at!",
+                to_char(expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "expires_at!",
+                to_char(accepted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS accepted_at,
+                to_char(revoked_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS revoked_at
+            FROM invites
+            "# + $rest,
+            $($parameter),*
+        )
+    };
+}
+pub(crate) use invite_rows;
+
+/// Which invites of an app are asked for; what is `None` is not asked.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// In this state.
+    pub state: Option<State>,
+    /// Of this kind.
+    pub kind: Option<Kind>,
+    /// By this user.
+    pub inviter: Option<UserId>,
+    /// To this address.
+    pub email: Option<Email>,
+}
+
+/// Most invites that are looked at for a page of those in a state or of a kind.
+pub const LOOKED_AT: i64 = 10_000;
+
+/// The invites of an app, by id, those after `after`, at most `limit`, of [`LOOKED_AT`] at most.
+pub async fn list(
+    db: impl PgExecutor<'_>,
+    app: AppId,
+    filter: &Filter,
+    after: Uuid,
+    limit: i64,
+) -> Result<Vec<InviteRow>, Error> {
+    // One path to the rows for each way to ask: the conditions on parameters alone leave the others out.
+    Ok(invite_rows!(
+        r#"
+        WHERE app_id = $1 AND invite_id = ANY(
+            ARRAY(SELECT invite_id FROM (
+                SELECT * FROM invites
+                WHERE app_id = $1 AND $4::text IS NULL AND $5::uuid IS NULL AND invite_id > $6
+                ORDER BY invite_id LIMIT $8
+            ) i WHERE ($2::text IS NULL OR kind = $2)
+                AND ($3::text IS NULL OR invite_state(accepted_at, revoked_at, expires_at) = $3)
+            ORDER BY invite_id LIMIT $7)
+            || ARRAY(SELECT invite_id FROM (
+                SELECT * FROM invites
+                WHERE app_id = $1 AND $4::text IS NULL AND inviter_id = $5 AND invite_id > $6
+                ORDER BY invite_id LIMIT $8
+            ) i WHERE ($2::text IS NULL OR kind = $2)
+                AND ($3::text IS NULL OR invite_state(accepted_at, revoked_at, expires_at) = $3)
+            ORDER BY invite_id LIMIT $7)
+            || ARRAY(SELECT invite_id FROM (
+                SELECT * FROM invites
+                WHERE app_id = $1 AND lower(email) = lower($4) AND invite_id > $6
+                ORDER BY invite_id LIMIT $8
+            ) i WHERE ($5::uuid IS NULL OR inviter_id = $5) AND ($2::text IS NULL OR kind = $2)
+                AND ($3::text IS NULL OR invite_state(accepted_at, revoked_at, expires_at) = $3)
+            ORDER BY invite_id LIMIT $7))
+        ORDER BY invite_id
+        "#,
+        app.0,
+        filter.kind.map(Kind::as_str),
+        filter.state.map(State::as_str),
+        filter.email.as_ref().map(Email::as_str),
+        filter.inviter.map(|inviter| inviter.0),
+        after,
+        limit,
+        LOOKED_AT,
+    )
+    .fetch_all(db)
+    .await?)
+}
+
+/// The last invite that [`list`] looks at, if there may be more after it.
+pub async fn last_looked_at(
+    db: impl PgExecutor<'_>,
+    app: AppId,
+    filter: &Filter,
+    after: Uuid,
+) -> Result<Option<Uuid>, Error> {
+    Ok(query_scalar!(
+        r#"
+        SELECT COALESCE(
+            (SELECT invite_id FROM invites
+                WHERE app_id = $1 AND $2::text IS NULL AND $3::uuid IS NULL AND invite_id > $4
+                ORDER BY invite_id OFFSET $5 LIMIT 1),
+            (SELECT invite_id FROM invites
+                WHERE app_id = $1 AND $2::text IS NULL AND inviter_id = $3 AND invite_id > $4
+                ORDER BY invite_id OFFSET $5 LIMIT 1),
+            (SELECT invite_id FROM invites
+                WHERE app_id = $1 AND lower(email) = lower($2) AND invite_id > $4
+                ORDER BY invite_id OFFSET $5 LIMIT 1))
+        "#,
+        app.0,
+        filter.email.as_ref().map(Email::as_str),
+        filter.inviter.map(|inviter| inviter.0),
+        after,
+        LOOKED_AT - 1,
+    )
+    .fetch_one(db)
+    .await?)
+}
+
+/// The invite with this id, if it is for this caller to see: `caller` is the user of an access token.
+pub async fn find(
+    db: impl PgExecutor<'_>,
+    app: AppId,
+    caller: Option<UserId>,
+    id: Uuid,
+) -> Result<Option<InviteRow>, Error> {
+    Ok(invite_rows!(
+        r#"
+        WHERE app_id = $1 AND invite_id = $2 AND ($3::uuid IS NULL OR kind = 'referral' AND inviter_id = $3
+            AND EXISTS (SELECT FROM users c WHERE c.app_id = $1 AND c.user_id = $3 AND NOT c.freezed AND NOT c.deleted))
+        "#,
+        app.0,
+        id,
+        caller.map(|caller| caller.0),
+    )
+    .fetch_optional(db)
+    .await?)
+}
+
+/// Who steers an invite.
+#[derive(Clone, Copy)]
+pub enum By<'a> {
+    /// The app's backend.
+    Backend,
+    /// The user of an access token: referrals of their own.
+    Referrer(UserId),
+    /// The operator, whom no referrer's quota concerns.
+    Operator,
+    /// Whoever has this code, whom it does not concern either.
+    Holder(&'a InviteCode),
+}
+
+impl By<'_> {
+    fn caller(self) -> Option<UserId> {
+        match self {
+            Self::Referrer(user) => Some(user),
+            _ => None,
+        }
+    }
+}
+
+/// What became of a call to mail an invite again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resent {
+    /// It was renewed.
+    Yes,
+    /// A mail was asked for a short while ago, or still waits.
+    TooSoon,
+    /// It was accepted, or revoked.
+    Over(State),
+    /// The referrer's mails of today are used up.
+    QuotaExceeded,
+    /// Unknown, or not for this caller, or of a user who is frozen or deleted.
+    OutOfReach,
+}
+
+/// Mails an invite again, with a new code and its full time, unless that was asked for less than
+/// `bounds.resend_after` ago. Of a referral the quotas are those of [`crate::db::referrals::create::refer`], and like there
+/// nothing that a referrer sees depends on whether a mail goes out.
+pub async fn resend(
+    db: &mut sqlx::PgConnection,
+    app: AppId,
+    by: By<'_>,
+    id: Uuid,
+    bounds: Bounds,
+    mail: &NewMail,
+) -> Result<Resent, Error> {
+    // Of calls at once the first renews, and the others, which know the old code and time, do nothing. Rows are
+    // locked in the order of a referral. Without a mail, a code in hand comes to life again by nobody's act but the
+    // referrer's.
+    let result = query!(
+        r#"
+        WITH invite AS MATERIALIZED (
+            SELECT i.invite_id, i.kind, i.inviter_id, i.code_hash, i.mailed_at, i.address_hash,
+                CASE i.kind WHEN 'invite' THEN u.email ELSE i.email END AS email,
+                CASE i.kind WHEN 'invite' THEN u.language ELSE i.language END AS language,
+                u.freezed OR u.deleted AS closed
+            FROM invites i
+            JOIN users u ON u.app_id = i.app_id
+                AND u.user_id = CASE i.kind WHEN 'invite' THEN i.user_id ELSE i.inviter_id END
+            WHERE i.app_id = $1 AND i.invite_id = $2 AND ($3::uuid IS NULL OR i.kind = 'referral' AND i.inviter_id = $3)
+                AND ($4::bytea IS NULL OR i.code_hash = $4)
+            FOR KEY SHARE OF u
+        ), holder AS MATERIALIZED (
+            SELECT FROM invite n JOIN users h ON h.app_id = $1 AND lower(h.email) = lower(n.email)
+            WHERE n.kind = 'referral' FOR KEY SHARE OF h
+        ), sendable AS (
+            SELECT NOT EXISTS (
+                    SELECT FROM outbox o
+                    WHERE o.app_id = $1 AND o.invite_id = n.invite_id AND lower(o.recipient) = lower(n.email)
+                        AND CASE o.state WHEN 'queued' THEN true
+                            WHEN 'sent' THEN o.finished_at > now() - make_interval(secs => $6) ELSE false END)
+                AND (n.kind = 'invite'
+                    OR NOT EXISTS (SELECT FROM holder)
+                        AND (SELECT true FROM opt_outs d
+                            WHERE d.app_id = $1 AND d.address_hash = n.address_hash) IS NULL
+                        AND $8 > COALESCE((
+                            SELECT used FROM referral_quotas
+                            WHERE app_id = $1 AND scope = 'recipient' AND subject = encode(n.address_hash, 'hex')
+                                AND day = (now() AT TIME ZONE 'UTC')::date), 0)) AS yes
+            FROM invite n
+        ), renewed AS (
+            UPDATE invites i SET mailed_at = now(), email = n.email, language = n.language,
+                code_hash = CASE WHEN s.yes THEN $5 ELSE i.code_hash END,
+                expires_at = now() + make_interval(secs => COALESCE(
+                    i.expires_in, (SELECT invite_expires_in FROM apps WHERE app_id = $1), $9::float8))
+            FROM invite n, sendable s
+            WHERE i.app_id = $1 AND i.invite_id = n.invite_id AND i.code_hash = n.code_hash
+                AND i.mailed_at = n.mailed_at AND i.accepted_at IS NULL AND i.revoked_at IS NULL AND NOT n.closed
+                AND (CASE WHEN n.kind = 'invite' OR $4 IS NOT NULL THEN s.yes
+                    ELSE i.mailed_at <= now() - make_interval(secs => $6) END)
+            RETURNING i.invite_id, i.kind, i.inviter_id, i.email, i.address_hash, i.language, s.yes
+        ), referrer_quota AS (
+            INSERT INTO referral_quotas (app_id, scope, subject, day, used, allowed)
+            SELECT $1, 'referrer', inviter_id::text, (now() AT TIME ZONE 'UTC')::date, 1, $7
+            FROM renewed WHERE kind = 'referral' AND $10
+            ON CONFLICT (app_id, scope, subject, day)
+            DO UPDATE SET used = referral_quotas.used + 1, allowed = EXCLUDED.allowed
+            RETURNING app_id
+        ), recipient_quota AS (
+            INSERT INTO referral_quotas (app_id, scope, subject, day, used, allowed)
+            SELECT $1, 'recipient', encode(address_hash, 'hex'), (now() AT TIME ZONE 'UTC')::date, 1, $8
+            FROM renewed WHERE kind = 'referral' AND yes AND (SELECT count(*) FROM referrer_quota) >= 0
+            ON CONFLICT (app_id, scope, subject, day)
+            DO UPDATE SET used = referral_quotas.used + 1, allowed = EXCLUDED.allowed
+            WHERE referral_quotas.used < EXCLUDED.allowed
+            RETURNING app_id
+        ), mail AS (
+            INSERT INTO outbox (app_id, mail_id, invite_id, kind, recipient, language, secret, message_id)
+            SELECT $1, $11, invite_id, kind, email, language, $12, $13
+            FROM renewed WHERE yes AND (kind = 'invite' OR EXISTS (SELECT FROM recipient_quota))
+        )
+        SELECT closed AS "closed!", EXISTS (SELECT FROM renewed) AS "renewed!" FROM invite
+        "#,
+        app.0,
+        id,
+        by.caller().map(|caller| caller.0),
+        match by {
+            By::Holder(code) => Some(code.hash().to_vec()),
+            _ => None,
+        },
+        &mail.code_hash,
+        bounds.resend_after.as_secs_f64(),
+        bounds.per_referrer,
+        bounds.per_recipient,
+        mail.expires_after.as_secs_f64(),
+        matches!(by, By::Backend | By::Referrer(_)),
+        mail.id,
+        mail.secret,
+        mail.message_id,
+    )
+    .fetch_optional(&mut *db)
+    .await;
+    match result {
+        Ok(Some(row)) if row.closed => Ok(Resent::OutOfReach),
+        Ok(Some(row)) if row.renewed => Ok(Resent::Yes),
+        // What the statement saw may be over by now.
+        Ok(Some(_)) => Ok(match find(db, app, by.caller(), id).await?.and_then(|row| row.state()) {
+            Some(State::Open | State::Expired) => Resent::TooSoon,
+            Some(state) => Resent::Over(state),
+            None => Resent::OutOfReach,
+        }),
+        Ok(None) => Ok(Resent::OutOfReach),
+        Err(error) if is_violation(&error, "referral_quotas_allowed_check") => Ok(Resent::QuotaExceeded),
+        Err(error) => Err(Error::of_change(error)),
+    }
+}
+
+/// What became of a call to revoke an invite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Revoked {
+    /// It was; a mail that waits is not sent.
+    Now,
+    /// It had been.
+    Before,
+    /// It was accepted.
+    Accepted,
+    /// Unknown, or not for this caller.
+    OutOfReach,
+}
+
+/// Revokes an invite that was not accepted, and stops its mail, unless a mail server is taking it at this moment.
+/// `caller` as in [`find`].
+pub async fn revoke(db: &Pool, app: AppId, caller: Option<UserId>, id: Uuid) -> Result<Revoked, Error> {
+    let mut transaction = Transaction::begin(db).await?;
+    let revoked = query!(
+        r#"
+        UPDATE invites SET revoked_at = now()
+        WHERE app_id = $1 AND invite_id = $2 AND accepted_at IS NULL AND revoked_at IS NULL
+            AND ($3::uuid IS NULL OR kind = 'referral' AND inviter_id = $3
+                AND EXISTS (SELECT FROM users c WHERE c.app_id = $1 AND c.user_id = $3 AND NOT c.freezed AND NOT c.deleted))
+        "#,
+        app.0,
+        id,
+        caller.map(|caller| caller.0),
+    )
+    .execute(&mut *transaction)
+    .await?;
+    if revoked.rows_affected() == 0 {
+        let found = find(&mut *transaction, app, caller, id).await?;
+        transaction.rollback().await?;
+        return Ok(match found.and_then(|row| row.state()) {
+            None => Revoked::OutOfReach,
+            Some(State::Accepted) => Revoked::Accepted,
+            Some(State::Revoked) => Revoked::Before,
+            // It was opened again at this moment.
+            Some(State::Open | State::Expired) => return Err(Error::Contended),
+        });
+    }
+    // A statement of its own: whoever mailed the invite at this moment held its row until now, and their mail is
+    // seen from here on. `claimed` stays, so that a mail which is being taken can still be known to be sent.
+    query!(
+        "UPDATE outbox SET state = 'failed', secret = NULL, finished_at = now(), last_reply = 'the invite was revoked'
+        WHERE app_id = $1 AND invite_id = $2 AND state = 'queued'",
+        app.0,
+        id,
+    )
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(Revoked::Now)
+}

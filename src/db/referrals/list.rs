@@ -1,0 +1,200 @@
+//! What became of referrals. A referrer is recorded once, by an invite or a code, and the database keeps it so
+//! (`migrations/0016_referrals.sql`); it also counts those who accepted, so that neither count nor order of referrers
+//! costs more where there are more of them.
+
+use serde::Serialize;
+use sqlx::{PgConnection, query, query_as};
+use uuid::Uuid;
+
+use crate::db::{Error, Pool, is_violation};
+use crate::domain::id::{AppId, UserId};
+use crate::domain::invites::referral_code::ReferralCode;
+
+/// What became of a referral code that a newcomer brought along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attributed {
+    /// Its owner is the referrer; or somebody was before, or the newcomer has referred others.
+    Settled,
+    /// It is nobody's, or of a user who is frozen or deleted.
+    Unknown,
+    /// It is the newcomer's own.
+    Own,
+    /// Somebody else changed the same rows: to be tried anew, from the beginning of the transaction.
+    Disturbed,
+}
+
+/// Records the owner of `code` as the referrer of `user`, who is there already and has none.
+pub(crate) async fn attribute(
+    db: &mut PgConnection,
+    app: AppId,
+    user: UserId,
+    code: &ReferralCode,
+) -> Result<Attributed, Error> {
+    let done = query!(
+        r#"
+        WITH referrer AS (
+            SELECT user_id FROM users
+            WHERE app_id = $1 AND referral_code = $3 AND NOT freezed AND NOT deleted
+        ), recorded AS (
+            UPDATE users u SET referrer_id = r.user_id, version = version + 1
+            FROM referrer r
+            WHERE u.app_id = $1 AND u.user_id = $2 AND u.referrer_id IS NULL AND r.user_id <> u.user_id
+                AND NOT EXISTS (SELECT FROM users c WHERE c.app_id = $1 AND c.referrer_id = $2)
+        )
+        SELECT user_id = $2 AS "own!" FROM referrer
+        "#,
+        app.0,
+        user.0,
+        code.as_str(),
+    )
+    .fetch_optional(db)
+    .await;
+    match done.map_err(Error::of_change) {
+        Ok(Some(row)) if row.own => Ok(Attributed::Own),
+        Ok(Some(_)) => Ok(Attributed::Settled),
+        Ok(None) => Ok(Attributed::Unknown),
+        Err(error) if error.is_deadlock() => Ok(Attributed::Disturbed),
+        Err(Error::Sql(error)) if is_violation(&error, "users_referrer_leaf_check") => {
+            Ok(Attributed::Disturbed)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The referrals of a user in numbers.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are described in the OpenAPI document")]
+pub struct Counts {
+    pub open: i64,
+    pub accepted: i64,
+    pub expired: i64,
+    pub revoked: i64,
+}
+
+/// The referral code of a user, and their referrals in numbers. `caller` (the user of an access token) is told of
+/// nobody but themselves, while not frozen.
+pub async fn counts(
+    db: &Pool,
+    app: AppId,
+    caller: Option<UserId>,
+    user: UserId,
+) -> Result<Option<(String, Counts)>, Error> {
+    if caller.is_some_and(|caller| caller != user) {
+        return Ok(None);
+    }
+    // Who accepts and turns out to have an account is nobody's referral, and not to be told.
+    let row = query!(
+        r#"
+        WITH waiting AS (
+            SELECT invite_state(NULL, i.revoked_at, i.expires_at) AS state FROM invites i
+            WHERE i.app_id = $1 AND i.inviter_id = $2 AND i.kind = 'referral'
+                AND (i.accepted_at IS NULL OR i.user_id IS NULL)
+            UNION ALL
+            SELECT invite_state(NULL, i.revoked_at, COALESCE(i.expires_at, '-infinity')) FROM users n
+            LEFT JOIN invites i ON i.app_id = n.app_id AND i.user_id = n.user_id AND i.kind = 'invite'
+            WHERE n.app_id = $1 AND n.referrer_id = $2 AND n.accepted_at IS NULL AND NOT n.deleted
+        )
+        SELECT u.referral_code,
+            COALESCE((SELECT accepted FROM referral_counts WHERE app_id = $1 AND user_id = $2), 0) AS "accepted!",
+            (SELECT count(*) FROM waiting WHERE state = 'open') AS "open!",
+            (SELECT count(*) FROM waiting WHERE state = 'expired') AS "expired!",
+            (SELECT count(*) FROM waiting WHERE state = 'revoked') AS "revoked!"
+        FROM users u WHERE u.app_id = $1 AND u.user_id = $2 AND NOT u.deleted AND NOT ($3 AND u.freezed)
+        "#,
+        app.0,
+        user.0,
+        caller.is_some(),
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| {
+        let counts =
+            Counts { open: row.open, accepted: row.accepted, expired: row.expired, revoked: row.revoked };
+        (row.referral_code, counts)
+    }))
+}
+
+/// One referral.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are described in the OpenAPI document")]
+pub struct Referral {
+    pub id: Uuid,
+    pub by: String,
+    pub state: String,
+    pub email: Option<String>,
+    pub user_id: Option<Uuid>,
+    pub created_at: String,
+    pub accepted_at: Option<String>,
+}
+
+/// The referrals of a user, by id, those after `after`, at most `limit`: those they sent, and those who brought their
+/// code along. Who was erased is in none. Users whose invites were deleted since they ended are told of all the same: one
+/// whom a referral brought was made by the transaction that accepted it, at the same time.
+pub async fn list(
+    db: &Pool,
+    app: AppId,
+    user: UserId,
+    after: Uuid,
+    limit: i64,
+) -> Result<Vec<Referral>, Error> {
+    Ok(query_as!(
+        Referral,
+        r#"
+        WITH sent AS (
+            SELECT invite_id AS id, 'invite' AS by, email, user_id, created_at, revoked_at, expires_at,
+                CASE WHEN user_id IS NOT NULL THEN accepted_at END AS accepted_at
+            FROM invites
+            WHERE app_id = $1 AND inviter_id = $2 AND kind = 'referral' AND invite_id > $3
+            ORDER BY invite_id LIMIT $4
+        ), brought AS (
+            SELECT u.user_id AS id, CASE WHEN u.accepted_at = u.created_at THEN 'invite' ELSE 'code' END AS by, u.email,
+                u.user_id, u.created_at, i.revoked_at, COALESCE(i.expires_at, '-infinity') AS expires_at, u.accepted_at
+            FROM users u
+            LEFT JOIN invites i ON i.app_id = u.app_id AND i.user_id = u.user_id AND i.kind = 'invite'
+            WHERE u.app_id = $1 AND u.referrer_id = $2 AND NOT u.deleted AND u.user_id > $3
+                AND (SELECT true FROM invites r
+                    WHERE r.app_id = u.app_id AND r.user_id = u.user_id AND r.kind = 'referral' LIMIT 1) IS NULL
+            ORDER BY u.user_id LIMIT $4
+        )
+        SELECT id AS "id!", by AS "by!", invite_state(accepted_at, revoked_at, expires_at) AS "state!", email,
+            user_id,
+            to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "created_at!",
+            to_char(accepted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS accepted_at
+        FROM (TABLE sent UNION ALL TABLE brought) r
+        ORDER BY id LIMIT $4
+        "#,
+        app.0,
+        user.0,
+        after,
+        limit,
+    )
+    .fetch_all(db)
+    .await?)
+}
+
+/// A referrer's place.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are described in the OpenAPI document")]
+pub struct Place {
+    pub user_id: Uuid,
+    pub referral_code: String,
+    pub accepted: i64,
+}
+
+/// Who referred most of those who accepted, first, at most `limit`; those who were erased are in no place.
+pub async fn leaderboard(db: &Pool, app: AppId, limit: i64) -> Result<Vec<Place>, Error> {
+    Ok(query_as!(
+        Place,
+        "SELECT u.user_id, u.referral_code, c.accepted FROM referral_counts c
+        JOIN users u ON u.app_id = c.app_id AND u.user_id = c.user_id
+        WHERE c.app_id = $1 AND c.accepted > 0 AND NOT u.deleted
+        ORDER BY c.accepted DESC, c.user_id LIMIT $2",
+        app.0,
+        limit,
+    )
+    .fetch_all(db)
+    .await?)
+}

@@ -1,0 +1,270 @@
+//! What webhooks are to be told, sent as the outbox is: claimed with a lease and committed before it is sent,
+//! fenced by `attempts`. The lease is longer than a try can be, so nobody has to lengthen it. Rows are looked for
+//! webhook by webhook, so that what it costs does not grow with the rows, and one webhook hides no other.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use sqlx::{query, query_as, query_scalar};
+use uuid::Uuid;
+
+use crate::db::{Error, Pool};
+use crate::domain::id::AppId;
+
+/// A delivery that this worker has for as long as its lease runs.
+pub struct Claimed {
+    /// Which row.
+    pub app: AppId,
+    /// Which row of the app: `webhook-id`.
+    pub id: Uuid,
+    /// To which webhook.
+    pub webhook: Uuid,
+    /// How often it was claimed, this time included.
+    pub attempts: i32,
+    /// The same since it was last queued.
+    pub tries: i32,
+    /// The body.
+    pub payload: String,
+    /// Where to.
+    pub url: String,
+    /// The secrets that sign, each with the id that it is sealed for, the newest first.
+    pub secrets: Vec<(Uuid, Vec<u8>)>,
+}
+
+/// Claims up to `limit` deliveries that are due, for `lease`; of each webhook up to `each`, of those that are `busy`
+/// none. Apps take turns: the first webhook of each comes before the second of any. Which app and which of its webhooks
+/// comes first is left to chance.
+pub async fn claim(
+    db: &Pool,
+    limit: i64,
+    each: i64,
+    busy: &[Uuid],
+    lease: Duration,
+) -> Result<Vec<Claimed>, Error> {
+    let rows = query!(
+        r#"
+        WITH due AS (
+            SELECT d.app_id, d.delivery_id
+            FROM (
+                SELECT app_id, webhook_id FROM webhooks WHERE disabled_at IS NULL AND webhook_id <> ALL ($3)
+                ORDER BY row_number() OVER (PARTITION BY app_id ORDER BY random()), random()
+            ) w CROSS JOIN LATERAL (
+                SELECT q.app_id, q.delivery_id FROM webhook_deliveries q
+                WHERE q.app_id = w.app_id AND q.webhook_id = w.webhook_id AND q.state = 'queued'
+                    AND q.due_at <= now()
+                ORDER BY q.due_at LIMIT $2 FOR UPDATE SKIP LOCKED
+            ) d
+            LIMIT $1
+        ), claimed AS (
+            UPDATE webhook_deliveries c
+            SET attempts = LEAST(attempts, 2147483646) + 1, claimed = true, due_at = now() + make_interval(secs => $4)
+            FROM due WHERE c.app_id = due.app_id AND c.delivery_id = due.delivery_id
+            RETURNING c.*
+        )
+        SELECT c.app_id, c.delivery_id, c.webhook_id, c.attempts, c.attempts - c.begun AS "tries!", c.payload, w.url,
+            ARRAY(SELECT s.secret_id FROM webhook_secrets s
+                WHERE s.app_id = c.app_id AND s.webhook_id = c.webhook_id AND COALESCE(s.expires_at > now(), true)
+                ORDER BY s.secret_id DESC) AS "secret_ids!",
+            ARRAY(SELECT s.secret FROM webhook_secrets s
+                WHERE s.app_id = c.app_id AND s.webhook_id = c.webhook_id AND COALESCE(s.expires_at > now(), true)
+                ORDER BY s.secret_id DESC) AS "secrets!"
+        FROM claimed c JOIN webhooks w ON w.app_id = c.app_id AND w.webhook_id = c.webhook_id
+        "#,
+        limit,
+        each,
+        busy,
+        lease.as_secs_f64(),
+    )
+    .fetch_all(db)
+    .await?;
+    let deliveries = rows.into_iter().map(|row| Claimed {
+        app: AppId(row.app_id),
+        id: row.delivery_id,
+        webhook: row.webhook_id,
+        attempts: row.attempts,
+        tries: row.tries,
+        payload: row.payload,
+        url: row.url,
+        secrets: row.secret_ids.into_iter().zip(row.secrets).collect(),
+    });
+    Ok(deliveries.collect())
+}
+
+/// The receiver took it.
+pub async fn finish(db: &Pool, delivery: &Claimed, answer: &str) -> Result<(), Error> {
+    query!(
+        "UPDATE webhook_deliveries SET state = 'delivered', last_answer = $4, claimed = false, finished_at = now()
+        WHERE app_id = $1 AND delivery_id = $2 AND attempts = $3 AND state = 'queued'",
+        delivery.app.0,
+        delivery.id,
+        delivery.attempts,
+        answer,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// The receiver did not take it: it is due again after `delay`, or failed if that is later than `give_up_after` from
+/// when it was queued. True: it failed.
+pub async fn retry_later(
+    db: &Pool,
+    delivery: &Claimed,
+    delay: Duration,
+    give_up_after: Duration,
+    answer: &str,
+) -> Result<bool, Error> {
+    let failed = query_scalar!(
+        r#"
+        UPDATE webhook_deliveries SET due_at = now() + make_interval(secs => $4), claimed = false, last_answer = $6,
+            state = CASE WHEN now() + make_interval(secs => $4) > queued_at + make_interval(secs => $5)
+                THEN 'failed' ELSE 'queued' END,
+            finished_at = CASE WHEN now() + make_interval(secs => $4) > queued_at + make_interval(secs => $5)
+                THEN now() END
+        WHERE app_id = $1 AND delivery_id = $2 AND attempts = $3 AND state = 'queued'
+        RETURNING state = 'failed' AS "failed!"
+        "#,
+        delivery.app.0,
+        delivery.id,
+        delivery.attempts,
+        delay.as_secs_f64(),
+        give_up_after.as_secs_f64(),
+        answer,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(failed.unwrap_or(false))
+}
+
+/// The receiver is gone for good: its webhook is disabled, and whatever waits for it has failed. What is under way
+/// has an answer of its own: it would else come after somebody enabled the webhook again.
+pub async fn disable(db: &Pool, delivery: &Claimed, answer: &str) -> Result<(), Error> {
+    query!(
+        "WITH own AS (
+            UPDATE webhook_deliveries SET state = 'failed', last_answer = $3, claimed = false, finished_at = now()
+            WHERE app_id = $1 AND delivery_id = $4 AND attempts = $5 AND state = 'queued'
+            RETURNING webhook_id
+        ), webhook AS (
+            UPDATE webhooks SET disabled_at = COALESCE(disabled_at, now())
+            WHERE app_id = $1 AND webhook_id = $2 AND EXISTS (SELECT FROM own)
+        )
+        UPDATE webhook_deliveries SET state = 'failed', last_answer = $3, finished_at = now()
+        WHERE app_id = $1 AND webhook_id = $2 AND state = 'queued' AND NOT claimed AND EXISTS (SELECT FROM own)",
+        delivery.app.0,
+        delivery.webhook,
+        answer,
+        delivery.id,
+        delivery.attempts,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// A row as operators see it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "named as in the output of `userdocks webhook deliveries`")]
+pub struct DeliveryRow {
+    pub id: Uuid,
+    pub app_id: Uuid,
+    pub webhook_id: Uuid,
+    pub r#type: String,
+    pub state: String,
+    pub attempts: i32,
+    pub last_answer: Option<String>,
+    pub created_at: String,
+    pub next_attempt_at: Option<String>,
+}
+
+/// Deliveries, newest first, at most `limit`; of one app, in one state, or of all where `None`; or the one with this
+/// id.
+pub async fn list(
+    db: &Pool,
+    app: Option<AppId>,
+    state: Option<&str>,
+    id: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<DeliveryRow>, Error> {
+    Ok(query_as!(
+        DeliveryRow,
+        r#"
+        SELECT delivery_id AS id, app_id, webhook_id, type, state, attempts, last_answer,
+            to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "created_at!",
+            CASE state WHEN 'queued' THEN
+                to_char(due_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') END AS next_attempt_at
+        FROM webhook_deliveries d
+        WHERE ($1::uuid IS NULL OR app_id = $1) AND ($2::text IS NULL OR state = $2)
+            AND ($3::uuid IS NULL OR delivery_id = $3)
+        ORDER BY d.created_at DESC, delivery_id LIMIT $4
+        "#,
+        app.map(|app| app.0),
+        state,
+        id,
+        limit,
+    )
+    .fetch_all(db)
+    .await?)
+}
+
+/// Which deliveries are to be sent again.
+pub enum Again {
+    /// This one, whatever its state.
+    One(Uuid),
+    /// Those of this webhook that were written since then (RFC 3339) and are in this state, or delivered or failed.
+    Since(Uuid, String, Option<String>),
+}
+
+/// Makes deliveries of an app due now, under their old ids, unless a worker has them or their webhook is disabled: how
+/// many.
+pub async fn replay(db: &Pool, app: AppId, again: &Again) -> Result<u64, Error> {
+    let (id, webhook, since, state) = match again {
+        Again::One(id) => (Some(*id), None, None, None),
+        Again::Since(webhook, since, state) => (None, Some(*webhook), Some(since), state.as_deref()),
+    };
+    let done = query!(
+        "UPDATE webhook_deliveries d
+        SET state = 'queued', due_at = now(), queued_at = now(), begun = attempts, claimed = false, finished_at = NULL
+        WHERE d.app_id = $1 AND ($2::uuid IS NULL OR d.delivery_id = $2)
+            AND ($3::uuid IS NULL OR d.webhook_id = $3 AND d.created_at >= $4::text::timestamptz
+                AND d.state <> 'queued' AND d.state = COALESCE($5, d.state))
+            AND NOT d.claimed AND EXISTS (
+                SELECT FROM webhooks w
+                WHERE w.app_id = $1 AND w.webhook_id = d.webhook_id AND w.disabled_at IS NULL)",
+        app.0,
+        id,
+        webhook,
+        since,
+        state,
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// How many deliveries wait (more than 100,000 are not counted further), and for how many seconds the oldest of
+/// those has been due.
+pub async fn backlog(db: &Pool) -> Result<(i64, f64), Error> {
+    let row = query!(
+        r#"
+        SELECT count(*) AS "waiting!",
+            COALESCE(extract(epoch FROM now() - min(due_at)), 0)::float8 AS "oldest!"
+        FROM (SELECT due_at FROM webhook_deliveries WHERE state = 'queued' LIMIT 100000) d
+        "#
+    )
+    .fetch_one(db)
+    .await?;
+    Ok((row.waiting, row.oldest.max(0.0)))
+}
+
+/// Deletes deliveries that were done with 30 days ago, some at a time. True: there are more.
+pub async fn forget(db: &Pool) -> Result<bool, Error> {
+    let done = query!(
+        "DELETE FROM webhook_deliveries WHERE (app_id, delivery_id) IN (
+            SELECT app_id, delivery_id FROM webhook_deliveries
+            WHERE state <> 'queued' AND finished_at <= now() - interval '30 days' LIMIT 5000 FOR UPDATE SKIP LOCKED)"
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 5000)
+}

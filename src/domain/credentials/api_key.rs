@@ -1,0 +1,136 @@
+//! API keys: `userdocks_<type>_<id and secret>_<checksum>`, a shape that secret scanners can know. Shown
+//! once; kept only as a SHA-256, which is enough for 192 random bits.
+
+use std::fmt;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use serde::Serialize;
+use uuid::Uuid;
+
+/// What a key may do: `X-API-KEY-TYPE`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyType {
+    /// Look.
+    Read,
+    /// Look and change.
+    Write,
+}
+
+impl KeyType {
+    /// `read` or `write`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+        }
+    }
+
+    /// Exactly `read` or `write`, else none.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Read, Self::Write].into_iter().find(|key_type| key_type.as_str() == text)
+    }
+}
+
+/// A well-formed API key: its checksum is right. Whether it opens anything is the store's to say.
+pub struct ApiKey {
+    /// Where its row is.
+    pub id: Uuid,
+    /// The type that it says of itself.
+    pub key_type: KeyType,
+    text: String,
+}
+
+const PREFIX: &str = "userdocks_";
+const ID: usize = 32;
+const SECRET: usize = 48;
+
+impl ApiKey {
+    /// A new key, from the system's randomness.
+    #[must_use]
+    pub fn generate(key_type: KeyType) -> Self {
+        let id = crate::domain::id::new();
+        let secret: [u8; SECRET / 2] = super::secret_key::random();
+        let body = format!("{PREFIX}{}_{}{}", key_type.as_str(), id.simple(), hex::encode(secret));
+        let text = format!("{body}_{:08x}", crc32fast::hash(body.as_bytes()));
+        Self { id, key_type, text }
+    }
+
+    /// Reads a key; `None` if it is none of ours or was mistyped, which needs no look at the store.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (body, checksum) = text.rsplit_once('_')?;
+        let (key_type, secret) = body.strip_prefix(PREFIX)?.split_once('_')?;
+        let key_type = KeyType::parse(key_type)?;
+        if secret.len() != ID + SECRET
+            || !secret.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        {
+            return None;
+        }
+        if checksum != format!("{:08x}", crc32fast::hash(body.as_bytes())) {
+            return None;
+        }
+        let id = Uuid::try_parse(&secret[..ID]).ok()?;
+        Some(Self { id, key_type, text: text.to_owned() })
+    }
+
+    /// What the store keeps.
+    #[must_use]
+    pub fn hash(&self) -> [u8; 32] {
+        sha256(self.text.as_bytes())
+    }
+
+    /// The key itself, to be shown once.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ApiKey({})", self.id)
+    }
+}
+
+/// SHA-256.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest(&SHA256, bytes).as_ref());
+    hash
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_generated_key_reads_back() {
+        for key_type in [KeyType::Read, KeyType::Write] {
+            let key = ApiKey::generate(key_type);
+            let read = ApiKey::parse(key.expose()).unwrap();
+            assert_eq!((read.id, read.key_type, read.hash()), (key.id, key_type, key.hash()));
+            assert!(!format!("{key:?}").contains(&key.expose()[50..]));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in ".{0,200}") {
+            prop_assert!(ApiKey::parse(&text).is_none());
+        }
+
+        #[test]
+        fn one_changed_character_is_refused(at in 0usize..107, to in "[0-9a-z_]") {
+            let key = ApiKey::generate(KeyType::Write).expose().to_owned();
+            let at = at % key.len();
+            let mut changed = key.clone();
+            changed.replace_range(at..=at, &to);
+            prop_assert_eq!(ApiKey::parse(&changed).is_some(), changed == key);
+        }
+    }
+}

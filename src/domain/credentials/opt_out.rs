@@ -1,0 +1,122 @@
+//! Who never wants to be invited by users of an app again is remembered by a hash of their address, keyed for the app,
+//! so that the store tells nobody who they are. A mail carries that hash in a link, authenticated under the
+//! same key: who was mailed can opt out for as long as the app is there, whatever became of the invite, and nobody can
+//! make up a link.
+
+use aws_lc_rs::{constant_time::verify_slices_are_equal, hmac};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use uuid::Uuid;
+
+use crate::domain::id::AppId;
+
+/// Bytes of the key of an app.
+pub const KEY: usize = 32;
+const HASH: usize = 32;
+const TAG: usize = 16;
+
+/// The key of an app.
+pub struct OptOutKey(hmac::Key);
+
+/// An address, as the store knows who opted out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AddressHash(pub [u8; HASH]);
+
+/// What the link in a mail says.
+pub struct OptOutCode {
+    /// The app whose mails are not wanted.
+    pub app: AppId,
+    /// By whom.
+    pub address: AddressHash,
+    tag: [u8; TAG],
+}
+
+impl OptOutKey {
+    /// From its stored bytes.
+    #[must_use]
+    pub fn new(bytes: &[u8]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
+    }
+
+    /// The hash of an address; case does not matter.
+    #[must_use]
+    pub fn address(&self, email: &str) -> AddressHash {
+        AddressHash(self.sign(b"address", email.to_ascii_lowercase().as_bytes()))
+    }
+
+    /// What the link in a mail to this address says.
+    #[must_use]
+    pub fn code(&self, app: AppId, address: AddressHash) -> OptOutCode {
+        OptOutCode { app, address, tag: self.tag(&address) }
+    }
+
+    /// Whether this key made the code.
+    #[must_use]
+    pub fn made(&self, code: &OptOutCode) -> bool {
+        verify_slices_are_equal(&self.tag(&code.address), &code.tag).is_ok()
+    }
+
+    fn tag(&self, address: &AddressHash) -> [u8; TAG] {
+        let mut tag = [0; TAG];
+        tag.copy_from_slice(&self.sign(b"code", &address.0)[..TAG]);
+        tag
+    }
+
+    /// The MAC of a text that is for one purpose alone.
+    fn sign(&self, purpose: &[u8], text: &[u8]) -> [u8; HASH] {
+        let mut mac = hmac::Context::with_key(&self.0);
+        mac.update(purpose);
+        mac.update(&[0]);
+        mac.update(text);
+        let mut signed = [0; HASH];
+        signed.copy_from_slice(mac.sign().as_ref());
+        signed
+    }
+}
+
+impl OptOutCode {
+    /// Reads a code; `None` for what cannot be one.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (app, rest) = bytes.split_at_checked(16)?;
+        let (address, tag) = rest.split_at_checked(HASH)?;
+        Some(Self {
+            app: AppId(Uuid::from_slice(app).ok()?),
+            address: AddressHash(address.try_into().ok()?),
+            tag: tag.try_into().ok()?,
+        })
+    }
+
+    /// The code for a link.
+    #[must_use]
+    pub fn expose(&self) -> String {
+        URL_SAFE_NO_PAD.encode([self.app.0.as_bytes().as_slice(), &self.address.0, &self.tag].concat())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_good_under_its_key_alone() {
+        let (key, other) = (OptOutKey::new(&[1; KEY]), OptOutKey::new(&[2; KEY]));
+        let (app, address) = (AppId(Uuid::from_u128(7)), key.address("Ada@Example.com"));
+        assert_eq!(address, key.address("ada@example.COM"));
+        assert_ne!(address, key.address("ada@example.org"));
+        assert_ne!(address, other.address("ada@example.com"));
+        let text = key.code(app, address).expose();
+        let read = OptOutCode::parse(&text).unwrap();
+        assert_eq!((read.app, read.address), (app, address));
+        assert!(key.made(&read) && !other.made(&read));
+        for at in 16..64 {
+            let mut bytes = URL_SAFE_NO_PAD.decode(&text).unwrap();
+            bytes[at] ^= 1;
+            assert!(!key.made(&OptOutCode::parse(&URL_SAFE_NO_PAD.encode(bytes)).unwrap()), "{at}");
+        }
+        for cut in 0..text.len() {
+            assert!(OptOutCode::parse(&text[..cut]).is_none(), "{cut}");
+        }
+        assert!(OptOutCode::parse(&format!("{text}AAAA")).is_none());
+    }
+}

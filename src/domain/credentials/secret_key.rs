@@ -1,0 +1,207 @@
+//! Encryption at rest: AES-256-GCM (NIST SP 800-38D), a random nonce before the ciphertext. Each row has a key of its own,
+//! derived from `USERDOCKS_SECRET_KEY` by HKDF-SHA-256 (RFC 5869) with the purpose and the id of the row as `info`. So a
+//! sealed value of one row cannot stand in another's place, and no key seals often enough for nonces to meet. While the
+//! secret key is changed there is another that opens and never seals. What older servers sealed under the secret key
+//! itself opens too, and is sealed anew as in a change of the key.
+
+use std::sync::Arc;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::hkdf::{HKDF_SHA256, Prk};
+use uuid::Uuid;
+
+/// The key that seals and opens, and the one beside it that opens, if there is one.
+#[derive(Clone)]
+pub struct SecretKey {
+    own: Arc<Secret>,
+    other: Option<Arc<Secret>>,
+}
+
+struct Secret {
+    derives: Prk,
+    /// The secret key as older servers used it, with the id of the row as associated data.
+    itself: RandomizedNonceKey,
+}
+
+/// What is sealed.
+#[derive(Clone, Copy, Debug)]
+pub enum Purpose {
+    /// The code of a mail that waits.
+    Code,
+    /// The private key of an app.
+    SigningKey,
+    /// The secret of a webhook.
+    WebhookSecret,
+    /// The key under which addresses of those who opted out are hashed.
+    OptOutKey,
+    /// A known text, to tell whether the secret key is the right one.
+    Check,
+}
+
+impl Purpose {
+    fn name(self) -> &'static [u8] {
+        match self {
+            Self::Code => b"userdocks code ",
+            Self::SigningKey => b"userdocks signing key ",
+            Self::WebhookSecret => b"userdocks webhook secret ",
+            Self::OptOutKey => b"userdocks opt-out key ",
+            Self::Check => b"userdocks check ",
+        }
+    }
+}
+
+/// What cannot be opened: sealed under another key, for another purpose, or damaged.
+#[derive(Debug, thiserror::Error)]
+#[error("a sealed value does not open with this USERDOCKS_SECRET_KEY")]
+pub struct NotOurs;
+
+impl SecretKey {
+    /// From the 32 bytes of the setting.
+    #[must_use]
+    pub fn new(bytes: &[u8; 32]) -> Self {
+        Self { own: Secret::new(bytes), other: None }
+    }
+
+    /// The same, which also opens what was sealed under another key.
+    #[must_use]
+    pub fn or(self, other: &[u8; 32]) -> Self {
+        Self { other: Some(Secret::new(other)), ..self }
+    }
+
+    /// Encrypts `plain` for the row `owner`.
+    #[must_use]
+    pub fn seal(&self, purpose: Purpose, owner: Uuid, plain: &[u8]) -> Vec<u8> {
+        let mut sealed = plain.to_vec();
+        #[expect(clippy::expect_used, reason = "fails for texts of gigabytes, or without system randomness")]
+        let nonce = self
+            .own
+            .key(purpose, owner)
+            .seal_in_place_append_tag(Aad::empty(), &mut sealed)
+            .expect("sealing a short text");
+        sealed.splice(0..0, *nonce.as_ref());
+        sealed
+    }
+
+    /// Decrypts what [`SecretKey::seal`] made for `owner`.
+    pub fn open(&self, purpose: Purpose, owner: Uuid, sealed: &[u8]) -> Result<Vec<u8>, NotOurs> {
+        let mut secrets = std::iter::once(&self.own).chain(&self.other);
+        secrets
+            .find_map(|secret| {
+                let derived = open(&secret.key(purpose, owner), Aad::empty(), sealed);
+                derived.or_else(|_| open(&secret.itself, Aad::from(owner.as_bytes()), sealed)).ok()
+            })
+            .ok_or(NotOurs)
+    }
+
+    /// The same value sealed under the key that seals; `None` if it is already.
+    pub fn reseal(&self, purpose: Purpose, owner: Uuid, sealed: &[u8]) -> Result<Option<Vec<u8>>, NotOurs> {
+        if open(&self.own.key(purpose, owner), Aad::empty(), sealed).is_ok() {
+            return Ok(None);
+        }
+        Ok(Some(self.seal(purpose, owner, &self.open(purpose, owner, sealed)?)))
+    }
+}
+
+#[expect(clippy::expect_used, reason = "32 bytes are what HKDF-SHA-256 gives and AES-256 takes")]
+impl Secret {
+    fn new(bytes: &[u8; 32]) -> Arc<Self> {
+        let itself = RandomizedNonceKey::new(&AES_256_GCM, bytes).expect("a key of 32 bytes");
+        Arc::new(Self { derives: Prk::new_less_safe(HKDF_SHA256, bytes), itself })
+    }
+
+    /// The key of a row.
+    fn key(&self, purpose: Purpose, owner: Uuid) -> RandomizedNonceKey {
+        let mut bytes = [0; 32];
+        let info = [purpose.name(), owner.as_bytes().as_slice()];
+        let derived = self.derives.expand(&info, HKDF_SHA256).expect("32 bytes");
+        derived.fill(&mut bytes).expect("32 bytes");
+        RandomizedNonceKey::new(&AES_256_GCM, &bytes).expect("a key of 32 bytes")
+    }
+}
+
+fn open<A: AsRef<[u8]>>(key: &RandomizedNonceKey, about: Aad<A>, sealed: &[u8]) -> Result<Vec<u8>, NotOurs> {
+    let (nonce, text) = sealed.split_at_checked(NONCE_LEN).ok_or(NotOurs)?;
+    let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| NotOurs)?;
+    let mut text = text.to_vec();
+    let plain = key.open_in_place(nonce, about, &mut text).map_err(|_| NotOurs)?;
+    Ok(plain.to_vec())
+}
+
+/// `N` bytes from the system's randomness.
+#[must_use]
+pub fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    #[expect(clippy::expect_used, reason = "a server without randomness must not go on")]
+    aws_lc_rs::rand::fill(&mut bytes).expect("the system's randomness");
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CODE: Purpose = Purpose::Code;
+
+    #[test]
+    fn opens_for_its_owner_under_its_key_alone() {
+        let (key, owner) = (SecretKey::new(&random()), crate::domain::id::new());
+        let sealed = key.seal(CODE, owner, b"code");
+        assert_eq!(key.open(CODE, owner, &sealed).unwrap(), b"code");
+        assert_ne!(key.seal(CODE, owner, b"code"), sealed);
+        assert!(key.open(CODE, crate::domain::id::new(), &sealed).is_err());
+        assert!(SecretKey::new(&random()).open(CODE, owner, &sealed).is_err());
+        assert!(key.open(Purpose::SigningKey, owner, &sealed).is_err(), "another purpose");
+        for cut in 0..sealed.len() {
+            assert!(key.open(CODE, owner, &sealed[..cut]).is_err());
+        }
+    }
+
+    #[test]
+    fn each_row_has_the_key_of_rfc_5869() {
+        // From HMAC-SHA-256 alone: the secret, which is random, is the PRK (section 3.3), OKM = HMAC(PRK, info ‖ 1).
+        use aws_lc_rs::hmac;
+
+        let (secret, owner): ([u8; 32], _) = (random(), crate::domain::id::new());
+        let hmac = |key: &[u8], text: &[u8]| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text);
+        let info = [b"userdocks code ".as_slice(), owner.as_bytes(), &[1]].concat();
+        let derived = RandomizedNonceKey::new(&AES_256_GCM, hmac(&secret, &info).as_ref()).unwrap();
+        let sealed = SecretKey::new(&secret).seal(CODE, owner, b"code");
+        assert_eq!(open(&derived, Aad::empty(), &sealed).unwrap(), b"code");
+    }
+
+    #[test]
+    fn what_older_servers_sealed_opens_and_is_sealed_anew() {
+        let (secret, owner): ([u8; 32], _) = (random(), crate::domain::id::new());
+        let mut sealed = b"code".to_vec();
+        let old = RandomizedNonceKey::new(&AES_256_GCM, &secret).unwrap();
+        let nonce = old.seal_in_place_append_tag(Aad::from(owner.as_bytes()), &mut sealed).unwrap();
+        sealed.splice(0..0, *nonce.as_ref());
+        let key = SecretKey::new(&secret);
+        assert_eq!(key.open(CODE, owner, &sealed).unwrap(), b"code");
+        assert!(key.open(CODE, crate::domain::id::new(), &sealed).is_err());
+        let anew = key.reseal(CODE, owner, &sealed).unwrap().unwrap();
+        assert_eq!(
+            (key.open(CODE, owner, &anew).unwrap(), key.reseal(CODE, owner, &anew).unwrap()),
+            (b"code".to_vec(), None)
+        );
+    }
+
+    #[test]
+    fn a_key_beside_it_opens_and_never_seals() {
+        let (old, new, owner) = (random(), random(), crate::domain::id::new());
+        let (before, after) = (SecretKey::new(&old), SecretKey::new(&new));
+        let (preparing, changed) = (before.clone().or(&new), after.clone().or(&old));
+        let sealed = preparing.seal(CODE, owner, b"code");
+        assert_eq!(before.open(CODE, owner, &sealed).unwrap(), b"code");
+        assert_eq!(changed.open(CODE, owner, &sealed).unwrap(), b"code");
+        assert!(after.open(CODE, owner, &sealed).is_err());
+        let resealed = changed.reseal(CODE, owner, &sealed).unwrap().unwrap();
+        for key in [&preparing, &changed, &after] {
+            assert_eq!(key.open(CODE, owner, &resealed).unwrap(), b"code");
+        }
+        assert!(before.open(CODE, owner, &resealed).is_err());
+        assert_eq!(changed.reseal(CODE, owner, &resealed).unwrap(), None);
+        assert!(after.reseal(CODE, owner, &sealed).is_err());
+        assert!(changed.reseal(CODE, crate::domain::id::new(), &sealed).is_err());
+    }
+}

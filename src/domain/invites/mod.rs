@@ -1,0 +1,144 @@
+//! Invites: the code that a mail carries, and what can become of it.
+
+pub mod accept_body;
+pub mod bulk_body;
+pub mod invite_body;
+pub mod referral_code;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use uuid::Uuid;
+
+use super::credentials::api_key::sha256;
+use super::id::AppId;
+
+/// Why a mail was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// By the app, or by a user of the tenant that the invited user joins.
+    Invite,
+    /// By a user who recommends the app.
+    Referral,
+}
+
+impl Kind {
+    /// `invite` or `referral`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Invite => "invite",
+            Self::Referral => "referral",
+        }
+    }
+
+    /// Exactly `invite` or `referral`, else none.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Invite, Self::Referral].into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// Whether an invite can be accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It can.
+    Open,
+    /// It was.
+    Accepted,
+    /// It was called back.
+    Revoked,
+    /// Its time is over.
+    Expired,
+}
+
+impl State {
+    /// Every state.
+    pub const ALL: [Self; 4] = [Self::Open, Self::Accepted, Self::Revoked, Self::Expired];
+
+    /// The state of this word.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+
+    /// In a word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Accepted => "accepted",
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// For how many seconds an app, or a call, may let an invite be accepted: a minute to 90 days.
+pub const EXPIRES_IN: std::ops::RangeInclusive<i32> = 60..=90 * 86_400;
+
+/// The unguessable code of an invite: who has it reads the mails of its address. It names its app, so
+/// that looking it up is scoped like everything else; 192 further bits are random. The store has its
+/// hash alone.
+pub struct InviteCode {
+    /// The app whose invite it is.
+    pub app: AppId,
+    text: String,
+}
+
+const RANDOM: usize = 24;
+
+impl InviteCode {
+    /// A new code, from the system's randomness.
+    #[must_use]
+    pub fn generate(app: AppId) -> Self {
+        let mut bytes = app.0.as_bytes().to_vec();
+        bytes.extend(super::credentials::secret_key::random::<RANDOM>());
+        Self { app, text: URL_SAFE_NO_PAD.encode(bytes) }
+    }
+
+    /// Reads a code; `None` for what cannot be one.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (app, secret) = bytes.split_at_checked(16)?;
+        (secret.len() == RANDOM).then_some(())?;
+        Some(Self { app: AppId(Uuid::from_slice(app).ok()?), text: text.to_owned() })
+    }
+
+    /// What the store keeps.
+    #[must_use]
+    pub fn hash(&self) -> [u8; 32] {
+        sha256(self.text.as_bytes())
+    }
+
+    /// The code itself, for the mail.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_generated_code_reads_back() {
+        let app = AppId(super::super::id::new());
+        let code = InviteCode::generate(app);
+        let read = InviteCode::parse(code.expose()).unwrap();
+        assert_eq!((read.app, read.hash()), (app, code.hash()));
+        assert_ne!(InviteCode::generate(app).hash(), code.hash());
+        assert!(InviteCode::parse(&code.expose()[1..]).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_is_canonical(text in "[A-Za-z0-9_-]{50,58}") {
+            if let Some(code) = InviteCode::parse(&text) {
+                prop_assert_eq!(code.expose(), &text);
+                prop_assert_eq!(URL_SAFE_NO_PAD.encode(URL_SAFE_NO_PAD.decode(&text).unwrap()), text);
+            }
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! What is said of mails: kinds, senders, reports of providers.
+
+pub mod kind;
+pub mod report;
+pub mod return_path;
+pub mod sender;

@@ -1,0 +1,192 @@
+//! What is reported of a mail after the mail server took it: by the app's backend, or by a delivery status
+//! notification.
+
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::domain::fields::{FieldErrors, Fields, Invalid};
+use crate::domain::id;
+
+/// What became of the mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It came back: nobody has got it, and nobody will.
+    Bounced,
+    /// It is late, and still tried.
+    Delayed,
+    /// Who got it calls it unwanted.
+    Complained,
+}
+
+impl Kind {
+    /// In a word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Bounced => "bounced",
+            Self::Delayed => "delayed",
+            Self::Complained => "complained",
+        }
+    }
+}
+
+/// Which mail it is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// The one with this `Message-ID`, in angle brackets.
+    Message(String),
+    /// The newest of this invite.
+    Invite(Uuid),
+}
+
+/// A report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// What became of it.
+    pub kind: Kind,
+    /// Which mail.
+    pub subject: Subject,
+    /// What was said: one line as [`detail`] makes it.
+    pub detail: Option<String>,
+}
+
+impl Report {
+    /// The names of the fields of its body.
+    pub const FIELDS: [&str; 4] = ["type", "messageId", "inviteId", "detail"];
+
+    /// Parses `{"type", "messageId" or "inviteId", "detail"?}`.
+    pub fn parse(body: Map<String, Value>) -> Result<Self, FieldErrors> {
+        let mut body = Fields::of(
+            body,
+            Invalid("is not a field of a report, only `type`, `messageId`, `inviteId` and `detail` are"),
+        );
+        let kind = body.required("type", |text| {
+            let kinds = [Kind::Bounced, Kind::Delayed, Kind::Complained];
+            kinds
+                .into_iter()
+                .find(|kind| kind.as_str() == text)
+                .ok_or(Invalid("must be `bounced`, `delayed` or `complained`"))
+        });
+        let message = body.optional("messageId", |text| {
+            let id = text.strip_prefix('<').and_then(|text| text.strip_suffix('>')).unwrap_or(text);
+            let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"<>".contains(&byte);
+            let plain = (1..=250).contains(&id.len()) && id.bytes().all(is_plain);
+            plain.then(|| format!("<{id}>")).ok_or(Invalid("must be the `Message-ID` of a mail"))
+        });
+        let invite = body.optional("inviteId", |text| {
+            id::parse(text).ok_or(Invalid("must be the hyphenated UUID of an invite"))
+        });
+        let said = body.optional("detail", |text| {
+            let short = text.chars().count() <= 2000;
+            if short { Ok(detail(text)) } else { Err(Invalid("must be at most 2000 characters long")) }
+        });
+        let subject = match (message, invite) {
+            (Some(message), None) => Ok(Subject::Message(message)),
+            (None, Some(invite)) => Ok(Subject::Invite(invite)),
+            _ => Err(body.refuse("messageId", Invalid("or `inviteId` must be there, one of the two"))),
+        };
+        body.finish(|| {
+            Ok(Self { kind: kind?, subject: subject?, detail: said.filter(|said| !said.is_empty()) })
+        })
+    }
+}
+
+/// Bytes kept of what is said.
+const LENGTH: usize = 500;
+/// Characters of a word that could be a part of an invite's code.
+const SECRET: usize = 20;
+
+/// One line of bounded length. Words that could be the code of an invite, which spam filters quote, are masked.
+#[must_use]
+pub fn detail(text: &str) -> String {
+    let is_code = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let mut line = String::new();
+    for word in text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty()) {
+        if line.len() > LENGTH {
+            break;
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        for part in word.split_inclusive(|c| !is_code(c)) {
+            let run = part.trim_end_matches(|c| !is_code(c));
+            line.push_str(if run.len() < SECRET { run } else { "***" });
+            line.push_str(&part[run.len()..]);
+        }
+    }
+    line.truncate(line.floor_char_boundary(LENGTH));
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(body: &Value) -> Result<Report, String> {
+        Report::parse(body.as_object().cloned().unwrap()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_report_names_one_mail() {
+        let invite = Uuid::from_u128(7);
+        let report = |kind, subject, detail: Option<&str>| {
+            Ok(Report { kind, subject, detail: detail.map(str::to_owned) })
+        };
+        let message = Subject::Message("<a@b.example>".to_owned());
+        for id in ["<a@b.example>", "a@b.example"] {
+            let body = json!({ "type": "bounced", "messageId": id, "detail": "550\r\n no" });
+            assert_eq!(read(&body), report(Kind::Bounced, message.clone(), Some("550 no")));
+        }
+        assert_eq!(
+            read(&json!({ "type": "complained", "inviteId": invite, "detail": " " })),
+            report(Kind::Complained, Subject::Invite(invite), None)
+        );
+        for (body, sentence) in [
+            (json!({ "type": "delayed" }), "`messageId` or `inviteId` must be there, one of the two"),
+            (
+                json!({ "type": "delayed", "messageId": "a@b.example", "inviteId": invite }),
+                "`messageId` or `inviteId` must be there, one of the two",
+            ),
+            (
+                json!({ "type": "delivered", "inviteId": invite, "x": 1 }),
+                "`type` must be `bounced`, `delayed` or `complained`; `x` is not a field of a report, only `type`, \
+                 `messageId`, `inviteId` and `detail` are",
+            ),
+        ] {
+            assert_eq!(read(&body), Err(sentence.to_owned()));
+        }
+        for id in
+            ["", "<>", "a b", "<a@b.example", "a@b.example>", " a@b.example", "ä@b.example", &"x".repeat(251)]
+        {
+            let sentence = "`messageId` must be the `Message-ID` of a mail; `messageId` or `inviteId` must be there, \
+                one of the two";
+            assert_eq!(
+                read(&json!({ "type": "bounced", "messageId": id })),
+                Err(sentence.to_owned()),
+                "{id}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_said_is_one_line_without_codes() {
+        let code = "AZqvq2sPcAGc1_x-0123456789abcdefghijklmnopqrstuvwxyzAB";
+        for (said, kept) in [
+            (
+                "550 5.1.1 <ada@example.com>:\r\n\tno such user\u{1b}[2J".to_owned(),
+                "550 5.1.1 <ada@example.com>: no such user [2J",
+            ),
+            (
+                format!("link https://id.example/invites/{code}?x=1 ä"),
+                "link https://id.example/invites/***?x=1 ä",
+            ),
+            (format!("{}={}", &code[..30], &code[30..]), "***=***"),
+            (String::new(), ""),
+        ] {
+            assert_eq!(detail(&said), kept);
+        }
+        assert_eq!(detail(&"ä ".repeat(900)).len(), 500);
+    }
+}

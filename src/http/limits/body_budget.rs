@@ -1,0 +1,100 @@
+//! How much of bodies may be in memory at a time while they arrive or wait for their turn: a body is counted as it
+//! comes, chunk by chunk, so that what is only announced takes nothing from others.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::load_shed::{Client, overloaded};
+use crate::http::error::Error;
+
+/// Bytes of all bodies.
+const ALL: usize = 64 * 1024 * 1024;
+/// Bytes of the bodies of one app, or of one address.
+const EACH: usize = 16 * 1024 * 1024;
+
+/// What is held of bodies.
+#[derive(Default)]
+pub struct BodyBudget(Mutex<Taken>);
+
+#[derive(Default)]
+struct Taken {
+    all: usize,
+    clients: HashMap<Client, usize>,
+}
+
+/// What one body takes, until it is dropped.
+pub struct BodyBytes<'a> {
+    budget: &'a BodyBudget,
+    client: Client,
+    taken: usize,
+}
+
+impl BodyBudget {
+    /// A body of this client, of which nothing has come.
+    #[must_use]
+    pub fn body(&self, client: Client) -> BodyBytes<'_> {
+        BodyBytes { budget: self, client, taken: 0 }
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl BodyBytes<'_> {
+    /// So much more has come.
+    pub fn take(&mut self, bytes: usize) -> Result<(), Error> {
+        let mut taken = self.budget.taken();
+        let own = taken.clients.get(&self.client).copied().unwrap_or_default();
+        if taken.all + bytes > ALL || own + bytes > EACH {
+            return Err(overloaded());
+        }
+        taken.all += bytes;
+        taken.clients.insert(self.client, own + bytes);
+        self.taken += bytes;
+        Ok(())
+    }
+}
+
+impl Drop for BodyBytes<'_> {
+    fn drop(&mut self) {
+        let mut taken = self.budget.taken();
+        taken.all -= self.taken;
+        if let Some(own) = taken.clients.get_mut(&self.client) {
+            *own -= self.taken;
+            if *own == 0 {
+                taken.clients.remove(&self.client);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::id::AppId;
+
+    #[test]
+    fn bodies_of_one_app_and_of_all_are_bounded() {
+        let budget = BodyBudget::default();
+        let body = |app| budget.body(Client::App(AppId(Uuid::from_u128(app))));
+        let refused = |done: Result<(), Error>| matches!(done, Err(Error::Overloaded));
+        let (mut first, mut second) = (body(1), body(1));
+        first.take(EACH - 1).unwrap();
+        second.take(1).unwrap();
+        assert!(refused(second.take(1)) && refused(first.take(1)));
+        let mut others: Vec<_> = (2..=4).map(body).collect();
+        for other in &mut others {
+            other.take(EACH).unwrap();
+        }
+        let mut late = body(5);
+        assert!(refused(late.take(1)), "all is taken");
+        drop(first);
+        late.take(EACH - 1).unwrap();
+        second.take(0).unwrap();
+        drop((second, others, late));
+        assert!(budget.taken().clients.is_empty() && budget.taken().all == 0);
+    }
+}

@@ -1,0 +1,292 @@
+//! How much somebody may ask for. Bursts, of a caller who is proven and of an address from which calls prove
+//! nothing, are counted in this process, in bounded memory; quotas of mails are the database's, so that they
+//! hold over all processes. What is left is told in `RateLimit` and `RateLimit-Policy`
+//! (draft-ietf-httpapi-ratelimit-headers-10).
+
+pub mod body_budget;
+pub mod load_shed;
+
+use std::convert::Infallible;
+use std::hash::Hash;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use axum::http::HeaderValue;
+use quick_cache::sync::Cache;
+use uuid::Uuid;
+
+use super::error::Error;
+use super::limits::body_budget::BodyBudget;
+use super::limits::load_shed::{Gate, REQUESTS_PER_CONNECTION};
+use crate::config;
+use crate::domain::id::AppId;
+use crate::domain::network::{Networks, Source};
+use crate::metrics::Limit;
+
+/// Whose burst is remembered at the same time. Who is forgotten for others has a whole one again.
+const REMEMBERED: usize = 65_536;
+/// How many times as much as one address a site may ask for.
+const SITE: NonZeroU32 = NonZeroU32::new(10).unwrap();
+
+/// What is told of a limit.
+#[derive(Clone)]
+pub struct Told {
+    /// `RateLimit-Policy`
+    pub policy: HeaderValue,
+    /// `RateLimit`
+    pub left: HeaderValue,
+}
+
+/// A limit as it is told of.
+struct Policy {
+    limit: Limit,
+    header: HeaderValue,
+}
+
+impl Policy {
+    fn new(limit: Limit, quota: u64, window: u64) -> Self {
+        Self { limit, header: value(format!("\"{}\";q={quota};w={window}", limit.name())) }
+    }
+
+    /// What is left, and in how many seconds all of it is.
+    fn left(&self, left: u64, reset: u64) -> HeaderValue {
+        value(format!("\"{}\";r={left};t={reset}", self.limit.name()))
+    }
+
+    fn told(&self, left: HeaderValue) -> Told {
+        Told { policy: self.header.clone(), left }
+    }
+}
+
+fn value(text: String) -> HeaderValue {
+    #[expect(clippy::expect_used, reason = "names and numbers are a header value")]
+    HeaderValue::try_from(text).expect("a structured field")
+}
+
+/// Every limit of this process.
+pub struct Limits {
+    /// Where requests wait for their turn at the database.
+    pub gate: Gate,
+    /// How much of bodies may be in memory.
+    pub bodies: BodyBudget,
+    /// Requests of proven callers.
+    pub callers: Bursts<(AppId, Uuid)>,
+    /// Requests that proved nothing.
+    pub strangers: Strangers,
+    /// Who is believed of where a request came from.
+    pub trusted_proxies: Networks,
+    mails: Policy,
+    referrals: Policy,
+}
+
+impl Limits {
+    /// As the settings say, for so many connections to the database.
+    #[must_use]
+    pub fn new(limits: &config::Limits, trusted_proxies: Networks, connections: u32) -> Self {
+        let referrals = u64::try_from(limits.referrals_per_user_per_day).unwrap_or(0);
+        Self {
+            gate: Gate::new(connections.saturating_mul(REQUESTS_PER_CONNECTION)),
+            bodies: BodyBudget::default(),
+            callers: Bursts::new(Limit::Caller, limits.requests_per_key_per_second),
+            strangers: Strangers::new(limits.failures_per_address_per_second),
+            trusted_proxies,
+            mails: Policy::new(Limit::Mails, limits.mails_per_app_per_day.get().into(), 86_400),
+            referrals: Policy::new(Limit::Referrals, referrals, 86_400),
+        }
+    }
+
+    /// What is told of the limit that refuses with this error.
+    #[must_use]
+    pub fn crossed(&self, error: &Error) -> Option<Told> {
+        let policy = match error {
+            Error::TooManyRequests(_) => &self.callers.policy,
+            Error::TooManyFailures(_) => &self.strangers.sources.policy,
+            Error::ReferralQuotaExceeded => &self.referrals,
+            Error::MailQuotaExceeded(_) => &self.mails,
+            _ => return None,
+        };
+        Some(policy.told(policy.left(0, error.retry_after()?)))
+    }
+}
+
+/// Requests that proved nothing, of an address and of the sites that it is of, which may make ten times as many.
+pub struct Strangers {
+    sources: Bursts<Source>,
+    sites: Bursts<Source>,
+}
+
+impl Strangers {
+    fn new(per_second: NonZeroU32) -> Self {
+        let of_site = per_second.saturating_mul(SITE);
+        Self { sources: Bursts::new(Limit::Address, per_second), sites: Bursts::new(Limit::Address, of_site) }
+    }
+
+    /// Takes one; if there is none, the time until there is.
+    pub fn take(&self, source: &Source) -> Result<(), Duration> {
+        self.sources.take(source)?;
+        for (at, site) in source.sites().enumerate() {
+            if let Err(wait) = self.sites.take(&site) {
+                source.sites().take(at).for_each(|taken| self.sites.give_back(&taken));
+                self.sources.give_back(source);
+                return Err(wait);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives one back.
+    pub fn give_back(&self, source: &Source) {
+        self.sources.give_back(source);
+        source.sites().for_each(|site| self.sites.give_back(&site));
+    }
+}
+
+/// A bucket of one second's worth each, that fills evenly (GCRA: each holds the time at which it is full).
+pub struct Bursts<K> {
+    full_at: Cache<K, Arc<AtomicU64>>,
+    begun: Instant,
+    each: u64,
+    capacity: u64,
+    policy: Policy,
+    /// What is told of what is left, in tenths, rounded down: made once, and the same for calls in a row.
+    left: Vec<HeaderValue>,
+    tenth: u64,
+}
+
+impl<K: Hash + Eq + Clone> Bursts<K> {
+    /// Full buckets.
+    #[must_use]
+    pub fn new(limit: Limit, per_second: NonZeroU32) -> Self {
+        let quota = u64::from(per_second.get());
+        let (each, tenth) = ((1_000_000_000 / quota).max(1), (quota / 10).max(1));
+        let policy = Policy::new(limit, quota, 1);
+        Self {
+            full_at: Cache::new(REMEMBERED),
+            begun: Instant::now(),
+            each,
+            capacity: each * quota,
+            left: (0..=quota / tenth).map(|tenths| policy.left(tenths * tenth, 1)).collect(),
+            tenth,
+            policy,
+        }
+    }
+
+    /// Takes one; if there is none, the time until there is.
+    pub fn take(&self, who: &K) -> Result<Told, Duration> {
+        let Ok(full_at) = self.full_at.get_or_insert_with(who, || Ok::<_, Infallible>(Arc::default()));
+        let now = self.now();
+        let after = |full_at: u64| full_at.max(now) + self.each;
+        let room = now + self.capacity;
+        match full_at.fetch_update(Relaxed, Relaxed, |full_at| Some(after(full_at)).filter(|at| *at <= room))
+        {
+            Ok(full_at) => {
+                let tenths = (room - after(full_at)) / self.each / self.tenth;
+                let left = self.left.get(usize::try_from(tenths).unwrap_or(0)).or(self.left.last());
+                Ok(self.policy.told(left.cloned().unwrap_or_else(|| self.policy.left(0, 1))))
+            }
+            Err(full_at) => {
+                self.policy.limit.refused();
+                Err(Duration::from_nanos(after(full_at) - room))
+            }
+        }
+    }
+
+    /// Gives one back.
+    pub fn give_back(&self, who: &K) {
+        if let Some(full_at) = self.full_at.get(who) {
+            let full = |at: u64| Some(at.saturating_sub(self.each));
+            // It never says no.
+            let _ = full_at.fetch_update(Relaxed, Relaxed, full);
+        }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX / 2)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn second(left: &Told) -> (&str, &str) {
+        (left.policy.to_str().unwrap(), left.left.to_str().unwrap())
+    }
+
+    #[test]
+    fn a_burst_is_a_seconds_worth_each() {
+        // So slow that nothing fills while the test runs.
+        let mut bursts = Bursts::new(Limit::Address, NonZeroU32::new(3).unwrap());
+        bursts.each *= 1_000_000;
+        bursts.capacity *= 1_000_000;
+        for left in ["\"address\";r=2;t=1", "\"address\";r=1;t=1", "\"address\";r=0;t=1"] {
+            assert_eq!(second(&bursts.take(&1).unwrap()), ("\"address\";q=3;w=1", left));
+        }
+        assert!(bursts.take(&1).is_err());
+        bursts.give_back(&1);
+        assert!(bursts.take(&1).is_ok());
+        assert!(bursts.take(&1).is_err());
+        assert!(bursts.take(&2).is_ok(), "another's");
+    }
+
+    #[test]
+    fn a_bucket_fills_evenly() {
+        let bursts = Bursts::new(Limit::Caller, NonZeroU32::new(1).unwrap());
+        assert!(bursts.take(&1).is_ok());
+        let wait = bursts.take(&1).map(drop).unwrap_err();
+        assert!(wait > Duration::ZERO && wait <= Duration::from_secs(1), "{wait:?}");
+        bursts.full_at.get(&1).unwrap().store(bursts.now(), Relaxed);
+        assert!(bursts.take(&1).is_ok());
+    }
+
+    #[test]
+    fn what_is_left_is_told_in_tenths() {
+        let mut bursts = Bursts::new(Limit::Caller, NonZeroU32::new(1000).unwrap());
+        bursts.each *= 1_000_000;
+        bursts.capacity *= 1_000_000;
+        let told: Vec<String> = (0..1000).map(|_| second(&bursts.take(&1).unwrap()).1.to_owned()).collect();
+        assert_eq!(told[0], "\"caller\";r=900;t=1");
+        assert_eq!((told[99].as_str(), told[100].as_str()), ("\"caller\";r=900;t=1", "\"caller\";r=800;t=1"));
+        assert_eq!(told[999], "\"caller\";r=0;t=1");
+        assert!(bursts.take(&1).is_err());
+    }
+
+    #[test]
+    fn a_site_has_ten_times_as_much_as_an_address() {
+        // So slow that nothing fills while the test runs.
+        let mut strangers = Strangers::new(NonZeroU32::new(1).unwrap());
+        for bursts in [&mut strangers.sources, &mut strangers.sites] {
+            bursts.each *= 1_000_000;
+            bursts.capacity *= 1_000_000;
+        }
+        let source = |text: String| Source::from(text.parse::<std::net::IpAddr>().unwrap());
+        // Ten of the first /56, then none of it; nor of the /48, which is full.
+        for number in 0..10 {
+            assert!(strangers.take(&source(format!("2001:db8:0:{number:x}::"))).is_ok(), "{number}");
+        }
+        let more = source("2001:db8:0:a::".to_owned());
+        assert!(strangers.take(&more).is_err());
+        assert!(strangers.take(&source("2001:db8:0:100::".to_owned())).is_err());
+        assert!(strangers.take(&source("2001:db8:1::".to_owned())).is_ok());
+        // What is given back is there for another address of the site; who was refused has paid nothing.
+        strangers.give_back(&source("2001:db8:0:3::".to_owned()));
+        assert!(strangers.take(&more).is_ok());
+    }
+
+    #[test]
+    fn the_fastest_setting_counts_too() {
+        let bursts = Bursts::new(Limit::Caller, NonZeroU32::MAX);
+        assert!(bursts.take(&1).is_ok());
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let bursts = Bursts::new(Limit::Address, NonZeroU32::new(1).unwrap());
+        for who in 0..4 * REMEMBERED {
+            let _ = bursts.take(&who);
+        }
+        assert!(bursts.full_at.len() <= REMEMBERED);
+    }
+}

@@ -1,0 +1,292 @@
+//! One connection, and how many an address may have. An answer that is not taken in time ends the connection.
+//! What hyper refuses by itself, since it is no request, gets the envelope here: hyper offers no place for it.
+
+use std::collections::HashMap;
+use std::io::{self, IoSlice};
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
+
+use crate::api::routes;
+use crate::domain::id;
+use crate::domain::network::{Networks, Source};
+use crate::http::envelope;
+use crate::http::error::Error;
+
+/// A connection to a caller.
+pub struct Connection {
+    stream: TcpStream,
+    limit: Duration,
+    /// Runs from when the caller takes no more until all is taken.
+    deadline: Option<Pin<Box<Sleep>>>,
+    /// Whether what comes next begins an answer.
+    between: bool,
+    /// What is still to be said in the place of hyper's own refusal.
+    refusal: Vec<u8>,
+    /// The beginning of what was read since the last answer, to tell why hyper refuses.
+    head: Vec<u8>,
+    /// How long, and for how many bytes more, a caller who still sends is listened to after the last answer.
+    linger: Option<(Pin<Box<Sleep>>, usize)>,
+}
+
+/// A connection that is closed before all was read is reset, and the caller may lose the answer: what comes after the
+/// last answer is read and thrown away for a while.
+const LINGER_TIME: Duration = Duration::from_secs(1);
+/// Most bytes that are thrown away so.
+const LINGER_LIMIT: usize = 4 * 1024 * 1024;
+/// How much of a head is kept, bytes.
+const HEAD_KEPT: usize = 8 * 1024;
+
+impl Connection {
+    /// A caller has so long to take an answer.
+    #[must_use]
+    pub fn new(stream: TcpStream, limit: Duration) -> Self {
+        Self {
+            stream,
+            limit,
+            deadline: None,
+            between: true,
+            refusal: Vec::new(),
+            head: Vec::new(),
+            linger: None,
+        }
+    }
+
+    /// What became of a write, unless it has waited too long.
+    fn in_time<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_pending() {
+            let limit = self.limit;
+            let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(limit)));
+            ready!(deadline.as_mut().poll(cx));
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        written
+    }
+
+    /// Says the rest of a refusal.
+    fn refuse(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.refusal.is_empty() {
+            let written = Pin::new(&mut self.stream).poll_write(cx, &self.refusal);
+            let written = ready!(self.in_time(cx, written))?;
+            self.refusal.drain(..written);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Whether these bytes, which begin an answer, are hyper's own: then others take their place.
+    fn replaces(&mut self, bytes: &[u8]) -> bool {
+        if std::mem::replace(&mut self.between, false) {
+            if let Some(error) = own_refusal(bytes, &self.head) {
+                self.refusal = refusal(&error);
+            }
+            self.head.clear();
+        }
+        !self.refusal.is_empty()
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        let read_now = &buffer.filled()[before..];
+        let kept = read_now.len().min(HEAD_KEPT.saturating_sub(self.head.len()));
+        self.head.extend_from_slice(&read_now[..kept]);
+        read
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.replaces(bytes) {
+            return self.refuse(cx).map_ok(|()| bytes.len());
+        }
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.in_time(cx, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        // hyper's own refusal has no body, so it comes alone.
+        if let [alone] = parts
+            && self.replaces(alone)
+        {
+            return self.refuse(cx).map_ok(|()| alone.len());
+        }
+        self.between = false;
+        self.head.clear();
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
+        self.in_time(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    /// Called once all that was written is taken.
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.deadline = None;
+        self.between = true;
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.linger.is_none() {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+        }
+        let Self { stream, linger, .. } = &mut *self;
+        let (end, left) = linger.get_or_insert_with(|| (Box::pin(sleep(LINGER_TIME)), LINGER_LIMIT));
+        let mut bytes = [0; 4096];
+        while *left > 0 && end.as_mut().poll(cx).is_pending() {
+            let mut buffer = ReadBuf::new(&mut bytes);
+            let read = ready!(Pin::new(&mut *stream).poll_read(cx, &mut buffer));
+            if read.is_err() || buffer.filled().is_empty() {
+                break;
+            }
+            *left = left.saturating_sub(buffer.filled().len());
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// What hyper refuses by itself, of a request that begins with `sent`: an answer that is all head, and has nothing of
+/// what ours have.
+fn own_refusal(bytes: &[u8], sent: &[u8]) -> Option<Error> {
+    let head = std::str::from_utf8(bytes.strip_prefix(b"HTTP/1.1 4")?.strip_suffix(b"\r\n\r\n")?).ok()?;
+    if head.contains("\r\nx-request-id: ") {
+        return None;
+    }
+    match head.get(..2)? {
+        "00" if has_other_coding(sent) => Some(Error::UnsupportedTransferCoding),
+        "00" => Some(Error::MalformedRequest),
+        "14" => Some(Error::AddressTooLong),
+        "31" => Some(Error::HeadTooLarge),
+        _ => None,
+    }
+}
+
+/// Whether a head has a `Transfer-Encoding` that is not `chunked`: hyper refuses those as malformed.
+fn has_other_coding(head: &[u8]) -> bool {
+    let lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).take_while(|line| !line.is_empty());
+    lines.skip(1).any(|line| {
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else { return false };
+        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        name.eq_ignore_ascii_case(b"transfer-encoding") && !value.eq_ignore_ascii_case(b"chunked")
+    })
+}
+
+fn refusal(error: &Error) -> Vec<u8> {
+    error.log();
+    let (status, code) = error.status();
+    routes::NONE.answers.count(None, status, Duration::ZERO);
+    let id = id::new();
+    let body = envelope::refusal(&error.sentence(""));
+    let head = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\nx-error-code: {code}\r\nx-request-id: {id}\r\n\
+         cache-control: no-store\r\nx-content-type-options: nosniff\r\nconnection: close\r\n\
+         content-length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.into_bytes(), body].concat()
+}
+
+/// How many connections each address has.
+pub struct Crowd {
+    most: usize,
+    trusted: Networks,
+    of: Mutex<HashMap<Source, usize>>,
+}
+
+/// A connection that is counted, until it is dropped; `None`: of a trusted proxy, which has as many as it likes.
+pub struct Counted(Option<(Arc<Crowd>, Source)>);
+
+impl Crowd {
+    /// An address may have half of all connections, so that no one has them all; of IPv6, a /48, which one site has.
+    #[must_use]
+    pub fn new(connections: usize, trusted: Networks) -> Arc<Self> {
+        Arc::new(Self { most: connections.div_ceil(2), trusted, of: Mutex::default() })
+    }
+
+    /// One more connection of an address; `None` if it has enough.
+    #[must_use]
+    pub fn count(self: &Arc<Self>, peer: IpAddr) -> Option<Counted> {
+        if self.trusted.contain(peer) {
+            return Some(Counted(None));
+        }
+        let source = Source::from(peer).widest();
+        let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = of.entry(source).or_default();
+        if *count >= self.most {
+            return None;
+        }
+        *count += 1;
+        Some(Counted(Some((Arc::clone(self), source))))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let Some((crowd, source)) = self.0.take() else { return };
+        let mut of = crowd.of.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = of.get_mut(&source) {
+            *count -= 1;
+            if *count == 0 {
+                of.remove(&source);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_address_has_every_connection() {
+        let crowd = Crowd::new(6, "10.0.0.0/8".to_owned().try_into().unwrap());
+        let count = |address: &str| crowd.count(address.parse().unwrap());
+        let mut held: Vec<_> = ["2001:db8::1", "2001:db8:0:1::", "2001:db8:0:ffff::"]
+            .map(|address| count(address).unwrap())
+            .into();
+        assert!(count("2001:db8::4").is_none());
+        held.push(count("2001:db8:1::").unwrap());
+        held.push(count("192.0.2.1").unwrap());
+        for _ in 0..5 {
+            held.push(count("10.0.0.1").unwrap());
+        }
+        held.remove(0);
+        held.push(count("2001:db8::4").unwrap());
+        drop(held);
+        assert!(crowd.of.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn only_hypers_own_refusals_are_replaced() {
+        let own = |head: &str| own_refusal(head.as_bytes(), b"").map(|error| error.status().1);
+        let rest = "\r\nconnection: close\r\ncontent-length: 0\r\ndate: x\r\n\r\n";
+        for (status, code) in [
+            ("400 Bad Request", Some("malformed_request")),
+            ("414 URI Too Long", Some("uri_too_long")),
+            ("431 Request Header Fields Too Large", Some("head_too_large")),
+            ("404 Not Found", None),
+            ("500 Internal Server Error", None),
+        ] {
+            assert_eq!(own(&format!("HTTP/1.1 {status}{rest}")), code);
+            assert_eq!(own(&format!("HTTP/1.1 {status}\r\nx-request-id: 1{rest}")), None);
+            assert_eq!(own(&format!("HTTP/1.1 {status}{rest}{{}}")), None);
+        }
+    }
+}

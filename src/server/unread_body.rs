@@ -1,0 +1,113 @@
+//! Discards what is left of a request body when the answer comes first, so that the connection can be used again.
+//! hyper would close such a connection without a word. Where the rest is too long or too slow, or waits for
+//! `100 Continue`, the answer says `Connection: close`.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use http_body_util::BodyExt;
+use hyper::body::{Body as _, Bytes, Frame, Incoming, SizeHint};
+use hyper::http::{HeaderValue, Request, header};
+use tokio::time::timeout;
+
+use crate::http::extract::LARGE_LIMIT;
+
+/// How long the rest of a body may take.
+const DISCARD_TIME: Duration = Duration::from_secs(1);
+
+/// Calls `service`, then discards what it left of the body: at most 256 KiB, the largest body that a route takes.
+pub async fn call<E>(
+    request: Request<Incoming>,
+    service: impl AsyncFnOnce(Request<Body>) -> Result<Response, E>,
+) -> Result<Response, E> {
+    if request.body().is_end_stream() {
+        return service(request.map(Body::new)).await;
+    }
+    let expects = request.headers().contains_key(header::EXPECT);
+    let returned = Returned::default();
+    let request = request.map(|body| {
+        let unread = Unread { body, started: false, ended: false };
+        Body::new(Lent { unread: Some(unread), returned: Arc::clone(&returned) })
+    });
+    let mut response = service(request).await?;
+    let unread = returned.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let kept = match unread {
+        Some(unread) if unread.ended => true,
+        // To read it would make hyper send `100 Continue`.
+        Some(unread) if expects && !unread.started => false,
+        Some(unread) => timeout(DISCARD_TIME, unread.discard()).await.unwrap_or(false),
+        None => false,
+    };
+    if !kept {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
+}
+
+/// Where a body is put once its handler drops it.
+type Returned = Arc<Mutex<Option<Unread>>>;
+
+struct Unread {
+    body: Incoming,
+    /// Whether any of it was asked for.
+    started: bool,
+    ended: bool,
+}
+
+impl Unread {
+    /// Reads to the end; whether it came.
+    async fn discard(mut self) -> bool {
+        let mut left = LARGE_LIMIT;
+        while self.body.size_hint().lower() <= left as u64 {
+            match self.body.frame().await {
+                None => return true,
+                Some(Ok(frame)) => {
+                    let Some(rest) = left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) else { break };
+                    left = rest;
+                }
+                Some(Err(_)) => break,
+            }
+        }
+        false
+    }
+}
+
+/// The body as a handler has it.
+struct Lent {
+    unread: Option<Unread>,
+    returned: Returned,
+}
+
+impl hyper::body::Body for Lent {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let Some(unread) = &mut self.unread else { return Poll::Ready(None) };
+        unread.started = true;
+        let frame = ready!(Pin::new(&mut unread.body).poll_frame(cx));
+        unread.ended = frame.is_none();
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.unread.as_ref().is_none_or(|unread| unread.body.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.unread.as_ref().map_or_else(SizeHint::default, |unread| unread.body.size_hint())
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        *self.returned.lock().unwrap_or_else(PoisonError::into_inner) = self.unread.take();
+    }
+}

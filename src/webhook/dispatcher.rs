@@ -1,0 +1,182 @@
+//! Sends what webhooks are to be told. Any number of workers share it, as they share the outbox. Of one webhook
+//! only some deliveries are under way at a time: a receiver that is slow does not hold up the others.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::{self, JoinSet};
+use tokio::time::{Instant, sleep, timeout};
+use uuid::Uuid;
+
+use super::receiver::{Answer, Receivers};
+use super::subscriptions::Listeners;
+use crate::config;
+use crate::db::webhooks::deliveries::{self, Claimed};
+use crate::db::{self, Pool};
+use crate::domain::credentials::secret_key::{Purpose, SecretKey};
+use crate::domain::webhook::{Secret, signatures};
+use crate::metrics::{self, Told};
+use crate::queue::retry_delay;
+
+/// Deliveries under way at a time.
+pub const SLOTS: usize = 64;
+/// Those of one webhook; one that has fewer can be given as many more.
+const EACH: usize = 4;
+const POLL: Duration = Duration::from_secs(1);
+/// How much longer than a try a lease is: for what is written down of it.
+const MORE: Duration = Duration::from_secs(15);
+/// How long the database may take to answer.
+const SOON: Duration = Duration::from_secs(5);
+
+/// Sends what is queued for webhooks.
+pub struct Worker {
+    /// The store.
+    pub db: Pool,
+    /// Opens the secrets.
+    pub seal: SecretKey,
+    /// Calls receivers.
+    pub receivers: Receivers,
+    /// Who has webhooks.
+    pub listeners: Arc<Listeners>,
+    /// The settings.
+    pub config: config::Webhook,
+}
+
+impl Worker {
+    /// Works until `stop` says so, or is dropped, then finishes the deliveries at hand.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        let worker = Arc::new(self);
+        let mut sending = JoinSet::new();
+        let mut under_way: HashMap<task::Id, Uuid> = HashMap::new();
+        let mut looked: Option<Instant> = None;
+        let mut anybody = true;
+        while !*stop.borrow() {
+            while let Some(done) = sending.try_join_next_with_id() {
+                under_way.remove(&id_of(&done));
+            }
+            if looked.is_none_or(|at| at.elapsed() >= POLL) {
+                looked = Some(Instant::now());
+                match soon(worker.listeners.refresh(&worker.db)).await {
+                    Ok(any) => anybody = any,
+                    Err(error) => tracing::warn!(%error, "webhooks cannot be read now"),
+                }
+            }
+            let mut claimed = 0;
+            if anybody && sending.len() < SLOTS {
+                match worker.claim(SLOTS - sending.len(), &busy(&under_way)).await {
+                    Ok(found) => {
+                        claimed = found.len();
+                        for delivery in found {
+                            let (worker, webhook) = (Arc::clone(&worker), delivery.webhook);
+                            let task = sending.spawn(async move { worker.deliver(&delivery).await });
+                            under_way.insert(task.id(), webhook);
+                        }
+                    }
+                    Err(error) => tracing::warn!(%error, "webhooks cannot be read now"),
+                }
+            }
+            if claimed > 0 && sending.len() < SLOTS {
+                continue;
+            }
+            // More may be due of a webhook that had as many under way as it may.
+            let waits = sending.len() >= SLOTS || !busy(&under_way).is_empty();
+            tokio::select! {
+                changed = stop.changed() => if changed.is_err() { break },
+                Some(done) = sending.join_next_with_id(), if waits => drop(under_way.remove(&id_of(&done))),
+                () = worker.listeners.wake.notified() => {}
+                () = sleep(POLL) => {}
+            }
+        }
+        while sending.join_next().await.is_some() {}
+    }
+
+    async fn claim(&self, free: usize, busy: &[Uuid]) -> Result<Vec<Claimed>, db::Error> {
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        soon(deliveries::claim(&self.db, number(free), number(EACH), busy, self.config.timeout + MORE)).await
+    }
+
+    /// Sends one delivery and writes down what came of it.
+    async fn deliver(&self, delivery: &Claimed) {
+        let answer = self.send(delivery).await;
+        // Later somebody else has it.
+        let deadline = Instant::now() + MORE - SOON;
+        while let Err(error) = soon(self.write_down(delivery, &answer)).await {
+            tracing::warn!(delivery = %delivery.id, %error, "the outcome of a delivery was not written down");
+            if Instant::now() > deadline {
+                return;
+            }
+            sleep(Duration::from_millis(250)).await;
+        }
+    }
+
+    async fn send(&self, delivery: &Claimed) -> Answer {
+        let opened: Result<Vec<Secret>, _> = delivery
+            .secrets
+            .iter()
+            .map(|(id, sealed)| self.seal.open(Purpose::WebhookSecret, *id, sealed).map(Secret::of))
+            .collect();
+        let secrets = match opened {
+            Ok(secrets) => secrets,
+            Err(error) => return Answer::Refused(error.to_string()),
+        };
+        let timestamp = crate::clock::now().as_second();
+        let headers = [
+            ("webhook-id", delivery.id.to_string()),
+            ("webhook-timestamp", timestamp.to_string()),
+            ("webhook-signature", signatures(&secrets, delivery.id, timestamp, &delivery.payload)),
+        ];
+        self.receivers.post(&delivery.url, headers, delivery.payload.clone()).await
+    }
+
+    async fn write_down(&self, delivery: &Claimed, answer: &Answer) -> Result<(), db::Error> {
+        let (app, webhook) = (delivery.app, delivery.webhook);
+        let outcome = match answer {
+            Answer::Taken(answer) => {
+                deliveries::finish(&self.db, delivery, answer).await?;
+                Told::Delivered
+            }
+            Answer::Gone(answer) => {
+                deliveries::disable(&self.db, delivery, answer).await?;
+                tracing::warn!(%app, %webhook, answer, "a webhook is gone, and disabled");
+                Told::Failed
+            }
+            Answer::Refused(answer) => {
+                let delay = retry_delay(self.config.retry_after, delivery.tries);
+                let failed =
+                    deliveries::retry_later(&self.db, delivery, delay, self.config.give_up_after, answer)
+                        .await?;
+                if failed {
+                    tracing::warn!(%app, %webhook, delivery = %delivery.id, answer, "a delivery is given up");
+                } else {
+                    tracing::info!(%app, %webhook, delivery = %delivery.id, answer, "a delivery was refused for now");
+                }
+                if failed { Told::Failed } else { Told::Refused }
+            }
+        };
+        metrics::told(outcome);
+        Ok(())
+    }
+}
+
+/// The webhooks with as many deliveries under way as they may have.
+fn busy(under_way: &HashMap<task::Id, Uuid>) -> Vec<Uuid> {
+    let mut counts: HashMap<Uuid, usize> = HashMap::new();
+    for webhook in under_way.values() {
+        *counts.entry(*webhook).or_default() += 1;
+    }
+    counts.into_iter().filter(|(_, count)| *count >= EACH).map(|(webhook, _)| webhook).collect()
+}
+
+fn id_of(done: &Result<(task::Id, ()), task::JoinError>) -> task::Id {
+    match done {
+        Ok((id, ())) => *id,
+        Err(error) => error.id(),
+    }
+}
+
+/// A database that does not answer must not hold up the worker.
+async fn soon<T>(call: impl Future<Output = Result<T, db::Error>>) -> Result<T, db::Error> {
+    timeout(SOON, call).await.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into()).into()))
+}
