@@ -12,3 +12,18 @@ pub(crate) fn retry_delay(first: Duration, attempts: i32) -> Duration {
     let draw = u16::from_be_bytes(crate::domain::credentials::secret_key::random());
     whole.mul_f64(0.8 + 0.4 * f64::from(draw) / f64::from(u16::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_double_to_an_hour() {
+        let first = Duration::from_secs(15);
+        for (attempts, whole) in [(1, 15), (2, 30), (5, 240), (9, 3600), (1000, 3600)] {
+            let delay = retry_delay(first, attempts).as_secs_f64();
+            let whole = f64::from(whole);
+            assert!((whole * 0.8..=whole * 1.2 + 1e-6).contains(&delay), "{attempts}: {delay}");
+        }
+    }
+}

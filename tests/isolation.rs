@@ -104,10 +104,10 @@ const SCOPES: &[&str] = &[
 /// Functions of the store that are given no app.
 const OPERATOR: &[&str] = &[
     // Of the process and the schema.
-    "session::options",
-    "session::connect",
-    "session::set_up",
-    "tls_relay::if_needed",
+    "pool::session::options",
+    "pool::session::connect",
+    "pool::session::set_up",
+    "pool::tls_relay::if_needed",
     "migrate::migrate",
     "migrate::is_migrated",
     "migrate::run_migrations",
@@ -120,17 +120,17 @@ const OPERATOR: &[&str] = &[
     "outbox::claim",
     "outbox::backlog",
     "outbox::forget",
-    "invites::forget",
+    "invites::create::forget",
     "outbox::wake",
-    "deliveries::claim",
-    "deliveries::backlog",
-    "deliveries::forget",
-    "webhooks::apps",
+    "webhooks::deliveries::claim",
+    "webhooks::deliveries::backlog",
+    "webhooks::deliveries::forget",
+    "webhooks::manage::apps",
     "mail_quotas::forget",
-    "referrals::forget_quotas",
+    "referrals::create::forget_quotas",
     "idempotency::forget",
     // Of the command line.
-    "outbox::find",
+    "outbox::manage::find",
     "api_keys::revoke",
     "operator::apps",
     "operator::app_of_signing_key",
@@ -168,6 +168,14 @@ fn files(folder: &Path, kind: &str) -> Vec<PathBuf> {
     files.retain(|file| file.extension().is_some_and(|extension| extension == kind));
     files.sort();
     files
+}
+
+/// Every source below a folder.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let below = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
+    let mut sources: Vec<_> = below.flat_map(|folder| sources(&folder)).collect();
+    sources.extend(files(folder, "rs"));
+    sources
 }
 
 /// SQL as a tree: words, and what is between parentheses.
@@ -449,8 +457,10 @@ fn a_statement_that_forgets_the_app_is_found() {
 /// The parameters of each public async function of the store, by `file::name`.
 fn functions() -> BTreeMap<String, String> {
     let mut functions = BTreeMap::new();
-    for file in files(&root().join("src/db"), "rs") {
-        let stem = file.file_stem().unwrap().to_str().unwrap().to_owned();
+    let store = root().join("src/db");
+    for file in sources(&store) {
+        let path = file.strip_prefix(&store).unwrap().with_extension("");
+        let stem = path.to_str().unwrap().trim_end_matches("/mod").replace('/', "::");
         let text = fs::read_to_string(&file).unwrap();
         for start in ["\npub async fn ", "\nasync fn ", "\npub fn "] {
             for function in text.split(start).skip(1) {
@@ -480,21 +490,15 @@ fn no_request_reaches_the_operators_functions() {
     let cli = [
         "operator::",
         "api_keys::revoke",
-        "outbox::list",
-        "outbox::find",
-        "outbox::retry",
+        "outbox::manage",
         "outbox::claim",
         "forget_quotas",
-        "webhooks::list",
+        "webhooks::manage",
         "deliveries::list",
         "deliveries::claim",
     ];
-    let mut folders = vec![root().join("src/http")];
-    while let Some(folder) = folders.pop() {
-        folders.extend(
-            fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()),
-        );
-        for file in files(&folder, "rs") {
+    for folder in ["src/api", "src/http"] {
+        for file in sources(&root().join(folder)) {
             let text = fs::read_to_string(&file).unwrap();
             for name in cli {
                 assert!(!text.contains(name), "{name} in {}", file.display());

@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::{Value, json};
+use sqlx::PgConnection;
 use url::{Position, Url};
 use uuid::Uuid;
 
@@ -22,7 +23,6 @@ use crate::domain::mail::return_path::ReturnPath;
 use crate::domain::mail::sender;
 use crate::domain::text::Text;
 use crate::http::auth::jwks;
-use sqlx::PgConnection;
 
 #[derive(Subcommand)]
 pub(super) enum Command {

@@ -1,20 +1,6 @@
 //! The command line. `--json` on any command prints one JSON document on stdout; an error is one sentence
 //! on stderr and exit status 1; bad usage is 2.
 
-use std::io::{ErrorKind, Write};
-use std::process::ExitCode;
-use std::time::Duration;
-
-use clap::{Parser, Subcommand};
-use serde_json::Value;
-use uuid::Uuid;
-
-use crate::audit::{self, Facts};
-use crate::config::{self, Config};
-use crate::domain::credentials::secret_key::SecretKey;
-use crate::domain::id;
-use crate::server::Database;
-
 mod api_key;
 mod app;
 mod config_check;
@@ -29,6 +15,20 @@ mod serve;
 mod signing_key;
 mod token;
 mod webhook;
+
+use std::io::{ErrorKind, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::audit::{self, Facts};
+use crate::config::{self, Config};
+use crate::domain::credentials::secret_key::SecretKey;
+use crate::domain::id;
+use crate::server::Database;
 
 /// A self-hosted, multi-tenant user-management server.
 #[derive(Parser)]

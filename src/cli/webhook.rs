@@ -11,7 +11,8 @@ use super::{Context, Output, Result, app, table};
 use crate::audit::Facts;
 use crate::config::Config;
 use crate::db::webhooks::deliveries::{self, Again};
-use crate::db::webhooks::{self, WebhookRow};
+use crate::db::webhooks::manage;
+use crate::db::webhooks::manage::WebhookRow;
 use crate::domain::id::AppId;
 use crate::domain::network::is_public;
 use crate::domain::webhook::{EventType, Secret};
@@ -113,7 +114,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
         Command::Create { app, url, events } => {
             app::find(context, app).await?;
             let (url, secret) = (receiver(&url, &context.config)?, Secret::generate());
-            let id = webhooks::create(db, AppId(app), &url, &events, &secret, &context.seal).await?;
+            let id = manage::create(db, AppId(app), &url, &events, &secret, &context.seal).await?;
             let text =
                 format!("{}\nThe webhook's id is {id}. The secret is not shown again.", secret.expose());
             let facts = Facts { app: Some(AppId(app)), subject: Some(id), ..Facts::default() };
@@ -124,7 +125,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
             if let Some(app) = app {
                 app::find(context, app).await?;
             }
-            let webhooks = webhooks::list(db, app.map(AppId), None).await?;
+            let webhooks = manage::list(db, app.map(AppId), None).await?;
             let rows = webhooks.iter().map(|webhook| {
                 let events =
                     if webhook.events.is_empty() { "all".to_owned() } else { webhook.events.join(",") };
@@ -136,14 +137,14 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
         }
         Command::Delete { id } => {
             let webhook = find(context, id).await?;
-            webhooks::delete(db, &webhook).await?;
+            manage::delete(db, &webhook).await?;
             let text = format!("The webhook {id} is deleted.");
             let result = json!({ "id": id, "deleted": true });
             Ok(Output::new(result, text)?.changed("deleteWebhook", facts(&webhook)))
         }
         Command::Enable { id } => {
             let webhook = find(context, id).await?;
-            webhooks::enable(db, &webhook).await?;
+            manage::enable(db, &webhook).await?;
             let text = format!("The webhook {id} is told what happens from now on.");
             Ok(Output::new(json!({ "id": id, "enabled": true }), text)?
                 .changed("enableWebhook", facts(&webhook)))
@@ -151,7 +152,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
         Command::RotateSecret { id, at_once } => {
             let (webhook, secret) = (find(context, id).await?, Secret::generate());
             let overlap = if at_once { Duration::ZERO } else { OVERLAP };
-            webhooks::rotate(db, &webhook, &secret, overlap, &context.seal).await?;
+            manage::rotate(db, &webhook, &secret, overlap, &context.seal).await?;
             let text = format!("{}\nIt is not shown again.", secret.expose());
             let result = json!({ "id": id, "secret": secret.expose() });
             Ok(Output::new(result, text)?.changed("rotateWebhookSecret", facts(&webhook)))
@@ -210,7 +211,7 @@ fn facts(webhook: &WebhookRow) -> Facts {
 }
 
 async fn find(context: &Context, id: Uuid) -> Result<WebhookRow> {
-    let webhooks = webhooks::list(&context.database.operator, None, Some(id)).await?;
+    let webhooks = manage::list(&context.database.operator, None, Some(id)).await?;
     webhooks.into_iter().next().ok_or_else(|| format!("there is no webhook {id}").into())
 }
 

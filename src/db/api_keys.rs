@@ -58,7 +58,6 @@ pub async fn create(
 /// A key as operators see it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "named as in the output of `userdocks api-key list`")]
 pub struct ApiKeyRow {
     pub id: Uuid,
     pub app_id: Uuid,

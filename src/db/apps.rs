@@ -187,7 +187,6 @@ pub async fn add_signing_key(
 /// A signing key as operators see it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "named as in the output of `userdocks signing-key list`")]
 pub struct SigningKeyRow {
     pub id: Uuid,
     pub app_id: Uuid,

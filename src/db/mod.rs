@@ -21,8 +21,9 @@ mod transaction;
 pub mod users;
 pub mod webhooks;
 
-pub use error::Error;
 use error::is_violation;
+
+pub use error::Error;
 pub use migrate::{ages, grant, is_ready, migrate};
 pub use pool::session::options;
 pub use pool::{Lent, Pool};

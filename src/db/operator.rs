@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::apps::App;
 use super::invites::manage::{Filter, InviteRow, invite_rows};
-use super::outbox::MailRow;
+use super::outbox::manage::MailRow;
 use super::{Error, Pool};
 use crate::domain::credentials::secret_key::{Purpose, SecretKey};
 use crate::domain::email::Email;

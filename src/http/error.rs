@@ -17,7 +17,6 @@ use crate::domain::json::JsonError;
 
 /// Why a request is refused, or failed.
 #[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "the sentences say it")]
 pub enum Error {
     #[error("this is no HTTP/1.1 request")]
     MalformedRequest,

@@ -3,6 +3,7 @@
 pub mod auth;
 pub mod context;
 pub mod cors;
+pub mod entity_tag;
 pub mod envelope;
 pub mod error;
 pub mod extract;

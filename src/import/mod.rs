@@ -2,19 +2,20 @@
 //! the meaning of the columns are found out; rows are read one at a time, in bounded memory. A row that cannot be read
 //! is a [`Problem`] of its own, and the rest of the file is still read.
 
-use std::fmt;
-use std::io::{self, Read};
-
 mod decode;
 mod fields;
 mod headers;
 mod lines;
-#[cfg(test)]
-mod tests;
+
+use std::fmt;
+use std::io::{self, Read};
 
 use decode::Decoder;
 use fields::{End, Splitter};
 use lines::{Line, Lines};
+
+#[cfg(test)]
+mod tests;
 
 /// Most bytes of a row, in UTF-8, line ends in quotes included.
 pub const MAX_BYTES: usize = 64 * 1024;

@@ -4,6 +4,16 @@
 //! Rendering and sending know nothing of the outbox. All attempts of one mail make the same bytes, so a
 //! server that has taken it before can tell.
 
+pub mod bounce;
+pub mod display_name;
+pub mod mailbox;
+pub mod outbox_worker;
+pub mod preview;
+pub mod provider;
+pub mod render;
+mod reply;
+pub mod transport;
+
 use aws_lc_rs::digest;
 use jiff::Timestamp;
 use lettre::message::header::{HeaderName, HeaderValue};
@@ -12,15 +22,6 @@ use lettre::{Address, Message};
 
 use crate::domain::brand::{Color, LogoUrl};
 use crate::domain::mail::kind::MailKind;
-
-pub mod bounce;
-pub mod display_name;
-pub mod mailbox;
-pub mod outbox_worker;
-pub mod preview;
-pub mod provider;
-pub mod render;
-pub mod transport;
 
 /// What a mail says. Every string is data, whatever it looks like.
 #[derive(Clone, Copy, Debug)]

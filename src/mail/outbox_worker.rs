@@ -18,6 +18,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::render::render;
+use super::reply::{loggable, masked};
 use super::transport::{Refusal, Transport};
 use super::{Brand, Envelope, Letter, message};
 use crate::config::Config;
@@ -339,42 +340,6 @@ impl Worker {
     }
 }
 
-/// What of a reply is logged, which no erasure reaches: of a mail server's, who may name the recipient, the code and the
-/// enhanced code; of what we say ourselves, all but addresses. The row has the words.
-fn loggable(reply: &str) -> String {
-    let is_code = |word: &&str| word.len() == 3 && word.bytes().all(|byte| byte.is_ascii_digit());
-    let is_enhanced = |word: &&str| {
-        word.split('.').count() == 3 && word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
-    };
-    let mut words = reply.split(' ');
-    let Some(code) = words.next().filter(is_code) else {
-        let shown = reply.split(' ').map(|word| if word.contains('@') { "…" } else { word });
-        return shown.collect::<Vec<_>>().join(" ");
-    };
-    words.next().filter(is_enhanced).map_or_else(|| code.to_owned(), |enhanced| format!("{code} {enhanced}"))
-}
-
-/// A reply without what it quotes of the code, whole or in parts: a long reply is cut, a long line wrapped.
-fn masked(reply: &str, code: &str) -> String {
-    /// Characters that are no coincidence; fewer give nothing away.
-    const PART: usize = 8;
-    let (code, mut quoted) = (code.as_bytes(), vec![false; reply.len()]);
-    for (at, window) in reply.as_bytes().windows(PART).enumerate() {
-        if code.windows(PART).any(|part| part == window) {
-            quoted[at..at + PART].fill(true);
-        }
-    }
-    let mut text = String::with_capacity(reply.len());
-    for (at, character) in reply.char_indices() {
-        match (quoted[at], at > 0 && quoted[at - 1]) {
-            (false, _) => text.push(character),
-            (true, false) => text.push_str("***"),
-            (true, true) => {}
-        }
-    }
-    text
-}
-
 /// Wakes this process's worker on NOTIFY, over a connection of its own, for as long as the server runs.
 pub async fn listen(options: PgConnectOptions, wake: Arc<Notify>) {
     loop {
@@ -396,49 +361,5 @@ pub async fn listen(options: PgConnectOptions, wake: Arc<Notify>) {
             tracing::debug!(%error, "not listening for notifications");
         }
         sleep(POLL).await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_log_names_no_recipient() {
-        for (reply, logged) in [
-            ("550 5.1.1 <ada@example.com>: user unknown", "550 5.1.1"),
-            ("550 ada@example.com is unknown", "550"),
-            ("451 4.7.1 ada is greylisted", "451 4.7.1"),
-            ("250", "250"),
-            ("no connection to mail.example: refused", "no connection to mail.example: refused"),
-            ("the mail to ada@example.com cannot be written", "the mail to … cannot be written"),
-        ] {
-            assert_eq!(loggable(reply), logged);
-        }
-    }
-
-    #[test]
-    fn delays_double_to_an_hour() {
-        let first = Duration::from_secs(15);
-        for (attempts, whole) in [(1, 15), (2, 30), (5, 240), (9, 3600), (1000, 3600)] {
-            let delay = retry_delay(first, attempts).as_secs_f64();
-            let whole = f64::from(whole);
-            assert!((whole * 0.8..=whole * 1.2 + 1e-6).contains(&delay), "{attempts}: {delay}");
-        }
-    }
-
-    #[test]
-    fn a_reply_quotes_no_part_of_the_code() {
-        let code = "AZqvq2sPcAGc1_x-0123456789abcdefghijklmnopqrstuvwxyzAB";
-        for (reply, kept) in [
-            (format!("550 no {code}?x ä {code}"), "550 no ***?x ä ***"),
-            (format!("550 {}", &code[..53]), "550 ***"),
-            (format!("550 {} {}", &code[..20], &code[20..]), "550 *** ***"),
-            ("550 5.1.1 nobody".to_owned(), "550 5.1.1 nobody"),
-            ("€".repeat(9), "€€€€€€€€€"),
-            (String::new(), ""),
-        ] {
-            assert_eq!(masked(&reply, code), kept);
-        }
     }
 }

@@ -170,7 +170,6 @@ pub fn write_answers(page: &mut Page, routes: &[(&str, &Answers)]) {
 
 /// What is remembered of the store, or of others, for a while.
 #[derive(Clone, Copy)]
-#[expect(missing_docs, reason = "the values of a label")]
 pub enum Cache {
     ApiKey,
     App,
@@ -191,7 +190,6 @@ pub fn looked_up(cache: Cache, hit: bool) {
 
 /// What bounds how much somebody may ask for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the values of a label")]
 pub enum Limit {
     Caller,
     Address,
@@ -217,7 +215,6 @@ impl Limit {
 
 /// What became of a try to send a mail.
 #[derive(Clone, Copy)]
-#[expect(missing_docs, reason = "the values of a label")]
 pub enum Outcome {
     Sent,
     /// For now.
@@ -249,7 +246,6 @@ pub fn replied(said: &str) {
 
 /// What became of a try to tell a webhook.
 #[derive(Clone, Copy)]
-#[expect(missing_docs, reason = "the values of a label")]
 pub enum Told {
     Delivered,
     /// For now.
@@ -267,7 +263,6 @@ pub fn told(outcome: Told) {
 
 /// What is written together with others of its kind.
 #[derive(Clone, Copy)]
-#[expect(missing_docs, reason = "the values of a label")]
 pub enum Change {
     Update,
     Invite,

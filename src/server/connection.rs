@@ -1,11 +1,8 @@
 //! One connection, and how many an address may have. An answer that is not taken in time ends the connection.
 //! What hyper refuses by itself, since it is no request, gets the envelope here: hyper offers no place for it.
 
-use std::collections::HashMap;
 use std::io::{self, IoSlice};
-use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -15,7 +12,6 @@ use tokio::time::{Sleep, sleep};
 
 use crate::api::routes;
 use crate::domain::id;
-use crate::domain::network::{Networks, Source};
 use crate::http::envelope;
 use crate::http::error::Error;
 
@@ -203,75 +199,9 @@ fn refusal(error: &Error) -> Vec<u8> {
     [head.into_bytes(), body].concat()
 }
 
-/// How many connections each address has.
-pub struct Crowd {
-    most: usize,
-    trusted: Networks,
-    of: Mutex<HashMap<Source, usize>>,
-}
-
-/// A connection that is counted, until it is dropped; `None`: of a trusted proxy, which has as many as it likes.
-pub struct Counted(Option<(Arc<Crowd>, Source)>);
-
-impl Crowd {
-    /// An address may have half of all connections, so that no one has them all; of IPv6, a /48, which one site has.
-    #[must_use]
-    pub fn new(connections: usize, trusted: Networks) -> Arc<Self> {
-        Arc::new(Self { most: connections.div_ceil(2), trusted, of: Mutex::default() })
-    }
-
-    /// One more connection of an address; `None` if it has enough.
-    #[must_use]
-    pub fn count(self: &Arc<Self>, peer: IpAddr) -> Option<Counted> {
-        if self.trusted.contain(peer) {
-            return Some(Counted(None));
-        }
-        let source = Source::from(peer).widest();
-        let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = of.entry(source).or_default();
-        if *count >= self.most {
-            return None;
-        }
-        *count += 1;
-        Some(Counted(Some((Arc::clone(self), source))))
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        let Some((crowd, source)) = self.0.take() else { return };
-        let mut of = crowd.of.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = of.get_mut(&source) {
-            *count -= 1;
-            if *count == 0 {
-                of.remove(&source);
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn no_address_has_every_connection() {
-        let crowd = Crowd::new(6, "10.0.0.0/8".to_owned().try_into().unwrap());
-        let count = |address: &str| crowd.count(address.parse().unwrap());
-        let mut held: Vec<_> = ["2001:db8::1", "2001:db8:0:1::", "2001:db8:0:ffff::"]
-            .map(|address| count(address).unwrap())
-            .into();
-        assert!(count("2001:db8::4").is_none());
-        held.push(count("2001:db8:1::").unwrap());
-        held.push(count("192.0.2.1").unwrap());
-        for _ in 0..5 {
-            held.push(count("10.0.0.1").unwrap());
-        }
-        held.remove(0);
-        held.push(count("2001:db8::4").unwrap());
-        drop(held);
-        assert!(crowd.of.lock().unwrap().is_empty());
-    }
 
     #[test]
     fn only_hypers_own_refusals_are_replaced() {

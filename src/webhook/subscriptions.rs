@@ -35,7 +35,7 @@ impl Listeners {
 
     /// Looks anew. True: some app has a webhook.
     pub async fn refresh(&self, db: &Pool) -> Result<bool, db::Error> {
-        let apps: HashSet<AppId> = webhooks::apps(db).await?.into_iter().collect();
+        let apps: HashSet<AppId> = webhooks::manage::apps(db).await?.into_iter().collect();
         let any = !apps.is_empty();
         *self.apps.write().unwrap_or_else(PoisonError::into_inner) = Some(apps);
         Ok(any)

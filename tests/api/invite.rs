@@ -249,10 +249,10 @@ async fn what_counts_is_when_the_mail_went_out() {
     assert_eq!(invite(&test, moved, "new@example.com", "en").await.success().1, AGAIN);
     assert_eq!(test.mail().await.to, ["new@example.com"]);
     let before = test.rows().await;
-    let failed = outbox::list(&test.db, None, Some("failed"), 1).await.unwrap();
+    let failed = outbox::manage::list(&test.db, None, Some("failed"), 1).await.unwrap();
     assert_eq!(failed[0].to, "old@example.com");
     let expires_after = test.config.invite.expires_after;
-    assert!(!outbox::retry(&test.db, &failed[0], &test.seal, expires_after).await.unwrap());
+    assert!(!outbox::manage::retry(&test.db, &failed[0], &test.seal, expires_after).await.unwrap());
     assert_eq!(test.rows().await, before);
     test.finish().await;
 }

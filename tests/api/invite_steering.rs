@@ -383,7 +383,7 @@ async fn the_mail_of_a_revoked_invite_is_stopped() {
     crate::outbox::hasten(&test).await;
     let failed = crate::outbox::listed(&test.db, "waits@example.com").await;
     let week = std::time::Duration::from_hours(168);
-    assert!(!userdocks::db::outbox::retry(&test.db, &failed, &test.seal, week).await.unwrap());
+    assert!(!userdocks::db::outbox::manage::retry(&test.db, &failed, &test.seal, week).await.unwrap());
     test.finish().await;
 }
 

@@ -15,7 +15,7 @@ async fn an_operator_tries_a_mail_again() {
     let week = Duration::from_hours(168);
     let retry = async |to: &str| {
         let mail = listed(&test.db, to).await;
-        outbox::retry(&test.db, &mail, &test.seal, week).await.unwrap()
+        outbox::manage::retry(&test.db, &mail, &test.seal, week).await.unwrap()
     };
     let accept =
         async |code: &str| test.call("POST", &format!("/invites/{code}"), As::Nobody, None).await.status;
@@ -79,7 +79,7 @@ async fn an_operator_tries_a_mail_again() {
     let again = test.call("POST", &format!("/v1/users/{user}"), As::Write(&test.app), Some(body)).await;
     assert_eq!(again.success().1, "the invite was sent again");
     let newer = mails(&test, 1).await.remove("renewed@x.example").unwrap();
-    assert!(!outbox::retry(&test.db, &old, &test.seal, week).await.unwrap());
+    assert!(!outbox::manage::retry(&test.db, &old, &test.seal, week).await.unwrap());
     assert_eq!(accept(&code(&newer[0])).await, 200);
 
     // Failed, and accepted by an earlier mail meanwhile: no.
@@ -90,7 +90,7 @@ async fn an_operator_tries_a_mail_again() {
 
     let mut gone = listed(&test.db, "sent@x.example").await;
     gone.id = new_id();
-    assert!(!outbox::retry(&test.db, &gone, &test.seal, week).await.unwrap());
+    assert!(!outbox::manage::retry(&test.db, &gone, &test.seal, week).await.unwrap());
     test.finish().await;
 }
 
@@ -107,7 +107,7 @@ async fn mails_are_listed_as_operators_see_them() {
     queue(&test, &["queued@x.example".to_owned()], 3600.0).await;
     let none: [serde_json::Value; 0] = [];
     let list = async |app: Option<&App>, state, limit| {
-        let mails = outbox::list(&test.db, app.map(|app| app.id), state, limit).await.unwrap();
+        let mails = outbox::manage::list(&test.db, app.map(|app| app.id), state, limit).await.unwrap();
         mails.into_iter().map(|mail| serde_json::to_value(mail).unwrap()).collect::<Vec<_>>()
     };
     let all = list(None, None, 10).await;
@@ -134,10 +134,10 @@ async fn mails_are_listed_as_operators_see_them() {
     assert_eq!(list(Some(&other), Some("sent"), 10).await, none);
     for mail in &expected {
         let id = serde_json::from_value(mail["id"].clone()).unwrap();
-        let found = outbox::find(&test.db, id).await.unwrap().unwrap();
+        let found = outbox::manage::find(&test.db, id).await.unwrap().unwrap();
         assert_eq!(&serde_json::to_value(found).unwrap(), mail);
     }
-    assert!(outbox::find(&test.db, support::new_id()).await.unwrap().is_none());
+    assert!(outbox::manage::find(&test.db, support::new_id()).await.unwrap().is_none());
     execute(&test, "DELETE FROM outbox WHERE state = 'queued'").await;
     test.finish().await;
 }

@@ -7,7 +7,8 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 use userdocks::config::Config;
 use userdocks::db::Pool;
-use userdocks::db::outbox::{self, MailRow};
+use userdocks::db::outbox;
+use userdocks::db::outbox::manage::MailRow;
 use userdocks::domain::credentials::secret_key::SecretKey;
 use userdocks::server::{Database, Server};
 use uuid::Uuid;
@@ -100,7 +101,7 @@ pub(crate) async fn mails(test: &Test, count: usize) -> BTreeMap<String, Vec<Mai
 }
 
 pub(crate) async fn listed(db: &Pool, to: &str) -> MailRow {
-    outbox::list(db, None, None, 1000).await.unwrap().into_iter().find(|mail| mail.to == to).unwrap()
+    outbox::manage::list(db, None, None, 1000).await.unwrap().into_iter().find(|mail| mail.to == to).unwrap()
 }
 
 #[tokio::test]

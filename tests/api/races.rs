@@ -159,9 +159,16 @@ impl World {
         world.test.sql("UPDATE invites SET mailed_at = now() - interval '1 day'").await;
         world.test.sql("UPDATE email_confirmations SET created_at = now() - interval '1 day'").await;
         world.test.sql("DELETE FROM referral_quotas").await;
-        webhooks::create(db, app.id, "https://hooks.invalid/", &[], &Secret::generate(), &world.test.seal)
-            .await
-            .unwrap();
+        webhooks::manage::create(
+            db,
+            app.id,
+            "https://hooks.invalid/",
+            &[],
+            &Secret::generate(),
+            &world.test.seal,
+        )
+        .await
+        .unwrap();
         world
     }
 

@@ -131,7 +131,9 @@ async fn a_mail_that_failed_keeps_its_story_when_it_is_tried_again() {
     let (invite, failed) =
         (invite_to(&test, "ada@example.com").await, listed(&test.db, "ada@example.com").await);
     test.smtp.script(|_| None);
-    assert!(outbox::retry(&test.db, &failed, &test.seal, test.config.invite.expires_after).await.unwrap());
+    assert!(
+        outbox::manage::retry(&test.db, &failed, &test.seal, test.config.invite.expires_after).await.unwrap()
+    );
     test.mail().await;
     test.idle().await;
     let mut expected = vec![

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
+use userdocks::db::webhooks;
 use userdocks::db::webhooks::deliveries::{self, Again, DeliveryRow};
-use userdocks::db::webhooks::{self, WebhookRow};
+use userdocks::db::webhooks::manage::WebhookRow;
 use userdocks::domain::id::UserId;
 use userdocks::domain::webhook::{EventId, EventType, Secret};
 use userdocks::webhook::dispatcher::SLOTS;
@@ -24,7 +25,7 @@ const QUICK: [(&str, &str); 2] =
 async fn webhook(test: &Test, app: &App, url: &str, events: &[EventType]) -> (Uuid, String) {
     let secret = Secret::generate();
     secrets::keep(&secret.expose());
-    let id = webhooks::create(&test.db, app.id, url, events, &secret, &test.seal).await.unwrap();
+    let id = webhooks::manage::create(&test.db, app.id, url, events, &secret, &test.seal).await.unwrap();
     let deadline = Instant::now() + DEADLINE;
     while test.server.as_ref().is_some_and(|server| server.state.listeners.event(app.id).is_none()) {
         assert!(Instant::now() < deadline, "the server does not know the webhook");
@@ -34,14 +35,14 @@ async fn webhook(test: &Test, app: &App, url: &str, events: &[EventType]) -> (Uu
 }
 
 async fn row(test: &Test, id: Uuid) -> WebhookRow {
-    webhooks::list(&test.db, None, Some(id)).await.unwrap().pop().unwrap()
+    webhooks::manage::list(&test.db, None, Some(id)).await.unwrap().pop().unwrap()
 }
 
 /// Queues an event as a change would.
 async fn tell(test: &Test, app: &App, kind: EventType) {
     let mut db = test.db.acquire().await.unwrap();
     let event = EventId::fresh().of(kind, app.id, Some(UserId(new_id())), Value::Null);
-    webhooks::tell(&mut db, app.id, &event).await.unwrap();
+    webhooks::publish::tell(&mut db, app.id, &event).await.unwrap();
 }
 
 /// Waits until every delivery of this test is in one of these states: all of them.
@@ -248,12 +249,12 @@ async fn what_is_given_up_can_be_sent_again_and_who_is_gone_is_left_alone() {
     tell(&test, &test.app, EventType::UserFrozen).await;
     assert_eq!(deliveries::list(&test.db, None, None, None, 10).await.unwrap().len(), 4);
     assert_eq!(replay(&test.app, since(id, None)).await, 0);
-    webhooks::enable(&test.db, &disabled).await.unwrap();
+    webhooks::manage::enable(&test.db, &disabled).await.unwrap();
     receiver.does(|_| Does::Answers(200));
     assert_eq!(replay(&test.app, since(id, Some("failed"))).await, 3);
     settled(&test, &["delivered"]).await;
     restart(&mut test, &[]).await;
-    webhooks::delete(&test.db, &disabled).await.unwrap();
+    webhooks::manage::delete(&test.db, &disabled).await.unwrap();
     assert_eq!(test.count("SELECT count(*) FROM webhook_deliveries").await, 0);
     assert_eq!(test.count("SELECT count(*) FROM webhook_secrets").await, 0);
     test.finish().await;
@@ -313,7 +314,7 @@ async fn while_a_secret_is_changed_both_sign() {
     let rotate = async |overlap: Duration| {
         let secret = Secret::generate();
         secrets::keep(&secret.expose());
-        webhooks::rotate(&test.db, &hook, &secret, overlap, &test.seal).await.unwrap();
+        webhooks::manage::rotate(&test.db, &hook, &secret, overlap, &test.seal).await.unwrap();
         secret.expose()
     };
     let told = async |count: usize| {

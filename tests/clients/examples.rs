@@ -87,11 +87,11 @@ async fn a_receiver_of_webhooks() {
     let url = format!("http://127.0.0.1:{}/", lines.next().unwrap().rsplit_once(' ').unwrap().1);
 
     let (other, app) = (Secret::generate(), test.app.id);
-    let wrong = webhooks::create(&test.db, app, &url, &[], &other, &test.seal).await.unwrap();
-    webhooks::create(&test.db, app, &url, &[], &secret, &test.seal).await.unwrap();
+    let wrong = webhooks::manage::create(&test.db, app, &url, &[], &other, &test.seal).await.unwrap();
+    webhooks::manage::create(&test.db, app, &url, &[], &secret, &test.seal).await.unwrap();
     let user = UserId(crate::support::new_id());
     let event = EventId::fresh().of(EventType::UserFrozen, app, Some(user), json!(null));
-    webhooks::tell(&mut *test.db.acquire().await.unwrap(), app, &event).await.unwrap();
+    webhooks::publish::tell(&mut *test.db.acquire().await.unwrap(), app, &event).await.unwrap();
     assert_eq!(lines.next().unwrap(), format!("user.frozen {user}"));
     let deadline = Instant::now() + DEADLINE;
     loop {

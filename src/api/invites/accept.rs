@@ -7,12 +7,10 @@ use axum::http::request::Parts;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use crate::api::pages::invite::looked;
 use crate::api::users::tokens::{AccessToken, signing_key};
 use crate::audit;
 use crate::db::invites::accept::{self, Invite, Joined};
-use crate::db::referrals::list::Attributed;
-use crate::domain::email;
+use crate::db::referrals::attribution::Attributed;
 use crate::domain::id::UserId;
 use crate::domain::invites::accept_body::AcceptBody;
 use crate::domain::invites::{self, InviteCode};
@@ -27,8 +25,8 @@ use crate::http::state::AppState;
 
 /// Whoever has the code in the path, and its invite.
 pub struct Holder {
-    code: InviteCode,
-    invite: Invite,
+    pub(super) code: InviteCode,
+    pub(super) invite: Invite,
 }
 
 impl FromRequestParts<AppState> for Holder {
@@ -57,34 +55,6 @@ impl FromRequestParts<AppState> for Holder {
         context.tell(told.map_err(Error::TooManyRequests)?);
         Ok(holder)
     }
-}
-
-/// An invite as the holder of its code sees it.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Offer {
-    kind: &'static str,
-    state: &'static str,
-    app_name: String,
-    inviter: Option<String>,
-    language: String,
-    email: String,
-    expires_at: String,
-}
-
-/// Shows what the code is good for.
-pub async fn show(State(state): State<AppState>, Holder { code, invite }: Holder) -> Success<Offer> {
-    looked(&state, &code, &invite).await;
-    let data = Offer {
-        kind: invite.kind.as_str(),
-        state: invite.state.as_str(),
-        app_name: invite.app_name,
-        inviter: invite.inviter,
-        language: invite.language,
-        email: email::masked(&invite.email),
-        expires_at: invite.expires_at,
-    };
-    Success { status: StatusCode::OK, message: "the invite", data }
 }
 
 /// A user who has just accepted, and a token for them.

@@ -1,6 +1,11 @@
 //! The `OpenAPI` 3.1 document, made from the table of routes, the errors themselves and the schemas beside.
 //! `docs/openapi.json` is a committed copy, so that a change of the contract shows in review.
 
+mod components;
+mod invites;
+mod referrals;
+mod schemas;
+
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -13,11 +18,6 @@ use url::Url;
 use super::routes::{self, Route};
 use crate::http::error::Error;
 use crate::http::state::AppState;
-
-mod components;
-mod invites;
-mod referrals;
-mod schemas;
 
 /// Who may call a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,8 @@ use super::render::{self, Confirming};
 use crate::api::users::email_change::notice;
 use crate::audit;
 use crate::db::mail_quotas::Spending;
-use crate::db::users::email_change::{self, Confirmation, State as Stands};
+use crate::db::users::email_confirmation;
+use crate::db::users::email_confirmation::{Confirmation, State as Stands};
 use crate::domain::invites::InviteCode;
 use crate::http::context::RequestContext;
 use crate::http::error::Error;
@@ -52,7 +53,8 @@ pub async fn confirm(
             _ => Spending::default(),
         };
         let notice = notice(&state, code.app).paid_with(spending);
-        if let Some(confirmed) = email_change::confirm(&state.store.pool, &code, &notice, event).await? {
+        if let Some(confirmed) = email_confirmation::confirm(&state.store.pool, &code, &notice, event).await?
+        {
             if confirmed.tells {
                 state.wake.notify_one();
             }
@@ -62,7 +64,7 @@ pub async fn confirm(
             return Ok(page(StatusCode::OK, texts, &Confirming::Now { app: &confirmation.app_name }));
         }
         // It could be a moment ago if at all: what stands now says why.
-        Ok(match email_change::find(&state.store.pool, &code).await? {
+        Ok(match email_confirmation::find(&state.store.pool, &code).await? {
             Some(confirmation) => {
                 audit::note(|facts| facts.refused = Some(confirmation.state.as_str()));
                 shown(&confirmation)
@@ -82,7 +84,7 @@ async fn enter(
     context.charge(&state.limits, headers)?;
     context.enter(&state.limits).await?;
     let Some(code) = InviteCode::parse(code) else { return Ok(None) };
-    Ok(email_change::find(&state.store.pool, &code).await?.map(|confirmation| (code, confirmation)))
+    Ok(email_confirmation::find(&state.store.pool, &code).await?.map(|confirmation| (code, confirmation)))
 }
 
 fn shown(confirmation: &Confirmation) -> Response {

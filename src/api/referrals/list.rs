@@ -6,10 +6,10 @@ use axum::http::request::Parts;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::db::referrals::list::{self, Counts, Place, Referral};
+use crate::db::referrals::list::{self, Counts, Referral};
 use crate::domain::email;
 use crate::domain::id::UserId;
-use crate::http::auth::{AnyKey, Callers, Reader};
+use crate::http::auth::{Callers, Reader};
 use crate::http::envelope::Success;
 use crate::http::error::Error;
 use crate::http::extract::{self, Query};
@@ -71,40 +71,4 @@ pub async fn list(
     let kind = "referrals";
     let data = ReferralPage { kind, referral_code, counts, items_length: items.len(), items, next_cursor };
     Ok(Success { status: StatusCode::OK, message: "the referrals of the user", data })
-}
-
-/// How many places are asked for.
-pub struct BoardQuery {
-    caller: AnyKey,
-    limit: usize,
-}
-
-impl FromRequestParts<AppState> for BoardQuery {
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
-        let caller = AnyKey::authenticate(parts, state).await?;
-        let (_, limit) = paging::of(&Query::of(parts, &["limit"])?)?;
-        Ok(Self { caller, limit })
-    }
-}
-
-/// The first places.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Leaderboard {
-    kind: &'static str,
-    items_length: usize,
-    items: Vec<Place>,
-}
-
-/// Who referred most of those who accepted.
-pub async fn leaderboard(
-    State(state): State<AppState>,
-    BoardQuery { caller, limit }: BoardQuery,
-) -> Result<Success<Leaderboard>, Error> {
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let items = list::leaderboard(&state.store.pool, caller.app, limit).await?;
-    let data = Leaderboard { kind: "leaderboard", items_length: items.len(), items };
-    Ok(Success { status: StatusCode::OK, message: "who referred most", data })
 }

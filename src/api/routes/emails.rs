@@ -5,14 +5,14 @@ use std::time::Duration;
 use super::{Route, get, post};
 use crate::api::openapi::{Admits, Answer, Body, Operation};
 use crate::api::pages::email_confirmation;
-use crate::api::users::email_change;
+use crate::api::users;
 use crate::http::error::Error;
 
 pub(crate) fn api() -> Vec<Route> {
     vec![
         post(
             "/users/{userId}/email-confirmation",
-            email_change::ask_again,
+            users::email_confirmation::ask_again,
             Operation {
                 about: "Sends the mail once more that asks an address to confirm, the new one that waits or else the user's \
                     own; an earlier one's link ends. With an access token for its own user only, and bounded per user, \
@@ -35,7 +35,7 @@ pub(crate) fn api() -> Vec<Route> {
         ),
         post(
             "/users/{userId}/email-verification",
-            email_change::vouch,
+            users::email_verification::vouch,
             Operation {
                 about: "Marks the user's address as verified, where the backend knows that it is: `email` has to be the \
                     address that the user has. A link that waits to confirm it is done with.",

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Route, get, post};
 use crate::api::invites;
 use crate::api::invites::accept;
+use crate::api::invites::preview;
 use crate::api::openapi::{Admits, Answer, Body, Operation};
 use crate::http::error::Error;
 
@@ -18,7 +19,7 @@ fn by_code() -> Vec<Route> {
     vec![
         get(
             "/invites/{code}",
-            accept::show,
+            preview::show,
             Operation {
                 about: "What a landing page of the app shows to whoever followed the link in a mail. The code is the \
                     credential; looking never spends it. `state` tells whether it can be accepted.",
@@ -69,7 +70,7 @@ fn by_id() -> Vec<Route> {
     vec![
         get(
             "/invites",
-            invites::list,
+            invites::list::list,
             Operation {
                 about: "Invites by id, a page at a time: to an API key those of its app, to an access token the \
                     referrals of its user, with addresses in part.",
@@ -81,7 +82,7 @@ fn by_id() -> Vec<Route> {
         ),
         get(
             "/invites/by-id/{inviteId}",
-            invites::show,
+            invites::show::show,
             Operation {
                 about: "An API key sees every invite of its app, an access token the referrals of its user, with \
                     the address in part and without the timeline.",
@@ -93,7 +94,7 @@ fn by_id() -> Vec<Route> {
         ),
         post(
             "/invites/by-id/{inviteId}/resend",
-            invites::resend,
+            invites::resend::resend,
             Operation {
                 about: "Mails the invite again: with a new code, which ends the one before, and its full time. Not \
                     less than `invite.resend_after` after the last mail: `message` says so then. A referral is \
@@ -115,7 +116,7 @@ fn by_id() -> Vec<Route> {
         ),
         post(
             "/invites/by-id/{inviteId}/revoke",
-            invites::revoke,
+            invites::revoke::revoke,
             Operation {
                 about: "Ends an invite that was not accepted; a mail that waits is not sent. The user that an invite \
                     made stays, and can be invited again. Of one that was revoked before, `message` says so.",

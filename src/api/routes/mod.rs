@@ -1,6 +1,11 @@
 //! Every route, beside what the `OpenAPI` document says of it: no route is served that is not described, and
 //! none described that is not served.
 
+mod emails;
+mod invites;
+mod opt_outs;
+mod referrals;
+
 use std::collections::HashMap;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -24,11 +29,6 @@ use crate::domain::users::profile::ProfilePatch;
 use crate::http::AppState;
 use crate::http::error::Error;
 use crate::metrics::Answers;
-
-mod emails;
-mod invites;
-mod opt_outs;
-mod referrals;
 
 /// One method of one path.
 pub struct Route {
@@ -80,7 +80,7 @@ pub fn api() -> Vec<Route> {
 fn invite() -> Route {
     post(
         "/users/{userId}",
-        users::invite,
+        users::invite::invite,
         Operation {
             about: "Sends an invite mail to `email` and returns the new user. If nobody has the id, it becomes the \
                     new user's, who gets a tenant of their own. If it is a user's, they are the inviter, whose \
@@ -108,7 +108,7 @@ fn invite() -> Route {
 fn update() -> Route {
     put(
         "/users/{userId}",
-        users::update,
+        users::update::update,
         Operation {
             about: "Changes the fields that the body names: all of them, or, if one is bad, none. With `If-Match` \
                     only if nobody else changed the user since. With an API key a new `email` counts at once and is not verified: a \
@@ -176,7 +176,7 @@ fn users() -> Vec<Route> {
     vec![
         get(
             "/users/{userId}",
-            users::show,
+            users::show::show,
             Operation {
                 about: "An API key sees every user of its app who is not deleted, an access token those of its user's \
                     tenant.",
@@ -193,7 +193,7 @@ fn users() -> Vec<Route> {
         ),
         get(
             "/users",
-            users::list,
+            users::list::list,
             Operation {
                 about: "The users of the app by id, a page at a time.",
                 parameters: &["limit", "after", "email"],
@@ -203,7 +203,7 @@ fn users() -> Vec<Route> {
         ),
         delete(
             "/users/{userId}",
-            users::erase,
+            users::erase::erase,
             Operation {
                 about: "Erases the personal data of a user: with an API key any of the app, with an access token its own. \
                     Their invites and tokens end at once, their address is free again. With `If-Match` only if \
@@ -216,7 +216,7 @@ fn users() -> Vec<Route> {
         ),
         put(
             "/users/{userId}/external-subject",
-            users::set_external_subject,
+            users::external_subject::set_external_subject,
             Operation {
                 about: "Records which `sub` of the app's outside issuer is the user, where it is not the user's id.",
                 parameters: &["userId"],
@@ -275,7 +275,7 @@ fn apps() -> Vec<Route> {
         ),
         get(
             "/apps/{appId}/public-keys",
-            apps::public_key,
+            apps::public_key::public_key,
             Operation {
                 about: "The key that verifies the newest access tokens of the app.",
                 parameters: &["appId"],
@@ -286,7 +286,7 @@ fn apps() -> Vec<Route> {
         ),
         get(
             "/public-key",
-            apps::public_key,
+            apps::public_key::public_key,
             Operation {
                 about: "The same as `/apps/{appId}/public-keys`, at its older path.",
                 answer: Answer::data("PublicKey", "the public key of the app"),
@@ -296,7 +296,7 @@ fn apps() -> Vec<Route> {
         ),
         get(
             "/apps/{appId}/jwks.json",
-            apps::jwks,
+            apps::jwks::jwks,
             Operation {
                 about: "All keys that verify access tokens of the app, as a JWK set (RFC 7517). Public, and good for \
                     five minutes.",

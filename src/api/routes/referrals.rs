@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Route, get, post};
 use crate::api::invites::bulk;
 use crate::api::openapi::{Admits, Answer, Body, Operation};
+use crate::api::referrals::leaderboard;
 use crate::api::referrals::list;
 use crate::http::error::Error;
 
@@ -52,7 +53,7 @@ pub(crate) fn api() -> Vec<Route> {
         ),
         get(
             "/referrals/leaderboard",
-            list::leaderboard,
+            leaderboard::leaderboard,
             Operation {
                 about: "The users by whose referrals most others accepted, first.",
                 parameters: &["limit"],

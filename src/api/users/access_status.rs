@@ -6,7 +6,7 @@ use axum::http::request::Parts;
 
 use crate::api::apps::{app_id, own};
 use crate::audit;
-use crate::db::users;
+use crate::db;
 use crate::domain::id::{self, AppId, UserId};
 use crate::http::auth::{Callers, WriteKey};
 use crate::http::envelope::Success;
@@ -45,8 +45,9 @@ pub async fn set_access_status(
     AccessStatusPath { app, user, frozen }: AccessStatusPath,
 ) -> Result<Success<()>, Error> {
     let event = state.listeners.event(app);
-    let was =
-        users::set_frozen(&state.store.pool, app, user, frozen, event).await?.ok_or(Error::UserOutOfReach)?;
+    let was = db::users::access_status::set_frozen(&state.store.pool, app, user, frozen, event)
+        .await?
+        .ok_or(Error::UserOutOfReach)?;
     state.listeners.told(event);
     audit::note(|facts| facts.unchanged = was == frozen);
     let message = if frozen { "the user was frozen" } else { "the user was unfrozen" };

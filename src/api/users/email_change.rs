@@ -2,26 +2,18 @@
 //! until it is confirmed. The backend can vouch for an address. Nothing lets a token say that an address is verified, but
 //! the code that the address was sent, and nothing tells a token whether an address is another user's.
 
-use axum::extract::State;
-use axum::http::StatusCode;
-
-use crate::audit;
 use crate::db::outbox::NewMail;
-use crate::db::users::email_change::{self, Asked, Bounds, Mails, Requested, Vouched};
+use crate::db::users::email_change::{self, Bounds, Mails, Requested};
 use crate::db::users::update::{self, Update, Updated};
 use crate::domain::email::Email;
 use crate::domain::id::AppId;
-use crate::domain::users::email_body;
 use crate::domain::webhook::EventId;
-use crate::http::auth::{Caller, WriteKey};
-use crate::http::envelope::Success;
 use crate::http::error::Error;
-use crate::http::extract::{Json, UserPath};
-use crate::http::idempotency::{once_or_settled, settled};
+use crate::http::idempotency::once_or_settled;
 use crate::http::state::AppState;
 
 /// A backend answers for whom it writes to; a token could be in anybody's hands.
-const OF_A_TOKEN: Bounds = Bounds { per_user: 10, per_recipient: 3 };
+pub(super) const OF_A_TOKEN: Bounds = Bounds { per_user: 10, per_recipient: 3 };
 
 /// Changes a profile for the app's backend, whose address is among what is named. One that is the user's already is like
 /// any other field.
@@ -86,58 +78,4 @@ pub(crate) async fn request(
 
 pub(crate) fn notice(state: &AppState, app: AppId) -> NewMail {
     NewMail::without_code(app, &state.seal, state.config.mail.from.email.domain())
-}
-
-/// Sends the mail once more that asks an address to confirm, the one that waits or else the user's: for the app's backend,
-/// or for the user.
-pub async fn ask_again(
-    State(state): State<AppState>,
-    UserPath { caller, user }: UserPath<Caller>,
-) -> Result<Success<()>, Error> {
-    if caller.user.is_some_and(|caller| caller != user) {
-        return Err(Error::UserOutOfReach);
-    }
-    let spending = state.store.mails.take(&state.store.pool, caller.app).await?;
-    let confirmation = &state.new_mail(caller.app).paid_with(spending);
-    let (notice, db, after) =
-        (&notice(&state, caller.app), &state.store.pool, state.config.invite.resend_after);
-    let bounds = caller.user.map(|_| OF_A_TOKEN);
-    let ask = || async move {
-        let mails = Mails { confirmation, notice };
-        Ok(email_change::ask_again(db, caller.app, user, after, bounds, mails).await?)
-    };
-    let message = match settled(ask).await? {
-        Asked::Queued => {
-            state.wake.notify_one();
-            "the address was asked to confirm"
-        }
-        Asked::TooSoon => {
-            audit::note(|facts| facts.unchanged = true);
-            "the address was asked a short while ago, so no second mail was sent"
-        }
-        Asked::Verified => return Err(Error::AlreadyVerified),
-        Asked::QuotaExceeded => return Err(Error::ConfirmationQuotaExceeded),
-        Asked::OutOfReach => return Err(Error::UserOutOfReach),
-    };
-    Ok(Success { status: StatusCode::OK, message, data: () })
-}
-
-/// Marks the user's address as verified, by word of the app's backend, if it is the one in the body.
-pub async fn vouch(
-    State(state): State<AppState>,
-    UserPath { caller: WriteKey { app }, user }: UserPath<WriteKey>,
-    Json(body): Json,
-) -> Result<Success<()>, Error> {
-    let email = email_body::parse(body)?;
-    audit::note(|facts| facts.fields = vec!["email_verified".to_owned()]);
-    let (db, email) = (&state.store.pool, &email);
-    let event = state.listeners.event(app);
-    match settled(|| async move { Ok(email_change::vouch(db, app, user, email, event).await?) }).await? {
-        Vouched::Yes => {
-            state.listeners.told(event);
-            Ok(Success { status: StatusCode::OK, message: "the address is verified", data: () })
-        }
-        Vouched::OtherAddress => Err(Error::OtherAddress),
-        Vouched::OutOfReach => Err(Error::UserOutOfReach),
-    }
 }

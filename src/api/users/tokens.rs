@@ -29,7 +29,6 @@ pub struct AccessToken {
 
 /// Why there is no token.
 #[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "the sentences say it")]
 pub enum IssueError {
     #[error(transparent)]
     Db(#[from] crate::db::Error),

@@ -229,7 +229,7 @@ async fn import_all(
     progress: &ProgressBar,
 ) -> Result<()> {
     let (db, config) = (&context.database.operator, &context.config);
-    let listens = webhooks::apps(db).await?.contains(&app);
+    let listens = webhooks::manage::apps(db).await?.contains(&app);
     // Hashes of the addresses that a dry run would have invited before.
     let (mut seen, hasher) = (HashSet::new(), RandomState::new());
     loop {

@@ -3,16 +3,17 @@
 pub(super) mod preview;
 pub(super) mod retry;
 
+use std::path::{Path, PathBuf};
+
 use clap::{Subcommand, ValueEnum};
 use serde::Serialize;
 use uuid::Uuid;
 
-use std::path::{Path, PathBuf};
-
 use super::{Context, Output, Result, app, table};
 use crate::audit::Facts;
 use crate::db::invites::timeline;
-use crate::db::outbox::{self, MailRow};
+use crate::db::outbox;
+use crate::db::outbox::manage::MailRow;
 use crate::db::referrals::opt_outs;
 use crate::db::reported_mails;
 use crate::domain::id::AppId;
@@ -73,7 +74,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
             if let Some(app) = app {
                 app::find(context, app).await?;
             }
-            let mails = outbox::list(db, app.map(AppId), state, limit).await?;
+            let mails = outbox::manage::list(db, app.map(AppId), state, limit).await?;
             let head = ["ID", "CREATED", "STATE", "TRIES", "KIND", "TO", "LAST REPLY"];
             let rows = mails.iter().map(|mail| {
                 [
@@ -166,6 +167,6 @@ async fn record(notification: Notification, context: &Context) -> Result<Option<
 }
 
 pub(super) async fn find(context: &Context, id: Uuid) -> Result<MailRow> {
-    let mail = outbox::find(&context.database.operator, id).await?;
+    let mail = outbox::manage::find(&context.database.operator, id).await?;
     mail.ok_or_else(|| format!("there is no mail {id}").into())
 }

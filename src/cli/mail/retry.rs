@@ -10,7 +10,8 @@ use uuid::Uuid;
 use crate::audit::{self, Facts};
 use crate::cli::{Context, Output, Result, app, duration, mail};
 use crate::clock;
-use crate::db::{operator, outbox};
+use crate::db::operator;
+use crate::db::outbox;
 use crate::domain::id::AppId;
 
 #[derive(Args)]
@@ -45,7 +46,7 @@ pub(in crate::cli) async fn run(retry: Retry, context: &Context) -> Result<Outpu
     let expires_after = context.config.invite.expires_after;
     if let Some(id) = retry.id {
         let mail = mail::find(context, id).await?;
-        if !outbox::retry(db, &mail, &context.seal, expires_after).await? {
+        if !outbox::manage::retry(db, &mail, &context.seal, expires_after).await? {
             return Err(format!(
                 "the mail {id} was sent, or its invite was accepted, revoked or renewed since"
             )
@@ -64,7 +65,7 @@ pub(in crate::cli) async fn run(retry: Retry, context: &Context) -> Result<Outpu
         let Some(last) = mails.last() else { break };
         after = last.id;
         for mail in mails {
-            if outbox::retry(db, &mail, &context.seal, expires_after).await? {
+            if outbox::manage::retry(db, &mail, &context.seal, expires_after).await? {
                 retried += 1;
                 audit::command("retryMail", &facts(mail.app_id, mail.id));
             } else {

@@ -6,10 +6,10 @@ use serde_json::json;
 use sqlx::{PgConnection, query};
 use uuid::Uuid;
 
-use crate::db::referrals::list::{Attributed, attribute};
+use crate::db::referrals::attribution::{Attributed, attribute};
 use crate::db::users;
 use crate::db::users::update::{self, Addresses, Locked, Update};
-use crate::db::webhooks::{Change, tell_of};
+use crate::db::webhooks::publish::{Change, tell_of};
 use crate::db::{Error, Pool, Transaction, is_violation};
 use crate::domain::id::{self, UserId};
 use crate::domain::invites::referral_code::{self, ReferralCode};

@@ -11,7 +11,7 @@ use super::create::{self, Invited, NewInvite};
 use crate::db::Error;
 use crate::db::outbox::NewMail;
 use crate::db::users::update::{self, Addresses, Locked, Update};
-use crate::db::webhooks::tell_of;
+use crate::db::webhooks::publish::tell_of;
 use crate::domain::id::{self, AppId, UserId};
 use crate::domain::invites::bulk_body::Wanted;
 use crate::domain::invites::referral_code::ReferralCode;

@@ -16,7 +16,6 @@ use crate::domain::invites::{InviteCode, Kind, State};
 /// An invite, named as in answers and in the output of `userdocks invite`.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the fields are described in the OpenAPI document")]
 pub struct InviteRow {
     pub id: Uuid,
     pub app_id: Uuid,

@@ -7,7 +7,8 @@ use sqlx::{query, query_as};
 use uuid::Uuid;
 
 use crate::db::referrals::opt_outs;
-use crate::db::webhooks::{self, Change};
+use crate::db::webhooks::publish;
+use crate::db::webhooks::publish::Change;
 use crate::db::{Error, Pool, outbox};
 use crate::domain::credentials::opt_out::OptOutKey;
 use crate::domain::id::{self, AppId, UserId};
@@ -156,7 +157,7 @@ pub async fn report(
     {
         let more = json!({ "inviteId": row.invite_id, "kind": row.kind });
         let event = event.of(EventType::InviteBounced, app, row.user_id.map(UserId), more);
-        webhooks::tell(change.connection(), app, &event).await?;
+        publish::tell(change.connection(), app, &event).await?;
     }
     change.end().await?;
     Ok(row.map(|row| Reported { invite: row.invite_id, first: row.first }))

@@ -9,7 +9,8 @@ use uuid::Uuid;
 use super::by_id;
 use crate::db::batch::{Gathered, Names, Together};
 use crate::db::mail_quotas::Spending;
-use crate::db::{Error, Pool, Transaction, webhooks};
+use crate::db::webhooks::publish;
+use crate::db::{Error, Pool, Transaction};
 use crate::domain::email::Email;
 use crate::domain::id::{AppId, UserId};
 use crate::domain::language::Language;
@@ -102,7 +103,7 @@ pub async fn update_and_tell(
     let written = write(&mut transaction, one, Locked::Wait, Addresses::Kept, expected).await?.pop();
     if let Some(written) = written {
         if written.changed {
-            webhooks::tell(&mut transaction, change.app, &event).await?;
+            publish::tell(&mut transaction, change.app, &event).await?;
         }
         transaction.commit().await?;
         return Ok(Updated::Yes(written.version));

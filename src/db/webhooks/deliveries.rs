@@ -164,7 +164,6 @@ pub async fn disable(db: &Pool, delivery: &Claimed, answer: &str) -> Result<(), 
 /// A row as operators see it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "named as in the output of `userdocks webhook deliveries`")]
 pub struct DeliveryRow {
     pub id: Uuid,
     pub app_id: Uuid,

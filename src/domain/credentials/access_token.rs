@@ -1,6 +1,8 @@
 //! Access tokens: JWTs (RFC 7519) in this API's own format, RS256 under the key pair of an app. The
 //! algorithm comes from the key, never from the token.
 
+use std::time::Duration;
+
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, KeyPair as _, ParsedPublicKey};
@@ -8,7 +10,6 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, crypto, jwk};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
 use uuid::Uuid;
 
 use super::secret_key::random;

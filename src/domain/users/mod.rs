@@ -13,7 +13,6 @@ use super::invites::invite_body::InviteBody;
 
 /// A user of an app. `None` is unset, and `null` in JSON; times are RFC 3339 in UTC.
 #[derive(Clone, Debug, Serialize)]
-#[expect(missing_docs, reason = "the fields are the seed's, explained in the contract")]
 pub struct User {
     pub id: Uuid,
     #[serde(rename = "appId")]

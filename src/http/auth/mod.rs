@@ -3,17 +3,16 @@
 //! within that second. When the store cannot be asked the answer is 503, never 401. What was made up is remembered
 //! apart from what is real, and looked up no more often than its address may fail.
 
+pub mod cache;
+mod callers;
+pub mod credentials;
+pub mod jwks;
+
 use std::sync::Arc;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-
-pub mod cache;
-pub mod credentials;
-pub mod jwks;
-
-use cache::{App, Call, Proven};
 
 use super::context::RequestContext;
 use super::cors;
@@ -25,98 +24,10 @@ use crate::domain::credentials::access_token::{self, Unverified, Verified};
 use crate::domain::credentials::api_key::{ApiKey, KeyType, sha256};
 use crate::domain::id::{self, AppId, UserId};
 use crate::metrics::{self, Cache as Cached};
+use cache::{App, Call, Proven};
 use credentials::{Presented, presented};
 
-/// A type of caller that a handler admits.
-pub trait Callers: Sized + Send {
-    /// The caller of a request, if this type admits them.
-    fn authenticate(parts: &Parts, state: &AppState) -> impl Future<Output = Result<Self, Error>> + Send;
-
-    /// The user of an access token: who `me` is.
-    fn user(&self) -> Option<UserId>;
-}
-
-/// A backend with an API key of the type `write`.
-pub struct WriteKey {
-    /// The app of the key.
-    pub app: AppId,
-}
-
-/// A backend with an API key of the type `write`, or a user with an access token.
-pub struct Caller {
-    /// The app of the credentials.
-    pub app: AppId,
-    /// The user of the token; `None`: an API key.
-    pub user: Option<UserId>,
-}
-
-impl Callers for WriteKey {
-    async fn authenticate(parts: &Parts, state: &AppState) -> Result<Self, Error> {
-        match authenticate(parts, state).await? {
-            Credential::Key(app, KeyType::Write) => Ok(Self { app }),
-            Credential::Key(_, KeyType::Read) => Err(Error::WriteKeyRequired),
-            Credential::Token(..) => Err(Error::ApiKeyRequired),
-        }
-    }
-
-    fn user(&self) -> Option<UserId> {
-        None
-    }
-}
-
-impl Callers for Caller {
-    async fn authenticate(parts: &Parts, state: &AppState) -> Result<Self, Error> {
-        match authenticate(parts, state).await? {
-            Credential::Key(app, KeyType::Write) => Ok(Self { app, user: None }),
-            Credential::Key(_, KeyType::Read) => Err(Error::WriteKeyRequired),
-            Credential::Token(app, user) => Ok(Self { app, user: Some(user) }),
-        }
-    }
-
-    fn user(&self) -> Option<UserId> {
-        self.user
-    }
-}
-
-/// A backend with an API key of either type.
-pub struct AnyKey {
-    /// The app of the key.
-    pub app: AppId,
-}
-
-/// A backend with an API key of either type, or a user with an access token.
-pub struct Reader {
-    /// The app of the credentials.
-    pub app: AppId,
-    /// The user of the token; `None`: an API key.
-    pub user: Option<UserId>,
-}
-
-impl Callers for AnyKey {
-    async fn authenticate(parts: &Parts, state: &AppState) -> Result<Self, Error> {
-        match authenticate(parts, state).await? {
-            Credential::Key(app, _) => Ok(Self { app }),
-            Credential::Token(..) => Err(Error::ApiKeyRequired),
-        }
-    }
-
-    fn user(&self) -> Option<UserId> {
-        None
-    }
-}
-
-impl Callers for Reader {
-    async fn authenticate(parts: &Parts, state: &AppState) -> Result<Self, Error> {
-        Ok(match authenticate(parts, state).await? {
-            Credential::Key(app, _) => Self { app, user: None },
-            Credential::Token(app, user) => Self { app, user: Some(user) },
-        })
-    }
-
-    fn user(&self) -> Option<UserId> {
-        self.user
-    }
-}
+pub use callers::{AnyKey, Caller, Callers, Reader, WriteKey};
 
 /// A proven credential. Whether a token's user may still act is part of the statement that acts.
 enum Credential {
@@ -252,7 +163,9 @@ async fn by_token_for(
         match token.verify(&keys, id) {
             Ok(Verified { subject, .. }) => {
                 call.context.enter(&state.limits).await?;
-                Ok(users::by_subject(&state.store.pool, id, &subject).await?.ok_or(Error::UserOutOfReach)?)
+                Ok(users::external_subject::by_subject(&state.store.pool, id, &subject)
+                    .await?
+                    .ok_or(Error::UserOutOfReach)?)
             }
             Err(invalid) => Err(invalid),
         }

@@ -1,24 +1,25 @@
 //! Bounces, delays and complaints as they come back to the sender of mails. Anybody can send one, so all that is
 //! read of it is bounded, and what it says is not believed before it is known which mail it is about.
 
-use std::collections::HashSet;
-
-use mail_parser::Message;
-use mime::Part;
-use uuid::Uuid;
-
-use crate::domain::email::Email;
-use crate::domain::id;
-use crate::domain::mail::report::{Kind, detail};
-
 mod arf;
 mod dsn;
 mod fields;
 pub mod mailbox;
 mod mime;
+mod text;
+
+use std::collections::HashSet;
+
+use mail_parser::Message;
+use uuid::Uuid;
+
+use crate::domain::email::Email;
+use crate::domain::id;
+use crate::domain::mail::report::{Kind, detail};
+use mime::Part;
+
 #[cfg(test)]
 mod tests;
-mod text;
 
 /// Message ids, and recipients, of one notification that are looked up.
 const MOST: usize = 8;

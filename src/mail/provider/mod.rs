@@ -1,6 +1,11 @@
 //! What mail providers post of the mails that they sent for this server: how each proves itself, and what its
 //! bodies say. Events that are neither a bounce, a delay nor a complaint are passed over.
 
+pub mod mailgun;
+pub mod postmark;
+pub mod sendgrid;
+pub mod ses;
+
 use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::signature::ParsedPublicKey;
@@ -11,11 +16,6 @@ use tokio::sync::Semaphore;
 use super::bounce::Notification;
 use crate::config;
 use ses::Topic;
-
-pub mod mailgun;
-pub mod postmark;
-pub mod sendgrid;
-pub mod ses;
 
 /// How old a signed call may be, seconds. Providers send a call that was not answered again for up to a day, with
 /// the same signature. A call that is sent twice records nothing twice.

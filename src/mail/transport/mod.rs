@@ -4,6 +4,11 @@
 //! server says about the mail itself; trouble with the network, TLS, our login or our standing passes,
 //! or is mended by the operator, and must lose no mail.
 
+mod conversation;
+mod login;
+mod smtp;
+mod verdict;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,14 +16,12 @@ use std::time::Duration;
 use lettre::Message;
 
 use super::mailbox;
-pub use super::transport::smtp::{Server, TokenSource};
 use crate::config::write_private;
 use crate::http_client::Authorities;
 use crate::metrics;
 
-mod conversation;
-mod smtp;
-mod verdict;
+pub use super::transport::login::TokenSource;
+pub use super::transport::smtp::Server;
 
 /// Bytes kept of what a server answers.
 const REPLY_LENGTH: usize = 500;

@@ -5,17 +5,11 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
-use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use lettre::Message;
-use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
-use tokio::process;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
@@ -24,6 +18,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use url::{Host, Url, form_urlencoded};
 
 use super::conversation::{Conversation, Failure, Login, Stream};
+use super::login::{Secret, TokenSource, secrets};
 use super::verdict::{Verdict, verdict};
 use super::{Refusal, UrlError, one_line};
 use crate::http_client::Authorities;
@@ -31,8 +26,6 @@ use crate::http_client::Authorities;
 /// How long a connection is kept unused. Servers close theirs after 5 minutes (RFC 5321, section 4.5.3.2.7)
 /// or less.
 const IDLE: Duration = Duration::from_secs(30);
-/// Longest access token, bytes.
-const MAX_TOKEN: u64 = 64 * 1024;
 
 /// An SMTP server, with the open connections to it.
 pub struct Server {
@@ -57,80 +50,11 @@ enum Tls {
     Implicit(TlsConnector),
 }
 
-/// Where an access token comes from, which is asked at every login.
-#[derive(Clone, Debug)]
-pub enum TokenSource {
-    /// A file that something keeps up to date.
-    File(PathBuf),
-    /// A command line, run by `sh -c`, that prints it.
-    Command(String),
-}
-
-/// What a login is made of.
-enum Secret {
-    Password { user: String, password: String },
-    Token { user: String, source: TokenSource },
-}
-
 #[derive(Default)]
 struct Idle {
     connections: Vec<(Instant, Conversation)>,
     /// Whether a task is there that closes what has been idle for long.
     watched: bool,
-}
-
-impl Secret {
-    async fn login(&self) -> Result<Login, String> {
-        match self {
-            Self::Password { user, password } => {
-                Ok(Login::Password { user: user.clone(), password: password.clone() })
-            }
-            Self::Token { user, source } => {
-                Ok(Login::Token { user: user.clone(), token: source.token().await? })
-            }
-        }
-    }
-}
-
-impl TokenSource {
-    async fn token(&self) -> Result<String, String> {
-        let mut bytes = Vec::new();
-        let read: io::Result<()> = async {
-            match self {
-                Self::File(path) => {
-                    tokio::fs::File::open(path).await?.take(MAX_TOKEN).read_to_end(&mut bytes).await?;
-                }
-                Self::Command(line) => {
-                    let mut command = process::Command::new("sh");
-                    command
-                        .arg("-c")
-                        .arg(line)
-                        .stdin(Stdio::null())
-                        .stdout(Stdio::piped())
-                        .kill_on_drop(true);
-                    let mut child = command.spawn()?;
-                    if let Some(stdout) = child.stdout.take() {
-                        stdout.take(MAX_TOKEN).read_to_end(&mut bytes).await?;
-                    }
-                    let status = child.wait().await?;
-                    if !status.success() {
-                        return Err(io::Error::other(format!("the command ended with {status}")));
-                    }
-                }
-            }
-            Ok(())
-        }
-        .await;
-        let name = match self {
-            Self::File(path) => format!("the access token in {}", path.display()),
-            Self::Command(_) => "the access token of mail.token_command".to_owned(),
-        };
-        read.map_err(|error| format!("{name} cannot be had: {error}"))?;
-        let token = String::from_utf8(bytes).ok().map(|token| token.trim().to_owned());
-        let token =
-            token.filter(|token| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()));
-        token.ok_or_else(|| format!("{name} must be one line of visible ASCII characters"))
-    }
 }
 
 impl fmt::Debug for Server {
@@ -348,20 +272,6 @@ impl Server {
                 }
             }
         });
-    }
-}
-
-/// What a server could repeat of a login in a reply.
-fn secrets(login: &Login) -> Vec<String> {
-    match login {
-        Login::Password { user, password } => vec![
-            BASE64_STANDARD.encode(format!("\0{user}\0{password}")),
-            BASE64_STANDARD.encode(password),
-            password.clone(),
-        ],
-        Login::Token { user, token } => {
-            vec![BASE64_STANDARD.encode(format!("user={user}\x01auth=Bearer {token}\x01\x01")), token.clone()]
-        }
     }
 }
 

@@ -1,0 +1,46 @@
+//! `GET /v1/apps/{appId}/jwks.json`: the keys that verify tokens (RFC 7517).
+
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::app_id;
+use crate::db::apps;
+use crate::domain::credentials::access_token::Jwk;
+use crate::domain::id::AppId;
+use crate::http::error::Error;
+use crate::http::extract::Unauthenticated;
+use crate::http::state::AppState;
+
+/// An app that the path names, whoever asks.
+pub struct NamedApp(AppId);
+
+impl FromRequestParts<AppState> for NamedApp {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Error> {
+        app_id(parts).await.map(Self)
+    }
+}
+
+/// All keys that verify tokens of the app, as a JWK set (RFC 7517): public, and good for five minutes.
+pub async fn jwks(
+    State(state): State<AppState>,
+    NamedApp(app): NamedApp,
+    _: Unauthenticated,
+) -> Result<Response, Error> {
+    let keys = apps::public_keys(&state.store.pool, app).await?;
+    if keys.is_empty() {
+        return Err(Error::AppNotFound);
+    }
+    let keys: Option<Vec<Jwk>> = keys.iter().map(|(id, spki)| Jwk::new(*id, spki)).collect();
+    let keys = keys.ok_or_else(|| Error::Internal("a stored public key is damaged".into()))?;
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/jwk-set+json")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300")),
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
+    ];
+    Ok((headers, json!({ "keys": keys }).to_string()).into_response())
+}

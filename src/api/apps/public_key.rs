@@ -1,0 +1,54 @@
+//! `GET /v1/apps/{appId}/public-key` and `GET /v1/public-key`: the key that verifies tokens, as PEM.
+
+use axum::extract::{FromRequestParts, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use serde::Serialize;
+
+use super::{app_id, own};
+use crate::db::apps;
+use crate::domain::id::AppId;
+use crate::http::auth::{AnyKey, Callers};
+use crate::http::envelope::Success;
+use crate::http::error::Error;
+use crate::http::extract::{self, Query};
+use crate::http::state::AppState;
+
+/// The app whose public key is asked for: that of the API key, which the path may name.
+pub struct OwnApp(AppId);
+
+impl FromRequestParts<AppState> for OwnApp {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
+        let caller = AnyKey::authenticate(parts, state).await?;
+        let named = match extract::param(parts, "appId").await?.as_str() {
+            "" => caller.app,
+            _ => app_id(parts).await?,
+        };
+        Query::of(parts, &[])?;
+        own(caller.app, named)?;
+        Ok(Self(named))
+    }
+}
+
+/// `data` of the answer with a public key.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PublicKeyData {
+    kind: &'static str,
+    public_key: String,
+}
+
+/// The key that verifies the newest tokens of the app: SubjectPublicKeyInfo, PEM (RFC 7468).
+pub async fn public_key(
+    State(state): State<AppState>,
+    OwnApp(app): OwnApp,
+) -> Result<Success<PublicKeyData>, Error> {
+    let keys = apps::public_keys(&state.store.pool, app).await?;
+    let (_, spki) = keys.into_iter().next().ok_or(Error::AppNotFound)?;
+    let unix = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+    let public_key = pem::encode_config(&pem::Pem::new("PUBLIC KEY", spki), unix);
+    let data = PublicKeyData { kind: "publicKey", public_key };
+    Ok(Success { status: StatusCode::OK, message: "the public key of the app", data })
+}

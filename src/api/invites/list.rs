@@ -1,0 +1,97 @@
+//! `GET /v1/invites`: lists invites.
+
+use axum::extract::{FromRequestParts, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::shown;
+use crate::db::invites::manage::{self, Filter, InviteRow};
+use crate::db::users;
+use crate::domain::email::Email;
+use crate::domain::id::{self, UserId};
+use crate::domain::invites::{self, Kind};
+use crate::http::auth::{Callers, Reader};
+use crate::http::envelope::Success;
+use crate::http::error::Error;
+use crate::http::extract::Query;
+use crate::http::paging;
+use crate::http::state::AppState;
+
+/// Which page of which invites is asked for.
+pub struct ListQuery {
+    caller: Reader,
+    filter: Filter,
+    after: Uuid,
+    limit: usize,
+}
+
+impl FromRequestParts<AppState> for ListQuery {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
+        const STATE: Error =
+            Error::InvalidQuery("`state` in the query must be `open`, `accepted`, `revoked` or `expired`");
+        const KIND: Error = Error::InvalidQuery("`kind` in the query must be `invite` or `referral`");
+        const INVITER: Error = Error::InvalidQuery(
+            "`inviterId` in the query must be a hyphenated UUID, or with an access token `me`",
+        );
+        const EMAIL: Error = Error::InvalidQuery("`email` in the query must be one e-mail address");
+        let caller = Reader::authenticate(parts, state).await?;
+        let query = Query::of(parts, &["limit", "after", "state", "kind", "inviterId", "email"])?;
+        if caller.user.is_some() && query.get("email").is_some() {
+            return Err(Error::ApiKeyRequired);
+        }
+        let (after, limit) = paging::of(&query)?;
+        let inviter = match query.get("inviterId") {
+            Some("me") if caller.user.is_some() => caller.user,
+            Some(text) => Some(id::parse(text).map(UserId).ok_or(INVITER)?),
+            None => caller.user,
+        };
+        let filter = Filter {
+            state: query.get("state").map(|text| invites::State::parse(text).ok_or(STATE)).transpose()?,
+            kind: query.get("kind").map(|text| Kind::parse(text).ok_or(KIND)).transpose()?,
+            inviter,
+            email: query.get("email").map(|text| Email::parse(text).map_err(|_| EMAIL)).transpose()?,
+        };
+        Ok(Self { caller, filter, after, limit })
+    }
+}
+
+/// A page of invites.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InvitePage {
+    kind: &'static str,
+    items_length: usize,
+    items: Vec<InviteRow>,
+    next_cursor: Option<Uuid>,
+}
+
+/// Lists invites, by id: to a backend those of the app, to a user their own referrals.
+pub async fn list(
+    State(state): State<AppState>,
+    ListQuery { caller: Reader { app, user }, mut filter, after, limit }: ListQuery,
+) -> Result<Success<InvitePage>, Error> {
+    let mut nothing = false;
+    if let Some(user) = user {
+        users::language(&state.store.pool, app, user).await?.ok_or(Error::UserOutOfReach)?;
+        if filter.inviter != Some(user) {
+            return Err(Error::UserOutOfReach);
+        }
+        nothing = filter.kind == Some(Kind::Invite);
+        filter.kind = Some(Kind::Referral);
+    }
+    let mut found = Vec::new();
+    if !nothing {
+        found = manage::list(&state.store.pool, app, &filter, after, paging::one_more(limit)).await?;
+    }
+    let mut next_cursor = paging::cut(&mut found, limit, |invite| invite.id);
+    if next_cursor.is_none() && !nothing {
+        next_cursor = manage::last_looked_at(&state.store.pool, app, &filter, after).await?;
+    }
+    let items: Vec<InviteRow> = found.into_iter().map(|invite| shown(invite, user)).collect();
+    let data = InvitePage { kind: "invites", items_length: items.len(), items, next_cursor };
+    Ok(Success { status: StatusCode::OK, message: "invites", data })
+}

@@ -1,0 +1,41 @@
+//! `DELETE /v1/invites/by-id/{inviteId}`: revokes an invite.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use uuid::Uuid;
+
+use super::InvitePath;
+use crate::audit;
+use crate::db::invites::manage::{self, Revoked};
+use crate::domain::id::{AppId, UserId};
+use crate::http::auth::Caller;
+use crate::http::envelope::Success;
+use crate::http::error::Error;
+use crate::http::idempotency::settled;
+use crate::http::state::AppState;
+
+/// Revokes an invite that was not accepted: its code is over, a mail that waits is not sent.
+pub async fn revoke(
+    State(state): State<AppState>,
+    InvitePath { caller: Caller { app, user }, invite }: InvitePath<Caller>,
+) -> Result<Success<()>, Error> {
+    let message = match settled(|| revoke_once(&state, app, user, invite)).await? {
+        Revoked::Now => "the invite was revoked",
+        Revoked::Before => {
+            audit::note(|facts| facts.unchanged = true);
+            "the invite was revoked before"
+        }
+        Revoked::Accepted => return Err(Error::InviteAccepted),
+        Revoked::OutOfReach => return Err(Error::InviteOutOfReach),
+    };
+    Ok(Success { status: StatusCode::OK, message, data: () })
+}
+
+async fn revoke_once(
+    state: &AppState,
+    app: AppId,
+    user: Option<UserId>,
+    invite: Uuid,
+) -> Result<Revoked, Error> {
+    Ok(manage::revoke(&state.store.pool, app, user, invite).await?)
+}

@@ -1,0 +1,37 @@
+//! `GET /v1/invites/by-id/{inviteId}`: shows an invite with its timeline.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Serialize;
+
+use super::InvitePath;
+use super::shown;
+use crate::db::invites::manage::{self, InviteRow};
+use crate::db::invites::timeline::{self, Event};
+use crate::http::auth::Reader;
+use crate::http::envelope::Success;
+use crate::http::error::Error;
+use crate::http::state::AppState;
+
+/// An invite with its life so far. To a user that would tell whether a mail went out, and so who has an account.
+#[derive(Serialize)]
+pub struct InviteLife {
+    #[serde(flatten)]
+    invite: InviteRow,
+    timeline: Option<Vec<Event>>,
+}
+
+/// Shows an invite.
+pub async fn show(
+    State(state): State<AppState>,
+    InvitePath { caller: Reader { app, user }, invite }: InvitePath<Reader>,
+) -> Result<Success<InviteLife>, Error> {
+    let found = manage::find(&state.store.pool, app, user, invite).await?;
+    let found = shown(found.ok_or(Error::InviteOutOfReach)?, user);
+    let timeline = match user {
+        None => Some(timeline::timeline(&state.store.pool, app, invite).await?),
+        Some(_) => None,
+    };
+    let data = InviteLife { invite: found, timeline };
+    Ok(Success { status: StatusCode::OK, message: "the invite", data })
+}

@@ -1,0 +1,51 @@
+//! `GET /v1/referrals/leaderboard`: who has referred most users.
+
+use axum::extract::{FromRequestParts, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use serde::Serialize;
+
+use crate::db::referrals::leaderboard;
+use crate::db::referrals::leaderboard::Place;
+use crate::http::auth::{AnyKey, Callers};
+use crate::http::envelope::Success;
+use crate::http::error::Error;
+use crate::http::extract::Query;
+use crate::http::paging;
+use crate::http::state::AppState;
+
+/// How many places are asked for.
+pub struct BoardQuery {
+    caller: AnyKey,
+    limit: usize,
+}
+
+impl FromRequestParts<AppState> for BoardQuery {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
+        let caller = AnyKey::authenticate(parts, state).await?;
+        let (_, limit) = paging::of(&Query::of(parts, &["limit"])?)?;
+        Ok(Self { caller, limit })
+    }
+}
+
+/// The first places.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Leaderboard {
+    kind: &'static str,
+    items_length: usize,
+    items: Vec<Place>,
+}
+
+/// Who referred most of those who accepted.
+pub async fn leaderboard(
+    State(state): State<AppState>,
+    BoardQuery { caller, limit }: BoardQuery,
+) -> Result<Success<Leaderboard>, Error> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let items = leaderboard::leaderboard(&state.store.pool, caller.app, limit).await?;
+    let data = Leaderboard { kind: "leaderboard", items_length: items.len(), items };
+    Ok(Success { status: StatusCode::OK, message: "who referred most", data })
+}

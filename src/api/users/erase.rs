@@ -1,0 +1,37 @@
+//! `DELETE /v1/users/{userId}`: erases a user.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+
+use crate::api::pages::mailbox;
+use crate::db::users::erase;
+use crate::db::users::erase::Erased;
+use crate::http::auth::Caller;
+use crate::http::entity_tag::if_match;
+use crate::http::envelope::Success;
+use crate::http::error::Error;
+use crate::http::extract::UserPath;
+use crate::http::idempotency::uncontended;
+use crate::http::state::AppState;
+
+/// Erases a user's personal data: by the app's backend, or by the user; with `If-Match` as in an update.
+pub async fn erase(
+    State(state): State<AppState>,
+    UserPath { caller, user }: UserPath<Caller>,
+    headers: HeaderMap,
+) -> Result<Success<()>, Error> {
+    let expected = if_match(&headers)?;
+    let event = state.listeners.event(caller.app);
+    let erase = async || {
+        Ok(erase::erase(&state.store.pool, caller.app, caller.user, user, expected.as_deref(), event).await?)
+    };
+    match uncontended(erase).await? {
+        Erased::Yes { message_ids } => {
+            state.listeners.told(event);
+            mailbox::delete(&state, message_ids).await;
+            Ok(Success { status: StatusCode::OK, message: "the user was deleted", data: () })
+        }
+        Erased::Stale => Err(Error::Stale),
+        Erased::OutOfReach => Err(Error::UserOutOfReach),
+    }
+}

@@ -1,0 +1,37 @@
+//! `PUT /v1/users/{userId}/external-subject`: records who a user is for the app's own issuer.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+
+use crate::audit;
+use crate::db;
+use crate::db::users::external_subject::Recorded;
+use crate::domain::text::Text;
+use crate::domain::users::external_subject;
+use crate::http::auth::WriteKey;
+use crate::http::envelope::Success;
+use crate::http::error::Error;
+use crate::http::extract::{Json, UserPath};
+use crate::http::state::AppState;
+
+/// Records which `sub` of the app's outside issuer is the user in the path: `{"externalSubject"}`, a text,
+/// or null to forget it.
+pub async fn set_external_subject(
+    State(state): State<AppState>,
+    UserPath { caller: WriteKey { app }, user }: UserPath<WriteKey>,
+    Json(body): Json,
+) -> Result<Success<()>, Error> {
+    let subject = external_subject::parse(body)?;
+    audit::note(|facts| facts.fields = vec!["externalSubject".to_owned()]);
+    let (event, subject) = (state.listeners.event(app), subject.as_ref().map(Text::as_str));
+    match db::users::external_subject::set_external_subject(&state.store.pool, app, user, subject, event)
+        .await?
+    {
+        Recorded::Yes => {
+            state.listeners.told(event);
+            Ok(Success { status: StatusCode::OK, message: "the subject was recorded", data: () })
+        }
+        Recorded::Taken => Err(Error::ExternalSubjectTaken),
+        Recorded::OutOfReach => Err(Error::UserOutOfReach),
+    }
+}

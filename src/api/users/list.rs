@@ -1,0 +1,65 @@
+//! `GET /v1/users`: lists the users of an app.
+
+use axum::extract::{FromRequestParts, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::UserResource;
+use crate::db::users;
+use crate::domain::email::Email;
+use crate::http::auth::{AnyKey, Callers};
+use crate::http::envelope::Success;
+use crate::http::error::Error;
+use crate::http::extract::Query;
+use crate::http::paging;
+use crate::http::state::AppState;
+
+/// A page of users.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UserPage {
+    kind: &'static str,
+    items_length: usize,
+    items: Vec<UserResource>,
+    next_cursor: Option<Uuid>,
+}
+
+/// Which page of the users is asked for.
+pub struct ListQuery {
+    caller: AnyKey,
+    email: Option<Email>,
+    after: Uuid,
+    limit: usize,
+}
+
+impl FromRequestParts<AppState> for ListQuery {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
+        const EMAIL: Error = Error::InvalidQuery("`email` in the query must be one e-mail address");
+        let caller = AnyKey::authenticate(parts, state).await?;
+        let query = Query::of(parts, &["limit", "after", "email"])?;
+        let (after, limit) = paging::of(&query)?;
+        let email = query.get("email").map(Email::parse).transpose().map_err(|_| EMAIL)?;
+        Ok(Self { caller, email, after, limit })
+    }
+}
+
+/// Lists the users of the app, by id.
+pub async fn list(
+    State(state): State<AppState>,
+    ListQuery { caller, email, after, limit }: ListQuery,
+) -> Result<Success<UserPage>, Error> {
+    let mut users = match email {
+        Some(email) => {
+            users::by_email(&state.store.pool, caller.app, None, &email).await?.into_iter().collect()
+        }
+        None => users::page(&state.store.pool, caller.app, after, paging::one_more(limit)).await?,
+    };
+    let next_cursor = paging::cut(&mut users, limit, |user| user.id);
+    let items: Vec<UserResource> = users.into_iter().map(UserResource::from).collect();
+    let data = UserPage { kind: "users", items_length: items.len(), items, next_cursor };
+    Ok(Success { status: StatusCode::OK, message: "users of the app", data })
+}

@@ -1,0 +1,59 @@
+//! `GET /v1/users/{userIdOrEmail}`: shows a user.
+
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+
+use super::UserResource;
+use crate::db::users;
+use crate::domain::email::Email;
+use crate::domain::id::UserId;
+use crate::http::auth::{Callers, Reader};
+use crate::http::entity_tag::etag;
+use crate::http::envelope::Success;
+use crate::http::error::Error;
+use crate::http::extract::{self, Query};
+use crate::http::state::AppState;
+
+/// How a caller names a user.
+enum Which {
+    Id(UserId),
+    Email(Email),
+}
+
+/// A user and how the caller names them: by UUID, by address, or `me`.
+pub struct ReadPath {
+    caller: Reader,
+    which: Which,
+}
+
+impl FromRequestParts<AppState> for ReadPath {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
+        let caller = Reader::authenticate(parts, state).await?;
+        let text = extract::param(parts, "userId").await?;
+        let which = match extract::user_id(&text, caller.user)? {
+            Some(user) => Which::Id(user),
+            None => Which::Email(Email::parse(&text).map_err(|_| {
+                Error::InvalidPath("`userId` in the path must be a hyphenated UUID or an e-mail address")
+            })?),
+        };
+        Query::of(parts, &[])?;
+        Ok(Self { caller, which })
+    }
+}
+
+/// Shows a user: to the app's backend any who is not deleted, to a user those of their own tenant.
+pub async fn show(
+    State(state): State<AppState>,
+    ReadPath { caller, which }: ReadPath,
+) -> Result<(HeaderMap, Success<UserResource>), Error> {
+    let user = match &which {
+        Which::Id(user) => users::by_id(&state.store.pool, caller.app, caller.user, *user).await?,
+        Which::Email(email) => users::by_email(&state.store.pool, caller.app, caller.user, email).await?,
+    };
+    let user = user.ok_or(Error::UserOutOfReach)?;
+    let headers = etag(user.version);
+    Ok((headers, Success { status: StatusCode::OK, message: "the user", data: user.into() }))
+}

@@ -1,0 +1,58 @@
+//! Attributes a new user to the owner of a referral code.
+
+use sqlx::{PgConnection, query};
+
+use crate::db::{Error, is_violation};
+use crate::domain::id::{AppId, UserId};
+use crate::domain::invites::referral_code::ReferralCode;
+
+/// What became of a referral code that a newcomer brought along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attributed {
+    /// Its owner is the referrer; or somebody was before, or the newcomer has referred others.
+    Settled,
+    /// It is nobody's, or of a user who is frozen or deleted.
+    Unknown,
+    /// It is the newcomer's own.
+    Own,
+    /// Somebody else changed the same rows: to be tried anew, from the beginning of the transaction.
+    Disturbed,
+}
+
+/// Records the owner of `code` as the referrer of `user`, who is there already and has none.
+pub(crate) async fn attribute(
+    db: &mut PgConnection,
+    app: AppId,
+    user: UserId,
+    code: &ReferralCode,
+) -> Result<Attributed, Error> {
+    let done = query!(
+        r#"
+        WITH referrer AS (
+            SELECT user_id FROM users
+            WHERE app_id = $1 AND referral_code = $3 AND NOT freezed AND NOT deleted
+        ), recorded AS (
+            UPDATE users u SET referrer_id = r.user_id, version = version + 1
+            FROM referrer r
+            WHERE u.app_id = $1 AND u.user_id = $2 AND u.referrer_id IS NULL AND r.user_id <> u.user_id
+                AND NOT EXISTS (SELECT FROM users c WHERE c.app_id = $1 AND c.referrer_id = $2)
+        )
+        SELECT user_id = $2 AS "own!" FROM referrer
+        "#,
+        app.0,
+        user.0,
+        code.as_str(),
+    )
+    .fetch_optional(db)
+    .await;
+    match done.map_err(Error::of_change) {
+        Ok(Some(row)) if row.own => Ok(Attributed::Own),
+        Ok(Some(_)) => Ok(Attributed::Settled),
+        Ok(None) => Ok(Attributed::Unknown),
+        Err(error) if error.is_deadlock() => Ok(Attributed::Disturbed),
+        Err(Error::Sql(error)) if is_violation(&error, "users_referrer_leaf_check") => {
+            Ok(Attributed::Disturbed)
+        }
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,44 @@
+//! Freezes and unfreezes users.
+
+use serde_json::Value;
+use sqlx::query_scalar;
+
+use crate::db::webhooks::publish::{Change, tell_of};
+use crate::db::{Error, Pool};
+use crate::domain::id::{AppId, UserId};
+use crate::domain::webhook::{EventId, EventType};
+
+/// Freezes or unfreezes a user: whether they were frozen before; `None`: nobody of the app has this id, or they are
+/// deleted.
+pub async fn set_frozen(
+    db: &Pool,
+    app: AppId,
+    user: UserId,
+    frozen: bool,
+    told: Option<EventId>,
+) -> Result<Option<bool>, Error> {
+    let mut change = Change::begin(db, told.is_some()).await?;
+    let was = query_scalar!(
+        r#"
+        WITH person AS (
+            SELECT freezed FROM users WHERE app_id = $1 AND user_id = $2 AND NOT deleted FOR NO KEY UPDATE
+        ), changed AS (
+            UPDATE users SET freezed = $3, version = version + 1
+            WHERE app_id = $1 AND user_id = $2 AND NOT deleted AND freezed <> $3
+        )
+        SELECT freezed FROM person
+        "#,
+        app.0,
+        user.0,
+        frozen,
+    )
+    .fetch_optional(change.connection())
+    .await
+    .map_err(Error::of_change)?;
+    if was == Some(!frozen) {
+        let kind = if frozen { EventType::UserFrozen } else { EventType::UserUnfrozen };
+        tell_of(change.connection(), told, kind, app, user, Value::Null).await?;
+    }
+    change.end().await?;
+    Ok(was)
+}

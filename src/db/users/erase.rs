@@ -1,0 +1,126 @@
+//! Erases a user: what is kept names nobody.
+
+use serde_json::Value;
+use sqlx::{query, query_scalar};
+
+use crate::db::webhooks::publish::tell_of;
+use crate::db::{Error, Pool, Transaction};
+use crate::domain::id::{AppId, UserId};
+use crate::domain::webhook::{EventId, EventType};
+
+/// What became of an erasure.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Erased {
+    /// Nothing is left of the person.
+    Yes {
+        /// Of their mails, sent ones too.
+        message_ids: Vec<String>,
+    },
+    /// The user has another version than the caller expects.
+    Stale,
+    /// Unknown, frozen or deleted, or not for this caller to erase.
+    OutOfReach,
+}
+
+/// Erases a user: every column that says something of the person, the invites to them, the referrals of their address
+/// and their own open ones with the mails of all, and their tenant if nobody else is in it. The row stays, since others
+/// can have been referred by them. Whoever writes something of a user locks their row first, so that it is erased or
+/// not written. A `caller` (the user of an access token) erases nobody but themselves,
+/// while not frozen. Only if they have one of the versions `expected`, where some are.
+pub async fn erase(
+    db: &Pool,
+    app: AppId,
+    caller: Option<UserId>,
+    user: UserId,
+    expected: Option<&[i64]>,
+    told: Option<EventId>,
+) -> Result<Erased, Error> {
+    if caller.is_some_and(|caller| caller != user) {
+        return Ok(Erased::OutOfReach);
+    }
+    let mut transaction = Transaction::begin(db).await?;
+    let row = query!(
+        r#"
+        SELECT tenant_id AS "tenant_id!", version, email FROM users
+        WHERE app_id = $1 AND user_id = $2 AND NOT deleted AND NOT ($3 AND freezed) FOR UPDATE
+        "#,
+        app.0,
+        user.0,
+        caller.is_some(),
+    )
+    .fetch_optional(&mut *transaction)
+    .await?;
+    let Some(row) = row else { return Ok(Erased::OutOfReach) };
+    if expected.is_some_and(|expected| !expected.contains(&row.version)) {
+        return Ok(Erased::Stale);
+    }
+    let message_ids = query_scalar!(
+        r#"
+        WITH gone AS (
+            SELECT invite_id FROM invites WHERE app_id = $1 AND user_id = $2 AND kind = 'invite'
+            UNION
+            SELECT invite_id FROM invites WHERE app_id = $1 AND user_id = $2 AND kind = 'referral'
+            UNION
+            SELECT invite_id FROM invites
+            WHERE app_id = $1 AND inviter_id = $2 AND kind = 'referral' AND accepted_at IS NULL
+            UNION
+            SELECT invite_id FROM invites
+            WHERE app_id = $1 AND lower(email) = lower($3) AND kind = 'referral' AND user_id IS NULL
+        ), mails AS (
+            DELETE FROM outbox WHERE app_id = $1 AND invite_id IN (SELECT invite_id FROM gone) RETURNING message_id
+        ), notices AS (
+            DELETE FROM outbox WHERE app_id = $1 AND user_id = $2 RETURNING message_id
+        ), confirmation AS (
+            DELETE FROM email_confirmations WHERE app_id = $1 AND user_id = $2
+        ), counts AS (
+            DELETE FROM referral_quotas WHERE app_id = $1 AND scope IN ('address', 'holder') AND subject IN (
+                lower($3), (SELECT lower(email) FROM email_confirmations WHERE app_id = $1 AND user_id = $2))
+        ), answers AS (
+            DELETE FROM idempotency_keys WHERE app_id = $1 AND user_id = $2
+        ), own_answers AS (
+            DELETE FROM idempotency_keys
+            WHERE app_id = $1 AND caller = $2 AND NOT backend AND user_id IS DISTINCT FROM $2
+        ), invites AS (
+            DELETE FROM invites WHERE app_id = $1 AND invite_id IN (SELECT invite_id FROM gone)
+        )
+        SELECT message_id AS "message_id!" FROM mails UNION ALL SELECT message_id FROM notices
+        "#,
+        app.0,
+        user.0,
+        row.email,
+    )
+    .fetch_all(&mut *transaction)
+    .await?;
+    query!(
+        r#"
+        UPDATE users SET deleted = true, freezed = false, tenant_id = NULL, email = NULL, email_verified = false,
+            language = 'und', salutation = NULL, salutation_other = NULL, accepted_newsletter = false,
+            accepted_newsletter_date = NULL, last_asked_newsletter_sign_up = NULL, mailchimp_member_id = NULL,
+            name = NULL, given_name = NULL, family_name = NULL, middle_name = NULL, nickname = NULL,
+            preferred_username = NULL, profile = NULL, picture = NULL, website = NULL, gender = NULL,
+            other_gender = NULL, birthdate = NULL, zoneinfo = NULL, locale = NULL, phone_number = NULL,
+            phone_number_verified = false, external_subject = NULL, version = version + 1
+        WHERE app_id = $1 AND user_id = $2
+        "#,
+        app.0,
+        user.0,
+    )
+    .execute(&mut *transaction)
+    .await?;
+    // Somebody who joins the tenant at this moment holds its row; then it stays.
+    query!(
+        r#"
+        DELETE FROM tenants WHERE app_id = $1 AND tenant_id IN (
+            SELECT t.tenant_id FROM tenants t WHERE t.app_id = $1 AND t.tenant_id = $2
+                AND NOT EXISTS (SELECT FROM users u WHERE u.app_id = $1 AND u.tenant_id = $2)
+            FOR UPDATE SKIP LOCKED)
+        "#,
+        app.0,
+        row.tenant_id,
+    )
+    .execute(&mut *transaction)
+    .await?;
+    tell_of(&mut transaction, told, EventType::UserDeleted, app, user, Value::Null).await?;
+    transaction.commit().await?;
+    Ok(Erased::Yes { message_ids })
+}

@@ -1,0 +1,82 @@
+//! Who a user is for the app's own issuer.
+
+use serde_json::json;
+use sqlx::{query, query_scalar};
+
+use crate::db::webhooks::publish::{Change, tell_of};
+use crate::db::{Error, Pool, is_violation};
+use crate::domain::id::{self, AppId, UserId};
+use crate::domain::webhook::{EventId, EventType};
+
+/// Whom an outside issuer's `sub` stands for: the user with that id, else the one it was recorded for.
+pub async fn by_subject(db: &Pool, app: AppId, subject: &str) -> Result<Option<UserId>, Error> {
+    // No text of PostgreSQL's has it.
+    if subject.contains('\0') {
+        return Ok(None);
+    }
+    let user = query_scalar!(
+        "SELECT user_id FROM users WHERE app_id = $1 AND (user_id = $2 OR external_subject = $3)
+        ORDER BY user_id = $2 DESC NULLS LAST LIMIT 1",
+        app.0,
+        id::parse(subject),
+        subject,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(user.map(UserId))
+}
+
+/// What became of the recording of an outside issuer's `sub`.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// Stored.
+    Yes,
+    /// It is another user's, or another user's id.
+    Taken,
+    /// Nobody of the app has this id, or they are deleted.
+    OutOfReach,
+}
+
+/// Records which `sub` of the app's outside issuer is this user; `None` forgets it.
+pub async fn set_external_subject(
+    db: &Pool,
+    app: AppId,
+    user: UserId,
+    subject: Option<&str>,
+    told: Option<EventId>,
+) -> Result<Recorded, Error> {
+    let mut change = Change::begin(db, told.is_some()).await?;
+    let another = subject.and_then(id::parse).filter(|id| *id != user.0);
+    if let Some(another) = another {
+        // Also one who was erased: ids are looked for first.
+        let theirs = query_scalar!(
+            r#"SELECT EXISTS (SELECT FROM users WHERE app_id = $1 AND user_id = $2) AS "theirs!""#,
+            app.0,
+            another,
+        )
+        .fetch_one(change.connection())
+        .await?;
+        if theirs {
+            return Ok(Recorded::Taken);
+        }
+    }
+    let done = query!(
+        "UPDATE users SET external_subject = $3, version = version + 1 WHERE app_id = $1 AND user_id = $2 AND NOT deleted",
+        app.0,
+        user.0,
+        subject,
+    )
+    .execute(change.connection())
+    .await;
+    match done {
+        Ok(done) if done.rows_affected() == 1 => {
+            let more = json!({ "fields": ["externalSubject"] });
+            tell_of(change.connection(), told, EventType::UserUpdated, app, user, more).await?;
+            change.end().await?;
+            Ok(Recorded::Yes)
+        }
+        Ok(_) => Ok(Recorded::OutOfReach),
+        Err(error) if is_violation(&error, "users_external_subject_key") => Ok(Recorded::Taken),
+        Err(error) => Err(Error::of_change(error)),
+    }
+}

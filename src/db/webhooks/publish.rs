@@ -1,0 +1,80 @@
+//! Writes the deliveries of an event, in the transaction of the change that causes it.
+
+use serde_json::Value;
+use sqlx::{PgConnection, query};
+
+use crate::db::{Error, Lent, Pool, Transaction};
+use crate::domain::id::{AppId, UserId};
+use crate::domain::webhook::{Event, EventId, EventType};
+
+/// Where a change happens: in a transaction if the app's webhooks are told of it.
+pub enum Change {
+    /// They are not: each statement stands for itself.
+    Silent(Lent),
+    /// The change and what is told of it are committed together.
+    Told(Transaction),
+}
+
+impl Change {
+    /// Begins one.
+    pub async fn begin(db: &Pool, told: bool) -> Result<Self, Error> {
+        Ok(if told { Self::Told(Transaction::begin(db).await?) } else { Self::Silent(db.acquire().await?) })
+    }
+
+    /// Where the statements run.
+    pub fn connection(&mut self) -> &mut PgConnection {
+        match self {
+            Self::Silent(lent) => lent,
+            Self::Told(transaction) => transaction,
+        }
+    }
+
+    /// Ends it.
+    pub async fn end(self) -> Result<(), Error> {
+        match self {
+            Self::Silent(lent) => lent.release(),
+            Self::Told(transaction) => transaction.commit().await?,
+        }
+        Ok(())
+    }
+}
+
+/// Queues an event for the webhooks of the app that want it, within the caller's transaction. The same event is
+/// queued once.
+pub async fn tell(db: &mut PgConnection, app: AppId, event: &Event) -> Result<(), Error> {
+    query!(
+        r#"
+        INSERT INTO webhook_deliveries (app_id, delivery_id, webhook_id, type, payload)
+        SELECT $1, md5($2::uuid::text || webhook_id::text)::uuid, webhook_id, $3,
+            json_build_object(
+                'type', $3::text,
+                'timestamp', to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+                'data', $4::text::json)::text
+        FROM webhooks WHERE app_id = $1 AND disabled_at IS NULL AND (events = '{}' OR $3 = ANY(events))
+        ON CONFLICT DO NOTHING
+        "#,
+        app.0,
+        event.id.0,
+        event.kind.as_str(),
+        event.data.to_string(),
+    )
+    .execute(db)
+    .await
+    .map_err(Error::of_change)?;
+    Ok(())
+}
+
+/// Queues what happened to a user, where somebody is to be told.
+pub async fn tell_of(
+    db: &mut PgConnection,
+    told: Option<EventId>,
+    kind: EventType,
+    app: AppId,
+    user: UserId,
+    more: Value,
+) -> Result<(), Error> {
+    match told {
+        Some(event) => tell(db, app, &event.of(kind, app, Some(user), more)).await,
+        None => Ok(()),
+    }
+}

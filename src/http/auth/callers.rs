@@ -1,0 +1,100 @@
+//! Who may call: the type of a handler's argument says which credentials it admits.
+
+use axum::http::request::Parts;
+
+use super::{Credential, authenticate};
+use crate::domain::credentials::api_key::KeyType;
+use crate::domain::id::{AppId, UserId};
+use crate::http::error::Error;
+use crate::http::state::AppState;
+
+/// A type of caller that a handler admits.
+pub trait Callers: Sized + Send {
+    /// The caller of a request, if this type admits them.
+    fn authenticate(parts: &Parts, state: &AppState) -> impl Future<Output = Result<Self, Error>> + Send;
+
+    /// The user of an access token: who `me` is.
+    fn user(&self) -> Option<UserId>;
+}
+
+/// A backend with an API key of the type `write`.
+pub struct WriteKey {
+    /// The app of the key.
+    pub app: AppId,
+}
+
+/// A backend with an API key of the type `write`, or a user with an access token.
+pub struct Caller {
+    /// The app of the credentials.
+    pub app: AppId,
+    /// The user of the token; `None`: an API key.
+    pub user: Option<UserId>,
+}
+
+impl Callers for WriteKey {
+    async fn authenticate(parts: &Parts, state: &AppState) -> Result<Self, Error> {
+        match authenticate(parts, state).await? {
+            Credential::Key(app, KeyType::Write) => Ok(Self { app }),
+            Credential::Key(_, KeyType::Read) => Err(Error::WriteKeyRequired),
+            Credential::Token(..) => Err(Error::ApiKeyRequired),
+        }
+    }
+
+    fn user(&self) -> Option<UserId> {
+        None
+    }
+}
+
+impl Callers for Caller {
+    async fn authenticate(parts: &Parts, state: &AppState) -> Result<Self, Error> {
+        match authenticate(parts, state).await? {
+            Credential::Key(app, KeyType::Write) => Ok(Self { app, user: None }),
+            Credential::Key(_, KeyType::Read) => Err(Error::WriteKeyRequired),
+            Credential::Token(app, user) => Ok(Self { app, user: Some(user) }),
+        }
+    }
+
+    fn user(&self) -> Option<UserId> {
+        self.user
+    }
+}
+
+/// A backend with an API key of either type.
+pub struct AnyKey {
+    /// The app of the key.
+    pub app: AppId,
+}
+
+/// A backend with an API key of either type, or a user with an access token.
+pub struct Reader {
+    /// The app of the credentials.
+    pub app: AppId,
+    /// The user of the token; `None`: an API key.
+    pub user: Option<UserId>,
+}
+
+impl Callers for AnyKey {
+    async fn authenticate(parts: &Parts, state: &AppState) -> Result<Self, Error> {
+        match authenticate(parts, state).await? {
+            Credential::Key(app, _) => Ok(Self { app }),
+            Credential::Token(..) => Err(Error::ApiKeyRequired),
+        }
+    }
+
+    fn user(&self) -> Option<UserId> {
+        None
+    }
+}
+
+impl Callers for Reader {
+    async fn authenticate(parts: &Parts, state: &AppState) -> Result<Self, Error> {
+        Ok(match authenticate(parts, state).await? {
+            Credential::Key(app, _) => Self { app, user: None },
+            Credential::Token(app, user) => Self { app, user: Some(user) },
+        })
+    }
+
+    fn user(&self) -> Option<UserId> {
+        self.user
+    }
+}

@@ -1,0 +1,77 @@
+//! Segments of the path.
+
+use std::convert::Infallible;
+
+use axum::extract::{FromRequestParts, RawPathParams};
+use axum::http::request::Parts;
+
+use super::Query;
+use crate::audit;
+use crate::domain::id::{self, UserId};
+use crate::http::auth::Callers;
+use crate::http::error::Error;
+use crate::http::state::AppState;
+
+/// A caller that may use the route, and the user in its path: a UUID, or `me` with an access token.
+pub struct UserPath<C> {
+    /// Who calls.
+    pub caller: C,
+    /// Whom the path names.
+    pub user: UserId,
+}
+
+impl<C: Callers> FromRequestParts<AppState> for UserPath<C> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
+        let caller = C::authenticate(parts, state).await?;
+        let text = param(parts, "userId").await?;
+        let user = user_id(&text, caller.user())?
+            .ok_or(Error::InvalidPath("`userId` in the path must be a hyphenated UUID"))?;
+        audit::note(|facts| facts.subject = Some(user.0));
+        Query::of(parts, &[])?;
+        Ok(Self { caller, user })
+    }
+}
+
+/// The one parameter of the path of a page; empty where it is no UTF-8, which names nothing.
+pub struct Segment(pub String);
+
+impl FromRequestParts<AppState> for Segment {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
+        let params = RawPathParams::from_request_parts(parts, state).await;
+        let first = params.ok().and_then(|params| params.iter().next().map(|(_, value)| value.to_owned()));
+        Ok(Self(first.unwrap_or_default()))
+    }
+}
+
+/// A UUID, or `me` for the user of an access token; `None` for what is neither.
+pub fn user_id(text: &str, me: Option<UserId>) -> Result<Option<UserId>, Error> {
+    match (text, me) {
+        ("me", None) => {
+            Err(Error::InvalidPath("`userId` can be `me` with an access token only; give the user's UUID"))
+        }
+        ("me", me) => Ok(me),
+        _ => Ok(id::parse(text).map(UserId)),
+    }
+}
+
+/// Whether an access status freezes.
+pub fn frozen(text: &str) -> Result<bool, Error> {
+    match text {
+        "0" => Ok(true),
+        "1" => Ok(false),
+        _ => Err(Error::InvalidPath("the access status in the path must be 0 (freeze) or 1 (unfreeze)")),
+    }
+}
+
+/// A part of the path by its name in the route.
+pub async fn param(parts: &mut Parts, name: &str) -> Result<String, Error> {
+    let params = RawPathParams::from_request_parts(parts, &())
+        .await
+        .map_err(|_| Error::InvalidPath("the path must be UTF-8 with valid percent-encoding"))?;
+    let value = params.iter().find(|(param, _)| *param == name).map(|(_, value)| value.to_owned());
+    Ok(value.unwrap_or_default())
+}

@@ -1,0 +1,142 @@
+use std::net::IpAddr;
+
+use futures_util::FutureExt;
+use futures_util::future::join_all;
+use uuid::Uuid;
+
+use super::*;
+
+fn app(number: u128) -> Client {
+    Client::App(AppId(Uuid::from_u128(number)))
+}
+
+const A: u128 = 1;
+
+/// How many of those who arrive now are refused; the rest wait, and leave together.
+fn refused(gate: &Gate, arriving: usize) -> usize {
+    let mut waits: Vec<_> = (0..arriving).map(|_| Box::pin(gate.enter(app(A), 1))).collect();
+    waits.iter_mut().filter_map(FutureExt::now_or_never).filter(Result::is_err).count()
+}
+
+#[tokio::test]
+async fn a_burst_waits_and_what_is_more_is_refused_at_once() {
+    let mut gate = Gate::new(2);
+    let slots = [gate.enter(app(A), 1).await.unwrap(), gate.enter(app(A), 1).await.unwrap()];
+    assert_eq!(refused(&gate, MOST + 10), 10);
+    assert_eq!(gate.crowd(), (2, 0), "who gave up has left");
+    // Ten milliseconds each.
+    gate.between.store(10_000_000, Relaxed);
+    assert_eq!(refused(&gate, 61), 10, "51 wait half a second at most");
+    // It has been long since the beginning of the gate, which was a while ago.
+    gate.begun = Instant::now().checked_sub(2 * PATIENCE).unwrap();
+    gate.let_in.store(gate.nanoseconds(), Relaxed);
+    gate.between.store(2_000_000, Relaxed);
+    gate.long_since.store(1, Relaxed);
+    assert_eq!(refused(&gate, 61), 10, "51 wait a tenth of a second at most");
+    // Nobody is let in any more.
+    gate.let_in.store(0, Relaxed);
+    assert_eq!(refused(&gate, FEW + 10), 10);
+    // Who finds a free turn ends it.
+    drop(slots);
+    drop(gate.enter(app(A), 1).await.unwrap());
+    let _slots = [gate.enter(app(A), 1).await.unwrap(), gate.enter(app(A), 1).await.unwrap()];
+    assert_eq!(refused(&gate, 61), 0);
+}
+
+/// In which order these are let in, one after the other; all arrive while the one slot is another's.
+async fn order(gate: &Gate, arriving: &[(Client, usize)]) -> Vec<usize> {
+    let busy = gate.enter(app(99), 1).await.unwrap();
+    let order = Mutex::new(Vec::new());
+    let waits = arriving.iter().enumerate().map(async |(number, (client, slots))| {
+        let _slot = gate.enter(*client, *slots).await.unwrap();
+        order.lock().unwrap().push(number);
+    });
+    tokio::join!(join_all(waits), async { drop(busy) });
+    order.into_inner().unwrap()
+}
+
+#[tokio::test]
+async fn turns_of_one_app_are_given_in_the_order_of_arrival() {
+    assert_eq!(order(&Gate::new(1), &[(app(A), 1); 5]).await, [0, 1, 2, 3, 4]);
+}
+
+#[tokio::test]
+async fn apps_and_addresses_take_turns() {
+    let address = Client::Address(Source::from("192.0.2.1".parse::<IpAddr>().unwrap()));
+    let arriving =
+        [(app(A), 1), (app(A), 1), (app(A), 1), (app(2), 1), (app(2), 1), (address, 1), (app(A), 1)];
+    assert_eq!(order(&Gate::new(1), &arriving).await, [0, 3, 5, 1, 4, 2, 6]);
+}
+
+#[tokio::test]
+async fn an_app_has_all_slots_alone_and_half_while_another_waits() {
+    let gate = Gate::new(8);
+    let mut slots = Vec::new();
+    for _ in 0..8 {
+        slots.push(gate.enter(app(A), 1).await.unwrap());
+    }
+    let mut more: Vec<_> = (0..4).map(|_| Box::pin(gate.enter(app(A), 1))).collect();
+    assert!(more.iter_mut().all(|wait| wait.as_mut().now_or_never().is_none()));
+    let mut other = Box::pin(gate.enter(app(2), 1));
+    assert!(other.as_mut().now_or_never().is_none());
+    // The first slot is the other's, though it came last; then nobody else waits.
+    slots.pop();
+    assert!(more.iter_mut().all(|wait| wait.as_mut().now_or_never().is_none()));
+    let other = other.now_or_never().unwrap().unwrap();
+    slots.pop();
+    let again = more.remove(0).now_or_never().unwrap().unwrap();
+    assert_eq!(gate.crowd(), (8, 3));
+    drop((other, again, more, slots));
+    assert_eq!(gate.crowd(), (0, 0));
+    assert!(lock(&gate.queues).clients.is_empty(), "nothing is remembered of who has left");
+}
+
+#[tokio::test]
+async fn a_call_for_many_takes_slots_by_its_size_and_starves_nobody() {
+    let gate = Gate::new(8);
+    // More than half is half.
+    let bulk = gate.enter(app(A), 100).await.unwrap();
+    assert_eq!(gate.crowd(), (4, 0));
+    let small = [gate.enter(app(2), 1).await.unwrap(), gate.enter(app(2), 1).await.unwrap()];
+    let mut second = Box::pin(gate.enter(app(A), 4));
+    assert!(second.as_mut().now_or_never().is_none(), "two are free");
+    // It has half already, so it stands in nobody's way.
+    let third = gate.enter(app(3), 1).now_or_never().unwrap().unwrap();
+    drop(bulk);
+    let second = second.now_or_never().unwrap().unwrap();
+    // Another app's bulk has its turn: what comes after it waits until there is room for both.
+    let mut fourth = Box::pin(gate.enter(app(4), 4));
+    assert!(fourth.as_mut().now_or_never().is_none());
+    let mut fifth = Box::pin(gate.enter(app(5), 1));
+    assert!(fifth.as_mut().now_or_never().is_none());
+    drop(small);
+    assert!(fifth.as_mut().now_or_never().is_none());
+    drop(second);
+    let fourth = fourth.now_or_never().unwrap().unwrap();
+    let fifth = fifth.now_or_never().unwrap().unwrap();
+    drop((third, fourth, fifth));
+    assert_eq!(gate.crowd(), (0, 0));
+}
+
+#[tokio::test]
+async fn of_a_full_queue_the_client_with_most_waiting_is_refused() {
+    let gate = Gate::new(1);
+    let slot = gate.enter(app(A), 1).await.unwrap();
+    let mut flood: Vec<_> = (0..MOST).map(|_| Box::pin(gate.enter(app(A), 1))).collect();
+    assert!(flood.iter_mut().all(|wait| wait.as_mut().now_or_never().is_none()));
+    let mut other = Box::pin(gate.enter(app(2), 1));
+    assert!(other.as_mut().now_or_never().is_none());
+    let answers = flood.iter_mut().map(|wait| wait.as_mut().now_or_never());
+    let refused: Vec<usize> = answers
+        .enumerate()
+        .filter_map(|(at, answer)| matches!(answer, Some(Err(Error::Overloaded))).then_some(at))
+        .collect();
+    assert_eq!(refused, [MOST - 1], "the newest of the flood");
+    let own = gate.enter(app(A), 1).now_or_never();
+    assert!(matches!(own, Some(Err(Error::Overloaded))), "and each that it sends on");
+    // One of the flood is let in, and then the other app's.
+    drop(slot);
+    assert!(other.as_mut().now_or_never().is_none());
+    drop(flood.remove(0));
+    assert!(matches!(other.now_or_never(), Some(Ok(_))));
+}

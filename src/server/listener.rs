@@ -1,0 +1,141 @@
+//! Accepts connections and serves HTTP/1.1 on them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{sleep, timeout};
+use url::Url;
+
+use super::connection::Connection;
+use super::connections::Crowd;
+use super::unread_body;
+use crate::api;
+use crate::config::Config;
+use crate::http::AppState;
+use crate::http::context::Peer;
+use crate::webhook::dispatcher;
+
+/// Connections that wait to be accepted, as far as the system lets them; more try again a second later.
+const BACKLOG: u32 = 4096;
+
+/// Files that a process has open beside connections.
+const OWN_FILES: usize = 24;
+
+/// Most bytes of a request's head.
+const MAX_HEAD: usize = 32 * 1024;
+
+/// `http://` and the address, a wildcard as the loopback address that reaches it.
+pub(super) fn own_url(address: SocketAddr) -> Url {
+    let mut reached = address;
+    if address.ip().is_unspecified() {
+        reached.set_ip(if address.is_ipv4() {
+            std::net::Ipv4Addr::LOCALHOST.into()
+        } else {
+            std::net::Ipv6Addr::LOCALHOST.into()
+        });
+    }
+    #[expect(clippy::expect_used, reason = "a socket address is the host and port of a URL")]
+    Url::parse(&format!("http://{reached}")).expect("the URL of an address")
+}
+
+/// A listener with room for a burst of connections that wait to be accepted.
+pub(super) fn bind(listen: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if listen.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As `TcpListener::bind` does, so that a server can follow another at once.
+    socket.set_reuseaddr(true)?;
+    socket.bind(listen)?;
+    socket.listen(BACKLOG)
+}
+
+/// How many connections this process can have, beside the files that it needs for itself.
+fn most_connections(config: &Config) -> usize {
+    let wanted = config.server.max_connections;
+    let own = config.database.max_connections as usize + config.mail.connections as usize + OWN_FILES;
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return wanted };
+    let needed = u64::try_from(wanted + own + dispatcher::SLOTS).unwrap_or(u64::MAX);
+    let raised = soft.max(needed.min(hard));
+    let files = match setrlimit(Resource::RLIMIT_NOFILE, raised, hard) {
+        Ok(()) => raised,
+        Err(_) => soft,
+    };
+    let left = usize::try_from(files).unwrap_or(usize::MAX).saturating_sub(own);
+    // Where files are few, a webhook is told later rather than a caller kept out.
+    let most = (left - dispatcher::SLOTS.min(left / 2)).clamp(1, wanted);
+    if most < wanted {
+        tracing::warn!(most, wanted, "the system lets this process open fewer connections (ulimit -n)");
+    }
+    most
+}
+
+pub(super) async fn accept(socket: TcpListener, state: AppState, mut stopped: watch::Receiver<bool>) {
+    let config = &state.config.server;
+    let router = TowerToHyperService::new(api::router(&state));
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(config.head_timeout)
+        .max_header_size(MAX_HEAD)
+        .max_buf_size(MAX_HEAD);
+    let most = most_connections(&state.config);
+    let slots = Arc::new(Semaphore::new(most));
+    let crowd = Crowd::new(most, config.trusted_proxies.clone());
+    let graceful = GracefulShutdown::new();
+    while !*stopped.borrow() {
+        let next = async {
+            let slot = Arc::clone(&slots).acquire_owned().await;
+            (slot, socket.accept().await)
+        };
+        tokio::select! {
+            changed = stopped.changed() => if changed.is_err() { break },
+            (slot, accepted) = next => match accepted {
+                Ok((stream, peer)) => {
+                    let peer = peer.ip();
+                    let Some(counted) = crowd.count(peer) else { continue };
+                    // Only a delay is lost where the system refuses.
+                    let _ = stream.set_nodelay(true);
+                    let router = router.clone();
+                    let service = service_fn(move |mut request: Request<Incoming>| {
+                        request.extensions_mut().insert(Peer(peer));
+                        let router = router.clone();
+                        unread_body::call(request, async move |request| router.call(request).await)
+                    });
+                    let (builder, watcher) = (builder.clone(), graceful.watcher());
+                    let (silence, limit) = (config.head_timeout, config.request_timeout);
+                    let mut stopped = stopped.clone();
+                    tokio::spawn(async move {
+                        // Until it says something, a connection is a socket and little more.
+                        let speaks = tokio::select! {
+                            ready = timeout(silence, stream.readable()) => ready.is_ok_and(|ready| ready.is_ok()),
+                            _ = stopped.wait_for(|stopped| *stopped) => false,
+                        };
+                        if speaks {
+                            let stream = TokioIo::new(Connection::new(stream, limit));
+                            let connection = builder.serve_connection(stream, service);
+                            if let Err(error) = Box::pin(watcher.watch(connection)).await {
+                                tracing::debug!(%error, "connection ended");
+                            }
+                        }
+                        drop((slot, counted));
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection was not accepted");
+                    sleep(Duration::from_millis(50)).await;
+                }
+            },
+        }
+    }
+    drop(socket);
+    graceful.shutdown().await;
+}
