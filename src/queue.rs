@@ -18,7 +18,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn delays_double_to_an_hour() {
+    fn retry_delay_doubles_up_to_one_hour() {
         let first = Duration::from_secs(15);
         for (attempts, whole) in [(1, 15), (2, 30), (5, 240), (9, 3600), (1000, 3600)] {
             let delay = retry_delay(first, attempts).as_secs_f64();

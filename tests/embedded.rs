@@ -118,7 +118,7 @@ fn kill_hard(mut child: Child) {
 }
 
 #[tokio::test]
-async fn data_survive_stop_and_start_in_a_folder_of_any_name() {
+async fn data_survives_restart_in_folder_with_special_characters() {
     let temporary = temporary(OPEN);
     let folder = temporary.path().join("it's, \"one\" = 100% näme");
     let server = Embedded::start(&folder, Durability::Durable, Some(DOWNLOADS.as_ref())).await.unwrap();
@@ -147,7 +147,7 @@ async fn data_survive_stop_and_start_in_a_folder_of_any_name() {
 }
 
 #[tokio::test]
-async fn a_killed_process_takes_its_server_along_and_loses_nothing() {
+async fn killed_parent_stops_postgres_without_data_loss() {
     let folder = temporary(OPEN);
     let folder = folder.path();
     // Without waiting for the disk.
@@ -164,7 +164,7 @@ async fn a_killed_process_takes_its_server_along_and_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_folder_in_use_is_refused_with_the_pid_of_its_user() {
+async fn folder_in_use_is_refused_with_owner_pid() {
     let folder = temporary(OPEN);
     let (child, told) = start_child(folder.path(), |command| command);
     assert_eq!(told, "ready");
@@ -181,7 +181,7 @@ async fn a_folder_in_use_is_refused_with_the_pid_of_its_user() {
 }
 
 #[tokio::test]
-async fn a_server_that_dies_is_started_again() {
+async fn killed_postmaster_is_restarted() {
     let folder = temporary(OPEN);
     fast(folder.path()).await.stop().await;
     let server = Embedded::start(folder.path(), Durability::Durable, Some(DOWNLOADS.as_ref())).await.unwrap();
@@ -202,7 +202,7 @@ async fn a_server_that_dies_is_started_again() {
 }
 
 #[tokio::test]
-async fn a_session_that_outlives_its_server_only_delays_the_next_start() {
+async fn surviving_session_only_delays_the_next_start() {
     let folder = temporary(OPEN);
     let (child, told) = start_child(folder.path(), |command| command);
     assert_eq!(told, "ready");
@@ -231,7 +231,7 @@ async fn a_session_that_outlives_its_server_only_delays_the_next_start() {
 }
 
 #[tokio::test]
-async fn leftovers_of_crashes_do_not_matter() {
+async fn stale_pid_file_and_partial_initdb_are_ignored() {
     let folder = temporary(OPEN);
     let folder = folder.path();
     fs::create_dir_all(folder.join("data.new/base")).unwrap();
@@ -265,7 +265,7 @@ async fn leftovers_of_crashes_do_not_matter() {
 }
 
 #[tokio::test]
-async fn a_dropped_server_ends_and_a_path_too_long_for_a_socket_works() {
+async fn overlong_socket_path_works_and_drop_stops_postgres() {
     let temporary = temporary(OPEN);
     let folder = temporary.path().join("x".repeat(100)).join("y".repeat(100));
     let server = fast(&folder).await;
@@ -278,7 +278,7 @@ async fn a_dropped_server_ends_and_a_path_too_long_for_a_socket_works() {
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_start_says_why_and_leaves_the_folder_free() {
+async fn failed_start_reports_reason_and_unlocks_folder() {
     let folder = temporary(OPEN);
     let folder = folder.path();
     fast(folder).await.stop().await;
@@ -292,7 +292,7 @@ async fn a_server_that_does_not_start_says_why_and_leaves_the_folder_free() {
 }
 
 #[tokio::test]
-async fn data_of_a_version_that_is_not_installed_are_left_alone() {
+async fn data_of_uninstalled_postgres_version_is_refused() {
     let folder = temporary(OPEN);
     let data = folder.path().join("data");
     fs::create_dir(&data).unwrap();
@@ -311,7 +311,7 @@ async fn data_of_a_version_that_is_not_installed_are_left_alone() {
 }
 
 #[tokio::test]
-async fn a_wrong_postgres_bin_dir_is_an_error() {
+async fn wrong_postgres_bin_dir_is_an_error() {
     let folder = temporary(OPEN);
     let (mut child, told) = start_child(folder.path(), |command| command.env("POSTGRES_BIN_DIR", "/etc"));
     child.wait().unwrap();
@@ -323,7 +323,7 @@ async fn a_wrong_postgres_bin_dir_is_an_error() {
 }
 
 #[tokio::test]
-async fn without_a_path_the_usual_places_are_searched() {
+async fn postgres_is_found_without_path_variable() {
     // True where PostgreSQL comes from a package, as in CI.
     if !Path::new("/usr/lib/postgresql").exists() {
         return;
@@ -348,7 +348,7 @@ mod as_root {
     }
 
     #[tokio::test]
-    async fn a_folder_the_server_cannot_reach_gets_a_cluster_elsewhere() {
+    async fn unreachable_folder_gets_cluster_in_var_lib() {
         if !geteuid().is_root() {
             return;
         }
@@ -374,7 +374,7 @@ mod as_root {
     }
 
     #[tokio::test]
-    async fn the_cluster_of_an_ordinary_user_stays_theirs() {
+    async fn root_start_keeps_cluster_ownership_of_user() {
         if !geteuid().is_root() {
             return;
         }
@@ -411,7 +411,7 @@ mod as_root {
     }
 
     #[tokio::test]
-    async fn the_server_has_no_groups_and_no_secrets_of_ours() {
+    async fn postgres_inherits_no_groups_and_no_environment() {
         if !geteuid().is_root() {
             return;
         }

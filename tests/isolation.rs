@@ -366,7 +366,7 @@ fn check(sql: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_statement_is_scoped_by_app() {
+fn every_sql_statement_filters_by_app_id() {
     let expected = [
         "api_keys",
         "apps",
@@ -410,7 +410,7 @@ fn every_statement_is_scoped_by_app() {
 
 /// The check itself: what it lets through, and what it does not.
 #[test]
-fn a_statement_that_forgets_the_app_is_found() {
+fn sql_without_app_id_filter_is_detected() {
     for good in [
         "SELECT name FROM users WHERE app_id = $1 AND user_id = $2",
         "SELECT pg_notify($1, '')",
@@ -474,7 +474,7 @@ fn functions() -> BTreeMap<String, String> {
 }
 
 #[test]
-fn every_function_of_the_store_is_given_the_app() {
+fn every_db_function_takes_the_app_id() {
     let functions = functions();
     let loose: BTreeSet<&str> = functions
         .iter()
@@ -486,7 +486,7 @@ fn every_function_of_the_store_is_given_the_app() {
 
 /// What answers requests calls none of the operator's functions.
 #[test]
-fn no_request_reaches_the_operators_functions() {
+fn http_handlers_call_no_operator_functions() {
     let cli = [
         "operator::",
         "api_keys::revoke",

@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_private_file_is_written_through_no_link() {
+    fn write_private_replaces_a_symlink_and_keeps_its_target() {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str| folder.path().join(name);
         std::fs::write(file("victim"), "theirs").unwrap();

@@ -16,12 +16,12 @@ fn load_file(content: &str, more: &[(&str, &str)]) -> Result<Config, String> {
 }
 
 #[test]
-fn the_longest_duration_can_be_said() {
+fn duration_of_10_years_is_the_longest_accepted() {
     assert_eq!(load(&[("USERDOCKS_MAIL__GIVE_UP_AFTER", "10years")]).unwrap().mail.give_up_after, LONGEST);
 }
 
 #[test]
-fn the_documented_defaults_hold() {
+fn empty_environment_gives_the_documented_defaults() {
     let config = load(&[]).unwrap();
     assert_eq!((config.env, config.data_dir.to_str()), (Environment::Trial, Some("./.userdocks")));
     assert_eq!(config.server.listen, "127.0.0.1:8080".parse().unwrap());
@@ -60,12 +60,12 @@ fn the_documented_defaults_hold() {
 
 /// Whatever a comment in the file says can be set can be set.
 #[test]
-fn the_file_of_defaults_is_itself_a_file_of_settings() {
+fn default_config_file_loads_as_the_defaults() {
     assert_eq!(format!("{:?}", load_file(DEFAULTS, &[]).unwrap()), format!("{:?}", load(&[]).unwrap()));
 }
 
 #[test]
-fn the_environment_goes_over_the_file_and_the_file_over_the_defaults() {
+fn environment_overrides_file_and_file_overrides_defaults() {
     let file =
         "[mail]\nretry_after = '20s'\ntimeout = '25s'\n[database]\nurl = 'postgres://file.example/x'\n";
     let config = load_file(file, &[("USERDOCKS_MAIL__TIMEOUT", "10s")]).unwrap();
@@ -87,7 +87,7 @@ fn the_environment_goes_over_the_file_and_the_file_over_the_defaults() {
 }
 
 #[test]
-fn a_secret_of_digits_stays_text() {
+fn secret_key_of_digits_only_is_read_as_text() {
     let digits = "0123456789".repeat(7)[..64].to_owned();
     let expected = hex::decode(&digits).unwrap();
     let from_environment = load(&[("USERDOCKS_SECRET_KEY", &digits)]).unwrap();
@@ -252,7 +252,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
 ];
 
 #[test]
-fn what_cannot_be_a_setting_is_named() {
+fn invalid_setting_is_refused_by_name() {
     const START: &str = "the settings cannot be used: ";
     for (name, value, sentence) in REFUSED {
         let told = load(&[(name, value)]).unwrap_err();
@@ -282,7 +282,7 @@ const PRODUCTION: [(&str, &str); 6] = [
 ];
 
 #[test]
-fn production_refuses_what_only_suits_a_trial() {
+fn production_refuses_trial_settings() {
     let config = load(&PRODUCTION).unwrap();
     assert!(config.production());
     assert_eq!(config.issuer(), "https://id.example");
@@ -337,7 +337,7 @@ fn production_refuses_what_only_suits_a_trial() {
 }
 
 #[test]
-fn no_secret_is_printed() {
+fn secrets_are_redacted_in_debug_and_json() {
     let config = load(&[
         ("DATABASE_URL", "postgres://ada:pa55word@db.example/x"),
         ("USERDOCKS_DATABASE__DIRECT_URL", "postgres:///x?user=ada&password=pa55word"),
@@ -354,7 +354,7 @@ fn no_secret_is_printed() {
 }
 
 #[test]
-fn a_trial_makes_its_secret_key_once() {
+fn concurrent_trial_starts_share_one_generated_secret_key() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let config = load(&[("USERDOCKS_DATA_DIR", data.to_str().unwrap())]).unwrap();

@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn variables_of_kubernetes_services_are_links() {
+    fn kubernetes_service_variables_are_service_links() {
         for (name, value) in [
             ("USERDOCKS_SERVICE_HOST", "10.0.0.7"),
             ("USERDOCKS_SERVICE_HOST", "fd00::7"),
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_with_other_names_or_values_are_no_links() {
+    fn other_names_or_values_are_not_service_links() {
         for (name, value) in [
             ("USERDOCKS_PORT", "8080"),
             ("USERDOCKS_PORT", ""),

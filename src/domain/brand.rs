@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_color_is_six_digits() {
+    fn only_six_digit_hex_colors_are_accepted() {
         assert_eq!(Color::parse("#1D4ed8").unwrap(), Color::DEFAULT);
         assert_eq!(Color::DEFAULT.to_string(), "#1d4ed8");
         for bad in
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn dark_text_stands_on_light_colors() {
+    fn light_color_gets_dark_text_and_dark_color_white_text() {
         for (color, text) in [
             ("#000000", "#ffffff"),
             ("#1d4ed8", "#ffffff"),
@@ -124,7 +124,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_button_can_be_read_and_seen(bytes: [u8; 3]) {
+        fn button_contrast_is_sufficient_for_every_color(bytes: [u8; 3]) {
             let color = Color(bytes);
             prop_assert!(color.contrast(color.text()) >= 4.2);
             for ground in [Color::LIGHT, Color::DARK] {
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_logo_is_at_an_exact_https_address() {
+    fn logo_url_must_be_https_without_userinfo_or_fragment() {
         for good in ["https://cdn.example/logo.png", "https://x.example:8443/a?b=c&d=%20"] {
             assert_eq!(LogoUrl::parse(good).unwrap().as_str(), good);
         }

@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_stored_as_sent_with_a_punycode_domain() {
+    fn address_keeps_its_case_and_gets_a_punycode_domain() {
         for (sent, stored) in [
             ("ada@example.com", "ada@example.com"),
             ("\u{a0}Ada.Lovelace+x@Example.COM\r\n", "Ada.Lovelace+x@Example.COM"),
@@ -125,13 +125,13 @@ mod tests {
     }
 
     #[test]
-    fn a_masked_address_says_little() {
+    fn masked_address_shows_only_first_letters() {
         assert_eq!(masked("ada@example.com"), "a…@e…");
         assert_eq!(masked("a@example.com"), "…@e…");
     }
 
     #[test]
-    fn lengths_are_those_of_the_stored_form() {
+    fn length_limits_apply_to_the_stored_form() {
         let label = "a".repeat(63);
         let local = "l".repeat(64);
         let longest = format!("{local}@{label}.{label}.{}", "b".repeat(61));
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_not_be_delivered_is_refused() {
+    fn undeliverable_address_is_refused() {
         for bad in [
             "",
             "@",
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn same_as_knows_no_case() {
+    fn same_as_ignores_case() {
         let ada = Email::parse("Ada@Example.com").unwrap();
         assert_eq!(ada.domain(), "Example.com");
         assert!(ada.same_as(&Email::parse("aDA@exAMPLE.com").unwrap()));
@@ -235,7 +235,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_accepted_is_stable_and_good_for_lettre(value in nearly_an_address()) {
+        fn accepted_address_is_idempotent_and_valid_in_lettre(value in nearly_an_address()) {
             if let Ok(email) = Email::parse(&value) {
                 prop_assert!(email.domain().is_ascii());
                 let address = email.address();

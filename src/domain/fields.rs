@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn values_come_out_typed() {
+    fn valid_fields_are_returned_typed() {
         let mut body = fields(json!({"a": "x", "b": "y", "c": null, "d": " ", "e": "z", "f": true,
             "g": {"h": "i"}, "read_only": [1]}));
         let required = body.required("a", lower);
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_is_told_at_once_and_no_value_is() {
+    fn all_invalid_fields_are_reported_without_their_values() {
         let mut body = fields(json!({"a": "SECRET", "b": null, "c": 5, "d": "true", "e": {"f": "G", "h": 1},
             "i": [], "typo": "SECRET"}));
         let required = body.required("absent", lower);
@@ -304,13 +304,13 @@ mod tests {
     }
 
     #[test]
-    fn one_fault_refuses_though_the_value_could_be_built() {
+    fn unknown_field_is_refused_even_if_the_build_succeeds() {
         let error = fields(json!({"x": 1})).finish(|| Ok(())).unwrap_err();
         assert_eq!(error, FieldErrors::one("x", UNKNOWN));
     }
 
     #[test]
-    fn hostile_names_are_escaped_and_shortened() {
+    fn hostile_field_names_are_escaped_and_truncated() {
         assert_eq!(shown("plain_name"), "plain_name");
         assert_eq!(shown("a\n`b`\u{0}\u{202e}é"), "a\\n'b'\\0\\u{202e}é");
         assert_eq!(shown(&"x".repeat(60_000)), format!("{}…", "x".repeat(64)));
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn many_faults_are_counted() {
+    fn errors_after_the_twentieth_are_counted() {
         let map = (0..23).map(|n| (format!("f{n:02}"), Value::Null)).collect();
         let sentence = fields(Value::Object(map)).finish(|| Ok(())).unwrap_err().to_string();
         assert!(sentence.starts_with("`f00` is not a field; `f01` is"), "{sentence}");
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_patch_is_bound_as_the_statement_expects() {
+    fn patch_keep_clear_and_set_map_to_sql_parameters() {
         assert_eq!(Patch::<String>::Keep.to_sql(), None);
         assert_eq!(Patch::<String>::Clear.to_sql(), Some(""));
         assert_eq!(Patch::Set("x").to_sql(), Some("x"));
@@ -334,7 +334,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_sentence_is_one_short_line(names in prop::collection::btree_set(any::<String>(), 1..60)) {
+        fn error_message_is_one_bounded_line(names in prop::collection::btree_set(any::<String>(), 1..60)) {
             let map = names.into_iter().map(|name| (name, Value::Null)).collect();
             let sentence = fields(Value::Object(map)).finish(|| Ok(())).unwrap_err().to_string();
             prop_assert!(sentence.chars().count() < 20 * 90);

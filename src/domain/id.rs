@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_hyphenated_form_is_read() {
+    fn only_hyphenated_uuids_are_parsed() {
         let id = "01890a5d-ac96-774b-bcce-b302099a8057";
         let uuid = Uuid::try_parse(id).unwrap();
         assert_eq!(parse(id), Some(uuid));
@@ -65,14 +65,14 @@ mod tests {
     }
 
     #[test]
-    fn ids_that_callers_are_given_are_version_4() {
+    fn public_ids_are_uuid_version_4() {
         let id = public();
         assert_eq!((id.get_version_num(), id.get_variant()), (4, uuid::Variant::RFC4122));
         assert_ne!(id, public());
     }
 
     #[test]
-    fn new_ids_are_version_7_of_now() {
+    fn new_ids_are_uuid_version_7_with_the_current_time() {
         let id = new();
         assert_eq!(id.get_version_num(), 7);
         let seconds = id.get_timestamp().unwrap().to_unix().0.cast_signed();

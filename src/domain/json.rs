@@ -127,14 +127,14 @@ mod tests {
     }
 
     #[test]
-    fn an_object_is_read_whole() {
+    fn valid_object_is_parsed() {
         let body = r#" {"a": [1, -2, 0.5, true, null, "\u00e9\ud83d\ude00"], "b": {"a": {}}} "#;
         let expected = json!({"a": [1, -2, 0.5, true, null, "é😀"], "b": {"a": {}}});
         assert_eq!(Value::Object(parse_object(body.as_bytes()).unwrap()), expected);
     }
 
     #[test]
-    fn anything_else_is_refused_in_one_sentence() {
+    fn invalid_json_or_non_object_is_refused_with_a_reason() {
         for (body, sentence) in [
             (&b""[..], "the body must be a JSON object, but it is empty"),
             (b" \r\n\t", "the body must be a JSON object, but it is empty"),
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn depth_and_size_are_bounded() {
+    fn nesting_depth_and_error_length_are_bounded() {
         let bomb = format!("{{\"a\":{}", "[".repeat(60_000));
         assert_eq!(
             refusal(bomb.as_bytes()),
@@ -212,18 +212,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn bytes_never_panic(body in any::<Vec<u8>>()) {
+        fn arbitrary_bytes_do_not_panic(body in any::<Vec<u8>>()) {
             let _ = parse_object(&body);
         }
 
         #[test]
-        fn every_object_is_read_as_serde_json_reads_it(value in any_json()) {
+        fn any_object_parses_as_in_serde_json(value in any_json()) {
             let body = json!({ "v": value });
             prop_assert_eq!(Value::Object(parse_object(body.to_string().as_bytes()).unwrap()), body);
         }
 
         #[test]
-        fn a_key_twice_is_refused_at_any_depth(
+        fn duplicate_key_is_refused_at_any_depth(
             key in any::<String>(),
             first in any_json(),
             second in any_json(),

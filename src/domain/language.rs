@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_take_their_canonical_case_and_countries_stay() {
+    fn language_tags_get_canonical_case_and_country_codes_stay() {
         for (sent, stored) in [
             ("de", "de"),
             (" EN-us ", "en-US"),
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_locale_may_have_underscores() {
+    fn locale_accepts_underscores() {
         for (sent, stored) in
             [("en_us", "en-US"), ("zh_Hant-TW\n", "zh-Hant-TW"), ("DE", "de"), ("de-AT", "de-AT")]
         {
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn mail_goes_out_in_the_language_of_the_tag_or_the_country() {
+    fn mail_language_follows_the_tag_or_the_country() {
         for (value, expected) in [
             ("de", "de-Latn-DE"),
             ("de-AT", "de-Latn-AT"),
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn every_country_has_a_language() {
+    fn every_country_code_has_a_mail_language() {
         assert_eq!(COUNTRIES.split(' ').count(), 249);
         for country in COUNTRIES.split(' ') {
             let language = language(country).mail_language().unwrap();
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn the_best_of_the_available_texts_is_chosen() {
+    fn choose_picks_the_best_available_language() {
         const TEXTS: &[&str] =
             &["en", "de", "pt-PT", "pt", "zh-Hans", "zh-Hant", "sr", "he", "en-GB", "x-own"];
         for (value, expected) in [
@@ -305,7 +305,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parsing_the_stored_form_changes_nothing(value in nearly_a_tag()) {
+        fn parse_is_idempotent(value in nearly_a_tag()) {
             if let Ok(language) = Language::parse(&value) {
                 let _ = language.choose(&["en", &value]);
                 prop_assert_eq!(Language::parse(language.as_str()), Ok(language));

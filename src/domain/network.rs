@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn networks_have_the_addresses_of_their_prefix() {
+    fn cidr_networks_contain_the_addresses_of_their_prefix() {
         let trusted = networks(" 10.0.0.0/8,192.0.2.1, 2001:db8::/32 ,::1").unwrap();
         assert_eq!(trusted.to_string(), "10.0.0.0/8, 192.0.2.1/32, 2001:db8::/32, ::1/128");
         for (address, inside) in [
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn only_hosts_of_the_public_internet_are_public() {
+    fn private_and_reserved_addresses_are_not_public() {
         for public in
             ["1.1.1.1", "100.63.255.255", "100.128.0.0", "172.32.0.1", "223.255.255.255", "2606:4700::1111"]
         {
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subscriber_is_one_source() {
+    fn ipv6_addresses_of_one_64_prefix_are_one_source() {
         let source = |text: &str| Source::from(text.parse::<IpAddr>().unwrap());
         assert_eq!(source("2001:db8:1:2::3"), source("2001:db8:1:2:ffff::4"));
         assert_ne!(source("2001:db8:1:2::3"), source("2001:db8:1:3::3"));
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn proxies_write_addresses_in_several_ways() {
+    fn forwarded_address_is_parsed_with_brackets_and_port() {
         for (text, address) in [
             ("192.0.2.1", Some("192.0.2.1")),
             (" 192.0.2.1:4711\t", Some("192.0.2.1")),

@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_web_url_is_kept_as_sent() {
+    fn valid_web_url_is_kept_as_sent_and_invalid_is_refused() {
         for good in [
             "https://example.com",
             "HTTP://Example.COM:8080/A?b=c#d",
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_phone_number_is_kept_as_sent() {
+    fn valid_phone_number_is_kept_as_sent_and_invalid_is_refused() {
         for good in ["110", "+49 (0)30/123-456.7", "(+1) 555 0100;ext=5678", "+1-555-0100;ext=1"] {
             assert_eq!(PhoneNumber::parse(&format!(" {good} ")).unwrap().as_str(), good);
         }
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pasted_phone_number_is_made_plain() {
+    fn pasted_phone_number_is_normalized_to_ascii() {
         for (sent, stored) in [
             ("\u{202d}+49\u{a0}30\u{2011}123456\u{202c}", "+49 30-123456"),
             ("\u{feff}\u{200e}+1\u{2007}555\u{2212}0100\u{200f} ", "+1 555-0100"),
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_zone_takes_the_spelling_of_the_database() {
+    fn time_zone_name_gets_the_case_of_the_tz_database() {
         for (sent, stored) in [
             ("Europe/Berlin", "Europe/Berlin"),
             (" america/new_york ", "America/New_York"),
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn every_time_zone_is_accepted_as_it_is_spelt() {
+    fn every_tz_database_name_is_accepted() {
         let names: Vec<_> = TimeZoneDatabase::bundled().available().map(|name| name.to_string()).collect();
         assert!(names.len() > 500);
         for name in names {
@@ -306,7 +306,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parsing_the_stored_form_changes_nothing(
+        fn parse_is_idempotent(
             value in prop_oneof![
                 any::<String>(),
                 "https?://[a-z.:/?@\\[\\]0-9é%]{0,20}",

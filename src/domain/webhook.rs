@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_signature_is_that_of_the_specification() {
+    fn signature_matches_the_standard_webhooks_example() {
         // From the reference implementations of the specification, but for the id, which is a UUID here.
         let secret = Secret::of(STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap());
         assert_eq!(secret.expose(), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_type_reads_back() {
+    fn event_type_parses_back_and_wildcard_is_refused() {
         for event in EventType::ALL {
             assert_eq!(event.as_str().parse(), Ok(event));
         }

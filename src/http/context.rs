@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_trusted_proxies_are_believed() {
+    fn x_forwarded_for_is_used_only_from_trusted_proxies() {
         let trusted = Networks::try_from("10.0.0.0/8, 2001:db8::/32".to_owned()).unwrap();
         for (peer, lists, expected) in [
             ("192.0.2.1", &["198.51.100.1"][..], "192.0.2.1"),

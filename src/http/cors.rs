@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_trial_is_the_same_server_by_every_name_of_its_machine() {
+    fn every_loopback_origin_is_same_origin_in_a_trial() {
         let is_own = |origin: &str, own: &str| is_own(origin, &own.parse().unwrap());
         let trial = "http://127.0.0.1:8080/";
         for origin in ["http://127.0.0.1:8080", "http://localhost:8080", "http://[::1]:8080"] {

@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn quoted_and_bare_keys_are_the_same() {
+    fn quoted_and_bare_idempotency_keys_are_equal() {
         for (sent, key) in [
             ("8e03978e-40d5-43dd-bc93-6894a57f9324", "8e03978e-40d5-43dd-bc93-6894a57f9324"),
             ("\"8e03978e\"", "8e03978e"),

@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_is_an_answer_that_keeps_its_words() {
+    async fn panic_is_500_without_the_panic_message() {
         let address = failing().await;
         for path in ["text", "string", "value", "later"] {
             let request =
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_handler_that_never_ends_is_given_up() {
+    async fn handler_past_the_request_timeout_is_503() {
         let answer = reqwest::get(format!("{}/never", failing().await)).await.unwrap();
         assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(answer.headers()["x-error-code"], "timed_out");
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_log_is_told_why_a_handler_panicked() {
+    async fn panic_message_is_kept_for_the_log() {
         let boxed: [(Box<dyn Any + Send>, &str); 3] = [
             (Box::new("one"), "a handler panicked: one"),
             (Box::new("two".to_owned()), "a handler panicked: two"),

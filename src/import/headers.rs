@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn case_blanks_hyphens_underscores_and_accents_do_not_count() {
+    fn header_match_ignores_case_spaces_punctuation_and_accents() {
         for email in ["E-Mail", "e_mail", "EMAIL", " E Mail: ", "Ｅｍａｉｌ", "Correo Electronico", "ﾒｰﾙ"]
         {
             assert_eq!(of([email]), [Some("email")], "{email}");
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn no_word_means_two_columns() {
+    fn every_header_word_maps_to_one_column() {
         let mut seen = HashMap::new();
         for (name, words) in WORDS {
             for word in words.split(", ").chain([name]).map(folded) {
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_beside_the_other_part_is_a_part() {
+    fn name_beside_a_given_or_family_name_is_the_other_part() {
         assert_eq!(of(["Name", "Vorname"]), [Some("family_name"), Some("given_name")]);
         assert_eq!(of(["Nombre", "Apellidos"]), [Some("given_name"), Some("family_name")]);
         assert_eq!(of(["Name", "Nachname"]), [Some("name"), Some("family_name")]);
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn other_words_and_unknown_columns_mean_nothing() {
+    fn unknown_headers_map_to_no_column() {
         assert_eq!(of(["", "Company", "Telefon", "-"]), [None; 4]);
     }
 }

@@ -34,7 +34,7 @@ fn anna_and_ben() -> Vec<Read> {
 }
 
 #[test]
-fn delimiters_are_found_from_the_header_or_told_by_sep() {
+fn delimiter_is_detected_from_the_header_or_the_sep_line() {
     for (delimiter, name) in [(",", ','), (";", ';'), ("\t", '\t')] {
         let file = "email;language\nanna@x.example;de\nben@x.example;en\n".replace(';', delimiter);
         assert_eq!(rows(file.as_bytes()), anna_and_ben(), "{delimiter:?}");
@@ -53,7 +53,7 @@ fn delimiters_are_found_from_the_header_or_told_by_sep() {
 }
 
 #[test]
-fn encodings_are_found_with_and_without_mark() {
+fn encoding_is_detected_with_and_without_bom() {
     let text = "E-Mail;Vorname\r\nanna@x.example;Jürgen Müller\r\n";
     let expected = [good(2, [("email", "anna@x.example"), ("given_name", "Jürgen Müller")])];
     let windows = windows_1252(text);
@@ -78,7 +78,7 @@ fn windows_1252(text: &str) -> Vec<u8> {
 }
 
 #[test]
-fn an_encoding_is_decided_where_the_first_letter_beyond_ascii_is() {
+fn encoding_is_decided_at_the_first_non_ascii_byte() {
     let ascii = "u@x.example,Ann\n".repeat(3000);
     let text = format!("email,given_name\n{ascii}z@x.example,José\n");
     for (bytes, encoding) in [(text.as_bytes().to_vec(), "UTF-8"), (windows_1252(&text), "windows-1252")] {
@@ -91,7 +91,7 @@ fn an_encoding_is_decided_where_the_first_letter_beyond_ascii_is() {
 }
 
 #[test]
-fn bytes_that_are_not_in_the_encoding_are_a_problem_of_their_column_alone() {
+fn invalid_bytes_fail_only_rows_that_use_their_column() {
     let bytes = b"email,Vorname,x\n\xC3\xA9@x.example,\xC3\xA9,\nb@x.example,\xFF,\nc@x.example,c,\xFF\n";
     let problem = Problem::Encoding { header: "Vorname (given_name)".to_owned(), encoding: "UTF-8" };
     assert_eq!(problem.to_string(), "`Vorname (given_name)` must be UTF-8");
@@ -110,7 +110,7 @@ fn bytes_that_are_not_in_the_encoding_are_a_problem_of_their_column_alone() {
 }
 
 #[test]
-fn every_line_end_counts_once_and_empty_rows_are_nothing() {
+fn lf_crlf_and_cr_end_one_line_and_empty_rows_are_skipped() {
     for end in ["\n", "\r\n", "\r"] {
         let file =
             "\n \nemail,language,,\n\nanna@x.example , de\n,,,\n , ,\n\"\",\"\"\nben@x.example,en,,,\n";
@@ -124,7 +124,7 @@ fn every_line_end_counts_once_and_empty_rows_are_nothing() {
 }
 
 #[test]
-fn quotes_hold_delimiters_quotes_and_line_ends() {
+fn quoted_fields_may_contain_delimiters_quotes_and_newlines() {
     let file =
         "email,x,given_name\n \"a@x.example\" ,\"one\r\ntwo\n\",\"A \"\"B\"\", c\"\nb@x.example,5\" x,B\n";
     assert_eq!(
@@ -137,7 +137,7 @@ fn quotes_hold_delimiters_quotes_and_line_ends() {
 }
 
 #[test]
-fn a_row_that_cannot_be_read_spoils_no_other() {
+fn malformed_row_does_not_affect_other_rows() {
     let long = "x".repeat(MAX_BYTES);
     let file = format!(
         "email,given_name\n\"a@x.example,A\nb@x.example,\"B\"\nc@x.example,\"C\" c\nd@x.example,{long}\n\
@@ -166,7 +166,7 @@ fn a_row_that_cannot_be_read_spoils_no_other() {
 }
 
 #[test]
-fn files_that_are_no_tables_are_refused_in_one_sentence() {
+fn file_that_is_not_csv_is_refused_with_a_reason() {
     let gap = [b"email,language\n".to_vec(), vec![0; 4096]].concat();
     for (bytes, sentence) in [
         (&b""[..], "it is empty: its header line must name the column email"),
@@ -208,7 +208,7 @@ fn files_that_are_no_tables_are_refused_in_one_sentence() {
 }
 
 #[test]
-fn columns_that_are_not_understood_are_ignored_by_name() {
+fn unknown_columns_are_ignored_and_listed() {
     let table = open(b"\xEF\xBB\xBFE-Mail;;Company;Company;First name;\n").unwrap();
     assert_eq!(table.ignored(), ["column 2", "Company", "Company"]);
     let columns: Vec<String> = table.columns().iter().map(ToString::to_string).collect();
@@ -217,7 +217,7 @@ fn columns_that_are_not_understood_are_ignored_by_name() {
 
 proptest! {
     #[test]
-    fn whatever_the_bytes_are_reading_ends(
+    fn arbitrary_bytes_are_read_to_the_end(
         head in prop::sample::select(vec![&b""[..], b"email\n", b"email,language\n", b"\xFF\xFE", b"email;x\n\""]),
         bytes in prop::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(b"\0\"\r\n,;\t\xFF".to_vec())], 0..300),
     ) {
@@ -228,7 +228,7 @@ proptest! {
     }
 
     #[test]
-    fn what_a_csv_writer_writes_is_read_as_it_was(
+    fn csv_writer_output_round_trips(
         values in prop::collection::vec(("[a-z]{1,9}", "[ -~äßЖ字\n]{0,20}"), 1..20),
         delimiter in prop::sample::select(b",;\t".to_vec()),
         crlf in any::<bool>(),

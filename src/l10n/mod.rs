@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn every_language_has_every_text_with_the_same_variables() {
+    fn every_language_has_all_messages_with_the_same_variables() {
         let english = variables(SOURCES[0]);
         for (language, source) in LANGUAGES.iter().zip(SOURCES) {
             assert_eq!(variables(source), english, "{language}");
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn every_text_can_be_said_and_holds_no_markup() {
+    fn every_message_formats_without_markup() {
         for language in LANGUAGES {
             let texts = Texts::of(language);
             assert_eq!(texts.language(), *language);
@@ -221,19 +221,19 @@ mod tests {
     }
 
     #[test]
-    fn a_language_without_texts_gets_the_first() {
+    fn unsupported_language_falls_back_to_english() {
         assert_eq!(Texts::of("tlh").language(), "en");
         assert_eq!(Texts::of("de").language(), "de");
     }
 
     #[test]
-    fn a_slip_is_no_panic() {
+    fn missing_message_or_variable_does_not_panic() {
         assert_eq!(Texts::of("en").get("no-such-text", &[]), "no-such-text");
         assert_eq!(Texts::of("en").get("invite-what", &[]), "You have been invited to {$app}.");
     }
 
     #[test]
-    fn dates_are_in_words() {
+    fn dates_are_formatted_in_words_in_every_language() {
         let moment: Timestamp = "2026-03-09T07:05:59+02:00".parse().unwrap();
         let first: Timestamp = "2026-08-01T00:00:00Z".parse().unwrap();
         for (language, words, first_of_month) in [
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_does_not_turn_the_text_around_it() {
+    fn name_of_other_text_direction_is_isolated() {
         let subject = |language: &str, inviter: &str| {
             Texts::of(language).get("invite-subject-from", &[("inviter", inviter), ("app", "Acme")])
         };
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn regional_variants_have_the_texts_of_their_language() {
+    fn regional_variant_uses_the_texts_of_its_language() {
         for (wanted, chosen) in [
             ("pt-BR", Some("pt")),
             ("pt-PT", Some("pt")),
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_fall_back_to_the_app_and_to_english() {
+    fn texts_fall_back_to_the_app_language_then_english() {
         for (person, app, chosen) in [
             ("de-AT", "en", "de"),
             ("DE", "en", "de"),

@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plain_name_stays() {
+    fn ordinary_name_is_unchanged() {
         for name in [
             "Ada Lovelace",
             "Zoë O’Hara-Müller",
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn no_name_is_a_link() {
+    fn name_with_a_link_is_broken_up_or_dropped() {
         for (typed, read) in [
             ("Ada evil.example", "Ada evil. example"),
             ("evil。example", "evil. example"),
@@ -156,14 +156,14 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_one_line_in_one_direction() {
+    fn line_breaks_and_bidi_controls_are_removed() {
         assert_eq!(person("Ada\r\nBcc: x\0z\u{2028}!"), "Ada Bcc: x z !");
         assert_eq!(person("\u{202e}adA\u{2066}\u{200f}"), "adA");
         assert_eq!(person(" \u{3164}\u{200d}\t"), "");
     }
 
     #[test]
-    fn a_long_name_is_shortened() {
+    fn long_name_is_truncated() {
         assert_eq!(person(&"x".repeat(80)), "x".repeat(80));
         assert_eq!(person(&"ä".repeat(300)), format!("{}…", "ä".repeat(80)));
         assert_eq!(person(&"ab ".repeat(300)).chars().count(), 81);

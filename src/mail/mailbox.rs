@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_makes_one_plain_file_name() {
+    fn message_id_becomes_a_safe_file_name() {
         assert_eq!(file_name("<0195-aa.B_c@id.example>"), "0195-aa.B_c@id.example.eml");
         for hostile in ["", "<>", "../../etc/passwd", ".hidden", "a/b", "a\0b", "ü", &"x".repeat(300)] {
             let name = file_name(hostile);
@@ -183,7 +183,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn the_newest_mail_is_first() {
+    fn list_returns_mails_newest_first() {
         let mail = "From: A <a@x.example>\r\nTo: b@x.example\r\nSubject: =?utf-8?q?gr=C3=BCn?=\r\n\
                     Date: Sun, 22 Nov 2026 22:53:00 +0000\r\n\r\nHello\r\n";
         let (_folder, mailbox) =
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_from_outside_opens_nothing_else() {
+    fn path_traversal_and_symlinks_open_no_file() {
         let (folder, mailbox) = mailbox(&[("a.eml", "Subject: x\r\n\r\ny\r\n"), ("note.txt", "x")]);
         let inner = folder.path().join("inner");
         std::fs::create_dir_all(inner.join("folder.eml")).unwrap();
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn no_folder_is_an_empty_mailbox() {
+    fn missing_folder_is_an_empty_mailbox() {
         let mailbox = Mailbox { folder: "/no/such/folder".into(), shown: true };
         assert_eq!(mailbox.list().unwrap(), []);
         mailbox.delete(&["<a@x.example>".to_owned()]).unwrap();

@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn every_language_kind_and_gap_renders() {
+    fn every_language_and_kind_renders_with_any_optional_field() {
         let contact: Address = "help@acme.example".parse().unwrap();
         for language in LANGUAGES {
             for kind in MailKind::ALL {
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_web_address_is_a_link() {
+    fn link_that_is_not_http_is_refused() {
         for link in [None, Some(""), Some("/invites/x"), Some("javascript:alert(1)"), Some("mailto:a@b.c")] {
             let refused = render(&Letter { link, ..letter(MailKind::Invite) });
             assert!(matches!(refused, Err(RenderError::Link)), "{link:?}");
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_cannot_leave_its_place() {
+    fn markup_and_newlines_in_a_link_are_percent_encoded() {
         let link = Some("https://id.example/\"><script>\r\nBcc: x?a='1'&b=<2>");
         let mail = render(&Letter { link, ..invitation(MailKind::Invite) }).unwrap();
         assert!(
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_break_at_spaces_and_between_wide_letters_only() {
+    fn lines_wrap_only_at_spaces_and_between_wide_letters() {
         let long = "x".repeat(100);
         assert_eq!(wrap(&format!("a {long}\n\nb  c")), format!("a\n{long}\n\nb c\n"));
         let words = "word ".repeat(40);

@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_log_names_no_recipient() {
+    fn loggable_reply_omits_the_recipient() {
         for (reply, logged) in [
             ("550 5.1.1 <ada@example.com>: user unknown", "550 5.1.1"),
             ("550 ada@example.com is unknown", "550"),
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_quotes_no_part_of_the_code() {
+    fn invite_code_in_a_reply_is_masked() {
         let code = "AZqvq2sPcAGc1_x-0123456789abcdefghijklmnopqrstuvwxyzAB";
         for (reply, kept) in [
             (format!("550 no {code}?x ä {code}"), "550 no ***?x ä ***"),

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn what_took_as_long_as_a_bound_is_within_it() {
+fn histogram_bounds_are_inclusive() {
     let histogram = Histogram::default();
     for microseconds in [0, 500, 501, 1_000, 10_000_000, 10_000_001] {
         histogram.count(Duration::from_micros(microseconds));
@@ -28,7 +28,7 @@ fn what_took_as_long_as_a_bound_is_within_it() {
 }
 
 #[test]
-fn answers_are_counted_by_method_and_status_at_once() {
+fn concurrent_responses_are_counted_by_method_and_status() {
     let answers = Answers::new();
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -48,7 +48,7 @@ fn answers_are_counted_by_method_and_status_at_once() {
 }
 
 #[test]
-fn a_reply_is_known_by_its_code() {
+fn smtp_replies_are_counted_by_code_class() {
     let before: Vec<u64> = REPLIES.counts.iter().map(Counter::value).collect();
     for said in ["250 ok", "451 later", "550 no", "552", "Connection error: 250", "25", "no final reply"] {
         replied(said);

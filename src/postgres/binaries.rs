@@ -224,7 +224,7 @@ mod tests {
     use super::major;
 
     #[test]
-    fn major_versions_are_read_from_what_postgres_prints() {
+    fn major_version_is_parsed_from_postgres_version_output() {
         let lines = [
             "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n",
             "postgres (PostgreSQL) 18beta1\n",

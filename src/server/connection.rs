@@ -204,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_hypers_own_refusals_are_replaced() {
+    fn only_error_responses_written_by_hyper_are_replaced() {
         let own = |head: &str| own_refusal(head.as_bytes(), b"").map(|error| error.status().1);
         let rest = "\r\nconnection: close\r\ncontent-length: 0\r\ndate: x\r\n\r\n";
         for (status, code) in [

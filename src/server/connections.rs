@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_address_has_every_connection() {
+    fn connections_per_address_are_limited_except_for_proxies() {
         let crowd = Crowd::new(6, "10.0.0.0/8".to_owned().try_into().unwrap());
         let count = |address: &str| crowd.count(address.parse().unwrap());
         let mut held: Vec<_> = ["2001:db8::1", "2001:db8:0:1::", "2001:db8:0:ffff::"]

@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn in_production_nothing_is_sent_in_clear() {
+    async fn http_webhook_url_is_refused_in_production() {
         let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", socket.local_addr().unwrap());
         let receivers = Receivers::new(Duration::from_secs(5), true, true, &Authorities::default()).unwrap();

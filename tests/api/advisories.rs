@@ -2,11 +2,11 @@
 //!
 //! | advisory | what it was | test |
 //! |---|---|---|
-//! | CVE-2026-27946 | a user sets their own verified flag | `nobody_verifies_themselves_by_an_update` |
-//! | CVE-2023-0105 | the verified flag survives a change of the address | `a_change_of_address_or_number_is_unverified`, `no_link_from_before_a_change_verifies_after_it` |
-//! | CVE-2026-1529 | an invite's token is taken unverified | `only_the_newest_code_of_a_living_invite_accepts` |
-//! | GHSA-3529-5m8x-rpv3 | links are made from the `Host` header | `no_header_says_where_links_lead` |
-//! | RUSTSEC-2022-0055 | bodies are read without a limit | `an_endless_body_is_cut_off_on_every_route`, `endless_bodies_take_no_memory` |
+//! | CVE-2026-27946 | a user sets their own verified flag | `update_never_sets_email_verified_or_read_only_fields` |
+//! | CVE-2023-0105 | the verified flag survives a change of the address | `changed_email_or_phone_number_is_unverified`, `link_sent_before_email_change_does_not_verify_after_it` |
+//! | CVE-2026-1529 | an invite's token is taken unverified | `only_newest_code_of_valid_invite_accepts` |
+//! | GHSA-3529-5m8x-rpv3 | links are made from the `Host` header | `host_and_forwarded_headers_do_not_change_links` |
+//! | RUSTSEC-2022-0055 | bodies are read without a limit | `endless_body_is_cut_off_on_every_route`, `endless_bodies_grow_memory_by_less_than_16_mib` |
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -39,7 +39,7 @@ async fn put(test: &Test, user: UserId, who: As<'_>, body: Value) -> Answer {
 }
 
 #[test]
-fn every_test_that_the_threat_model_names_is_there() {
+fn every_test_named_in_security_md_exists() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let model = std::fs::read_to_string(root.join("SECURITY.md")).unwrap();
     let named: Vec<(&str, &str)> = model
@@ -59,7 +59,7 @@ fn every_test_that_the_threat_model_names_is_there() {
 }
 
 #[tokio::test]
-async fn nobody_verifies_themselves_by_an_update() {
+async fn update_never_sets_email_verified_or_read_only_fields() {
     let test = Test::start().await;
     let (ada, _) = test.invited("ada@example.com").await;
     let eve = test.member(&test.app, "eve@example.com", Some(ada)).await;
@@ -184,7 +184,7 @@ async fn nobody_verifies_themselves_by_an_update() {
 }
 
 #[tokio::test]
-async fn a_change_of_address_or_number_is_unverified() {
+async fn changed_email_or_phone_number_is_unverified() {
     let test = Test::start().await;
     let ada = test.user("ada@example.com").await;
     let token = test.token(ada).await;
@@ -247,7 +247,7 @@ async fn a_change_of_address_or_number_is_unverified() {
 }
 
 #[tokio::test]
-async fn no_link_from_before_a_change_verifies_after_it() {
+async fn link_sent_before_email_change_does_not_verify_after_it() {
     let test = Test::with(&[("USERDOCKS_INVITE__RESEND_AFTER", "0s")]).await;
     let change = async |user: UserId, email: &str| {
         let body = json!({ "user": { "email": email } });
@@ -318,7 +318,7 @@ async fn no_link_from_before_a_change_verifies_after_it() {
 }
 
 #[tokio::test]
-async fn only_the_newest_code_of_a_living_invite_accepts() {
+async fn only_newest_code_of_valid_invite_accepts() {
     let test = Test::with(&[("USERDOCKS_INVITE__RESEND_AFTER", "0s")]).await;
     let other = test.another_app().await;
     let (ada, superseded) = test.invited("ada@example.com").await;
@@ -450,7 +450,7 @@ fn key_headers(app: &App) -> String {
 }
 
 #[tokio::test]
-async fn no_header_says_where_links_lead() {
+async fn host_and_forwarded_headers_do_not_change_links() {
     let test = Test::start().await;
     let ada = test.user("ada@example.com").await;
     let mut number = 0;
@@ -631,7 +631,7 @@ fn called(app: &App, user: UserId) -> Vec<(&'static str, String, bool)> {
 }
 
 #[tokio::test]
-async fn an_endless_body_is_cut_off_on_every_route() {
+async fn endless_body_is_cut_off_on_every_route() {
     let test = Test::start().await;
     let nobody = UserId(new_id());
     let address = test.url.strip_prefix("http://").unwrap();
@@ -671,7 +671,7 @@ fn memory(process: u32, line: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn endless_bodies_take_no_memory() {
+async fn endless_bodies_grow_memory_by_less_than_16_mib() {
     let url = support::database(true).await;
     let smtp = Smtp::start().await;
     let db = userdocks::db::Pool::new(userdocks::db::options(&url).unwrap(), 4, DEADLINE);

@@ -29,7 +29,7 @@ async fn put(test: &Test, user: UserId, headers: &[(&str, &str)], body: impl Int
 }
 
 #[tokio::test]
-async fn a_body_that_is_not_one_json_object_is_400() {
+async fn body_that_is_not_one_json_object_is_400() {
     let test = Test::start().await;
     let user = test.member(&test.app, "ada@example.com", None).await;
     let stored = test.stored(user).await;
@@ -99,7 +99,7 @@ async fn a_body_that_is_not_one_json_object_is_400() {
 }
 
 #[tokio::test]
-async fn a_body_over_64_kib_is_413_however_it_is_sent() {
+async fn body_over_64_kib_is_413_with_length_or_chunked() {
     let test = Test::start().await;
     let user = test.member(&test.app, "ada@example.com", None).await;
     let nickname = async || test.stored(user).await["nickname"].clone();
@@ -157,7 +157,7 @@ async fn a_body_over_64_kib_is_413_however_it_is_sent() {
 }
 
 #[tokio::test]
-async fn a_body_is_declared_as_json_or_not_at_all() {
+async fn unsupported_content_type_or_encoding_is_400() {
     let test = Test::start().await;
     let user = test.member(&test.app, "ada@example.com", None).await;
     let body = r#"{"user":{}}"#;

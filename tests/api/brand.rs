@@ -6,7 +6,7 @@ use userdocks::domain::id;
 use crate::support::{As, Test, code};
 
 #[tokio::test]
-async fn a_mail_looks_as_its_app_wants() {
+async fn mail_has_reply_to_logo_and_color_of_its_app() {
     let test = Test::start().await;
     let app = test.another_app().await;
     sqlx::query(
@@ -36,7 +36,7 @@ async fn a_mail_looks_as_its_app_wants() {
 }
 
 #[tokio::test]
-async fn a_mail_is_in_the_language_of_its_reader() {
+async fn mail_and_page_use_the_language_of_the_invite() {
     let test = Test::start().await;
     for (language, tag, subject) in [
         ("fr-CA", "fr", "Votre invitation à rejoindre Acme"),

@@ -8,7 +8,7 @@ use crate::support::{As, Test, create_app, new_app};
 const ALLOWED: &str = "https://app.example.com";
 
 #[tokio::test]
-async fn pages_of_listed_origins_call_with_tokens() {
+async fn cors_allows_tokens_only_from_listed_origins() {
     let test = Test::start().await;
     let app = apps::App { origins: vec![ALLOWED.to_owned()], ..new_app("Pages") };
     let app = create_app(&test.db, &test.seal, &app).await;
@@ -72,7 +72,7 @@ async fn pages_of_listed_origins_call_with_tokens() {
 }
 
 #[tokio::test]
-async fn api_key_from_the_docs_page_of_a_trial_is_taken() {
+async fn api_key_from_own_origin_is_accepted_without_public_url() {
     let test = Test::with(&[("USERDOCKS_SERVER__PUBLIC_URL", "")]).await;
     let user = test.member(&test.app, "ada@example.com", None).await;
     let path = format!("/v1/users/{user}");

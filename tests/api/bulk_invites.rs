@@ -20,7 +20,7 @@ fn results(answer: &Answer) -> Vec<(String, Value)> {
 }
 
 #[tokio::test]
-async fn each_invite_has_its_own_result_and_repeating_sends_nothing() {
+async fn bulk_reports_each_invite_and_repeat_sends_no_mail() {
     let test = Test::start().await;
     let ada = test.member(&test.app, "ada@example.com", None).await;
     let of_ada: String =
@@ -77,7 +77,7 @@ async fn each_invite_has_its_own_result_and_repeating_sends_nothing() {
 }
 
 #[tokio::test]
-async fn a_user_may_invite_a_thousand() {
+async fn bulk_takes_up_to_1000_invites_within_the_mail_quota() {
     let test = Test::with(&[("USERDOCKS_LIMITS__MAILS_PER_APP_PER_DAY", "3")]).await;
     let ada = test.member(&test.app, "ada@example.com", None).await;
     let invites = |count: usize| -> Vec<Value> {

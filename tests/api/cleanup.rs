@@ -37,7 +37,7 @@ async fn fill(test: &Test) {
 }
 
 #[tokio::test]
-async fn what_is_over_is_deleted_in_steps() {
+async fn expired_rows_are_deleted_in_batches() {
     let mut test = Test::start().await;
     fill(&test).await;
     restart(&mut test, &[]).await;
@@ -54,7 +54,7 @@ async fn what_is_over_is_deleted_in_steps() {
 }
 
 #[tokio::test]
-async fn a_kind_that_cannot_be_deleted_keeps_no_other() {
+async fn locked_table_does_not_block_cleanup_of_other_tables() {
     let mut test = Test::start().await;
     fill(&test).await;
     let mut holder = PgConnection::connect(&test.database_url).await.unwrap();
@@ -102,7 +102,7 @@ const OLD_MAILS: &str = "SELECT count(*) FROM outbox WHERE finished_at < now() -
 const OLD_INVITES: &str = "SELECT count(*) FROM invites WHERE expires_at < now() - interval '1 year'";
 
 #[tokio::test]
-async fn mails_and_invites_are_deleted_once_their_retention_is_over() {
+async fn mails_and_invites_are_deleted_after_retention() {
     let mut test = Test::start().await;
     fill_retention(&test).await;
     // However old it is, a mail that waits is kept, and so is its invite.
@@ -129,7 +129,7 @@ async fn mails_and_invites_are_deleted_once_their_retention_is_over() {
 }
 
 #[tokio::test]
-async fn a_retention_of_0_keeps_mails_and_invites() {
+async fn retention_of_0_keeps_mails_and_invites() {
     let mut test = Test::start().await;
     fill(&test).await;
     fill_retention(&test).await;
@@ -158,7 +158,7 @@ async fn age(test: &Test) {
 }
 
 #[tokio::test]
-async fn a_deleted_invite_is_unknown_and_can_be_asked_for_again() {
+async fn deleted_invite_is_404_and_can_be_sent_again() {
     let mut test = Test::start().await;
     let (bob, of_bob) = test.invited("bob@example.com").await;
     let (carl, of_carl) = test.invited("carl@example.com").await;
@@ -194,7 +194,7 @@ async fn a_deleted_invite_is_unknown_and_can_be_asked_for_again() {
 }
 
 #[tokio::test]
-async fn an_invite_that_changes_at_this_moment_is_not_deleted() {
+async fn cleanup_skips_invites_locked_by_renewal_or_mail_retry() {
     let mut test = Test::start().await;
     let (bob, _) = test.invited("bob@example.com").await;
     test.invited("carl@example.com").await;
@@ -230,7 +230,7 @@ async fn an_invite_that_changes_at_this_moment_is_not_deleted() {
 }
 
 #[tokio::test]
-async fn referrals_are_counted_and_listed_without_their_invites() {
+async fn referrals_of_existing_users_survive_invite_cleanup() {
     let mut test = Test::start().await;
     let ada = test.member(&test.app, "ada@example.com", None).await;
     let of_ada: String =

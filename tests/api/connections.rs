@@ -11,7 +11,7 @@ fn key_headers(app: &App, key: &str, key_type: &str) -> String {
 }
 
 #[tokio::test]
-async fn refused_calls_with_bodies_over_one_connection_are_all_answered() {
+async fn refused_requests_with_bodies_keep_the_connection_alive() {
     let test = Test::start().await;
     let user = new_id();
     let write = key_headers(&test.app, &test.app.write_key, "write");
@@ -60,7 +60,7 @@ async fn refused_calls_with_bodies_over_one_connection_are_all_answered() {
 }
 
 #[tokio::test]
-async fn a_body_too_long_to_discard_is_answered_with_connection_close() {
+async fn body_too_long_to_discard_gets_connection_close() {
     let test = Test::start().await;
     let write = key_headers(&test.app, &test.app.write_key, "write");
     for (credentials, status) in [("", 401), (&*write, 413)] {
@@ -96,7 +96,7 @@ async fn a_body_too_long_to_discard_is_answered_with_connection_close() {
 }
 
 #[tokio::test]
-async fn a_body_that_stalls_or_waits_for_100_continue_is_answered_with_connection_close() {
+async fn refused_request_with_unfinished_body_gets_connection_close() {
     let test = Test::start().await;
     let read = key_headers(&test.app, &test.app.read_key, "read");
     for (credentials, status) in [("", 401), (&*read, 403)] {
@@ -125,7 +125,7 @@ async fn a_body_that_stalls_or_waits_for_100_continue_is_answered_with_connectio
 }
 
 #[tokio::test]
-async fn a_transfer_coding_other_than_chunked_is_501() {
+async fn transfer_coding_other_than_chunked_is_501() {
     let test = Test::start().await;
     let write = key_headers(&test.app, &test.app.write_key, "write");
     let user = test.member(&test.app, "ada@example.com", None).await;

@@ -57,7 +57,7 @@ fn forged(key: &str) -> String {
 }
 
 #[tokio::test]
-async fn three_headers_that_fit_each_other_open_the_app() {
+async fn matching_api_key_headers_are_accepted_and_others_are_401() {
     let test = Test::start().await;
     let user = test.member(&test.app, "ada@example.com", None).await;
     let other = test.another_app().await;
@@ -146,7 +146,7 @@ async fn three_headers_that_fit_each_other_open_the_app() {
 }
 
 #[tokio::test]
-async fn a_header_twice_or_two_kinds_of_credentials_are_400() {
+async fn duplicate_header_or_api_key_with_token_is_400() {
     let test = Test::start().await;
     let user = test.member(&test.app, "ada@example.com", None).await;
     let bearer = format!("Bearer {}", test.token(user).await);
@@ -189,7 +189,7 @@ async fn a_header_twice_or_two_kinds_of_credentials_are_400() {
 }
 
 #[tokio::test]
-async fn good_credentials_that_may_not_do_this_are_403() {
+async fn valid_credentials_without_permission_are_403() {
     let test = Test::start().await;
     let user = test.member(&test.app, "ada@example.com", None).await;
     let token = test.token(user).await;
@@ -244,7 +244,7 @@ enum Fault {
 }
 
 #[tokio::test]
-async fn faults_are_told_in_the_order_of_the_contract() {
+async fn first_error_in_the_documented_order_is_returned() {
     use Fault::{Credentials, Declaration, Fields, Json, Path, Permission, Query, Reach, Route};
     let order = [
         (Route, (405, "method_not_allowed")),
@@ -295,7 +295,7 @@ async fn faults_are_told_in_the_order_of_the_contract() {
 }
 
 #[tokio::test]
-async fn no_body_is_read_before_the_caller_is_admitted() {
+async fn refused_request_is_answered_without_reading_its_body() {
     let test = Test::start().await;
     let user = test.member(&test.app, "ada@example.com", None).await;
     let client = test.app.id.to_string();
@@ -346,7 +346,7 @@ async fn no_body_is_read_before_the_caller_is_admitted() {
 }
 
 #[tokio::test]
-async fn a_revoked_key_is_dead_on_every_replica_within_two_seconds() {
+async fn revoked_api_key_is_401_on_every_replica_within_2_seconds() {
     let test = Test::start().await;
     let user = test.member(&test.app, "ada@example.com", None).await;
     let database = Database::open(&test.config, true).await.unwrap();
@@ -383,7 +383,7 @@ async fn a_revoked_key_is_dead_on_every_replica_within_two_seconds() {
 }
 
 #[tokio::test]
-async fn one_callers_burst_is_429_and_nobody_elses() {
+async fn burst_of_one_caller_is_429_and_others_are_unaffected() {
     let test = Test::with(&[("USERDOCKS_LIMITS__REQUESTS_PER_KEY_PER_SECOND", "1")]).await;
     let user = test.member(&test.app, "ada@example.com", None).await;
     let neighbour = test.member(&test.app, "ben@example.com", Some(user)).await;

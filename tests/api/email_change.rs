@@ -59,7 +59,7 @@ async fn verified(test: &Test, user: UserId) -> (Value, Value) {
 }
 
 #[tokio::test]
-async fn by_key_a_new_address_counts_at_once_and_is_confirmed_once() {
+async fn email_change_by_api_key_applies_at_once_unverified() {
     let test = Test::start().await;
     let user = test.user("old@example.com").await;
     let token = As::Token(test.token(user).await);
@@ -109,7 +109,7 @@ async fn by_key_a_new_address_counts_at_once_and_is_confirmed_once() {
 }
 
 #[tokio::test]
-async fn by_token_the_old_address_counts_until_the_new_one_is_confirmed() {
+async fn email_change_by_token_applies_after_confirmation() {
     let test = Test::start().await;
     let user = test.user("old@example.com").await;
     let token = As::Token(test.token(user).await);
@@ -156,7 +156,7 @@ async fn by_token_the_old_address_counts_until_the_new_one_is_confirmed() {
 }
 
 #[tokio::test]
-async fn a_waiting_address_blocks_nobody_and_is_whose_confirms_first() {
+async fn pending_email_is_not_reserved_and_first_confirmation_wins() {
     let test = Test::start().await;
     let (one, two) = (test.user("one@example.com").await, test.user("two@example.com").await);
     let (first, second) = (As::Token(test.token(one).await), As::Token(test.token(two).await));
@@ -190,7 +190,7 @@ async fn a_waiting_address_blocks_nobody_and_is_whose_confirms_first() {
 }
 
 #[tokio::test]
-async fn who_confirm_the_same_address_at_once_are_one_who_gets_it() {
+async fn concurrent_confirmations_of_one_email_have_one_winner() {
     let test = Test::start().await;
     for round in 0..5 {
         let wanted = format!("wanted{round}@example.com");
@@ -213,7 +213,7 @@ async fn who_confirm_the_same_address_at_once_are_one_who_gets_it() {
 }
 
 #[tokio::test]
-async fn the_holder_of_an_address_that_is_asked_for_is_told_once_a_day() {
+async fn holder_of_a_requested_email_is_notified_once_a_day() {
     let test = Test::with(&[("USERDOCKS_INVITE__RESEND_AFTER", "0s")]).await;
     let holder = test.user("holder@example.com").await;
     test.sql("UPDATE users SET language = 'de'").await;
@@ -250,7 +250,7 @@ async fn the_holder_of_an_address_that_is_asked_for_is_told_once_a_day() {
 }
 
 #[tokio::test]
-async fn the_own_address_ends_what_waits() {
+async fn later_email_change_cancels_pending_confirmation() {
     let test = Test::start().await;
     let user = test.user("user@example.com").await;
     let token = As::Token(test.token(user).await);
@@ -281,7 +281,7 @@ async fn the_own_address_ends_what_waits() {
 }
 
 #[tokio::test]
-async fn only_the_newest_code_is_good_and_only_while_the_address_is_the_users() {
+async fn superseded_expired_or_frozen_confirmation_does_not_verify() {
     let test = Test::start().await;
     let user = test.user("a@example.com").await;
     let key = As::Write(&test.app);
@@ -332,7 +332,7 @@ async fn only_the_newest_code_is_good_and_only_while_the_address_is_the_users() 
 }
 
 #[tokio::test]
-async fn users_swap_addresses() {
+async fn two_users_can_swap_emails_one_change_at_a_time() {
     let test = Test::start().await;
     let (one, two) = (test.user("one@example.com").await, test.user("two@example.com").await);
     let key = As::Write(&test.app);
@@ -364,7 +364,7 @@ async fn users_swap_addresses() {
 }
 
 #[tokio::test]
-async fn a_change_that_is_refused_mails_nothing() {
+async fn refused_email_change_sends_no_mail() {
     let test = Test::start().await;
     let user = test.user("user@example.com").await;
     let colleague = test.member(&test.app, "colleague@example.com", Some(user)).await;
@@ -394,7 +394,7 @@ async fn a_change_that_is_refused_mails_nothing() {
 }
 
 #[tokio::test]
-async fn a_token_cannot_be_used_to_bomb_addresses() {
+async fn confirmation_mails_are_limited_per_recipient_and_user() {
     let test = Test::start().await;
     let (user, other) = (test.user("start@example.com").await, test.user("other@example.com").await);
     let (token, others) = (As::Token(test.token(user).await), As::Token(test.token(other).await));
@@ -433,7 +433,7 @@ async fn a_token_cannot_be_used_to_bomb_addresses() {
 }
 
 #[tokio::test]
-async fn the_mails_of_the_app_bound_it() {
+async fn email_change_over_app_mail_quota_is_429() {
     let test = Test::with(&[("USERDOCKS_LIMITS__MAILS_PER_APP_PER_DAY", "3")]).await;
     let user = test.user("user@example.com").await;
     let key = As::Write(&test.app);
@@ -449,7 +449,7 @@ async fn the_mails_of_the_app_bound_it() {
 }
 
 #[tokio::test]
-async fn an_address_can_be_asked_again() {
+async fn resent_confirmation_replaces_the_code_after_the_delay() {
     let test = Test::start().await;
     let user = test.user("user@example.com").await;
     let token = As::Token(test.token(user).await);
@@ -494,7 +494,7 @@ async fn an_address_can_be_asked_again() {
 }
 
 #[tokio::test]
-async fn a_backend_can_vouch_for_the_address_that_is_stored() {
+async fn write_key_can_mark_the_stored_email_verified() {
     let test = Test::start().await;
     let user = test.user("user@example.com").await;
     let key = As::Write(&test.app);
@@ -541,7 +541,7 @@ async fn a_backend_can_vouch_for_the_address_that_is_stored() {
 }
 
 #[tokio::test]
-async fn erasure_leaves_no_code_and_no_mail() {
+async fn erasure_deletes_confirmations_and_queued_mails() {
     let test = Test::start().await;
     let user = test.user("user@example.com").await;
     move_to(&test, As::Write(&test.app), user, "new@example.com").await;

@@ -11,7 +11,7 @@ fn request(method: &str, target: &str, headers: &str) -> String {
 }
 
 #[tokio::test]
-async fn an_unknown_route_is_404_before_anything_else() {
+async fn unknown_route_is_404_for_every_method() {
     let test = Test::start().await;
     let id = new_id();
     let mut wire = Wire::open(&test).await;
@@ -58,7 +58,7 @@ async fn an_unknown_route_is_404_before_anything_else() {
 }
 
 #[tokio::test]
-async fn a_wrong_method_is_405_with_the_right_ones() {
+async fn wrong_method_is_405_with_allow_header() {
     let test = Test::start().await;
     let user = format!("/users/{}", new_id());
     let referral = format!("{user}/referral-invites");
@@ -90,7 +90,7 @@ async fn a_wrong_method_is_405_with_the_right_ones() {
 }
 
 #[tokio::test]
-async fn head_gets_the_head_alone() {
+async fn head_returns_status_and_headers_without_body() {
     let test = Test::start().await;
     for (path, status, code) in [
         ("/healthz", 200, None),
@@ -110,7 +110,7 @@ async fn head_gets_the_head_alone() {
 }
 
 #[tokio::test]
-async fn what_is_no_http_ends_the_connection_and_nothing_else() {
+async fn malformed_http_closes_the_connection_and_long_head_is_431() {
     let test = Test::start().await;
     for bytes in [
         &b"hello\r\n\r\n"[..],
@@ -151,7 +151,7 @@ async fn what_is_no_http_ends_the_connection_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_sane_request_id_comes_back() {
+async fn valid_request_id_is_echoed_and_invalid_one_replaced() {
     let test = Test::start().await;
     let (most, more) = ("a".repeat(128), "a".repeat(129));
     let sane = ["7", "0195c0de-7e57", "trace.1:2/3+4=_-", "ABC", &most];
@@ -184,7 +184,7 @@ async fn a_sane_request_id_comes_back() {
 }
 
 #[tokio::test]
-async fn both_prefixes_lead_to_the_same_place() {
+async fn v1_and_api_v1_prefixes_are_equivalent() {
     let test = Test::start().await;
     for prefix in ["/v1", "/api/v1"] {
         let id = new_id();
@@ -209,7 +209,7 @@ async fn both_prefixes_lead_to_the_same_place() {
 }
 
 #[tokio::test]
-async fn the_user_in_the_path_is_a_hyphenated_uuid_or_me() {
+async fn user_id_other_than_hyphenated_uuid_or_me_is_400() {
     let test = Test::start().await;
     let user = test.member(&test.app, "ada@example.com", None).await;
     let token = test.token(user).await;
@@ -288,7 +288,7 @@ async fn the_user_in_the_path_is_a_hyphenated_uuid_or_me() {
 }
 
 #[tokio::test]
-async fn test_in_the_query_is_a_boolean() {
+async fn test_query_parameter_other_than_true_or_false_is_400() {
     let test = Test::start().await;
     let user = test.member(&test.app, "ada@example.com", None).await;
     let update = async |query: &str| {

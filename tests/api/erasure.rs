@@ -99,7 +99,7 @@ async fn marks(test: &Test, mark: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn an_answer_with_a_key_beside_an_erasure_is_not_kept() {
+async fn idempotent_response_during_erasure_is_not_stored() {
     let test = Test::with(&[("USERDOCKS_INVITE__RESEND_AFTER", "0s")]).await;
     let beside = async |call: &Beside<'_>, round: usize| call.invite(&format!("key{round}")).await;
     race(&test, true, beside, async |call, round, _| {
@@ -118,7 +118,7 @@ async fn an_answer_with_a_key_beside_an_erasure_is_not_kept() {
 }
 
 #[tokio::test]
-async fn a_referral_beside_the_erasure_of_its_referrer_is_erased_or_refused() {
+async fn referral_during_erasure_of_referrer_is_erased_or_refused() {
     let test = Test::start().await;
     let beside =
         async |call: &Beside<'_>, round: usize| call.refer(&format!("friend{round}@example.org")).await;
@@ -130,7 +130,7 @@ async fn a_referral_beside_the_erasure_of_its_referrer_is_erased_or_refused() {
 }
 
 #[tokio::test]
-async fn a_referral_beside_the_erasure_of_whom_it_names_is_erased_with_them() {
+async fn referral_during_erasure_of_recipient_is_erased_or_mailed() {
     let test = Test::start().await;
     let ben = test.member(&test.app, "ben@example.com", None).await;
     let beside = async |call: &Beside<'_>, _: usize| {
@@ -155,7 +155,7 @@ async fn a_referral_beside_the_erasure_of_whom_it_names_is_erased_with_them() {
 }
 
 #[tokio::test]
-async fn an_accepted_referral_beside_the_erasure_of_its_referrer_waits_for_it() {
+async fn accept_during_erasure_of_referrer_succeeds_or_is_404() {
     let test = Test::start().await;
     for round in 0..ROUNDS / 2 {
         let user = test.member(&test.app, &format!("person{round}@erased.example"), None).await;
@@ -183,7 +183,7 @@ async fn refer(test: &Test, app: &App, referrer: UserId, email: &str) {
 }
 
 #[tokio::test]
-async fn no_column_of_any_table_names_an_erased_person() {
+async fn erasure_removes_personal_data_from_every_column() {
     let test = Test::with(&[("USERDOCKS_INVITE__RESEND_AFTER", "0s")]).await;
     let other = test.another_app().await;
     let app = test.app.clone();
@@ -232,7 +232,7 @@ async fn no_column_of_any_table_names_an_erased_person() {
 }
 
 #[tokio::test]
-async fn the_user_with_the_nil_id_has_keys_of_their_own() {
+async fn nil_uuid_user_and_backend_have_separate_idempotency_keys() {
     let test = Test::start().await;
     let nil = "00000000-0000-0000-0000-000000000000";
     let invite = json!({ "email": "nil@example.com", "language": "en" });

@@ -28,7 +28,7 @@ fn head(test: &Test, user: UserId, more: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_come_is_408() {
+async fn stalled_body_is_408_and_oversized_body_is_413() {
     let server = Test::with(&[("USERDOCKS_SERVER__BODY_TIMEOUT", "1s")]).await;
     let test = &server;
     let user = test.member(&test.app, "ada@example.com", None).await;
@@ -80,7 +80,7 @@ async fn a_body_that_does_not_come_is_408() {
 }
 
 #[tokio::test]
-async fn a_connection_that_says_nothing_is_closed() {
+async fn connection_idle_or_slow_to_send_its_head_is_closed() {
     let server = Test::with(&[("USERDOCKS_SERVER__HEAD_TIMEOUT", "2s")]).await;
     let test = &server;
     let healthz = "GET /healthz HTTP/1.1\r\nHost: x\r\n";
@@ -113,7 +113,7 @@ async fn a_connection_that_says_nothing_is_closed() {
 }
 
 #[tokio::test]
-async fn a_request_that_waits_too_long_is_503() {
+async fn request_blocked_past_the_timeout_is_503() {
     let test = Test::with(&[("USERDOCKS_SERVER__REQUEST_TIMEOUT", "2s")]).await;
     let user = test.member(&test.app, "ada@example.com", None).await;
     let path = format!("/v1/users/{user}");
@@ -148,7 +148,7 @@ async fn end_sessions(admin: &mut PgConnection, database: &str) {
 }
 
 #[tokio::test]
-async fn while_the_database_is_away_it_is_503_and_never_401() {
+async fn unavailable_database_is_503_for_valid_credentials() {
     // The server reaches PostgreSQL by a link that the test can bend.
     let url = support::database(true).await;
     let folder = tempfile::tempdir().unwrap();
@@ -232,7 +232,7 @@ async fn while_the_database_is_away_it_is_503_and_never_401() {
 }
 
 #[tokio::test]
-async fn callers_who_hang_up_have_no_more_sessions_than_connections() {
+async fn disconnected_clients_do_not_exceed_database_pool_size() {
     let test = Test::with(&[("USERDOCKS_DATABASE__MAX_CONNECTIONS", "4")]).await;
     let other = test.another_app().await;
     let user = test.member(&other, "ada@example.com", None).await;

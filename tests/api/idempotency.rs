@@ -12,7 +12,7 @@ async fn invite(test: &Test, who: &App, path: &str, key: &str, body: &Value) -> 
 }
 
 #[tokio::test]
-async fn a_repeated_call_gets_the_first_answer_and_does_nothing() {
+async fn repeated_idempotency_key_replays_the_first_response() {
     let test = Test::start().await;
     let inviter = test.member(&test.app, "ada@example.com", None).await;
     let path = format!("/v1/users/{inviter}");
@@ -51,7 +51,7 @@ async fn a_repeated_call_gets_the_first_answer_and_does_nothing() {
 }
 
 #[tokio::test]
-async fn of_calls_at_once_one_has_an_effect() {
+async fn concurrent_calls_with_one_idempotency_key_have_one_effect() {
     let test = Test::start().await;
     let inviter = test.member(&test.app, "ada@example.com", None).await;
     let path = format!("/v1/users/{inviter}");
@@ -71,7 +71,7 @@ async fn of_calls_at_once_one_has_an_effect() {
 }
 
 #[tokio::test]
-async fn a_referral_is_replayed_to_its_own_caller_alone() {
+async fn referral_response_is_replayed_only_to_the_same_user() {
     let test = Test::start().await;
     let ada = test.member(&test.app, "ada@example.com", None).await;
     let ben = test.member(&test.app, "ben@example.com", None).await;
@@ -93,7 +93,7 @@ async fn a_referral_is_replayed_to_its_own_caller_alone() {
 }
 
 #[tokio::test]
-async fn an_answer_is_known_to_every_server_for_a_day() {
+async fn stored_response_is_shared_by_servers_and_expires_after_a_day() {
     let mut test = Test::start().await;
     let body = json!({ "email": "ada@example.com", "language": "en" });
     let path = format!("/v1/users/{}", new_id());
@@ -116,7 +116,7 @@ async fn an_answer_is_known_to_every_server_for_a_day() {
 }
 
 #[tokio::test]
-async fn a_user_has_a_thousand_stored_answers_a_day() {
+async fn user_over_1000_stored_responses_a_day_is_429() {
     let test = Test::start().await;
     let user = test.member(&test.app, "ada@example.com", None).await;
     sqlx::query(

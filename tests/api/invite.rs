@@ -35,7 +35,7 @@ fn id(user: &Value) -> UserId {
 }
 
 #[tokio::test]
-async fn an_unknown_id_becomes_the_new_user() {
+async fn invite_with_unknown_id_creates_user_with_that_id() {
     let test = Test::start().await;
     let id = new_id();
     let answer = invite(&test, id, "Ada@Example.com", "de-at").await;
@@ -81,7 +81,7 @@ async fn an_unknown_id_becomes_the_new_user() {
 }
 
 #[tokio::test]
-async fn a_known_id_with_a_new_address_invites_into_their_tenant() {
+async fn invite_with_known_id_and_new_email_joins_the_same_tenant() {
     let test = Test::start().await;
     let (boss, _) = test.invited("boss@example.com").await;
     let tenant = test.stored(boss).await["tenantId"].clone();
@@ -149,7 +149,7 @@ async fn pass(test: &Test, minutes: i32) {
 }
 
 #[tokio::test]
-async fn the_own_address_sends_the_invite_again() {
+async fn invite_with_same_id_and_email_is_resent_after_delay() {
     let test = Test::with(&[("USERDOCKS_INVITE__RESEND_AFTER", "1h")]).await;
     let (ada, first) = test.invited("ada@example.com").await;
     let stored = json!({ "user": test.stored(ada).await });
@@ -211,7 +211,7 @@ async fn the_own_address_sends_the_invite_again() {
 }
 
 #[tokio::test]
-async fn what_counts_is_when_the_mail_went_out() {
+async fn resend_delay_starts_at_delivery_and_not_after_failure() {
     let settings = [("USERDOCKS_INVITE__RESEND_AFTER", "1h"), ("USERDOCKS_MAIL__RETRY_AFTER", "10ms")];
     let test = Test::with(&settings).await;
     test.smtp.refuse(Stage::Rcpt, "450 4.2.1 greylisted");
@@ -259,7 +259,7 @@ async fn what_counts_is_when_the_mail_went_out() {
 
 #[tokio::test]
 #[expect(clippy::too_many_lines, reason = "a table")]
-async fn a_refused_call_leaves_nothing() {
+async fn refused_invite_stores_and_sends_nothing() {
     let test = Test::start().await;
     let other = test.another_app().await;
     let ada = test.user("ada@example.com").await;
@@ -390,7 +390,7 @@ async fn a_refused_call_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn calls_at_once() {
+async fn concurrent_invites_create_one_user_per_email() {
     let test = Test::start().await;
     let ada = new_id();
     let all = join_all((0..200).map(|_| invite(&test, ada, "ada@example.com", "en"))).await;
@@ -454,7 +454,7 @@ async fn calls_at_once() {
 }
 
 #[tokio::test]
-async fn made_ids_are_of_a_version_that_the_public_clients_take() {
+async fn generated_ids_are_version_4_uuids() {
     let test = Test::start().await;
     let (inviter, _) = test.invited("ada@example.com").await;
     let body = json!({ "email": "ben@example.com", "language": "en" });

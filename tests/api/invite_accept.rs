@@ -47,7 +47,7 @@ async fn welcomed(test: &Test, answer: &Answer) -> Value {
 }
 
 #[tokio::test]
-async fn a_page_of_the_app_accepts_with_a_profile() {
+async fn api_accept_stores_the_profile_and_returns_an_access_token() {
     let test = Test::start().await;
     let (ada, code) = test.invited("ada@example.com").await;
     test.idle().await;
@@ -111,7 +111,7 @@ async fn a_page_of_the_app_accepts_with_a_profile() {
 }
 
 #[tokio::test]
-async fn a_referral_makes_its_user_by_api_as_by_page() {
+async fn api_accept_of_referral_creates_user_with_referrer() {
     let test = Test::start().await;
     let ada = test.user("ada@example.com").await;
     let body = json!({ "user": { "given_name": "Ada", "family_name": "Lovelace" } });
@@ -147,7 +147,7 @@ async fn a_referral_makes_its_user_by_api_as_by_page() {
 }
 
 #[tokio::test]
-async fn a_code_that_proves_nothing_is_told_from_one_that_is_over() {
+async fn expired_and_unknown_codes_get_different_errors() {
     let test = Test::start().await;
     let (_, expired) = test.invited("expired@example.com").await;
     let (_, revoked) = test.invited("revoked@example.com").await;
@@ -194,7 +194,7 @@ async fn a_code_that_proves_nothing_is_told_from_one_that_is_over() {
 }
 
 #[tokio::test]
-async fn of_many_who_accept_at_once_one_does() {
+async fn concurrent_accepts_have_one_winner() {
     let test = Test::start().await;
     let ada = test.user("ada@example.com").await;
     let (bob, invite) = test.invited("bob@example.com").await;
@@ -232,7 +232,7 @@ async fn of_many_who_accept_at_once_one_does() {
 }
 
 #[tokio::test]
-async fn pages_of_the_app_may_call() {
+async fn invite_calls_from_origins_not_listed_by_the_app_are_403() {
     let test = Test::start().await;
     test.sql("UPDATE apps SET origins = '{https://app.example}'").await;
     let other = test.another_app().await;
@@ -269,7 +269,7 @@ async fn pages_of_the_app_may_call() {
 }
 
 #[tokio::test]
-async fn nothing_in_a_request_chooses_where_a_link_leads() {
+async fn request_fields_and_headers_do_not_change_invite_links() {
     let test = Test::start().await;
     test.sql("UPDATE apps SET invite_url = 'https://app.example/join', origins = '{https://app.example}'")
         .await;
@@ -318,7 +318,7 @@ async fn nothing_in_a_request_chooses_where_a_link_leads() {
 }
 
 #[tokio::test]
-async fn tries_are_limited() {
+async fn unknown_invite_codes_over_the_limit_are_429() {
     let test = Test::with(&[("USERDOCKS_LIMITS__FAILURES_PER_ADDRESS_PER_SECOND", "2")]).await;
     let (_, code) = test.invited("ada@example.com").await;
     // Whoever has a code pays nothing.

@@ -732,7 +732,7 @@ impl Machine<'_> {
 }
 
 #[test]
-fn any_sequence_is_as_the_model_says() {
+fn random_invite_sequences_match_the_model() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let many = i32::MAX.to_string();
     let test = runtime.block_on(Test::with(&[

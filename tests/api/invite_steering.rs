@@ -51,7 +51,7 @@ fn token_of(token: &str) -> As<'static> {
 }
 
 #[tokio::test]
-async fn a_page_ends_after_10000_invites_were_looked_at_and_goes_on_by_its_cursor() {
+async fn page_scans_at_most_10000_invites_and_returns_a_cursor() {
     let test = Test::start().await;
     let ada = test.member(&test.app, "ada@example.com", None).await;
     let mut guests = Vec::new();
@@ -97,7 +97,7 @@ async fn a_page_ends_after_10000_invites_were_looked_at_and_goes_on_by_its_curso
 }
 
 #[tokio::test]
-async fn backends_find_every_invite_and_users_their_own_referrals() {
+async fn api_key_lists_all_invites_and_user_only_own_referrals() {
     let test = Test::start().await;
     let other = test.another_app().await;
     let ada = test.user("ada@example.com").await;
@@ -232,7 +232,7 @@ async fn backends_find_every_invite_and_users_their_own_referrals() {
 }
 
 #[tokio::test]
-async fn sent_again_it_has_a_new_code_and_its_full_time() {
+async fn resent_invite_has_new_code_and_full_lifetime() {
     let test = Test::with(&[SOON]).await;
     let write = || As::Write(&test.app);
     let user = UserId(new_id());
@@ -289,7 +289,7 @@ async fn sent_again_it_has_a_new_code_and_its_full_time() {
 }
 
 #[tokio::test]
-async fn a_mail_that_went_out_a_short_while_ago_is_enough() {
+async fn resend_shortly_after_delivery_sends_no_second_mail() {
     let test = Test::start().await;
     let (_, first) = test.invited("ada@example.com").await;
     test.idle().await;
@@ -308,7 +308,7 @@ async fn a_mail_that_went_out_a_short_while_ago_is_enough() {
 }
 
 #[tokio::test]
-async fn revoked_it_is_over_until_it_is_asked_for_again() {
+async fn revoked_invite_cannot_be_accepted_until_invited_again() {
     let test = Test::start().await;
     let (ada, first) = test.invited("ada@example.com").await;
     test.idle().await;
@@ -338,7 +338,7 @@ async fn revoked_it_is_over_until_it_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn the_mail_of_a_revoked_invite_is_stopped() {
+async fn revoking_an_invite_cancels_its_queued_mail() {
     let test = Test::with(&[SOON, ("USERDOCKS_MAIL__RETRY_AFTER", "1h")]).await;
     let write = || As::Write(&test.app);
     // One that waits.
@@ -388,7 +388,7 @@ async fn the_mail_of_a_revoked_invite_is_stopped() {
 }
 
 #[tokio::test]
-async fn of_two_at_once_one_wins() {
+async fn concurrent_accept_and_revoke_have_one_winner() {
     let test = Test::with(&[SOON]).await;
     for round in 0..6 {
         let email = format!("u{round}@example.com");
@@ -434,7 +434,7 @@ async fn of_two_at_once_one_wins() {
 }
 
 #[tokio::test]
-async fn a_referrer_steers_within_the_bounds_and_learns_nothing() {
+async fn referrer_resend_respects_quotas_and_hides_existing_accounts() {
     let test = Test::with(&[
         SOON,
         ("USERDOCKS_LIMITS__REFERRALS_PER_RECIPIENT_PER_DAY", "2"),
@@ -520,7 +520,7 @@ async fn a_referrer_steers_within_the_bounds_and_learns_nothing() {
 }
 
 #[tokio::test]
-async fn an_expired_page_offers_a_new_mail_to_the_same_address() {
+async fn expired_invite_page_sends_new_mail_to_the_same_address() {
     let test = Test::start().await;
     let ada = test.user("ada@example.com").await;
     let (_, invite) = test.invited("bob@example.com").await;
@@ -574,7 +574,7 @@ async fn an_expired_page_offers_a_new_mail_to_the_same_address() {
 }
 
 #[tokio::test]
-async fn how_long_an_invite_works_is_said_by_the_call_the_app_or_the_settings() {
+async fn invite_lifetime_is_taken_from_call_then_app_then_settings() {
     let test = Test::with(&[SOON]).await;
     let ada = test.user("ada@example.com").await;
     let hours = async |email: &str| {

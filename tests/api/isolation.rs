@@ -36,7 +36,7 @@ fn comparable(mut answer: Answer) -> Answer {
 }
 
 #[tokio::test]
-async fn what_is_of_another_app_is_as_if_it_did_not_exist() {
+async fn users_of_another_app_are_refused_like_unknown_ones() {
     let test = Test::start().await;
     let other = test.another_app().await;
     let ours = test.member(&test.app, "ada@example.com", None).await;
@@ -82,7 +82,7 @@ async fn what_is_of_another_app_is_as_if_it_did_not_exist() {
 }
 
 #[tokio::test]
-async fn ids_and_addresses_of_another_app_are_free() {
+async fn ids_and_emails_of_another_app_can_be_reused() {
     let test = Test::start().await;
     let other = test.another_app().await;
     let theirs = test.member(&other, "zoe@example.com", None).await;
@@ -137,7 +137,7 @@ async fn ids_and_addresses_of_another_app_are_free() {
 const OF_NO_APP: [&str; 2] = ["_sqlx_migrations", "secret_key_check"];
 
 #[tokio::test]
-async fn the_schema_lets_no_row_of_an_app_refer_to_anothers() {
+async fn foreign_keys_cannot_cross_apps() {
     let test = Test::start().await;
     let list = async |query: &'static str| -> Vec<String> {
         sqlx::query_scalar(query).fetch_all(&test.db).await.unwrap()
@@ -187,7 +187,7 @@ async fn the_schema_lets_no_row_of_an_app_refer_to_anothers() {
 
 /// The rest of this suite shows that its rights suffice.
 #[tokio::test]
-async fn the_role_of_the_server_can_do_what_the_server_does_and_no_more() {
+async fn server_role_lacks_unneeded_database_privileges() {
     let test = Test::start().await;
     let server = &test.server.as_ref().unwrap().state.store.pool;
     let role: String = sqlx::query_scalar("SELECT current_user::text").fetch_one(server).await.unwrap();
@@ -244,7 +244,7 @@ async fn the_role_of_the_server_can_do_what_the_server_does_and_no_more() {
 
 /// Whoever reads the database, or a backup of it, can act for nobody.
 #[tokio::test]
-async fn nothing_secret_is_in_the_store_in_clear() {
+async fn secrets_are_not_stored_in_plain_text() {
     let test = Test::start().await;
     let user = test.member(&test.app, "ada@example.com", None).await;
     test.smtp.refuse(crate::support::smtp::Stage::Rcpt, "450 4.2.1 later");

@@ -75,7 +75,7 @@ pub async fn until_one_waits(test: &Test) {
 }
 
 #[tokio::test]
-async fn looking_changes_nothing_and_the_button_accepts_once() {
+async fn get_changes_nothing_and_post_accepts_invite_once() {
     let test = Test::start().await;
     let (ada, code) = test.invited("ada@example.com").await;
     let before = test.rows().await;
@@ -123,7 +123,7 @@ async fn looking_changes_nothing_and_the_button_accepts_once() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_accepted_says_so_and_changes_nothing() {
+async fn expired_or_unknown_code_shows_error_page_and_changes_nothing() {
     let test = Test::start().await;
     let other = test.another_app().await;
     let (_, good) = test.invited("good@example.com").await;
@@ -210,7 +210,7 @@ async fn what_cannot_be_accepted_says_so_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_code_is_not_spent_on_a_user_who_changes_meanwhile() {
+async fn email_change_or_freeze_during_accept_keeps_invite_unaccepted() {
     let test = Test::with(&[("USERDOCKS_INVITE__RESEND_AFTER", "0s")]).await;
     for (email, change, expected) in [
         ("a@example.com", "UPDATE users SET email = 'b@example.com' WHERE email = 'a@example.com'", UNKNOWN),
@@ -258,7 +258,7 @@ async fn a_code_is_not_spent_on_a_user_who_changes_meanwhile() {
 }
 
 #[tokio::test]
-async fn without_the_store_the_page_says_so() {
+async fn page_without_database_is_503() {
     let mut test = Test::start().await;
     test.server.as_ref().unwrap().state.store.pool.close().await;
     let code = userdocks::domain::invites::InviteCode::generate(test.app.id);
@@ -279,7 +279,7 @@ fn link(mail: &Mail) -> String {
 }
 
 #[tokio::test]
-async fn an_app_has_its_own_page_languages_and_names() {
+async fn invite_page_uses_url_language_and_escaped_name_of_the_app() {
     let test = Test::start().await;
     let ada = test.user("ada@example.com").await;
     test.sql("UPDATE users SET referral_code = 'ADA00001'").await;
@@ -340,7 +340,7 @@ async fn an_app_has_its_own_page_languages_and_names() {
 }
 
 #[tokio::test]
-async fn a_code_is_in_no_log_and_not_in_the_store() {
+async fn invite_code_is_not_logged_or_stored_in_plain_text() {
     let url = support::database(true).await;
     let smtp = Smtp::start().await;
     let db = userdocks::db::Pool::new(userdocks::db::options(&url).unwrap(), 4, DEADLINE);

@@ -70,7 +70,7 @@ fn told(answer: &Answer) -> (&str, u64, u64) {
 }
 
 #[tokio::test]
-async fn what_is_left_is_told_with_every_answer() {
+async fn authenticated_responses_have_rate_limit_headers() {
     let test = Test::start().await;
     let user = test.member(&test.app, "ada@example.com", None).await;
     for who in [As::Write(&test.app), As::Read(&test.app), As::Token(test.token(user).await)] {
@@ -91,7 +91,7 @@ async fn what_is_left_is_told_with_every_answer() {
 }
 
 #[tokio::test]
-async fn a_caller_over_the_bound_is_told_to_wait() {
+async fn caller_over_the_rate_limit_is_429_with_retry_after() {
     let test = Test::with(&[("USERDOCKS_LIMITS__REQUESTS_PER_KEY_PER_SECOND", "2")]).await;
     let app = apps::App { origins: vec!["https://app.example.com".to_owned()], ..new_app("Pages") };
     let app = create_app(&test.db, &test.seal, &app).await;
@@ -111,7 +111,7 @@ async fn a_caller_over_the_bound_is_told_to_wait() {
 }
 
 #[tokio::test]
-async fn failures_of_an_address_are_bounded() {
+async fn failed_requests_over_the_address_limit_are_429() {
     let test = Test::with(&[("USERDOCKS_LIMITS__FAILURES_PER_ADDRESS_PER_SECOND", "20")]).await;
     let begun = Instant::now();
     let answers = join_all((0..300).map(|_| fail(&test, ""))).await;
@@ -127,7 +127,7 @@ async fn failures_of_an_address_are_bounded() {
 }
 
 #[tokio::test]
-async fn whatever_proves_nothing_is_counted() {
+async fn repeated_unauthenticated_requests_of_any_kind_are_429() {
     let test = Test::with(&[FEW]).await;
     let user = test.member(&test.app, "ada@example.com", None).await;
     let token = test.token(user).await;
@@ -185,7 +185,7 @@ fn invite_code(app: &App) -> String {
 }
 
 #[tokio::test]
-async fn good_callers_pay_nothing_for_bad_ones_of_their_address() {
+async fn valid_callers_are_not_limited_by_failures_of_their_address() {
     let test = Test::with(&[FEW]).await;
     let app = apps::App { origins: vec!["https://app.example.com".to_owned()], ..new_app("Pages") };
     let app = create_app(&test.db, &test.seal, &app).await;
@@ -222,7 +222,7 @@ async fn good_callers_pay_nothing_for_bad_ones_of_their_address() {
 }
 
 #[tokio::test]
-async fn another_forwarded_address_gains_nothing() {
+async fn x_forwarded_for_from_untrusted_peer_is_ignored() {
     let test = Test::with(&[FEW]).await;
     let mut number = 0;
     let (before, _) = until_throttled(async || {
@@ -235,7 +235,7 @@ async fn another_forwarded_address_gains_nothing() {
 }
 
 #[tokio::test]
-async fn callers_behind_a_trusted_proxy_are_told_apart() {
+async fn clients_behind_trusted_proxy_are_limited_separately() {
     let test = Test::with(&[FEW, ("USERDOCKS_SERVER__TRUSTED_PROXIES", "10.0.0.0/8, 127.0.0.1")]).await;
     for number in 0..50 {
         let answer = fail(&test, &format!("198.51.100.{number}, 10.1.1.1")).await;
@@ -264,7 +264,7 @@ async fn callers_behind_a_trusted_proxy_are_told_apart() {
 }
 
 #[tokio::test]
-async fn an_apps_mails_of_a_day_are_exact_over_servers() {
+async fn daily_mail_quota_is_exact_across_servers() {
     let bound = ("USERDOCKS_LIMITS__MAILS_PER_APP_PER_DAY", "7");
     let test = Test::with(&[bound]).await;
     let other = server(&test, &[bound]).await;
@@ -324,7 +324,7 @@ async fn an_apps_mails_of_a_day_are_exact_over_servers() {
 }
 
 #[tokio::test]
-async fn an_answer_that_was_given_is_given_again_without_a_mail_left() {
+async fn idempotent_replay_works_with_exhausted_mail_quota() {
     let test = Test::with(&[("USERDOCKS_LIMITS__MAILS_PER_APP_PER_DAY", "1")]).await;
     let path = format!("/v1/users/{}", new_id());
     let invite = async |key: &str| {
@@ -353,7 +353,7 @@ async fn an_answer_that_was_given_is_given_again_without_a_mail_left() {
 }
 
 #[tokio::test]
-async fn more_requests_than_can_wait_are_503_at_once() {
+async fn requests_over_the_queue_limit_are_503_at_once() {
     let test = Test::with(&[("USERDOCKS_DATABASE__MAX_CONNECTIONS", "2")]).await;
     let user = test.member(&test.app, "ada@example.com", None).await;
     assert_eq!(touch(&test, user, As::Write(&test.app)).await.status, 200);
@@ -387,7 +387,7 @@ async fn more_requests_than_can_wait_are_503_at_once() {
 }
 
 #[tokio::test]
-async fn bodies_on_their_way_keep_nobody_from_the_database() {
+async fn slow_bodies_do_not_hold_database_connections() {
     let server = Test::with(&[("USERDOCKS_DATABASE__MAX_CONNECTIONS", "2")]).await;
     let test = &server;
     let user = test.member(&test.app, "ada@example.com", None).await;
@@ -413,7 +413,7 @@ async fn bodies_on_their_way_keep_nobody_from_the_database() {
 }
 
 #[tokio::test]
-async fn who_takes_no_answer_is_left() {
+async fn client_that_reads_no_response_is_disconnected() {
     let test = Test::with(&[("USERDOCKS_SERVER__REQUEST_TIMEOUT", "1s")]).await;
     let mut greedy = TcpStream::connect(address(&test)).await.unwrap();
     let many = "GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100);
@@ -429,7 +429,7 @@ fn address(test: &Test) -> SocketAddr {
 }
 
 #[tokio::test]
-async fn no_address_has_every_connection() {
+async fn one_address_gets_at_most_half_of_the_connections() {
     let test = Test::with(&[("USERDOCKS_SERVER__MAX_CONNECTIONS", "12")]).await;
     let mut silent = Vec::new();
     for _ in 0..6 {
@@ -456,7 +456,7 @@ async fn no_address_has_every_connection() {
 }
 
 #[tokio::test]
-async fn what_is_no_request_is_refused_in_the_envelope() {
+async fn malformed_head_is_400_and_oversized_head_is_431_in_json() {
     let test = Test::start().await;
     let malformed = (400, "malformed_request", "this is no HTTP/1.1 request");
     let coding = (501, "unsupported_transfer_coding", "`Transfer-Encoding` must be `chunked` alone");
@@ -518,7 +518,7 @@ async fn what_is_no_request_is_refused_in_the_envelope() {
 }
 
 #[tokio::test]
-async fn a_body_that_swells_is_refused_small() {
+async fn deeply_nested_or_wide_json_is_400_with_bounded_error() {
     let test = Test::start().await;
     let user = test.member(&test.app, "ada@example.com", None).await;
     let path = format!("/v1/users/{user}");
@@ -545,7 +545,7 @@ async fn a_body_that_swells_is_refused_small() {
 }
 
 #[tokio::test]
-async fn an_apps_calls_for_many_wait_for_themselves() {
+async fn bulk_calls_of_one_app_do_not_block_other_apps() {
     let test = Test::with(&[("USERDOCKS_DATABASE__MAX_CONNECTIONS", "4")]).await;
     let other = test.another_app().await;
     let user = test.member(&other, "ada@example.com", None).await;
@@ -606,7 +606,7 @@ async fn send_and_hang_up(test: &Test, requests: Vec<(String, u64)>) {
 }
 
 #[tokio::test]
-async fn callers_who_hang_up_do_not_cross_the_mails_of_a_day() {
+async fn disconnected_clients_do_not_exceed_the_daily_mail_quota() {
     let test = Test::with(&[("USERDOCKS_LIMITS__MAILS_PER_APP_PER_DAY", "5")]).await;
     let mut holder = PgConnection::connect(&test.database_url).await.unwrap();
     let waiting = "SELECT count(*) FROM pg_stat_activity
@@ -633,7 +633,7 @@ async fn callers_who_hang_up_do_not_cross_the_mails_of_a_day() {
 }
 
 #[tokio::test]
-async fn bodies_under_way_are_bounded_in_bytes() {
+async fn bodies_over_16_mib_in_flight_are_503() {
     const PART: usize = 262_000;
     let test = Test::start().await;
     let other = test.another_app().await;
@@ -667,7 +667,7 @@ async fn bodies_under_way_are_bounded_in_bytes() {
 }
 
 #[tokio::test]
-async fn refused_callers_who_hang_up_spend_no_mail() {
+async fn refused_and_disconnected_requests_use_no_mail_quota() {
     let test = Test::with(&[("USERDOCKS_LIMITS__MAILS_PER_APP_PER_DAY", "20")]).await;
     let mut requests = Vec::new();
     for number in 0..40_u64 {

@@ -21,7 +21,7 @@ fn operations() -> Vec<(String, String, &'static Value)> {
 }
 
 #[tokio::test]
-async fn it_is_served_to_everybody() {
+async fn openapi_json_without_credentials_is_200() {
     let test = Test::start().await;
     let answer = test.call("GET", "/openapi.json", As::Nobody, None).await;
     assert_eq!(answer.status, 200);
@@ -33,7 +33,7 @@ async fn it_is_served_to_everybody() {
 }
 
 #[tokio::test]
-async fn paths_have_the_described_methods_and_no_other() {
+async fn undocumented_method_is_405_with_allow_header() {
     let test = Test::start().await;
     let operations = operations();
     let paths: BTreeSet<&String> = operations.iter().map(|(path, ..)| path).collect();
@@ -55,7 +55,7 @@ async fn paths_have_the_described_methods_and_no_other() {
 }
 
 #[tokio::test]
-async fn routes_admit_the_described_credentials() {
+async fn routes_accept_only_the_documented_credentials() {
     let test = Test::start().await;
     let user = test.user("ada@example.com").await;
     let token = test.token(user).await;
@@ -100,7 +100,7 @@ async fn routes_admit_the_described_credentials() {
 }
 
 #[tokio::test]
-async fn the_page_comes_from_this_server_alone() {
+async fn docs_page_loads_assets_from_own_origin_only() {
     let test = Test::start().await;
     let page = test.call("GET", "/docs", As::Nobody, None).await;
     assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));

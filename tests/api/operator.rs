@@ -10,7 +10,7 @@ use crate::support::smtp::Stage;
 use crate::support::{self, App, As, Test, code, new_id};
 
 #[tokio::test]
-async fn an_operator_tries_a_mail_again() {
+async fn retry_sends_failed_mail_unless_superseded_or_accepted() {
     let test = Test::start().await;
     let week = Duration::from_hours(168);
     let retry = async |to: &str| {
@@ -95,7 +95,7 @@ async fn an_operator_tries_a_mail_again() {
 }
 
 #[tokio::test]
-async fn mails_are_listed_as_operators_see_them() {
+async fn mail_list_filters_by_app_state_and_limit() {
     let test = Test::start().await;
     let other = test.another_app().await;
     test.smtp.refuse(Stage::Rcpt, "550 5.1.1 nobody");

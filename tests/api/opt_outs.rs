@@ -59,7 +59,7 @@ const DONE: &str = "Sie werden nicht mehr eingeladen";
 const UNDONE: &str = "Einladungen sind wieder erlaubt";
 
 #[tokio::test]
-async fn a_recipient_opts_out_of_all_referrals_of_the_app() {
+async fn opt_out_stops_all_referral_mail_of_one_app_until_undone() {
     let test = Test::start().await;
     let other = test.another_app().await;
     let ada = test.member(&test.app, "ada@example.com", None).await;
@@ -141,7 +141,7 @@ async fn a_recipient_opts_out_of_all_referrals_of_the_app() {
 }
 
 #[tokio::test]
-async fn a_mail_program_posts_in_its_own_way() {
+async fn one_click_unsubscribe_post_accepts_multipart_and_empty_body() {
     let test = Test::start().await;
     let ada = test.member(&test.app, "ada@example.com", None).await;
     refer(&test, &test.app, ada, "carl@example.com").await;
@@ -159,7 +159,7 @@ async fn a_mail_program_posts_in_its_own_way() {
 }
 
 #[tokio::test]
-async fn nobody_can_make_up_a_link() {
+async fn forged_opt_out_link_is_404() {
     let test = Test::start().await;
     let other = test.another_app().await;
     let ada = test.member(&test.app, "ada@example.com", None).await;
@@ -201,7 +201,7 @@ async fn nobody_can_make_up_a_link() {
 }
 
 #[tokio::test]
-async fn a_refused_referral_writes_no_key() {
+async fn refused_referral_writes_no_opt_out_key() {
     let test = Test::start().await;
     let keys = async || {
         let keys = sqlx::query_scalar::<_, uuid::Uuid>("SELECT key_id FROM opt_out_keys WHERE app_id = $1");

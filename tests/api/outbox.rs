@@ -105,7 +105,7 @@ pub(crate) async fn listed(db: &Pool, to: &str) -> MailRow {
 }
 
 #[tokio::test]
-async fn the_reply_decides_what_becomes_of_a_mail() {
+async fn smtp_4xx_is_retried_and_5xx_fails_the_mail() {
     use Stage::{Data, Final, Rcpt};
     let test = Test::with(&[("USERDOCKS_MAIL__RETRY_AFTER", "200ms")]).await;
     let say = |reply: &str| Act::Reply(reply.to_owned());
@@ -151,7 +151,7 @@ fn address(name: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_mail_server_that_is_away_or_refuses_the_login_loses_no_mail() {
+async fn unreachable_server_or_refused_login_keeps_mail_queued() {
     let quick = ("USERDOCKS_MAIL__RETRY_AFTER", "200ms");
     let mut test = Test::start().await;
     let mut proxy = Proxy::to_tcp(test.smtp.address()).await;
@@ -180,7 +180,7 @@ async fn a_mail_server_that_is_away_or_refuses_the_login_loses_no_mail() {
 }
 
 #[tokio::test]
-async fn while_the_mail_server_is_away_what_waits_stays_due() {
+async fn mail_server_outage_does_not_delay_untried_mails() {
     let mut test = Test::start().await;
     let mut proxy = Proxy::to_tcp(test.smtp.address()).await;
     proxy.cut().await;
@@ -199,7 +199,7 @@ async fn while_the_mail_server_is_away_what_waits_stays_due() {
 }
 
 #[tokio::test]
-async fn a_mail_is_given_up_after_its_time_and_says_why() {
+async fn mail_fails_with_last_reply_after_give_up_after() {
     let test = Test::with(&[
         ("USERDOCKS_MAIL__RETRY_AFTER", "200ms"),
         ("USERDOCKS_MAIL__GIVE_UP_AFTER", "1s"),
@@ -227,7 +227,7 @@ async fn a_mail_is_given_up_after_its_time_and_says_why() {
 }
 
 #[tokio::test]
-async fn the_delay_doubles_and_shows_in_the_next_due_time() {
+async fn retry_delay_doubles_up_to_one_hour() {
     let test = Test::start().await;
     test.smtp.refuse(Stage::Rcpt, "451 4.3.0 later");
     let now = async || {
@@ -270,7 +270,7 @@ async fn the_delay_doubles_and_shows_in_the_next_due_time() {
 }
 
 #[tokio::test]
-async fn a_poison_row_stays_its_own_trouble() {
+async fn unsendable_mail_does_not_block_the_outbox() {
     let test = Test::start().await;
     let cases = [
         ("good-1", "kind = kind", row("sent", 1, TAKEN, false)),
@@ -356,7 +356,7 @@ async fn a_poison_row_stays_its_own_trouble() {
 }
 
 #[tokio::test]
-async fn a_wrong_key_fails_no_mail() {
+async fn wrong_secret_key_keeps_mail_queued() {
     let quick = [("USERDOCKS_MAIL__RETRY_AFTER", "200ms"), ("USERDOCKS_MAIL__GIVE_UP_AFTER", "0s")];
     let mut test = Test::start().await;
     let other = "0123456789abcdef".repeat(4);
@@ -376,7 +376,7 @@ async fn a_wrong_key_fails_no_mail() {
 }
 
 #[tokio::test]
-async fn a_refusal_of_our_sender_keeps_every_mail_queued() {
+async fn refused_mail_from_keeps_mail_queued() {
     let test = Test::with(&[("USERDOCKS_MAIL__RETRY_AFTER", "1h")]).await;
     let reply = "550 5.4.5 Daily user sending limit exceeded";
     test.smtp.refuse(Stage::Mail, reply);
@@ -393,7 +393,7 @@ async fn a_refusal_of_our_sender_keeps_every_mail_queued() {
 }
 
 #[tokio::test]
-async fn bounces_go_to_the_return_path_of_the_app_or_of_the_settings() {
+async fn app_return_path_overrides_the_configured_one() {
     let test = Test::with(&[("USERDOCKS_MAIL__RETURN_PATH", "bounces@id.example")]).await;
     let senders = async || {
         let mails = test.mails(1).await;
@@ -412,7 +412,7 @@ async fn bounces_go_to_the_return_path_of_the_app_or_of_the_settings() {
 }
 
 #[tokio::test]
-async fn address_that_is_not_ascii_needs_a_mail_server_with_smtputf8() {
+async fn non_ascii_recipient_fails_without_smtputf8() {
     let test = Test::start().await;
     invite(&test, &test.app, "MÜLLER@example.com").await;
     until(&test, "SELECT count(*) = 1 FROM outbox WHERE state = 'failed'").await;

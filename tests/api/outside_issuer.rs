@@ -90,7 +90,7 @@ fn token(key: &Key, app: &App, subject: &str) -> String {
 }
 
 #[tokio::test]
-async fn an_outside_issuers_tokens_are_taken_by_its_keys() {
+async fn external_issuer_tokens_verify_against_its_jwk_set() {
     let test = Test::start().await;
     let issuer = Issuer::default();
     let keys = [rsa("r"), p256("e"), ed25519("d")];
@@ -152,7 +152,7 @@ async fn an_outside_issuers_tokens_are_taken_by_its_keys() {
 }
 
 #[tokio::test]
-async fn numbers_with_zero_bytes_in_front_are_the_same_key() {
+async fn jwk_with_leading_zero_bytes_verifies() {
     let test = Test::start().await;
     let issuer = Issuer::default();
     let mut keys = [rsa("r"), p256("e")];
@@ -175,7 +175,7 @@ async fn numbers_with_zero_bytes_in_front_are_the_same_key() {
 
 /// RFC 9864 names the algorithm by its curve.
 #[tokio::test]
-async fn ed25519_is_taken_as_the_algorithm_of_key_and_token() {
+async fn ed25519_alg_is_accepted_in_jwk_and_token_header() {
     let test = Test::start().await;
     let issuer = Issuer::default();
     let keys = [Some("Ed25519"), Some("EdDSA"), None].map(|algorithm| {

@@ -93,7 +93,7 @@ async fn faults(db: &Pool) -> String {
 }
 
 #[tokio::test]
-async fn no_statement_reads_an_app_whole_in_tables_with_3000_new_rows() {
+async fn no_full_app_scan_with_3000_unanalyzed_rows() {
     let db = Pool::new(support::database(true).await.parse().unwrap(), 1, Duration::from_mins(1));
     for table in
         ["users", "tenants", "invites", "invite_events", "outbox", "idempotency_keys", "referral_counts"]
@@ -124,7 +124,7 @@ async fn no_statement_reads_an_app_whole_in_tables_with_3000_new_rows() {
 
 /// The statistics of the sample in the last migration, which autovacuum would replace by those of empty tables.
 #[tokio::test]
-async fn autovacuum_waits_for_real_rows() {
+async fn tables_with_sample_statistics_have_autovacuum_threshold_1000() {
     let db = Pool::new(support::database(true).await.parse().unwrap(), 1, Duration::from_mins(1));
     let vacuumed: Vec<String> = sqlx::query_scalar(
         "SELECT c.relname FROM pg_class c JOIN pg_stat_user_tables s ON s.relid = c.oid
@@ -141,7 +141,7 @@ async fn autovacuum_waits_for_real_rows() {
 
 /// Each call would lock its app's one row, and each lock that two calls hold at once uses up a multixact.
 #[tokio::test]
-async fn no_table_that_calls_write_has_a_foreign_key_to_apps() {
+async fn only_configuration_tables_have_a_foreign_key_to_apps() {
     let db = Pool::new(support::database(true).await.parse().unwrap(), 1, Duration::from_mins(1));
     let tables: Vec<String> = sqlx::query_scalar(
         "SELECT conrelid::regclass::text FROM pg_constraint WHERE contype = 'f' AND confrelid = 'apps'::regclass
@@ -155,7 +155,7 @@ async fn no_table_that_calls_write_has_a_foreign_key_to_apps() {
 }
 
 #[tokio::test]
-async fn no_statement_reads_an_app_whole_in_empty_tables() {
+async fn no_full_app_scan_in_empty_tables() {
     let db = Pool::new(support::database(true).await.parse().unwrap(), 1, Duration::from_mins(1));
     let faults = faults(&db).await;
     assert!(faults.is_empty(), "empty tables:\n{faults}");

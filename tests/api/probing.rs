@@ -46,7 +46,7 @@ async fn asked(test: &Test, user: UserId, addresses: &[String]) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn taken_and_free_addresses_are_answered_alike_below_and_above_the_bounds() {
+async fn taken_and_free_addresses_get_equal_replies_around_limits() {
     let test = Test::with(&[("USERDOCKS_LIMITS__REFERRALS_PER_USER_PER_DAY", "10")]).await;
     let addresses = |kind: &str, round: usize| -> Vec<String> {
         (0..20).map(|number| format!("{kind}{round}-{number}@example.com")).collect()
@@ -80,7 +80,7 @@ async fn taken_and_free_addresses_are_answered_alike_below_and_above_the_bounds(
 }
 
 #[tokio::test]
-async fn what_is_asked_again_is_answered_alike() {
+async fn repeated_confirmation_of_taken_and_free_address_is_equal() {
     let test = Test::with(&[("USERDOCKS_INVITE__RESEND_AFTER", "0s")]).await;
     test.member(&test.app, "taken@example.com", None).await;
     let mut answers = Vec::new();
@@ -102,7 +102,7 @@ async fn what_is_asked_again_is_answered_alike() {
 }
 
 #[tokio::test]
-async fn the_own_address_is_answered_as_any_other_and_not_counted() {
+async fn own_address_gets_the_same_reply_and_uses_no_quota() {
     let test = Test::start().await;
     let mut answers = Vec::new();
     for (name, asks_for) in [("one", None), ("other", Some("free@example.com"))] {

@@ -77,7 +77,7 @@ fn ago(seconds: i64) -> String {
 const DAY: i64 = 24 * 3600;
 
 #[tokio::test]
-async fn provider_that_is_unknown_or_not_set_up_is_refused() {
+async fn unknown_provider_is_400_and_unconfigured_is_401() {
     let mailed = Mailed::with(&[]).await;
     for provider in ["ses", "sendgrid", "mailgun", "postmark"] {
         let headers = [("authorization", format!("Basic {}", STANDARD.encode("x:")))];
@@ -96,7 +96,7 @@ async fn provider_that_is_unknown_or_not_set_up_is_refused() {
 }
 
 #[tokio::test]
-async fn made_up_calls_are_bounded_by_address() {
+async fn wrong_signatures_are_rate_limited_by_ip_address() {
     let settings = [
         ("USERDOCKS_MAIL__REPORTS__MAILGUN_SIGNING_KEY", SIGNING_KEY),
         ("USERDOCKS_LIMITS__FAILURES_PER_ADDRESS_PER_SECOND", "1"),
@@ -126,7 +126,7 @@ fn mailgun(key: &str, timestamp: &str, event: &Value) -> String {
 }
 
 #[tokio::test]
-async fn mailgun_reports_with_its_signing_key() {
+async fn mailgun_report_needs_a_fresh_hmac_signature() {
     let mailed = Mailed::with(&[("USERDOCKS_MAIL__REPORTS__MAILGUN_SIGNING_KEY", SIGNING_KEY)]).await;
     let event = |event: &str, recipient: &str, message_id: &str| {
         json!({
@@ -174,7 +174,7 @@ async fn mailgun_reports_with_its_signing_key() {
 }
 
 #[tokio::test]
-async fn sendgrid_reports_with_its_signature() {
+async fn sendgrid_report_needs_a_fresh_ecdsa_signature() {
     let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
     let other = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
     let public = STANDARD.encode(key.public_key().as_der().unwrap().as_ref());
@@ -229,7 +229,7 @@ async fn sendgrid_reports_with_its_signature() {
 }
 
 #[tokio::test]
-async fn postmark_reports_with_its_password() {
+async fn postmark_report_needs_the_basic_auth_password() {
     let mailed = Mailed::with(&[("USERDOCKS_MAIL__REPORTS__POSTMARK_PASSWORD", PASSWORD)]).await;
     let basic = |user: &str| [("authorization", format!("Basic {}", STANDARD.encode(user)))];
     let bounce = |record: &str, kind: &str, email: &str| {
@@ -357,7 +357,7 @@ fn ses_bounce(email: &str, message_id: &str) -> String {
 }
 
 #[tokio::test]
-async fn ses_reports_with_the_signature_of_its_topic() {
+async fn ses_report_needs_an_sns_signature_of_the_configured_topic() {
     let sns = Sns::start().await;
     let settings = [
         ("USERDOCKS_MAIL__REPORTS__SES_TOPIC_ARN", TOPIC),
@@ -451,7 +451,7 @@ async fn ses_reports_with_the_signature_of_its_topic() {
 }
 
 #[tokio::test]
-async fn report_of_a_provider_shows_in_the_timeline_of_any_app() {
+async fn provider_bounce_appears_in_the_timeline_of_any_app() {
     let mailed = Mailed::with(&[("USERDOCKS_MAIL__REPORTS__POSTMARK_PASSWORD", PASSWORD)]).await;
     let other = mailed.test.another_app().await;
     crate::outbox::invite(&mailed.test, &other, "dora@example.com").await;

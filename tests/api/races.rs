@@ -429,7 +429,7 @@ impl Numbers {
 }
 
 #[tokio::test]
-async fn two_calls_at_once_leave_what_one_after_the_other_would() {
+async fn concurrent_call_pairs_match_a_sequential_order() {
     let number = |name: &str| std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
     let tries = number("USERDOCKS_RACES").unwrap_or(2);
     let seed = number("USERDOCKS_RACES_SEED").unwrap_or_else(|| clock::now().as_microsecond().unsigned_abs());

@@ -68,7 +68,7 @@ async fn pass(test: &Test, minutes: i32) {
 }
 
 #[tokio::test]
-async fn the_answer_does_not_tell_who_has_an_account() {
+async fn referral_reply_is_equal_for_taken_and_free_address() {
     let test = Test::with(&[("USERDOCKS_LIMITS__REFERRALS_PER_USER_PER_DAY", "3")]).await;
     let (ada, bob) = (user(&test, "ada@example.com").await, user(&test, "bob@example.com").await);
     let whole = async |referrer: UserId, email: &str| {
@@ -126,7 +126,7 @@ async fn the_answer_does_not_tell_who_has_an_account() {
 }
 
 #[tokio::test]
-async fn the_same_address_again() {
+async fn repeat_referral_is_mailed_only_after_resend_interval() {
     let settings = [
         ("USERDOCKS_INVITE__RESEND_AFTER", "1h"),
         ("USERDOCKS_LIMITS__REFERRALS_PER_RECIPIENT_PER_DAY", "2"),
@@ -182,7 +182,7 @@ async fn the_same_address_again() {
 }
 
 #[tokio::test]
-async fn quotas_are_exact() {
+async fn concurrent_referrals_do_not_exceed_the_quotas() {
     let settings = [
         ("USERDOCKS_LIMITS__REFERRALS_PER_USER_PER_DAY", "5"),
         ("USERDOCKS_LIMITS__REFERRALS_PER_RECIPIENT_PER_DAY", "3"),
@@ -261,7 +261,7 @@ async fn quotas_are_exact() {
 }
 
 #[tokio::test]
-async fn equal_calls_at_once_send_one_mail() {
+async fn concurrent_equal_referrals_send_one_mail() {
     // Even where nothing keeps repeats apart.
     for (calls, resend_after) in [(200, "60s"), (40, "0s")] {
         let settings = [
@@ -289,7 +289,7 @@ async fn equal_calls_at_once_send_one_mail() {
 
 #[tokio::test]
 #[expect(clippy::too_many_lines, reason = "a table")]
-async fn who_may_refer() {
+async fn referral_needs_write_key_or_token_of_the_same_tenant() {
     let test = Test::start().await;
     let other = test.another_app().await;
     let ada = user(&test, "ada@example.com").await;
@@ -399,7 +399,7 @@ async fn who_may_refer() {
 }
 
 #[tokio::test]
-async fn apps_share_no_quota() {
+async fn referral_quotas_are_per_app() {
     let settings = [
         ("USERDOCKS_LIMITS__REFERRALS_PER_USER_PER_DAY", "1"),
         ("USERDOCKS_LIMITS__REFERRALS_PER_RECIPIENT_PER_DAY", "1"),

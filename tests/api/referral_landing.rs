@@ -8,7 +8,7 @@ use crate::landing::{ACCEPTED, ALREADY, MEMBER, OPEN, assert_said, get, post, re
 use crate::support::{self, As, Test, code, new_id};
 
 #[tokio::test]
-async fn a_referral_makes_its_user() {
+async fn accepting_a_referral_creates_one_user_with_a_referrer() {
     let test = Test::start().await;
     let ada = test.user("ada@example.com").await;
     let code = code(&referred(&test, ada, "Carl@Example.com", "de-CH").await);
@@ -66,7 +66,7 @@ async fn a_referral_makes_its_user() {
 }
 
 #[tokio::test]
-async fn a_referred_address_can_get_an_account_meanwhile() {
+async fn accepting_a_referral_of_an_existing_user_creates_none() {
     let test = Test::start().await;
     let ada = test.user("ada@example.com").await;
     let bob = test.user("bob@example.com").await;

@@ -33,7 +33,7 @@ async fn referrals(test: &Test, who: As<'_>, path: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_code_is_recorded_with_the_new_user_once() {
+async fn invite_with_referral_code_sets_the_referrer_once() {
     let test = Test::start().await;
     let other = test.another_app().await;
     let ada = test.member(&test.app, "ada@example.com", None).await;
@@ -77,7 +77,7 @@ async fn a_code_is_recorded_with_the_new_user_once() {
 }
 
 #[tokio::test]
-async fn a_code_is_brought_along_to_the_page_of_the_app() {
+async fn accept_with_referral_code_sets_the_referrer() {
     let test = Test::start().await;
     let ada = test.member(&test.app, "ada@example.com", None).await;
     let bob = test.member(&test.app, "bob@example.com", None).await;
@@ -125,7 +125,7 @@ async fn a_code_is_brought_along_to_the_page_of_the_app() {
 
 /// Users in a ring whose referrers are set at once, each to the next: at most all but one, and never a circle.
 #[tokio::test]
-async fn referrers_make_no_circle() {
+async fn concurrent_referrer_updates_create_no_cycle() {
     let test = Test::start().await;
     for round in 0..8 {
         let mut ring = Vec::new();
@@ -175,7 +175,7 @@ async fn referrers_make_no_circle() {
 }
 
 #[tokio::test]
-async fn a_user_sees_what_became_of_their_referrals() {
+async fn referral_list_masks_addresses_for_access_tokens() {
     let test = Test::start().await;
     let ada = test.member(&test.app, "ada@example.com", None).await;
     let bob = test.member(&test.app, "bob@example.com", Some(ada)).await;

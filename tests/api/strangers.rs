@@ -329,7 +329,7 @@ fn credentials<'a>(kind: usize, own: &'a Side, theirs: &'a Side, thing: &Thing, 
 const CREDENTIALS: usize = 15;
 
 #[tokio::test]
-async fn random_calls_find_nothing_of_the_other_app() {
+async fn random_requests_never_reach_another_app() {
     let limits = [
         ("USERDOCKS_LIMITS__REFERRALS_PER_USER_PER_DAY", "1000000"),
         ("USERDOCKS_LIMITS__REFERRALS_PER_RECIPIENT_PER_DAY", "1000000"),

@@ -45,7 +45,7 @@ async fn report(test: &Test, who: As<'_>, body: Value) -> (u16, String) {
 }
 
 #[tokio::test]
-async fn a_life_is_told_from_the_mail_to_the_button() {
+async fn timeline_lists_invite_events_from_queued_to_accepted() {
     let test = Test::with(&[("USERDOCKS_MAIL__RETRY_AFTER", "200ms")]).await;
     let other = test.another_app().await;
     test.smtp.script(|seen| {
@@ -123,7 +123,7 @@ async fn a_life_is_told_from_the_mail_to_the_button() {
 }
 
 #[tokio::test]
-async fn a_mail_that_failed_keeps_its_story_when_it_is_tried_again() {
+async fn timeline_keeps_the_failure_after_a_resend() {
     let test = Test::start().await;
     test.smtp.refuse(Stage::Rcpt, "550 5.1.1 nobody");
     invite(&test, &test.app, "ada@example.com").await;

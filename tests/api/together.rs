@@ -53,7 +53,7 @@ async fn finish(test: Arc<Test>) {
 type Begin = fn(&Arc<Test>, UserId, &str) -> JoinHandle<Answer>;
 
 #[tokio::test]
-async fn a_held_row_keeps_only_its_own_caller_waiting() {
+async fn locked_row_delays_only_its_own_request() {
     let test = Arc::new(Test::with(&[("USERDOCKS_DATABASE__MAX_CONNECTIONS", "16")]).await);
     let held = members::<8>(&test, "held").await;
     let others = members::<50>(&test, "other").await;
@@ -105,7 +105,7 @@ async fn a_held_row_keeps_only_its_own_caller_waiting() {
 }
 
 #[tokio::test]
-async fn callers_who_hang_up_take_nobody_with_them() {
+async fn cancelled_request_does_not_fail_its_batch() {
     let test = Arc::new(Test::start().await);
     let (users, leaving) = (members::<40>(&test, "user").await, members::<20>(&test, "leaving").await);
     for round in 0..5 {
@@ -140,7 +140,7 @@ async fn callers_who_hang_up_take_nobody_with_them() {
 }
 
 #[tokio::test]
-async fn one_bad_invite_does_not_spoil_the_others() {
+async fn invalid_invite_does_not_fail_its_batch() {
     let test = Arc::new(Test::start().await);
     let inviters = members::<20>(&test, "inviter").await;
     let frozen = members::<2>(&test, "frozen").await;
@@ -188,7 +188,7 @@ async fn one_bad_invite_does_not_spoil_the_others() {
 
 /// As behind PgBouncer, where the session is now this one, now another that nobody has set up.
 #[tokio::test]
-async fn a_session_is_set_up_again_after_a_while() {
+async fn session_settings_are_reapplied_after_a_while() {
     let url = support::database(true).await;
     let db = Pool::new(url.parse().unwrap(), 1, Duration::from_mins(1));
     let jit = async || sqlx::query_scalar::<_, String>("SHOW jit").fetch_one(&db).await.unwrap();
@@ -233,7 +233,7 @@ impl Gathered for Change {
 }
 
 #[tokio::test]
-async fn an_app_whose_rows_are_held_leaves_the_statements_of_the_others() {
+async fn app_with_locked_rows_is_split_from_the_batch() {
     let test = Test::start().await;
     let apps: Vec<AppId> = (1..=4).map(|number| AppId(Uuid::from_u128(number))).collect();
     let batches = Arc::new(Mutex::new(Vec::new()));

@@ -99,7 +99,7 @@ fn assert_refused(answer: &Answer, expected: (u16, &str, &str), what: &str) {
 }
 
 #[tokio::test]
-async fn the_header_is_bearer_and_a_token_under_either_name() {
+async fn malformed_bearer_header_is_401() {
     let test = Test::start().await;
     let user = test.member(&test.app, "ada@example.com", None).await;
     let token = test.token(user).await;
@@ -144,7 +144,7 @@ async fn the_header_is_bearer_and_a_token_under_either_name() {
 }
 
 #[tokio::test]
-async fn only_the_apps_own_key_and_rs256_prove_anything() {
+async fn token_not_signed_with_rs256_by_an_app_key_is_401() {
     let test = Test::start().await;
     let user = test.member(&test.app, "ada@example.com", None).await;
     let other = test.another_app().await;
@@ -272,7 +272,7 @@ async fn only_the_apps_own_key_and_rs256_prove_anything() {
 }
 
 #[tokio::test]
-async fn every_key_of_the_app_verifies() {
+async fn token_signed_with_any_current_app_key_is_accepted() {
     let test = Test::start().await;
     let user = test.member(&test.app, "ada@example.com", None).await;
     let old = Signer::of_app(&test, &test.app).await;
@@ -310,7 +310,7 @@ async fn every_key_of_the_app_verifies() {
 }
 
 #[tokio::test]
-async fn the_claims_must_name_this_server_the_app_a_user_and_an_end() {
+async fn token_with_wrong_iss_aud_sub_exp_or_nbf_is_401() {
     let test = Test::start().await;
     let user = test.member(&test.app, "ada@example.com", None).await;
     let other = test.another_app().await;
@@ -407,7 +407,7 @@ async fn the_claims_must_name_this_server_the_app_a_user_and_an_end() {
 
 /// A token that was good a moment ago is remembered; what it rests on is not.
 #[tokio::test]
-async fn a_token_that_was_believed_is_judged_again() {
+async fn cached_token_is_rechecked_on_every_request() {
     let test = Test::start().await;
     let (other, apps) = (test.another_app().await, ["https://app.example.com".to_owned()]);
     let user = test.member(&test.app, "ada@example.com", None).await;
@@ -489,7 +489,7 @@ async fn within_a_second(so: impl AsyncFn() -> bool) {
 }
 
 #[tokio::test]
-async fn a_token_opens_nothing_once_its_user_is_gone() {
+async fn token_of_a_frozen_or_deleted_user_is_403() {
     let test = Test::start().await;
     let user = test.member(&test.app, "ada@example.com", None).await;
     let colleague = test.member(&test.app, "ben@example.com", Some(user)).await;
@@ -549,7 +549,7 @@ async fn a_token_opens_nothing_once_its_user_is_gone() {
 }
 
 #[tokio::test]
-async fn a_token_reaches_its_own_tenant() {
+async fn token_for_a_user_of_another_tenant_is_403() {
     let test = Test::start().await;
     let user = test.member(&test.app, "ada@example.com", None).await;
     let colleague = test.member(&test.app, "ben@example.com", Some(user)).await;

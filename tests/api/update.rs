@@ -57,7 +57,7 @@ fn with(user: &Value, changes: &[(&str, Value)]) -> Value {
 }
 
 #[tokio::test]
-async fn me_is_the_user_of_the_token() {
+async fn me_resolves_to_the_token_subject() {
     let test = Test::start().await;
     let (ada, bob) = (test.user("ada@example.com").await, test.user("bob@example.com").await);
     let body = json!({ "user": { "nickname": "Ada" } });
@@ -85,7 +85,7 @@ async fn me_is_the_user_of_the_token() {
 }
 
 #[tokio::test]
-async fn a_changed_address_is_unverified_and_unique_without_case() {
+async fn changed_email_is_unverified_and_unique_ignoring_case() {
     let test = Test::start().await;
     let ada = test.user("ada@example.com").await;
     let bob = test.user("bob@example.com").await;
@@ -153,7 +153,7 @@ async fn a_changed_address_is_unverified_and_unique_without_case() {
 }
 
 #[tokio::test]
-async fn the_link_to_an_old_address_does_not_verify_a_new_one() {
+async fn invite_link_to_the_old_email_is_404_after_a_change() {
     let test = Test::start().await;
     let (user, code) = test.invited("ada@example.com").await;
     update(&test, user, json!({ "email": "grace@example.com" })).await;
@@ -165,7 +165,7 @@ async fn the_link_to_an_old_address_does_not_verify_a_new_one() {
 }
 
 #[tokio::test]
-async fn who_is_out_of_reach_is_answered_the_same_whoever_they_are() {
+async fn inaccessible_users_all_get_the_same_403() {
     let test = Test::start().await;
     let ada = test.user("ada@example.com").await;
     let colleague = colleague(&test, ada, "bob@example.com").await;
@@ -246,7 +246,7 @@ async fn who_is_out_of_reach_is_answered_the_same_whoever_they_are() {
 }
 
 #[tokio::test]
-async fn parallel_updates_of_different_fields_all_survive() {
+async fn concurrent_updates_of_different_fields_are_all_kept() {
     let test = Test::start().await;
     let user = test.user("ada@example.com").await;
     let before = test.stored(user).await;
@@ -270,7 +270,7 @@ async fn parallel_updates_of_different_fields_all_survive() {
 }
 
 #[tokio::test]
-async fn who_may_not_update_is_told_before_the_path_and_the_body_are_looked_at() {
+async fn credentials_are_checked_before_path_and_body() {
     let test = Test::start().await;
     let user = test.user("ada@example.com").await;
     let before = test.stored(user).await;
@@ -303,7 +303,7 @@ async fn who_may_not_update_is_told_before_the_path_and_the_body_are_looked_at()
 
 /// Each statement has the address that the other wants, and waits for it: PostgreSQL ends one of them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_who_take_each_others_address_at_once_are_both_refused() {
+async fn concurrent_email_swap_is_400_for_both() {
     let test = Test::start().await;
     let (a, b) = ("a@example.com", "b@example.com");
     let (first, second) = (test.member(&test.app, a, None).await, test.member(&test.app, b, None).await);
@@ -333,7 +333,7 @@ async fn two_who_take_each_others_address_at_once_are_both_refused() {
 }
 
 #[tokio::test]
-async fn an_update_that_changes_nothing_writes_nothing() {
+async fn no_op_update_keeps_row_and_etag() {
     let test = Test::start().await;
     let user = test.member(&test.app, "ada@example.com", None).await;
     let row = async || {

@@ -8,7 +8,7 @@ use userdocks::domain::id::UserId;
 use crate::support::{As, Test, new_id};
 
 #[tokio::test]
-async fn a_user_is_shown_to_who_may_see_them() {
+async fn get_user_outside_tenant_or_app_is_403() {
     let test = Test::start().await;
     let user = test.member(&test.app, "Ada@example.com", None).await;
     let colleague = test.member(&test.app, "ben@example.com", Some(user)).await;
@@ -54,7 +54,7 @@ async fn a_user_is_shown_to_who_may_see_them() {
 }
 
 #[tokio::test]
-async fn a_list_comes_in_pages_of_one_order() {
+async fn user_list_pages_in_id_order() {
     let test = Test::start().await;
     let other = test.another_app().await;
     test.member(&other, "foreign@example.com", None).await;
@@ -93,7 +93,7 @@ async fn a_list_comes_in_pages_of_one_order() {
 }
 
 #[tokio::test]
-async fn an_erased_user_leaves_no_name_and_no_address() {
+async fn deleted_user_leaves_no_personal_data() {
     let test = Test::start().await;
     let (user, code) = test.invited("ada@example.com").await;
     let token = test.token(user).await;
@@ -142,7 +142,7 @@ async fn an_erased_user_leaves_no_name_and_no_address() {
 }
 
 #[tokio::test]
-async fn a_frozen_users_token_is_refused_at_once() {
+async fn token_of_frozen_user_is_403_until_unfrozen() {
     let test = Test::start().await;
     let user = test.member(&test.app, "ada@example.com", None).await;
     let other = test.another_app().await;
@@ -224,7 +224,7 @@ async fn issued_tokens_verify_with_the_published_keys() {
 }
 
 #[tokio::test]
-async fn a_stale_update_is_412() {
+async fn put_or_delete_with_stale_etag_is_412() {
     let test = Test::start().await;
     let user = test.member(&test.app, "ada@example.com", None).await;
     let path = format!("/v1/users/{user}");

@@ -66,7 +66,7 @@ fn events(posts: &[Post]) -> Vec<(String, Value)> {
 }
 
 #[tokio::test]
-async fn every_change_is_told_once() {
+async fn each_user_change_sends_one_webhook_event() {
     let test = Test::with(&QUICK).await;
     let other = test.another_app().await;
     let stranger = test.member(&other, "zoe@example.com", None).await;
@@ -176,7 +176,7 @@ async fn every_change_is_told_once() {
 }
 
 #[tokio::test]
-async fn a_delivery_is_tried_under_one_id_until_it_is_taken() {
+async fn failed_delivery_is_retried_with_the_same_id() {
     let test = Test::with(&[&QUICK[..], &[("USERDOCKS_WEBHOOK__TIMEOUT", "3s")]].concat()).await;
     let (receiver, elsewhere) = (Receiver::start().await, Receiver::start().await);
     let (_, secret) = webhook(&test, &test.app, &receiver.url, &[EventType::UserDeleted]).await;
@@ -203,7 +203,7 @@ async fn a_delivery_is_tried_under_one_id_until_it_is_taken() {
 }
 
 #[tokio::test]
-async fn what_is_given_up_can_be_sent_again_and_who_is_gone_is_left_alone() {
+async fn failed_delivery_can_be_replayed_and_410_disables_webhook() {
     let mut test = Test::with(&[&QUICK[..], &[("USERDOCKS_WEBHOOK__GIVE_UP_AFTER", "1h")]].concat()).await;
     let receiver = Receiver::start().await;
     let (id, _) = webhook(&test, &test.app, &receiver.url, &[]).await;
@@ -261,7 +261,7 @@ async fn what_is_given_up_can_be_sent_again_and_who_is_gone_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_slow_receiver_holds_up_nobody_else() {
+async fn slow_receiver_does_not_delay_other_apps() {
     // Longer than the test may take, so that nothing is tried twice.
     let test = Test::with(&[&QUICK[..], &[("USERDOCKS_WEBHOOK__TIMEOUT", "10m")]].concat()).await;
     let other = test.another_app().await;
@@ -288,7 +288,7 @@ async fn a_slow_receiver_holds_up_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_private_address_is_not_called() {
+async fn delivery_to_a_private_address_fails() {
     let test =
         Test::with(&[("USERDOCKS_WEBHOOK__RETRY_AFTER", "50ms"), ("USERDOCKS_WEBHOOK__GIVE_UP_AFTER", "0s")])
             .await;
@@ -306,7 +306,7 @@ async fn a_private_address_is_not_called() {
 }
 
 #[tokio::test]
-async fn while_a_secret_is_changed_both_sign() {
+async fn both_secrets_sign_during_rotation_overlap() {
     let test = Test::with(&QUICK).await;
     let receiver = Receiver::start().await;
     let (id, first) = webhook(&test, &test.app, &receiver.url, &[]).await;
@@ -336,7 +336,7 @@ async fn while_a_secret_is_changed_both_sign() {
 }
 
 #[tokio::test]
-async fn apps_take_turns_whatever_webhooks_they_have() {
+async fn claims_are_shared_equally_between_apps() {
     let mut test = Test::with(&QUICK).await;
     let other = test.another_app().await;
     test.server.take().unwrap().stop().await;
@@ -358,7 +358,7 @@ async fn apps_take_turns_whatever_webhooks_they_have() {
 }
 
 #[tokio::test]
-async fn a_worker_that_died_is_replaced_and_one_that_comes_late_changes_nothing() {
+async fn expired_lease_is_reclaimed_and_late_result_is_ignored() {
     let mut test = Test::with(&QUICK).await;
     test.server.take().unwrap().stop().await;
     let receiver = Receiver::start().await;
@@ -386,7 +386,7 @@ async fn a_worker_that_died_is_replaced_and_one_that_comes_late_changes_nothing(
 }
 
 #[tokio::test]
-async fn an_update_that_changes_nothing_is_told_to_nobody() {
+async fn no_op_update_sends_no_event() {
     let test = Test::with(&QUICK).await;
     let receiver = Receiver::start().await;
     webhook(&test, &test.app, &receiver.url, &[]).await;

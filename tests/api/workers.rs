@@ -45,7 +45,7 @@ const LISTENS: &str = "SELECT EXISTS (SELECT FROM pg_stat_activity
     WHERE datname = current_database() AND query LIKE 'LISTEN%')";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn eight_workers_send_each_of_many_mails_once_while_the_api_answers() {
+async fn eight_workers_send_each_mail_once() {
     let test = Test::start().await;
     let gate = gate(&test);
     let mut to = addresses(500);
@@ -76,7 +76,7 @@ async fn invite_id(test: &Test) -> uuid::Uuid {
 }
 
 #[tokio::test]
-async fn mails_go_out_in_the_order_they_are_due() {
+async fn mails_are_sent_in_due_order() {
     let mut test = Test::start().await;
     restart(&mut test, &[("USERDOCKS_MAIL__CONNECTIONS", "1")]).await;
     let to = addresses(30);
@@ -97,7 +97,7 @@ async fn mails_go_out_in_the_order_they_are_due() {
 }
 
 #[tokio::test]
-async fn a_mail_behind_the_bulk_of_another_app_is_next() {
+async fn bulk_of_one_app_does_not_delay_mail_of_another() {
     let mut test = Test::start().await;
     restart(&mut test, &[("USERDOCKS_MAIL__CONNECTIONS", "1")]).await;
     let gate = gate(&test);
@@ -122,7 +122,7 @@ async fn a_mail_behind_the_bulk_of_another_app_is_next() {
 }
 
 #[tokio::test]
-async fn apps_have_equal_shares_of_a_claim_and_none_is_passed_over() {
+async fn claim_takes_equal_shares_from_all_apps() {
     let mut test = Test::start().await;
     test.server.take().unwrap().stop().await;
     let bulk = test.app.id;
@@ -175,7 +175,7 @@ async fn apps_have_equal_shares_of_a_claim_and_none_is_passed_over() {
 }
 
 #[tokio::test]
-async fn one_that_hangs_holds_up_no_other_and_keeps_its_lease() {
+async fn hanging_mail_renews_its_lease_and_does_not_block_others() {
     let mut test = Test::start().await;
     restart(&mut test, &[("USERDOCKS_MAIL__CONNECTIONS", "2")]).await;
     let gate = gate(&test);
@@ -206,7 +206,7 @@ async fn one_that_hangs_holds_up_no_other_and_keeps_its_lease() {
 }
 
 #[tokio::test]
-async fn a_mail_whose_worker_died_is_sent_when_its_lease_ends() {
+async fn mail_of_a_dead_worker_is_sent_after_lease_expiry() {
     let test = Test::start().await;
     queue(&test, &["a@x.example".to_owned()], 2.0).await;
     execute(&test, "UPDATE outbox SET attempts = 1, claimed = true").await;
@@ -227,7 +227,7 @@ async fn a_mail_whose_worker_died_is_sent_when_its_lease_ends() {
 }
 
 #[tokio::test]
-async fn stop_finishes_the_mail_at_hand_and_begins_no_other() {
+async fn stop_finishes_the_current_mail_and_starts_no_other() {
     let mut test = Test::start().await;
     restart(&mut test, &[("USERDOCKS_MAIL__CONNECTIONS", "1")]).await;
     let gate = gate(&test);
@@ -259,7 +259,7 @@ async fn stop_finishes_the_mail_at_hand_and_begins_no_other() {
 }
 
 #[tokio::test]
-async fn a_worker_ends_with_its_server() {
+async fn worker_exits_when_stop_channel_closes() {
     let mut test = Test::start().await;
     test.server.take().unwrap().stop().await;
     let (server, stop) = watch::channel(false);
@@ -291,7 +291,7 @@ async fn a_worker_ends_with_its_server() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_that_the_database_drops_lose_and_double_no_mail() {
+async fn terminated_connections_neither_lose_nor_repeat_mail() {
     let test = Test::start().await;
     let to = addresses(100);
     queue(&test, &to, 0.0).await;
@@ -320,7 +320,7 @@ async fn connections_that_the_database_drops_lose_and_double_no_mail() {
 }
 
 #[tokio::test]
-async fn an_outcome_outlives_an_outage_of_the_database() {
+async fn send_result_is_recorded_after_a_database_outage() {
     let mut test = Test::start().await;
     let (mut proxy, url) = Proxy::to_database(&test.database_url).await;
     restart(&mut test, &[("DATABASE_URL", &url)]).await;
@@ -351,7 +351,7 @@ async fn an_outcome_outlives_an_outage_of_the_database() {
 }
 
 #[tokio::test]
-async fn a_notification_of_another_session_wakes_the_worker() {
+async fn notify_from_another_session_wakes_the_worker() {
     let test = Test::start().await;
     // By polling alone, each would take a second.
     let woken = async |name: &str| {

@@ -4,7 +4,7 @@ use crate::browser::Browser;
 use crate::support::Test;
 
 #[tokio::test]
-async fn an_operation_is_tried_with_a_token() {
+async fn docs_page_sends_request_with_access_token() {
     let test = Test::with(&[("USERDOCKS_SERVER__PUBLIC_URL", "")]).await;
     let user = test.user("ada@example.com").await;
     let token = test.token(user).await;
@@ -37,7 +37,7 @@ async fn an_operation_is_tried_with_a_token() {
 }
 
 #[tokio::test]
-async fn an_operation_is_tried_with_an_api_key() {
+async fn docs_page_sends_request_with_api_key() {
     let test = Test::with(&[("USERDOCKS_SERVER__PUBLIC_URL", "")]).await;
     let browser = Browser::open(1100, 900).await;
     browser.go(&format!("{}/docs", test.url)).await;

@@ -49,7 +49,7 @@ async fn updated(test: &Test, printed: &[String]) -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn backends() {
+async fn shell_and_node_backend_examples_run() {
     let test = Test::start().await;
     let ada = json!(["Ada", "Lovelace", "Europe/London"]);
 
@@ -73,7 +73,7 @@ async fn backends() {
 
 /// The receiver of the examples takes what is signed, once, and nothing else.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_receiver_of_webhooks() {
+async fn webhook_example_accepts_only_signed_events() {
     let test = Test::with(&[("USERDOCKS_WEBHOOK__ALLOW_PRIVATE_ADDRESSES", "true")]).await;
     let secret = Secret::generate();
     let mut node = Command::new("node")

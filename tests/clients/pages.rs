@@ -31,7 +31,7 @@ pub async fn serve_page() -> String {
 const ITEMS: &str = "return [...document.querySelectorAll('#done li')].map(item => item.textContent)";
 
 #[tokio::test]
-async fn a_page_calls_with_a_token_from_an_origin_of_its_app_alone() {
+async fn cors_allows_access_tokens_from_app_origins_only() {
     let mut test = Test::start().await;
     let (allowed, other) = (serve_page().await, serve_page().await);
     let mut app = new_app("Acme");

@@ -65,7 +65,7 @@ fn read_key(test: &Test) -> [String; 3] {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn clients_that_keep_connections_lose_no_refused_call() {
+async fn keep_alive_clients_receive_every_403() {
     let test = Test::with(&[("USERDOCKS_LIMITS__REQUESTS_PER_KEY_PER_SECOND", "100000")]).await;
     let headers = read_key(&test);
     let url = format!("{}/v1/users/{}", test.url, new_id());
@@ -100,7 +100,7 @@ async fn clients_that_keep_connections_lose_no_refused_call() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn proxies_that_keep_connections_lose_no_refused_call() {
+async fn keep_alive_proxies_forward_every_403() {
     let test = Test::with(&[("USERDOCKS_LIMITS__REQUESTS_PER_KEY_PER_SECOND", "100000")]).await;
     let server = test.url.strip_prefix("http://").unwrap();
     let (nginx_port, haproxy_port) = (free_port(), free_port());

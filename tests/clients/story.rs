@@ -148,7 +148,7 @@ async fn referred(test: &Test, origin: &str, token: &str, email: &str) -> Answer
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn invites_have_a_life() {
+async fn invite_and_referral_lifecycle_in_a_browser() {
     let mut test = Test::with(&[
         ("USERDOCKS_SERVER__PUBLIC_URL", ""),
         ("USERDOCKS_MAIL__RETRY_AFTER", "200ms"),

@@ -11,7 +11,7 @@ use userdocks::mail::{Brand, Envelope, Letter, message};
 use crate::{ID, invitation, mail, sent_from};
 
 #[test]
-fn whole_mails() {
+fn rendered_mails_match_snapshots() {
     for (kind, language) in [(MailKind::Invite, "en"), (MailKind::Referral, "de"), (MailKind::Referral, "ar")]
     {
         let raw = mail(&invitation(kind, language)).formatted();
@@ -30,7 +30,7 @@ fn whole_mails() {
 
 /// Every language and kind has the one layout, its own words, its direction, and no gap.
 #[test]
-fn the_layout_is_the_same_in_every_language() {
+fn all_languages_share_one_html_layout() {
     let logo = LogoUrl::parse("https://cdn.example/logo.png?a=1&b=2").unwrap();
     let contact = "help@acme.example".parse().unwrap();
     let outline = |html: &str| -> Vec<String> {
@@ -75,14 +75,14 @@ fn the_layout_is_the_same_in_every_language() {
 }
 
 #[test]
-fn all_attempts_make_the_same_bytes() {
+fn repeated_rendering_is_byte_identical() {
     let first = mail(&invitation(MailKind::Invite, "de")).formatted();
     assert_eq!(mail(&invitation(MailKind::Invite, "de")).formatted(), first);
     assert!(first.is_ascii());
 }
 
 #[test]
-fn a_name_is_neither_header_nor_markup_nor_link() {
+fn names_cannot_inject_headers_markup_or_links() {
     let brand = Brand {
         name: "<script>alert(1)</script> {{ link }} evil.example",
         ..invitation(MailKind::Referral, "en").brand
@@ -111,7 +111,7 @@ fn a_name_is_neither_header_nor_markup_nor_link() {
 }
 
 #[test]
-fn a_name_that_looks_encoded_is_not_decoded() {
+fn rfc_2047_encoded_word_in_name_is_not_decoded() {
     // RFC 2047: "http://evil.example/", a mark that turns the text around, a second line.
     for encoded in
         ["=?utf-8?b?aHR0cDovL2V2aWwuZXhhbXBsZS8=?=", "=?utf-8?q?=E2=80=AEevil?=", "=?utf-8?q?=0D=0ABcc:x?="]
@@ -132,7 +132,7 @@ fn a_name_that_looks_encoded_is_not_decoded() {
 }
 
 #[test]
-fn a_sender_with_a_broken_name_is_no_panic() {
+fn sender_name_with_control_characters_is_sanitized() {
     let from = Mailbox::new(Some("A\r\nBcc: x@y.example\0".into()), "a@id.example".parse().unwrap());
     let rendered = render(&invitation(MailKind::Invite, "en")).unwrap();
     let raw = sent_from(&from, &rendered, "<a\r\nBcc: b@id.example>").formatted();
@@ -142,7 +142,7 @@ fn a_sender_with_a_broken_name_is_no_panic() {
 }
 
 #[test]
-fn answers_go_where_the_app_wants_them() {
+fn reply_to_is_the_address_of_the_app() {
     let reply_to: Mailbox = "\"Help, Acme\" <help@acme.example>".parse().unwrap();
     let envelope = Envelope {
         from: &"no-reply@id.example".parse().unwrap(),
@@ -159,7 +159,7 @@ fn answers_go_where_the_app_wants_them() {
 }
 
 #[test]
-fn bounces_go_to_the_return_path() {
+fn return_path_is_the_envelope_sender() {
     let envelope = Envelope {
         from: &"Acme <no-reply@id.example>".parse().unwrap(),
         reply_to: None,

@@ -42,7 +42,7 @@ fn assert_temporary(answer: &Result<String, Refusal>, part: &str) {
 }
 
 #[tokio::test]
-async fn a_mail_arrives_as_it_was_written() {
+async fn mail_is_delivered_byte_for_byte() {
     let server = Smtp::start().await;
     let to = transport(&server.url(), LONG);
     let message = mail(&invitation(MailKind::Referral, "de"));
@@ -64,7 +64,7 @@ async fn a_mail_arrives_as_it_was_written() {
 type Make = fn(String) -> Refusal;
 
 #[tokio::test]
-async fn the_reply_decides() {
+async fn smtp_reply_is_classified_by_stage_and_code() {
     use Refusal::{NoSession, Permanent, Sender, Temporary};
     use Stage::{Auth, Data, Ehlo, Final, Greeting, Mail, Rcpt};
     let server = Smtp::with(Encryption::None, Some(("ada", "s3cret pass"))).await;
@@ -97,7 +97,7 @@ async fn the_reply_decides() {
 }
 
 #[tokio::test]
-async fn a_long_reply_is_kept_whole_but_bounded() {
+async fn multiline_reply_is_joined_and_truncated() {
     let server = Smtp::start().await;
     server.refuse(Stage::Rcpt, "550-5.1.1 The account\r\n550-5.1.1 does not\r\n550 5.1.1 \u{1b}[31mexist.");
     let answer = send(&transport(&server.url(), LONG)).await;
@@ -108,7 +108,7 @@ async fn a_long_reply_is_kept_whole_but_bounded() {
 }
 
 #[tokio::test]
-async fn a_password_is_never_told() {
+async fn password_in_smtp_reply_is_masked() {
     let server = Smtp::with(Encryption::None, Some(("ada", "s3cret pass"))).await;
     server.refuse(Stage::Auth, "500 what is AUTH PLAIN AGFkYQBzM2NyZXQgcGFzcw== (s3cret pass)");
     let answer = send(&transport(&server.url().replace("://", "://ada:s3cret%20pass@"), LONG)).await;
@@ -116,7 +116,7 @@ async fn a_password_is_never_told() {
 }
 
 #[tokio::test]
-async fn a_conversation_that_breaks_off_is_tried_again() {
+async fn connection_closed_mid_session_is_temporary() {
     let server = Smtp::start().await;
     for stage in [Stage::Greeting, Stage::Ehlo] {
         server.script(move |seen| (seen.stage == stage).then_some(Act::Close));
@@ -133,7 +133,7 @@ async fn a_conversation_that_breaks_off_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_server_that_says_nothing_is_left() {
+async fn silent_server_times_out_as_temporary() {
     let server = Smtp::start().await;
     for stage in [Stage::Greeting, Stage::Ehlo, Stage::Mail, Stage::Data, Stage::Final] {
         server.script(move |seen| (seen.stage == stage).then_some(Act::Hang));
@@ -143,7 +143,7 @@ async fn a_server_that_says_nothing_is_left() {
 }
 
 #[tokio::test]
-async fn a_connection_cut_off_by_a_time_out_is_not_used_again() {
+async fn timed_out_connection_is_not_reused() {
     let server = Smtp::start().await;
     let to = transport(&server.url(), Duration::from_secs(3));
     server.script(|seen| (seen.stage == Stage::Final && seen.connection == 1).then_some(Act::Hang));
@@ -153,7 +153,7 @@ async fn a_connection_cut_off_by_a_time_out_is_not_used_again() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_away_is_tried_again() {
+async fn refused_connection_is_no_session() {
     let server = Smtp::start().await;
     let url = server.url();
     drop(server);
@@ -161,7 +161,7 @@ async fn a_server_that_is_away_is_tried_again() {
 }
 
 #[tokio::test]
-async fn connections_are_used_again() {
+async fn connection_is_reused_even_after_a_refused_recipient() {
     let server = Smtp::start().await;
     let to = transport(&server.url(), LONG);
     for _ in 0..3 {
@@ -176,7 +176,7 @@ async fn connections_are_used_again() {
 }
 
 #[tokio::test]
-async fn a_connection_that_the_server_closed_is_no_failure() {
+async fn closed_idle_connection_is_replaced() {
     let server = Smtp::start().await;
     let to = transport(&server.url(), LONG);
     send(&to).await.unwrap();
@@ -192,7 +192,7 @@ async fn a_connection_that_the_server_closed_is_no_failure() {
 
 /// As servers do that take so many mails over a connection and no more.
 #[tokio::test]
-async fn a_server_that_takes_three_mails_a_connection_is_connected_to_anew() {
+async fn connection_mail_limit_opens_a_new_connection() {
     for stage in [Stage::Rset, Stage::Mail, Stage::Rcpt, Stage::Data] {
         for act in [Act::Reply("421 4.7.0 too many mails on this connection".to_owned()), Act::Close] {
             let server = Smtp::start().await;
@@ -215,7 +215,7 @@ async fn a_server_that_takes_three_mails_a_connection_is_connected_to_anew() {
 }
 
 #[tokio::test]
-async fn a_new_connection_that_ends_at_once_is_tried_again_later() {
+async fn reply_421_on_new_connection_is_temporary() {
     let server = Smtp::start().await;
     server.refuse(Stage::Mail, "421 4.7.0 too much of you");
     assert_eq!(send(&transport(&server.url(), LONG)).await, temporary("421 4.7.0 too much of you"));
@@ -223,7 +223,7 @@ async fn a_new_connection_that_ends_at_once_is_tried_again_later() {
 }
 
 #[tokio::test]
-async fn a_token_comes_from_a_file_or_a_command() {
+async fn xoauth2_token_is_read_from_file_or_command() {
     let server = Smtp::with(Encryption::None, Some(("ada", "s3cret"))).await;
     server.script(|seen| {
         (seen.stage == Stage::Ehlo).then(|| Act::Reply("250-mx\r\n250 AUTH XOAUTH2".to_owned()))
@@ -255,7 +255,7 @@ async fn a_token_comes_from_a_file_or_a_command() {
 }
 
 #[tokio::test]
-async fn a_kept_connection_that_hangs_is_no_failure() {
+async fn hanging_idle_connection_is_replaced() {
     let server = Smtp::start().await;
     let to = transport(&server.url(), Duration::from_secs(4));
     send(&to).await.unwrap();
@@ -265,7 +265,7 @@ async fn a_kept_connection_that_hangs_is_no_failure() {
 }
 
 #[tokio::test]
-async fn no_more_connections_than_allowed() {
+async fn concurrent_sends_respect_the_connection_limit() {
     let server = Smtp::start().await;
     let to = transport(&server.url(), LONG);
     let message = mail(&invitation(MailKind::Invite, "en"));
@@ -275,7 +275,7 @@ async fn no_more_connections_than_allowed() {
 }
 
 #[tokio::test]
-async fn a_login_is_used_and_a_wrong_one_loses_no_mail() {
+async fn wrong_login_is_no_session_and_missing_login_is_refused() {
     let server = Smtp::with(Encryption::None, Some(("ada@x", "p:w/ü%"))).await;
     let right = server.url().replace("://", "://ada%40x:p%3Aw%2F%C3%BC%25@");
     assert_eq!(send(&transport(&right, LONG)).await, Ok("250 2.0.0 Ok: queued".into()));
@@ -288,7 +288,7 @@ async fn a_login_is_used_and_a_wrong_one_loses_no_mail() {
 }
 
 #[tokio::test]
-async fn nothing_leaves_in_clear_where_tls_is_required() {
+async fn required_tls_sends_nothing_in_plaintext() {
     let plain = Smtp::start().await;
     let url = format!("{}?tls=required", plain.url().replace("://", "://ada:s3cret@"));
     assert_no_session(&send(&transport(&url, LONG)).await, "STARTTLS");
@@ -306,7 +306,7 @@ async fn nothing_leaves_in_clear_where_tls_is_required() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_nobody_vouches_for_is_refused() {
+async fn untrusted_certificate_is_refused() {
     for (encryption, mode) in [
         (Encryption::StartTls, "?tls=required"),
         (Encryption::StartTls, "?tls=opportunistic"),
@@ -321,7 +321,7 @@ async fn a_certificate_that_nobody_vouches_for_is_refused() {
 }
 
 #[tokio::test]
-async fn opportunistic_tls_does_without() {
+async fn opportunistic_tls_falls_back_to_plaintext() {
     let server = Smtp::start().await;
     send(&transport(&format!("{}?tls=opportunistic", server.url()), LONG)).await.unwrap();
     assert_eq!(server.mails().len(), 1);
@@ -330,7 +330,7 @@ async fn opportunistic_tls_does_without() {
 /// The authorities to trust come from the machine, so a process with other ones has to send: this test again,
 /// which is told where to.
 #[tokio::test]
-async fn a_certificate_that_the_machine_trusts_is_good() {
+async fn certificate_of_a_system_ca_is_accepted() {
     const SEND_TO: &str = "USERDOCKS_TEST_SEND_TO";
     if let Ok(url) = std::env::var(SEND_TO) {
         send(&transport(&url, LONG)).await.unwrap();
@@ -345,7 +345,7 @@ async fn a_certificate_that_the_machine_trusts_is_good() {
         let authority = authority.clone();
         let sent = tokio::task::spawn_blocking(move || {
             Command::new(std::env::current_exe().unwrap())
-                .args(["--exact", "sends::a_certificate_that_the_machine_trusts_is_good"])
+                .args(["--exact", "sends::certificate_of_a_system_ca_is_accepted"])
                 .env("SSL_CERT_FILE", authority)
                 .env(SEND_TO, url)
                 .output()
@@ -359,7 +359,7 @@ async fn a_certificate_that_the_machine_trusts_is_good() {
 }
 
 #[tokio::test]
-async fn attempts_are_told_apart_by_recipient() {
+async fn greylisted_mail_is_accepted_on_third_attempt() {
     let server = Smtp::start().await;
     server.script(|seen: &Seen| {
         (seen.stage == Stage::Rcpt && seen.attempt < 3 && seen.recipient == "ada@recipient.example")
@@ -372,7 +372,7 @@ async fn attempts_are_told_apart_by_recipient() {
 }
 
 #[tokio::test]
-async fn a_folder_takes_each_mail_once() {
+async fn folder_transport_writes_each_mail_once() {
     let folder = tempfile::tempdir().unwrap();
     let to = Transport::Folder(folder.path().join("mail"));
     let message = mail(&invitation(MailKind::Invite, "en"));
@@ -386,7 +386,7 @@ async fn a_folder_takes_each_mail_once() {
 }
 
 #[tokio::test]
-async fn a_folder_that_cannot_be_written_is_tried_again() {
+async fn unwritable_folder_is_temporary() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let to = Transport::Folder(file.path().join("mail"));
     assert_temporary(&send(&to).await, "mailbox folder: ");

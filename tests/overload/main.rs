@@ -158,7 +158,7 @@ fn p99(seen: &Seen) -> f64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn past_its_capacity_it_answers_some_as_before_and_the_others_at_once() {
+async fn overload_sheds_requests_with_503_and_bounds_p99() {
     let world = World::new().await;
     world.updates(CAPACITY).call().await;
     let (mut before, mut over, mut refused, mut goodput) = (vec![], vec![], vec![], vec![]);
@@ -197,7 +197,7 @@ async fn past_its_capacity_it_answers_some_as_before_and_the_others_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_million_mails_released_at_once_are_not_felt() {
+async fn million_due_mails_do_not_slow_requests() {
     let world = World::new().await;
     let steady = || Callers { pause: Duration::from_millis(10), ..world.updates(8) };
     steady().call().await;
@@ -293,7 +293,7 @@ async fn fill(world: &World, due: i64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn five_thousand_idle_connections_cost_little_and_stop_nobody() {
+async fn idle_connections_use_little_memory_and_block_no_requests() {
     let world = World::new().await;
     let before = world.updates(8).call().await;
     println!("{}", before.line("8 callers"));
@@ -328,7 +328,7 @@ async fn five_thousand_idle_connections_cost_little_and_stop_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flood_of_bad_keys_does_not_slow_good_ones() {
+async fn invalid_key_flood_does_not_slow_valid_keys() {
     let world = World::new().await;
     let steady = || Callers { pause: Duration::from_millis(10), ..world.updates(8) };
     let keys: Vec<Arc<Vec<Vec<u8>>>> = (0..64)

@@ -83,7 +83,7 @@ impl Caller<'_> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_change_and_every_refusal_is_one_event() {
+async fn each_write_request_logs_one_audit_event() {
     let smtp = Smtp::start().await;
     let url = support::database(true).await;
     let place = Place::new(&[
@@ -263,7 +263,7 @@ async fn every_change_and_every_refusal_is_one_event() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn commands_that_change_something_are_events() {
+async fn only_changing_cli_commands_log_audit_events() {
     let url = support::database(true).await;
     let mut place = Place::new(&[("DATABASE_URL", &url), ("USERDOCKS_SECRET_KEY", SECRET_KEY)]);
     let run = |place: &Place, arguments: &[&str]| {
@@ -328,7 +328,7 @@ async fn commands_that_change_something_are_events() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flood_that_is_turned_away_is_no_event() {
+async fn rate_limited_requests_log_no_audit_event() {
     let smtp = Smtp::start().await;
     let url = support::database(true).await;
     let place = Place::new(&[

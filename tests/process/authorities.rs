@@ -68,7 +68,7 @@ impl Https {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn private_authorities_are_trusted_for_key_sets_mail_and_webhooks() {
+async fn private_ca_is_trusted_for_jwks_smtp_and_webhooks() {
     let https = Https::start().await;
     let smtp = Smtp::with(Encryption::Implicit, None).await;
     let url = support::database(false).await;
@@ -113,7 +113,7 @@ async fn private_authorities_are_trusted_for_key_sets_mail_and_webhooks() {
 }
 
 #[test]
-fn a_file_without_usable_authorities_stops_the_start() {
+fn unusable_ca_file_is_a_configuration_error() {
     let mut place = Place::new(&[]);
     let file = place.file("ca.pem");
     let path = file.to_str().unwrap().to_owned();

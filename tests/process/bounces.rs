@@ -124,7 +124,7 @@ impl Sent {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn mails_that_came_back_are_matched_to_those_that_went_out() {
+async fn mbox_bounces_match_sent_mail_by_message_id_or_recipient() {
     let smtp = Smtp::start().await;
     let url = support::database(false).await;
     let place = Place::new(&[
@@ -277,7 +277,7 @@ fn status(recipient: &str, action: &str, returned: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn reports_of_each_form_are_recorded() {
+async fn dsn_exim_and_arf_reports_are_recorded_once() {
     let addresses = ["a@x.example", "b+c@x.example", "c@x.example", "d@x.example", "e@x.example"];
     let sent = Sent::to(&addresses).await;
     let foreign = "<0100019abcdef-000000@email.amazonses.com>";
@@ -301,7 +301,7 @@ async fn reports_of_each_form_are_recorded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn report_without_proof_is_unknown() {
+async fn bounce_that_matches_no_single_mail_is_unknown() {
     let sent = Sent::to(&["a@x.example", "b@x.example", "old@x.example"]).await;
     let unknown = counts([1, 0, 0, 0, 0, 1, 0]);
     // Two mails went to this address, so one that names nothing else can be about either.
@@ -333,7 +333,7 @@ async fn report_without_proof_is_unknown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn maildir_is_read_without_its_links() {
+async fn maildir_symlinks_and_fifos_are_skipped() {
     let sent = Sent::to(&["a@x.example", "b@x.example", "c@x.example"]).await;
     let maildir = sent.place.file("Maildir");
     let outside = sent.place.file("outside.eml");
@@ -357,7 +357,7 @@ async fn maildir_is_read_without_its_links() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn complaint_ends_referrals_to_the_address() {
+async fn complaint_stops_referrals_to_the_address() {
     let sent = Sent::to(&["ada@x.example", "bob@x.example", "carl@x.example"]).await;
     let referrals = format!("users/{}/referral-invites", sent.users[0]);
     let refer = async |address: &str| {
@@ -394,7 +394,7 @@ async fn complaint_ends_referrals_to_the_address() {
 
 /// Amazon SES and others replace the `Message-ID`; the recipient of the bounce is then what names the mail (VERP).
 #[tokio::test(flavor = "multi_thread")]
-async fn bounce_to_a_return_path_names_its_mail() {
+async fn bounce_to_verp_return_path_matches_its_mail() {
     let mut sent = Sent::to(&[]).await;
     let user = support::new_id().to_string();
     sent.message_ids =

@@ -277,7 +277,7 @@ fn refusals(place: &Place, app: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_command_works_on_a_database_of_ones_own() {
+async fn every_command_works_with_database_url() {
     let smtp = Smtp::start().await;
     let url = support::database(false).await;
     let place = Place::new(&[
@@ -395,7 +395,7 @@ async fn every_command_works_on_a_database_of_ones_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_json_people_can_read_it() {
+async fn output_without_json_flag_is_readable_text() {
     let url = support::database(true).await;
     let place = Place::new(&[("DATABASE_URL", &url), ("USERDOCKS_SECRET_KEY", SECRET_KEY)]);
     assert_eq!(place.text(&["migrate"]), "The database is up to date.\n");
@@ -436,7 +436,7 @@ async fn without_json_people_can_read_it() {
 }
 
 #[test]
-fn an_id_that_is_none_is_refused_with_what_was_expected() {
+fn malformed_uuid_argument_is_exit_code_2() {
     let place = Place::new(&[]);
     for arguments in [
         &["app", "show", "acme"][..],
@@ -454,7 +454,7 @@ fn an_id_that_is_none_is_refused_with_what_was_expected() {
 }
 
 #[test]
-fn bad_usage_is_2_and_says_so_on_stderr() {
+fn invalid_arguments_are_exit_code_2() {
     let place = Place::new(&[("DATABASE_URL", "postgres://127.0.0.1:1/nowhere")]);
     for arguments in [
         &["frobnicate"][..],
@@ -492,7 +492,7 @@ fn bad_usage_is_2_and_says_so_on_stderr() {
 }
 
 #[test]
-fn a_database_that_is_away_is_one_sentence_without_the_password() {
+fn unreachable_database_error_hides_the_password() {
     let place = Place::new(&[("DATABASE_URL", "postgres://ada:pa55word@127.0.0.1:1/nowhere")]);
     for arguments in [&["migrate"][..], &["app", "list"], &["serve"], &[]] {
         let sentence = place.failure(arguments);
@@ -503,7 +503,7 @@ fn a_database_that_is_away_is_one_sentence_without_the_password() {
 
 /// `userdocks app list | head -0`
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reader_that_has_read_enough_is_no_failure() {
+async fn closed_stdout_pipe_is_exit_code_0_and_full_disk_is_1() {
     let url = support::database(true).await;
     let place = Place::new(&[("DATABASE_URL", &url), ("USERDOCKS_SECRET_KEY", SECRET_KEY)]);
     let (reader, writer) = std::io::pipe().unwrap();
@@ -528,7 +528,7 @@ async fn a_reader_that_has_read_enough_is_no_failure() {
 
 /// Each starts the PostgreSQL of the folder, or finds it started, and leaves it to the others while it ends.
 #[tokio::test(flavor = "multi_thread")]
-async fn commands_at_once_share_a_data_folder_without_a_server() {
+async fn concurrent_commands_share_the_embedded_postgres() {
     let place = Place::new(&[]);
     place.serve().stop();
     for _ in 0..3 {

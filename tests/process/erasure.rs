@@ -55,7 +55,7 @@ async fn marks(database_url: &str, place: &Place, server: &Serve) -> Vec<String>
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_that_is_kept_names_a_person_who_was_erased() {
+async fn deleted_user_leaves_no_data_in_tables_mailbox_and_log() {
     let url = support::database(true).await;
     let place = Place::new(&[
         ("DATABASE_URL", &url),

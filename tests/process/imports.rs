@@ -12,7 +12,7 @@ use crate::support::child::Place;
 use crate::support::{self, SECRET_KEY, new_id};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_of_people_is_invited_once() {
+async fn repeated_csv_import_invites_each_user_once() {
     let url = support::database(false).await;
     let place = Place::new(&[
         ("DATABASE_URL", &url),
@@ -114,7 +114,7 @@ fn import(place: &Place, app: &str, file: &[u8]) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn files_of_spreadsheets_are_imported_with_their_profiles() {
+async fn import_detects_csv_encoding_and_delimiter() {
     let url = support::database(false).await;
     let place = Place::new(&[("DATABASE_URL", &url), ("USERDOCKS_SECRET_KEY", SECRET_KEY)]);
     let semicolons = "email;language\r\nanna@example.com;de\r\nben@example.com;en\r\n";
@@ -157,7 +157,7 @@ async fn profiles(url: &str, app: &str) -> Vec<(String, String, Option<String>, 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn profile_columns_are_checked_and_stored_for_new_users_alone() {
+async fn import_sets_profile_fields_of_new_users_only() {
     let url = support::database(false).await;
     let place = Place::new(&[("DATABASE_URL", &url), ("USERDOCKS_SECRET_KEY", SECRET_KEY)]);
     let [app, other] = [create_app(&place, &[]), create_app(&place, &[])];
@@ -231,7 +231,7 @@ async fn profile_columns_are_checked_and_stored_for_new_users_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_terminal_gets_a_progress_bar_unless_json_is_asked_for() {
+async fn import_shows_progress_bar_on_terminal_without_json() {
     let url = support::database(false).await;
     let place = Place::new(&[("DATABASE_URL", &url), ("USERDOCKS_SECRET_KEY", SECRET_KEY)]);
     let app = create_app(&place, &[]);

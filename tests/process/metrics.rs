@@ -68,7 +68,7 @@ fn families(page: &str) -> BTreeMap<String, Family> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn known_traffic_is_counted_in_whole_families() {
+async fn metrics_count_requests_mails_and_limit_refusals() {
     let smtp = Smtp::start().await;
     let mut place = Place::new(&[
         ("DATABASE_URL", &support::database(true).await),

@@ -29,7 +29,7 @@ async fn execute(options: &PgConnectOptions, sql: String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn defaults_of_the_database_do_not_reach_our_sessions() {
+async fn session_settings_override_database_defaults() {
     let options = PgConnectOptions::from_str(&support::database(false).await).unwrap();
     let name = options.get_database().unwrap();
     for setting in [
@@ -64,7 +64,7 @@ async fn defaults_of_the_database_do_not_reach_our_sessions() {
 
 /// A role whose search path leads to a schema of its own, with the tables in it.
 #[tokio::test(flavor = "multi_thread")]
-async fn tables_in_another_schema_of_the_search_path_are_found() {
+async fn tables_in_a_non_public_search_path_schema_are_found() {
     let options = PgConnectOptions::from_str(&support::database(true).await).unwrap();
     let name = options.get_database().unwrap();
     execute(&options, "ALTER SCHEMA public RENAME TO \"Own\"; CREATE SCHEMA public".to_owned()).await;
@@ -75,7 +75,7 @@ async fn tables_in_another_schema_of_the_search_path_are_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_in_another_encoding_is_refused() {
+async fn latin1_database_is_refused() {
     let options = PgConnectOptions::from_str(&support::database(false).await).unwrap();
     let name = format!("{}_latin1", options.get_database().unwrap());
     execute(
@@ -96,7 +96,7 @@ async fn a_database_in_another_encoding_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_form_of_a_database_url_connects() {
+async fn every_database_url_form_connects() {
     let options = PgConnectOptions::from_str(&support::database(true).await).unwrap();
     let (name, socket) =
         (options.get_database().unwrap(), options.get_socket().unwrap().display().to_string());
@@ -118,7 +118,7 @@ async fn every_form_of_a_database_url_connects() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn certificates_count_only_where_they_are_to_be_verified() {
+async fn server_certificate_is_checked_only_with_sslmode_verify() {
     let url = support::database(true).await;
     let options = PgConnectOptions::from_str(&url).unwrap();
     let name = options.get_database().unwrap();
@@ -244,7 +244,7 @@ fn elements(mut der: &[u8]) -> Vec<(&[u8], &[u8])> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_migration_that_waits_for_a_table_lets_others_pass_and_is_tried_again() {
+async fn migration_blocked_by_a_lock_is_retried() {
     let options = PgConnectOptions::from_str(&support::database(false).await).unwrap();
     let mut holder = PgConnection::connect_with(&options).await.unwrap();
     let mut lock = holder.begin().await.unwrap();

@@ -13,7 +13,7 @@ use crate::support::smtp::Smtp;
 use crate::support::{self, DEADLINE, SECRET_KEY};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_servers_that_start_at_once_migrate_once_and_send_each_mail_once() {
+async fn concurrent_replicas_migrate_and_send_each_mail_once() {
     let smtp = Smtp::start().await;
     let url = support::database(false).await;
     let variables = [

@@ -11,7 +11,7 @@ use crate::support::{self, DEADLINE, SECRET_KEY, new_id};
 const NOBODY: &str = "0195c0de-0000-7000-8000-000000000000";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_mails_that_failed_are_tried_again() {
+async fn mail_retry_all_skips_revoked_invites() {
     let smtp = Smtp::start().await;
     let url = support::database(false).await;
     let place = Place::new(&[

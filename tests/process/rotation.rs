@@ -50,7 +50,7 @@ async fn use_token(server: &Serve, token: &str) -> u16 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_secret_key_is_changed_while_servers_work() {
+async fn secret_key_rotates_while_servers_run() {
     support::secrets::keep(NEW_KEY);
     let smtp = Smtp::start().await;
     let url = support::database(false).await;
@@ -147,7 +147,7 @@ async fn kids(server: &Serve, app: &App) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn signing_keys_are_changed_without_a_gap() {
+async fn signing_key_rotates_with_published_overlap() {
     let smtp = Smtp::start().await;
     let url = support::database(true).await;
     let place = Place::new(&[
@@ -216,7 +216,7 @@ async fn signing_keys_are_changed_without_a_gap() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_works_in_a_role_that_owns_nothing() {
+async fn server_runs_with_a_role_that_owns_no_tables() {
     let smtp = Smtp::start().await;
     let url = support::database(false).await;
     let plain = Place::new(&[

@@ -16,7 +16,7 @@ const PRODUCTION: [(&str, &str); 6] = [
 ];
 
 #[test]
-fn the_settings_in_force_are_shown_with_secrets_masked() {
+fn config_check_prints_effective_settings_with_masked_secrets() {
     let mut place = Place::new(&PRODUCTION);
     let file = place.file("userdocks.toml");
     let content = format!(
@@ -77,7 +77,7 @@ fn the_settings_in_force_are_shown_with_secrets_masked() {
 }
 
 #[test]
-fn whatever_the_command_bad_settings_stop_it_with_their_name() {
+fn invalid_setting_fails_every_command_and_is_named() {
     for arguments in [&["config", "check"][..], &["serve"], &[], &["app", "list"], &["migrate"]] {
         let mut place = Place::new(&PRODUCTION);
         place.variables.retain(|(name, _)| *name != "USERDOCKS_SECRET_KEY");
@@ -95,7 +95,7 @@ fn whatever_the_command_bad_settings_stop_it_with_their_name() {
 }
 
 #[test]
-fn service_links_of_kubernetes_are_ignored_and_a_typed_port_is_refused() {
+fn kubernetes_service_variables_are_ignored() {
     let mut place = Place::new(&[
         ("USERDOCKS_SERVICE_HOST", "10.0.0.7"),
         ("USERDOCKS_SERVICE_PORT", "8080"),
@@ -117,7 +117,7 @@ fn service_links_of_kubernetes_are_ignored_and_a_typed_port_is_refused() {
 }
 
 #[test]
-fn secrets_are_read_from_files() {
+fn secrets_are_read_from_file_variables() {
     let mut place = Place::new(&[]);
     for (name, content) in [
         ("DATABASE_URL_FILE", "postgres://ada:pa55word@db.example/x\n"),
@@ -141,7 +141,7 @@ fn secrets_are_read_from_files() {
 }
 
 #[test]
-fn a_secret_file_that_cannot_be_used_stops_the_start() {
+fn unusable_secret_file_is_a_configuration_error() {
     let mut place = Place::new(&[]);
     let file = place.file("secret");
     let path = file.to_str().unwrap().to_owned();
@@ -175,7 +175,7 @@ fn a_secret_file_that_cannot_be_used_stops_the_start() {
 }
 
 #[test]
-fn a_sender_name_may_hold_commas_and_brackets() {
+fn sender_name_with_commas_and_brackets_is_quoted() {
     let mut place = Place::new(&[]);
     for name in ["ACME, Inc.", "ACME (EU): a;b @ [x]"] {
         place.set("USERDOCKS_MAIL__FROM", &format!("{name} <a@id.example>"));
@@ -188,7 +188,7 @@ fn a_sender_name_may_hold_commas_and_brackets() {
 }
 
 #[test]
-fn openapi_has_the_path_of_the_public_url_in_its_servers() {
+fn openapi_servers_include_the_public_url_path() {
     let servers = |place: &Place| {
         let document = place.json(&["openapi"]);
         let urls = document["servers"].as_array().unwrap().iter().map(|server| server["url"].clone());
@@ -201,7 +201,7 @@ fn openapi_has_the_path_of_the_public_url_in_its_servers() {
 
 /// A file that cannot be read is not repeated: the line at fault may well be the one with the password.
 #[test]
-fn a_bad_file_is_named_and_not_repeated() {
+fn invalid_config_file_error_hides_its_content() {
     let mut place = Place::new(&[]);
     let file = place.file("userdocks.toml");
     place.set("USERDOCKS_CONFIG", file.to_str().unwrap());

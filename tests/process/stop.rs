@@ -56,7 +56,7 @@ fn rest(mut stream: &TcpStream) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sigterm_ends_it_in_order() {
+async fn sigterm_finishes_open_requests_and_exits_0() {
     let smtp = Smtp::start().await;
     let place = place(&smtp).await;
     let app = create_app(&place, &[]);
@@ -107,7 +107,7 @@ async fn sigterm_ends_it_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_in_use_is_one_sentence() {
+async fn listen_address_in_use_is_a_one_line_error() {
     let smtp = Smtp::start().await;
     let mut place = place(&smtp).await;
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -126,7 +126,7 @@ async fn an_address_in_use_is_one_sentence() {
 /// With everything that can be logged, by a database, a mail server and a caller whose secrets must not be; in
 /// metrics and in the list of processes as little.
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_secret_is_ever_logged() {
+async fn secrets_never_appear_in_log_or_metrics() {
     let smtp = Smtp::with(Encryption::None, Some(("ada", "pa55word"))).await;
     let url = support::database(true).await;
     let mut place = place(&smtp).await;
@@ -191,7 +191,7 @@ async fn nothing_secret_is_ever_logged() {
 
 /// `userdocks serve 2>&1 | tee log`, and somebody ends `tee`.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_whose_log_nobody_takes_goes_on() {
+async fn server_survives_a_closed_log_pipe() {
     let smtp = Smtp::start().await;
     let mut place = place(&smtp).await;
     let app = create_app(&place, &[]);
@@ -232,7 +232,7 @@ impl Drop for Guard {
 
 /// Mails are shown to the person at the machine of a trial, and to nobody else.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_mailbox_is_a_trials_without_a_mail_server_on_loopback() {
+async fn mailbox_is_404_unless_trial_on_loopback_without_smtp() {
     let smtp = Smtp::start().await;
     let url = support::database(true).await;
     let base = [("DATABASE_URL", url.as_str()), ("USERDOCKS_SECRET_KEY", SECRET_KEY)];

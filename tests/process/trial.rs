@@ -232,7 +232,7 @@ async fn execute(place: &Place, statement: &'static str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_trial_from_the_first_start_over_a_crash_to_the_end() {
+async fn trial_keeps_credentials_and_acknowledged_mail_after_sigkill() {
     let place = Place::new(&[]);
     let server = place.serve();
     let demo = Demo::of(&server);
@@ -290,7 +290,7 @@ async fn a_trial_from_the_first_start_over_a_crash_to_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn commands_work_beside_no_server_and_a_demo_that_is_gone_is_made_anew() {
+async fn trial_with_frozen_demo_user_creates_a_new_demo() {
     let place = Place::new(&[]);
     place.serve().stop();
     assert_eq!(place.json(&["app", "list"]).as_array().unwrap().len(), 1);
@@ -309,7 +309,7 @@ async fn commands_work_beside_no_server_and_a_demo_that_is_gone_is_made_anew() {
 }
 
 #[test]
-fn commands_in_a_folder_without_a_trial_say_so_and_make_nothing() {
+fn command_without_trial_fails_and_creates_no_data_dir() {
     let place = Place::new(&[]);
     for arguments in [&["app", "list"][..], &["migrate"], &["mail", "retry", "--all"]] {
         assert_eq!(

@@ -13,7 +13,7 @@ use crate::support::{self, SECRET_KEY, new_id};
 const NOBODY: &str = "0195c0de-0000-7000-8000-000000000000";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operator_manages_webhooks() {
+async fn webhook_commands_create_rotate_replay_and_delete() {
     let smtp = Smtp::start().await;
     let url = support::database(false).await;
     let place = Place::new(&[

@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_files_of_the_page_are_in_the_archive() {
+    fn swagger_ui_files_are_found_in_the_archive() {
         for path in ["/dist/swagger-ui-bundle.js", "/dist/swagger-ui.css"] {
             let gzip = gzip(ARCHIVE, path).unwrap();
             assert!(gzip.len() > 20_000, "{path}");
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_archive_is_no_panic() {
+    fn truncated_archive_does_not_panic() {
         let whole = ARCHIVE.len();
         for length in [0, 4, 30, 4096, whole / 2, whole - 100] {
             assert_eq!(gzip(&ARCHIVE[..length], "/dist/swagger-ui.css"), None, "{length}");

@@ -410,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn every_code_of_an_error_is_described() {
+    fn every_error_code_is_documented() {
         let described: BTreeSet<&str> = document()["components"]["schemas"]["ErrorCode"]["enum"]
             .as_array()
             .unwrap()
@@ -422,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn servers_start_with_the_path_of_the_public_url() {
+    fn server_urls_start_with_the_path_of_the_public_url() {
         for (public, root, api) in [
             ("https://id.example", "/", "/api"),
             ("https://id.example/auth", "/auth", "/auth/api"),
@@ -436,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn each_path_is_listed_once() {
+    fn documented_paths_equal_the_routes() {
         let routes: BTreeSet<String> = routes::api()
             .iter()
             .map(|route| format!("/v1{}", route.path))
@@ -446,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn every_reference_leads_somewhere() {
+    fn every_ref_resolves() {
         fn check(value: &Value, document: &Value) {
             match value {
                 Value::Object(map) => {
@@ -464,7 +464,7 @@ mod tests {
     }
 
     #[test]
-    fn the_committed_copy_is_up_to_date() {
+    fn committed_openapi_json_is_up_to_date() {
         let committed: Value = serde_json::from_str(include_str!("../../../docs/openapi.json")).unwrap();
         assert!(
             committed == *document(),

@@ -452,7 +452,7 @@ mod tests {
     }
 
     #[test]
-    fn the_example_of_an_update_sets_every_field() {
+    fn update_example_sets_every_field() {
         let patch = parse(&body_example(Body::Update)).unwrap();
         // A field without an example would be left at its default.
         let text = format!("{patch:?}");
@@ -462,7 +462,7 @@ mod tests {
     }
 
     #[test]
-    fn an_update_takes_the_described_fields_and_no_other() {
+    fn update_accepts_exactly_the_documented_fields() {
         let update = update();
         let described = update["properties"]["user"]["properties"].as_object().unwrap();
         for (field, schema) in described {
@@ -478,7 +478,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_has_the_described_fields() {
+    fn user_has_exactly_the_documented_fields() {
         let body = InviteBody {
             email: Email::parse("a@b.co").unwrap(),
             language: Language::parse("en").unwrap(),

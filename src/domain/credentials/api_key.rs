@@ -109,7 +109,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_generated_key_reads_back() {
+    fn generated_key_parses_back() {
         for key_type in [KeyType::Read, KeyType::Write] {
             let key = ApiKey::generate(key_type);
             let read = ApiKey::parse(key.expose()).unwrap();
@@ -120,12 +120,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read_or_refused(text in ".{0,200}") {
+        fn arbitrary_text_is_refused(text in ".{0,200}") {
             prop_assert!(ApiKey::parse(&text).is_none());
         }
 
         #[test]
-        fn one_changed_character_is_refused(at in 0usize..107, to in "[0-9a-z_]") {
+        fn key_with_one_changed_character_is_refused(at in 0usize..107, to in "[0-9a-z_]") {
             let key = ApiKey::generate(KeyType::Write).expose().to_owned();
             let at = at % key.len();
             let mut changed = key.clone();

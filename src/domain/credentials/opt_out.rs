@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_code_is_good_under_its_key_alone() {
+    fn opt_out_code_verifies_only_with_its_own_key() {
         let (key, other) = (OptOutKey::new(&[1; KEY]), OptOutKey::new(&[2; KEY]));
         let (app, address) = (AppId(Uuid::from_u128(7)), key.address("Ada@Example.com"));
         assert_eq!(address, key.address("ada@example.COM"));

@@ -143,7 +143,7 @@ mod tests {
     const CODE: Purpose = Purpose::Code;
 
     #[test]
-    fn opens_for_its_owner_under_its_key_alone() {
+    fn sealed_value_opens_only_with_its_key_owner_and_purpose() {
         let (key, owner) = (SecretKey::new(&random()), crate::domain::id::new());
         let sealed = key.seal(CODE, owner, b"code");
         assert_eq!(key.open(CODE, owner, &sealed).unwrap(), b"code");
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn each_row_has_the_key_of_rfc_5869() {
+    fn each_row_is_sealed_with_an_hkdf_derived_key() {
         // From HMAC-SHA-256 alone: the secret, which is random, is the PRK (section 3.3), OKM = HMAC(PRK, info ‖ 1).
         use aws_lc_rs::hmac;
 
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_older_servers_sealed_opens_and_is_sealed_anew() {
+    fn legacy_sealed_value_opens_and_is_resealed() {
         let (secret, owner): ([u8; 32], _) = (random(), crate::domain::id::new());
         let mut sealed = b"code".to_vec();
         let old = RandomizedNonceKey::new(&AES_256_GCM, &secret).unwrap();
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_beside_it_opens_and_never_seals() {
+    fn secondary_key_opens_but_never_seals() {
         let (old, new, owner) = (random(), random(), crate::domain::id::new());
         let (before, after) = (SecretKey::new(&old), SecretKey::new(&new));
         let (preparing, changed) = (before.clone().or(&new), after.clone().or(&old));

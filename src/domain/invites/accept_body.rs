@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_may_be_there() {
+    fn profile_and_referral_code_are_optional() {
         let nothing = AcceptBody { profile: ProfilePatch::default(), referral_code: None };
         for body in [json!({}), json!({ "user": {}, "test": true }), json!({ "user": { "id": 7 } })] {
             assert_eq!(parse(body), Ok(nothing.clone()));
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_is_named() {
+    fn every_invalid_field_is_named() {
         for (body, sentence) in [
             (json!({ "user": null }), "`user` must be an object"),
             (

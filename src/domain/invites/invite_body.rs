@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fields_are_read() {
+    fn valid_body_is_parsed_with_and_without_expires_in() {
         let (email, language) = (Email::parse("a@b.co").unwrap(), Language::parse("DE").unwrap());
         let mut expected = InviteBody { email, language, expires_in: None };
         assert_eq!(parse(json!({"email": "a@b.co", "language": "DE"})), Ok(expected.clone()));
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_is_named() {
+    fn every_invalid_field_is_named() {
         for (body, sentence) in [
             (json!({}), "`email` is required; `language` is required"),
             (

@@ -123,7 +123,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_generated_code_reads_back() {
+    fn generated_code_parses_back() {
         let app = AppId(super::super::id::new());
         let code = InviteCode::generate(app);
         let read = InviteCode::parse(code.expose()).unwrap();
@@ -134,7 +134,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_read_is_canonical(text in "[A-Za-z0-9_-]{50,58}") {
+        fn only_canonical_base64url_is_parsed(text in "[A-Za-z0-9_-]{50,58}") {
             if let Some(code) = InviteCode::parse(&text) {
                 prop_assert_eq!(code.expose(), &text);
                 prop_assert_eq!(URL_SAFE_NO_PAD.encode(URL_SAFE_NO_PAD.decode(&text).unwrap()), text);

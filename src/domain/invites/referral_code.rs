@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_short_and_readable() {
+    fn generated_code_is_short_and_parses_back() {
         let code = generate();
         assert_eq!(code.len(), LENGTH);
         assert!(code.bytes().all(|byte| ALPHABET.contains(&byte)), "{code}");
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_are_read_as_people_write_them() {
+    fn case_separators_and_lookalike_letters_are_normalized() {
         for written in ["K7QF2M9X", "k7qf-2m9x", " K7 QF 2M 9X ", "K7QF–2M9X", "k-7-q-f-2-m-9-x"] {
             assert_eq!(ReferralCode::parse(written).unwrap().as_str(), "K7QF2M9X", "{written}");
         }

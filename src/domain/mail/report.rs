@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_names_one_mail() {
+    fn report_needs_exactly_one_of_message_id_and_invite_id() {
         let invite = Uuid::from_u128(7);
         let report = |kind, subject, detail: Option<&str>| {
             Ok(Report { kind, subject, detail: detail.map(str::to_owned) })
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_is_one_line_without_codes() {
+    fn detail_is_one_bounded_line_with_invite_codes_redacted() {
         let code = "AZqvq2sPcAGc1_x-0123456789abcdefghijklmnopqrstuvwxyzAB";
         for (said, kept) in [
             (

@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_id_of_the_mail_is_put_in_its_place() {
+    fn mail_placeholder_is_replaced_with_the_mail_id() {
         let mail = Uuid::from_u128(0xab);
         for (text, address) in [
             ("bounces@id.example", "bounces@id.example"),

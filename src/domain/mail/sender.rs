@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_with_special_characters_are_kept_and_read_back() {
+    fn sender_name_with_special_characters_round_trips() {
         for name in [
             "ACME",
             "ACME, Inc.",
@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_no_sender() {
+    fn invalid_sender_is_refused() {
         for text in [
             "",
             "ACME",

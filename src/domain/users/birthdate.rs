@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn the_forms_of_openid_and_the_date_of_a_date_time() {
+    fn openid_birthdate_and_rfc3339_date_time_are_accepted() {
         for (sent, stored) in [
             ("1815-12-10", "1815-12-10"),
             (" 2026-11-22\n", "2026-11-22"),
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_past_date_is_refused() {
+    fn invalid_or_future_birthdate_is_refused() {
         for bad in [
             "",
             "0000",
@@ -153,7 +153,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parsing_the_stored_form_changes_nothing(
+        fn parse_is_idempotent(
             value in prop_oneof![any::<String>(), "[0-9]{4}(-[01][0-9]-[0-3][0-9])?([T ][0-9:.]{0,12}[Z+-]?.{0,5})?"],
         ) {
             if let Ok(birthdate) = parse(&value) {
@@ -162,7 +162,7 @@ mod tests {
         }
 
         #[test]
-        fn every_past_date_is_accepted_and_every_later_one_refused(days in -600_000_i32..600_000) {
+        fn past_date_is_accepted_and_future_date_is_refused(days in -600_000_i32..600_000) {
             let today = date(2026, 11, 22);
             let day = today.saturating_add(jiff::Span::new().days(days));
             prop_assume!(day.year() > 0);

@@ -25,7 +25,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_text_or_null_is_required() {
+    fn external_subject_must_be_text_or_null() {
         let read = |body: Value| {
             let subject = parse(body.as_object().cloned().unwrap());
             subject

@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn every_field_of_the_contract_lands_in_its_place() {
+    fn every_field_of_the_body_is_parsed_into_the_patch() {
         let body = json!({"test": true, "user": {
             "email": " Ada@example.com ", "language": "EN-gb", "acceptedNewsletter": false, "salutation": "1",
             "salutationOther": "2", "name": "3", "given_name": "4", "family_name": "5", "middle_name": "6",
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn absent_keeps_and_null_or_blank_clears() {
+    fn absent_field_is_kept_and_null_or_blank_field_is_cleared() {
         assert!(parse(json!({"user": {}})).unwrap().is_empty());
         for blank in [json!(null), json!(""), json!(" \u{3000}\n")] {
             for field in TEXT_FIELDS {
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn read_only_fields_are_ignored_whatever_they_hold() {
+    fn read_only_fields_are_ignored_with_any_value() {
         for value in [json!(null), json!(7), json!("\u{0}"), json!({"x": []})] {
             let user =
                 Value::Object(READ_ONLY.iter().map(|&field| (field.to_owned(), value.clone())).collect());
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn every_bad_field_is_named() {
+    fn every_invalid_field_is_named() {
         let body = json!({"tset": true, "test": "true", "user": {
             "email": "nobody", "nickame": "x", "name": 5, "website": "example.com", "birthdate": "2026-11-23",
         }});
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn the_user_must_be_an_object() {
+    fn missing_or_non_object_user_is_refused() {
         assert_eq!(parse(json!({})).unwrap_err(), "`user` is required and must be an object");
         for user in [json!(null), json!("x"), json!([]), json!(1)] {
             assert_eq!(parse(json!({"user": user})).unwrap_err(), "`user` must be an object");
@@ -281,7 +281,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_field_with_any_string_never_panics(
+        fn arbitrary_fields_do_not_panic(
             fields in prop::collection::btree_map(
                 prop_oneof![prop::sample::select(&TEXT_FIELDS[..]).prop_map(str::to_owned), any::<String>()],
                 any::<String>(),
@@ -292,7 +292,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_set_is_stored_trimmed_and_never_empty(name in any::<String>()) {
+        fn name_is_stored_trimmed_and_blank_name_is_cleared(name in any::<String>()) {
             if let Ok(patch) = parse(json!({"user": {"name": name}})) {
                 prop_assert_eq!(patch.name.to_sql(), Some(name.trim()));
                 prop_assert_eq!(patch.name == Patch::Clear, name.trim().is_empty());

@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_new_key_is_found_and_an_old_one_is_forgotten() {
+    async fn rotated_jwks_gains_the_new_key_and_drops_the_old() {
         let (jwks, issuer) = (hurried(), Served::start(set(&["a"])).await);
         assert!(has(&jwks, &issuer.url, "a").await.unwrap());
         issuer.does.send_replace(set(&["a", "b"]));
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn unknown_kids_ask_once_in_a_while_however_many() {
+    async fn unknown_kids_trigger_one_fetch_per_cool_down() {
         let jwks = Jwks { pace: Pace { cool_down: DEADLINE, ..PACE }, ..hurried() };
         let issuer = Served::start(set(&["a"])).await;
         let unknown: Vec<String> = (0..50).map(|n| format!("unknown{n}")).collect();
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_last_good_keys_serve_whatever_the_issuer_does() {
+    async fn failed_refresh_keeps_the_last_good_keys() {
         let elsewhere = Served::start(set(&["elsewhere"])).await;
         let (jwks, issuer) = (hurried(), Served::start(set(&["a"])).await);
         assert!(has(&jwks, &issuer.url, "a").await.unwrap());
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_issuer_that_never_answered_has_no_keys() {
+    async fn unreachable_issuer_is_an_error_until_it_answers() {
         let closed = {
             let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             format!("http://{}/keys", socket.local_addr().unwrap())

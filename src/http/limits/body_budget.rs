@@ -77,7 +77,7 @@ mod tests {
     use crate::domain::id::AppId;
 
     #[test]
-    fn bodies_of_one_app_and_of_all_are_bounded() {
+    fn body_bytes_per_app_and_in_total_are_bounded() {
         let budget = BodyBudget::default();
         let body = |app| budget.body(Client::App(AppId(Uuid::from_u128(app))));
         let refused = |done: Result<(), Error>| matches!(done, Err(Error::Overloaded));

@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_is_a_seconds_worth_each() {
+    fn burst_capacity_is_one_second_per_key() {
         // So slow that nothing fills while the test runs.
         let mut bursts = Bursts::new(Limit::Address, NonZeroU32::new(3).unwrap());
         bursts.each *= 1_000_000;
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_fills_evenly() {
+    fn token_bucket_refills_evenly() {
         let bursts = Bursts::new(Limit::Caller, NonZeroU32::new(1).unwrap());
         assert!(bursts.take(&1).is_ok());
         let wait = bursts.take(&1).map(drop).unwrap_err();
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_is_told_in_tenths() {
+    fn remaining_requests_are_rounded_down_to_tenths_of_the_quota() {
         let mut bursts = Bursts::new(Limit::Caller, NonZeroU32::new(1000).unwrap());
         bursts.each *= 1_000_000;
         bursts.capacity *= 1_000_000;
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_site_has_ten_times_as_much_as_an_address() {
+    fn ipv6_site_has_ten_times_the_limit_of_one_address() {
         // So slow that nothing fills while the test runs.
         let mut strangers = Strangers::new(NonZeroU32::new(1).unwrap());
         for bursts in [&mut strangers.sources, &mut strangers.sites] {
@@ -276,13 +276,13 @@ mod tests {
     }
 
     #[test]
-    fn the_fastest_setting_counts_too() {
+    fn maximum_rate_admits_a_request() {
         let bursts = Bursts::new(Limit::Caller, NonZeroU32::MAX);
         assert!(bursts.take(&1).is_ok());
     }
 
     #[test]
-    fn memory_is_bounded() {
+    fn number_of_buckets_is_bounded() {
         let bursts = Bursts::new(Limit::Address, NonZeroU32::new(1).unwrap());
         for who in 0..4 * REMEMBERED {
             let _ = bursts.take(&who);

@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_read_without_type_comment_and_encoding() {
+    fn addresses_are_parsed_without_type_comment_and_encoding() {
         for (value, expected) in [
             ("rfc822; ada@example.com", &["ada@example.com"][..]),
             ("rfc822;<ada@example.com>", &["ada@example.com"]),
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn comments_are_removed_outside_quotes() {
+    fn comments_outside_quotes_are_removed() {
         for (value, expected) in [
             ("failed (user unknown)", "failed"),
             ("(a) failed", "failed"),

@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mailbox_file_is_split_into_its_messages() {
+    fn mbox_file_is_split_into_messages() {
         let text = |file: &[u8]| -> Vec<String> {
             messages(file).iter().map(|message| String::from_utf8_lossy(message).into_owned()).collect()
         };
@@ -134,7 +134,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn bytes_never_panic(bytes in any::<Vec<u8>>()) {
+        fn arbitrary_bytes_do_not_panic(bytes in any::<Vec<u8>>()) {
             messages(&bytes);
         }
     }

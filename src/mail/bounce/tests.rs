@@ -41,7 +41,7 @@ const FAILED: &str = "Final-Recipient: rfc822; ada@new.example\r\nOriginal-Recip
                       Diagnostic-Code: smtp; 550 5.1.1\r\n    no such\r\n\tuser\r\n";
 
 #[test]
-fn dsn_names_the_mail_its_recipients_and_the_reason() {
+fn dsn_gives_message_id_recipients_and_diagnostic() {
     let to = ["ada@x.example", "ada@new.example"];
     let said = "5.1.1 550 5.1.1 no such user";
     let whole =
@@ -131,7 +131,7 @@ fn complaint(kind: &str, head: &str) -> String {
 }
 
 #[test]
-fn feedback_report_is_a_complaint_unless_it_says_otherwise() {
+fn feedback_report_is_a_complaint_unless_not_spam_or_auth() {
     let ours = format!("Message-ID: {OURS}");
     for kind in ["abuse", "fraud", "Other", "opt-out", "new-in-2040", "abuse (spam)"] {
         let said = format!("{} Mx/1.0", kind.split(' ').next().unwrap().to_lowercase());
@@ -170,7 +170,7 @@ fn plain(from: &str, more: &str, subject: &str, text: &str) -> String {
 }
 
 #[test]
-fn plain_texts_of_servers_are_read() {
+fn plain_text_bounces_of_mail_servers_are_parsed() {
     assert_eq!(
         read(&qmail()),
         expected("bounced", &[OURS], &["ada@x.example"], "Sorry, no mailbox here by that name. (#5.1.1)")
@@ -221,7 +221,7 @@ fn plain_texts_of_servers_are_read() {
 }
 
 #[test]
-fn mails_of_people_are_no_bounces() {
+fn replies_and_auto_replies_are_not_bounces() {
     let references = format!("In-Reply-To: {OURS}\r\nReferences: {OURS}\r\n");
     let away = "Auto-Submitted: auto-replied\r\nReturn-Path: <>\r\n";
     let quoted = format!("I got this:\r\n> 550 5.1.1 unknown user\r\n> Message-ID: {OURS}\r\n");
@@ -240,7 +240,7 @@ fn mails_of_people_are_no_bounces() {
 
 /// Each of these made a parser that follows attached mails run out of stack, or took it minutes.
 #[test]
-fn hostile_mails_are_read_in_bounds() {
+fn hostile_mails_are_parsed_within_bounds() {
     let size = usize::try_from(mailbox::SIZE).unwrap();
     let fill = |text: &str| text.repeat(size / text.len());
     let base64 = |text: &str| base64::Engine::encode(&base64::engine::general_purpose::STANDARD, text);
@@ -289,7 +289,7 @@ fn hostile_mails_are_read_in_bounds() {
 
 proptest! {
     #[test]
-    fn bytes_never_panic(bytes in any::<Vec<u8>>(), status in any::<String>(), returned in any::<String>()) {
+    fn arbitrary_bytes_do_not_panic(bytes in any::<Vec<u8>>(), status in any::<String>(), returned in any::<String>()) {
         let _ = Notification::parse(&bytes);
         let _ = Notification::parse(notification(&status, &returned).as_bytes());
         let _ = Notification::parse(plain("postmaster@x.example", &returned, &status, &status).as_bytes());

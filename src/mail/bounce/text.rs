@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_told_from_other_numbers() {
+    fn smtp_codes_are_distinguished_from_other_numbers() {
         for line in [
             "550 5.1.1 unknown user",
             "    550-5.1.1 The email account that you tried to reach",

@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mail_in_a_folder_is_its_owners_alone() {
+    fn mail_file_is_private_and_follows_no_symlink() {
         use std::os::unix::fs::{PermissionsExt, symlink};
 
         let place = tempfile::tempdir().unwrap();
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_is_one_bounded_line() {
+    fn smtp_reply_is_reduced_to_one_bounded_line() {
         assert_eq!(one_line("550 5.1.1\r\n no\tsuch\u{1b}[2J user "), "550 5.1.1 no such [2J user");
         assert_eq!(one_line(&"ä".repeat(400)), "ä".repeat(250));
     }

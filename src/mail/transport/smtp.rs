@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_says_how_to_connect() {
+    fn smtp_url_gives_host_port_and_encryption() {
         for (url, host, port, encrypted) in [
             ("smtp://mail.example", "mail.example", 25, false),
             ("smtp://mail.example?tls=none", "mail.example", 25, false),
@@ -323,14 +323,14 @@ mod tests {
     }
 
     #[test]
-    fn the_login_is_percent_decoded() {
+    fn credentials_in_the_url_are_percent_decoded() {
         let server = server("smtp://ada%40x.example:a+b%26c%3D%25%C3%A4&d=e@mail.example").unwrap();
         let Some(Secret::Password { user, password }) = server.login else { panic!("no login") };
         assert_eq!((user.as_str(), password.as_str()), ("ada@x.example", "a+b&c=%ä&d=e"));
     }
 
     #[test]
-    fn a_wrong_url_is_told_without_its_password() {
+    fn error_for_an_invalid_url_omits_the_password() {
         for url in [
             "",
             "mail.example:25",

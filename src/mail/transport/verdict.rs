@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_is_about_the_sender_or_about_the_mail() {
+    fn smtp_refusal_is_classified_as_sender_mail_or_temporary() {
         use Command::{Data, Mail, Message, Rcpt, Session};
         use Verdict::{Later, Sender};
         for (command, code, text, expected) in [

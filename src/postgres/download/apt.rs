@@ -184,7 +184,7 @@ mod tests {
         debconf (>= 0.5) | debconf-2.0, libc6 (>= 2.34), libllvm14, libssl3 (>= 3.0.0), libxml2, zlib1g (>= 1:1.1.4)\n";
 
     #[test]
-    fn packages_and_sizes_are_read_from_what_apt_prints() {
+    fn packages_and_sizes_are_parsed_from_apt_output() {
         assert_eq!(major("Package: postgresql\nDepends: postgresql-15\n"), Some(15));
         assert_eq!(major("Package: postgresql\n"), None);
         assert_eq!(libraries(SHOWN).collect::<Vec<_>>(), ["libc6", "libssl3", "libxml2", "zlib1g"]);

@@ -57,7 +57,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn the_first_source_whose_programs_run_is_kept() {
+fn first_source_with_working_binaries_is_kept() {
     let folder = folder();
     let account = Account::of(Path::new("/nonexistent")).unwrap();
     let downloads = Downloads::open(folder.path(), &account).unwrap();
@@ -71,7 +71,7 @@ fn the_first_source_whose_programs_run_is_kept() {
 }
 
 #[test]
-fn a_failed_download_says_why_of_each_source_and_leaves_nothing() {
+fn failed_download_reports_every_source_and_leaves_no_files() {
     let folder = folder();
     let account = Account::of(Path::new("/nonexistent")).unwrap();
     let downloads = Downloads::open(folder.path(), &account).unwrap();
@@ -89,7 +89,7 @@ fn a_failed_download_says_why_of_each_source_and_leaves_nothing() {
 }
 
 #[test]
-fn a_lock_that_is_a_link_is_not_followed() {
+fn symlinked_lock_file_is_refused() {
     let folder = folder();
     let other = folder.path().join("other");
     fs::write(&other, "kept").unwrap();

@@ -36,7 +36,7 @@ const BOOLEAN: &str = "must be true or false";
 const STRING: &str = "must be a string";
 
 #[tokio::test]
-async fn every_field_is_stored_as_its_rule_says() {
+async fn valid_field_values_are_stored_normalized() {
     let test = Test::start().await;
     let user = test.user("ada@example.com").await;
     let longest_name = "🦀".repeat(256);
@@ -91,7 +91,7 @@ async fn every_field_is_stored_as_its_rule_says() {
 }
 
 #[tokio::test]
-async fn a_bad_value_changes_nothing_and_is_told() {
+async fn invalid_field_value_is_400_and_changes_nothing() {
     let test = Test::start().await;
     let user = test.user("ada@example.com").await;
     let too_long_name = "a".repeat(257);
@@ -182,7 +182,7 @@ async fn a_bad_value_changes_nothing_and_is_told() {
 }
 
 #[tokio::test]
-async fn a_field_that_is_absent_stays_and_one_that_is_empty_is_cleared() {
+async fn absent_field_is_kept_and_blank_field_is_cleared() {
     let test = Test::start().await;
     let user = test.user("ada@example.com").await;
     let empty = test.stored(user).await;
@@ -212,7 +212,7 @@ async fn a_field_that_is_absent_stays_and_one_that_is_empty_is_cleared() {
 }
 
 #[tokio::test]
-async fn the_body_is_a_user_and_perhaps_test() {
+async fn body_with_other_keys_than_user_and_test_is_400() {
     let test = Test::start().await;
     let user = test.user("ada@example.com").await;
     let token = test.token(user).await;
@@ -313,7 +313,7 @@ async fn the_body_is_a_user_and_perhaps_test() {
 }
 
 #[tokio::test]
-async fn the_example_of_the_seed_is_an_update() {
+async fn full_profile_put_is_200_and_ignores_read_only_fields() {
     let test = Test::start().await;
     let user = test.user("ada@example.com").await;
     let before = test.stored(user).await;
@@ -361,7 +361,7 @@ async fn the_example_of_the_seed_is_an_update() {
 }
 
 #[tokio::test]
-async fn a_changed_phone_number_is_unverified() {
+async fn changed_phone_number_is_unverified() {
     let test = Test::start().await;
     let user = test.user("ada@example.com").await;
     for (sent, stored, verified) in [
@@ -387,7 +387,7 @@ async fn a_changed_phone_number_is_unverified() {
 }
 
 #[tokio::test]
-async fn the_newsletter_is_stamped() {
+async fn newsletter_opt_in_sets_its_timestamps() {
     const LONG_AGO: &str = "2001-02-03T04:05:06.700Z";
     let test = Test::start().await;
     let user = test.user("ada@example.com").await;

@@ -73,7 +73,7 @@ mod tests {
     use crate::l10n::LANGUAGES;
 
     #[test]
-    fn every_state_has_its_page_in_every_language() {
+    fn every_state_has_a_distinct_page_in_every_language() {
         let app = "<b>Acme</b> evil.example";
         for language in LANGUAGES {
             let texts = Texts::of(language);

@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn every_state_has_its_page_in_every_language() {
+    fn every_state_has_a_distinct_page_in_every_language() {
         for language in LANGUAGES {
             let texts = Texts::of(language);
             let mut pages = std::collections::BTreeSet::new();
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_no_markup() {
+    fn html_and_links_in_names_are_neutralized() {
         let state = Landing::Open {
             app: "<b>Acme</b> evil.example",
             inviter: Some("<script>\u{202e}http://evil.example"),
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn the_policy_allows_the_style_and_nothing_else() {
+    fn csp_allows_only_the_inline_style_by_hash() {
         let html = landing(Texts::of("en"), &Landing::Unknown);
         let style = html.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;
         let hash = BASE64_STANDARD.encode(digest::digest(&digest::SHA256, style.as_bytes()));
@@ -317,13 +317,13 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_shown_in_part() {
+    fn address_is_masked_except_first_letter_and_domain() {
         assert_eq!(masked("ada@x.example"), "a•••@x.example");
         assert_eq!(masked("a@x.example"), "•••@x.example");
     }
 
     #[test]
-    fn the_mailbox_shows_heads_as_text() {
+    fn mailbox_pages_escape_mail_headers_and_sandbox_the_html() {
         let head = Head {
             name: "a@b.eml".into(),
             from: "A <a@x.example>".into(),

@@ -19,7 +19,7 @@ fn refused(gate: &Gate, arriving: usize) -> usize {
 }
 
 #[tokio::test]
-async fn a_burst_waits_and_what_is_more_is_refused_at_once() {
+async fn burst_beyond_the_queue_limit_is_refused_immediately() {
     let mut gate = Gate::new(2);
     let slots = [gate.enter(app(A), 1).await.unwrap(), gate.enter(app(A), 1).await.unwrap()];
     assert_eq!(refused(&gate, MOST + 10), 10);
@@ -56,12 +56,12 @@ async fn order(gate: &Gate, arriving: &[(Client, usize)]) -> Vec<usize> {
 }
 
 #[tokio::test]
-async fn turns_of_one_app_are_given_in_the_order_of_arrival() {
+async fn requests_of_one_app_are_admitted_in_arrival_order() {
     assert_eq!(order(&Gate::new(1), &[(app(A), 1); 5]).await, [0, 1, 2, 3, 4]);
 }
 
 #[tokio::test]
-async fn apps_and_addresses_take_turns() {
+async fn queued_apps_and_addresses_are_admitted_round_robin() {
     let address = Client::Address(Source::from("192.0.2.1".parse::<IpAddr>().unwrap()));
     let arriving =
         [(app(A), 1), (app(A), 1), (app(A), 1), (app(2), 1), (app(2), 1), (address, 1), (app(A), 1)];
@@ -69,7 +69,7 @@ async fn apps_and_addresses_take_turns() {
 }
 
 #[tokio::test]
-async fn an_app_has_all_slots_alone_and_half_while_another_waits() {
+async fn lone_app_gets_all_permits_and_half_while_another_waits() {
     let gate = Gate::new(8);
     let mut slots = Vec::new();
     for _ in 0..8 {
@@ -92,7 +92,7 @@ async fn an_app_has_all_slots_alone_and_half_while_another_waits() {
 }
 
 #[tokio::test]
-async fn a_call_for_many_takes_slots_by_its_size_and_starves_nobody() {
+async fn bulk_call_takes_permits_by_size_without_starving_others() {
     let gate = Gate::new(8);
     // More than half is half.
     let bulk = gate.enter(app(A), 100).await.unwrap();
@@ -119,7 +119,7 @@ async fn a_call_for_many_takes_slots_by_its_size_and_starves_nobody() {
 }
 
 #[tokio::test]
-async fn of_a_full_queue_the_client_with_most_waiting_is_refused() {
+async fn full_queue_refuses_the_client_with_the_most_queued() {
     let gate = Gate::new(1);
     let slot = gate.enter(app(A), 1).await.unwrap();
     let mut flood: Vec<_> = (0..MOST).map(|_| Box::pin(gate.enter(app(A), 1))).collect();

@@ -41,7 +41,7 @@ fn password() -> Login {
 }
 
 #[tokio::test]
-async fn replies_without_text_are_replies() {
+async fn reply_without_text_is_accepted() {
     let script = [
         ("EHLO me\r\n", "250\r\n"),
         ("MAIL FROM:<a@id.example>\r\n", "250\r\n"),
@@ -57,7 +57,7 @@ async fn replies_without_text_are_replies() {
 }
 
 #[tokio::test]
-async fn a_server_that_refuses_ehlo_is_told_helo() {
+async fn refused_ehlo_falls_back_to_helo() {
     for refusal in ["500 what\r\n", "502 5.5.1 what\r\n", "504\r\n", "550 no\r\n"] {
         let (stream, task) = server("220 mx\r\n", &[("EHLO me\r\n", refusal), ("HELO me\r\n", "250 mx\r\n")]);
         let conversation = Conversation::greet(stream, "me").await.unwrap();
@@ -70,7 +70,7 @@ async fn a_server_that_refuses_ehlo_is_told_helo() {
 }
 
 #[tokio::test]
-async fn keywords_count_in_any_case() {
+async fn ehlo_keywords_are_case_insensitive() {
     let features = "250-mx\r\n250-starttls\r\n250-Auth Login plain\r\n250 SmtpUtf8\r\n";
     let script = [
         ("EHLO me\r\n", features),
@@ -88,7 +88,7 @@ async fn keywords_count_in_any_case() {
 }
 
 #[tokio::test]
-async fn auth_login_answers_any_challenge() {
+async fn auth_login_accepts_any_challenge_text() {
     for (offer, first, second) in [
         ("250 AUTH LOGIN\r\n", "334 TG9naW46\r\n", "334 S2VubndvcnQ6\r\n"),
         ("250 auth=login\r\n", "334 \r\n", "334\r\n"),
@@ -109,7 +109,7 @@ async fn auth_login_answers_any_challenge() {
 }
 
 #[tokio::test]
-async fn xoauth2_sends_the_token_and_ends_a_refusal() {
+async fn xoauth2_sends_the_token_and_an_empty_line_after_refusal() {
     let login = Login::Token { user: "ada@x.example".to_owned(), token: "t0k".to_owned() };
     let auth = "AUTH XOAUTH2 dXNlcj1hZGFAeC5leGFtcGxlAWF1dGg9QmVhcmVyIHQwawEB\r\n";
     let (stream, task) =
@@ -130,7 +130,7 @@ async fn xoauth2_sends_the_token_and_ends_a_refusal() {
 }
 
 #[tokio::test]
-async fn a_server_without_a_common_login_is_named() {
+async fn missing_auth_mechanism_lists_the_offered_ones() {
     for (offer, said) in [
         (
             "250-mx\r\n250 AUTH GSSAPI NTLM\r\n",
@@ -145,7 +145,7 @@ async fn a_server_without_a_common_login_is_named() {
 }
 
 #[tokio::test]
-async fn what_is_said_in_clear_after_starttls_is_refused() {
+async fn plaintext_injected_after_starttls_is_refused() {
     let ready = "220 go\r\n250-mx\r\n250 AUTH PLAIN\r\n";
     let (stream, _task) =
         server("220 mx\r\n", &[("EHLO me\r\n", "250-mx\r\n250 STARTTLS\r\n"), ("STARTTLS\r\n", ready)]);
@@ -155,7 +155,7 @@ async fn what_is_said_in_clear_after_starttls_is_refused() {
 }
 
 #[tokio::test]
-async fn what_is_no_reply_is_told() {
+async fn malformed_smtp_reply_is_an_error() {
     let long = format!("220-{}\r\n", "x".repeat(5000));
     let many = "220-x\r\n".repeat(200);
     for (greeting, said) in [
@@ -173,7 +173,7 @@ async fn what_is_no_reply_is_told() {
 }
 
 #[test]
-fn dots_at_line_starts_are_doubled() {
+fn leading_dots_are_doubled() {
     for (message, sent) in [
         (&b"a\r\n"[..], &b"a\r\n.\r\n"[..]),
         (b"a", b"a\r\n.\r\n"),

@@ -56,7 +56,7 @@ fn fetch(files: &[(&str, &str)], into: &Path) -> Result<(), String> {
 }
 
 #[test]
-fn an_archive_is_unpacked_with_its_links() {
+fn archive_is_unpacked_with_its_symlinks() {
     let folder = tempfile::tempdir().unwrap();
     let files = [
         ("package/native/bin/postgres", "program"),
@@ -76,7 +76,7 @@ fn an_archive_is_unpacked_with_its_links() {
 }
 
 #[test]
-fn links_that_lead_out_of_the_folder_are_refused() {
+fn symlinks_out_of_the_folder_are_refused() {
     for link in
         [r#"{"source":"../../etc/passwd","target":"native/lib/a"}"#, r#"{"source":"a","target":"/tmp/b"}"#]
     {
@@ -88,7 +88,7 @@ fn links_that_lead_out_of_the_folder_are_refused() {
 }
 
 #[test]
-fn an_archive_with_another_checksum_is_not_used() {
+fn archive_with_wrong_checksum_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let url = serve("200 OK\r\ncontent-length: 5", b"other");
     let error = download(&url, &folder.path().join("archive.tgz"), &sha512(b"right")).unwrap_err();
@@ -99,7 +99,7 @@ fn an_archive_with_another_checksum_is_not_used() {
 }
 
 #[test]
-fn a_transfer_that_fails_says_why() {
+fn failed_download_reports_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("archive.tgz");
     for (url, why) in [
