@@ -4,7 +4,7 @@
 
 use criterion::Criterion;
 
-mod works;
+mod workloads;
 
 /// Nothing that is done once, such as reading the layouts of mails, is counted.
 const WARM_UP: usize = 10;
@@ -21,7 +21,7 @@ fn counted(work: &dyn Fn()) {
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
-    let works = works::all();
+    let works = workloads::all();
     match arguments.next().as_deref() {
         // What `cargo test --benches` asks for.
         Some("--test") => works.iter().for_each(|(_, work)| work()),

@@ -20,7 +20,7 @@ use crate::drain::rate;
 use crate::figure::{Figure, median, of};
 use crate::served::{Served, wrk};
 use crate::store::id;
-use crate::works::{self, FIELDS, Work};
+use crate::workloads::{self, FIELDS, Work};
 use crate::{Plan, Scene};
 
 /// What can grow.
@@ -90,7 +90,7 @@ async fn users(plan: &Plan) -> Table {
         scene.store.add_users(&app, there + 1..=size).await;
         there = size;
         eprintln!("{size} users, filled in {} s", begun.elapsed().as_secs());
-        let works = works::works(size, &app, &key, "");
+        let works = workloads::works(size, &app, &key, "");
         let served = [Served::start(&scene.variables).await];
         let mut row = row(&scene, plan, &served, requests(&works)).await;
         for work in [&works[0], &works[2]] {
@@ -193,7 +193,7 @@ async fn connections(plan: &Plan) -> Table {
     let scene = Scene::start(plan).await;
     let (app, key) = scene.app();
     scene.store.add_users(&app, 1..=plan.users).await;
-    let works = works::works(plan.users, &app, &key, "");
+    let works = workloads::works(plan.users, &app, &key, "");
     let mut rows = Vec::new();
     for size in plan.sizes(&[8, 32, 128, 300, 1_000]) {
         eprintln!("{size} connections");
@@ -310,7 +310,7 @@ async fn backlog(plan: &Plan) -> Table {
     let scene = Scene::start(plan).await;
     let (app, key) = scene.app();
     scene.store.add_users(&app, 1..=plan.users).await;
-    let works = works::works(plan.users, &app, &key, "");
+    let works = workloads::works(plan.users, &app, &key, "");
     let pool = Pool::new(scene.store.options.clone(), 1, Duration::from_mins(1));
     let mut columns = columns("");
     columns.extend(["claim ms", "drained per second"].map(str::to_owned));
@@ -379,7 +379,7 @@ async fn replicas(plan: &Plan) -> Table {
     let scene = Scene::start(plan).await;
     let (app, key) = scene.app();
     scene.store.add_users(&app, 1..=plan.users).await;
-    let works = works::works(plan.users, &app, &key, "");
+    let works = workloads::works(plan.users, &app, &key, "");
     let folder = scene.store.folder.join("pgbouncer");
     std::fs::create_dir(&folder).unwrap();
     std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();

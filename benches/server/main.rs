@@ -16,7 +16,7 @@ mod growth;
 mod served;
 mod sink;
 mod store;
-mod works;
+mod workloads;
 
 use figure::of;
 use served::{Served, json_of, wrk};
@@ -167,7 +167,7 @@ async fn instructions(plan: &Plan) {
     drop(served);
     let log = scene.store.folder.join("callgrind.log");
     println!("| work | instructions of the server per request |\n|---|---|");
-    for work in works::works(plan.users, &app, &key, &tokens) {
+    for work in workloads::works(plan.users, &app, &key, &tokens) {
         let served = [Served::under_callgrind(&scene.variables, &log).await];
         // What the first requests alone do, such as opening connections, is not counted.
         wrk(&served, &scene.store, plan, &work.request);
@@ -190,7 +190,7 @@ async fn works_beside_pgbench(plan: &Plan) {
     let tokens = tokens(plan, &served[0], &app, &key).await;
     let idle = served[0].memory();
 
-    let works = works::works(plan.users, &app, &key, &tokens);
+    let works = workloads::works(plan.users, &app, &key, &tokens);
     let mut limits = vec![Vec::new(); works.len()];
     let mut figures = vec![Vec::new(); works.len()];
     for round in 1..=plan.rounds {

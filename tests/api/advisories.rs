@@ -23,7 +23,7 @@ use userdocks::api::routes::{self, Route};
 use userdocks::domain::id::UserId;
 use userdocks::domain::invites::InviteCode;
 
-use crate::landing::{ACCEPTED, ALREADY, assert_said, get, post};
+use crate::pages::invite::{ACCEPTED, ALREADY, assert_said, get, post};
 use crate::support::smtp::Smtp;
 use crate::support::wire::Wire;
 use crate::support::{self, Answer, App, As, DEADLINE, SECRET_KEY, Test, code, create_app, new_app, new_id};

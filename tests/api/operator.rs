@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use userdocks::db::outbox;
 
-use crate::outbox::{TAKEN, execute, invite, listed, mails, queue, until};
+use crate::outbox::queue::{TAKEN, execute, invite, listed, mails, queue, until};
 use crate::support::smtp::Stage;
 use crate::support::{self, App, As, Test, code, new_id};
 

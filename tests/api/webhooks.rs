@@ -13,8 +13,8 @@ use userdocks::domain::webhook::{EventId, EventType, Secret};
 use userdocks::webhook::dispatcher::SLOTS;
 use uuid::Uuid;
 
-use crate::landing::{ACCEPTED, assert_said, post, referred};
-use crate::outbox::restart;
+use crate::outbox::queue::restart;
+use crate::pages::invite::{ACCEPTED, assert_said, post, referred};
 use crate::support::receiver::{Does, Post, Receiver};
 use crate::support::{App, As, DEADLINE, Test, code, new_id, secrets};
 
@@ -353,7 +353,7 @@ async fn claims_are_shared_equally_between_apps() {
         assert_eq!((of(&test.app), of(&other)), (1, 1));
     }
     test.sql("DELETE FROM webhook_deliveries").await;
-    test.server = Some(crate::outbox::server(&test, &QUICK).await);
+    test.server = Some(crate::outbox::queue::server(&test, &QUICK).await);
     test.finish().await;
 }
 
@@ -375,7 +375,7 @@ async fn expired_lease_is_reclaimed_and_late_result_is_ignored() {
     let listed = deliveries::list(&test.db, None, None, None, 9).await.unwrap();
     assert_eq!((listed[0].state.as_str(), listed[0].last_answer.clone()), ("queued", None));
     test.sql("UPDATE webhook_deliveries SET due_at = now()").await;
-    let server = crate::outbox::server(&test, &QUICK).await;
+    let server = crate::outbox::queue::server(&test, &QUICK).await;
     let rows = settled(&test, &["delivered"]).await;
     assert_eq!((rows.len(), rows[0].attempts, receiver.posts().len()), (1, 3, 1));
     deliveries::finish(&test.db, &late, "500").await.unwrap();

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use uuid::Uuid;
 
 use crate::load::{Call, Kind, Outcome};
-use crate::scene::{RECOVERY, Scene};
+use crate::scenario::{RECOVERY, Scenario};
 
 /// How long mails may take to become final: longer than any lease and any delay that a fault leaves.
 const FINAL: Duration = Duration::from_mins(1);
@@ -32,13 +32,13 @@ pub struct Report {
 type Stored = BTreeMap<String, (i64, i64, i64)>;
 
 /// Checks everything once the load has ended.
-pub async fn whole(scene: &mut Scene) -> Report {
-    let mut breaches = std::mem::take(&mut scene.breaches);
-    let recovery = scene.recovery;
+pub async fn whole(scenario: &mut Scenario) -> Report {
+    let mut breaches = std::mem::take(&mut scenario.breaches);
+    let recovery = scenario.recovery;
     if recovery > RECOVERY {
         breaches.push(format!("I5: it worked again after {recovery:?}"));
     }
-    let calls = scene.load.calls();
+    let calls = scenario.load.calls();
     for call in &calls {
         if call.took > Duration::from_secs(31) {
             breaches.push(format!("I5: a call took {:?}: {call:?}", call.took));
@@ -49,22 +49,22 @@ pub async fn whole(scene: &mut Scene) -> Report {
             breaches.push(format!("answer {status} {code}: {call:?}"));
         }
     }
-    pairs(scene, &calls, &mut breaches).await;
-    nicknames(scene, &calls, &mut breaches).await;
-    repeats(scene, &calls, &mut breaches).await;
+    pairs(scenario, &calls, &mut breaches).await;
+    nicknames(scenario, &calls, &mut breaches).await;
+    repeats(scenario, &calls, &mut breaches).await;
     let begun = Instant::now();
-    while scene.count("SELECT count(*) FROM outbox WHERE state = 'queued'").await > 0
+    while scenario.count("SELECT count(*) FROM outbox WHERE state = 'queued'").await > 0
         && begun.elapsed() < FINAL
     {
         sleep(Duration::from_millis(50)).await;
     }
-    let (rows, mails, copies) = mails(scene, &mut breaches).await;
-    for server in scene.servers.drain(..) {
+    let (rows, mails, copies) = mails(scenario, &mut breaches).await;
+    for server in scenario.servers.drain(..) {
         server.stop();
     }
     let count = |test: fn(&Outcome) -> bool| calls.iter().filter(|call| test(&call.outcome)).count();
     Report {
-        injected: scene.injected,
+        injected: scenario.injected,
         acknowledged: count(|outcome| matches!(outcome, Outcome::Acknowledged(_))),
         refused: count(|outcome| matches!(outcome, Outcome::Refused(..))),
         lost: count(|outcome| matches!(outcome, Outcome::Lost(_))),
@@ -76,7 +76,7 @@ pub async fn whole(scene: &mut Scene) -> Report {
     }
 }
 
-async fn stored(scene: &Scene) -> Stored {
+async fn stored(scenario: &Scenario) -> Stored {
     let rows: Vec<(String, i64, i64, i64)> = sqlx::query_as(
         "SELECT email, sum(u)::bigint, sum(i)::bigint, sum(o)::bigint FROM (
             SELECT email, 1 AS u, 0 AS i, 0 AS o FROM users
@@ -84,15 +84,15 @@ async fn stored(scene: &Scene) -> Stored {
             UNION ALL SELECT recipient, 0, 0, 1 FROM outbox) t
         GROUP BY email",
     )
-    .fetch_all(&scene.db)
+    .fetch_all(&scenario.db)
     .await
     .unwrap();
     rows.into_iter().map(|(email, users, invites, mails)| (email, (users, invites, mails))).collect()
 }
 
 /// I1 and I6 of POST: a whole for each success, nothing for each refusal, either for what was lost.
-async fn pairs(scene: &Scene, calls: &[Call], breaches: &mut Vec<String>) {
-    let stored = stored(scene).await;
+async fn pairs(scenario: &Scenario, calls: &[Call], breaches: &mut Vec<String>) {
+    let stored = stored(scenario).await;
     for call in calls.iter().filter(|call| call.kind != Kind::Update) {
         let there = stored.get(&call.text).copied().unwrap_or_default();
         let whole = if call.kind == Kind::Referral { (0, 1, 1) } else { (1, 1, 1) };
@@ -108,7 +108,7 @@ async fn pairs(scene: &Scene, calls: &[Call], breaches: &mut Vec<String>) {
     // The user that was answered is the one that is stored.
     let users: BTreeMap<String, Uuid> =
         sqlx::query_as::<_, (String, Uuid)>("SELECT email, user_id FROM users")
-            .fetch_all(&scene.db)
+            .fetch_all(&scenario.db)
             .await
             .unwrap()
             .into_iter()
@@ -131,10 +131,10 @@ async fn pairs(scene: &Scene, calls: &[Call], breaches: &mut Vec<String>) {
 }
 
 /// I1 and I6 of PUT: the nickname is the last that was acknowledged, or one of a lost call after it.
-async fn nicknames(scene: &Scene, calls: &[Call], breaches: &mut Vec<String>) {
+async fn nicknames(scenario: &Scenario, calls: &[Call], breaches: &mut Vec<String>) {
     let rows: Vec<(Uuid, Option<String>)> =
         sqlx::query_as("SELECT user_id, nickname FROM users WHERE name = 'Ada'")
-            .fetch_all(&scene.db)
+            .fetch_all(&scenario.db)
             .await
             .unwrap();
     for (user, nickname) in rows {
@@ -153,18 +153,18 @@ async fn nicknames(scene: &Scene, calls: &[Call], breaches: &mut Vec<String>) {
 }
 
 /// I1: whoever repeats a call that was lost gets a success, and there is one whole.
-async fn repeats(scene: &Scene, calls: &[Call], breaches: &mut Vec<String>) {
+async fn repeats(scenario: &Scenario, calls: &[Call], breaches: &mut Vec<String>) {
     let lost = |call: &&Call| {
         matches!(call.outcome, Outcome::Lost(_)) && (call.kind == Kind::Invite || call.key.is_some())
     };
     let again: Vec<&Call> = calls.iter().filter(lost).collect();
     for call in &again {
-        let outcome = scene.load.repeat(call).await;
+        let outcome = scenario.load.repeat(call).await;
         if !matches!(outcome, Outcome::Acknowledged(_)) {
             breaches.push(format!("I1: repeated, it came to {outcome:?}: {call:?}"));
         }
     }
-    let stored = stored(scene).await;
+    let stored = stored(scenario).await;
     for call in again {
         let there = stored.get(&call.text).copied().unwrap_or_default();
         let whole = if call.kind == Kind::Referral { (0, 1, 1) } else { (1, 1, 1) };
@@ -175,19 +175,19 @@ async fn repeats(scene: &Scene, calls: &[Call], breaches: &mut Vec<String>) {
 }
 
 /// I2, I3, I4: how many rows, mails and copies there are.
-async fn mails(scene: &Scene, breaches: &mut Vec<String>) -> (usize, usize, usize) {
+async fn mails(scenario: &Scenario, breaches: &mut Vec<String>) -> (usize, usize, usize) {
     let rows: Vec<(String, String, Option<String>, String, bool)> =
         sqlx::query_as("SELECT recipient, state, last_reply, message_id, secret IS NOT NULL FROM outbox")
-            .fetch_all(&scene.db)
+            .fetch_all(&scenario.db)
             .await
             .unwrap();
     let mut arrived: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mails = scene.smtp.mails();
+    let mails = scenario.smtp.mails();
     for mail in &mails {
         arrived.entry(mail.to[0].clone()).or_default().push(format!("<{}>", mail.message_id()));
     }
-    let mut lost = scene.lost.clone();
-    for to in scene.smtp.unacknowledged() {
+    let mut lost = scenario.lost.clone();
+    for to in scenario.smtp.unacknowledged() {
         *lost.entry(to).or_default() += 1;
     }
     for (to, state, reply, message_id, secret) in &rows {

@@ -16,7 +16,7 @@ use userdocks::postgres::{Durability, Embedded};
 use crate::check::Report;
 use crate::load::{Kind, Load, Outcome};
 use crate::machine::{Mount, run};
-use crate::scene::Scene;
+use crate::scenario::Scenario;
 use crate::support::proxy::Way;
 use crate::support::smtp::Smtp;
 use crate::support::{self, new_id};
@@ -28,13 +28,13 @@ struct Own {
 }
 
 impl Own {
-    async fn start(folder: &Path) -> (Self, Scene) {
+    async fn start(folder: &Path) -> (Self, Scenario) {
         let embedded = Embedded::start(folder, Durability::Durable, support::downloads()).await.unwrap();
         userdocks::db::migrate(&embedded.options()).await.unwrap();
         let socket = embedded.options().get_socket().unwrap().display().to_string();
         let url = format!("postgres:///postgres?user=postgres&host={}", socket.replace('/', "%2F"));
-        let scene = Scene::on(&url, Smtp::start().await).await;
-        (Self { embedded, folder: folder.to_owned() }, scene)
+        let scenario = Scenario::on(&url, Smtp::start().await).await;
+        (Self { embedded, folder: folder.to_owned() }, scenario)
     }
 
     fn postmaster(&self) -> Pid {
@@ -50,53 +50,53 @@ pub fn folder() -> TempDir {
 
 pub async fn immediate_restart() -> Report {
     let folder = folder();
-    let (own, mut scene) = Own::start(&folder.path().join("postgres")).await;
-    scene.under_load().await;
+    let (own, mut scenario) = Own::start(&folder.path().join("postgres")).await;
+    scenario.under_load().await;
     for _ in 0..3 {
         // Its supervisor starts it again.
         kill(own.postmaster(), Signal::SIGQUIT).unwrap();
-        scene.injected += 1;
-        scene.load.ebbs(3).await;
-        scene.recovers().await;
-        scene.load.flows(40).await;
+        scenario.injected += 1;
+        scenario.load.ebbs(3).await;
+        scenario.recovers().await;
+        scenario.load.flows(40).await;
     }
-    let report = scene.over().await;
+    let report = scenario.over().await;
     own.embedded.stop().await;
     report
 }
 
 pub async fn backends_terminated() -> Report {
-    let mut scene = Scene::new().await;
-    scene.under_load().await;
+    let mut scenario = Scenario::new().await;
+    scenario.under_load().await;
     for _ in 0..5 {
-        scene
+        scenario
             .execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                 WHERE datname = current_database() AND pid <> pg_backend_pid()",
             )
             .await;
-        scene.injected += 1;
-        scene.recovers().await;
-        scene.load.flows(30).await;
+        scenario.injected += 1;
+        scenario.recovers().await;
+        scenario.load.flows(30).await;
     }
-    scene.over().await
+    scenario.over().await
 }
 
 pub async fn read_only() -> Report {
     let folder = folder();
-    let (own, mut scene) = Own::start(&folder.path().join("postgres")).await;
-    scene.under_load().await;
+    let (own, mut scenario) = Own::start(&folder.path().join("postgres")).await;
+    scenario.under_load().await;
     for _ in 0..2 {
-        scene.execute("ALTER SYSTEM SET default_transaction_read_only = on").await;
-        scene.execute("SELECT pg_reload_conf()").await;
-        scene.injected += 1;
-        scene.load.ebbs(50).await;
-        scene.execute("ALTER SYSTEM RESET default_transaction_read_only").await;
-        scene.execute("SELECT pg_reload_conf()").await;
-        scene.recovers().await;
-        scene.load.flows(20).await;
+        scenario.execute("ALTER SYSTEM SET default_transaction_read_only = on").await;
+        scenario.execute("SELECT pg_reload_conf()").await;
+        scenario.injected += 1;
+        scenario.load.ebbs(50).await;
+        scenario.execute("ALTER SYSTEM RESET default_transaction_read_only").await;
+        scenario.execute("SELECT pg_reload_conf()").await;
+        scenario.recovers().await;
+        scenario.load.flows(20).await;
     }
-    let report = scene.over().await;
+    let report = scenario.over().await;
     own.embedded.stop().await;
     report
 }
@@ -104,27 +104,27 @@ pub async fn read_only() -> Report {
 /// Tables cannot grow; then there is no room for the log either, for which PostgreSQL ends.
 pub async fn disk_full() -> Report {
     let mount = Mount::tmpfs("110m");
-    let (own, mut scene) = Own::start(&mount.path().join("postgres")).await;
-    scene.under_load().await;
+    let (own, mut scenario) = Own::start(&mount.path().join("postgres")).await;
+    scenario.under_load().await;
     for log_too in [false, true] {
         let filler = mount.path().join("filler");
         let mut file = std::fs::File::create(&filler).unwrap();
         while file.write_all(&[1; 4096]).is_ok() {}
         drop(file);
-        scene.injected += 1;
+        scenario.injected += 1;
         if log_too {
             // Answered with the end of the session, if at all.
-            let _ = sqlx::query("SELECT pg_switch_wal()").execute(&scene.db).await;
+            let _ = sqlx::query("SELECT pg_switch_wal()").execute(&scenario.db).await;
             // Calls under way are asked again all the while.
             sleep(Duration::from_secs(8)).await;
         } else {
-            scene.load.ebbs(50).await;
+            scenario.load.ebbs(50).await;
         }
         std::fs::remove_file(&filler).unwrap();
-        scene.recovers().await;
-        scene.load.flows(20).await;
+        scenario.recovers().await;
+        scenario.load.flows(20).await;
     }
-    let report = scene.over().await;
+    let report = scenario.over().await;
     own.embedded.stop().await;
     drop(mount);
     report
@@ -132,47 +132,47 @@ pub async fn disk_full() -> Report {
 
 /// It takes connections and bytes, and says nothing: for longer than a request may take.
 pub async fn silent() -> Report {
-    let mut scene = Scene::new().await;
-    scene.under_load().await;
-    scene.line.fall_silent();
-    scene.injected = 1;
+    let mut scenario = Scenario::new().await;
+    scenario.under_load().await;
+    scenario.line.fall_silent();
+    scenario.injected = 1;
     sleep(Duration::from_secs(35)).await;
     // Whatever was open is dead by now, and nobody says so.
-    scene.line.release();
-    scene.over().await
+    scenario.line.release();
+    scenario.over().await
 }
 
 /// Callers that hang up while PostgreSQL begins, works for, or commits their transaction.
 pub async fn callers_hang_up() -> Report {
-    let mut scene = Scene::new().await;
+    let mut scenario = Scenario::new().await;
     // What is left of them is what the next one gets.
-    scene.place.set("USERDOCKS_DATABASE__MAX_CONNECTIONS", "1");
-    scene.serve();
-    scene.recovers().await;
+    scenario.place.set("USERDOCKS_DATABASE__MAX_CONNECTIONS", "1");
+    scenario.serve();
+    scenario.recovers().await;
     for (number, bytes) in ["BEGIN", "BEGIN", "hang-up", "COMMIT"].into_iter().enumerate() {
         let way = if bytes == "hang-up" { Way::Up } else { Way::Down };
-        scene.line.hold(way, bytes);
+        scenario.line.hold(way, bytes);
         let caller =
-            scene.load.leaves(&format!("hang-up-{number}@load.example"), &format!("hang-up-{number}"));
-        scene.line.held().await;
+            scenario.load.leaves(&format!("hang-up-{number}@load.example"), &format!("hang-up-{number}"));
+        scenario.line.held().await;
         caller.abort();
         let _ = caller.await;
         // The server has to see that the caller is gone before PostgreSQL answers.
         sleep(Duration::from_millis(100)).await;
-        scene.line.release();
-        scene.injected += 1;
-        scene.recovers().await;
+        scenario.line.release();
+        scenario.injected += 1;
+        scenario.recovers().await;
     }
-    scene.load.start();
-    scene.load.flows(40).await;
-    scene.over().await
+    scenario.load.start();
+    scenario.load.flows(40).await;
+    scenario.over().await
 }
 
 /// The answer to a change is lost on the line, and the line with it: the server has to find out.
 pub async fn answer_lost() -> Report {
-    let mut scene = Scene::new().await;
-    scene.serve();
-    let by = scene.load.person(0);
+    let mut scenario = Scenario::new().await;
+    scenario.serve();
+    let by = scenario.load.person(0);
     for (kind, user, key) in [
         (Kind::Invite, new_id(), None),
         (Kind::Invite, new_id(), Some("a")),
@@ -181,88 +181,88 @@ pub async fn answer_lost() -> Report {
     ] {
         let email = format!("doubt-{}@load.example", key.unwrap_or("none"));
         match key {
-            None => scene.line.hold(Way::Down, *user.as_bytes()),
-            Some(_) => scene.line.hold(Way::Down, "COMMIT"),
+            None => scenario.line.hold(Way::Down, *user.as_bytes()),
+            Some(_) => scenario.line.hold(Way::Down, "COMMIT"),
         }
-        let call = scene.load.call(kind, user, &email, key);
-        scene.line.held().await;
-        scene.line.cut().await;
-        scene.line.release();
-        scene.line.restore().await;
-        scene.injected += 1;
+        let call = scenario.load.call(kind, user, &email, key);
+        scenario.line.held().await;
+        scenario.line.cut().await;
+        scenario.line.release();
+        scenario.line.restore().await;
+        scenario.injected += 1;
         let call = call.await;
-        scene.expect(matches!(call.outcome, Outcome::Acknowledged(_)), format!("I5: {call:?}"));
-        scene.recovers().await;
+        scenario.expect(matches!(call.outcome, Outcome::Acknowledged(_)), format!("I5: {call:?}"));
+        scenario.recovers().await;
     }
-    scene.load.start();
-    scene.load.flows(40).await;
-    scene.over().await
+    scenario.load.start();
+    scenario.load.flows(40).await;
+    scenario.over().await
 }
 
 /// The answer to changes that were written in one statement is lost with the line, or never comes while the line
 /// stays: each of their callers is answered nevertheless.
 pub async fn gathered_answer_lost() -> Report {
-    let mut scene = Scene::new().await;
-    scene.place.set("USERDOCKS_SERVER__REQUEST_TIMEOUT", "5s");
-    scene.serve();
-    scene.recovers().await;
+    let mut scenario = Scenario::new().await;
+    scenario.place.set("USERDOCKS_SERVER__REQUEST_TIMEOUT", "5s");
+    scenario.serve();
+    scenario.recovers().await;
     for cut in [true, false] {
-        scene.line.hold(Way::Down, *scene.load.person(0).as_bytes());
+        scenario.line.hold(Way::Down, *scenario.load.person(0).as_bytes());
         let nicknames: Vec<_> = (0..Load::people()).map(|n| format!("{cut}-{n}")).collect();
         let mut calls = Vec::new();
         for (n, nickname) in nicknames.iter().enumerate() {
-            calls.push(scene.load.call(Kind::Update, scene.load.person(n), nickname, None));
+            calls.push(scenario.load.call(Kind::Update, scenario.load.person(n), nickname, None));
         }
-        scene.line.held().await;
+        scenario.line.held().await;
         if cut {
-            scene.line.cut().await;
-            scene.line.release();
-            scene.line.restore().await;
+            scenario.line.cut().await;
+            scenario.line.release();
+            scenario.line.restore().await;
         }
-        scene.injected += 1;
+        scenario.injected += 1;
         for call in calls {
             let call = call.await;
-            scene.expect(matches!(call.outcome, Outcome::Acknowledged(_)), format!("I5: {call:?}"));
+            scenario.expect(matches!(call.outcome, Outcome::Acknowledged(_)), format!("I5: {call:?}"));
         }
-        scene.line.release();
-        scene.recovers().await;
+        scenario.line.release();
+        scenario.recovers().await;
     }
-    scene.load.start();
-    scene.load.flows(40).await;
-    scene.over().await
+    scenario.load.start();
+    scenario.load.flows(40).await;
+    scenario.over().await
 }
 
 /// Several servers, an outage longer than any lease: none may send what another has sent.
 pub async fn long_outage_of_several() -> Report {
-    let mut scene = Scene::new().await;
-    scene.serve();
-    scene.serve();
-    scene.under_load().await;
+    let mut scenario = Scenario::new().await;
+    scenario.serve();
+    scenario.serve();
+    scenario.under_load().await;
     // The peer answers while the database is away already.
-    scene.smtp.script(|seen| {
+    scenario.smtp.script(|seen| {
         let final_dot = seen.stage == crate::support::smtp::Stage::Final;
         final_dot.then_some(crate::support::smtp::Act::Late(Duration::from_secs(1)))
     });
-    scene.load.flows(40).await;
-    scene.line.cut().await;
-    scene.injected = 1;
+    scenario.load.flows(40).await;
+    scenario.line.cut().await;
+    scenario.injected = 1;
     sleep(Duration::from_secs(20)).await;
-    scene.smtp.script(|_| None);
-    scene.line.restore().await;
-    scene.over().await
+    scenario.smtp.script(|_| None);
+    scenario.line.restore().await;
+    scenario.over().await
 }
 
 pub async fn listen_lost() -> Report {
     const LISTENS: &str = "FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'";
-    let mut scene = Scene::new().await;
-    scene.under_load().await;
+    let mut scenario = Scenario::new().await;
+    scenario.under_load().await;
     for _ in 0..5 {
-        scene.until_none(&format!("SELECT (count(*) = 0)::int::bigint {LISTENS}")).await;
-        scene.execute(&format!("SELECT pg_terminate_backend(pid) {LISTENS}")).await;
-        scene.injected += 1;
-        scene.load.flows(10).await;
+        scenario.until_none(&format!("SELECT (count(*) = 0)::int::bigint {LISTENS}")).await;
+        scenario.execute(&format!("SELECT pg_terminate_backend(pid) {LISTENS}")).await;
+        scenario.injected += 1;
+        scenario.load.flows(10).await;
     }
-    scene.over().await
+    scenario.over().await
 }
 
 /// A pooler that hands each transaction to another session, and is killed meanwhile.
@@ -292,21 +292,21 @@ pub async fn pgbouncer() -> Report {
     .unwrap();
     let start = || -> Child { run("pgbouncer", &["-q", "-u", "postgres", &ini.display().to_string()]) };
     let mut bouncer = start();
-    let mut scene = Scene::on(&url, Smtp::start().await).await;
+    let mut scenario = Scenario::on(&url, Smtp::start().await).await;
     let through = format!("postgres://postgres@127.0.0.1:{port}/{}", options.get_database().unwrap());
-    scene.place.set("DATABASE_URL", &through);
-    scene.place.set("USERDOCKS_DATABASE__DIRECT_URL", &url);
-    scene.under_load().await;
+    scenario.place.set("DATABASE_URL", &through);
+    scenario.place.set("USERDOCKS_DATABASE__DIRECT_URL", &url);
+    scenario.under_load().await;
     for _ in 0..3 {
         bouncer.kill().unwrap();
         bouncer.wait().unwrap();
-        scene.injected += 1;
-        scene.load.ebbs(5).await;
+        scenario.injected += 1;
+        scenario.load.ebbs(5).await;
         bouncer = start();
-        scene.recovers().await;
-        scene.load.flows(40).await;
+        scenario.recovers().await;
+        scenario.load.flows(40).await;
     }
-    let report = scene.over().await;
+    let report = scenario.over().await;
     bouncer.kill().unwrap();
     bouncer.wait().unwrap();
     report

@@ -6,13 +6,13 @@ use uuid::Uuid;
 
 use crate::check::Report;
 use crate::load::{Kind, Outcome};
-use crate::scene::Scene;
+use crate::scenario::Scenario;
 use crate::support::child::Place;
 use crate::support::proxy::{Proxy, Way};
 use crate::support::smtp::{Act, Smtp, Stage};
 use crate::support::{self, SECRET_KEY, new_id};
 
-impl Scene {
+impl Scenario {
     /// Kills the only server when a message of this call with these bytes is on the line; starts another.
     async fn kill_at(
         &mut self,
@@ -36,75 +36,77 @@ impl Scene {
 }
 
 pub async fn before_commit() -> Report {
-    let mut scene = Scene::new().await;
-    scene.serve();
-    let by = scene.load.person(0);
+    let mut scenario = Scenario::new().await;
+    scenario.serve();
+    let by = scenario.load.person(0);
     for (number, key) in [None, Some("a"), None, Some("b")].into_iter().enumerate() {
         let (email, kind) =
             (format!("before-{number}@load.example"), [Kind::Invite, Kind::Referral][number / 2]);
         let user = if kind == Kind::Invite { new_id() } else { by };
         let bytes = if key.is_some() { "COMMIT" } else { &email };
-        scene.kill_at(Way::Up, bytes, (kind, user, &email, key), false).await;
+        scenario.kill_at(Way::Up, bytes, (kind, user, &email, key), false).await;
     }
-    scene.load.start();
-    scene.load.flows(40).await;
-    scene.over().await
+    scenario.load.start();
+    scenario.load.flows(40).await;
+    scenario.over().await
 }
 
 pub async fn after_commit() -> Report {
-    let mut scene = Scene::new().await;
-    scene.serve();
-    let by = scene.load.person(0);
+    let mut scenario = Scenario::new().await;
+    scenario.serve();
+    let by = scenario.load.person(0);
     let user = new_id();
-    scene.kill_at(Way::Down, *user.as_bytes(), (Kind::Invite, user, "after@load.example", None), true).await;
+    scenario
+        .kill_at(Way::Down, *user.as_bytes(), (Kind::Invite, user, "after@load.example", None), true)
+        .await;
     for (kind, user, key) in
         [(Kind::Invite, new_id(), "a"), (Kind::InviteBy, by, "b"), (Kind::Referral, by, "c")]
     {
         let email = format!("after-{key}@load.example");
-        scene.kill_at(Way::Down, "COMMIT", (kind, user, &email, Some(key)), true).await;
+        scenario.kill_at(Way::Down, "COMMIT", (kind, user, &email, Some(key)), true).await;
     }
-    scene.load.start();
-    scene.load.flows(40).await;
-    scene.over().await
+    scenario.load.start();
+    scenario.load.flows(40).await;
+    scenario.over().await
 }
 
 pub async fn after_claim() -> Report {
-    let mut scene = Scene::new().await;
-    scene.smtp.script(|seen| {
+    let mut scenario = Scenario::new().await;
+    scenario.smtp.script(|seen| {
         (seen.stage == Stage::Rcpt && seen.recipient.starts_with("claimed")).then_some(Act::Hang)
     });
-    scene.under_load().await;
-    let call = scene.load.call(Kind::Invite, new_id(), "claimed@load.example", None).await;
-    scene.expect(matches!(call.outcome, Outcome::Acknowledged(_)), format!("I1: {call:?}"));
-    scene.until_none("SELECT count(*) FROM outbox WHERE recipient LIKE 'claimed%' AND NOT claimed").await;
-    scene.kill().await;
-    scene.smtp.script(|_| None);
-    scene.serve();
-    scene.over().await
+    scenario.under_load().await;
+    let call = scenario.load.call(Kind::Invite, new_id(), "claimed@load.example", None).await;
+    scenario.expect(matches!(call.outcome, Outcome::Acknowledged(_)), format!("I1: {call:?}"));
+    scenario.until_none("SELECT count(*) FROM outbox WHERE recipient LIKE 'claimed%' AND NOT claimed").await;
+    scenario.kill().await;
+    scenario.smtp.script(|_| None);
+    scenario.serve();
+    scenario.over().await
 }
 
 pub async fn after_250() -> Report {
-    let mut scene = Scene::new().await;
-    scene.serve();
+    let mut scenario = Scenario::new().await;
+    scenario.serve();
     for number in 0..2 {
         let email = format!("taken-{number}@load.example");
-        scene.line.hold(Way::Up, "250 2.0.0 Ok: queued");
-        let call = scene.load.call(Kind::Invite, new_id(), &email, None).await;
-        scene.expect(matches!(call.outcome, Outcome::Acknowledged(_)), format!("I1: {call:?}"));
-        scene.line.held().await;
-        scene.kill().await;
-        scene.line.release();
-        scene.expect(scene.lost.contains_key(&email), "the kill came too late");
-        scene.serve();
-        scene
+        scenario.line.hold(Way::Up, "250 2.0.0 Ok: queued");
+        let call = scenario.load.call(Kind::Invite, new_id(), &email, None).await;
+        scenario.expect(matches!(call.outcome, Outcome::Acknowledged(_)), format!("I1: {call:?}"));
+        scenario.line.held().await;
+        scenario.kill().await;
+        scenario.line.release();
+        scenario.expect(scenario.lost.contains_key(&email), "the kill came too late");
+        scenario.serve();
+        scenario
             .until_none(&format!(
                 "SELECT count(*) FROM outbox WHERE recipient = '{email}' AND state = 'queued'"
             ))
             .await;
     }
-    scene.load.start();
-    scene.load.flows(40).await;
-    let report = scene.over().await;
+    scenario.load.start();
+    scenario.load.flows(40).await;
+    let report = scenario.over().await;
     assert_eq!(report.copies, 2, "the fault was not made");
     report
 }
@@ -135,29 +137,29 @@ pub async fn during_migration() -> Report {
     }
     let server = place.serve();
     let migrations = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations")).unwrap().count();
-    let mut scene = Scene::along(&url, line, &through, smtp).await;
-    scene.injected = points.len();
-    let applied = scene.count("SELECT count(*) FROM _sqlx_migrations WHERE success").await;
-    scene.expect(usize::try_from(applied) == Ok(migrations), format!("I5: {applied} migrations applied"));
-    scene.servers.push(server);
-    scene.aim();
-    scene.load.start();
-    scene.load.flows(40).await;
-    scene.over().await
+    let mut scenario = Scenario::along(&url, line, &through, smtp).await;
+    scenario.injected = points.len();
+    let applied = scenario.count("SELECT count(*) FROM _sqlx_migrations WHERE success").await;
+    scenario.expect(usize::try_from(applied) == Ok(migrations), format!("I5: {applied} migrations applied"));
+    scenario.servers.push(server);
+    scenario.aim();
+    scenario.load.start();
+    scenario.load.flows(40).await;
+    scenario.over().await
 }
 
 /// Not at a point: wherever it is, three times, under load, while another server works.
 pub async fn anywhere() -> Report {
-    let mut scene = Scene::new().await;
-    scene.serve();
-    scene.under_load().await;
+    let mut scenario = Scenario::new().await;
+    scenario.serve();
+    scenario.under_load().await;
     for _ in 0..3 {
-        scene.load.flows(50).await;
-        scene.kill().await;
-        scene.aim();
-        scene.load.flows(20).await;
-        scene.serve();
+        scenario.load.flows(50).await;
+        scenario.kill().await;
+        scenario.aim();
+        scenario.load.flows(20).await;
+        scenario.serve();
     }
     sleep(std::time::Duration::from_millis(200)).await;
-    scene.over().await
+    scenario.over().await
 }

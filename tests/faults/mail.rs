@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use crate::check::Report;
-use crate::scene::Scene;
+use crate::scenario::Scenario;
 use crate::support::smtp::{Act, Encryption, Smtp, Stage};
 use crate::support::{self};
 
-impl Scene {
+impl Scenario {
     /// Lets the peer act so at the first attempt of each mail of the load, until the load has flowed.
     async fn first_attempts(&mut self, stage: Stage, act: Act) {
         self.smtp.script(move |seen| {
@@ -25,15 +25,15 @@ impl Scene {
 }
 
 async fn refused(stage: Stage, reply: &'static str, failed: bool) -> Report {
-    let mut scene = Scene::new().await;
-    scene.first_attempts(stage, Act::Reply(reply.to_owned())).await;
-    scene.recovers().await;
-    scene.load.stop().await;
+    let mut scenario = Scenario::new().await;
+    scenario.first_attempts(stage, Act::Reply(reply.to_owned())).await;
+    scenario.recovers().await;
+    scenario.load.stop().await;
     let like = format!("SELECT count(*) FROM outbox WHERE state = 'failed' AND last_reply = '{reply}'");
-    scene.until_none("SELECT count(*) FROM outbox WHERE state = 'queued'").await;
-    let found = scene.count(&like).await;
-    scene.expect((found > 0) == failed, format!("I2: {found} mails failed with {reply}"));
-    scene.ends().await
+    scenario.until_none("SELECT count(*) FROM outbox WHERE state = 'queued'").await;
+    let found = scenario.count(&like).await;
+    scenario.expect((found > 0) == failed, format!("I2: {found} mails failed with {reply}"));
+    scenario.ends().await
 }
 
 pub async fn reply_421() -> Report {
@@ -54,34 +54,34 @@ pub async fn reply_554_after_data() -> Report {
 
 /// Each reply of the peer takes longer than a conversation may.
 pub async fn tarpit() -> Report {
-    let mut scene = Scene::new().await;
-    scene.place.set("USERDOCKS_MAIL__TIMEOUT", "2s");
-    scene.smtp.script(|seen| {
+    let mut scenario = Scenario::new().await;
+    scenario.place.set("USERDOCKS_MAIL__TIMEOUT", "2s");
+    scenario.smtp.script(|seen| {
         (!seen.recipient.starts_with("after")).then_some(Act::Late(Duration::from_millis(700)))
     });
-    scene.under_load().await;
-    scene.injected = scene.smtp.connections();
-    scene
+    scenario.under_load().await;
+    scenario.injected = scenario.smtp.connections();
+    scenario
         .until_none("SELECT (count(*) = 0)::int::bigint FROM outbox WHERE last_reply LIKE 'no final reply%'")
         .await;
-    scene.smtp.script(|_| None);
-    scene.over().await
+    scenario.smtp.script(|_| None);
+    scenario.over().await
 }
 
 /// The peer takes the mail and hangs up before it says so.
 pub async fn cut_after_dot() -> Report {
-    let mut scene = Scene::new().await;
-    scene.first_attempts(Stage::Final, Act::TakeAndClose).await;
-    let report = scene.over().await;
+    let mut scenario = Scenario::new().await;
+    scenario.first_attempts(Stage::Final, Act::TakeAndClose).await;
+    let report = scenario.over().await;
     assert!(report.copies > 0, "the fault was not made");
     report
 }
 
 /// What the peer says after the dot is no UTF-8: it has said it all the same.
 pub async fn reply_in_latin_1() -> Report {
-    let mut scene = Scene::new().await;
-    scene.first_attempts(Stage::Final, Act::TakeAndReply(b"250 2.0.0 \xfcbernommen".to_vec())).await;
-    scene.over().await
+    let mut scenario = Scenario::new().await;
+    scenario.first_attempts(Stage::Final, Act::TakeAndReply(b"250 2.0.0 \xfcbernommen".to_vec())).await;
+    scenario.over().await
 }
 
 /// The certificate of the peer is nobody's: nothing of a mail and no password may leave.
@@ -94,27 +94,27 @@ pub async fn bad_certificate() -> Report {
             url += "?tls=required";
         }
         let good = Smtp::start().await;
-        let mut scene = Scene::on(&support::database(true).await, good).await;
-        scene.place.set("USERDOCKS_MAIL__SMTP_URL", &url);
-        scene.under_load().await;
-        scene
+        let mut scenario = Scenario::on(&support::database(true).await, good).await;
+        scenario.place.set("USERDOCKS_MAIL__SMTP_URL", &url);
+        scenario.under_load().await;
+        scenario
             .until_none(
                 "SELECT (count(*) = 0)::int::bigint FROM outbox WHERE last_reply ILIKE '%certificate%'",
             )
             .await;
-        scene.injected = smtp.connections();
+        scenario.injected = smtp.connections();
         let said = smtp.commands();
         let harmless = |line: &String| line.starts_with("EHLO") || line == "STARTTLS" || line == "QUIT";
-        scene.expect(said.iter().all(harmless), format!("in clear: {said:?}"));
-        scene.expect(smtp.mails().is_empty(), "I4: a mail went to whoever it was");
+        scenario.expect(said.iter().all(harmless), format!("in clear: {said:?}"));
+        scenario.expect(smtp.mails().is_empty(), "I4: a mail went to whoever it was");
         // Mended: the operator names the right server.
-        let good = scene.smtp.url();
-        scene.place.set("USERDOCKS_MAIL__SMTP_URL", &good);
-        scene.serve();
-        let wrong = scene.servers.remove(0);
-        scene.aim();
+        let good = scenario.smtp.url();
+        scenario.place.set("USERDOCKS_MAIL__SMTP_URL", &good);
+        scenario.serve();
+        let wrong = scenario.servers.remove(0);
+        scenario.aim();
         wrong.stop();
-        reports.push(scene.over().await);
+        reports.push(scenario.over().await);
     }
     let mut report = reports.pop().unwrap();
     for other in reports {
@@ -133,9 +133,9 @@ pub async fn bad_certificate() -> Report {
 
 /// Rows that no call could have made, among those of the load.
 pub async fn poison_rows() -> Report {
-    let mut scene = Scene::new().await;
+    let mut scenario = Scenario::new().await;
     let to: Vec<String> = (0..6).map(|number| format!("poison-{number}@x.example")).collect();
-    support::queue(&scene.db, &scene.seal, scene.app.id, &to, 0.0).await;
+    support::queue(&scenario.db, &scenario.seal, scenario.app.id, &to, 0.0).await;
     for (number, damage) in [
         "recipient = 'nobody'",
         r"recipient = E'a@x.example\r\nBcc: eve@x.example'",
@@ -147,40 +147,40 @@ pub async fn poison_rows() -> Report {
     .into_iter()
     .enumerate()
     {
-        scene.execute(&format!("UPDATE outbox SET {damage} WHERE recipient = '{}'", to[number])).await;
-        scene.injected += 1;
+        scenario.execute(&format!("UPDATE outbox SET {damage} WHERE recipient = '{}'", to[number])).await;
+        scenario.injected += 1;
     }
-    scene.under_load().await;
-    scene
+    scenario.under_load().await;
+    scenario
         .until_none(
             "SELECT count(*) FROM outbox WHERE state = 'queued' AND recipient NOT LIKE '%@load.example'",
         )
         .await;
-    let failed = scene.count("SELECT count(*) FROM outbox WHERE state = 'failed'").await;
-    scene.expect(failed == 4, format!("I2: {failed} of 4 poisoned mails failed"));
+    let failed = scenario.count("SELECT count(*) FROM outbox WHERE state = 'failed'").await;
+    scenario.expect(failed == 4, format!("I2: {failed} of 4 poisoned mails failed"));
     // What of its id is one that a mail can have.
-    scene.execute("UPDATE outbox SET message_id = '<a@x.example>' WHERE message_id LIKE '%eve%'").await;
-    scene.over().await
+    scenario.execute("UPDATE outbox SET message_id = '<a@x.example>' WHERE message_id LIKE '%eve%'").await;
+    scenario.over().await
 }
 
 pub async fn eight_workers() -> Report {
     const MAILS: usize = 10_000;
-    let mut scene = Scene::new().await;
+    let mut scenario = Scenario::new().await;
     let to: Vec<String> = (0..MAILS).map(|number| format!("{number}@x.example")).collect();
     for part in to.chunks(2500) {
-        support::queue(&scene.db, &scene.seal, scene.app.id, part, 0.0).await;
+        support::queue(&scenario.db, &scenario.seal, scenario.app.id, part, 0.0).await;
     }
-    scene.place.set("USERDOCKS_DATABASE__MAX_CONNECTIONS", "4");
-    scene.injected = 8;
-    let started: Vec<_> = (0..8).map(|_| scene.place.spawn()).collect();
-    scene.servers = started.into_iter().map(crate::support::child::Serve::listening).collect();
-    scene.aim();
-    scene.load.start();
-    scene.load.flows(100).await;
+    scenario.place.set("USERDOCKS_DATABASE__MAX_CONNECTIONS", "4");
+    scenario.injected = 8;
+    let started: Vec<_> = (0..8).map(|_| scenario.place.spawn()).collect();
+    scenario.servers = started.into_iter().map(crate::support::child::Serve::listening).collect();
+    scenario.aim();
+    scenario.load.start();
+    scenario.load.flows(100).await;
     let begun = std::time::Instant::now();
-    while scene.count("SELECT count(*) FROM outbox WHERE state = 'queued'").await > 100 {
-        assert!(begun.elapsed() < Duration::from_mins(4), "{} mails of 10,000", scene.smtp.mails().len());
+    while scenario.count("SELECT count(*) FROM outbox WHERE state = 'queued'").await > 100 {
+        assert!(begun.elapsed() < Duration::from_mins(4), "{} mails of 10,000", scenario.smtp.mails().len());
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
-    scene.over().await
+    scenario.over().await
 }

@@ -24,7 +24,7 @@ mod load;
 mod machine;
 mod mail;
 mod process;
-mod scene;
+mod scenario;
 
 use check::Report;
 

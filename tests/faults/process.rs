@@ -12,32 +12,32 @@ use userdocks::postgres;
 
 use crate::check::Report;
 use crate::machine::{Clock, Hosts, connect_on, listen_on};
-use crate::scene::Scene;
+use crate::scenario::Scenario;
 use crate::support::child::{Place, Serve};
 use crate::support::proxy::{Connect, Proxy, Stream, tcp};
 use crate::support::smtp::Smtp;
 use crate::support::{self, SECRET_KEY};
 
 pub async fn sigterm_under_load() -> Report {
-    let mut scene = Scene::new().await;
-    scene.serve();
-    scene.under_load().await;
+    let mut scenario = Scenario::new().await;
+    scenario.serve();
+    scenario.under_load().await;
     for _ in 0..3 {
-        scene.load.flows(30).await;
-        let mut server = scene.servers.remove(0);
-        scene.aim();
+        scenario.load.flows(30).await;
+        let mut server = scenario.servers.remove(0);
+        scenario.aim();
         server.signal(Signal::SIGTERM);
-        scene.injected += 1;
+        scenario.injected += 1;
         let begun = Instant::now();
         let (status, more) = server.ended();
         let orderly =
             status.code() == Some(0) && more.is_empty() && begun.elapsed() < Duration::from_secs(30);
-        scene
+        scenario
             .expect(orderly, format!("I5: it ended with {status}, {:?}: {}", begun.elapsed(), server.said()));
-        scene.serve();
-        scene.recovers().await;
+        scenario.serve();
+        scenario.recovers().await;
     }
-    scene.over().await
+    scenario.over().await
 }
 
 pub async fn four_replicas_at_once() -> Report {
@@ -53,37 +53,37 @@ pub async fn four_replicas_at_once() -> Report {
     ]);
     let spawned = [(); 4].map(|()| place.spawn());
     let servers = spawned.map(Serve::listening);
-    let mut scene = Scene::along(&url, line, &through, smtp).await;
-    scene.injected = 4;
-    scene.servers = servers.into();
-    scene.aim();
-    scene.load.start();
-    scene.load.flows(100).await;
-    scene.over().await
+    let mut scenario = Scenario::along(&url, line, &through, smtp).await;
+    scenario.injected = 4;
+    scenario.servers = servers.into();
+    scenario.aim();
+    scenario.load.start();
+    scenario.load.flows(100).await;
+    scenario.over().await
 }
 
 /// 64 descriptors for connections, database, mail and all: others take them all.
 pub async fn few_descriptors() -> Report {
-    let mut scene = Scene::new().await;
-    scene.place.through = ["sh", "-c", "ulimit -n 64; exec \"$0\" \"$@\""].map(str::to_owned).into();
-    scene.serve();
-    let address: SocketAddr = scene.servers[0].url.strip_prefix("http://").unwrap().parse().unwrap();
+    let mut scenario = Scenario::new().await;
+    scenario.place.through = ["sh", "-c", "ulimit -n 64; exec \"$0\" \"$@\""].map(str::to_owned).into();
+    scenario.serve();
+    let address: SocketAddr = scenario.servers[0].url.strip_prefix("http://").unwrap().parse().unwrap();
     for _ in 0..2 {
         let idle: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(address).unwrap()).collect();
-        scene.injected += 1;
-        if scene.injected == 1 {
-            scene.load.start();
+        scenario.injected += 1;
+        if scenario.injected == 1 {
+            scenario.load.start();
         }
         sleep(Duration::from_secs(8)).await;
         drop(idle);
-        scene.recovers().await;
-        scene.load.flows(20).await;
+        scenario.recovers().await;
+        scenario.load.flows(20).await;
     }
     // It met the bound, or kept below it and turned callers away.
-    let met = scene.servers[0].said().contains("Too many open files");
-    let turned_away = scene.load.calls().len() > scene.load.acknowledged();
-    scene.expect(met || turned_away, "the descriptors were enough for all");
-    scene.over().await
+    let met = scenario.servers[0].said().contains("Too many open files");
+    let turned_away = scenario.load.calls().len() > scenario.load.acknowledged();
+    scenario.expect(met || turned_away, "the descriptors were enough for all");
+    scenario.over().await
 }
 
 /// The database's host is there, and no packet reaches it or comes back, for longer than a request may take.
@@ -92,12 +92,12 @@ pub async fn packets_dropped() -> Report {
     let url = support::database(true).await;
     let database = listen_on(&hosts.database, Hosts::DATABASE);
     let (line, through) = Proxy::to_database_from(database, &url);
-    let mut scene = Scene::along(&url, line, &through, Smtp::start().await).await;
-    let mail = Proxy::from(listen_on(&hosts.server, "127.0.0.1"), tcp(scene.smtp.address()));
-    scene.place.set("USERDOCKS_MAIL__SMTP_URL", &format!("smtp://{}", mail.address));
-    scene.place.through = ["ip", "netns", "exec", &hosts.server].map(str::to_owned).into();
-    scene.serve();
-    let server: SocketAddr = scene.servers[0].url.strip_prefix("http://").unwrap().parse().unwrap();
+    let mut scenario = Scenario::along(&url, line, &through, Smtp::start().await).await;
+    let mail = Proxy::from(listen_on(&hosts.server, "127.0.0.1"), tcp(scenario.smtp.address()));
+    scenario.place.set("USERDOCKS_MAIL__SMTP_URL", &format!("smtp://{}", mail.address));
+    scenario.place.through = ["ip", "netns", "exec", &hosts.server].map(str::to_owned).into();
+    scenario.serve();
+    let server: SocketAddr = scenario.servers[0].url.strip_prefix("http://").unwrap().parse().unwrap();
     let host = hosts.server.clone();
     let connect: Connect = Arc::new(move || {
         let host = host.clone();
@@ -108,22 +108,22 @@ pub async fn packets_dropped() -> Report {
         })
     });
     let front = Proxy::from(tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap(), connect);
-    scene.load.to(vec![format!("http://{}", front.address)]);
-    scene.load.start();
-    scene.load.flows(40).await;
+    scenario.load.to(vec![format!("http://{}", front.address)]);
+    scenario.load.start();
+    scenario.load.flows(40).await;
     for seconds in [3, 45] {
         hosts.drop_packets();
-        scene.injected += 1;
+        scenario.injected += 1;
         sleep(Duration::from_secs(seconds)).await;
         hosts.pass_packets();
-        scene.recovers().await;
-        scene.load.flows(40).await;
+        scenario.recovers().await;
+        scenario.load.flows(40).await;
     }
-    scene.over().await
+    scenario.over().await
 }
 
 /// A server and a PostgreSQL of its own, with a clock for each.
-async fn clocks(smtp: Smtp, mail: &str) -> (Scene, Clock, Clock) {
+async fn clocks(smtp: Smtp, mail: &str) -> (Scenario, Clock, Clock) {
     let place = Place::new(&[]);
     let programs = place.file("programs");
     std::fs::create_dir(&programs).unwrap();
@@ -152,13 +152,13 @@ async fn clocks(smtp: Smtp, mail: &str) -> (Scene, Clock, Clock) {
     let options = postgres::running(&place.data().join("postgres")).unwrap();
     let socket = options.get_socket().unwrap().display().to_string();
     let url = format!("postgres:///postgres?user=postgres&host={}", socket.replace('/', "%2F"));
-    let mut scene = Scene::on(&url, smtp).await;
-    scene.place = place;
-    scene.servers.push(server);
-    scene.aim();
-    scene.load.start();
-    scene.load.flows(40).await;
-    (scene, server_clock, database_clock)
+    let mut scenario = Scenario::on(&url, smtp).await;
+    scenario.place = place;
+    scenario.servers.push(server);
+    scenario.aim();
+    scenario.load.start();
+    scenario.load.flows(40).await;
+    (scenario, server_clock, database_clock)
 }
 
 const HOUR: i64 = 3600;
@@ -168,20 +168,20 @@ const SEEN: Duration = Duration::from_secs(2);
 pub async fn clocks_off_by_an_hour() -> Report {
     let smtp = Smtp::start().await;
     let url = smtp.url();
-    let (mut scene, server, database) = clocks(smtp, &url).await;
+    let (mut scenario, server, database) = clocks(smtp, &url).await;
     for (clock, seconds) in
         [(&server, HOUR), (&server, -HOUR), (&server, 0), (&database, HOUR), (&database, -HOUR)]
     {
         clock.set(seconds);
-        scene.injected += 1;
+        scenario.injected += 1;
         sleep(SEEN).await;
-        scene.load.flows(30).await;
+        scenario.load.flows(30).await;
     }
-    scene.recovers().await;
+    scenario.recovers().await;
     // A mail that waited while the clock went back is due when the clock is there again.
     database.set(HOUR);
     sleep(SEEN).await;
-    scene.ends().await
+    scenario.ends().await
 }
 
 /// The mail server is away for an hour of the database's clock, which decides when a mail is due.
@@ -189,24 +189,24 @@ pub async fn smtp_down_for_an_hour() -> Report {
     let smtp = Smtp::start().await;
     let mut line = Proxy::to_tcp(smtp.address()).await;
     let url = format!("smtp://{}", line.address);
-    let (mut scene, _server, database) = clocks(smtp, &url).await;
+    let (mut scenario, _server, database) = clocks(smtp, &url).await;
     line.cut().await;
     // Acknowledged, and cut off on the way.
-    scene.note_unrecorded().await;
-    scene.injected = 1;
+    scenario.note_unrecorded().await;
+    scenario.injected = 1;
     for minutes in [1, 5, 15, 30, 60] {
         database.set(minutes * 60);
         sleep(SEEN).await;
-        scene.load.flows(10).await;
+        scenario.load.flows(10).await;
     }
-    let tried = scene.count("SELECT count(*) FROM outbox WHERE state = 'queued' AND attempts > 0").await;
-    scene.expect(tried > 0, "no mail was tried");
-    let failed = scene.count("SELECT count(*) FROM outbox WHERE state = 'failed'").await;
-    scene.expect(failed == 0, format!("I2: {failed} mails were given up within the hour"));
+    let tried = scenario.count("SELECT count(*) FROM outbox WHERE state = 'queued' AND attempts > 0").await;
+    scenario.expect(tried > 0, "no mail was tried");
+    let failed = scenario.count("SELECT count(*) FROM outbox WHERE state = 'failed'").await;
+    scenario.expect(failed == 0, format!("I2: {failed} mails were given up within the hour"));
     line.restore().await;
-    scene.recovers().await;
+    scenario.recovers().await;
     // Whatever was refused is tried again within an hour, give or take a fifth.
     database.set(3 * HOUR);
     sleep(SEEN).await;
-    scene.ends().await
+    scenario.ends().await
 }

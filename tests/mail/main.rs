@@ -1,8 +1,8 @@
 //! Mails from their data to a server: what they say, and what becomes of them.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-mod says;
-mod sends;
+mod content;
+mod delivery;
 #[path = "../support/smtp/mod.rs"]
 mod smtp;
 

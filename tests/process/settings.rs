@@ -1,5 +1,5 @@
 //! Settings from the environment and a file, as the program takes them; each rule is tested beside
-//! `src/config.rs`.
+//! `src/config/mod.rs`.
 
 use serde_json::json;
 

@@ -4,9 +4,11 @@ use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 use userdocks::domain::id::UserId;
 
-use crate::invite_accept::accept;
-use crate::landing::{ACCEPTED, EXPIRED, OPEN, UNKNOWN, assert_said, get, post, referred, until_one_waits};
-use crate::outbox::restart;
+use crate::invites::accept::accept;
+use crate::outbox::queue::restart;
+use crate::pages::invite::{
+    ACCEPTED, EXPIRED, OPEN, UNKNOWN, assert_said, get, post, referred, until_one_waits,
+};
 use crate::support::{Answer, As, Test, code, new_id};
 
 const OVER: &str = "SELECT (SELECT count(*) FROM referral_quotas WHERE day < '2020-02-01')

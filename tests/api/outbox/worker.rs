@@ -13,7 +13,7 @@ use userdocks::mail::outbox_worker::{Outage, Worker};
 use userdocks::mail::transport::Transport;
 use uuid::Uuid;
 
-use crate::outbox::{TAKEN, execute, hasten, invite, mails, queue, restart, server, until};
+use crate::outbox::queue::{TAKEN, execute, hasten, invite, mails, queue, restart, server, until};
 use crate::support::proxy::Proxy;
 use crate::support::smtp::{Act, Mail, Stage};
 use crate::support::{self, As, DEADLINE, Test};

@@ -15,7 +15,7 @@ use userdocks::db::apps;
 use userdocks::domain::credentials::api_key::{ApiKey, KeyType};
 use userdocks::domain::id::UserId;
 
-use crate::outbox::server;
+use crate::outbox::queue::server;
 use crate::support::wire::Wire;
 use crate::support::{Answer, App, As, DEADLINE, Test, create_app, new_app, new_id};
 

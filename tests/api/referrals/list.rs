@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use userdocks::domain::id::UserId;
 use uuid::Uuid;
 
-use crate::invite_accept::accept;
-use crate::landing::referred;
+use crate::invites::accept::accept;
+use crate::pages::invite::referred;
 use crate::support::{Answer, App, As, Test, code, new_id};
 
 async fn code_of(test: &Test, user: UserId) -> String {

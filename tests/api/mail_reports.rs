@@ -28,9 +28,9 @@ struct Mailed {
 impl Mailed {
     async fn with(settings: &[(&str, &str)]) -> Self {
         let test = Test::with(settings).await;
-        crate::outbox::invite(&test, &test.app, "bob@example.com").await;
+        crate::outbox::queue::invite(&test, &test.app, "bob@example.com").await;
         let message_id = test.mail().await.message_id();
-        crate::outbox::invite(&test, &test.app, "carl@example.com").await;
+        crate::outbox::queue::invite(&test, &test.app, "carl@example.com").await;
         test.mail().await;
         test.idle().await;
         Self { test, message_id }
@@ -454,7 +454,7 @@ async fn ses_report_needs_an_sns_signature_of_the_configured_topic() {
 async fn provider_bounce_appears_in_the_timeline_of_any_app() {
     let mailed = Mailed::with(&[("USERDOCKS_MAIL__REPORTS__POSTMARK_PASSWORD", PASSWORD)]).await;
     let other = mailed.test.another_app().await;
-    crate::outbox::invite(&mailed.test, &other, "dora@example.com").await;
+    crate::outbox::queue::invite(&mailed.test, &other, "dora@example.com").await;
     mailed.test.mail().await;
     mailed.test.idle().await;
     let headers = [("authorization", format!("Basic {}", STANDARD.encode(format!("x:{PASSWORD}"))))];

@@ -9,20 +9,18 @@ use uuid::Uuid;
 
 use crate::support::{Answer, App, As, Test, new_id};
 
-mod fields;
-
 const OUT_OF_REACH: (u16, &str, &str) = (
     403,
     "user_out_of_reach",
     "the user in the path does not exist, is frozen or deleted, or is not for this caller to act on",
 );
 
-async fn put(test: &Test, user: UserId, who: As<'_>, body: Value) -> Answer {
+pub(super) async fn put(test: &Test, user: UserId, who: As<'_>, body: Value) -> Answer {
     test.call("PUT", &format!("/v1/users/{user}"), who, Some(body)).await
 }
 
 /// A `PUT` with the app's write key that must be carried out.
-async fn update(test: &Test, user: UserId, fields: Value) {
+pub(super) async fn update(test: &Test, user: UserId, fields: Value) {
     let answer = put(test, user, As::Write(&test.app), json!({ "user": fields })).await;
     assert_eq!(answer.success(), (200, "the user was updated", &Value::Null), "{fields}");
 }
@@ -36,7 +34,7 @@ async fn colleague(test: &Test, inviter: UserId, email: &str) -> UserId {
 }
 
 /// Sets what no call can set.
-async fn set(test: &Test, user: UserId, assignments: &str) {
+pub(super) async fn set(test: &Test, user: UserId, assignments: &str) {
     let statement = format!("UPDATE users SET {assignments} WHERE app_id = $1 AND user_id = $2");
     let query = sqlx::query(sqlx::AssertSqlSafe(statement)).bind(test.app.id.0).bind(user.0);
     assert_eq!(query.execute(&test.db).await.unwrap().rows_affected(), 1);
@@ -48,7 +46,7 @@ async fn row(test: &Test, user: UserId) -> Value {
     sqlx::query_scalar(statement).bind(test.app.id.0).bind(user.0).fetch_one(&test.db).await.unwrap()
 }
 
-fn with(user: &Value, changes: &[(&str, Value)]) -> Value {
+pub(super) fn with(user: &Value, changes: &[(&str, Value)]) -> Value {
     let mut user = user.clone();
     for (name, value) in changes {
         user[*name] = value.clone();

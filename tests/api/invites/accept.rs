@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::landing::{self, referred};
+use crate::pages::invite::{self, referred};
 use crate::support::{Answer, As, DEADLINE, Test, code, new_id};
 
 pub async fn look(test: &Test, code: &str) -> Answer {
@@ -106,7 +106,7 @@ async fn api_accept_stores_the_profile_and_returns_an_access_token() {
     assert_eq!(user, expected);
     assert_eq!(look(&test, &code).await.success().2["state"], "accepted");
     assert_eq!(accept(&test, &code, None).await.code(), (400, "invite_accepted"));
-    landing::assert_said(&landing::get(&test, &code).await, landing::ALREADY);
+    invite::assert_said(&invite::get(&test, &code).await, invite::ALREADY);
     test.finish().await;
 }
 
@@ -172,8 +172,8 @@ async fn expired_and_unknown_codes_get_different_errors() {
         assert_eq!((answer.status, &answer.success().2["state"]), (200, &json!(state)));
         assert_eq!(accept(&test, code, None).await.code(), (400, refusal));
     }
-    landing::assert_said(&landing::get(&test, &revoked).await, (404, "This link does not work"));
-    landing::assert_said(&landing::post(&test, &revoked).await, (404, "This link does not work"));
+    invite::assert_said(&invite::get(&test, &revoked).await, (404, "This link does not work"));
+    invite::assert_said(&invite::post(&test, &revoked).await, (404, "This link does not work"));
     let made_up = userdocks::domain::invites::InviteCode::generate(test.app.id);
     let uuid = new_id().to_string();
     let as_key = As::Write(&test.app);
@@ -205,7 +205,7 @@ async fn concurrent_accepts_have_one_winner() {
             let test = &test;
             async move {
                 if n % 3 == 2 {
-                    let (status, heading) = landing::post(test, code).await;
+                    let (status, heading) = invite::post(test, code).await;
                     return (status == 200 && heading == "Thank you!").then(|| "page".to_owned());
                 }
                 let name = format!("name {n}");

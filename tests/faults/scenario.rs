@@ -21,7 +21,7 @@ use crate::support::{self, App, DEADLINE, SECRET_KEY, new_id};
 /// How soon the server has to work again after a fault (I5).
 pub const RECOVERY: Duration = Duration::from_secs(30);
 
-pub struct Scene {
+pub struct Scenario {
     pub smtp: Smtp,
     /// Between the servers and the database.
     pub line: Proxy,
@@ -58,7 +58,7 @@ fn variables(database_url: &str, smtp_url: &str) -> Vec<(&'static str, String)> 
     .into()
 }
 
-impl Scene {
+impl Scenario {
     /// On a migrated database of the PostgreSQL that all tests share. No server runs yet.
     pub async fn new() -> Self {
         Self::on(&support::database(true).await, Smtp::start().await).await

@@ -4,7 +4,9 @@ use futures_util::future::join_all;
 use serde_json::json;
 use userdocks::domain::id::UserId;
 
-use crate::landing::{ACCEPTED, ALREADY, MEMBER, OPEN, assert_said, get, post, referred, until_one_waits};
+use crate::pages::invite::{
+    ACCEPTED, ALREADY, MEMBER, OPEN, assert_said, get, post, referred, until_one_waits,
+};
 use crate::support::{self, As, Test, code, new_id};
 
 #[tokio::test]

@@ -8,9 +8,9 @@ use tokio::sync::Notify;
 use userdocks::domain::id::UserId;
 use uuid::Uuid;
 
-use crate::invite_accept::{accept, look};
-use crate::landing::{self, referred};
-use crate::outbox::{execute, until};
+use crate::invites::accept::{accept, look};
+use crate::outbox::queue::{execute, until};
+use crate::pages::invite::{self, referred};
 use crate::support::smtp::{Act, Stage};
 use crate::support::{Answer, As, Test, code, new_id};
 
@@ -321,7 +321,7 @@ async fn revoked_invite_cannot_be_accepted_until_invited_again() {
     assert_eq!(state(&test, invite).await, "revoked");
     assert_eq!(look(&test, &first).await.success().2["state"], "revoked");
     assert_eq!(accept(&test, &first, None).await.code(), (400, "invite_revoked"));
-    landing::assert_said(&landing::post(&test, &first).await, (404, "This link does not work"));
+    invite::assert_said(&invite::post(&test, &first).await, (404, "This link does not work"));
     let again = steer(&test, As::Write(&test.app), invite, "resend").await;
     assert_eq!(again.code(), (400, "invite_revoked"));
     // The user stays, and is invited anew by the call that made them: at once, since no mail of theirs works.
@@ -380,8 +380,8 @@ async fn revoking_an_invite_cancels_its_queued_mail() {
     )
     .await;
     assert_eq!(accept(&test, &code, None).await.code(), (400, "invite_revoked"));
-    crate::outbox::hasten(&test).await;
-    let failed = crate::outbox::listed(&test.db, "waits@example.com").await;
+    crate::outbox::queue::hasten(&test).await;
+    let failed = crate::outbox::queue::listed(&test.db, "waits@example.com").await;
     let week = std::time::Duration::from_hours(168);
     assert!(!userdocks::db::outbox::manage::retry(&test.db, &failed, &test.seal, week).await.unwrap());
     test.finish().await;
@@ -535,12 +535,12 @@ async fn expired_invite_page_sends_new_mail_to_the_same_address() {
     };
     let renewed = (200, "Please look into your mailbox".to_owned());
     // Not of one that is open, nor a short while after the last mail.
-    landing::assert_said(&landing::get(&test, &invite).await, landing::OPEN);
+    invite::assert_said(&invite::get(&test, &invite).await, invite::OPEN);
     execute(&test, "UPDATE invites SET expires_at = now() WHERE email <> 'ada@example.com'").await;
     let before = test.rows().await;
     for code in [&invite, &referral] {
         assert_eq!(renew(code).await, renewed);
-        landing::assert_said(&landing::post(&test, code).await, (200, "This invitation has expired"));
+        invite::assert_said(&invite::post(&test, code).await, (200, "This invitation has expired"));
         let page = test.call("GET", &format!("/invites/{code}?renew"), As::Nobody, None).await;
         assert!(page.body.as_str().unwrap().contains("<form method=\"post\" action=\"?renew\">"));
     }
@@ -556,7 +556,7 @@ async fn expired_invite_page_sends_new_mail_to_the_same_address() {
         assert_eq!(mail.to, [to]);
         assert_eq!(renew(code).await.0, 404);
         let fresh = crate::support::code(&mail);
-        landing::assert_said(&landing::post(&test, &fresh).await, landing::ACCEPTED);
+        invite::assert_said(&invite::post(&test, &fresh).await, invite::ACCEPTED);
     }
     // The referrer's quota is their own.
     let used = "SELECT used::bigint FROM referral_quotas WHERE scope = 'referrer'";

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{put, set, update, with};
+use super::update::{put, set, update, with};
 use crate::support::{As, Test, new_id};
 
 /// The fields that only the server writes.

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::outbox::{restart, server};
+use crate::outbox::queue::{restart, server};
 use crate::support::{Answer, App, As, Test, new_id};
 
 async fn invite(test: &Test, who: &App, path: &str, key: &str, body: &Value) -> Answer {

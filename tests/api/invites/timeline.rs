@@ -5,8 +5,8 @@ use userdocks::db::invites::timeline;
 use userdocks::db::outbox;
 use uuid::Uuid;
 
-use crate::landing::{ACCEPTED, OPEN, assert_said, get, post};
-use crate::outbox::{TAKEN, execute, invite, listed, until};
+use crate::outbox::queue::{TAKEN, execute, invite, listed, until};
+use crate::pages::invite::{ACCEPTED, OPEN, assert_said, get, post};
 use crate::support::smtp::{Act, Stage};
 use crate::support::{As, Test, code, new_id};
 

@@ -1,0 +1,5 @@
+//! The outbox and its worker.
+
+mod brand;
+pub mod queue;
+mod worker;

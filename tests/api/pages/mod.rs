@@ -1,0 +1,4 @@
+//! What a person opens from a mail.
+
+pub mod invite;
+mod referral;
