@@ -111,6 +111,7 @@ const OPERATOR: &[&str] = &[
     "migrate::migrate",
     "migrate::is_migrated",
     "migrate::run_migrations",
+    "migrate::adopt",
     "migrate::ages",
     "migrate::grant",
     "migrate::is_ready",

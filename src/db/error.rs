@@ -23,6 +23,12 @@ pub enum Error {
     /// The server is older than this project supports.
     #[error("PostgreSQL 14 or later is needed; this one is {0}")]
     TooOld(String),
+    /// The schema is of a development version that lacks some of the last migrations before they were written anew.
+    #[error(
+        "the database was made by a development version and lacks its last migrations: run `userdocks migrate` of commit \
+         38e86ae, then of this version"
+    )]
+    Development,
     /// The database cannot hold every text.
     #[error(
         "the encoding of the database is {0} and must be UTF8: make it with \
@@ -98,7 +104,7 @@ impl Error {
                     | sqlx::Error::PoolClosed
                     | sqlx::Error::WorkerCrashed
             ),
-            Self::Migrate(_) | Self::TooOld(_) | Self::Encoding(_) | Self::Certificate(_) => false,
+            Self::Migrate(_) | Self::TooOld(_) | Self::Development | Self::Encoding(_) | Self::Certificate(_) => false,
         }
     }
 }

@@ -15,6 +15,9 @@ use super::pool::{session, tls_relay};
 const MIGRATE_AGAIN: Duration = Duration::from_secs(1);
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
+/// The migrations of development versions, which together make the schema of [`MIGRATIONS`] as it was written anew.
+const DEVELOPMENT: [i64; 23] =
+    [1, 2, 3, 5, 6, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 21, 22, 23, 24, 25, 26, 29, 30];
 /// What the role of the server may do.
 const RIGHTS: &str = include_str!("rights.sql");
 
@@ -38,6 +41,7 @@ pub async fn migrate(options: &PgConnectOptions) -> Result<(), Error> {
     if is_migrated(&mut connection).await {
         return Ok(connection.close().await?);
     }
+    adopt(&mut connection).await?;
     // A migration that waits for a lock stops all who come after it, such as for a table that somebody reads for an hour:
     // it waits for a moment, and is tried again.
     while let Err(error) = run_migrations(&mut connection).await {
@@ -59,6 +63,42 @@ pub async fn migrate(options: &PgConnectOptions) -> Result<(), Error> {
 async fn run_migrations(connection: &mut PgConnection) -> Result<(), MigrateError> {
     raw_sql("SET lock_timeout = '2s'").execute(&mut *connection).await?;
     MIGRATIONS.run(connection).await
+}
+
+/// Takes over a database of a development version: one that has all of its migrations has the schema of this server, and
+/// is recorded so. One that has fewer is refused. Errors of the first look are those of migrating.
+async fn adopt(connection: &mut PgConnection) -> Result<(), Error> {
+    let is_development = sqlx::query_scalar!(
+        "SELECT description = 'initial' AS \"is!\" FROM _sqlx_migrations ORDER BY version LIMIT 1"
+    );
+    if !matches!(is_development.fetch_optional(&mut *connection).await, Ok(Some(true))) {
+        return Ok(());
+    }
+    let mut transaction = connection.begin().await?;
+    // Several servers start at once.
+    raw_sql("LOCK TABLE _sqlx_migrations IN EXCLUSIVE MODE").execute(&mut *transaction).await?;
+    let applied = sqlx::query!("SELECT version, description FROM _sqlx_migrations WHERE success ORDER BY version")
+        .fetch_all(&mut *transaction)
+        .await?;
+    if applied.first().is_none_or(|first| first.description != "initial") {
+        return Ok(());
+    }
+    if !applied.iter().map(|row| row.version).eq(DEVELOPMENT) {
+        return Err(Error::Development);
+    }
+    sqlx::query!("DELETE FROM _sqlx_migrations").execute(&mut *transaction).await?;
+    for migration in MIGRATIONS.iter() {
+        sqlx::query!(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+            VALUES ($1, $2, true, $3, 0)",
+            migration.version,
+            &*migration.description,
+            &*migration.checksum
+        )
+        .execute(&mut *transaction)
+        .await?;
+    }
+    Ok(transaction.commit().await?)
 }
 
 /// Whether it is `lock_not_available`.

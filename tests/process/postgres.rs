@@ -62,6 +62,41 @@ async fn session_settings_override_database_defaults() {
     assert_eq!(show.fetch_one(&mut *begun).await.unwrap(), "read committed");
 }
 
+/// The migrations of development versions, as they were recorded.
+const DEVELOPMENT: &str = "DELETE FROM _sqlx_migrations;
+    INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+    SELECT v, CASE v WHEN 1 THEN 'initial' ELSE 'later' END, true, '', 0
+    FROM unnest(ARRAY[1, 2, 3, 5, 6, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 21, 22, 23, 24, 25, 26, 29, 30]) v";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn development_database_is_adopted_or_refused_with_a_hint() {
+    let options = PgConnectOptions::from_str(&support::database(true).await).unwrap();
+    let pool = db::Pool::new(options.clone(), 1, Duration::from_secs(24));
+    let recorded = async || {
+        let mut connection = PgConnection::connect_with(&options).await.unwrap();
+        sqlx::query_as::<_, (i64, String)>("SELECT version, description FROM _sqlx_migrations ORDER BY version")
+            .fetch_all(&mut connection)
+            .await
+            .unwrap()
+    };
+    let migrated = recorded().await;
+    assert_eq!(migrated[0], (1, "apps".to_owned()));
+    execute(&options, DEVELOPMENT.to_owned()).await;
+    let (one, other) = tokio::join!(db::migrate(&options), db::migrate(&options));
+    one.and(other).unwrap();
+    assert_eq!(recorded().await, migrated);
+    assert!(db::is_ready(&pool).await.unwrap());
+
+    execute(&options, format!("{DEVELOPMENT} WHERE v <> 29")).await;
+    let before = recorded().await;
+    assert_eq!(
+        db::migrate(&options).await.unwrap_err().to_string(),
+        "the database was made by a development version and lacks its last migrations: run `userdocks migrate` of \
+         commit 38e86ae, then of this version"
+    );
+    assert_eq!(recorded().await, before);
+}
+
 /// A role whose search path leads to a schema of its own, with the tables in it.
 #[tokio::test(flavor = "multi_thread")]
 async fn tables_in_a_non_public_search_path_schema_are_found() {

@@ -1,5 +1,6 @@
--- Where an app's backend is told what happens. events: the types that it wants; empty: all. disabled_at: it answered
--- that it is gone (410).
+-- Webhooks, their secrets, and their deliveries.
+
+-- events: the types that it subscribes to; empty: all. disabled_at: it answered that it is gone (410).
 CREATE TABLE webhooks (
     app_id uuid NOT NULL REFERENCES apps,
     webhook_id uuid NOT NULL,
@@ -10,7 +11,7 @@ CREATE TABLE webhooks (
     PRIMARY KEY (app_id, webhook_id)
 );
 
--- What signs. secret: sealed under USERDOCKS_SECRET_KEY. While a secret is changed, the one before signs beside it.
+-- secret: signs deliveries; encrypted under USERDOCKS_SECRET_KEY. During a rotation the old secret signs beside the new.
 CREATE TABLE webhook_secrets (
     app_id uuid NOT NULL REFERENCES apps,
     secret_id uuid NOT NULL,
@@ -23,10 +24,10 @@ CREATE TABLE webhook_secrets (
 );
 CREATE INDEX webhook_secrets_webhook ON webhook_secrets (app_id, webhook_id);
 
--- One row per event and webhook, written by the transaction that causes it. payload: the body, the same at every try.
--- due_at, claimed, attempts as in `outbox`; begun: the attempts before it was last queued; queued_at: when that was.
+-- One row per event and webhook, written by the transaction that causes it. payload: the body, the same at every attempt.
+-- due_at, claimed, attempts: as in `outbox`. queued_at: when it was last queued; begun: its attempts before that.
 CREATE TABLE webhook_deliveries (
-    app_id uuid NOT NULL REFERENCES apps,
+    app_id uuid NOT NULL,
     delivery_id uuid NOT NULL,
     webhook_id uuid NOT NULL,
     type text NOT NULL,
@@ -43,6 +44,7 @@ CREATE TABLE webhook_deliveries (
     PRIMARY KEY (app_id, delivery_id),
     FOREIGN KEY (app_id, webhook_id) REFERENCES webhooks ON DELETE CASCADE
 );
--- Webhook by webhook, so that one with many rows due hides no other.
-CREATE INDEX webhook_deliveries_due ON webhook_deliveries (app_id, webhook_id, due_at) WHERE state = 'queued';
+-- Webhook by webhook, so that one with many due rows does not delay the others.
+CREATE INDEX webhook_deliveries_due ON webhook_deliveries (app_id, webhook_id, due_at)
+    WHERE state = 'queued' AND webhook_id IS NOT NULL;
 CREATE INDEX webhook_deliveries_finished ON webhook_deliveries (finished_at) WHERE state <> 'queued';
