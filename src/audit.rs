@@ -22,7 +22,7 @@ pub const TARGET: &str = "userdocks::audit";
 
 /// What is known of a call, or of a command.
 #[derive(Debug, Default)]
-pub struct Facts {
+pub struct AuditRecord {
     /// The app that the credentials name.
     pub app: Option<AppId>,
     /// The API key that they name.
@@ -44,29 +44,29 @@ pub struct Facts {
 }
 
 tokio::task_local! {
-    static FACTS: Arc<Mutex<Facts>>;
+    static FACTS: Arc<Mutex<AuditRecord>>;
 }
 
-fn lock(facts: &Mutex<Facts>) -> MutexGuard<'_, Facts> {
+fn lock(facts: &Mutex<AuditRecord>) -> MutexGuard<'_, AuditRecord> {
     facts.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Adds to what is known of the call at hand.
-pub fn note(fact: impl FnOnce(&mut Facts)) {
+pub fn record(fact: impl FnOnce(&mut AuditRecord)) {
     // Where nothing is changed, nobody asks.
     let _ = FACTS.try_with(|facts| fact(&mut lock(facts)));
 }
 
 /// A call that is to change something. One that is dropped before its answer, since the caller has gone away,
 /// may have had its effect: that is told too.
-pub struct Attempt {
+pub struct AuditedCall {
     action: &'static str,
     request_id: String,
-    facts: Arc<Mutex<Facts>>,
+    facts: Arc<Mutex<AuditRecord>>,
     told: bool,
 }
 
-impl Attempt {
+impl AuditedCall {
     /// Begins to watch.
     #[must_use]
     pub fn begin(action: &'static str, request_id: &str) -> Self {
@@ -80,7 +80,7 @@ impl Attempt {
 
     /// Tells how it ended: the status of the answer, and its `X-Error-Code`, if it has one. Not of who was turned
     /// away in a flood: it must not fill the log.
-    pub fn answered(mut self, status: u16, code: Option<&str>) {
+    pub fn finish(mut self, status: u16, code: Option<&str>) {
         self.told = true;
         if matches!(code, Some("too_many_failures" | "overloaded")) {
             return;
@@ -93,31 +93,31 @@ impl Attempt {
             _ if facts.unchanged => "unchanged",
             _ => "done",
         };
-        self.tell(outcome, &facts, Some(status), code.or(facts.refused));
+        self.emit(outcome, &facts, Some(status), code.or(facts.refused));
     }
 
-    fn tell(&self, outcome: &str, facts: &Facts, status: Option<u16>, code: Option<&str>) {
+    fn emit(&self, outcome: &str, facts: &AuditRecord, status: Option<u16>, code: Option<&str>) {
         let actor = match facts {
-            Facts { key: Some(_), .. } => "key",
-            Facts { user: Some(_), .. } => "user",
-            Facts { provider: true, .. } => "provider",
-            Facts { authenticated: true, .. } => "code",
+            AuditRecord { key: Some(_), .. } => "key",
+            AuditRecord { user: Some(_), .. } => "user",
+            AuditRecord { provider: true, .. } => "provider",
+            AuditRecord { authenticated: true, .. } => "code",
             _ => "nobody",
         };
         event(self.action, outcome, actor, facts, status, code, Some(&self.request_id));
     }
 }
 
-impl Drop for Attempt {
+impl Drop for AuditedCall {
     fn drop(&mut self) {
         if !self.told {
-            self.tell("unknown", &lock(&self.facts), None, None);
+            self.emit("unknown", &lock(&self.facts), None, None);
         }
     }
 }
 
 /// Tells of a change that a command made.
-pub fn command(action: &str, facts: &Facts) {
+pub fn command(action: &str, facts: &AuditRecord) {
     event(action, "done", "operator", facts, None, None, None);
 }
 
@@ -125,7 +125,7 @@ fn event(
     action: &str,
     outcome: &str,
     actor: &str,
-    facts: &Facts,
+    facts: &AuditRecord,
     status: Option<u16>,
     code: Option<&str>,
     request_id: Option<&str>,
@@ -149,9 +149,9 @@ fn event(
 
 /// Writes the events of [`TARGET`], and no others, to stderr: one flat JSON object a line, always with the
 /// same keys.
-pub struct Lines;
+pub struct AuditFormat;
 
-impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Lines {
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for AuditFormat {
     fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
         if event.metadata().target() != TARGET {
             return;

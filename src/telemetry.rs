@@ -22,7 +22,7 @@ pub fn init(format: LogFormat) {
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     if json {
         let rest = filter_fn(|metadata| metadata.target() != audit::TARGET);
-        registry.with(layer.json().with_filter(rest)).with(audit::Lines).init();
+        registry.with(layer.json().with_filter(rest)).with(audit::AuditFormat).init();
     } else {
         registry.with(layer.with_ansi(std::io::stderr().is_terminal())).init();
     }

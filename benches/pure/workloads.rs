@@ -16,10 +16,10 @@ use userdocks::domain::invites::invite_body::NewUserBody;
 use userdocks::domain::json::parse_object;
 use userdocks::domain::mail::kind::MailKind;
 use userdocks::domain::users::profile::ProfilePatch;
-use userdocks::http::auth::credentials::{Presented, presented};
+use userdocks::http::auth::credentials::{PresentedCredentials, read_credentials};
 use userdocks::mail::render::render;
 use userdocks::mail::{Brand, Envelope, Letter, message};
-use userdocks::metrics::{Answers, Cache, Change, Histogram, TURNS, gathered, looked_up};
+use userdocks::metrics::{Batched, Cache, Histogram, PERMIT_WAITS, Responses, count_batch, count_cache};
 
 /// A name, and what is done under it.
 pub type Work = (&'static str, Box<dyn Fn()>);
@@ -59,7 +59,8 @@ fn api_key() -> Work {
     ]);
     let kept = ApiKey::parse(KEY).unwrap().hash();
     let work = move || {
-        let Ok(Presented::Key { key_type, key, .. }) = presented(black_box(&headers)) else {
+        let Ok(PresentedCredentials::Key { key_type, key, .. }) = read_credentials(black_box(&headers))
+        else {
             panic!("no key")
         };
         verify_slices_are_equal(&kept, &key.hash()).unwrap();
@@ -73,7 +74,9 @@ fn token() -> Work {
     let headers = headers([("authorization", format!("Bearer {}", TOKEN.trim()))]);
     let keys = [PublicKey::new(KEY_ID.parse().unwrap(), PUBLIC_KEY)];
     let work = move || {
-        let Ok(Presented::Token(token)) = presented(black_box(&headers)) else { panic!("no token") };
+        let Ok(PresentedCredentials::Token(token)) = read_credentials(black_box(&headers)) else {
+            panic!("no token")
+        };
         let token = Unverified::parse(token).unwrap();
         let verified = token.verify(&keys, token.apps[0]).unwrap();
         assert_eq!(verified.subject, "01940000-0000-7000-8000-00000000000b");
@@ -130,15 +133,15 @@ fn mail() -> Work {
 
 /// All that an update counts: its answer, its turn, its connection, its statement, and three looks into caches.
 fn counts() -> Work {
-    let (answers, connections) = (Answers::new(), Histogram::default());
+    let (answers, connections) = (Responses::new(), Histogram::default());
     let work = move || {
         let begun = Instant::now();
         for cache in [Cache::ApiKey, Cache::App, Cache::Token] {
-            looked_up(black_box(cache), true);
+            count_cache(black_box(cache), true);
         }
-        TURNS.count(begun.elapsed());
+        PERMIT_WAITS.count(begun.elapsed());
         connections.count(begun.elapsed());
-        gathered(Change::Update, 1);
+        count_batch(Batched::Update, 1);
         answers.count(Some(&Method::PUT), StatusCode::OK, begun.elapsed());
     };
     ("what is counted of an update", Box::new(work))

@@ -17,7 +17,7 @@ pub async fn healthz() -> Success<()> {
 /// 200 while the database answers with this server's schema, and the server is not stopping; else 503.
 pub async fn readyz(State(state): State<AppState>) -> Result<Success<()>, Error> {
     // However many ask, they keep one connection from requests.
-    let _turn = state.limits.gate.probe().await;
+    let _turn = state.limits.concurrency.probe().await;
     if state.stopping.load(Ordering::Relaxed) || !crate::db::is_ready(&state.store.pool).await? {
         return Err(Error::Unavailable(None));
     }

@@ -16,7 +16,7 @@ use crate::http::state::AppState;
 pub fn router(state: &AppState) -> Router {
     let add = |router: Router<AppState>, route: Route| router.route(route.path, route.handler);
     let api = routes::api().into_iter().fold(Router::new(), add);
-    let mut router = routes::around().into_iter().fold(docs::assets(), add);
+    let mut router = routes::page_routes().into_iter().fold(docs::assets(), add);
     router = router.nest("/v1", api.clone()).nest("/api/v1", api);
     if state.mailbox.as_ref().is_some_and(|mailbox| mailbox.shown) {
         router = router.merge(mailbox::routes());

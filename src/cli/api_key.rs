@@ -7,7 +7,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{Context, Output, Result, app, duration, table};
-use crate::audit::Facts;
+use crate::audit::AuditRecord;
 use crate::db::api_keys;
 use crate::domain::credentials::api_key::{ApiKey, KeyType};
 use crate::domain::id::AppId;
@@ -65,7 +65,8 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
             api_keys::create(&mut *db.acquire().await?, AppId(app), &key, expires_in).await?;
             let result = json!({ "id": key.id, "key": key.expose(), "type": KeyType::from(key_type) });
             let text = format!("{}\nIts id is {}. It is not shown again.", key.expose(), key.id);
-            let facts = Facts { app: Some(AppId(app)), subject: Some(key.id), ..Facts::default() };
+            let facts =
+                AuditRecord { app: Some(AppId(app)), subject: Some(key.id), ..AuditRecord::default() };
             Ok(Output::new(result, text)?.changed("createApiKey", facts))
         }
         Command::List { app } => {
@@ -83,7 +84,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
         Command::Revoke { id } => {
             let app = api_keys::revoke(db, id).await?;
             let app = app.ok_or_else(|| format!("there is no key {id} that is not revoked already"))?;
-            let facts = Facts { app: Some(app), subject: Some(id), ..Facts::default() };
+            let facts = AuditRecord { app: Some(app), subject: Some(id), ..AuditRecord::default() };
             let text = format!("The key {id} is revoked.");
             Ok(Output::new(json!({ "id": id, "revoked": true }), text)?.changed("revokeApiKey", facts))
         }

@@ -8,7 +8,7 @@ use url::{Position, Url};
 use uuid::Uuid;
 
 use super::{Context, Output, Result, table};
-use crate::audit::Facts;
+use crate::audit::AuditRecord;
 use crate::config::Config;
 use crate::db::apps::{self, App};
 use crate::db::{self, operator};
@@ -157,8 +157,8 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
     }
 }
 
-fn facts(app: &App, fields: Vec<String>) -> Facts {
-    Facts { app: Some(AppId(app.app_id)), subject: Some(app.app_id), fields, ..Facts::default() }
+fn facts(app: &App, fields: Vec<String>) -> AuditRecord {
+    AuditRecord { app: Some(AppId(app.app_id)), subject: Some(app.app_id), fields, ..AuditRecord::default() }
 }
 
 /// The names of the settings in which two apps differ.

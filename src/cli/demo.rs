@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{Result, app};
 use crate::api::users::tokens::{IssueError, issue};
-use crate::audit::{self, Facts};
+use crate::audit::{self, AuditRecord};
 use crate::config::{self, Config};
 use crate::db::{self, apps, users};
 use crate::domain::credentials::api_key::{ApiKey, KeyType};
@@ -81,7 +81,7 @@ async fn open(
         app::create(&mut transaction, &demo, &[read, write], seal).await?;
         users::create_demo(&mut transaction, app_id, user_id, &email, &language, "Demo User").await?;
         transaction.commit().await?;
-        let facts = Facts { app: Some(app_id), subject: Some(app_id.0), ..Facts::default() };
+        let facts = AuditRecord { app: Some(app_id), subject: Some(app_id.0), ..AuditRecord::default() };
         audit::command("createApp", &facts);
     }
     match issue(&database.operator, seal, &config.issuer(), app_id, user_id, TOKEN_VALID).await {

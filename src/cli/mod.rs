@@ -24,7 +24,7 @@ use clap::{Parser, Subcommand};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::audit::{self, Facts};
+use crate::audit::{self, AuditRecord};
 use crate::config::{self, Config};
 use crate::domain::credentials::secret_key::SecretKey;
 use crate::domain::id;
@@ -85,7 +85,7 @@ enum Command {
 struct Output {
     json: Value,
     text: String,
-    change: Option<(&'static str, Facts)>,
+    change: Option<(&'static str, AuditRecord)>,
 }
 
 impl Output {
@@ -94,7 +94,7 @@ impl Output {
     }
 
     /// The same, of a command that changed something.
-    fn changed(self, action: &'static str, facts: Facts) -> Self {
+    fn changed(self, action: &'static str, facts: AuditRecord) -> Self {
         Self { change: Some((action, facts)), ..self }
     }
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{Context, Output, Result, app};
-use crate::audit::Facts;
+use crate::audit::AuditRecord;
 use crate::db::referrals::opt_outs;
 use crate::domain::email::Email;
 use crate::domain::id::AppId;
@@ -51,5 +51,5 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
     if !changed {
         return Ok(output);
     }
-    Ok(output.changed(action, Facts { app: Some(app), ..Facts::default() }))
+    Ok(output.changed(action, AuditRecord { app: Some(app), ..AuditRecord::default() }))
 }

@@ -4,7 +4,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::{Context, Output, Result};
-use crate::audit::Facts;
+use crate::audit::AuditRecord;
 use crate::db::operator;
 
 #[derive(Subcommand)]
@@ -24,5 +24,5 @@ pub(super) async fn run(Command::Reseal: Command, context: &Context) -> Result<O
          neither key and were left.",
         done.signing_keys, done.mails, done.webhook_secrets, done.opt_out_keys, done.unopened
     );
-    Ok(Output::new(json, text)?.changed("resealSecrets", Facts::default()))
+    Ok(Output::new(json, text)?.changed("resealSecrets", AuditRecord::default()))
 }

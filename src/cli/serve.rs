@@ -4,14 +4,14 @@ use std::io::Write;
 
 use super::{Result, demo, print};
 use crate::config::{self, Config};
-use crate::server::{Database, Server, told_to_stop};
+use crate::server::{Database, Server, stop_signal};
 
 /// Serves until it is told to stop.
 pub(super) async fn run(config: Config) -> Result<()> {
     let seal = config::seal(&config)?;
     let trial = config.database.url.is_none();
     // Heard from here on, so that a signal during the start ends it in order too.
-    let stop = tokio::spawn(told_to_stop());
+    let stop = tokio::spawn(stop_signal());
     let database = Database::open(&config, false).await?;
     let served = async {
         database.check(&seal).await?;

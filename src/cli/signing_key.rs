@@ -7,7 +7,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{Context, Output, Result, app, table};
-use crate::audit::Facts;
+use crate::audit::AuditRecord;
 use crate::db::{apps, operator};
 use crate::domain::credentials::access_token::NewKeyPair;
 use crate::domain::id::AppId;
@@ -52,7 +52,8 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
             let stored = stored.into_iter().find(|key| key.id == keys.id).ok_or("the key is gone already")?;
             let text = format!("The key {} signs from {}.", stored.id, stored.signs_from);
             let result = json!({ "id": stored.id, "signsFrom": stored.signs_from });
-            let facts = Facts { app: Some(AppId(app)), subject: Some(keys.id), ..Facts::default() };
+            let facts =
+                AuditRecord { app: Some(AppId(app)), subject: Some(keys.id), ..AuditRecord::default() };
             Ok(Output::new(result, text)?.changed("createSigningKey", facts))
         }
         Command::List { app } => {
@@ -71,7 +72,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
             if !apps::remove_signing_key(db, app, id).await? {
                 return Err(format!("no other key of the app {app} signs yet: create one first").into());
             }
-            let facts = Facts { app: Some(app), subject: Some(id), ..Facts::default() };
+            let facts = AuditRecord { app: Some(app), subject: Some(id), ..AuditRecord::default() };
             let text = format!("The signing key {id} is removed.");
             Ok(Output::new(json!({ "id": id, "revoked": true }), text)?.changed("revokeSigningKey", facts))
         }

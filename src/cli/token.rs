@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{Context, Output, Result, duration};
 use crate::api::users::tokens::issue;
-use crate::audit::Facts;
+use crate::audit::AuditRecord;
 use crate::domain::id::{AppId, UserId};
 
 #[derive(Subcommand)]
@@ -32,6 +32,6 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
     let (db, issuer) = (&context.database.operator, context.config.issuer());
     let token = issue(db, &context.seal, &issuer, AppId(app), UserId(user), valid).await?;
     let text = token.access_token.clone();
-    let facts = Facts { app: Some(AppId(app)), subject: Some(user), ..Facts::default() };
+    let facts = AuditRecord { app: Some(AppId(app)), subject: Some(user), ..AuditRecord::default() };
     Ok(Output::new(token, text)?.changed("createToken", facts))
 }

@@ -8,9 +8,9 @@ use url::Url;
 use uuid::Uuid;
 
 use super::{Context, Output, Result, app, table};
-use crate::audit::Facts;
+use crate::audit::AuditRecord;
 use crate::config::Config;
-use crate::db::webhooks::deliveries::{self, Again};
+use crate::db::webhooks::deliveries::{self, Replay};
 use crate::db::webhooks::manage;
 use crate::db::webhooks::manage::WebhookRow;
 use crate::domain::id::AppId;
@@ -117,7 +117,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
             let id = manage::create(db, AppId(app), &url, &events, &secret, &context.seal).await?;
             let text =
                 format!("{}\nThe webhook's id is {id}. The secret is not shown again.", secret.expose());
-            let facts = Facts { app: Some(AppId(app)), subject: Some(id), ..Facts::default() };
+            let facts = AuditRecord { app: Some(AppId(app)), subject: Some(id), ..AuditRecord::default() };
             let result = json!({ "id": id, "url": url, "secret": secret.expose() });
             Ok(Output::new(result, text)?.changed("createWebhook", facts))
         }
@@ -181,33 +181,33 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
         Command::Replay { id: Some(id), .. } => {
             let found = deliveries::list(db, None, None, Some(id), 1).await?.into_iter().next();
             let found = found.ok_or_else(|| format!("there is no delivery {id}"))?;
-            replay(context, &find(context, found.webhook_id).await?, Again::One(id)).await
+            replay(context, &find(context, found.webhook_id).await?, Replay::One(id)).await
         }
         Command::Replay { webhook, since, state, .. } => {
             let (webhook, since) = webhook.zip(since).ok_or("--webhook and --since go together")?;
             let state = state.map(|state| state.as_str().to_owned());
-            let again = Again::Since(webhook, since.to_string(), state);
+            let again = Replay::Since(webhook, since.to_string(), state);
             replay(context, &find(context, webhook).await?, again).await
         }
     }
 }
 
-async fn replay(context: &Context, webhook: &WebhookRow, again: Again) -> Result<Output> {
+async fn replay(context: &Context, webhook: &WebhookRow, again: Replay) -> Result<Output> {
     if webhook.disabled_at.is_some() {
         return Err(format!("the webhook {} is disabled: enable it first", webhook.id).into());
     }
     let replayed = deliveries::replay(&context.database.operator, AppId(webhook.app_id), &again).await?;
     let text = format!("{replayed} deliveries are sent again now.");
     let subject = match again {
-        Again::One(id) => id,
-        Again::Since(..) => webhook.id,
+        Replay::One(id) => id,
+        Replay::Since(..) => webhook.id,
     };
     let output = Output::new(json!({ "replayed": replayed }), text)?;
-    Ok(output.changed("replayDeliveries", Facts { subject: Some(subject), ..facts(webhook) }))
+    Ok(output.changed("replayDeliveries", AuditRecord { subject: Some(subject), ..facts(webhook) }))
 }
 
-fn facts(webhook: &WebhookRow) -> Facts {
-    Facts { app: Some(AppId(webhook.app_id)), subject: Some(webhook.id), ..Facts::default() }
+fn facts(webhook: &WebhookRow) -> AuditRecord {
+    AuditRecord { app: Some(AppId(webhook.app_id)), subject: Some(webhook.id), ..AuditRecord::default() }
 }
 
 async fn find(context: &Context, id: Uuid) -> Result<WebhookRow> {

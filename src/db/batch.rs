@@ -14,39 +14,39 @@ use sqlx::PgConnection;
 use tokio::sync::oneshot;
 use tokio::time::{Duration, Instant, timeout};
 
-use super::mail_quotas::Spending;
+use super::mail_quotas::QuotaUse;
 use super::{Error, Pool};
 use crate::domain::id::AppId;
 use crate::metrics;
 
 /// Statements of a kind that run at the same time: one works while the other waits for the disk; more would each gather
 /// less.
-const LANES: usize = 2;
+const MAX_STATEMENTS: usize = 2;
 /// How many have to wait for a second statement to run beside the first.
-const ENOUGH: usize = 8;
+const SECOND_STATEMENT_AT: usize = 8;
 /// Most that a statement writes.
-const MOST: usize = 64;
+const MAX_ROWS: usize = 64;
 /// How long a statement waits for what somebody else holds, for PostgreSQL's `lock_timeout`.
 pub(crate) const LOCK_TIMEOUT: &str = "250ms";
 /// How long what an app asks for is written alone after it made a statement wait so long, if others ask too.
-const ALONE: Duration = Duration::from_secs(5);
+const UNBATCHED_FOR: Duration = Duration::from_secs(5);
 
 /// What can be written together with others of its kind.
-pub trait Gathered: Send + Sync + Sized + 'static {
+pub trait Batchable: Send + Sync + Sized + 'static {
     /// What becomes of it.
     type Answer: Send + 'static;
     /// What it is counted as.
-    const CHANGE: metrics::Change;
+    const CHANGE: metrics::Batched;
 
     /// Whose it is.
     fn app(&self) -> AppId;
 
     /// What it names that no other in the statement may name: [hashed](Names::add).
-    fn names(&self, names: &mut Names);
+    fn conflict_keys(&self, names: &mut ConflictKeys);
 
     /// Whether this answer means that a mail goes out, or does not tell.
     #[must_use]
-    fn mails(_: &Self::Answer) -> bool {
+    fn sends_mail(_: &Self::Answer) -> bool {
         false
     }
 
@@ -59,13 +59,13 @@ pub trait Gathered: Send + Sync + Sized + 'static {
 
 /// What those in a statement name.
 #[derive(Default)]
-pub struct Names {
+pub struct ConflictKeys {
     hasher: RandomState,
     seen: HashSet<u64>,
     taken: bool,
 }
 
-impl Names {
+impl ConflictKeys {
     /// One more. Two that differ and are taken for the same go alone, no more.
     pub fn add(&mut self, name: impl Hash) {
         self.taken |= !self.seen.insert(self.hasher.hash_one(name));
@@ -73,86 +73,91 @@ impl Names {
 }
 
 /// Where they gather.
-pub struct Together<T: Gathered>(Arc<Gathering<T>>);
+pub struct Batcher<T: Batchable>(Arc<Shared<T>>);
 
-struct Gathering<T: Gathered> {
+struct Shared<T: Batchable> {
     db: Pool,
     queue: Mutex<Queue<T>>,
 }
 
-struct Queue<T: Gathered> {
-    waiting: Vec<Asked<T>>,
+struct Queue<T: Batchable> {
+    waiting: Vec<Pending<T>>,
     /// Statements that run, or are about to.
     running: usize,
     /// Apps that are written alone, and until when.
-    alone: HashMap<AppId, Instant>,
+    unbatched: HashMap<AppId, Instant>,
     /// Who asked last, and until when others are taken to ask too: an app that has the server for itself gathers
     /// whatever its rows do.
-    last: Option<AppId>,
+    last_app: Option<AppId>,
     shared_until: Option<Instant>,
 }
 
-impl<T: Gathered> Queue<T> {
+impl<T: Batchable> Queue<T> {
     /// Whether what this app asks for now is to be written alone.
-    fn is_alone(&mut self, app: AppId) -> bool {
+    fn is_unbatched(&mut self, app: AppId) -> bool {
         let now = Instant::now();
-        if self.last.replace(app).is_some_and(|last| last != app) {
-            self.shared_until = Some(now + ALONE);
+        if self.last_app.replace(app).is_some_and(|last| last != app) {
+            self.shared_until = Some(now + UNBATCHED_FOR);
         }
-        self.alone.retain(|_, until| *until > now);
-        self.shared_until.is_some_and(|until| until > now) && self.alone.contains_key(&app)
+        self.unbatched.retain(|_, until| *until > now);
+        self.shared_until.is_some_and(|until| until > now) && self.unbatched.contains_key(&app)
     }
 }
 
-struct Asked<T: Gathered> {
-    what: T,
-    mail: Spending,
+struct Pending<T: Batchable> {
+    item: T,
+    mail: QuotaUse,
     answer: oneshot::Sender<Result<T::Answer, Error>>,
 }
 
 /// A statement that runs, until it is dropped.
-struct Running<T: Gathered>(Arc<Gathering<T>>);
+struct RunningStatement<T: Batchable>(Arc<Shared<T>>);
 
-impl<T: Gathered> Together<T> {
+impl<T: Batchable> Batcher<T> {
     /// Where those gather that are written over connections of `db`.
     #[must_use]
     pub fn new(db: &Pool) -> Self {
-        let queue =
-            Queue { waiting: Vec::new(), running: 0, alone: HashMap::new(), last: None, shared_until: None };
+        let queue = Queue {
+            waiting: Vec::new(),
+            running: 0,
+            unbatched: HashMap::new(),
+            last_app: None,
+            shared_until: None,
+        };
         let queue = Mutex::new(queue);
-        Self(Arc::new(Gathering { db: db.clone(), queue }))
+        Self(Arc::new(Shared { db: db.clone(), queue }))
     }
 
     /// Asks for one, which may send `mail`: who goes away before the answer has spent it if that sends one. `None`: it has
     /// not been written, and has to be asked for alone.
-    pub async fn ask(&self, what: T, mail: Spending) -> Option<Result<T::Answer, Error>> {
+    pub async fn submit(&self, what: T, mail: QuotaUse) -> Option<Result<T::Answer, Error>> {
         let (answer, answered) = oneshot::channel();
         {
             let mut queue = self.0.queue();
-            if queue.is_alone(what.app()) {
+            if queue.is_unbatched(what.app()) {
                 return None;
             }
-            queue.waiting.push(Asked { what, mail, answer });
+            queue.waiting.push(Pending { item: what, mail, answer });
         }
-        if let Some(running) = Running::begin(&self.0) {
+        if let Some(running) = RunningStatement::start(&self.0) {
             tokio::spawn(running.write());
         }
         answered.await.ok()
     }
 }
 
-impl<T: Gathered> Gathering<T> {
+impl<T: Batchable> Shared<T> {
     fn queue(&self) -> MutexGuard<'_, Queue<T>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<T: Gathered> Running<T> {
+impl<T: Batchable> RunningStatement<T> {
     /// One more, if what waits is worth it.
-    fn begin(gathering: &Arc<Gathering<T>>) -> Option<Self> {
+    fn start(gathering: &Arc<Shared<T>>) -> Option<Self> {
         let mut queue = gathering.queue();
-        let enough = if queue.running == 0 { 1 } else { ENOUGH };
-        (queue.running < LANES && queue.waiting.len() >= enough).then(|| {
+        let enough = if queue.running == 0 { 1 } else { SECOND_STATEMENT_AT };
+        (queue.running < MAX_STATEMENTS && queue.waiting.len() >= enough).then(|| {
             queue.running += 1;
             Self(Arc::clone(gathering))
         })
@@ -164,31 +169,31 @@ impl<T: Gathered> Running<T> {
         loop {
             let asked = {
                 let waiting = &mut gathering.queue().waiting;
-                let most = waiting.len().min(MOST);
+                let most = waiting.len().min(MAX_ROWS);
                 waiting.drain(..most).collect()
             };
             write(&gathering, asked).await;
             drop(self);
-            let Some(next) = Self::begin(&gathering) else { return };
+            let Some(next) = Self::start(&gathering) else { return };
             self = next;
         }
     }
 }
 
-impl<T: Gathered> Drop for Running<T> {
+impl<T: Batchable> Drop for RunningStatement<T> {
     fn drop(&mut self) {
         self.0.queue().running -= 1;
     }
 }
 
 /// Writes what can be, and answers it. An answer that is dropped says "alone".
-async fn write<T: Gathered>(gathering: &Gathering<T>, mut asked: Vec<Asked<T>>) {
-    let mut names = Names::default();
+async fn write<T: Batchable>(gathering: &Shared<T>, mut asked: Vec<Pending<T>>) {
+    let mut names = ConflictKeys::default();
     asked.retain(|asked| {
         names.taken = false;
         // Whoever asked may have gone away.
         if !asked.answer.is_closed() {
-            asked.what.names(&mut names);
+            asked.item.conflict_keys(&mut names);
         }
         !asked.answer.is_closed() && !names.taken
     });
@@ -198,8 +203,8 @@ async fn write<T: Gathered>(gathering: &Gathering<T>, mut asked: Vec<Asked<T>>) 
             continue;
         }
         let (mut all, mut mails, mut answers) = (Vec::new(), Vec::new(), Vec::new());
-        for Asked { what, mail, answer } in asked {
-            mail.spent();
+        for Pending { item: what, mail, answer } in asked {
+            mail.mark_used();
             all.push(what);
             mails.push(mail);
             answers.push(answer);
@@ -207,11 +212,11 @@ async fn write<T: Gathered>(gathering: &Gathering<T>, mut asked: Vec<Asked<T>>) 
         let written = write_all(&gathering.db, &all).await;
         for (at, mail) in mails.iter().enumerate() {
             let sent = match &written {
-                Ok(written) => written[at].as_ref().is_some_and(T::mails),
+                Ok(written) => written[at].as_ref().is_some_and(T::sends_mail),
                 Err(error) => matches!(error, Error::InDoubt(_)),
             };
             if !sent {
-                mail.unspent();
+                mail.mark_unused();
             }
         }
         match written {
@@ -236,11 +241,11 @@ async fn write<T: Gathered>(gathering: &Gathering<T>, mut asked: Vec<Asked<T>>) 
             }
             Err(error) if error.is_lock_timeout() => {
                 let asked = all.into_iter().zip(mails).zip(answers);
-                let asked = asked.map(|((what, mail), answer)| Asked { what, mail, answer });
+                let asked = asked.map(|((what, mail), answer)| Pending { item: what, mail, answer });
                 match halves(asked.collect()) {
                     Ok(halves) => parts.extend(halves),
                     Err(app) => {
-                        gathering.queue().alone.insert(app, Instant::now() + ALONE);
+                        gathering.queue().unbatched.insert(app, Instant::now() + UNBATCHED_FOR);
                         tracing::debug!(%app, "rows of this app are held: it is asked for one by one");
                     }
                 }
@@ -251,11 +256,11 @@ async fn write<T: Gathered>(gathering: &Gathering<T>, mut asked: Vec<Asked<T>>) 
 }
 
 /// Two parts with about half of the apps each; or the only app.
-fn halves<T: Gathered>(mut asked: Vec<Asked<T>>) -> Result<[Vec<Asked<T>>; 2], AppId> {
-    asked.sort_by_key(|asked| asked.what.app().0);
-    let middle = asked[asked.len() / 2].what.app();
-    let before = asked.partition_point(|asked| asked.what.app().0 < middle.0);
-    let through = asked.partition_point(|asked| asked.what.app().0 <= middle.0);
+fn halves<T: Batchable>(mut asked: Vec<Pending<T>>) -> Result<[Vec<Pending<T>>; 2], AppId> {
+    asked.sort_by_key(|asked| asked.item.app().0);
+    let middle = asked[asked.len() / 2].item.app();
+    let before = asked.partition_point(|asked| asked.item.app().0 < middle.0);
+    let through = asked.partition_point(|asked| asked.item.app().0 <= middle.0);
     let rest = match (before, through) {
         (0, all) if all == asked.len() => return Err(middle),
         (0, through) => asked.split_off(through),
@@ -264,9 +269,9 @@ fn halves<T: Gathered>(mut asked: Vec<Asked<T>>) -> Result<[Vec<Asked<T>>; 2], A
     Ok([asked, rest])
 }
 
-async fn write_all<T: Gathered>(db: &Pool, all: &[T]) -> Result<Vec<Option<T::Answer>>, Error> {
+async fn write_all<T: Batchable>(db: &Pool, all: &[T]) -> Result<Vec<Option<T::Answer>>, Error> {
     let mut lent = db.acquire().await?;
-    metrics::gathered(T::CHANGE, all.len());
+    metrics::count_batch(T::CHANGE, all.len());
     let Ok(written) = timeout(db.statement_timeout(), T::write(&mut lent, all)).await else {
         lent.cancel();
         return Err(Error::InDoubt(sqlx::Error::Io(ErrorKind::TimedOut.into())));

@@ -104,7 +104,11 @@ impl Error {
                     | sqlx::Error::PoolClosed
                     | sqlx::Error::WorkerCrashed
             ),
-            Self::Migrate(_) | Self::TooOld(_) | Self::Development | Self::Encoding(_) | Self::Certificate(_) => false,
+            Self::Migrate(_)
+            | Self::TooOld(_)
+            | Self::Development
+            | Self::Encoding(_)
+            | Self::Certificate(_) => false,
         }
     }
 }

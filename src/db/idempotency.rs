@@ -10,7 +10,7 @@ use super::{Error, Pool};
 use crate::domain::id::{AppId, UserId};
 
 /// Answers of one user's that are stored at a time, each for a day.
-const PER_USER: i64 = 1000;
+const MAX_PER_USER: i64 = 1000;
 
 /// Who sent which key with which request.
 #[derive(Clone, Debug)]
@@ -34,13 +34,13 @@ impl Call {
 
 /// What is known of a call.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Known {
+pub enum StoredCall {
     /// Nothing: it is the first, and nobody else begins it before this transaction ends.
-    Nothing,
+    New,
     /// The same call is being answered at this moment.
     InProgress,
     /// The key came with another request before.
-    OtherRequest,
+    RequestMismatch,
     /// The user has as many answers stored as a user may, until the first of them is a day old.
     TooMany(Duration),
     /// It was answered.
@@ -53,14 +53,14 @@ pub enum Known {
 }
 
 /// Looks a call up, in the transaction that is to have its effect.
-pub async fn begin(transaction: &mut PgConnection, call: &Call) -> Result<Known, Error> {
+pub async fn begin(transaction: &mut PgConnection, call: &Call) -> Result<StoredCall, Error> {
     let (caller, backend) = call.caller();
     let lock = format!("{}/{backend}/{caller}/{}", call.app, call.key);
     let mine = query_scalar!(r#"SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)) AS "mine!""#, lock)
         .fetch_one(&mut *transaction)
         .await?;
     if !mine {
-        return Ok(Known::InProgress);
+        return Ok(StoredCall::InProgress);
     }
     // A statement of its own: what the lock's last holder committed must be visible to it.
     let row = query!(
@@ -74,18 +74,18 @@ pub async fn begin(transaction: &mut PgConnection, call: &Call) -> Result<Known,
     .fetch_optional(&mut *transaction)
     .await?;
     Ok(match row {
-        None => match too_many(transaction, call).await? {
-            Some(wait) => Known::TooMany(wait),
-            None => Known::Nothing,
+        None => match check_count(transaction, call).await? {
+            Some(wait) => StoredCall::TooMany(wait),
+            None => StoredCall::New,
         },
-        Some(row) if row.request != call.request => Known::OtherRequest,
-        Some(row) => Known::Answered { status: row.status.unsigned_abs(), body: row.body },
+        Some(row) if row.request != call.request => StoredCall::RequestMismatch,
+        Some(row) => StoredCall::Answered { status: row.status.unsigned_abs(), body: row.body },
     })
 }
 
 /// How long a user has to wait who has too many answers stored. A backend has as many as it likes: it has a key that
 /// writes.
-async fn too_many(transaction: &mut PgConnection, call: &Call) -> Result<Option<Duration>, Error> {
+async fn check_count(transaction: &mut PgConnection, call: &Call) -> Result<Option<Duration>, Error> {
     let Some(user) = call.caller else { return Ok(None) };
     let stored = query!(
         r#"
@@ -97,11 +97,11 @@ async fn too_many(transaction: &mut PgConnection, call: &Call) -> Result<Option<
         "#,
         call.app.0,
         user.0,
-        PER_USER,
+        MAX_PER_USER,
     )
     .fetch_one(transaction)
     .await?;
-    Ok((stored.count >= PER_USER).then(|| Duration::try_from_secs_f64(stored.wait).unwrap_or_default()))
+    Ok((stored.count >= MAX_PER_USER).then(|| Duration::try_from_secs_f64(stored.wait).unwrap_or_default()))
 }
 
 /// Stores the answer to a call; `user` is whom it shows, if anybody, with whom it is erased. That of or for a user who
@@ -142,7 +142,7 @@ pub async fn store(
 }
 
 /// Deletes answers of more than a day ago, some at a time. True: there are more.
-pub async fn forget(db: &Pool) -> Result<bool, Error> {
+pub async fn delete_expired(db: &Pool) -> Result<bool, Error> {
     let done = query!(
         "DELETE FROM idempotency_keys WHERE (app_id, caller, backend, key) IN (
             SELECT app_id, caller, backend, key FROM idempotency_keys

@@ -28,14 +28,14 @@ pub struct MailQuotas {
 
 /// Why there is no mail.
 #[derive(Debug)]
-pub enum NoMail {
+pub enum QuotaError {
     /// The app's mails of today are used up; how long the day lasts.
     QuotaExceeded(Duration),
     /// The database could not be asked.
     Database(Error),
 }
 
-impl From<Error> for NoMail {
+impl From<Error> for QuotaError {
     fn from(error: Error) -> Self {
         Self::Database(error)
     }
@@ -49,7 +49,7 @@ impl MailQuotas {
     }
 
     /// Takes one mail of the app's.
-    pub async fn take(&self, db: &Pool, app: AppId) -> Result<Spending, NoMail> {
+    pub async fn take(&self, db: &Pool, app: AppId) -> Result<QuotaUse, QuotaError> {
         let Ok(lease) = self.apps.get_or_insert_with(&app, || Ok::<_, Infallible>(Arc::default()));
         if let Some(taken) = lease.take() {
             return spending(lease, taken);
@@ -68,38 +68,38 @@ impl MailQuotas {
     }
 
     /// Takes as many as there are, `most` at most.
-    pub async fn take_up_to(&self, db: &Pool, app: AppId, most: usize) -> Result<Vec<Spending>, Error> {
+    pub async fn take_up_to(&self, db: &Pool, app: AppId, most: usize) -> Result<Vec<QuotaUse>, Error> {
         let mut taken = Vec::with_capacity(most);
         while taken.len() < most {
             match self.take(db, app).await {
                 Ok(mail) => taken.push(mail),
-                Err(NoMail::QuotaExceeded(_)) => break,
-                Err(NoMail::Database(error)) => return Err(error),
+                Err(QuotaError::QuotaExceeded(_)) => break,
+                Err(QuotaError::Database(error)) => return Err(error),
             }
         }
         Ok(taken)
     }
 
     /// Gives back what this process holds of the app's, since it ends.
-    pub async fn give_back(&self, db: &Pool, app: AppId) -> Result<(), Error> {
+    pub async fn return_leases(&self, db: &Pool, app: AppId) -> Result<(), Error> {
         let Some(lease) = self.apps.get(&app) else { return Ok(()) };
         let held = std::mem::take(&mut *lease.held());
         if held.mails > 0 && held.until.is_some_and(|until| until > Instant::now()) {
-            give_back(db, app, held.mails).await?;
+            return_lease(db, app, held.mails).await?;
         }
         Ok(())
     }
 }
 
-fn spending(lease: Arc<Lease>, taken: Result<Instant, Duration>) -> Result<Spending, NoMail> {
+fn spending(lease: Arc<Lease>, taken: Result<Instant, Duration>) -> Result<QuotaUse, QuotaError> {
     match taken {
         Ok(until) => {
             let taken = Taken { lease, until, spent: AtomicBool::new(false) };
-            Ok(Spending(Some(Arc::new(taken))))
+            Ok(QuotaUse(Some(Arc::new(taken))))
         }
         Err(left) => {
-            Limit::Mails.refused();
-            Err(NoMail::QuotaExceeded(left))
+            Limit::Mails.count_refusal();
+            Err(QuotaError::QuotaExceeded(left))
         }
     }
 }
@@ -107,14 +107,14 @@ fn spending(lease: Arc<Lease>, taken: Result<Instant, Duration>) -> Result<Spend
 /// Mails of an app that this process has leased.
 #[derive(Default)]
 struct Lease {
-    held: Mutex<Held>,
+    held: Mutex<LeaseState>,
     /// Held while asking for more, so that one call does for all.
     asking: tokio::sync::Mutex<()>,
 }
 
 /// What is left of the lease, and when the day of the database ends.
 #[derive(Clone, Copy, Default)]
-struct Held {
+struct LeaseState {
     /// How many; fewer than none: there are no more to be had.
     mails: i64,
     /// The end of the day.
@@ -123,7 +123,7 @@ struct Held {
 
 impl Lease {
     /// What is held now.
-    fn held(&self) -> MutexGuard<'_, Held> {
+    fn held(&self) -> MutexGuard<'_, LeaseState> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -133,7 +133,7 @@ impl Lease {
         let mut held = self.held();
         // What was given back meanwhile is of the same day, which ends once: by it a mail is known that comes back.
         let mails = if mails == 0 && held.mails <= 0 { NONE } else { held.mails.max(0) + mails };
-        *held = Held { mails, until: held.until.or_else(|| Some(Instant::now() + left)) };
+        *held = LeaseState { mails, until: held.until.or_else(|| Some(Instant::now() + left)) };
         Ok(())
     }
 
@@ -143,7 +143,7 @@ impl Lease {
         let until = held.until?;
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            *held = Held::default();
+            *held = LeaseState::default();
             return None;
         }
         match held.mails {
@@ -160,7 +160,7 @@ impl Lease {
 /// A mail of an app's that a call may send: given back once nobody holds it any more, unless it is [spent](Self::spent).
 /// The default one counts nowhere.
 #[derive(Clone, Default)]
-pub struct Spending(Option<Arc<Taken>>);
+pub struct QuotaUse(Option<Arc<Taken>>);
 
 struct Taken {
     lease: Arc<Lease>,
@@ -168,14 +168,14 @@ struct Taken {
     spent: AtomicBool,
 }
 
-impl Spending {
+impl QuotaUse {
     /// It is sent, or may be: whoever goes away from here on has spent it.
-    pub fn spent(&self) {
+    pub fn mark_used(&self) {
         self.is_spent(true);
     }
 
     /// It is known that no mail was sent.
-    pub fn unspent(&self) {
+    pub fn mark_unused(&self) {
         self.is_spent(false);
     }
 
@@ -230,7 +230,7 @@ async fn lease(db: &Pool, app: AppId, bound: i64) -> Result<(i64, Duration), Err
 }
 
 /// Gives back what was leased this day and not sent.
-async fn give_back(db: &Pool, app: AppId, mails: i64) -> Result<(), Error> {
+async fn return_lease(db: &Pool, app: AppId, mails: i64) -> Result<(), Error> {
     sqlx::query!(
         "UPDATE mail_quotas SET used = GREATEST(used - $2, 0)
         WHERE app_id = $1 AND day = (now() AT TIME ZONE 'UTC')::date",
@@ -243,7 +243,7 @@ async fn give_back(db: &Pool, app: AppId, mails: i64) -> Result<(), Error> {
 }
 
 /// Deletes counts of days that are over, some at a time. True: there are more.
-pub async fn forget(db: &Pool) -> Result<bool, Error> {
+pub async fn delete_expired(db: &Pool) -> Result<bool, Error> {
     let done = sqlx::query!(
         "DELETE FROM mail_quotas WHERE (app_id, day) IN (
             SELECT app_id, day FROM mail_quotas WHERE day < (now() AT TIME ZONE 'UTC')::date LIMIT 5000 FOR UPDATE SKIP LOCKED)"

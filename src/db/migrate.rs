@@ -12,7 +12,7 @@ use super::pool::Pool;
 use super::pool::{session, tls_relay};
 
 /// Between two tries to migrate.
-const MIGRATE_AGAIN: Duration = Duration::from_secs(1);
+const LOCK_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 /// The migrations of development versions, which together make the schema of [`MIGRATIONS`] as it was written anew.
@@ -51,7 +51,7 @@ pub async fn migrate(options: &PgConnectOptions) -> Result<(), Error> {
         tracing::warn!(
             "a migration waits for a table that somebody uses, or for another server that migrates"
         );
-        sleep(MIGRATE_AGAIN).await;
+        sleep(LOCK_RETRY_DELAY).await;
         // What the failed try left ends with its session.
         let _ = connection.close().await;
         connection = session::connect(options).await?;
@@ -77,9 +77,10 @@ async fn adopt(connection: &mut PgConnection) -> Result<(), Error> {
     let mut transaction = connection.begin().await?;
     // Several servers start at once.
     raw_sql("LOCK TABLE _sqlx_migrations IN EXCLUSIVE MODE").execute(&mut *transaction).await?;
-    let applied = sqlx::query!("SELECT version, description FROM _sqlx_migrations WHERE success ORDER BY version")
-        .fetch_all(&mut *transaction)
-        .await?;
+    let applied =
+        sqlx::query!("SELECT version, description FROM _sqlx_migrations WHERE success ORDER BY version")
+            .fetch_all(&mut *transaction)
+            .await?;
     if applied.first().is_none_or(|first| first.description != "initial") {
         return Ok(());
     }

@@ -26,5 +26,5 @@ use error::is_violation;
 pub use error::Error;
 pub use migrate::{ages, grant, is_ready, migrate};
 pub use pool::session::options;
-pub use pool::{Lent, Pool};
+pub use pool::{Pool, PooledConnection};
 pub use transaction::Transaction;

@@ -91,7 +91,7 @@ const BATCH: i64 = 500;
 
 /// What was sealed anew.
 #[derive(Debug)]
-pub struct Resealed {
+pub struct ResealCounts {
     /// Private keys of apps.
     pub signing_keys: usize,
     /// Codes of mails that wait.
@@ -123,7 +123,7 @@ macro_rules! reseal_table {
 
 /// Seals everything under the key that seals, while servers work. Ends with the check value, so that the old
 /// key is asked for until all is done.
-pub async fn reseal(db: &Pool, seal: &SecretKey) -> Result<Resealed, Error> {
+pub async fn reseal(db: &Pool, seal: &SecretKey) -> Result<ResealCounts, Error> {
     let mut unopened = 0;
     let signing_keys = reseal_table!(
         db,
@@ -168,7 +168,7 @@ pub async fn reseal(db: &Pool, seal: &SecretKey) -> Result<Resealed, Error> {
     query!("UPDATE secret_key_check SET sealed = $1", seal.seal(Purpose::Check, Uuid::nil(), CHECK))
         .execute(db)
         .await?;
-    Ok(Resealed { signing_keys, mails, webhook_secrets, opt_out_keys, unopened })
+    Ok(ResealCounts { signing_keys, mails, webhook_secrets, opt_out_keys, unopened })
 }
 
 /// Columns of rows to be changed.

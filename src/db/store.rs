@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Pool;
-use super::batch::Together;
+use super::batch::Batcher;
 use super::invites::create::NewInvite;
 use super::mail_quotas::MailQuotas;
 use super::referrals::create::NewReferral;
@@ -16,11 +16,11 @@ pub struct Store {
     /// Connections.
     pub pool: Pool,
     /// Where changes of profiles gather.
-    pub updates: Together<Update>,
+    pub updates: Batcher<Update>,
     /// Where invites of new users gather.
-    pub invites: Together<Arc<NewInvite>>,
+    pub invites: Batcher<Arc<NewInvite>>,
     /// Where referral invites gather.
-    pub referrals: Together<Arc<NewReferral>>,
+    pub referrals: Batcher<Arc<NewReferral>>,
     /// The mails that each app may send today.
     pub mails: MailQuotas,
     /// The keys under which addresses of those who opted out are hashed.
@@ -32,9 +32,9 @@ impl Store {
     #[must_use]
     pub fn new(pool: Pool, limits: &config::Limits) -> Self {
         Self {
-            updates: Together::new(&pool),
-            invites: Together::new(&pool),
-            referrals: Together::new(&pool),
+            updates: Batcher::new(&pool),
+            invites: Batcher::new(&pool),
+            referrals: Batcher::new(&pool),
             mails: MailQuotas::new(limits.mails_per_app_per_day),
             opt_out_keys: OptOutKeys::default(),
             pool,

@@ -4,12 +4,12 @@ use sqlx::{PgConnection, raw_sql};
 use tokio::time::timeout;
 
 use super::error::Error;
-use super::pool::{LAST_ANSWER, Lent, Pool};
+use super::pool::{CLOSE_TIMEOUT, Pool, PooledConnection};
 
 /// Statements that take effect together, at the commit. One that is dropped instead is rolled back, and its
 /// connection is used again once that is certain: also where it was dropped while it began, of which sqlx's
 /// own transaction knows nothing, so that what is acknowledged next would never be committed.
-pub struct Transaction(Option<Lent>);
+pub struct Transaction(Option<PooledConnection>);
 
 impl Transaction {
     /// Begins one.
@@ -63,7 +63,7 @@ impl Drop for Transaction {
     fn drop(&mut self) {
         let Some(mut lent) = self.0.take() else { return };
         tokio::spawn(async move {
-            match timeout(LAST_ANSWER, raw_sql("ROLLBACK").execute(&mut *lent)).await {
+            match timeout(CLOSE_TIMEOUT, raw_sql("ROLLBACK").execute(&mut *lent)).await {
                 Ok(Ok(_)) => lent.release(),
                 Ok(Err(_)) => lent.discard(),
                 Err(_) => lent.cancel(),

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::http::{Extensions, HeaderMap};
 
 use super::error::Error;
-use super::limits::load_shed::{Client, ROWS_PER_SLOT, Slot};
-use super::limits::{Limits, Told};
+use super::limits::load_shed::{Client, Permit, ROWS_PER_PERMIT};
+use super::limits::{Limits, RateLimitHeaders};
 use crate::db;
 use crate::domain::id::AppId;
 use crate::domain::network::{Networks, Source, forwarded};
@@ -21,15 +21,15 @@ pub struct Peer(pub IpAddr);
 /// What is known of a request on its way.
 pub struct RequestContext {
     peer: IpAddr,
-    now: Mutex<Now>,
+    now: Mutex<Mutable>,
 }
 
 #[derive(Default)]
-struct Now {
-    slot: Option<Slot>,
+struct Mutable {
+    slot: Option<Permit>,
     /// Its app, once that is known, or else its address, once that was looked at.
     client: Option<Client>,
-    told: Option<Told>,
+    told: Option<RateLimitHeaders>,
     /// Whether its address has paid for it.
     charged: bool,
 }
@@ -50,31 +50,31 @@ impl RequestContext {
         begun.unwrap_or_else(|| Self::begin(&mut Extensions::new()))
     }
 
-    fn now(&self) -> MutexGuard<'_, Now> {
+    fn now(&self) -> MutexGuard<'_, Mutable> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for a turn at the database, unless the request has one.
-    pub async fn enter(&self, limits: &Limits) -> Result<(), Error> {
+    pub async fn acquire_permit(&self, limits: &Limits) -> Result<(), Error> {
         if self.now().slot.is_none() {
-            let slot = limits.gate.enter(self.client(), 1).await?;
+            let slot = limits.concurrency.enter(self.client(), 1).await?;
             self.now().slot = Some(slot);
         }
         Ok(())
     }
 
     /// Waits for the turn of a call for so many rows, in place of the one that the request has.
-    pub async fn enter_for(&self, limits: &Limits, rows: usize) -> Result<(), Error> {
-        if rows > ROWS_PER_SLOT {
-            self.leave();
-            let slot = limits.gate.enter(self.client(), rows.div_ceil(ROWS_PER_SLOT)).await?;
+    pub async fn acquire_permits(&self, limits: &Limits, rows: usize) -> Result<(), Error> {
+        if rows > ROWS_PER_PERMIT {
+            self.release_permit();
+            let slot = limits.concurrency.enter(self.client(), rows.div_ceil(ROWS_PER_PERMIT)).await?;
             self.now().slot = Some(slot);
         }
         Ok(())
     }
 
     /// The app that the request belongs to is known.
-    pub fn belongs_to(&self, app: AppId) {
+    pub fn set_app(&self, app: AppId) {
         self.now().client = Some(Client::App(app));
     }
 
@@ -84,17 +84,17 @@ impl RequestContext {
     }
 
     /// Gives the turn up.
-    pub fn leave(&self) {
+    pub fn release_permit(&self) {
         self.now().slot = None;
     }
 
     /// Says what is left of the caller's limit.
-    pub fn tell(&self, told: Told) {
+    pub fn set_rate_limit(&self, told: RateLimitHeaders) {
         self.now().told = Some(told);
     }
 
     /// What was said.
-    pub fn told(&self) -> Option<Told> {
+    pub fn rate_limit(&self) -> Option<RateLimitHeaders> {
         self.now().told.take()
     }
 
@@ -108,33 +108,33 @@ impl RequestContext {
     ) -> Result<Option<T>, Error> {
         let source = self.source(headers, &limits.trusted_proxies);
         if !known {
-            limits.strangers.take(&source).map_err(Error::TooManyFailures)?;
+            limits.unauthenticated.take(&source).map_err(Error::TooManyFailures)?;
         }
-        let found = match self.enter(limits).await {
+        let found = match self.acquire_permit(limits).await {
             Ok(()) => look.await.map_err(Error::from),
             Err(error) => Err(error),
         };
         match found {
             _ if known => {}
             Ok(None) => self.now().charged = true,
-            _ => limits.strangers.give_back(&source),
+            _ => limits.unauthenticated.refund(&source),
         }
         found
     }
 
     /// The address pays, once, for a request that proves nothing.
-    pub fn charge(&self, limits: &Limits, headers: &HeaderMap) -> Result<(), Error> {
+    pub fn count_failure(&self, limits: &Limits, headers: &HeaderMap) -> Result<(), Error> {
         if !std::mem::replace(&mut self.now().charged, true) {
             let source = self.source(headers, &limits.trusted_proxies);
-            limits.strangers.take(&source).map_err(Error::TooManyFailures)?;
+            limits.unauthenticated.take(&source).map_err(Error::TooManyFailures)?;
         }
         Ok(())
     }
 
     /// Gives back what the address paid, for a request that has proven something after all.
-    pub fn refund(&self, limits: &Limits, headers: &HeaderMap) {
+    pub fn forgive_failure(&self, limits: &Limits, headers: &HeaderMap) {
         if std::mem::take(&mut self.now().charged) {
-            limits.strangers.give_back(&self.source(headers, &limits.trusted_proxies));
+            limits.unauthenticated.refund(&self.source(headers, &limits.trusted_proxies));
         }
     }
 

@@ -31,7 +31,7 @@ pub async fn cors(State(state): State<AppState>, request: Request, next: Next) -
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     let context = RequestContext::of(request.extensions());
     let known =
-        state.origins.known(&state.store.pool, &state.limits, &context, request.headers(), &origin).await;
+        state.origins.is_listed(&state.store.pool, &state.limits, &context, request.headers(), &origin).await;
     let mut response =
         if preflight { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
     let headers = response.headers_mut();
@@ -51,10 +51,10 @@ pub async fn cors(State(state): State<AppState>, request: Request, next: Next) -
 
 /// Whether a page of this request's origin, if it has one, may call an app with these origins. The server's
 /// own pages may: they show what is public.
-pub fn admit(headers: &HeaderMap, own: &Url, origins: &[String]) -> Result<(), Error> {
+pub fn check_origin(headers: &HeaderMap, own: &Url, origins: &[String]) -> Result<(), Error> {
     let Some(origin) = super::headers::header(headers, "Origin")? else { return Ok(()) };
     let admitted = std::str::from_utf8(origin)
-        .is_ok_and(|origin| origins.iter().any(|allowed| allowed == origin) || is_own(origin, own));
+        .is_ok_and(|origin| origins.iter().any(|allowed| allowed == origin) || is_same_origin(origin, own));
     if admitted { Ok(()) } else { Err(Error::OriginNotAllowed) }
 }
 
@@ -66,11 +66,11 @@ pub fn is_docs_of_a_trial(state: &AppState, headers: &HeaderMap) -> bool {
     let own = &state.public_url;
     !state.config.production()
         && own.host_str().is_some_and(is_loopback)
-        && origin.is_some_and(|origin| is_own(origin, own))
+        && origin.is_some_and(|origin| is_same_origin(origin, own))
 }
 
 /// Whether an origin is that of the public URL. A trial's has as many names as the machine has for itself.
-fn is_own(origin: &str, own: &Url) -> bool {
+fn is_same_origin(origin: &str, own: &Url) -> bool {
     let Ok(url) = Url::parse(origin) else { return false };
     let port = |url: &Url| url.port_or_known_default();
     let on_this_machine = |url: &Url| url.host_str().is_some_and(is_loopback);
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn every_loopback_origin_is_same_origin_in_a_trial() {
-        let is_own = |origin: &str, own: &str| is_own(origin, &own.parse().unwrap());
+        let is_own = |origin: &str, own: &str| is_same_origin(origin, &own.parse().unwrap());
         let trial = "http://127.0.0.1:8080/";
         for origin in ["http://127.0.0.1:8080", "http://localhost:8080", "http://[::1]:8080"] {
             assert!(is_own(origin, trial), "{origin}");

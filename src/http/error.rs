@@ -9,8 +9,8 @@ use axum::response::{IntoResponse, Response};
 
 use super::envelope;
 use crate::db;
-use crate::db::mail_quotas::NoMail;
-use crate::db::referrals::opt_outs::NoKey;
+use crate::db::mail_quotas::QuotaError;
+use crate::db::referrals::opt_outs::OptOutKeyError;
 use crate::domain::credentials::access_token;
 use crate::domain::fields::FieldErrors;
 use crate::domain::json::JsonError;
@@ -185,20 +185,20 @@ impl From<db::Error> for Error {
     }
 }
 
-impl From<NoMail> for Error {
-    fn from(reason: NoMail) -> Self {
+impl From<QuotaError> for Error {
+    fn from(reason: QuotaError) -> Self {
         match reason {
-            NoMail::QuotaExceeded(left) => Self::MailQuotaExceeded(left),
-            NoMail::Database(error) => error.into(),
+            QuotaError::QuotaExceeded(left) => Self::MailQuotaExceeded(left),
+            QuotaError::Database(error) => error.into(),
         }
     }
 }
 
-impl From<NoKey> for Error {
-    fn from(reason: NoKey) -> Self {
+impl From<OptOutKeyError> for Error {
+    fn from(reason: OptOutKeyError) -> Self {
         match reason {
-            NoKey::Database(error) => error.into(),
-            NoKey::NotOurs(error) => Self::Internal(Box::new(error)),
+            OptOutKeyError::Database(error) => error.into(),
+            OptOutKeyError::NotOurs(error) => Self::Internal(Box::new(error)),
         }
     }
 }

@@ -14,36 +14,36 @@ use super::headers::header;
 use super::state::AppState;
 use crate::audit;
 use crate::db::Transaction;
-use crate::db::batch::{Gathered, Together};
-use crate::db::idempotency::{self, Call, Known};
-use crate::db::mail_quotas::Spending;
+use crate::db::batch::{Batchable, Batcher};
+use crate::db::idempotency::{self, Call, StoredCall};
+use crate::db::mail_quotas::QuotaUse;
 use crate::db::users;
-use crate::db::{self, Lent, Pool};
+use crate::db::{self, Pool, PooledConnection};
 use crate::domain::credentials::api_key::sha256;
 use crate::domain::id::{AppId, UserId};
 
 /// Until a change whose outcome is not known is asked for again.
-const AGAIN: Duration = Duration::from_millis(250);
+const RETRY_DELAY: Duration = Duration::from_millis(250);
 
 /// The work of a call that may carry a key, and a mail of the app's.
-pub enum Once {
+pub enum IdempotentCall {
     /// No key: each statement stands for itself, over a connection of its own if it needs one.
-    Plain(Pool, Option<Lent>, Spending),
+    Plain(Pool, Option<PooledConnection>, QuotaUse),
     /// No key, and webhooks are told.
-    Told(Transaction, Spending),
+    Event(Transaction, QuotaUse),
     /// The effect and the answer are committed together.
-    Keyed(Transaction, Call, Spending),
+    Keyed(Transaction, Call, QuotaUse),
 }
 
 /// What a call that may carry a key is to do.
-pub enum Begun {
+pub enum Begin {
     /// Its work.
-    Work(Once),
+    Execute(IdempotentCall),
     /// Nothing: this is the first answer.
     Replay(Response),
 }
 
-impl Once {
+impl IdempotentCall {
     /// Begins a call of the app's backend, or of the user `caller` of an access token. `request` says what
     /// is asked for: two calls with one key must say the same. `told`: webhooks are.
     pub async fn begin(
@@ -53,7 +53,7 @@ impl Once {
         caller: Option<UserId>,
         request: &str,
         told: bool,
-    ) -> Result<Begun, Error> {
+    ) -> Result<Begin, Error> {
         // Before there is a connection, of which nobody waits for a second one.
         let spending = state.store.mails.take(&state.store.pool, app).await.map_err(Error::from);
         Self::begin_with(state, headers, (app, caller), request, told, spending).await
@@ -66,13 +66,13 @@ impl Once {
         (app, caller): (AppId, Option<UserId>),
         request: &str,
         told: bool,
-        spending: Result<Spending, Error>,
-    ) -> Result<Begun, Error> {
+        spending: Result<QuotaUse, Error>,
+    ) -> Result<Begin, Error> {
         let key = key(headers)?;
         let Some(key) = key else {
             let (db, spending) = (&state.store.pool, spending?);
-            return Ok(Begun::Work(if told {
-                Self::Told(Transaction::begin(db).await?, spending)
+            return Ok(Begin::Execute(if told {
+                Self::Event(Transaction::begin(db).await?, spending)
             } else {
                 Self::Plain(db.clone(), None, spending)
             }));
@@ -80,20 +80,20 @@ impl Once {
         let call = Call { app, caller, key, request: sha256(request.as_bytes()) };
         let mut transaction = Transaction::begin(&state.store.pool).await?;
         let begun = match idempotency::begin(&mut transaction, &call).await? {
-            Known::Nothing => return Ok(Begun::Work(Self::Keyed(transaction, call, spending?))),
-            Known::InProgress => Err(Error::IdempotencyInProgress),
-            Known::OtherRequest => Err(Error::IdempotencyKeyReused),
-            Known::TooMany(wait) => Err(Error::TooManyRequests(wait)),
-            Known::Answered { status, body } => {
+            StoredCall::New => return Ok(Begin::Execute(Self::Keyed(transaction, call, spending?))),
+            StoredCall::InProgress => Err(Error::IdempotencyInProgress),
+            StoredCall::RequestMismatch => Err(Error::IdempotencyKeyReused),
+            StoredCall::TooMany(wait) => Err(Error::TooManyRequests(wait)),
+            StoredCall::Answered { status, body } => {
                 let alive = match caller {
                     Some(user) => users::language(&mut *transaction, app, user).await?.is_some(),
                     None => true,
                 };
                 // A user who is frozen or erased gets nothing, not even what they got before.
                 if alive {
-                    audit::note(|facts| facts.unchanged = true);
+                    audit::record(|facts| facts.unchanged = true);
                     let status = StatusCode::from_u16(status).unwrap_or_default();
-                    Ok(Begun::Replay(envelope::json(status, body)))
+                    Ok(Begin::Replay(envelope::json(status, body)))
                 } else {
                     Err(Error::UserOutOfReach)
                 }
@@ -111,41 +111,41 @@ impl Once {
                 Some(lent) => lent,
                 None => lent.insert(db.acquire().await.map_err(db::Error::from)?),
             },
-            Self::Told(transaction, _) | Self::Keyed(transaction, ..) => transaction,
+            Self::Event(transaction, _) | Self::Keyed(transaction, ..) => transaction,
         })
     }
 
     /// What this call does, together with others where that is possible: `alone` does it over the connection it is
     /// given.
-    pub async fn together<T: Gathered + Clone>(
+    pub async fn batched<T: Batchable + Clone>(
         &mut self,
-        others: &Together<T>,
+        others: &Batcher<T>,
         what: &T,
         alone: impl AsyncFnOnce(&mut PgConnection) -> Result<T::Answer, db::Error>,
     ) -> Result<T::Answer, Error> {
         if let Self::Plain(_, _, spending) = self
-            && let Some(answer) = others.ask(what.clone(), spending.clone()).await
+            && let Some(answer) = others.submit(what.clone(), spending.clone()).await
         {
             return Ok(answer?);
         }
-        self.alone(alone).await
+        self.unbatched(alone).await
     }
 
     /// A statement that may send the mail. Who goes away before its answer has spent it; in a transaction only
     /// [finishing](Self::finish) sends it.
-    pub async fn alone<T>(
+    pub async fn unbatched<T>(
         &mut self,
         statement: impl AsyncFnOnce(&mut PgConnection) -> Result<T, db::Error>,
     ) -> Result<T, Error> {
         let spending = match self {
             Self::Plain(_, _, spending) => spending.clone(),
-            Self::Told(..) | Self::Keyed(..) => Spending::default(),
+            Self::Event(..) | Self::Keyed(..) => QuotaUse::default(),
         };
         let connection = self.connection().await?;
-        spending.spent();
+        spending.mark_used();
         let answer = statement(connection).await;
         if answer.as_ref().is_err_and(|error| !matches!(error, db::Error::InDoubt(_))) {
-            spending.unspent();
+            spending.mark_unused();
         }
         Ok(answer?)
     }
@@ -153,8 +153,8 @@ impl Once {
     /// The answer refuses: no mail is sent.
     #[must_use]
     pub fn refused(self, error: Error) -> Error {
-        let (Self::Plain(_, _, spending) | Self::Told(_, spending) | Self::Keyed(_, _, spending)) = &self;
-        spending.unspent();
+        let (Self::Plain(_, _, spending) | Self::Event(_, spending) | Self::Keyed(_, _, spending)) = &self;
+        spending.mark_unused();
         error
     }
 
@@ -171,16 +171,16 @@ impl Once {
                 if let Some(lent) = lent {
                     lent.release();
                 }
-                spending.spent();
+                spending.mark_used();
             }
-            Self::Told(transaction, spending) => {
+            Self::Event(transaction, spending) => {
                 // Whether it came about or not, once its commit has begun.
-                spending.spent();
+                spending.mark_used();
                 transaction.commit().await?;
             }
             Self::Keyed(mut transaction, call, spending) => {
                 idempotency::store(&mut transaction, &call, success.status.as_u16(), &body, user).await?;
-                spending.spent();
+                spending.mark_used();
                 transaction.commit().await?;
             }
         }
@@ -190,7 +190,7 @@ impl Once {
 }
 
 /// Attempts a change a few times, while others are in its way.
-pub async fn uncontended<T, F>(attempt: impl Fn() -> F) -> Result<T, Error>
+pub async fn retry_contended<T, F>(attempt: impl Fn() -> F) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,
 {
@@ -205,13 +205,13 @@ where
 
 /// Attempts a change until it is known what became of it. Where the answer of the database was lost, the
 /// change is asked for again, which has no second effect; the time of the request is the bound.
-pub async fn settled<T, F>(attempt: impl Fn() -> F) -> Result<T, Error>
+pub async fn retry_until_known<T, F>(attempt: impl Fn() -> F) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,
 {
     let mut in_doubt = false;
     loop {
-        let done = uncontended(&attempt).await;
+        let done = retry_contended(&attempt).await;
         in_doubt |= matches!(done, Err(Error::TimedOut(Some(_))));
         match done {
             // Also where the session that has gone still holds the key.
@@ -219,7 +219,7 @@ where
                 error @ (Error::TimedOut(Some(_)) | Error::Unavailable(_) | Error::IdempotencyInProgress),
             ) if in_doubt => {
                 tracing::debug!(%error, "asked again");
-                tokio::time::sleep(AGAIN).await;
+                tokio::time::sleep(RETRY_DELAY).await;
             }
             done => return done,
         }
@@ -227,11 +227,11 @@ where
 }
 
 /// [`settled`], if it may be asked for again: an `If-Match` would not match what it has changed itself.
-pub async fn once_or_settled<T, F>(again: bool, attempt: impl Fn() -> F) -> Result<T, Error>
+pub async fn retry_until_known_if<T, F>(again: bool, attempt: impl Fn() -> F) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,
 {
-    if again { settled(attempt).await } else { uncontended(attempt).await }
+    if again { retry_until_known(attempt).await } else { retry_contended(attempt).await }
 }
 
 /// The key: a quoted string (RFC 8941, 3.3.3) or a bare token, 1 to 255 characters.

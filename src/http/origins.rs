@@ -11,9 +11,9 @@ use crate::db::{Pool, apps};
 use crate::metrics;
 
 /// A longer origin is nobody's: a host name has 253 bytes at most.
-const LONGEST: usize = 300;
+const MAX_ORIGIN_LENGTH: usize = 300;
 /// How long what the store said of an origin is believed.
-const FRESH: Duration = Duration::from_secs(1);
+const CACHE_TTL: Duration = Duration::from_secs(1);
 
 /// Which origins belong to an app, and which do not.
 pub struct Origins {
@@ -30,7 +30,7 @@ impl Default for Origins {
 impl Origins {
     /// Whether any app lists the origin of a request. While the store cannot say, or the address that asks has
     /// made up too many, it is as it was: pages of others cannot read answers then, and nobody else is concerned.
-    pub async fn known(
+    pub async fn is_listed(
         &self,
         pool: &Pool,
         limits: &Limits,
@@ -38,18 +38,18 @@ impl Origins {
         headers: &HeaderMap,
         origin: &HeaderValue,
     ) -> bool {
-        let fresh = |at: Instant| at.elapsed() < FRESH;
+        let fresh = |at: Instant| at.elapsed() < CACHE_TTL;
         let was = self.known.get(origin);
         if was.is_some_and(fresh) {
-            metrics::looked_up(metrics::Cache::Origin, true);
+            metrics::count_cache(metrics::Cache::Origin, true);
             return true;
         }
         let Ok(text) = origin.to_str() else { return false };
-        if text.len() > LONGEST {
+        if text.len() > MAX_ORIGIN_LENGTH {
             return false;
         }
         let unknown = self.unknown.get(origin).is_some_and(fresh);
-        metrics::looked_up(metrics::Cache::Origin, unknown);
+        metrics::count_cache(metrics::Cache::Origin, unknown);
         if unknown {
             return false;
         }

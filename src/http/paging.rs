@@ -6,16 +6,16 @@ use super::error::Error;
 use super::extract::Query;
 use crate::domain::id;
 
-const DEFAULT: usize = 50;
-const MOST: usize = 100;
+const DEFAULT_LIMIT: usize = 50;
+const MAX_LIMIT: usize = 100;
 
 /// After which id, and how many.
 pub fn of(query: &Query) -> Result<(Uuid, usize), Error> {
     const LIMIT: Error = Error::InvalidQuery("`limit` in the query must be a number from 1 to 100");
     const AFTER: Error = Error::InvalidQuery("`after` in the query must be the `nextCursor` of a page");
-    let limit = query.get("limit").map_or(Some(DEFAULT), |text| {
+    let limit = query.get("limit").map_or(Some(DEFAULT_LIMIT), |text| {
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-        text.parse().ok().filter(|limit| digits && (1..=MOST).contains(limit))
+        text.parse().ok().filter(|limit| digits && (1..=MAX_LIMIT).contains(limit))
     });
     let limit = limit.ok_or(LIMIT)?;
     Ok((query.get("after").map_or(Some(Uuid::nil()), id::parse).ok_or(AFTER)?, limit))
@@ -23,12 +23,12 @@ pub fn of(query: &Query) -> Result<(Uuid, usize), Error> {
 
 /// One more than a page tells whether there is another.
 #[must_use]
-pub fn one_more(limit: usize) -> i64 {
+pub fn fetch_limit(limit: usize) -> i64 {
     i64::try_from(limit).map_or(i64::MAX, |limit| limit.saturating_add(1))
 }
 
 /// Cuts what is more than a page; the cursor of the next one.
-pub fn cut<T>(items: &mut Vec<T>, limit: usize, id: impl Fn(&T) -> Uuid) -> Option<Uuid> {
+pub fn truncate<T>(items: &mut Vec<T>, limit: usize, id: impl Fn(&T) -> Uuid) -> Option<Uuid> {
     let more = items.len() > limit;
     items.truncate(limit);
     items.last().filter(|_| more).map(id)

@@ -16,7 +16,7 @@ use super::context::RequestContext;
 use super::error::Error;
 use super::state::AppState;
 use crate::api::routes;
-use crate::audit::Attempt;
+use crate::audit::AuditedCall;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -31,7 +31,7 @@ pub async fn answer(State(state): State<AppState>, mut request: Request, next: N
     let method = request.method().clone();
     // Never the path itself: it can hold the code of an invite.
     let matched = request.extensions().get::<MatchedPath>().cloned();
-    let route = matched.as_ref().map_or(&routes::NONE, |path| routes::known(path.as_str()));
+    let route = matched.as_ref().map_or(&routes::NO_ROUTE, |path| routes::route_metrics(path.as_str()));
     let span = tracing::info_span!(
         "request",
         id = id.to_str().unwrap_or_default(),
@@ -40,7 +40,7 @@ pub async fn answer(State(state): State<AppState>, mut request: Request, next: N
     );
     let limit = state.config.server.request_timeout;
     let attempt =
-        route.changes(&method).map(|action| Attempt::begin(action, id.to_str().unwrap_or_default()));
+        route.change_name(&method).map(|action| AuditedCall::begin(action, id.to_str().unwrap_or_default()));
     let work = async {
         match one_host(&request).and_then(|()| chunked_alone(&request)) {
             Ok(()) => next.run(request).await,
@@ -53,16 +53,16 @@ pub async fn answer(State(state): State<AppState>, mut request: Request, next: N
     };
     let work = AssertUnwindSafe(work).catch_unwind();
     let mut response = async {
-        let response = bounded(limit, work).await;
-        context.leave();
+        let response = with_timeout(limit, work).await;
+        context.release_permit();
         let Some(error) = response.extensions().get::<Arc<Error>>().cloned() else {
             return response;
         };
-        if let Some(told) = state.limits.crossed(&error) {
-            context.tell(told);
+        if let Some(told) = state.limits.headers_for(&error) {
+            context.set_rate_limit(told);
         }
         if matches!(*error, Error::Overloaded | Error::TooManyFailures(_) | Error::TooManyRequests(_)) {
-            state.limits.gate.refuse().await;
+            state.limits.concurrency.delay_refusal().await;
         }
         let mut answer = error.answer(&id);
         // What inner layers said stays: `Allow`, and who may read the answer.
@@ -78,11 +78,11 @@ pub async fn answer(State(state): State<AppState>, mut request: Request, next: N
     route.answers.count(Some(&method), response.status(), begun.elapsed());
     if let Some(attempt) = attempt {
         let code = response.headers().get("x-error-code").and_then(|code| code.to_str().ok());
-        attempt.answered(response.status().as_u16(), code);
+        attempt.finish(response.status().as_u16(), code);
     }
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, id);
-    if let Some(told) = context.told() {
+    if let Some(told) = context.rate_limit() {
         headers.insert(RATE_LIMIT_POLICY, told.policy);
         headers.insert(RATE_LIMIT, told.left);
     }
@@ -111,9 +111,9 @@ fn chunked_alone(request: &Request) -> Result<(), Error> {
     }
 }
 
-type Caught = Result<Response, Box<dyn Any + Send>>;
+type HandlerResult = Result<Response, Box<dyn Any + Send>>;
 
-async fn bounded(limit: Duration, work: impl Future<Output = Caught>) -> Response {
+async fn with_timeout(limit: Duration, work: impl Future<Output = HandlerResult>) -> Response {
     match tokio::time::timeout(limit, work).await {
         Ok(Ok(response)) => response,
         Ok(Err(panic)) => {
@@ -225,7 +225,7 @@ mod tests {
             (Box::new(3), "a handler panicked: no words"),
         ];
         for (panic, cause) in boxed {
-            let response = bounded(Duration::from_secs(9), std::future::ready(Err(panic))).await;
+            let response = with_timeout(Duration::from_secs(9), std::future::ready(Err(panic))).await;
             match &**response.extensions().get::<Arc<Error>>().unwrap() {
                 Error::Internal(source) => assert_eq!(source.to_string(), cause),
                 other => panic!("{other}"),

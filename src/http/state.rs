@@ -18,7 +18,7 @@ use crate::domain::credentials::secret_key::SecretKey;
 use crate::domain::id::AppId;
 use crate::mail::mailbox::Mailbox;
 use crate::mail::provider::Providers;
-use crate::webhook::subscriptions::Listeners;
+use crate::webhook::subscriptions::Subscriptions;
 
 /// What handlers share.
 pub struct State {
@@ -37,7 +37,7 @@ pub struct State {
     /// The mail providers that may report.
     pub providers: Providers,
     /// Who is to be told of changes.
-    pub listeners: Arc<Listeners>,
+    pub listeners: Arc<Subscriptions>,
     /// Tells the worker of this process that a mail may be due.
     pub wake: Arc<Notify>,
     /// What links start with.
@@ -60,12 +60,12 @@ impl State {
         config: Config,
         pool: Pool,
         seal: SecretKey,
-        (listeners, wake): (Arc<Listeners>, Arc<Notify>),
+        (listeners, wake): (Arc<Subscriptions>, Arc<Notify>),
         public_url: Url,
         mailbox: Option<Mailbox>,
     ) -> AppState {
         Arc::new(Self {
-            limits: Limits::new(&config.limits, config.server.trusted_proxies.clone(), pool.most()),
+            limits: Limits::new(&config.limits, config.server.trusted_proxies.clone(), pool.max_size()),
             credentials: Credentials::new(&config),
             origins: Origins::default(),
             providers: Providers::new(&config.mail.reports),

@@ -23,7 +23,7 @@ use super::transport::{Refusal, Transport};
 use super::{Brand, Envelope, Letter, message};
 use crate::config::Config;
 use crate::db;
-use crate::db::outbox::{self, Claimed};
+use crate::db::outbox::{self, ClaimedMail};
 use crate::db::pool::session;
 use crate::domain::brand::{Color, LogoUrl};
 use crate::domain::credentials::secret_key::{NotOurs, Purpose, SecretKey};
@@ -36,20 +36,20 @@ use crate::queue::retry_delay;
 
 /// How long a worker has a mail unless it says that it is still at it. What a crash costs in time.
 const LEASE: Duration = Duration::from_secs(15);
-const RENEW: Duration = Duration::from_secs(5);
+const RENEW_AFTER: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_secs(1);
 /// After trouble with the database, how long leases that ran out are left to the workers that had them, who
 /// may have an outcome to write down: a call that still hangs, and the next.
-const GRACE: Duration = Duration::from_secs(10);
+const STOP_GRACE: Duration = Duration::from_secs(10);
 /// For how long no mail is tried after the mail server let nobody in: what is due stays due, and leaves as soon as it can.
 /// Less than [`POLL`], which looks again.
-const AWAY: Duration = Duration::from_millis(500);
+const DATABASE_TIMEOUT: Duration = Duration::from_millis(500);
 /// How often it is an error in the log that the mail server refuses our sender; each refusal is a warning.
-const ALARM: Duration = Duration::from_hours(1);
+const WARN_AFTER: Duration = Duration::from_hours(1);
 
 /// Why a mail has not left.
 #[derive(Debug, thiserror::Error)]
-enum Trouble {
+enum SendError {
     #[error(transparent)]
     Refused(#[from] Refusal),
     #[error(transparent)]
@@ -106,12 +106,12 @@ impl Worker {
             at_hand.retain(|(_, task)| !task.is_finished());
             let free = most - at_hand.len();
             let mut claimed = 0;
-            if free > 0 && worker.mail_server.is_over(AWAY) {
+            if free > 0 && worker.mail_server.is_over(DATABASE_TIMEOUT) {
                 let ids: Vec<(Uuid, Uuid)> = at_hand.iter().map(|(id, _)| *id).collect();
                 let limit = i64::try_from(free).unwrap_or(i64::MAX);
-                let take_over = worker.database.is_over(GRACE);
+                let take_over = worker.database.is_over(STOP_GRACE);
                 let claim = outbox::claim(&worker.db, &mut turn, limit, &ids, take_over, LEASE);
-                match worker.soon(claim).await {
+                match worker.with_timeout(claim).await {
                     Ok(mails) => {
                         claimed = mails.len();
                         for mail in mails {
@@ -128,7 +128,7 @@ impl Worker {
             }
             let was_full = std::mem::replace(&mut full, at_hand.len() >= most);
             if full && !was_full {
-                worker.call_others().await;
+                worker.wake_others().await;
             }
             tokio::select! {
                 changed = stop.changed() => if changed.is_err() { break },
@@ -141,9 +141,13 @@ impl Worker {
     }
 
     /// A database that does not answer must not hold up the worker, nor a mail beyond its lease.
-    async fn soon<T>(&self, call: impl Future<Output = Result<T, db::Error>>) -> Result<T, db::Error> {
-        let done =
-            timeout(RENEW, call).await.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into()).into()));
+    async fn with_timeout<T>(
+        &self,
+        call: impl Future<Output = Result<T, db::Error>>,
+    ) -> Result<T, db::Error> {
+        let done = timeout(RENEW_AFTER, call)
+            .await
+            .unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into()).into()));
         if done.is_err() {
             *self.database.last() = Some(Instant::now());
         }
@@ -151,17 +155,17 @@ impl Worker {
     }
 
     /// There may be more to send than this process can take.
-    async fn call_others(&self) {
-        if let Err(error) = self.soon(outbox::wake(&self.db)).await {
+    async fn wake_others(&self) {
+        if let Err(error) = self.with_timeout(outbox::wake(&self.db)).await {
             tracing::debug!(%error, "other workers were not woken");
         }
     }
 
     /// Sends one mail and writes down what became of it. Whatever is wrong with it stays its own trouble.
-    async fn deliver(&self, mail: &Claimed) {
+    async fn deliver(&self, mail: &ClaimedMail) {
         let sent = tokio::select! {
             sent = AssertUnwindSafe(self.send(mail)).catch_unwind() => sent,
-            never = self.keep(mail) => match never {},
+            never = self.keep_lease(mail) => match never {},
         };
         let result = sent.unwrap_or_else(|_| {
             Err(Refusal::Permanent("the mail could not be written: a fault of the server".to_owned()).into())
@@ -169,7 +173,7 @@ impl Worker {
         // The mail server has answered: that must not be forgotten while the database is away, or the mail
         // would be sent again.
         let deadline = Instant::now() + LEASE;
-        while let Err(error) = self.soon(self.write_down(mail, &result)).await {
+        while let Err(error) = self.with_timeout(self.record(mail, &result)).await {
             tracing::warn!(mail = %mail.id, %error, "the outcome of a mail was not written down");
             if !error.is_temporary() && Instant::now() > deadline {
                 return;
@@ -179,10 +183,10 @@ impl Worker {
     }
 
     /// Keeps the lease of a mail from running out.
-    async fn keep(&self, mail: &Claimed) -> Infallible {
+    async fn keep_lease(&self, mail: &ClaimedMail) -> Infallible {
         loop {
-            sleep(RENEW).await;
-            match self.soon(outbox::extend(&self.db, mail, LEASE)).await {
+            sleep(RENEW_AFTER).await;
+            match self.with_timeout(outbox::extend(&self.db, mail, LEASE)).await {
                 Ok(true) => {}
                 Ok(false) => {
                     tracing::warn!(mail = %mail.id, "the lease of a mail ran out while it was sent");
@@ -193,29 +197,29 @@ impl Worker {
         }
     }
 
-    async fn write_down(&self, mail: &Claimed, result: &Result<String, Trouble>) -> Result<(), db::Error> {
+    async fn record(&self, mail: &ClaimedMail, result: &Result<String, SendError>) -> Result<(), db::Error> {
         let reply = match result {
             Ok(reply) => {
                 outbox::finish(&self.db, mail, true, reply).await?;
-                metrics::mailed(Outcome::Sent);
+                metrics::count_mail(Outcome::Sent);
                 tracing::info!(app = %mail.app, mail = %mail.id, attempts = mail.attempts, "mail sent");
                 return Ok(());
             }
-            Err(Trouble::Refused(Refusal::Permanent(reply))) => {
+            Err(SendError::Refused(Refusal::Permanent(reply))) => {
                 outbox::finish(&self.db, mail, false, reply).await?;
-                metrics::mailed(Outcome::Failed);
+                metrics::count_mail(Outcome::Failed);
                 tracing::warn!(app = %mail.app, mail = %mail.id, reply = loggable(reply), "mail failed");
                 return Ok(());
             }
-            Err(trouble @ Trouble::OptedOut) => {
+            Err(trouble @ SendError::OptedOut) => {
                 outbox::finish(&self.db, mail, false, &trouble.to_string()).await?;
-                metrics::mailed(Outcome::Unwanted);
+                metrics::count_mail(Outcome::Unwanted);
                 tracing::info!(app = %mail.app, mail = %mail.id, "mail not sent: the recipient has opted out");
                 return Ok(());
             }
             Err(trouble) => trouble.to_string(),
         };
-        if matches!(result, Err(Trouble::Refused(Refusal::Sender(_)))) && self.sender.is_over(ALARM) {
+        if matches!(result, Err(SendError::Refused(Refusal::Sender(_)))) && self.sender.is_over(WARN_AFTER) {
             *self.sender.last() = Some(Instant::now());
             tracing::error!(
                 app = %mail.app, reply = %loggable(&reply),
@@ -223,22 +227,22 @@ impl Worker {
             );
         }
         let mut give_up = self.config.mail.give_up_after;
-        if let Err(Trouble::Key(_)) = result {
+        if let Err(SendError::Key(_)) = result {
             // An operator's slip, or another server's key: no mail is lost for it while its link works.
             give_up = give_up.max(self.config.invite.expires_after);
         }
         let delay = retry_delay(self.config.mail.retry_after, mail.attempts);
         let failed = outbox::retry_later(&self.db, mail, delay, give_up, &reply).await?;
-        metrics::mailed(if failed { Outcome::Failed } else { Outcome::Refused });
+        metrics::count_mail(if failed { Outcome::Failed } else { Outcome::Refused });
         let outcome = if failed { "mail failed: given up" } else { "mail refused for now" };
         let reply = loggable(&reply);
         tracing::warn!(app = %mail.app, mail = %mail.id, attempts = mail.attempts, reply, "{outcome}");
         Ok(())
     }
 
-    async fn send(&self, mail: &Claimed) -> Result<String, Trouble> {
+    async fn send(&self, mail: &ClaimedMail) -> Result<String, SendError> {
         if mail.opted_out {
-            return Err(Trouble::OptedOut);
+            return Err(SendError::OptedOut);
         }
         let permanent = |text: &str| Refusal::Permanent(text.to_owned());
         let code = self.seal.open(Purpose::Code, mail.id, &mail.secret)?;
@@ -316,7 +320,7 @@ impl Worker {
 
     /// Where the mail leads: to this server's page, or of an invite to the app's own with the code added; with the
     /// referral code.
-    fn link(&self, mail: &Claimed, code: &str) -> Option<Url> {
+    fn link(&self, mail: &ClaimedMail, code: &str) -> Option<Url> {
         let mut link = match (mail.kind, &mail.invite_url) {
             (MailKind::Confirmation, _) => self.page("email-confirmations", code)?,
             (_, None) => self.page("invites", code)?,

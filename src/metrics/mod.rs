@@ -107,16 +107,16 @@ impl Histogram {
 
 /// The answers of one route, by method and status: a list that only grows, by what this server answers.
 #[derive(Default)]
-pub struct Answers(OnceLock<Box<Series>>);
+pub struct Responses(OnceLock<Box<Series>>);
 
 struct Series {
     method: &'static str,
     status: StatusCode,
     took: Histogram,
-    next: Answers,
+    next: Responses,
 }
 
-impl Answers {
+impl Responses {
     /// None yet.
     #[must_use]
     pub const fn new() -> Self {
@@ -151,7 +151,7 @@ impl Answers {
 }
 
 /// Writes how many requests of which routes were answered, and how long that took.
-pub fn write_answers(page: &mut Page, routes: &[(&str, &Answers)]) {
+pub fn write_responses(page: &mut Page, routes: &[(&str, &Responses)]) {
     let all =
         || routes.iter().flat_map(|(route, answers)| answers.series().map(move |series| (*route, series)));
     let requests = "userdocks_http_requests_total";
@@ -183,7 +183,7 @@ static HITS: Counters<5> = Counters::new("cache", CACHES);
 static MISSES: Counters<5> = Counters::new("cache", CACHES);
 
 /// Counts a look into a cache.
-pub fn looked_up(cache: Cache, hit: bool) {
+pub fn count_cache(cache: Cache, hit: bool) {
     let counters = if hit { &HITS } else { &MISSES };
     counters.counts[cache as usize].count();
 }
@@ -208,7 +208,7 @@ impl Limit {
     }
 
     /// Counts a request that it refused.
-    pub fn refused(self) {
+    pub fn count_refusal(self) {
         REFUSALS.counts[self as usize].count();
     }
 }
@@ -229,12 +229,12 @@ static MAILS: Counters<4> = Counters::new("outcome", ["sent", "refused", "failed
 static REPLIES: Counters<4> = Counters::new("class", ["2xx", "4xx", "5xx", "none"]);
 
 /// Counts a try to send a mail.
-pub fn mailed(outcome: Outcome) {
+pub fn count_mail(outcome: Outcome) {
     MAILS.counts[outcome as usize].count();
 }
 
 /// Counts what an SMTP server said to a mail, by its first digit; anything but a reply is none.
-pub fn replied(said: &str) {
+pub fn count_smtp_reply(said: &str) {
     let class = match said.as_bytes() {
         [b'2', b'0'..=b'9', b'0'..=b'9', ..] => 0,
         [b'4', b'0'..=b'9', b'0'..=b'9', ..] => 1,
@@ -246,7 +246,7 @@ pub fn replied(said: &str) {
 
 /// What became of a try to tell a webhook.
 #[derive(Clone, Copy)]
-pub enum Told {
+pub enum DeliveryOutcome {
     Delivered,
     /// For now.
     Refused,
@@ -257,32 +257,32 @@ pub enum Told {
 static WEBHOOKS: Counters<3> = Counters::new("outcome", ["delivered", "refused", "failed"]);
 
 /// Counts a try to tell a webhook.
-pub fn told(outcome: Told) {
+pub fn count_delivery(outcome: DeliveryOutcome) {
     WEBHOOKS.counts[outcome as usize].count();
 }
 
 /// What is written together with others of its kind.
 #[derive(Clone, Copy)]
-pub enum Change {
+pub enum Batched {
     Update,
     Invite,
     Referral,
 }
 
-const CHANGES: [&str; 3] = ["update", "invite", "referral"];
-static GATHERED: Counters<3> = Counters::new("change", CHANGES);
-static STATEMENTS: Counters<3> = Counters::new("change", CHANGES);
+const BATCHED: [&str; 3] = ["update", "invite", "referral"];
+static BATCHED_ROWS: Counters<3> = Counters::new("change", BATCHED);
+static BATCH_STATEMENTS: Counters<3> = Counters::new("change", BATCHED);
 
 /// Counts a statement that is to write so many.
-pub fn gathered(change: Change, count: usize) {
-    STATEMENTS.counts[change as usize].count();
-    GATHERED.counts[change as usize].add(count as u64);
+pub fn count_batch(change: Batched, count: usize) {
+    BATCH_STATEMENTS.counts[change as usize].count();
+    BATCHED_ROWS.counts[change as usize].add(count as u64);
 }
 
 /// Requests that were refused because too many wait.
 pub static OVERLOADED: Counter = Counter::new();
 /// How long requests waited for their turn.
-pub static TURNS: Histogram = Histogram::new();
+pub static PERMIT_WAITS: Histogram = Histogram::new();
 
 /// Writes what is counted beside the routes.
 pub fn write_counters(page: &mut Page) {
@@ -310,14 +310,14 @@ pub fn write_counters(page: &mut Page) {
         "userdocks_gathered_changes_total",
         "Changes that went into statements together.",
         &|page, name| {
-            GATHERED.write(page, name);
+            BATCHED_ROWS.write(page, name);
         },
     );
     family(
         "userdocks_gathered_statements_total",
         "Statements for changes that went together.",
         &|page, name| {
-            STATEMENTS.write(page, name);
+            BATCH_STATEMENTS.write(page, name);
         },
     );
     family("userdocks_mails_total", "Tries to send a mail.", &|page, name| MAILS.write(page, name));
@@ -327,7 +327,7 @@ pub fn write_counters(page: &mut Page) {
     family("userdocks_webhooks_total", "Tries to tell a webhook.", &|page, name| WEBHOOKS.write(page, name));
     let name = "userdocks_admission_wait_seconds";
     page.family(name, "histogram", "Time that requests waited for their turn at the database.");
-    TURNS.write(page, name, &[]);
+    PERMIT_WAITS.write(page, name, &[]);
 }
 
 /// A page of metrics in the text format of Prometheus, version 0.0.4.

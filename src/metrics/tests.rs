@@ -29,7 +29,7 @@ fn histogram_bounds_are_inclusive() {
 
 #[test]
 fn concurrent_responses_are_counted_by_method_and_status() {
-    let answers = Answers::new();
+    let answers = Responses::new();
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
@@ -51,7 +51,7 @@ fn concurrent_responses_are_counted_by_method_and_status() {
 fn smtp_replies_are_counted_by_code_class() {
     let before: Vec<u64> = REPLIES.counts.iter().map(Counter::value).collect();
     for said in ["250 ok", "451 later", "550 no", "552", "Connection error: 250", "25", "no final reply"] {
-        replied(said);
+        count_smtp_reply(said);
     }
     let counted: Vec<u64> =
         REPLIES.counts.iter().zip(before).map(|(now, before)| now.value() - before).collect();

@@ -19,7 +19,7 @@ use nix::sys::signal::Signal;
 use super::account::Account;
 use super::binaries::Binaries;
 use super::pid_file::{self, LAST_WORDS};
-use super::{BRISK, Durability, Error};
+use super::{Durability, Error, POLL_WHILE_STARTING};
 
 /// Names the socket; no TCP port is opened.
 pub(super) const PORT: u16 = 5432;
@@ -270,7 +270,7 @@ fn create(data: &Path, account: &Account, binaries: &Binaries, durability: Durab
         match fs::remove_dir_all(&fresh) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => break,
             Err(error) if Instant::now() > deadline => return Err(Error::io("cannot remove", &fresh)(error)),
-            Err(_) => thread::sleep(BRISK),
+            Err(_) => thread::sleep(POLL_WHILE_STARTING),
             Ok(()) => {}
         }
     }

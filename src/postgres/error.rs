@@ -6,7 +6,7 @@ use std::process::ExitStatus;
 
 use nix::unistd::Pid;
 
-use super::FIRST_SIGN;
+use super::START_TIMEOUT;
 
 /// Why there is no server. Each says what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -84,7 +84,7 @@ pub enum Error {
     Ended { status: ExitStatus, log: PathBuf, tail: String },
 
     /// The server did nothing visible for a minute.
-    #[error("PostgreSQL gave no sign for {} s; {} ends with:\n{tail}", FIRST_SIGN.as_secs(), log.display())]
+    #[error("PostgreSQL gave no sign for {} s; {} ends with:\n{tail}", START_TIMEOUT.as_secs(), log.display())]
     Silent { log: PathBuf, tail: String },
 
     /// The server claims to be ready but lets nobody in.

@@ -36,18 +36,18 @@ use pid_file::PidFile;
 pub use error::Error;
 
 /// Pause between looks at a server that is starting or stopping.
-const BRISK: Duration = Duration::from_millis(10);
+const POLL_WHILE_STARTING: Duration = Duration::from_millis(10);
 /// Pause between looks at a server that runs.
-const CALM: Duration = Duration::from_millis(250);
+const POLL_WHILE_RUNNING: Duration = Duration::from_millis(250);
 /// How long a server may take until it has written its pid file, and then to let us in.
-const FIRST_SIGN: Duration = Duration::from_mins(1);
+const START_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long a first start is repeated when the server before it ended in a crash: backends that
 /// outlive their postmaster keep the cluster occupied until they notice.
-const AFTER_CRASH: Duration = Duration::from_secs(5);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bounds of the growing pause before a server that died is started again, and the time it has to
 /// last for the pause to shrink back.
 const RESTART_DELAY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
-const LASTED: Duration = Duration::from_mins(1);
+const STABLE_AFTER: Duration = Duration::from_mins(1);
 
 /// What the server promises about data it has acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +97,7 @@ impl Embedded {
         let options = started.await.map_err(|_| Error::Supervisor)??;
         let server = Self { options, orders: Some(orders), supervisor };
         let hello = async { PgConnection::connect_with(&server.options).await?.close().await };
-        match tokio::time::timeout(FIRST_SIGN, hello).await {
+        match tokio::time::timeout(START_TIMEOUT, hello).await {
             Ok(outcome) => outcome.map_err(Error::Connect)?,
             Err(_) => return Err(Error::Connect(io::Error::from(io::ErrorKind::TimedOut).into())),
         }
@@ -118,7 +118,7 @@ impl Embedded {
             // Fails if the supervisor has ended, which is what is wanted.
             let _ = orders.send(());
             while !self.supervisor.is_finished() {
-                tokio::time::sleep(BRISK).await;
+                tokio::time::sleep(POLL_WHILE_STARTING).await;
             }
         }
     }
@@ -130,7 +130,7 @@ impl Drop for Embedded {
         // An immediate shutdown takes far less. If not, the supervisor goes on without us.
         let deadline = Instant::now() + Duration::from_secs(1);
         while !self.supervisor.is_finished() && Instant::now() < deadline {
-            thread::sleep(BRISK);
+            thread::sleep(POLL_WHILE_STARTING);
         }
     }
 }
@@ -152,12 +152,12 @@ pub fn running(folder: &Path) -> Option<PgConnectOptions> {
 }
 
 /// The advisory lock of those who stay, shared, and of whoever ends it.
-const STAY: i64 = 0x7573_6572_646f_636b;
+const SHARED_LOCK: i64 = 0x7573_6572_646f_636b;
 
 /// A session in somebody else's server, who does not end it until this one is closed; an error if they are about to.
-pub async fn stay(owner: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+pub async fn hold_shared(owner: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
     let mut session = PgConnection::connect_with(owner).await?;
-    let stay = sqlx::query_scalar("SELECT pg_try_advisory_lock_shared($1)").bind(STAY);
+    let stay = sqlx::query_scalar("SELECT pg_try_advisory_lock_shared($1)").bind(SHARED_LOCK);
     if stay.fetch_one(&mut session).await? {
         Ok(session)
     } else {
@@ -166,9 +166,9 @@ pub async fn stay(owner: &PgConnectOptions) -> Result<PgConnection, sqlx::Error>
 }
 
 /// Waits until nobody stays; nobody comes to while this session lasts.
-pub async fn last(owner: PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+pub async fn lock_exclusively(owner: PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
     let mut session = PgConnection::connect_with(&owner).await?;
-    sqlx::query("SELECT pg_advisory_lock($1)").bind(STAY).execute(&mut session).await?;
+    sqlx::query("SELECT pg_advisory_lock($1)").bind(SHARED_LOCK).execute(&mut session).await?;
     Ok(session)
 }
 
@@ -203,7 +203,7 @@ fn supervise(
     report: oneshot::Sender<Result<PgConnectOptions, Error>>,
 ) {
     let mut report = Some(report);
-    let repeat_until = Instant::now() + if cluster.crashed { AFTER_CRASH } else { Duration::ZERO };
+    let repeat_until = Instant::now() + if cluster.crashed { SHUTDOWN_TIMEOUT } else { Duration::ZERO };
     let mut delay = RESTART_DELAY.0;
     loop {
         let began = Instant::now();
@@ -214,7 +214,7 @@ fn supervise(
             },
             Err(error) => error,
         };
-        if began.elapsed() > LASTED {
+        if began.elapsed() > STABLE_AFTER {
             delay = RESTART_DELAY.0;
         }
         if report.is_none() {
@@ -243,7 +243,7 @@ fn watch(
     let began = Instant::now();
     let mut next_note = began + Duration::from_secs(10);
     loop {
-        match orders.recv_timeout(if report.is_some() { BRISK } else { CALM }) {
+        match orders.recv_timeout(if report.is_some() { POLL_WHILE_STARTING } else { POLL_WHILE_RUNNING }) {
             Err(mpsc::RecvTimeoutError::Timeout) => {}
             Ok(()) => {
                 shut_down(&mut child, Signal::SIGINT);
@@ -280,7 +280,7 @@ fn watch(
                 next_note += Duration::from_secs(10);
                 tracing::info!("PostgreSQL is still recovering, see {}", cluster.log.display());
             }
-            None if began.elapsed() > FIRST_SIGN => {
+            None if began.elapsed() > START_TIMEOUT => {
                 shut_down(&mut child, Signal::SIGQUIT);
                 return Some(Error::Silent { log: cluster.log.clone(), tail: cluster.log_tail() });
             }
@@ -300,7 +300,7 @@ fn shut_down(child: &mut Child, first: Signal) {
             if !matches!(child.try_wait(), Ok(None)) {
                 return;
             }
-            thread::sleep(BRISK);
+            thread::sleep(POLL_WHILE_STARTING);
         }
     }
 }

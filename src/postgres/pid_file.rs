@@ -14,7 +14,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::{BRISK, Error};
+use super::{Error, POLL_WHILE_STARTING};
 
 /// How long the processes of a server whose owner is gone may take to end.
 pub(super) const LAST_WORDS: Duration = Duration::from_secs(15);
@@ -100,7 +100,7 @@ pub(super) fn await_previous(data: &Path) -> Result<(), Error> {
             // Nothing else has told it that its parent died: we hold the lock, so it has none.
             let _ = kill(pid, Signal::SIGINT);
         }
-        thread::sleep(BRISK);
+        thread::sleep(POLL_WHILE_STARTING);
     }
     let file = data.join("postmaster.pid");
     fs::remove_file(&file).map_err(Error::io("cannot remove", &file))

@@ -187,7 +187,7 @@ fn has_other_coding(head: &[u8]) -> bool {
 fn refusal(error: &Error) -> Vec<u8> {
     error.log();
     let (status, code) = error.status();
-    routes::NONE.answers.count(None, status, Duration::ZERO);
+    routes::NO_ROUTE.answers.count(None, status, Duration::ZERO);
     let id = id::new();
     let body = envelope::refusal(&error.sentence(""));
     let head = format!(

@@ -7,16 +7,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::domain::network::{Networks, Source};
 
 /// How many connections each address has.
-pub struct Crowd {
+pub struct ConnectionCounter {
     most: usize,
     trusted: Networks,
     of: Mutex<HashMap<Source, usize>>,
 }
 
 /// A connection that is counted, until it is dropped; `None`: of a trusted proxy, which has as many as it likes.
-pub struct Counted(Option<(Arc<Crowd>, Source)>);
+pub struct ConnectionGuard(Option<(Arc<ConnectionCounter>, Source)>);
 
-impl Crowd {
+impl ConnectionCounter {
     /// An address may have half of all connections, so that no one has them all; of IPv6, a /48, which one site has.
     #[must_use]
     pub fn new(connections: usize, trusted: Networks) -> Arc<Self> {
@@ -25,9 +25,9 @@ impl Crowd {
 
     /// One more connection of an address; `None` if it has enough.
     #[must_use]
-    pub fn count(self: &Arc<Self>, peer: IpAddr) -> Option<Counted> {
+    pub fn count(self: &Arc<Self>, peer: IpAddr) -> Option<ConnectionGuard> {
         if self.trusted.contain(peer) {
-            return Some(Counted(None));
+            return Some(ConnectionGuard(None));
         }
         let source = Source::from(peer).widest();
         let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
@@ -36,11 +36,11 @@ impl Crowd {
             return None;
         }
         *count += 1;
-        Some(Counted(Some((Arc::clone(self), source))))
+        Some(ConnectionGuard(Some((Arc::clone(self), source))))
     }
 }
 
-impl Drop for Counted {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         let Some((crowd, source)) = self.0.take() else { return };
         let mut of = crowd.of.lock().unwrap_or_else(PoisonError::into_inner);
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn connections_per_address_are_limited_except_for_proxies() {
-        let crowd = Crowd::new(6, "10.0.0.0/8".to_owned().try_into().unwrap());
+        let crowd = ConnectionCounter::new(6, "10.0.0.0/8".to_owned().try_into().unwrap());
         let count = |address: &str| crowd.count(address.parse().unwrap());
         let mut held: Vec<_> = ["2001:db8::1", "2001:db8:0:1::", "2001:db8:0:ffff::"]
             .map(|address| count(address).unwrap())

@@ -33,10 +33,10 @@ pub struct Database {
 }
 
 /// How long a command waits for a private PostgreSQL that starts, or ends, with another process.
-const OTHERS: Duration = Duration::from_secs(30);
+const EMBEDDED_STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long whoever ends a private PostgreSQL waits for others who stay.
-const MOMENT: Duration = Duration::from_secs(10);
+const EMBEDDED_START_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Database {
     /// Opens the database and brings its schema up to date. `shared`: a private PostgreSQL that another process
@@ -45,7 +45,7 @@ impl Database {
         let begun = Instant::now();
         loop {
             match Self::try_open(config, shared).await {
-                Err(error) if shared && error.is_of_others() && begun.elapsed() < OTHERS => {
+                Err(error) if shared && error.is_of_others() && begun.elapsed() < EMBEDDED_STOP_TIMEOUT => {
                     sleep(Duration::from_millis(50)).await;
                 }
                 done => return done,
@@ -60,7 +60,7 @@ impl Database {
             let direct = config.database.direct_url.as_ref().unwrap_or(url);
             (db::options(url.expose())?, db::options(direct.expose())?, None)
         } else if let Some(owner) = shared.then(|| postgres::running(&folder)).flatten() {
-            stays = Some(postgres::stay(&owner).await.map_err(Error::Shared)?);
+            stays = Some(postgres::hold_shared(&owner).await.map_err(Error::Shared)?);
             (postgres::server_role(&owner).await.map_err(db::Error::from)?, owner, None)
         } else {
             let embedded = Embedded::start(
@@ -113,7 +113,9 @@ impl Database {
         }
         if let Some(embedded) = self.embedded {
             // Held until PostgreSQL has ended, so that nobody comes to stay.
-            let last = self.shared.then(|| timeout(MOMENT, postgres::last(embedded.options())));
+            let last = self
+                .shared
+                .then(|| timeout(EMBEDDED_START_TIMEOUT, postgres::lock_exclusively(embedded.options())));
             let _last = OptionFuture::from(last).await;
             embedded.stop().await;
         }

@@ -18,7 +18,7 @@ use tokio::time::{sleep, timeout};
 use url::Url;
 
 use super::connection::Connection;
-use super::connections::Crowd;
+use super::connections::ConnectionCounter;
 use super::unread_body;
 use crate::api;
 use crate::config::Config;
@@ -30,7 +30,7 @@ use crate::webhook::dispatcher;
 const BACKLOG: u32 = 4096;
 
 /// Files that a process has open beside connections.
-const OWN_FILES: usize = 24;
+const RESERVED_FILES: usize = 24;
 
 /// Most bytes of a request's head.
 const MAX_HEAD: usize = 32 * 1024;
@@ -59,11 +59,11 @@ pub(super) fn bind(listen: SocketAddr) -> std::io::Result<TcpListener> {
 }
 
 /// How many connections this process can have, beside the files that it needs for itself.
-fn most_connections(config: &Config) -> usize {
+fn max_connections(config: &Config) -> usize {
     let wanted = config.server.max_connections;
-    let own = config.database.max_connections as usize + config.mail.connections as usize + OWN_FILES;
+    let own = config.database.max_connections as usize + config.mail.connections as usize + RESERVED_FILES;
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return wanted };
-    let needed = u64::try_from(wanted + own + dispatcher::SLOTS).unwrap_or(u64::MAX);
+    let needed = u64::try_from(wanted + own + dispatcher::MAX_CONCURRENT).unwrap_or(u64::MAX);
     let raised = soft.max(needed.min(hard));
     let files = match setrlimit(Resource::RLIMIT_NOFILE, raised, hard) {
         Ok(()) => raised,
@@ -71,7 +71,7 @@ fn most_connections(config: &Config) -> usize {
     };
     let left = usize::try_from(files).unwrap_or(usize::MAX).saturating_sub(own);
     // Where files are few, a webhook is told later rather than a caller kept out.
-    let most = (left - dispatcher::SLOTS.min(left / 2)).clamp(1, wanted);
+    let most = (left - dispatcher::MAX_CONCURRENT.min(left / 2)).clamp(1, wanted);
     if most < wanted {
         tracing::warn!(most, wanted, "the system lets this process open fewer connections (ulimit -n)");
     }
@@ -87,9 +87,9 @@ pub(super) async fn accept(socket: TcpListener, state: AppState, mut stopped: wa
         .header_read_timeout(config.head_timeout)
         .max_header_size(MAX_HEAD)
         .max_buf_size(MAX_HEAD);
-    let most = most_connections(&state.config);
+    let most = max_connections(&state.config);
     let slots = Arc::new(Semaphore::new(most));
-    let crowd = Crowd::new(most, config.trusted_proxies.clone());
+    let crowd = ConnectionCounter::new(most, config.trusted_proxies.clone());
     let graceful = GracefulShutdown::new();
     while !*stopped.borrow() {
         let next = async {

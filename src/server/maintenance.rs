@@ -13,18 +13,18 @@ use crate::db::{self, Pool, idempotency, mail_quotas, outbox};
 use crate::db::{invites, referrals};
 
 /// Between two rounds, and after one in which something failed.
-const ROUND: Duration = Duration::from_hours(1);
-const AGAIN: Duration = Duration::from_secs(10);
+const INTERVAL: Duration = Duration::from_hours(1);
+const RETRY_DELAY: Duration = Duration::from_secs(10);
 /// Between two steps of a kind.
-const PAUSE: Duration = Duration::from_millis(50);
+const STEP_PAUSE: Duration = Duration::from_millis(50);
 /// How long the database may take for a step.
-const STEP: Duration = Duration::from_secs(5);
+const STEP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Works until `stop` says so, or is dropped.
 pub async fn run(db: Pool, retention: Retention, mut stop: watch::Receiver<bool>) {
     let rounds = async {
         loop {
-            sleep(if round(&db, retention).await { ROUND } else { AGAIN }).await;
+            sleep(if round(&db, retention).await { INTERVAL } else { RETRY_DELAY }).await;
         }
     };
     tokio::select! {
@@ -36,12 +36,12 @@ pub async fn run(db: Pool, retention: Retention, mut stop: watch::Receiver<bool>
 /// Whether all is done.
 async fn round(db: &Pool, Retention { mails, invites, .. }: Retention) -> bool {
     [
-        mails.is_zero() || delete("mails", || outbox::forget(db, mails)).await,
-        invites.is_zero() || delete("invites", || invites::create::forget(db, invites)).await,
-        delete("counts of referrals", || referrals::create::forget_quotas(db)).await,
-        delete("counts of mails", || mail_quotas::forget(db)).await,
-        delete("stored answers", || idempotency::forget(db)).await,
-        delete("deliveries to webhooks", || deliveries::forget(db)).await,
+        mails.is_zero() || delete("mails", || outbox::delete_expired(db, mails)).await,
+        invites.is_zero() || delete("invites", || invites::create::delete_expired(db, invites)).await,
+        delete("counts of referrals", || referrals::create::delete_expired_quotas(db)).await,
+        delete("counts of mails", || mail_quotas::delete_expired(db)).await,
+        delete("stored answers", || idempotency::delete_expired(db)).await,
+        delete("deliveries to webhooks", || deliveries::delete_finished(db)).await,
     ]
     .iter()
     .all(|done| *done)
@@ -53,8 +53,11 @@ where
     F: Future<Output = Result<bool, db::Error>>,
 {
     loop {
-        match timeout(STEP, step()).await.unwrap_or_else(|late| Err(sqlx::Error::Io(late.into()).into())) {
-            Ok(true) => sleep(PAUSE).await,
+        match timeout(STEP_TIMEOUT, step())
+            .await
+            .unwrap_or_else(|late| Err(sqlx::Error::Io(late.into()).into()))
+        {
+            Ok(true) => sleep(STEP_PAUSE).await,
             Ok(false) => return true,
             Err(error) => {
                 tracing::warn!(%error, what, "what is over was not deleted");

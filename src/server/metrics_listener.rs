@@ -31,9 +31,9 @@ async fn page(State((state, mails)): State<(AppState, Pool)>) -> Response {
     let mut page = Page::default();
     page.family("userdocks_build_info", "gauge", "Always 1; the label says which version this is.");
     page.sample("userdocks_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
-    metrics::write_answers(&mut page, &routes::answers());
+    metrics::write_responses(&mut page, &routes::responses());
     metrics::write_counters(&mut page);
-    let (at_work, waiting) = state.limits.gate.crowd();
+    let (at_work, waiting) = state.limits.concurrency.usage();
     page.gauge("userdocks_admission_at_work", "Requests that have their turn at the database.", at_work);
     page.gauge("userdocks_admission_waiting", "Requests that wait for their turn.", waiting);
     let up = u8::from(backlog.is_ok());
@@ -64,23 +64,23 @@ fn pools(page: &mut Page, pools: &[(&str, &Pool)]) {
     let connections = "userdocks_database_connections";
     page.family(connections, "gauge", "Connections to the database.");
     for (pool, connected) in pools {
-        let now = connected.in_use();
+        let now = connected.usage();
         page.sample(connections, &[("pool", pool), ("state", "busy")], now.busy);
         page.sample(connections, &[("pool", pool), ("state", "idle")], now.idle);
     }
     let most = "userdocks_database_connections_limit";
     page.family(most, "gauge", "Most connections to the database.");
     for (pool, connected) in pools {
-        page.sample(most, &[("pool", pool)], connected.most());
+        page.sample(most, &[("pool", pool)], connected.max_size());
     }
     let waiting = "userdocks_database_waiting";
     page.family(waiting, "gauge", "Who waits for a connection.");
     for (pool, connected) in pools {
-        page.sample(waiting, &[("pool", pool)], connected.in_use().waiting);
+        page.sample(waiting, &[("pool", pool)], connected.usage().waiting);
     }
     let wait = "userdocks_database_wait_seconds";
     page.family(wait, "histogram", "Time until there was a connection, or none could be had.");
     for (pool, connected) in pools {
-        connected.waits().write(page, wait, &[("pool", pool)]);
+        connected.wait_times().write(page, wait, &[("pool", pool)]);
     }
 }

@@ -28,13 +28,13 @@ use crate::mail::transport::{TokenSource, Transport, UrlError};
 use crate::postgres;
 use crate::webhook::dispatcher;
 use crate::webhook::receiver::Receivers;
-use crate::webhook::subscriptions::Listeners;
+use crate::webhook::subscriptions::Subscriptions;
 use listener::{accept, bind, own_url};
 
 pub use database::Database;
 
 /// How long requests and mails at hand may take once the server stops.
-const DRAIN: Duration = Duration::from_secs(25);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// Why the server cannot start; one sentence.
 #[derive(Debug, thiserror::Error)]
@@ -121,7 +121,7 @@ impl Server {
             sender: Outage::default(),
         };
         let worker = tokio::spawn(worker.run(Arc::clone(&wake), stopped.clone()));
-        let listeners = Arc::new(Listeners::default());
+        let listeners = Arc::new(Subscriptions::default());
         if let Err(error) = listeners.refresh(&database.pool).await {
             tracing::warn!(%error, "webhooks cannot be read now");
         }
@@ -132,7 +132,7 @@ impl Server {
             webhook.allow_private_addresses,
             &config.server.ca_file,
         );
-        let teller = dispatcher::Worker {
+        let teller = dispatcher::Dispatcher {
             db: database.mails.clone(),
             seal: seal.clone(),
             receivers: receivers.map_err(Error::Receivers)?,
@@ -172,7 +172,7 @@ impl Server {
         self.stop.send_replace(true);
         let abort = [&self.http, &self.worker, &self.teller, &self.cleanup].map(JoinHandle::abort_handle);
         let all = async { tokio::join!(self.http, self.worker, self.teller, self.cleanup) };
-        if timeout(DRAIN, all).await.is_err() {
+        if timeout(SHUTDOWN_TIMEOUT, all).await.is_err() {
             tracing::warn!("requests or mails were still at hand at the end; the mails are tried again");
             abort.iter().for_each(AbortHandle::abort);
         }
@@ -181,7 +181,7 @@ impl Server {
 }
 
 /// Resolves when the process is told to end: SIGTERM, SIGINT.
-pub async fn told_to_stop() -> Result<(), Error> {
+pub async fn stop_signal() -> Result<(), Error> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;

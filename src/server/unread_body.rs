@@ -30,8 +30,8 @@ pub async fn call<E>(
     let expects = request.headers().contains_key(header::EXPECT);
     let returned = Returned::default();
     let request = request.map(|body| {
-        let unread = Unread { body, started: false, ended: false };
-        Body::new(Lent { unread: Some(unread), returned: Arc::clone(&returned) })
+        let unread = UnreadBody { body, started: false, ended: false };
+        Body::new(LentBody { unread: Some(unread), returned: Arc::clone(&returned) })
     });
     let mut response = service(request).await?;
     let unread = returned.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -49,16 +49,16 @@ pub async fn call<E>(
 }
 
 /// Where a body is put once its handler drops it.
-type Returned = Arc<Mutex<Option<Unread>>>;
+type Returned = Arc<Mutex<Option<UnreadBody>>>;
 
-struct Unread {
+struct UnreadBody {
     body: Incoming,
     /// Whether any of it was asked for.
     started: bool,
     ended: bool,
 }
 
-impl Unread {
+impl UnreadBody {
     /// Reads to the end; whether it came.
     async fn discard(mut self) -> bool {
         let mut left = LARGE_LIMIT;
@@ -77,12 +77,12 @@ impl Unread {
 }
 
 /// The body as a handler has it.
-struct Lent {
-    unread: Option<Unread>,
+struct LentBody {
+    unread: Option<UnreadBody>,
     returned: Returned,
 }
 
-impl hyper::body::Body for Lent {
+impl hyper::body::Body for LentBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
@@ -106,7 +106,7 @@ impl hyper::body::Body for Lent {
     }
 }
 
-impl Drop for Lent {
+impl Drop for LentBody {
     fn drop(&mut self) {
         *self.returned.lock().unwrap_or_else(PoisonError::into_inner) = self.unread.take();
     }

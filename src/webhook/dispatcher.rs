@@ -10,28 +10,28 @@ use tokio::task::{self, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
-use super::receiver::{Answer, Receivers};
-use super::subscriptions::Listeners;
+use super::receiver::{Receivers, Response};
+use super::subscriptions::Subscriptions;
 use crate::config;
-use crate::db::webhooks::deliveries::{self, Claimed};
+use crate::db::webhooks::deliveries::{self, ClaimedDelivery};
 use crate::db::{self, Pool};
 use crate::domain::credentials::secret_key::{Purpose, SecretKey};
 use crate::domain::webhook::{Secret, signatures};
-use crate::metrics::{self, Told};
+use crate::metrics::{self, DeliveryOutcome};
 use crate::queue::retry_delay;
 
 /// Deliveries under way at a time.
-pub const SLOTS: usize = 64;
+pub const MAX_CONCURRENT: usize = 64;
 /// Those of one webhook; one that has fewer can be given as many more.
-const EACH: usize = 4;
+const MAX_PER_WEBHOOK: usize = 4;
 const POLL: Duration = Duration::from_secs(1);
 /// How much longer than a try a lease is: for what is written down of it.
-const MORE: Duration = Duration::from_secs(15);
+const LEASE_MARGIN: Duration = Duration::from_secs(15);
 /// How long the database may take to answer.
 const SOON: Duration = Duration::from_secs(5);
 
 /// Sends what is queued for webhooks.
-pub struct Worker {
+pub struct Dispatcher {
     /// The store.
     pub db: Pool,
     /// Opens the secrets.
@@ -39,12 +39,12 @@ pub struct Worker {
     /// Calls receivers.
     pub receivers: Receivers,
     /// Who has webhooks.
-    pub listeners: Arc<Listeners>,
+    pub listeners: Arc<Subscriptions>,
     /// The settings.
     pub config: config::Webhook,
 }
 
-impl Worker {
+impl Dispatcher {
     /// Works until `stop` says so, or is dropped, then finishes the deliveries at hand.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let worker = Arc::new(self);
@@ -58,14 +58,14 @@ impl Worker {
             }
             if looked.is_none_or(|at| at.elapsed() >= POLL) {
                 looked = Some(Instant::now());
-                match soon(worker.listeners.refresh(&worker.db)).await {
+                match with_timeout(worker.listeners.refresh(&worker.db)).await {
                     Ok(any) => anybody = any,
                     Err(error) => tracing::warn!(%error, "webhooks cannot be read now"),
                 }
             }
             let mut claimed = 0;
-            if anybody && sending.len() < SLOTS {
-                match worker.claim(SLOTS - sending.len(), &busy(&under_way)).await {
+            if anybody && sending.len() < MAX_CONCURRENT {
+                match worker.claim(MAX_CONCURRENT - sending.len(), &busy(&under_way)).await {
                     Ok(found) => {
                         claimed = found.len();
                         for delivery in found {
@@ -77,11 +77,11 @@ impl Worker {
                     Err(error) => tracing::warn!(%error, "webhooks cannot be read now"),
                 }
             }
-            if claimed > 0 && sending.len() < SLOTS {
+            if claimed > 0 && sending.len() < MAX_CONCURRENT {
                 continue;
             }
             // More may be due of a webhook that had as many under way as it may.
-            let waits = sending.len() >= SLOTS || !busy(&under_way).is_empty();
+            let waits = sending.len() >= MAX_CONCURRENT || !busy(&under_way).is_empty();
             tokio::select! {
                 changed = stop.changed() => if changed.is_err() { break },
                 Some(done) = sending.join_next_with_id(), if waits => drop(under_way.remove(&id_of(&done))),
@@ -92,17 +92,24 @@ impl Worker {
         while sending.join_next().await.is_some() {}
     }
 
-    async fn claim(&self, free: usize, busy: &[Uuid]) -> Result<Vec<Claimed>, db::Error> {
+    async fn claim(&self, free: usize, busy: &[Uuid]) -> Result<Vec<ClaimedDelivery>, db::Error> {
         let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        soon(deliveries::claim(&self.db, number(free), number(EACH), busy, self.config.timeout + MORE)).await
+        with_timeout(deliveries::claim(
+            &self.db,
+            number(free),
+            number(MAX_PER_WEBHOOK),
+            busy,
+            self.config.timeout + LEASE_MARGIN,
+        ))
+        .await
     }
 
     /// Sends one delivery and writes down what came of it.
-    async fn deliver(&self, delivery: &Claimed) {
+    async fn deliver(&self, delivery: &ClaimedDelivery) {
         let answer = self.send(delivery).await;
         // Later somebody else has it.
-        let deadline = Instant::now() + MORE - SOON;
-        while let Err(error) = soon(self.write_down(delivery, &answer)).await {
+        let deadline = Instant::now() + LEASE_MARGIN - SOON;
+        while let Err(error) = with_timeout(self.write_down(delivery, &answer)).await {
             tracing::warn!(delivery = %delivery.id, %error, "the outcome of a delivery was not written down");
             if Instant::now() > deadline {
                 return;
@@ -111,7 +118,7 @@ impl Worker {
         }
     }
 
-    async fn send(&self, delivery: &Claimed) -> Answer {
+    async fn send(&self, delivery: &ClaimedDelivery) -> Response {
         let opened: Result<Vec<Secret>, _> = delivery
             .secrets
             .iter()
@@ -119,7 +126,7 @@ impl Worker {
             .collect();
         let secrets = match opened {
             Ok(secrets) => secrets,
-            Err(error) => return Answer::Refused(error.to_string()),
+            Err(error) => return Response::Refused(error.to_string()),
         };
         let timestamp = crate::clock::now().as_second();
         let headers = [
@@ -130,19 +137,19 @@ impl Worker {
         self.receivers.post(&delivery.url, headers, delivery.payload.clone()).await
     }
 
-    async fn write_down(&self, delivery: &Claimed, answer: &Answer) -> Result<(), db::Error> {
+    async fn write_down(&self, delivery: &ClaimedDelivery, answer: &Response) -> Result<(), db::Error> {
         let (app, webhook) = (delivery.app, delivery.webhook);
         let outcome = match answer {
-            Answer::Taken(answer) => {
+            Response::Accepted(answer) => {
                 deliveries::finish(&self.db, delivery, answer).await?;
-                Told::Delivered
+                DeliveryOutcome::Delivered
             }
-            Answer::Gone(answer) => {
+            Response::Gone(answer) => {
                 deliveries::disable(&self.db, delivery, answer).await?;
                 tracing::warn!(%app, %webhook, answer, "a webhook is gone, and disabled");
-                Told::Failed
+                DeliveryOutcome::Failed
             }
-            Answer::Refused(answer) => {
+            Response::Refused(answer) => {
                 let delay = retry_delay(self.config.retry_after, delivery.tries);
                 let failed =
                     deliveries::retry_later(&self.db, delivery, delay, self.config.give_up_after, answer)
@@ -152,10 +159,10 @@ impl Worker {
                 } else {
                     tracing::info!(%app, %webhook, delivery = %delivery.id, answer, "a delivery was refused for now");
                 }
-                if failed { Told::Failed } else { Told::Refused }
+                if failed { DeliveryOutcome::Failed } else { DeliveryOutcome::Refused }
             }
         };
-        metrics::told(outcome);
+        metrics::count_delivery(outcome);
         Ok(())
     }
 }
@@ -166,7 +173,7 @@ fn busy(under_way: &HashMap<task::Id, Uuid>) -> Vec<Uuid> {
     for webhook in under_way.values() {
         *counts.entry(*webhook).or_default() += 1;
     }
-    counts.into_iter().filter(|(_, count)| *count >= EACH).map(|(webhook, _)| webhook).collect()
+    counts.into_iter().filter(|(_, count)| *count >= MAX_PER_WEBHOOK).map(|(webhook, _)| webhook).collect()
 }
 
 fn id_of(done: &Result<(task::Id, ()), task::JoinError>) -> task::Id {
@@ -177,6 +184,6 @@ fn id_of(done: &Result<(task::Id, ()), task::JoinError>) -> task::Id {
 }
 
 /// A database that does not answer must not hold up the worker.
-async fn soon<T>(call: impl Future<Output = Result<T, db::Error>>) -> Result<T, db::Error> {
+async fn with_timeout<T>(call: impl Future<Output = Result<T, db::Error>>) -> Result<T, db::Error> {
     timeout(SOON, call).await.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into()).into()))
 }

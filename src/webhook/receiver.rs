@@ -16,15 +16,15 @@ use crate::domain::network::is_public;
 use crate::http_client::{self, Authorities};
 
 /// Bytes of an answer that are read, so that the connection can be used again.
-const ANSWER: usize = 16 * 1024;
+const MAX_RESPONSE: usize = 16 * 1024;
 /// How long they may take.
-const PATIENCE: Duration = Duration::from_secs(1);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What came of a call.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum Response {
     /// It was taken.
-    Taken(String),
+    Accepted(String),
     /// Nobody is there any more (410).
     Gone(String),
     /// It was not taken, or nobody could be reached.
@@ -85,11 +85,11 @@ impl Receivers {
     }
 
     /// Posts `payload` with these headers.
-    pub async fn post(&self, url: &str, headers: [(&'static str, String); 3], payload: String) -> Answer {
-        let Ok(url) = Url::parse(url) else { return Answer::Refused("the URL is none".to_owned()) };
+    pub async fn post(&self, url: &str, headers: [(&'static str, String); 3], payload: String) -> Response {
+        let Ok(url) = Url::parse(url) else { return Response::Refused("the URL is none".to_owned()) };
         // A host that is an address is not looked up.
         if !self.any_address && literal(&url).is_some_and(|address| !is_public(address)) {
-            return Answer::Refused(NOT_PUBLIC.to_owned());
+            return Response::Refused(NOT_PUBLIC.to_owned());
         }
         let mut request = self.client.post(url).header("content-type", "application/json").body(payload);
         for (name, value) in headers {
@@ -100,12 +100,12 @@ impl Receivers {
                 let status = response.status();
                 drain(response).await;
                 match status {
-                    _ if status.is_success() => Answer::Taken(status.to_string()),
-                    StatusCode::GONE => Answer::Gone(status.to_string()),
-                    _ => Answer::Refused(status.to_string()),
+                    _ if status.is_success() => Response::Accepted(status.to_string()),
+                    StatusCode::GONE => Response::Gone(status.to_string()),
+                    _ => Response::Refused(status.to_string()),
                 }
             }
-            Err(error) => Answer::Refused(http_client::cause(error)),
+            Err(error) => Response::Refused(http_client::cause(error)),
         }
     }
 }
@@ -121,7 +121,7 @@ pub fn literal(url: &Url) -> Option<IpAddr> {
 }
 
 async fn drain(mut response: reqwest::Response) {
-    let mut left = ANSWER;
+    let mut left = MAX_RESPONSE;
     let rest = async {
         while let Ok(Some(chunk)) = response.chunk().await
             && chunk.len() <= left
@@ -130,7 +130,7 @@ async fn drain(mut response: reqwest::Response) {
         }
     };
     // What it says does not matter, nor whether it ends.
-    let _ = timeout(PATIENCE, rest).await;
+    let _ = timeout(DRAIN_TIMEOUT, rest).await;
 }
 
 #[cfg(test)]
@@ -143,11 +143,11 @@ mod tests {
         let url = format!("http://{}/", socket.local_addr().unwrap());
         let receivers = Receivers::new(Duration::from_secs(5), true, true, &Authorities::default()).unwrap();
         let headers = || ["a", "b", "c"].map(|name| (name, String::new()));
-        let Answer::Refused(why) = receivers.post(&url, headers(), String::new()).await else { panic!() };
+        let Response::Refused(why) = receivers.post(&url, headers(), String::new()).await else { panic!() };
         assert!(why.contains("scheme"), "{why}");
         assert_eq!(
             receivers.post("hook", headers(), String::new()).await,
-            Answer::Refused("the URL is none".to_owned())
+            Response::Refused("the URL is none".to_owned())
         );
         // Nobody has connected.
         let accepted = futures_util::FutureExt::now_or_never(socket.accept());

@@ -12,22 +12,22 @@ use crate::domain::webhook::EventId;
 
 /// The apps that have webhooks, as they were a second ago.
 #[derive(Default)]
-pub struct Listeners {
+pub struct Subscriptions {
     /// `None`: not known yet, so that any may have.
     apps: RwLock<Option<HashSet<AppId>>>,
     pub(super) wake: Notify,
 }
 
-impl Listeners {
+impl Subscriptions {
     /// The name of an event to be written with a change of this app, if somebody is to be told.
     #[must_use]
-    pub fn event(&self, app: AppId) -> Option<EventId> {
+    pub fn event_for(&self, app: AppId) -> Option<EventId> {
         let apps = self.apps.read().unwrap_or_else(PoisonError::into_inner);
         apps.as_ref().is_none_or(|apps| apps.contains(&app)).then(EventId::fresh)
     }
 
     /// Says to the worker of this process that there is something to tell, if there was an event.
-    pub fn told(&self, event: Option<EventId>) {
+    pub fn notify(&self, event: Option<EventId>) {
         if event.is_some() {
             self.wake.notify_one();
         }

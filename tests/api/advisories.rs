@@ -616,7 +616,7 @@ fn called(app: &App, user: UserId) -> Vec<(&'static str, String, bool)> {
     let api = routes::api();
     let mut called: Vec<_> =
         api.iter().flat_map(|route| [filled(route, "/v1"), filled(route, "/api/v1")]).collect();
-    called.extend(routes::around().iter().map(|route| filled(route, "")));
+    called.extend(routes::page_routes().iter().map(|route| filled(route, "")));
     called.extend(
         [
             ("get", "/docs/page.js"),

@@ -203,7 +203,7 @@ impl World {
         let apps: Vec<App> = ids.into_iter().map(|id| App { id: AppId(id), ..self.first.clone() }).collect();
         let deadline = Instant::now() + crate::support::DEADLINE;
         let listeners = &self.test.server.as_ref().unwrap().state.listeners;
-        while apps.iter().any(|app| listeners.event(app.id).is_none()) {
+        while apps.iter().any(|app| listeners.event_for(app.id).is_none()) {
             assert!(Instant::now() < deadline, "the server does not know the webhooks");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

@@ -6,11 +6,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use userdocks::db::webhooks;
-use userdocks::db::webhooks::deliveries::{self, Again, DeliveryRow};
+use userdocks::db::webhooks::deliveries::{self, DeliveryRow, Replay};
 use userdocks::db::webhooks::manage::WebhookRow;
 use userdocks::domain::id::UserId;
 use userdocks::domain::webhook::{EventId, EventType, Secret};
-use userdocks::webhook::dispatcher::SLOTS;
+use userdocks::webhook::dispatcher::MAX_CONCURRENT;
 use uuid::Uuid;
 
 use crate::outbox::queue::restart;
@@ -27,7 +27,7 @@ async fn webhook(test: &Test, app: &App, url: &str, events: &[EventType]) -> (Uu
     secrets::keep(&secret.expose());
     let id = webhooks::manage::create(&test.db, app.id, url, events, &secret, &test.seal).await.unwrap();
     let deadline = Instant::now() + DEADLINE;
-    while test.server.as_ref().is_some_and(|server| server.state.listeners.event(app.id).is_none()) {
+    while test.server.as_ref().is_some_and(|server| server.state.listeners.event_for(app.id).is_none()) {
         assert!(Instant::now() < deadline, "the server does not know the webhook");
         sleep(Duration::from_millis(10)).await;
     }
@@ -42,7 +42,7 @@ async fn row(test: &Test, id: Uuid) -> WebhookRow {
 async fn tell(test: &Test, app: &App, kind: EventType) {
     let mut db = test.db.acquire().await.unwrap();
     let event = EventId::fresh().of(kind, app.id, Some(UserId(new_id())), Value::Null);
-    webhooks::publish::tell(&mut db, app.id, &event).await.unwrap();
+    webhooks::publish::publish(&mut db, app.id, &event).await.unwrap();
 }
 
 /// Waits until every delivery of this test is in one of these states: all of them.
@@ -221,17 +221,17 @@ async fn failed_delivery_can_be_replayed_and_410_disables_webhook() {
     receiver.does(|_| Does::Answers(204));
     let other = test.another_app().await;
     let since = |webhook, state: Option<&str>| {
-        Again::Since(webhook, "2026-01-01T00:00:00Z".to_owned(), state.map(str::to_owned))
+        Replay::Since(webhook, "2026-01-01T00:00:00Z".to_owned(), state.map(str::to_owned))
     };
-    let replay = async |app: &App, again: Again| deliveries::replay(&test.db, app.id, &again).await.unwrap();
-    assert_eq!(replay(&other, Again::One(failed.id)).await, 0);
+    let replay = async |app: &App, again: Replay| deliveries::replay(&test.db, app.id, &again).await.unwrap();
+    assert_eq!(replay(&other, Replay::One(failed.id)).await, 0);
     assert_eq!(replay(&test.app, since(new_id(), None)).await, 0);
     assert_eq!(replay(&test.app, since(id, Some("delivered"))).await, 0);
-    assert_eq!(replay(&test.app, Again::One(failed.id)).await, 1);
+    assert_eq!(replay(&test.app, Replay::One(failed.id)).await, 1);
     settled(&test, &["delivered"]).await;
     let before = receiver.posts().len();
     assert_eq!(replay(&test.app, since(id, None)).await, 1);
-    assert_eq!(replay(&test.app, Again::Since(id, "2126-01-01T00:00:00Z".to_owned(), None)).await, 0);
+    assert_eq!(replay(&test.app, Replay::Since(id, "2126-01-01T00:00:00Z".to_owned(), None)).await, 0);
     receiver.wait_for(before + 1).await;
     let again = settled(&test, &["delivered"]).await.pop().unwrap();
     assert_eq!((again.id, again.attempts), (failed.id, failed.attempts + 2));
@@ -268,7 +268,7 @@ async fn slow_receiver_does_not_delay_other_apps() {
     let (slow, quick) = (Receiver::start().await, Receiver::start().await);
     slow.does(|_| Does::Waits);
     webhook(&test, &test.app, &slow.url, &[]).await;
-    for _ in 0..SLOTS + 16 {
+    for _ in 0..MAX_CONCURRENT + 16 {
         tell(&test, &test.app, EventType::UserUpdated).await;
     }
     let under_way = slow.wait_for(4).await.len();
@@ -282,7 +282,7 @@ async fn slow_receiver_does_not_delay_other_apps() {
     slow.release();
     slow.does(|_| Does::Answers(200));
     let rows = settled(&test, &["delivered"]).await;
-    assert_eq!((rows.len(), slow.posts().len()), (SLOTS + 36, SLOTS + 16));
+    assert_eq!((rows.len(), slow.posts().len()), (MAX_CONCURRENT + 36, MAX_CONCURRENT + 16));
     assert!(rows.iter().all(|row| row.attempts == 1));
     test.finish().await;
 }

@@ -91,7 +91,7 @@ async fn webhook_example_accepts_only_signed_events() {
     webhooks::manage::create(&test.db, app, &url, &[], &secret, &test.seal).await.unwrap();
     let user = UserId(crate::support::new_id());
     let event = EventId::fresh().of(EventType::UserFrozen, app, Some(user), json!(null));
-    webhooks::publish::tell(&mut *test.db.acquire().await.unwrap(), app, &event).await.unwrap();
+    webhooks::publish::publish(&mut *test.db.acquire().await.unwrap(), app, &event).await.unwrap();
     assert_eq!(lines.next().unwrap(), format!("user.frozen {user}"));
     let deadline = Instant::now() + DEADLINE;
     loop {

@@ -74,10 +74,12 @@ async fn development_database_is_adopted_or_refused_with_a_hint() {
     let pool = db::Pool::new(options.clone(), 1, Duration::from_secs(24));
     let recorded = async || {
         let mut connection = PgConnection::connect_with(&options).await.unwrap();
-        sqlx::query_as::<_, (i64, String)>("SELECT version, description FROM _sqlx_migrations ORDER BY version")
-            .fetch_all(&mut connection)
-            .await
-            .unwrap()
+        sqlx::query_as::<_, (i64, String)>(
+            "SELECT version, description FROM _sqlx_migrations ORDER BY version",
+        )
+        .fetch_all(&mut connection)
+        .await
+        .unwrap()
     };
     let migrated = recorded().await;
     assert_eq!(migrated[0], (1, "apps".to_owned()));

@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use crate::api::users::tokens::{AccessToken, signing_key};
 use crate::audit;
-use crate::db::invites::accept::{self, Invite, Joined};
-use crate::db::referrals::attribution::Attributed;
+use crate::db::invites::accept::{self, AcceptWithProfileOutcome, InviteByCode};
+use crate::db::referrals::attribution::AttributionOutcome;
 use crate::domain::id::UserId;
 use crate::domain::invites::accept_body::AcceptBody;
 use crate::domain::invites::{self, InviteCode};
@@ -24,12 +24,12 @@ use crate::http::extract::{self, OptionalJson};
 use crate::http::state::AppState;
 
 /// Whoever has the code in the path, and its invite.
-pub struct Holder {
+pub struct InviteByCodePath {
     pub(super) code: InviteCode,
-    pub(super) invite: Invite,
+    pub(super) invite: InviteByCode,
 }
 
-impl FromRequestParts<AppState> for Holder {
+impl FromRequestParts<AppState> for InviteByCodePath {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
@@ -45,21 +45,21 @@ impl FromRequestParts<AppState> for Holder {
             None => None,
         };
         let Some(holder) = found else {
-            context.charge(&state.limits, &parts.headers)?;
+            context.count_failure(&state.limits, &parts.headers)?;
             return Err(Error::InvalidInviteCode);
         };
-        context.belongs_to(holder.code.app);
-        audit::note(|facts| (facts.app, facts.authenticated) = (Some(holder.code.app), true));
-        cors::admit(&parts.headers, &state.public_url, &holder.invite.app_origins)?;
+        context.set_app(holder.code.app);
+        audit::record(|facts| (facts.app, facts.authenticated) = (Some(holder.code.app), true));
+        cors::check_origin(&parts.headers, &state.public_url, &holder.invite.app_origins)?;
         let told = state.limits.callers.take(&(holder.code.app, holder.invite.id));
-        context.tell(told.map_err(Error::TooManyRequests)?);
+        context.set_rate_limit(told.map_err(Error::TooManyRequests)?);
         Ok(holder)
     }
 }
 
 /// A user who has just accepted, and a token for them.
 #[derive(Serialize)]
-pub struct Welcome {
+pub struct AcceptedInvite {
     user: Box<User>,
     #[serde(flatten)]
     token: AccessToken,
@@ -68,35 +68,40 @@ pub struct Welcome {
 /// Accepts the invite, once, with what the user says of themselves, or neither.
 pub async fn accept(
     State(state): State<AppState>,
-    Holder { code, .. }: Holder,
+    InviteByCodePath { code, .. }: InviteByCodePath,
     OptionalJson(body): OptionalJson,
-) -> Result<Success<Welcome>, Error> {
+) -> Result<Success<AcceptedInvite>, Error> {
     let today = crate::clock::now().to_zoned(TimeZone::UTC).date();
     let mut names = ProfilePatch::names(&body);
     let AcceptBody { profile, referral_code } = AcceptBody::parse(body, today)?;
     names.extend(referral_code.as_ref().map(|_| "referralCode".to_owned()));
-    audit::note(|facts| facts.fields = names);
+    audit::record(|facts| facts.fields = names);
     // First, so that nothing but a signature is left to fail once the code is spent.
     let key = signing_key(&state.store.pool, &state.seal, code.app).await?;
-    let event = state.listeners.event(code.app);
-    let user = match accept::join(&state.store.pool, &code, &profile, referral_code.as_ref(), event).await? {
-        Joined::User(user) => user,
-        Joined::AccountExists => return Err(Error::AccountExists),
-        Joined::Attribution(Attributed::Own) => return Err(Error::OwnReferralCode),
-        Joined::Attribution(_) => return Err(Error::UnknownReferralCode),
-        Joined::No => return Err(why_not(&state, &code).await?),
-    };
-    state.listeners.told(event);
-    audit::note(|facts| facts.subject = Some(user.id));
+    let event = state.listeners.event_for(code.app);
+    let user =
+        match accept::accept_with_profile(&state.store.pool, &code, &profile, referral_code.as_ref(), event)
+            .await?
+        {
+            AcceptWithProfileOutcome::User(user) => user,
+            AcceptWithProfileOutcome::AccountExists => return Err(Error::AccountExists),
+            AcceptWithProfileOutcome::Attribution(AttributionOutcome::OwnCode) => {
+                return Err(Error::OwnReferralCode);
+            }
+            AcceptWithProfileOutcome::Attribution(_) => return Err(Error::UnknownReferralCode),
+            AcceptWithProfileOutcome::No => return Err(refusal(&state, &code).await?),
+        };
+    state.listeners.notify(event);
+    audit::record(|facts| facts.subject = Some(user.id));
     let (issuer, valid) = (state.config.issuer(), state.config.token.expires_after);
     let token = AccessToken::sign(&key, &issuer, code.app, UserId(user.id), &user.language, valid);
     let token = token.map_err(|error| Error::Internal(Box::new(error)))?;
-    let data = Welcome { user, token };
+    let data = AcceptedInvite { user, token };
     Ok(Success { status: StatusCode::OK, message: "the invite was accepted", data })
 }
 
 /// Why a code that was good a moment ago could not be spent.
-async fn why_not(state: &AppState, code: &InviteCode) -> Result<Error, Error> {
+async fn refusal(state: &AppState, code: &InviteCode) -> Result<Error, Error> {
     let invite = accept::find(&state.store.pool, code).await?;
     Ok(match invite.map(|invite| invite.state) {
         None => Error::InvalidInviteCode,

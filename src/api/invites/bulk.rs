@@ -14,8 +14,8 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::audit;
-use crate::db::invites::bulk::{self, Made, One};
-use crate::db::mail_quotas::Spending;
+use crate::db::invites::bulk::{self, BulkInvite, BulkInviteOutcome};
+use crate::db::mail_quotas::QuotaUse;
 use crate::db::users;
 use crate::domain::fields::FieldErrors;
 use crate::domain::id::{AppId, UserId};
@@ -25,13 +25,13 @@ use crate::http::envelope::Success;
 use crate::http::error::Error;
 use crate::http::extract::CurrentRequest;
 use crate::http::extract::{LargeJson, Query};
-use crate::http::idempotency::{Begun, Once, settled};
+use crate::http::idempotency::{Begin, IdempotentCall, retry_until_known};
 use crate::http::state::AppState;
 
 /// A backend that may invite.
-pub struct Backend(AppId);
+pub struct BulkCaller(AppId);
 
-impl FromRequestParts<AppState> for Backend {
+impl FromRequestParts<AppState> for BulkCaller {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
@@ -57,7 +57,7 @@ pub struct Item {
 /// What became of all, in their order.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Bulk {
+struct BulkResponse {
     kind: &'static str,
     items_length: usize,
     items: Vec<Item>,
@@ -69,17 +69,17 @@ impl Item {
     }
 }
 
-impl From<Made> for Item {
-    fn from(made: Made) -> Self {
+impl From<BulkInviteOutcome> for Item {
+    fn from(made: BulkInviteOutcome) -> Self {
         let of = |result, user| Self { result, user_id: Some(user), code: None, error: None };
         match made {
-            Made::Created(user) => of("created", user),
-            Made::Exists(user) => of("exists", user),
-            Made::EmailTaken => Self::refused(&Error::EmailTaken("email")),
-            Made::UserIdTaken => Self::refused(&Error::UserIdTaken),
-            Made::OutOfReach => Self::refused(&Error::UserOutOfReach),
-            Made::UnknownReferralCode => Self::refused(&Error::UnknownReferralCode),
-            Made::NoMail => Self::refused(&Error::MailQuotaExceeded(Duration::ZERO)),
+            BulkInviteOutcome::Created(user) => of("created", user),
+            BulkInviteOutcome::Exists(user) => of("exists", user),
+            BulkInviteOutcome::EmailTaken => Self::refused(&Error::EmailTaken("email")),
+            BulkInviteOutcome::UserIdTaken => Self::refused(&Error::UserIdTaken),
+            BulkInviteOutcome::NotAccessible => Self::refused(&Error::UserOutOfReach),
+            BulkInviteOutcome::UnknownReferralCode => Self::refused(&Error::UnknownReferralCode),
+            BulkInviteOutcome::MailQuotaExceeded => Self::refused(&Error::MailQuotaExceeded(Duration::ZERO)),
         }
     }
 }
@@ -87,19 +87,20 @@ impl From<Made> for Item {
 /// Invites many.
 pub async fn create(
     State(state): State<AppState>,
-    Backend(app): Backend,
+    BulkCaller(app): BulkCaller,
     headers: HeaderMap,
     CurrentRequest(context): CurrentRequest,
     LargeJson(json): LargeJson,
 ) -> Result<Response, Error> {
     let request = format!("bulk {}", Value::Object(json.clone()));
     let BulkBody { inviter, invites } = BulkBody::parse(json)?;
-    audit::note(|facts| facts.fields = vec!["invites".to_owned()]);
-    context.enter_for(&state.limits, invites.len()).await?;
-    let plan = |wanted| One::new(app, inviter, wanted, state.new_mail(app), state.listeners.event(app));
+    audit::record(|facts| facts.fields = vec!["invites".to_owned()]);
+    context.acquire_permits(&state.limits, invites.len()).await?;
+    let plan =
+        |wanted| BulkInvite::new(app, inviter, wanted, state.new_mail(app), state.listeners.event_for(app));
     let planned: Vec<_> = invites.into_iter().map(|wanted| wanted.map(plan)).collect();
-    let done = settled(|| create_once(&state, &headers, (app, inviter), &planned, &request)).await;
-    state.listeners.told(planned.iter().flatten().find_map(|one| one.event));
+    let done = retry_until_known(|| create_once(&state, &headers, (app, inviter), &planned, &request)).await;
+    state.listeners.notify(planned.iter().flatten().find_map(|one| one.event));
     done
 }
 
@@ -107,24 +108,24 @@ async fn create_once(
     state: &AppState,
     headers: &HeaderMap,
     (app, inviter): (AppId, Option<UserId>),
-    planned: &[Result<One, FieldErrors>],
+    planned: &[Result<BulkInvite, FieldErrors>],
     request: &str,
 ) -> Result<Response, Error> {
     // Before there is a connection, as one mail is taken; here it is all of them.
     let mails =
         state.store.mails.take_up_to(&state.store.pool, app, planned.iter().flatten().count()).await?;
     // In a transaction with or without a key.
-    let own = Ok(Spending::default());
-    let mut once = match Once::begin_with(state, headers, (app, None), request, true, own).await? {
-        Begun::Replay(answer) => return Ok(answer),
-        Begun::Work(once) => once,
+    let own = Ok(QuotaUse::default());
+    let mut once = match IdempotentCall::begin_with(state, headers, (app, None), request, true, own).await? {
+        Begin::Replay(answer) => return Ok(answer),
+        Begin::Execute(once) => once,
     };
     if let Some(inviter) = inviter {
         let found = users::by_id(once.connection().await?, app, None, inviter).await?;
         found.filter(|inviter| !inviter.freezed).ok_or(Error::UserOutOfReach)?;
     }
     let items = invite(once.connection().await?, app, planned, mails).await?;
-    let data = Bulk { kind: "bulkInvites", items_length: items.len(), items };
+    let data = BulkResponse { kind: "bulkInvites", items_length: items.len(), items };
     let success = Success { status: StatusCode::OK, message: "the invites were taken", data };
     once.finish(state, &success, None).await
 }
@@ -133,13 +134,13 @@ async fn create_once(
 pub async fn invite(
     db: &mut PgConnection,
     app: AppId,
-    planned: &[Result<One, FieldErrors>],
-    mut mails: Vec<Spending>,
+    planned: &[Result<BulkInvite, FieldErrors>],
+    mut mails: Vec<QuotaUse>,
 ) -> Result<Vec<Item>, Error> {
-    let sound: Vec<&One> = planned.iter().flatten().collect();
+    let sound: Vec<&BulkInvite> = planned.iter().flatten().collect();
     let made = bulk::invite(db, app, &sound, mails.len()).await?;
-    let created = made.iter().filter(|made| matches!(made, Made::Created(_))).count();
-    mails.drain(..created.min(mails.len())).for_each(|mail| mail.spent());
+    let created = made.iter().filter(|made| matches!(made, BulkInviteOutcome::Created(_))).count();
+    mails.drain(..created.min(mails.len())).for_each(|mail| mail.mark_used());
     let mut made = made.into_iter();
     let items = planned.iter().filter_map(|one| match one {
         Ok(_) => made.next().map(Item::from),

@@ -85,11 +85,11 @@ pub async fn list(
     }
     let mut found = Vec::new();
     if !nothing {
-        found = manage::list(&state.store.pool, app, &filter, after, paging::one_more(limit)).await?;
+        found = manage::list(&state.store.pool, app, &filter, after, paging::fetch_limit(limit)).await?;
     }
-    let mut next_cursor = paging::cut(&mut found, limit, |invite| invite.id);
+    let mut next_cursor = paging::truncate(&mut found, limit, |invite| invite.id);
     if next_cursor.is_none() && !nothing {
-        next_cursor = manage::last_looked_at(&state.store.pool, app, &filter, after).await?;
+        next_cursor = manage::last_scanned(&state.store.pool, app, &filter, after).await?;
     }
     let items: Vec<InviteRow> = found.into_iter().map(|invite| shown(invite, user)).collect();
     let data = InvitePage { kind: "invites", items_length: items.len(), items, next_cursor };

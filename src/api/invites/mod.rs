@@ -35,7 +35,7 @@ impl<C: Callers> FromRequestParts<AppState> for InvitePath<C> {
         let caller = C::authenticate(parts, state).await?;
         let invite = id::parse(&extract::param(parts, "inviteId").await?)
             .ok_or(Error::InvalidPath("`inviteId` in the path must be a hyphenated UUID"))?;
-        audit::note(|facts| facts.subject = Some(invite));
+        audit::record(|facts| facts.subject = Some(invite));
         Query::of(parts, &[])?;
         Ok(Self { caller, invite })
     }

@@ -4,8 +4,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
 
-use super::accept::Holder;
-use crate::api::pages::invite::looked;
+use super::accept::InviteByCodePath;
+use crate::api::pages::invite::record_view;
 use crate::domain::email;
 use crate::http::envelope::Success;
 use crate::http::state::AppState;
@@ -13,7 +13,7 @@ use crate::http::state::AppState;
 /// An invite as the holder of its code sees it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Offer {
+pub struct InvitePreview {
     kind: &'static str,
     state: &'static str,
     app_name: String,
@@ -24,9 +24,12 @@ pub struct Offer {
 }
 
 /// Shows what the code is good for.
-pub async fn show(State(state): State<AppState>, Holder { code, invite }: Holder) -> Success<Offer> {
-    looked(&state, &code, &invite).await;
-    let data = Offer {
+pub async fn show(
+    State(state): State<AppState>,
+    InviteByCodePath { code, invite }: InviteByCodePath,
+) -> Success<InvitePreview> {
+    record_view(&state, &code, &invite).await;
+    let data = InvitePreview {
         kind: invite.kind.as_str(),
         state: invite.state.as_str(),
         app_name: invite.app_name,

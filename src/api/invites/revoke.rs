@@ -6,12 +6,12 @@ use uuid::Uuid;
 
 use super::InvitePath;
 use crate::audit;
-use crate::db::invites::manage::{self, Revoked};
+use crate::db::invites::manage::{self, RevokeOutcome};
 use crate::domain::id::{AppId, UserId};
 use crate::http::auth::Caller;
 use crate::http::envelope::Success;
 use crate::http::error::Error;
-use crate::http::idempotency::settled;
+use crate::http::idempotency::retry_until_known;
 use crate::http::state::AppState;
 
 /// Revokes an invite that was not accepted: its code is over, a mail that waits is not sent.
@@ -19,14 +19,14 @@ pub async fn revoke(
     State(state): State<AppState>,
     InvitePath { caller: Caller { app, user }, invite }: InvitePath<Caller>,
 ) -> Result<Success<()>, Error> {
-    let message = match settled(|| revoke_once(&state, app, user, invite)).await? {
-        Revoked::Now => "the invite was revoked",
-        Revoked::Before => {
-            audit::note(|facts| facts.unchanged = true);
+    let message = match retry_until_known(|| revoke_once(&state, app, user, invite)).await? {
+        RevokeOutcome::Revoked => "the invite was revoked",
+        RevokeOutcome::AlreadyRevoked => {
+            audit::record(|facts| facts.unchanged = true);
             "the invite was revoked before"
         }
-        Revoked::Accepted => return Err(Error::InviteAccepted),
-        Revoked::OutOfReach => return Err(Error::InviteOutOfReach),
+        RevokeOutcome::Accepted => return Err(Error::InviteAccepted),
+        RevokeOutcome::OutOfReach => return Err(Error::InviteOutOfReach),
     };
     Ok(Success { status: StatusCode::OK, message, data: () })
 }
@@ -36,6 +36,6 @@ async fn revoke_once(
     app: AppId,
     user: Option<UserId>,
     invite: Uuid,
-) -> Result<Revoked, Error> {
+) -> Result<RevokeOutcome, Error> {
     Ok(manage::revoke(&state.store.pool, app, user, invite).await?)
 }

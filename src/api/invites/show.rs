@@ -15,7 +15,7 @@ use crate::http::state::AppState;
 
 /// An invite with its life so far. To a user that would tell whether a mail went out, and so who has an account.
 #[derive(Serialize)]
-pub struct InviteLife {
+pub struct InviteWithTimeline {
     #[serde(flatten)]
     invite: InviteRow,
     timeline: Option<Vec<Event>>,
@@ -25,13 +25,13 @@ pub struct InviteLife {
 pub async fn show(
     State(state): State<AppState>,
     InvitePath { caller: Reader { app, user }, invite }: InvitePath<Reader>,
-) -> Result<Success<InviteLife>, Error> {
+) -> Result<Success<InviteWithTimeline>, Error> {
     let found = manage::find(&state.store.pool, app, user, invite).await?;
     let found = shown(found.ok_or(Error::InviteOutOfReach)?, user);
     let timeline = match user {
         None => Some(timeline::timeline(&state.store.pool, app, invite).await?),
         Some(_) => None,
     };
-    let data = InviteLife { invite: found, timeline };
+    let data = InviteWithTimeline { invite: found, timeline };
     Ok(Success { status: StatusCode::OK, message: "the invite", data })
 }

@@ -54,7 +54,7 @@ pub async fn create(
         Reporter::Provider(provider) => return provider::create(&state, provider, request).await,
     };
     let Json(body) = Json::from_request(request, &state).await?;
-    audit::note(|facts| {
+    audit::record(|facts| {
         facts.fields = body.keys().filter(|name| Report::FIELDS.contains(&name.as_str())).cloned().collect();
     });
     let report = Report::parse(body)?;
@@ -62,10 +62,10 @@ pub async fn create(
         Kind::Complained => Some(state.store.opt_out_keys.of(&state.store.pool, &state.seal, app).await?),
         Kind::Bounced | Kind::Delayed => None,
     };
-    let event = state.listeners.event(app);
+    let event = state.listeners.event_for(app);
     let reported = timeline::report(&state.store.pool, app, &report, key.as_deref(), event).await?;
     let reported = reported.ok_or(Error::MailNotFound)?;
-    state.listeners.told(event);
-    audit::note(|facts| (facts.subject, facts.unchanged) = (Some(reported.invite), !reported.first));
+    state.listeners.notify(event);
+    audit::record(|facts| (facts.subject, facts.unchanged) = (Some(reported.invite), !reported.first));
     Ok(Success { status: StatusCode::OK, message: "the report was recorded", data: () })
 }

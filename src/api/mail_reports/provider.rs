@@ -28,9 +28,9 @@ use crate::mail::provider::{Provider, Refusal, mailgun, postmark, sendgrid};
 use crate::webhook::receiver;
 
 /// Longest body, bytes: `SendGrid` sends up to 768 KiB.
-const LIMIT: usize = 1024 * 1024;
+const MAX_BODY: usize = 1024 * 1024;
 /// Longest certificate, bytes.
-const CERTIFICATE: usize = 16 * 1024;
+const MAX_CERTIFICATE: usize = 16 * 1024;
 /// One whole call of Amazon.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -38,20 +38,20 @@ const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 pub async fn create(state: &AppState, provider: Provider, request: Request) -> Result<Success<()>, Error> {
     let (parts, body) = request.into_parts();
     let context = RequestContext::of(&parts.extensions);
-    context.charge(&state.limits, &parts.headers)?;
+    context.count_failure(&state.limits, &parts.headers)?;
     let proof = Proof::of(state, provider, &parts.headers)?;
     let reader = state.providers.readers.acquire().await.map_err(|_| Error::Overloaded)?;
     let headers = parts.headers.clone();
-    let body = extract::bytes(Request::from_parts(parts, body), state, LIMIT).await;
+    let body = extract::bytes(Request::from_parts(parts, body), state, MAX_BODY).await;
     let body = body.map_err(|error| match error {
         Error::BodyTooLarge => Error::ReportsTooLarge,
         other => other,
     })?;
     let notifications = proof.read(state, &body).await?;
     drop(reader);
-    context.refund(&state.limits, &headers);
-    audit::note(|facts| (facts.authenticated, facts.provider) = (true, true));
-    context.enter(&state.limits).await?;
+    context.forgive_failure(&state.limits, &headers);
+    audit::record(|facts| (facts.authenticated, facts.provider) = (true, true));
+    context.acquire_permit(&state.limits).await?;
     let (mut recorded, mut known, mut unknown) = (0, 0, 0);
     for notification in notifications {
         *match record(state, notification).await? {
@@ -62,7 +62,7 @@ pub async fn create(state: &AppState, provider: Provider, request: Request) -> R
     }
     let provider = provider.as_str();
     tracing::info!(provider, recorded, known, unknown, "a mail provider reported");
-    audit::note(|facts| facts.unchanged = recorded == 0);
+    audit::record(|facts| facts.unchanged = recorded == 0);
     Ok(Success { status: StatusCode::OK, message: "the report was recorded", data: () })
 }
 
@@ -158,9 +158,9 @@ async fn record(state: &AppState, notification: Notification) -> Result<Option<b
         Kind::Bounced | Kind::Delayed => None,
     };
     let report = Report { kind, subject: Subject::Message(message_id), detail: Some(detail) };
-    let event = state.listeners.event(app);
+    let event = state.listeners.event_for(app);
     let reported = timeline::report(&state.store.pool, app, &report, key.as_deref(), event).await?;
-    state.listeners.told(event);
+    state.listeners.notify(event);
     Ok(reported.map(|reported| reported.first))
 }
 
@@ -198,7 +198,7 @@ async fn fetch(state: &AppState, url: &Url) -> Result<Arc<[u8]>, Error> {
         .map_err(unavailable)?;
     let mut answer = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(unavailable)? {
-        if answer.len() + chunk.len() > CERTIFICATE {
+        if answer.len() + chunk.len() > MAX_CERTIFICATE {
             return Err(Error::Unavailable(Some("the answer of Amazon SNS is too long".into())));
         }
         answer.extend_from_slice(&chunk);

@@ -189,7 +189,7 @@ fn make() -> Value {
         let path = format!("/v1{path}");
         paths.entry(path).or_insert_with(|| json!({}))[method] = used.operation(operation);
     }
-    for Route { method, path, operation, .. } in routes::around() {
+    for Route { method, path, operation, .. } in routes::page_routes() {
         let mut described = used.operation(operation);
         // They do not exist below /api.
         described["servers"] = json!([{ "url": "/" }]);
@@ -440,7 +440,7 @@ mod tests {
         let routes: BTreeSet<String> = routes::api()
             .iter()
             .map(|route| format!("/v1{}", route.path))
-            .chain(routes::around().iter().map(|route| route.path.to_owned()))
+            .chain(routes::page_routes().iter().map(|route| route.path.to_owned()))
             .collect();
         assert_eq!(document()["paths"].as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>(), routes);
     }

@@ -5,10 +5,10 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
-use super::render::{self, Confirming};
+use super::render::{self, ConfirmationPage};
 use crate::api::users::email_change::notice;
 use crate::audit;
-use crate::db::mail_quotas::Spending;
+use crate::db::mail_quotas::QuotaUse;
 use crate::db::users::email_confirmation;
 use crate::db::users::email_confirmation::{Confirmation, State as Stands};
 use crate::domain::invites::InviteCode;
@@ -44,29 +44,33 @@ pub async fn confirm(
         let Some((code, confirmation)) = enter(&state, &code, &context, &headers).await? else {
             return Ok(unknown());
         };
-        audit::note(|facts| (facts.app, facts.authenticated) = (Some(code.app), true));
-        let event = state.listeners.event(code.app);
+        audit::record(|facts| (facts.app, facts.authenticated) = (Some(code.app), true));
+        let event = state.listeners.event_for(code.app);
         let spending = match confirmation {
             Confirmation { state: Stands::Open, tells: true, .. } => {
                 state.store.mails.take(&state.store.pool, code.app).await?
             }
-            _ => Spending::default(),
+            _ => QuotaUse::default(),
         };
-        let notice = notice(&state, code.app).paid_with(spending);
+        let notice = notice(&state, code.app).with_quota(spending);
         if let Some(confirmed) = email_confirmation::confirm(&state.store.pool, &code, &notice, event).await?
         {
             if confirmed.tells {
                 state.wake.notify_one();
             }
-            state.listeners.told(event);
-            audit::note(|facts| facts.subject = Some(confirmed.user.0));
+            state.listeners.notify(event);
+            audit::record(|facts| facts.subject = Some(confirmed.user.0));
             let texts = Texts::for_person(&confirmation.language, &confirmation.app_language);
-            return Ok(page(StatusCode::OK, texts, &Confirming::Now { app: &confirmation.app_name }));
+            return Ok(page(
+                StatusCode::OK,
+                texts,
+                &ConfirmationPage::Confirmed { app: &confirmation.app_name },
+            ));
         }
         // It could be a moment ago if at all: what stands now says why.
         Ok(match email_confirmation::find(&state.store.pool, &code).await? {
             Some(confirmation) => {
-                audit::note(|facts| facts.refused = Some(confirmation.state.as_str()));
+                audit::record(|facts| facts.refused = Some(confirmation.state.as_str()));
                 shown(&confirmation)
             }
             None => unknown(),
@@ -81,8 +85,8 @@ async fn enter(
     context: &RequestContext,
     headers: &HeaderMap,
 ) -> Result<Option<(InviteCode, Confirmation)>, Error> {
-    context.charge(&state.limits, headers)?;
-    context.enter(&state.limits).await?;
+    context.count_failure(&state.limits, headers)?;
+    context.acquire_permit(&state.limits).await?;
     let Some(code) = InviteCode::parse(code) else { return Ok(None) };
     Ok(email_confirmation::find(&state.store.pool, &code).await?.map(|confirmation| (code, confirmation)))
 }
@@ -90,23 +94,23 @@ async fn enter(
 fn shown(confirmation: &Confirmation) -> Response {
     let (app, address) = (confirmation.app_name.as_str(), confirmation.email.as_str());
     let confirming = match confirmation.state {
-        Stands::Open => Confirming::Open { app, address },
-        Stands::Confirmed => Confirming::Before { app },
-        Stands::Expired => Confirming::Expired { app },
-        Stands::Taken => Confirming::Taken { app },
+        Stands::Open => ConfirmationPage::Open { app, address },
+        Stands::Confirmed => ConfirmationPage::AlreadyConfirmed { app },
+        Stands::Expired => ConfirmationPage::Expired { app },
+        Stands::Taken => ConfirmationPage::Taken { app },
     };
     page(StatusCode::OK, Texts::for_person(&confirmation.language, &confirmation.app_language), &confirming)
 }
 
 fn unknown() -> Response {
-    audit::note(|facts| facts.refused = Some("unknown"));
-    page(StatusCode::NOT_FOUND, Texts::of("en"), &Confirming::Unknown)
+    audit::record(|facts| facts.refused = Some("unknown"));
+    page(StatusCode::NOT_FOUND, Texts::of("en"), &ConfirmationPage::Unknown)
 }
 
 fn trouble(error: &Error) -> Response {
-    render::failed(error, |status| page(status, Texts::of("en"), &Confirming::Trouble))
+    render::failed(error, |status| page(status, Texts::of("en"), &ConfirmationPage::Trouble))
 }
 
-fn page(status: StatusCode, texts: &'static Texts, confirming: &Confirming) -> Response {
+fn page(status: StatusCode, texts: &'static Texts, confirming: &ConfirmationPage) -> Response {
     render::response(status, render::confirmation(texts, confirming))
 }

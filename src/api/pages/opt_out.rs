@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
 
-use super::render::{self, OptOut, trouble};
+use super::render::{self, OptOutPage, trouble};
 use crate::audit;
 use crate::db;
 use crate::db::referrals::opt_outs::{self, Subject};
@@ -19,25 +19,25 @@ use crate::http::state::AppState;
 use crate::l10n::Texts;
 
 /// A link that was made here.
-pub struct Link {
+pub struct OptOutLink {
     code: OptOutCode,
     subject: Subject,
     texts: &'static Texts,
 }
 
-impl FromRequestParts<AppState> for Link {
+impl FromRequestParts<AppState> for OptOutLink {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Response> {
         let context = RequestContext::of(&parts.extensions);
         let Ok(Segment(code)) = Segment::from_request_parts(parts, state).await;
         let found = async {
-            context.charge(&state.limits, &parts.headers)?;
-            context.enter(&state.limits).await?;
+            context.count_failure(&state.limits, &parts.headers)?;
+            context.acquire_permit(&state.limits).await?;
             look_up(state, &code).await
         };
         let (code, subject) = found.await.map_err(|error| trouble(&error))?.ok_or_else(render::unknown)?;
-        audit::note(|facts| (facts.app, facts.authenticated) = (Some(code.app), true));
+        audit::record(|facts| (facts.app, facts.authenticated) = (Some(code.app), true));
         // The link says in which language the mail was.
         let query = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
         let language = query.into_iter().find(|(name, _)| name == "language").map(|(_, value)| value);
@@ -54,17 +54,17 @@ async fn look_up(state: &AppState, code: &str) -> Result<Option<(OptOutCode, Sub
     Ok(key.made(&code).then_some((code, subject)))
 }
 
-impl Link {
-    fn page(&self, what: OptOut) -> Response {
+impl OptOutLink {
+    fn page(&self, what: OptOutPage) -> Response {
         let code = self.code.expose();
         render::response(StatusCode::OK, render::opt_out(self.texts, &self.subject.app_name, &code, what))
     }
 
     /// What a change came to; `changed`: it was not so before.
-    fn changed(&self, changed: Result<bool, db::Error>, what: OptOut) -> Response {
+    fn changed(&self, changed: Result<bool, db::Error>, what: OptOutPage) -> Response {
         match changed {
             Ok(changed) => {
-                audit::note(|facts| facts.unchanged = !changed);
+                audit::record(|facts| facts.unchanged = !changed);
                 self.page(what)
             }
             Err(error) => trouble(&error.into()),
@@ -73,18 +73,18 @@ impl Link {
 }
 
 /// Shows what the button would do, or that it was pressed.
-pub async fn show(link: Link) -> Response {
-    link.page(if link.subject.out { OptOut::Done } else { OptOut::Ask })
+pub async fn show(link: OptOutLink) -> Response {
+    link.page(if link.subject.out { OptOutPage::Done } else { OptOutPage::Confirm })
 }
 
 /// Opts out.
-pub async fn add(State(state): State<AppState>, link: Link) -> Response {
+pub async fn add(State(state): State<AppState>, link: OptOutLink) -> Response {
     let changed = opt_outs::add(&state.store.pool, link.code.app, &link.code.address).await;
-    link.changed(changed, OptOut::Done)
+    link.changed(changed, OptOutPage::Done)
 }
 
 /// Takes it back.
-pub async fn remove(State(state): State<AppState>, link: Link) -> Response {
+pub async fn remove(State(state): State<AppState>, link: OptOutLink) -> Response {
     let changed = opt_outs::remove(&state.store.pool, link.code.app, &link.code.address).await;
-    link.changed(changed, OptOut::Undone)
+    link.changed(changed, OptOutPage::Undone)
 }

@@ -7,13 +7,13 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use crate::audit;
-use crate::db::referrals::create::{self, Bounds, NewReferral, Referred};
+use crate::db::referrals::create::{self, NewReferral, ReferralLimits, ReferralOutcome};
 use crate::domain::invites::invite_body::InviteBody;
 use crate::http::auth::Caller;
 use crate::http::envelope::Success;
 use crate::http::error::Error;
 use crate::http::extract::{Json, UserPath};
-use crate::http::idempotency::{Begun, Once, settled};
+use crate::http::idempotency::{Begin, IdempotentCall, retry_until_known};
 use crate::http::state::AppState;
 use crate::metrics::Limit;
 
@@ -26,30 +26,30 @@ pub async fn create(
     Json(json): Json,
 ) -> Result<Response, Error> {
     let body = InviteBody::parse(json)?;
-    audit::note(|facts| facts.fields = body.names());
+    audit::record(|facts| facts.fields = body.names());
     let request = format!("refer {user} {}", body.line());
-    let bounds = Bounds::of(&state.config);
+    let bounds = ReferralLimits::of(&state.config);
     let address =
         state.store.opt_out_keys.of(&state.store.pool, &state.seal, app).await?.address(body.email.as_str());
     let mail = state.new_mail(app);
     let new = Arc::new(NewReferral { app, caller, referrer: user, body, address, bounds, mail });
     let (state, headers, request, new) = (&state, &headers, &request, &new);
-    settled(|| async move {
-        let mut once = match Once::begin(state, headers, app, caller, request, false).await? {
-            Begun::Replay(answer) => return Ok(answer),
-            Begun::Work(once) => once,
+    retry_until_known(|| async move {
+        let mut once = match IdempotentCall::begin(state, headers, app, caller, request, false).await? {
+            Begin::Replay(answer) => return Ok(answer),
+            Begin::Execute(once) => once,
         };
-        match once.together(&state.store.referrals, new, async |db| create::refer(db, new).await).await? {
-            Referred::Accepted => {
+        match once.batched(&state.store.referrals, new, async |db| create::refer(db, new).await).await? {
+            ReferralOutcome::Accepted => {
                 let message = "the referral invite was taken";
                 once.finish(state, &Success { status: StatusCode::CREATED, message, data: () }, None).await
             }
-            Referred::OwnAddress => Err(once.refused(Error::OwnAddress)),
-            Referred::QuotaExceeded => {
-                Limit::Referrals.refused();
+            ReferralOutcome::OwnAddress => Err(once.refused(Error::OwnAddress)),
+            ReferralOutcome::QuotaExceeded => {
+                Limit::Referrals.count_refusal();
                 Err(once.refused(Error::ReferralQuotaExceeded))
             }
-            Referred::OutOfReach => Err(once.refused(Error::UserOutOfReach)),
+            ReferralOutcome::NotAccessible => Err(once.refused(Error::UserOutOfReach)),
         }
     })
     .await

@@ -15,12 +15,12 @@ use crate::http::paging;
 use crate::http::state::AppState;
 
 /// How many places are asked for.
-pub struct BoardQuery {
+pub struct LeaderboardQuery {
     caller: AnyKey,
     limit: usize,
 }
 
-impl FromRequestParts<AppState> for BoardQuery {
+impl FromRequestParts<AppState> for LeaderboardQuery {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
@@ -42,7 +42,7 @@ pub struct Leaderboard {
 /// Who referred most of those who accepted.
 pub async fn leaderboard(
     State(state): State<AppState>,
-    BoardQuery { caller, limit }: BoardQuery,
+    LeaderboardQuery { caller, limit }: LeaderboardQuery,
 ) -> Result<Success<Leaderboard>, Error> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let items = leaderboard::leaderboard(&state.store.pool, caller.app, limit).await?;

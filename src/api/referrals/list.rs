@@ -65,8 +65,9 @@ pub async fn list(
 ) -> Result<Success<ReferralPage>, Error> {
     let counted = list::counts(&state.store.pool, caller.app, caller.user, user).await?;
     let (referral_code, counts) = counted.ok_or(Error::UserOutOfReach)?;
-    let mut found = list::list(&state.store.pool, caller.app, user, after, paging::one_more(limit)).await?;
-    let next_cursor = paging::cut(&mut found, limit, |referral| referral.id);
+    let mut found =
+        list::list(&state.store.pool, caller.app, user, after, paging::fetch_limit(limit)).await?;
+    let next_cursor = paging::truncate(&mut found, limit, |referral| referral.id);
     let items: Vec<Referral> = found.into_iter().map(|referral| shown(referral, &caller)).collect();
     let kind = "referrals";
     let data = ReferralPage { kind, referral_code, counts, items_length: items.len(), items, next_cursor };

@@ -12,7 +12,7 @@ pub(crate) fn api() -> Vec<Route> {
     vec![
         post(
             "/users/{userId}/email-confirmation",
-            users::email_confirmation::ask_again,
+            users::email_confirmation::resend_confirmation,
             Operation {
                 about: "Sends the mail once more that asks an address to confirm, the new one that waits or else the user's \
                     own; an earlier one's link ends. With an access token for its own user only, and bounded per user, \
@@ -35,7 +35,7 @@ pub(crate) fn api() -> Vec<Route> {
         ),
         post(
             "/users/{userId}/email-verification",
-            users::email_verification::vouch,
+            users::email_verification::verify_email,
             Operation {
                 about: "Marks the user's address as verified, where the backend knows that it is: `email` has to be the \
                     address that the user has. A link that waits to confirm it is done with.",
@@ -49,7 +49,7 @@ pub(crate) fn api() -> Vec<Route> {
     ]
 }
 
-pub(crate) fn around() -> Vec<Route> {
+pub(crate) fn page_routes() -> Vec<Route> {
     vec![
         get(
             "/email-confirmations/{code}",

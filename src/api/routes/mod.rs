@@ -28,7 +28,7 @@ use crate::domain::users::external_subject;
 use crate::domain::users::profile::ProfilePatch;
 use crate::http::AppState;
 use crate::http::error::Error;
-use crate::metrics::Answers;
+use crate::metrics::Responses;
 
 /// One method of one path.
 pub struct Route {
@@ -316,7 +316,7 @@ fn apps() -> Vec<Route> {
 
 /// The routes beside the API.
 #[must_use]
-pub fn around() -> Vec<Route> {
+pub fn page_routes() -> Vec<Route> {
     let mut routes = vec![
         get(
             "/invites/{code}",
@@ -374,33 +374,33 @@ pub fn around() -> Vec<Route> {
             },
         ),
     ];
-    routes.extend(emails::around());
-    routes.extend(opt_outs::around());
+    routes.extend(emails::page_routes());
+    routes.extend(opt_outs::page_routes());
     routes
 }
 
 /// A path that is served, prefix included.
-pub struct Known {
+pub struct RouteMetrics {
     path: &'static str,
     /// Methods of calls that can change something, with their names (`operationId`).
     changes: Vec<(&'static str, &'static str)>,
     /// What was answered here.
-    pub answers: Answers,
+    pub answers: Responses,
 }
 
 /// Where no route is.
-pub static NONE: Known = Known::new("none");
+pub static NO_ROUTE: RouteMetrics = RouteMetrics::new("none");
 /// What is not described: the files of the docs, and the mailbox of a trial.
-static OTHER: Known = Known::new("other");
+static UNDESCRIBED: RouteMetrics = RouteMetrics::new("other");
 
-static KNOWN: LazyLock<HashMap<&'static str, Known>> = LazyLock::new(|| {
+static ROUTE_METRICS: LazyLock<HashMap<&'static str, RouteMetrics>> = LazyLock::new(|| {
     let below = |prefix| api().into_iter().map(move |route| (prefix, route));
     let mut known = HashMap::new();
     for (prefix, route) in
-        below("/v1").chain(below("/api/v1")).chain(around().into_iter().map(|route| ("", route)))
+        below("/v1").chain(below("/api/v1")).chain(page_routes().into_iter().map(|route| ("", route)))
     {
         let path: &'static str = format!("{prefix}{}", route.path).leak();
-        let known = known.entry(path).or_insert_with(|| Known::new(path));
+        let known = known.entry(path).or_insert_with(|| RouteMetrics::new(path));
         if route.method != "get" {
             known.changes.push((route.method, route.operation.id));
         }
@@ -408,28 +408,28 @@ static KNOWN: LazyLock<HashMap<&'static str, Known>> = LazyLock::new(|| {
     known
 });
 
-impl Known {
+impl RouteMetrics {
     const fn new(path: &'static str) -> Self {
-        Self { path, changes: Vec::new(), answers: Answers::new() }
+        Self { path, changes: Vec::new(), answers: Responses::new() }
     }
 
     /// What a call with this method is named, if it can change something.
     #[must_use]
-    pub fn changes(&self, method: &Method) -> Option<&'static str> {
+    pub fn change_name(&self, method: &Method) -> Option<&'static str> {
         self.changes.iter().find(|(name, _)| method.as_str().eq_ignore_ascii_case(name)).map(|(_, id)| *id)
     }
 }
 
 /// What is known of a path as the router matched it.
 #[must_use]
-pub fn known(path: &str) -> &'static Known {
-    KNOWN.get(path).unwrap_or(&OTHER)
+pub fn route_metrics(path: &str) -> &'static RouteMetrics {
+    ROUTE_METRICS.get(path).unwrap_or(&UNDESCRIBED)
 }
 
 /// Every path, with what was answered there.
 #[must_use]
-pub fn answers() -> Vec<(&'static str, &'static Answers)> {
-    let mut known: Vec<&Known> = KNOWN.values().chain([&NONE, &OTHER]).collect();
+pub fn responses() -> Vec<(&'static str, &'static Responses)> {
+    let mut known: Vec<&RouteMetrics> = ROUTE_METRICS.values().chain([&NO_ROUTE, &UNDESCRIBED]).collect();
     known.sort_unstable_by_key(|known| known.path);
     known.into_iter().map(|known| (known.path, &known.answers)).collect()
 }

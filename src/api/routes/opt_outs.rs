@@ -4,7 +4,7 @@ use super::{Route, get, post};
 use crate::api::openapi::{Admits, Answer, Operation};
 use crate::api::pages::opt_out;
 
-pub(crate) fn around() -> Vec<Route> {
+pub(crate) fn page_routes() -> Vec<Route> {
     vec![
         get(
             "/opt-out/{code}",

@@ -29,7 +29,7 @@ impl FromRequestParts<AppState> for AccessStatusPath {
         let named = app_id(parts).await?;
         let user = id::parse(&extract::param(parts, "userId").await?)
             .ok_or(Error::InvalidPath("`userId` in the path must be a hyphenated UUID"))?;
-        audit::note(|facts| {
+        audit::record(|facts| {
             (facts.subject, facts.fields) = (Some(user), vec!["freezed".to_owned()]);
         });
         let frozen = extract::frozen(&extract::param(parts, "accessStatus").await?)?;
@@ -44,12 +44,12 @@ pub async fn set_access_status(
     State(state): State<AppState>,
     AccessStatusPath { app, user, frozen }: AccessStatusPath,
 ) -> Result<Success<()>, Error> {
-    let event = state.listeners.event(app);
+    let event = state.listeners.event_for(app);
     let was = db::users::access_status::set_frozen(&state.store.pool, app, user, frozen, event)
         .await?
         .ok_or(Error::UserOutOfReach)?;
-    state.listeners.told(event);
-    audit::note(|facts| facts.unchanged = was == frozen);
+    state.listeners.notify(event);
+    audit::record(|facts| facts.unchanged = was == frozen);
     let message = if frozen { "the user was frozen" } else { "the user was unfrozen" };
     Ok(Success { status: StatusCode::OK, message, data: () })
 }

@@ -7,17 +7,17 @@ use super::email_change::{OF_A_TOKEN, notice};
 use crate::audit;
 use crate::db::users::email_change::Mails;
 use crate::db::users::email_confirmation;
-use crate::db::users::email_confirmation::Asked;
+use crate::db::users::email_confirmation::ResendConfirmationOutcome;
 use crate::http::auth::Caller;
 use crate::http::envelope::Success;
 use crate::http::error::Error;
 use crate::http::extract::UserPath;
-use crate::http::idempotency::settled;
+use crate::http::idempotency::retry_until_known;
 use crate::http::state::AppState;
 
 /// Sends the mail once more that asks an address to confirm, the one that waits or else the user's: for the app's backend,
 /// or for the user.
-pub async fn ask_again(
+pub async fn resend_confirmation(
     State(state): State<AppState>,
     UserPath { caller, user }: UserPath<Caller>,
 ) -> Result<Success<()>, Error> {
@@ -25,26 +25,26 @@ pub async fn ask_again(
         return Err(Error::UserOutOfReach);
     }
     let spending = state.store.mails.take(&state.store.pool, caller.app).await?;
-    let confirmation = &state.new_mail(caller.app).paid_with(spending);
+    let confirmation = &state.new_mail(caller.app).with_quota(spending);
     let (notice, db, after) =
         (&notice(&state, caller.app), &state.store.pool, state.config.invite.resend_after);
     let bounds = caller.user.map(|_| OF_A_TOKEN);
     let ask = || async move {
         let mails = Mails { confirmation, notice };
-        Ok(email_confirmation::ask_again(db, caller.app, user, after, bounds, mails).await?)
+        Ok(email_confirmation::resend_confirmation(db, caller.app, user, after, bounds, mails).await?)
     };
-    let message = match settled(ask).await? {
-        Asked::Queued => {
+    let message = match retry_until_known(ask).await? {
+        ResendConfirmationOutcome::Queued => {
             state.wake.notify_one();
             "the address was asked to confirm"
         }
-        Asked::TooSoon => {
-            audit::note(|facts| facts.unchanged = true);
+        ResendConfirmationOutcome::TooSoon => {
+            audit::record(|facts| facts.unchanged = true);
             "the address was asked a short while ago, so no second mail was sent"
         }
-        Asked::Verified => return Err(Error::AlreadyVerified),
-        Asked::QuotaExceeded => return Err(Error::ConfirmationQuotaExceeded),
-        Asked::OutOfReach => return Err(Error::UserOutOfReach),
+        ResendConfirmationOutcome::Verified => return Err(Error::AlreadyVerified),
+        ResendConfirmationOutcome::QuotaExceeded => return Err(Error::ConfirmationQuotaExceeded),
+        ResendConfirmationOutcome::OutOfReach => return Err(Error::UserOutOfReach),
     };
     Ok(Success { status: StatusCode::OK, message, data: () })
 }

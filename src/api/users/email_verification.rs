@@ -5,32 +5,35 @@ use axum::http::StatusCode;
 
 use crate::audit;
 use crate::db::users::email_verification;
-use crate::db::users::email_verification::Vouched;
+use crate::db::users::email_verification::VerifyEmailOutcome;
 use crate::domain::users::email_body;
 use crate::http::auth::WriteKey;
 use crate::http::envelope::Success;
 use crate::http::error::Error;
 use crate::http::extract::{Json, UserPath};
-use crate::http::idempotency::settled;
+use crate::http::idempotency::retry_until_known;
 use crate::http::state::AppState;
 
 /// Marks the user's address as verified, by word of the app's backend, if it is the one in the body.
-pub async fn vouch(
+pub async fn verify_email(
     State(state): State<AppState>,
     UserPath { caller: WriteKey { app }, user }: UserPath<WriteKey>,
     Json(body): Json,
 ) -> Result<Success<()>, Error> {
     let email = email_body::parse(body)?;
-    audit::note(|facts| facts.fields = vec!["email_verified".to_owned()]);
+    audit::record(|facts| facts.fields = vec!["email_verified".to_owned()]);
     let (db, email) = (&state.store.pool, &email);
-    let event = state.listeners.event(app);
-    match settled(|| async move { Ok(email_verification::vouch(db, app, user, email, event).await?) }).await?
+    let event = state.listeners.event_for(app);
+    match retry_until_known(|| async move {
+        Ok(email_verification::verify_email(db, app, user, email, event).await?)
+    })
+    .await?
     {
-        Vouched::Yes => {
-            state.listeners.told(event);
+        VerifyEmailOutcome::Verified => {
+            state.listeners.notify(event);
             Ok(Success { status: StatusCode::OK, message: "the address is verified", data: () })
         }
-        Vouched::OtherAddress => Err(Error::OtherAddress),
-        Vouched::OutOfReach => Err(Error::UserOutOfReach),
+        VerifyEmailOutcome::OtherAddress => Err(Error::OtherAddress),
+        VerifyEmailOutcome::NotAccessible => Err(Error::UserOutOfReach),
     }
 }

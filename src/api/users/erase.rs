@@ -5,13 +5,13 @@ use axum::http::{HeaderMap, StatusCode};
 
 use crate::api::pages::mailbox;
 use crate::db::users::erase;
-use crate::db::users::erase::Erased;
+use crate::db::users::erase::EraseOutcome;
 use crate::http::auth::Caller;
 use crate::http::entity_tag::if_match;
 use crate::http::envelope::Success;
 use crate::http::error::Error;
 use crate::http::extract::UserPath;
-use crate::http::idempotency::uncontended;
+use crate::http::idempotency::retry_contended;
 use crate::http::state::AppState;
 
 /// Erases a user's personal data: by the app's backend, or by the user; with `If-Match` as in an update.
@@ -21,17 +21,17 @@ pub async fn erase(
     headers: HeaderMap,
 ) -> Result<Success<()>, Error> {
     let expected = if_match(&headers)?;
-    let event = state.listeners.event(caller.app);
+    let event = state.listeners.event_for(caller.app);
     let erase = async || {
         Ok(erase::erase(&state.store.pool, caller.app, caller.user, user, expected.as_deref(), event).await?)
     };
-    match uncontended(erase).await? {
-        Erased::Yes { message_ids } => {
-            state.listeners.told(event);
+    match retry_contended(erase).await? {
+        EraseOutcome::Erased { message_ids } => {
+            state.listeners.notify(event);
             mailbox::delete(&state, message_ids).await;
             Ok(Success { status: StatusCode::OK, message: "the user was deleted", data: () })
         }
-        Erased::Stale => Err(Error::Stale),
-        Erased::OutOfReach => Err(Error::UserOutOfReach),
+        EraseOutcome::Stale => Err(Error::Stale),
+        EraseOutcome::NotAccessible => Err(Error::UserOutOfReach),
     }
 }

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 
 use crate::audit;
 use crate::db;
-use crate::db::users::external_subject::Recorded;
+use crate::db::users::external_subject::ExternalSubjectOutcome;
 use crate::domain::text::Text;
 use crate::domain::users::external_subject;
 use crate::http::auth::WriteKey;
@@ -22,16 +22,16 @@ pub async fn set_external_subject(
     Json(body): Json,
 ) -> Result<Success<()>, Error> {
     let subject = external_subject::parse(body)?;
-    audit::note(|facts| facts.fields = vec!["externalSubject".to_owned()]);
-    let (event, subject) = (state.listeners.event(app), subject.as_ref().map(Text::as_str));
+    audit::record(|facts| facts.fields = vec!["externalSubject".to_owned()]);
+    let (event, subject) = (state.listeners.event_for(app), subject.as_ref().map(Text::as_str));
     match db::users::external_subject::set_external_subject(&state.store.pool, app, user, subject, event)
         .await?
     {
-        Recorded::Yes => {
-            state.listeners.told(event);
+        ExternalSubjectOutcome::Recorded => {
+            state.listeners.notify(event);
             Ok(Success { status: StatusCode::OK, message: "the subject was recorded", data: () })
         }
-        Recorded::Taken => Err(Error::ExternalSubjectTaken),
-        Recorded::OutOfReach => Err(Error::UserOutOfReach),
+        ExternalSubjectOutcome::Taken => Err(Error::ExternalSubjectTaken),
+        ExternalSubjectOutcome::NotAccessible => Err(Error::UserOutOfReach),
     }
 }

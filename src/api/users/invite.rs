@@ -9,9 +9,9 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::audit;
-use crate::db::invites::create::{self, Invited, NewInvite, Resent};
+use crate::db::invites::create::{self, InviteOutcome, NewInvite, ReinviteOutcome};
 use crate::db::users;
-use crate::db::webhooks::publish::tell_of;
+use crate::db::webhooks::publish::publish_user_event;
 use crate::domain::id::{self, UserId};
 use crate::domain::invites::invite_body::NewUserBody;
 use crate::domain::users::User;
@@ -20,7 +20,7 @@ use crate::http::auth::WriteKey;
 use crate::http::envelope::Success;
 use crate::http::error::Error;
 use crate::http::extract::{Json, UserPath};
-use crate::http::idempotency::{Begun, Once, settled};
+use crate::http::idempotency::{Begin, IdempotentCall, retry_until_known};
 use crate::http::state::AppState;
 
 /// `data` of the answer to an invite.
@@ -38,12 +38,12 @@ pub async fn invite(
     Json(json): Json,
 ) -> Result<Response, Error> {
     let body = NewUserBody::parse(json)?;
-    audit::note(|facts| facts.fields = body.names());
+    audit::record(|facts| facts.fields = body.names());
     let request = format!("invite {user} {}", body.line());
-    let (fresh, mail, event) = (UserId(id::public()), state.new_mail(app), state.listeners.event(app));
+    let (fresh, mail, event) = (UserId(id::public()), state.new_mail(app), state.listeners.event_for(app));
     let new = Arc::new(NewInvite { app, path: user, fresh, body, mail });
-    let invited = settled(|| invite_once(&state, &headers, &new, &request, event)).await;
-    state.listeners.told(event);
+    let invited = retry_until_known(|| invite_once(&state, &headers, &new, &request, event)).await;
+    state.listeners.notify(event);
     invited
 }
 
@@ -55,44 +55,45 @@ async fn invite_once(
     event: Option<EventId>,
 ) -> Result<Response, Error> {
     let NewInvite { app, path: user, ref body, .. } = **new;
-    let mut once = match Once::begin(state, headers, app, None, request, event.is_some()).await? {
-        Begun::Replay(answer) => return Ok(answer),
-        Begun::Work(once) => once,
+    let mut once = match IdempotentCall::begin(state, headers, app, None, request, event.is_some()).await? {
+        Begin::Replay(answer) => return Ok(answer),
+        Begin::Execute(once) => once,
     };
-    let invited = once.together(&state.store.invites, new, async |db| create::invite(db, new).await).await?;
+    let invited = once.batched(&state.store.invites, new, async |db| create::invite(db, new).await).await?;
     let (message, user) = match invited {
-        Invited::Created(created) => {
+        InviteOutcome::Created(created) => {
             if event.is_some() {
                 let who = UserId(created.id);
                 let more = json!({ "inviterId": (created.id != user.0).then_some(user) });
-                tell_of(once.connection().await?, event, EventType::UserInvited, app, who, more).await?;
+                publish_user_event(once.connection().await?, event, EventType::UserInvited, app, who, more)
+                    .await?;
             }
             ("the user was invited", created)
         }
-        Invited::Exists => {
+        InviteOutcome::Exists => {
             let after = state.config.invite.resend_after;
             let again = state.new_mail(app);
             let message = match once
-                .alone(async |db| create::resend(db, app, user, &body.invite, after, &again).await)
+                .unbatched(async |db| create::resend(db, app, user, &body.invite, after, &again).await)
                 .await?
             {
-                Resent::Queued => "the invite was sent again",
-                Resent::TooSoon => {
-                    audit::note(|facts| facts.unchanged = true);
+                ReinviteOutcome::Queued => "the invite was sent again",
+                ReinviteOutcome::TooSoon => {
+                    audit::record(|facts| facts.unchanged = true);
                     "the user was invited a short while ago, so no second mail was sent"
                 }
-                Resent::Accepted => return Err(once.refused(Error::AlreadyAccepted)),
-                Resent::OutOfReach => return Err(once.refused(Error::UserOutOfReach)),
+                ReinviteOutcome::Accepted => return Err(once.refused(Error::AlreadyAccepted)),
+                ReinviteOutcome::OutOfReach => return Err(once.refused(Error::UserOutOfReach)),
             };
             let stored = users::by_id(once.connection().await?, app, None, user).await?;
             (message, Box::new(stored.ok_or(Error::UserOutOfReach)?))
         }
-        Invited::EmailTaken => return Err(once.refused(Error::EmailTaken("email"))),
-        Invited::OutOfReach => return Err(once.refused(Error::UserOutOfReach)),
-        Invited::UnknownReferralCode => return Err(once.refused(Error::UnknownReferralCode)),
+        InviteOutcome::EmailTaken => return Err(once.refused(Error::EmailTaken("email"))),
+        InviteOutcome::NotAccessible => return Err(once.refused(Error::UserOutOfReach)),
+        InviteOutcome::UnknownReferralCode => return Err(once.refused(Error::UnknownReferralCode)),
     };
     let shown = UserId(user.id);
-    audit::note(|facts| facts.subject = Some(user.id));
+    audit::record(|facts| facts.subject = Some(user.id));
     let success = Success { status: StatusCode::OK, message, data: UserData { user } };
     once.finish(state, &success, Some(shown)).await
 }

@@ -56,9 +56,9 @@ pub async fn list(
         Some(email) => {
             users::by_email(&state.store.pool, caller.app, None, &email).await?.into_iter().collect()
         }
-        None => users::page(&state.store.pool, caller.app, after, paging::one_more(limit)).await?,
+        None => users::page(&state.store.pool, caller.app, after, paging::fetch_limit(limit)).await?,
     };
-    let next_cursor = paging::cut(&mut users, limit, |user| user.id);
+    let next_cursor = paging::truncate(&mut users, limit, |user| user.id);
     let items: Vec<UserResource> = users.into_iter().map(UserResource::from).collect();
     let data = UserPage { kind: "users", items_length: items.len(), items, next_cursor };
     Ok(Success { status: StatusCode::OK, message: "users of the app", data })

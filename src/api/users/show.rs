@@ -16,7 +16,7 @@ use crate::http::extract::{self, Query};
 use crate::http::state::AppState;
 
 /// How a caller names a user.
-enum Which {
+enum UserSelector {
     Id(UserId),
     Email(Email),
 }
@@ -24,7 +24,7 @@ enum Which {
 /// A user and how the caller names them: by UUID, by address, or `me`.
 pub struct ReadPath {
     caller: Reader,
-    which: Which,
+    which: UserSelector,
 }
 
 impl FromRequestParts<AppState> for ReadPath {
@@ -34,8 +34,8 @@ impl FromRequestParts<AppState> for ReadPath {
         let caller = Reader::authenticate(parts, state).await?;
         let text = extract::param(parts, "userId").await?;
         let which = match extract::user_id(&text, caller.user)? {
-            Some(user) => Which::Id(user),
-            None => Which::Email(Email::parse(&text).map_err(|_| {
+            Some(user) => UserSelector::Id(user),
+            None => UserSelector::Email(Email::parse(&text).map_err(|_| {
                 Error::InvalidPath("`userId` in the path must be a hyphenated UUID or an e-mail address")
             })?),
         };
@@ -50,8 +50,10 @@ pub async fn show(
     ReadPath { caller, which }: ReadPath,
 ) -> Result<(HeaderMap, Success<UserResource>), Error> {
     let user = match &which {
-        Which::Id(user) => users::by_id(&state.store.pool, caller.app, caller.user, *user).await?,
-        Which::Email(email) => users::by_email(&state.store.pool, caller.app, caller.user, email).await?,
+        UserSelector::Id(user) => users::by_id(&state.store.pool, caller.app, caller.user, *user).await?,
+        UserSelector::Email(email) => {
+            users::by_email(&state.store.pool, caller.app, caller.user, email).await?
+        }
     };
     let user = user.ok_or(Error::UserOutOfReach)?;
     let headers = etag(user.version);

@@ -8,14 +8,14 @@ use jiff::tz::TimeZone;
 
 use super::email_change;
 use crate::audit;
-use crate::db::users::update::{self, Update, Updated};
+use crate::db::users::update::{self, Update, UpdateOutcome};
 use crate::domain::users::profile::ProfilePatch;
 use crate::http::auth::Caller;
 use crate::http::entity_tag::{etag, if_match};
 use crate::http::envelope::Success;
 use crate::http::error::Error;
 use crate::http::extract::{Json, UserPath};
-use crate::http::idempotency::once_or_settled;
+use crate::http::idempotency::retry_until_known_if;
 use crate::http::state::AppState;
 
 /// Changes the fields of a profile that the body names (seed `PUT /users/:userId`), all or none. With
@@ -29,17 +29,17 @@ pub async fn update(
     let today = crate::clock::now().to_zoned(TimeZone::UTC).date();
     let names = ProfilePatch::names(&body);
     let patch = ProfilePatch::parse(body, today)?;
-    audit::note(|facts| (facts.unchanged, facts.fields) = (patch.is_empty(), names.clone()));
+    audit::record(|facts| (facts.unchanged, facts.fields) = (patch.is_empty(), names.clone()));
     let expected = if_match(&headers)?;
     let change = Update { app: caller.app, caller: caller.user, user, patch: Arc::new(patch) };
-    let (event, versions) = (state.listeners.event(caller.app), expected.as_deref());
+    let (event, versions) = (state.listeners.event_for(caller.app), expected.as_deref());
     let update = || async {
         Ok(match event {
             None => {
-                update::update_together(&state.store.pool, &state.store.updates, &change, versions).await?
+                update::update_batched(&state.store.pool, &state.store.updates, &change, versions).await?
             }
             Some(event) => {
-                update::update_and_tell(&state.store.pool, &change, versions, event, &names).await?
+                update::update_and_publish(&state.store.pool, &change, versions, event, &names).await?
             }
         })
     };
@@ -51,16 +51,16 @@ pub async fn update(
             email_change::update(&state, &change, versions, event, &names).await?
         }
         // The address of somebody else is not a user's to change.
-        _ => once_or_settled(versions.is_none(), update).await?,
+        _ => retry_until_known_if(versions.is_none(), update).await?,
     };
     match updated {
-        Updated::Yes(version) => {
-            state.listeners.told(event);
+        UpdateOutcome::Updated(version) => {
+            state.listeners.notify(event);
             let success = Success { status: StatusCode::OK, message: "the user was updated", data: () };
             Ok((etag(version), success))
         }
-        Updated::Stale => Err(Error::Stale),
-        Updated::EmailTaken => Err(Error::EmailTaken("user.email")),
-        Updated::OutOfReach => Err(Error::UserOutOfReach),
+        UpdateOutcome::Stale => Err(Error::Stale),
+        UpdateOutcome::EmailTaken => Err(Error::EmailTaken("user.email")),
+        UpdateOutcome::NotAccessible => Err(Error::UserOutOfReach),
     }
 }

@@ -18,11 +18,11 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::api::invites::bulk::{self, Item};
-use crate::audit::{self, Facts};
+use crate::audit::{self, AuditRecord};
 use crate::cli::{Context, Output, Result, app};
 use crate::clock;
-use crate::db::invites::bulk::One;
-use crate::db::mail_quotas::{MailQuotas, Spending};
+use crate::db::invites::bulk::BulkInvite;
+use crate::db::mail_quotas::{MailQuotas, QuotaUse};
 use crate::db::outbox::{self, NewMail};
 use crate::db::{Transaction, webhooks};
 use crate::domain::fields::FieldErrors;
@@ -136,9 +136,9 @@ pub(in crate::cli) async fn run(import: Import, context: &Context) -> Result<Out
     let mut imported_all =
         import_all(&mut imported, &mut table, &reader, app, &quotas, context, &progress).await;
     progress.finish_and_clear();
-    let given_back = quotas.give_back(&context.database.operator, app).await;
+    let given_back = quotas.return_leases(&context.database.operator, app).await;
     imported_all = imported_all.and(given_back.map_err(Into::into));
-    let facts = Facts { app: Some(app), ..Facts::default() };
+    let facts = AuditRecord { app: Some(app), ..AuditRecord::default() };
     let changed = imported.created > 0 && !dry_run;
     if let Err(error) = imported_all {
         if changed {
@@ -241,7 +241,7 @@ async fn import_all(
         let plan = |(wanted, profile): (Wanted, ProfilePatch)| {
             let from = config.mail.from.email.domain();
             let mail = NewMail::new(app, &context.seal, from, config.invite.expires_after);
-            let mut one = One::new(app, None, wanted, mail, listens.then(EventId::fresh));
+            let mut one = BulkInvite::new(app, None, wanted, mail, listens.then(EventId::fresh));
             one.profile = Arc::new(profile);
             one
         };
@@ -256,7 +256,7 @@ async fn import_all(
             }
         }
         let mails = if imported.dry_run {
-            planned.iter().map(|_| Spending::default()).collect()
+            planned.iter().map(|_| QuotaUse::default()).collect()
         } else {
             quotas.take_up_to(db, app, planned.len()).await?
         };

@@ -7,12 +7,12 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{Context, Output, Result, app, table};
-use crate::audit::Facts;
-use crate::db::invites::manage::{self, By, Filter, InviteRow, Resent, Revoked};
+use crate::audit::AuditRecord;
+use crate::db::invites::manage::{self, Filter, InviteRow, ResendBy, ResendOutcome, RevokeOutcome};
 use crate::db::invites::timeline;
 use crate::db::operator;
 use crate::db::outbox::{self, NewMail};
-use crate::db::referrals::create::Bounds;
+use crate::db::referrals::create::ReferralLimits;
 use crate::domain::email::Email;
 use crate::domain::id::{AppId, UserId};
 use crate::domain::invites;
@@ -127,17 +127,17 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
         Command::Revoke { id } => {
             let app = AppId(find(context, id).await?.app_id);
             match manage::revoke(db, app, None, id).await? {
-                Revoked::Now => {
+                RevokeOutcome::Revoked => {
                     let text = format!("The invite {id} is revoked.");
                     Ok(Output::new(json!({ "id": id, "state": "revoked" }), text)?
                         .changed("revokeInvite", facts(app, id)))
                 }
-                Revoked::Before => Output::new(
+                RevokeOutcome::AlreadyRevoked => Output::new(
                     json!({ "id": id, "state": "revoked" }),
                     format!("The invite {id} was revoked before."),
                 ),
-                Revoked::Accepted => Err(format!("the invite {id} has been accepted").into()),
-                Revoked::OutOfReach => Err(missing(id)),
+                RevokeOutcome::Accepted => Err(format!("the invite {id} has been accepted").into()),
+                RevokeOutcome::OutOfReach => Err(missing(id)),
             }
         }
         Command::Resend { id } => {
@@ -146,16 +146,25 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
             let domain = config.mail.from.email.domain();
             let mail = NewMail::new(app, &context.seal, domain, config.invite.expires_after);
             let mut connection = db.acquire().await?;
-            let resent =
-                manage::resend(&mut connection, app, By::Operator, id, Bounds::of(config), &mail).await?;
+            let resent = manage::resend(
+                &mut connection,
+                app,
+                ResendBy::Operator,
+                id,
+                ReferralLimits::of(config),
+                &mail,
+            )
+            .await?;
             connection.release();
             match resent {
-                Resent::Yes => {}
-                Resent::TooSoon => return Err(format!("the invite {id} was mailed a short while ago").into()),
-                Resent::Over(state) => {
+                ResendOutcome::Resent => {}
+                ResendOutcome::TooSoon => {
+                    return Err(format!("the invite {id} was mailed a short while ago").into());
+                }
+                ResendOutcome::Ended(state) => {
                     return Err(format!("the invite {id} has been {}", state.as_str()).into());
                 }
-                Resent::QuotaExceeded | Resent::OutOfReach => {
+                ResendOutcome::QuotaExceeded | ResendOutcome::NotAccessible => {
                     return Err(format!("the user of the invite {id} is frozen or deleted").into());
                 }
             }
@@ -167,8 +176,8 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
     }
 }
 
-fn facts(app: AppId, id: Uuid) -> Facts {
-    Facts { app: Some(app), subject: Some(id), ..Facts::default() }
+fn facts(app: AppId, id: Uuid) -> AuditRecord {
+    AuditRecord { app: Some(app), subject: Some(id), ..AuditRecord::default() }
 }
 
 fn missing(id: Uuid) -> Box<dyn std::error::Error + Send + Sync> {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{Context, Output, Result, app, table};
-use crate::audit::Facts;
+use crate::audit::AuditRecord;
 use crate::db::invites::timeline;
 use crate::db::outbox;
 use crate::db::outbox::manage::MailRow;
@@ -149,7 +149,7 @@ async fn bounces(path: &Path, context: &Context) -> Result<Output> {
     );
     let output = Output::new(counts, text)?;
     let any = bounced + delayed + complained > 0;
-    Ok(if any { output.changed("recordBounces", Facts::default()) } else { output })
+    Ok(if any { output.changed("recordBounces", AuditRecord::default()) } else { output })
 }
 
 /// Whether it was new; `None`: it does not prove which mail it is about.

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::audit::{self, Facts};
+use crate::audit::{self, AuditRecord};
 use crate::cli::{Context, Output, Result, app, duration, mail};
 use crate::clock;
 use crate::db::operator;
@@ -79,6 +79,6 @@ pub(in crate::cli) async fn run(retry: Retry, context: &Context) -> Result<Outpu
     Output::new(json!({ "retried": retried, "skipped": skipped }), text)
 }
 
-fn facts(app: Uuid, id: Uuid) -> Facts {
-    Facts { app: Some(AppId(app)), subject: Some(id), ..Facts::default() }
+fn facts(app: Uuid, id: Uuid) -> AuditRecord {
+    AuditRecord { app: Some(AppId(app)), subject: Some(id), ..AuditRecord::default() }
 }

@@ -6,10 +6,10 @@ use serde_json::json;
 use sqlx::{PgConnection, query};
 use uuid::Uuid;
 
-use crate::db::referrals::attribution::{Attributed, attribute};
+use crate::db::referrals::attribution::{AttributionOutcome, attribute};
 use crate::db::users;
-use crate::db::users::update::{self, Addresses, Locked, Update};
-use crate::db::webhooks::publish::{Change, tell_of};
+use crate::db::users::update::{self, EmailChange, RowLock, Update};
+use crate::db::webhooks::publish::{EventScope, publish_user_event};
 use crate::db::{Error, Pool, Transaction, is_violation};
 use crate::domain::id::{self, UserId};
 use crate::domain::invites::referral_code::{self, ReferralCode};
@@ -19,7 +19,7 @@ use crate::domain::users::profile::ProfilePatch;
 use crate::domain::webhook::{EventId, EventType};
 
 /// An invite as whoever has its code may see it.
-pub struct Invite {
+pub struct InviteByCode {
     /// Which row of the app.
     pub id: Uuid,
     /// Of which kind.
@@ -46,7 +46,7 @@ pub struct Invite {
 
 /// The invite of this code; `None` if there is none, or its mail went to an address that is the user's no
 /// more, or the user is frozen or deleted. Changes nothing.
-pub async fn find(db: &Pool, code: &InviteCode) -> Result<Option<Invite>, Error> {
+pub async fn find(db: &Pool, code: &InviteCode) -> Result<Option<InviteByCode>, Error> {
     let row = query!(
         r#"
         SELECT i.invite_id AS id, i.kind, i.language, a.name AS app_name, a.language AS app_language,
@@ -70,7 +70,7 @@ pub async fn find(db: &Pool, code: &InviteCode) -> Result<Option<Invite>, Error>
     .fetch_optional(db)
     .await?;
     Ok(row.and_then(|row| {
-        Some(Invite {
+        Some(InviteByCode {
             id: row.id,
             kind: Kind::parse(&row.kind)?,
             state: State::parse(&row.state)?,
@@ -88,22 +88,22 @@ pub async fn find(db: &Pool, code: &InviteCode) -> Result<Option<Invite>, Error>
 
 /// What became of a press of the button.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Accepted {
+pub enum AcceptOutcome {
     /// The address is verified, the user is in; the code is spent.
-    Now(UserId),
+    Accepted(UserId),
     /// It could not be: it is spent, or expired, or unknown.
-    No,
+    NotOpen,
     /// A referral whose address has an account by now; the code is spent.
     AccountExists,
 }
 
 /// Accepts the invite of this code, once. An invite verifies its user's address; a referral makes its user,
 /// verified, in a tenant of their own, with the referrer recorded.
-pub async fn accept(db: &Pool, code: &InviteCode, told: Option<EventId>) -> Result<Accepted, Error> {
+pub async fn accept(db: &Pool, code: &InviteCode, told: Option<EventId>) -> Result<AcceptOutcome, Error> {
     for _ in 0..8 {
-        let mut change = Change::begin(db, told.is_some()).await?;
+        let mut change = EventScope::begin(db, told.is_some()).await?;
         match try_accept(change.connection(), code, told).await {
-            Err(error) if is_not_visible(&error) => {}
+            Err(error) if is_unique_race(&error) => {}
             Err(error) => return Err(error),
             Ok(accepted) => {
                 change.end().await?;
@@ -115,7 +115,7 @@ pub async fn accept(db: &Pool, code: &InviteCode, told: Option<EventId>) -> Resu
 }
 
 /// What became of a call that accepts.
-pub enum Joined {
+pub enum AcceptWithProfileOutcome {
     /// The user as they are now, who may be given a token.
     User(Box<User>),
     /// As [`Accepted::No`].
@@ -123,28 +123,32 @@ pub enum Joined {
     /// A referral whose address has an account by now; the code is as good as before.
     AccountExists,
     /// The referral code is not good for this user: unknown, or their own. The code of the invite is as good as before.
-    Attribution(Attributed),
+    Attribution(AttributionOutcome),
 }
 
 /// Accepts the invite of this code as [`accept`] does, and stores what the user says of themselves, or neither. The owner
 /// of `referral_code` is their referrer, unless somebody is by then.
-pub async fn join(
+pub async fn accept_with_profile(
     db: &Pool,
     code: &InviteCode,
     profile: &ProfilePatch,
     referral_code: Option<&ReferralCode>,
     told: Option<EventId>,
-) -> Result<Joined, Error> {
+) -> Result<AcceptWithProfileOutcome, Error> {
     for _ in 0..8 {
         let mut transaction = Transaction::begin(db).await?;
         let user = match try_accept(&mut transaction, code, told).await {
-            Ok(Accepted::Now(user)) => user,
+            Ok(AcceptOutcome::Accepted(user)) => user,
             Ok(refused) => {
                 transaction.rollback().await?;
-                let exists = refused == Accepted::AccountExists;
-                return Ok(if exists { Joined::AccountExists } else { Joined::No });
+                let exists = refused == AcceptOutcome::AccountExists;
+                return Ok(if exists {
+                    AcceptWithProfileOutcome::AccountExists
+                } else {
+                    AcceptWithProfileOutcome::No
+                });
             }
-            Err(error) if is_not_visible(&error) => {
+            Err(error) if is_unique_race(&error) => {
                 transaction.rollback().await?;
                 continue;
             }
@@ -152,31 +156,31 @@ pub async fn join(
         };
         if let Some(referral_code) = referral_code {
             match attribute(&mut transaction, code.app, user, referral_code).await? {
-                Attributed::Settled => {}
-                Attributed::Disturbed => {
+                AttributionOutcome::Attributed => {}
+                AttributionOutcome::Contended => {
                     transaction.rollback().await?;
                     continue;
                 }
                 refused => {
                     transaction.rollback().await?;
-                    return Ok(Joined::Attribution(refused));
+                    return Ok(AcceptWithProfileOutcome::Attribution(refused));
                 }
             }
         }
         if !profile.is_empty() {
             let update = Update { app: code.app, caller: None, user, patch: Arc::new(profile.clone()) };
-            update::write(&mut transaction, &[update], Locked::Wait, Addresses::Kept, None).await?;
+            update::write(&mut transaction, &[update], RowLock::Wait, EmailChange::Deny, None).await?;
         }
         let user = users::by_id(&mut *transaction, code.app, None, user).await?;
         let Some(user) = user else { break };
         transaction.commit().await?;
-        return Ok(Joined::User(Box::new(user)));
+        return Ok(AcceptWithProfileOutcome::User(Box::new(user)));
     }
     Err(Error::Contended)
 }
 
 /// Whether an account that was not visible yet stopped the insert of the new user.
-fn is_not_visible(error: &Error) -> bool {
+fn is_unique_race(error: &Error) -> bool {
     matches!(error, Error::Sql(error) if is_violation(error, "invites_app_id_user_id_fkey"))
 }
 
@@ -184,7 +188,7 @@ async fn try_accept(
     db: &mut PgConnection,
     code: &InviteCode,
     told: Option<EventId>,
-) -> Result<Accepted, Error> {
+) -> Result<AcceptOutcome, Error> {
     let (user, tenant) = (id::public(), id::public());
     // The invited user, or the referrer, is locked first, so that a code is not spent on one who changes meanwhile.
     let row = query!(
@@ -233,13 +237,13 @@ async fn try_accept(
     .fetch_optional(&mut *db)
     .await
     .map_err(Error::of_change)?;
-    let Some(row) = row else { return Ok(Accepted::No) };
+    let Some(row) = row else { return Ok(AcceptOutcome::NotOpen) };
     let user = match row.user_id {
-        _ if row.member => return Ok(Accepted::AccountExists),
-        None => return Ok(Accepted::No),
+        _ if row.member => return Ok(AcceptOutcome::AccountExists),
+        None => return Ok(AcceptOutcome::NotOpen),
         Some(user) => UserId(user),
     };
     let more = json!({ "inviteId": row.invite_id, "kind": row.kind });
-    tell_of(db, told, EventType::UserAccepted, code.app, user, more).await?;
-    Ok(Accepted::Now(user))
+    publish_user_event(db, told, EventType::UserAccepted, code.app, user, more).await?;
+    Ok(AcceptOutcome::Accepted(user))
 }

@@ -7,11 +7,11 @@ use serde_json::json;
 use sqlx::{PgConnection, query};
 use uuid::Uuid;
 
-use super::create::{self, Invited, NewInvite};
+use super::create::{self, InviteOutcome, NewInvite};
 use crate::db::Error;
 use crate::db::outbox::NewMail;
-use crate::db::users::update::{self, Addresses, Locked, Update};
-use crate::db::webhooks::publish::tell_of;
+use crate::db::users::update::{self, EmailChange, RowLock, Update};
+use crate::db::webhooks::publish::publish_user_event;
 use crate::domain::id::{self, AppId, UserId};
 use crate::domain::invites::bulk_body::Wanted;
 use crate::domain::invites::referral_code::ReferralCode;
@@ -19,7 +19,7 @@ use crate::domain::users::profile::ProfilePatch;
 use crate::domain::webhook::{EventId, EventType};
 
 /// One of the invites that are asked for.
-pub struct One {
+pub struct BulkInvite {
     new: NewInvite,
     /// Whether the new user's id was asked for.
     named: bool,
@@ -29,7 +29,7 @@ pub struct One {
     pub profile: Arc<ProfilePatch>,
 }
 
-impl One {
+impl BulkInvite {
     /// As it is `wanted`, of `inviter` if a user invites.
     #[must_use]
     pub fn new(
@@ -47,7 +47,7 @@ impl One {
 
 /// What became of one.
 #[derive(Clone, Copy)]
-pub enum Made {
+pub enum BulkInviteOutcome {
     /// A new user, whose mail is queued.
     Created(Uuid),
     /// The address is this user's: nothing was made.
@@ -57,11 +57,11 @@ pub enum Made {
     /// The id is that of a user with another address, or was a user's.
     UserIdTaken,
     /// The inviter is frozen or deleted.
-    OutOfReach,
+    NotAccessible,
     /// The referral code is nobody's, or of a user who is frozen or deleted.
     UnknownReferralCode,
     /// There was no mail left for it.
-    NoMail,
+    MailQuotaExceeded,
 }
 
 /// Makes these invites of one app, in a transaction, with `mails` at most. Asked again with the same, it changes nothing
@@ -69,37 +69,37 @@ pub enum Made {
 pub async fn invite(
     db: &mut PgConnection,
     app: AppId,
-    all: &[&One],
+    all: &[&BulkInvite],
     mails: usize,
-) -> Result<Vec<Made>, Error> {
-    let mut made: Vec<Option<Made>> = vec![None; all.len()];
+) -> Result<Vec<BulkInviteOutcome>, Error> {
+    let mut made: Vec<Option<BulkInviteOutcome>> = vec![None; all.len()];
     let mut left = mails;
     // By the second look an address that is in the list twice is a user's, as is one that somebody else invited
     // meanwhile.
     for _ in 0..8 {
         let open: Vec<usize> = (0..all.len()).filter(|at| made[*at].is_none()).collect();
         if open.is_empty() {
-            let made: Vec<Made> = made.into_iter().flatten().collect();
+            let made: Vec<BulkInviteOutcome> = made.into_iter().flatten().collect();
             fill_profiles(db, app, all, &made).await?;
             return Ok(made);
         }
         let mut names = HashSet::new();
         let mut together = Vec::new();
-        for (at, found) in open.iter().copied().zip(look(db, app, all, &open).await?) {
+        for (at, found) in open.iter().copied().zip(find_existing(db, app, all, &open).await?) {
             let new = &all[at].new;
             let address = new.body.invite.email.as_str().to_lowercase();
             made[at] = match found {
                 // Asked again after the answer of the database was lost, it is there.
-                Found { holder: Some(user), .. } if user == new.fresh.0 && !all[at].named => {
-                    Some(Made::Created(user))
+                ExistingUser { holder: Some(user), .. } if user == new.fresh.0 && !all[at].named => {
+                    Some(BulkInviteOutcome::Created(user))
                 }
-                Found { holder: Some(user), .. } if user == new.fresh.0 || !all[at].named => {
-                    Some(Made::Exists(user))
+                ExistingUser { holder: Some(user), .. } if user == new.fresh.0 || !all[at].named => {
+                    Some(BulkInviteOutcome::Exists(user))
                 }
-                Found { holder: Some(_), .. } => Some(Made::EmailTaken),
-                Found { id_taken: true, .. } => Some(Made::UserIdTaken),
-                Found { stray: true, .. } => Some(Made::UnknownReferralCode),
-                _ if left == 0 => Some(Made::NoMail),
+                ExistingUser { holder: Some(_), .. } => Some(BulkInviteOutcome::EmailTaken),
+                ExistingUser { id_taken: true, .. } => Some(BulkInviteOutcome::UserIdTaken),
+                ExistingUser { stray: true, .. } => Some(BulkInviteOutcome::UnknownReferralCode),
+                _ if left == 0 => Some(BulkInviteOutcome::MailQuotaExceeded),
                 _ => None,
             };
             let free = made[at].is_none() && together.len() < left;
@@ -113,14 +113,22 @@ pub async fn invite(
         let asked: Vec<&NewInvite> = together.iter().map(|(_, at)| &all[*at].new).collect();
         for ((_, at), invited) in together.iter().zip(create::write(db, &asked, None).await?) {
             made[*at] = match invited {
-                Some(Invited::Created(user)) => {
+                Some(InviteOutcome::Created(user)) => {
                     left -= 1;
                     let NewInvite { path, fresh, .. } = all[*at].new;
                     let more = json!({ "inviterId": (path != fresh).then_some(path) });
-                    tell_of(db, all[*at].event, EventType::UserInvited, app, UserId(user.id), more).await?;
-                    Some(Made::Created(user.id))
+                    publish_user_event(
+                        db,
+                        all[*at].event,
+                        EventType::UserInvited,
+                        app,
+                        UserId(user.id),
+                        more,
+                    )
+                    .await?;
+                    Some(BulkInviteOutcome::Created(user.id))
                 }
-                Some(Invited::OutOfReach) => Some(Made::OutOfReach),
+                Some(InviteOutcome::NotAccessible) => Some(BulkInviteOutcome::NotAccessible),
                 // Things changed since the look: once more.
                 _ => None,
             };
@@ -130,28 +138,38 @@ pub async fn invite(
 }
 
 /// Stores the profiles of those who were created, in one statement.
-async fn fill_profiles(db: &mut PgConnection, app: AppId, all: &[&One], made: &[Made]) -> Result<(), Error> {
-    let profile = |(one, made): (&&One, &Made)| match made {
-        Made::Created(user) if !one.profile.is_empty() => {
+async fn fill_profiles(
+    db: &mut PgConnection,
+    app: AppId,
+    all: &[&BulkInvite],
+    made: &[BulkInviteOutcome],
+) -> Result<(), Error> {
+    let profile = |(one, made): (&&BulkInvite, &BulkInviteOutcome)| match made {
+        BulkInviteOutcome::Created(user) if !one.profile.is_empty() => {
             Some(Update { app, caller: None, user: UserId(*user), patch: Arc::clone(&one.profile) })
         }
         _ => None,
     };
     let updates: Vec<Update> = all.iter().zip(made).filter_map(profile).collect();
     if !updates.is_empty() {
-        update::write(db, &updates, Locked::Wait, Addresses::Kept, None).await?;
+        update::write(db, &updates, RowLock::Wait, EmailChange::Deny, None).await?;
     }
     Ok(())
 }
 
 /// What stands in the way of one.
-struct Found {
+struct ExistingUser {
     holder: Option<Uuid>,
     id_taken: bool,
     stray: bool,
 }
 
-async fn look(db: &mut PgConnection, app: AppId, all: &[&One], open: &[usize]) -> Result<Vec<Found>, Error> {
+async fn find_existing(
+    db: &mut PgConnection,
+    app: AppId,
+    all: &[&BulkInvite],
+    open: &[usize],
+) -> Result<Vec<ExistingUser>, Error> {
     let asked = || open.iter().map(|at| &all[*at].new);
     let addresses: Vec<&str> = asked().map(|new| new.body.invite.email.as_str()).collect();
     let ids: Vec<Uuid> = asked().map(|new| new.fresh.0).collect();
@@ -174,6 +192,6 @@ async fn look(db: &mut PgConnection, app: AppId, all: &[&One], open: &[usize]) -
     )
     .fetch_all(db)
     .await?;
-    let found = |holder, id_taken, stray| Found { holder, id_taken, stray };
+    let found = |holder, id_taken, stray| ExistingUser { holder, id_taken, stray };
     Ok(rows.into_iter().map(|row| found(row.holder, row.id_taken, row.stray)).collect())
 }

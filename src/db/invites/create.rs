@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::{PgConnection, query};
 
-use crate::db::batch::{Gathered, LOCK_TIMEOUT, Names};
+use crate::db::batch::{Batchable, ConflictKeys, LOCK_TIMEOUT};
 use crate::db::outbox::NewMail;
 use crate::db::users;
 use crate::db::{Error, Pool, is_violation};
@@ -17,7 +17,7 @@ use crate::domain::users::User;
 use crate::metrics;
 
 /// What became of a call that invites.
-pub enum Invited {
+pub enum InviteOutcome {
     /// A new user, whose mail is queued.
     Created(Box<User>),
     /// The path names the user whose address this is: nothing was made.
@@ -25,7 +25,7 @@ pub enum Invited {
     /// The address is another user's.
     EmailTaken,
     /// The user in the path is frozen or deleted.
-    OutOfReach,
+    NotAccessible,
     /// The referral code is nobody's, or of a user who is frozen or deleted.
     UnknownReferralCode,
 }
@@ -46,30 +46,30 @@ pub struct NewInvite {
     pub mail: NewMail,
 }
 
-impl Gathered for Arc<NewInvite> {
-    type Answer = Invited;
-    const CHANGE: metrics::Change = metrics::Change::Invite;
+impl Batchable for Arc<NewInvite> {
+    type Answer = InviteOutcome;
+    const CHANGE: metrics::Batched = metrics::Batched::Invite;
 
     fn app(&self) -> AppId {
         self.app
     }
 
-    fn names(&self, names: &mut Names) {
+    fn conflict_keys(&self, names: &mut ConflictKeys) {
         names.add((self.app, self.body.invite.email.as_str().to_ascii_lowercase()));
     }
 
-    fn mails(invited: &Invited) -> bool {
-        matches!(invited, Invited::Created(_))
+    fn sends_mail(invited: &InviteOutcome) -> bool {
+        matches!(invited, InviteOutcome::Created(_))
     }
 
-    async fn write(db: &mut PgConnection, all: &[Self]) -> Result<Vec<Option<Invited>>, Error> {
+    async fn write(db: &mut PgConnection, all: &[Self]) -> Result<Vec<Option<InviteOutcome>>, Error> {
         let all: Vec<&NewInvite> = all.iter().map(AsRef::as_ref).collect();
         write(db, &all, Some(LOCK_TIMEOUT)).await
     }
 }
 
 /// Makes one invite. Asked again with the same, it changes nothing more and says the same.
-pub async fn invite(db: &mut PgConnection, new: &NewInvite) -> Result<Invited, Error> {
+pub async fn invite(db: &mut PgConnection, new: &NewInvite) -> Result<InviteOutcome, Error> {
     // Somebody else's insert that was not visible yet stops this one: then it is by the next look.
     for _ in 0..8 {
         if let Some(Some(invited)) = write(db, &[new], None).await?.pop() {
@@ -85,7 +85,7 @@ pub(crate) async fn write(
     db: &mut PgConnection,
     all: &[&NewInvite],
     lock_timeout: Option<&str>,
-) -> Result<Vec<Option<Invited>>, Error> {
+) -> Result<Vec<Option<InviteOutcome>>, Error> {
     fn column<'a, T>(all: &[&'a NewInvite], value: impl Fn(&'a NewInvite) -> T) -> Vec<T> {
         all.iter().map(|new| value(new)).collect()
     }
@@ -164,23 +164,23 @@ pub(crate) async fn write(
         let Some(at) = all.iter().position(|new| new.mail.id == row.mail_id) else { continue };
         let NewInvite { app, path, fresh, body, .. } = all[at];
         answers[at] = if row.made {
-            Some(Invited::Created(Box::new(User::invited(
+            Some(InviteOutcome::Created(Box::new(User::invited(
                 *app,
                 UserId(row.user_id),
                 row.tenant,
                 &body.invite,
             ))))
         } else if row.closed == Some(true) {
-            Some(Invited::OutOfReach)
+            Some(InviteOutcome::NotAccessible)
         } else if row.stray {
-            Some(Invited::UnknownReferralCode)
+            Some(InviteOutcome::UnknownReferralCode)
         } else if row.holder == Some(path.0) {
-            Some(Invited::Exists)
+            Some(InviteOutcome::Exists)
         } else if row.holder == Some(fresh.0) {
             let made = users::by_id(&mut *db, *app, None, *fresh).await?;
-            Some(made.map_or(Invited::OutOfReach, |user| Invited::Created(Box::new(user))))
+            Some(made.map_or(InviteOutcome::NotAccessible, |user| InviteOutcome::Created(Box::new(user))))
         } else {
-            row.holder.map(|_| Invited::EmailTaken)
+            row.holder.map(|_| InviteOutcome::EmailTaken)
         };
     }
     Ok(answers)
@@ -188,7 +188,7 @@ pub(crate) async fn write(
 
 /// What became of an invite that was asked for again.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Resent {
+pub enum ReinviteOutcome {
     /// Its mail is queued, with a new code.
     Queued,
     /// A mail went out a short while ago, or still waits to.
@@ -209,7 +209,7 @@ pub async fn resend(
     body: &InviteBody,
     resend_after: Duration,
     mail: &NewMail,
-) -> Result<Resent, Error> {
+) -> Result<ReinviteOutcome, Error> {
     // Of calls at once the first renews the code, makes the invite or accepts it: the others, which know what was, do
     // nothing, and see that by the next look.
     for _ in 0..8 {
@@ -269,12 +269,12 @@ pub async fn resend(
         .await
         .map_err(Error::of_change)?;
         match row {
-            None => return Ok(Resent::OutOfReach),
+            None => return Ok(ReinviteOutcome::OutOfReach),
             // The address was theirs a moment ago: whose it is now is to be asked anew.
             Some(row) if row.moved => return Err(Error::Contended),
-            Some(row) if row.accepted => return Ok(Resent::Accepted),
-            Some(row) if row.open => return Ok(Resent::Queued),
-            Some(row) if row.mailed => return Ok(Resent::TooSoon),
+            Some(row) if row.accepted => return Ok(ReinviteOutcome::Accepted),
+            Some(row) if row.open => return Ok(ReinviteOutcome::Queued),
+            Some(row) if row.mailed => return Ok(ReinviteOutcome::TooSoon),
             Some(_) => {}
         }
     }
@@ -282,7 +282,7 @@ pub async fn resend(
 }
 
 /// Deletes invites that ended longer ago than `kept`, with their events and mails, some at a time. True: there are more.
-pub async fn forget(db: &Pool, kept: Duration) -> Result<bool, Error> {
+pub async fn delete_expired(db: &Pool, kept: Duration) -> Result<bool, Error> {
     // Waits for no lock, so that it is in no deadlock: an invite that somebody renews, accepts or erases at this moment,
     // or with a mail that is tried again, is passed over. Whatever queues a mail of an invite renews its time, which is
     // looked at again once the row is locked. The lower bound is as in `outbox::forget`. The state in a CASE keeps

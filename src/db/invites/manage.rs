@@ -7,7 +7,7 @@ use sqlx::{PgExecutor, query, query_scalar};
 use uuid::Uuid;
 
 use crate::db::outbox::NewMail;
-use crate::db::referrals::create::Bounds;
+use crate::db::referrals::create::ReferralLimits;
 use crate::db::{Error, Pool, Transaction, is_violation};
 use crate::domain::email::Email;
 use crate::domain::id::{AppId, UserId};
@@ -75,9 +75,9 @@ pub struct Filter {
 }
 
 /// Most invites that are looked at for a page of those in a state or of a kind.
-pub const LOOKED_AT: i64 = 10_000;
+pub const MAX_SCANNED: i64 = 10_000;
 
-/// The invites of an app, by id, those after `after`, at most `limit`, of [`LOOKED_AT`] at most.
+/// The invites of an app, by id, those after `after`, at most `limit`, of [`MAX_SCANNED`] at most.
 pub async fn list(
     db: impl PgExecutor<'_>,
     app: AppId,
@@ -119,14 +119,14 @@ pub async fn list(
         filter.inviter.map(|inviter| inviter.0),
         after,
         limit,
-        LOOKED_AT,
+        MAX_SCANNED,
     )
     .fetch_all(db)
     .await?)
 }
 
 /// The last invite that [`list`] looks at, if there may be more after it.
-pub async fn last_looked_at(
+pub async fn last_scanned(
     db: impl PgExecutor<'_>,
     app: AppId,
     filter: &Filter,
@@ -149,7 +149,7 @@ pub async fn last_looked_at(
         filter.email.as_ref().map(Email::as_str),
         filter.inviter.map(|inviter| inviter.0),
         after,
-        LOOKED_AT - 1,
+        MAX_SCANNED - 1,
     )
     .fetch_one(db)
     .await?)
@@ -177,7 +177,7 @@ pub async fn find(
 
 /// Who steers an invite.
 #[derive(Clone, Copy)]
-pub enum By<'a> {
+pub enum ResendBy<'a> {
     /// The app's backend.
     Backend,
     /// The user of an access token: referrals of their own.
@@ -188,7 +188,7 @@ pub enum By<'a> {
     Holder(&'a InviteCode),
 }
 
-impl By<'_> {
+impl ResendBy<'_> {
     fn caller(self) -> Option<UserId> {
         match self {
             Self::Referrer(user) => Some(user),
@@ -199,17 +199,17 @@ impl By<'_> {
 
 /// What became of a call to mail an invite again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Resent {
+pub enum ResendOutcome {
     /// It was renewed.
-    Yes,
+    Resent,
     /// A mail was asked for a short while ago, or still waits.
     TooSoon,
     /// It was accepted, or revoked.
-    Over(State),
+    Ended(State),
     /// The referrer's mails of today are used up.
     QuotaExceeded,
     /// Unknown, or not for this caller, or of a user who is frozen or deleted.
-    OutOfReach,
+    NotAccessible,
 }
 
 /// Mails an invite again, with a new code and its full time, unless that was asked for less than
@@ -218,11 +218,11 @@ pub enum Resent {
 pub async fn resend(
     db: &mut sqlx::PgConnection,
     app: AppId,
-    by: By<'_>,
+    by: ResendBy<'_>,
     id: Uuid,
-    bounds: Bounds,
+    bounds: ReferralLimits,
     mail: &NewMail,
-) -> Result<Resent, Error> {
+) -> Result<ResendOutcome, Error> {
     // Of calls at once the first renews, and the others, which know the old code and time, do nothing. Rows are
     // locked in the order of a referral. Without a mail, a code in hand comes to life again by nobody's act but the
     // referrer's.
@@ -294,7 +294,7 @@ pub async fn resend(
         id,
         by.caller().map(|caller| caller.0),
         match by {
-            By::Holder(code) => Some(code.hash().to_vec()),
+            ResendBy::Holder(code) => Some(code.hash().to_vec()),
             _ => None,
         },
         &mail.code_hash,
@@ -302,7 +302,7 @@ pub async fn resend(
         bounds.per_referrer,
         bounds.per_recipient,
         mail.expires_after.as_secs_f64(),
-        matches!(by, By::Backend | By::Referrer(_)),
+        matches!(by, ResendBy::Backend | ResendBy::Referrer(_)),
         mail.id,
         mail.secret,
         mail.message_id,
@@ -310,27 +310,29 @@ pub async fn resend(
     .fetch_optional(&mut *db)
     .await;
     match result {
-        Ok(Some(row)) if row.closed => Ok(Resent::OutOfReach),
-        Ok(Some(row)) if row.renewed => Ok(Resent::Yes),
+        Ok(Some(row)) if row.closed => Ok(ResendOutcome::NotAccessible),
+        Ok(Some(row)) if row.renewed => Ok(ResendOutcome::Resent),
         // What the statement saw may be over by now.
         Ok(Some(_)) => Ok(match find(db, app, by.caller(), id).await?.and_then(|row| row.state()) {
-            Some(State::Open | State::Expired) => Resent::TooSoon,
-            Some(state) => Resent::Over(state),
-            None => Resent::OutOfReach,
+            Some(State::Open | State::Expired) => ResendOutcome::TooSoon,
+            Some(state) => ResendOutcome::Ended(state),
+            None => ResendOutcome::NotAccessible,
         }),
-        Ok(None) => Ok(Resent::OutOfReach),
-        Err(error) if is_violation(&error, "referral_quotas_allowed_check") => Ok(Resent::QuotaExceeded),
+        Ok(None) => Ok(ResendOutcome::NotAccessible),
+        Err(error) if is_violation(&error, "referral_quotas_allowed_check") => {
+            Ok(ResendOutcome::QuotaExceeded)
+        }
         Err(error) => Err(Error::of_change(error)),
     }
 }
 
 /// What became of a call to revoke an invite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Revoked {
+pub enum RevokeOutcome {
     /// It was; a mail that waits is not sent.
-    Now,
+    Revoked,
     /// It had been.
-    Before,
+    AlreadyRevoked,
     /// It was accepted.
     Accepted,
     /// Unknown, or not for this caller.
@@ -339,7 +341,7 @@ pub enum Revoked {
 
 /// Revokes an invite that was not accepted, and stops its mail, unless a mail server is taking it at this moment.
 /// `caller` as in [`find`].
-pub async fn revoke(db: &Pool, app: AppId, caller: Option<UserId>, id: Uuid) -> Result<Revoked, Error> {
+pub async fn revoke(db: &Pool, app: AppId, caller: Option<UserId>, id: Uuid) -> Result<RevokeOutcome, Error> {
     let mut transaction = Transaction::begin(db).await?;
     let revoked = query!(
         r#"
@@ -358,9 +360,9 @@ pub async fn revoke(db: &Pool, app: AppId, caller: Option<UserId>, id: Uuid) -> 
         let found = find(&mut *transaction, app, caller, id).await?;
         transaction.rollback().await?;
         return Ok(match found.and_then(|row| row.state()) {
-            None => Revoked::OutOfReach,
-            Some(State::Accepted) => Revoked::Accepted,
-            Some(State::Revoked) => Revoked::Before,
+            None => RevokeOutcome::OutOfReach,
+            Some(State::Accepted) => RevokeOutcome::Accepted,
+            Some(State::Revoked) => RevokeOutcome::AlreadyRevoked,
             // It was opened again at this moment.
             Some(State::Open | State::Expired) => return Err(Error::Contended),
         });
@@ -376,5 +378,5 @@ pub async fn revoke(db: &Pool, app: AppId, caller: Option<UserId>, id: Uuid) -> 
     .execute(&mut *transaction)
     .await?;
     transaction.commit().await?;
-    Ok(Revoked::Now)
+    Ok(RevokeOutcome::Revoked)
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::db::referrals::opt_outs;
 use crate::db::webhooks::publish;
-use crate::db::webhooks::publish::Change;
+use crate::db::webhooks::publish::EventScope;
 use crate::db::{Error, Pool, outbox};
 use crate::domain::credentials::opt_out::OptOutKey;
 use crate::domain::id::{self, AppId, UserId};
@@ -17,7 +17,7 @@ use crate::domain::mail::report::{Kind, Report, Subject};
 use crate::domain::webhook::{EventId, EventType};
 
 /// Most events that are shown: the newest.
-const SHOWN: i64 = 200;
+const MAX_EVENTS: i64 = 200;
 
 /// One step in the life of an invite.
 #[derive(Debug, Serialize)]
@@ -68,7 +68,7 @@ pub async fn timeline(db: &Pool, app: AppId, invite: Uuid) -> Result<Vec<Event>,
         "#,
         app.0,
         invite,
-        SHOWN,
+        MAX_EVENTS,
     )
     .fetch_all(db)
     .await?;
@@ -77,7 +77,7 @@ pub async fn timeline(db: &Pool, app: AppId, invite: Uuid) -> Result<Vec<Event>,
 }
 
 /// The page of the invite of this code was looked at: kept once.
-pub async fn viewed(db: &Pool, code: &InviteCode) -> Result<(), Error> {
+pub async fn record_view(db: &Pool, code: &InviteCode) -> Result<(), Error> {
     query!(
         "INSERT INTO invite_events (app_id, invite_id, event_id, mail_id, kind)
         SELECT $1, i.invite_id, $3, o.mail_id, 'viewed'
@@ -96,7 +96,7 @@ pub async fn viewed(db: &Pool, code: &InviteCode) -> Result<(), Error> {
 
 /// What a report was about.
 #[derive(Debug)]
-pub struct Reported {
+pub struct ReportOutcome {
     /// The invite that the mail was for.
     pub invite: Uuid,
     /// Whether nobody had reported this of the mail before.
@@ -111,7 +111,7 @@ pub async fn report(
     report: &Report,
     opt_out: Option<&OptOutKey>,
     told: Option<EventId>,
-) -> Result<Option<Reported>, Error> {
+) -> Result<Option<ReportOutcome>, Error> {
     let (mail, message_id, invite) = match &report.subject {
         Subject::Message(message_id) => {
             let Some(mail) = outbox::mail_id(message_id) else { return Ok(None) };
@@ -119,7 +119,7 @@ pub async fn report(
         }
         Subject::Invite(invite) => (None, None, Some(*invite)),
     };
-    let mut change = Change::begin(db, told.is_some() || opt_out.is_some()).await?;
+    let mut change = EventScope::begin(db, told.is_some() || opt_out.is_some()).await?;
     let row = query!(
         r#"
         WITH mail AS (
@@ -157,8 +157,8 @@ pub async fn report(
     {
         let more = json!({ "inviteId": row.invite_id, "kind": row.kind });
         let event = event.of(EventType::InviteBounced, app, row.user_id.map(UserId), more);
-        publish::tell(change.connection(), app, &event).await?;
+        publish::publish(change.connection(), app, &event).await?;
     }
     change.end().await?;
-    Ok(row.map(|row| Reported { invite: row.invite_id, first: row.first }))
+    Ok(row.map(|row| ReportOutcome { invite: row.invite_id, first: row.first }))
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use sqlx::query;
 use uuid::Uuid;
 
-use crate::db::mail_quotas::Spending;
+use crate::db::mail_quotas::QuotaUse;
 use crate::db::referrals::opt_outs::SealedKey;
 use crate::db::{Error, Pool};
 use crate::domain::credentials::opt_out::AddressHash;
@@ -25,13 +25,13 @@ pub struct NewMail {
     pub(crate) secret: Vec<u8>,
     pub(crate) message_id: String,
     pub(crate) expires_after: Duration,
-    pub(crate) spending: Spending,
+    pub(crate) spending: QuotaUse,
 }
 
 impl NewMail {
     /// The same, which counts as one of the app's mails if the transaction commits it.
     #[must_use]
-    pub fn paid_with(self, spending: Spending) -> Self {
+    pub fn with_quota(self, spending: QuotaUse) -> Self {
         Self { spending, ..self }
     }
 
@@ -47,7 +47,7 @@ impl NewMail {
             secret: key.seal(Purpose::Code, id, code.expose().as_bytes()),
             message_id: format!("<{id}@{domain}>"),
             expires_after,
-            spending: Spending::default(),
+            spending: QuotaUse::default(),
         }
     }
 
@@ -65,7 +65,7 @@ pub(crate) fn mail_id(message_id: &str) -> Option<Uuid> {
 }
 
 /// A mail that this worker has for as long as its lease runs.
-pub struct Claimed {
+pub struct ClaimedMail {
     /// Which row.
     pub app: AppId,
     /// Which row of the app.
@@ -127,7 +127,7 @@ pub async fn claim(
     at_hand: &[(Uuid, Uuid)],
     take_over: bool,
     lease: Duration,
-) -> Result<Vec<Claimed>, Error> {
+) -> Result<Vec<ClaimedMail>, Error> {
     // A range of pairs, and the order of pairs, are read from `outbox_turns`: `app_id = …` and the order of `due_at`
     // might be read from `outbox_due`, past the mails of all other apps.
     let (apps, mails): (Vec<Uuid>, Vec<Uuid>) = at_hand.iter().copied().unzip();
@@ -215,7 +215,7 @@ pub async fn claim(
         *turn = row.turn;
     }
     let mails = rows.into_iter().filter_map(|row| {
-        Some(Claimed {
+        Some(ClaimedMail {
             app: AppId(row.app_id),
             id: row.mail_id,
             attempts: row.attempts,
@@ -246,7 +246,7 @@ pub async fn claim(
 }
 
 /// Lengthens the lease of a mail that is still being sent. False: it was lost.
-pub async fn extend(db: &Pool, mail: &Claimed, lease: Duration) -> Result<bool, Error> {
+pub async fn extend(db: &Pool, mail: &ClaimedMail, lease: Duration) -> Result<bool, Error> {
     let done = query!(
         "UPDATE outbox SET due_at = now() + make_interval(secs => $4)
         WHERE app_id = $1 AND mail_id = $2 AND attempts = $3 AND state = 'queued'",
@@ -262,7 +262,7 @@ pub async fn extend(db: &Pool, mail: &Claimed, lease: Duration) -> Result<bool, 
 
 /// The mail was taken by the mail server, or refused for good: its row is final, its secret gone. One that was
 /// taken while its invite was revoked is sent all the same.
-pub async fn finish(db: &Pool, mail: &Claimed, sent: bool, reply: &str) -> Result<(), Error> {
+pub async fn finish(db: &Pool, mail: &ClaimedMail, sent: bool, reply: &str) -> Result<(), Error> {
     query!(
         "UPDATE outbox SET state = CASE WHEN $4 THEN 'sent' ELSE 'failed' END, last_reply = $5,
             secret = NULL, claimed = false, finished_at = now()
@@ -283,7 +283,7 @@ pub async fn finish(db: &Pool, mail: &Claimed, sent: bool, reply: &str) -> Resul
 /// `give_up_after` from its beginning. True: it failed.
 pub async fn retry_later(
     db: &Pool,
-    mail: &Claimed,
+    mail: &ClaimedMail,
     delay: Duration,
     give_up_after: Duration,
     reply: &str,
@@ -336,7 +336,7 @@ pub async fn backlog(db: &Pool) -> Result<(i64, f64), Error> {
 }
 
 /// Deletes mails that were sent or failed longer ago than `kept`, some at a time. True: there are more.
-pub async fn forget(db: &Pool, kept: Duration) -> Result<bool, Error> {
+pub async fn delete_expired(db: &Pool, kept: Duration) -> Result<bool, Error> {
     // A mail that is tried again at this moment is locked, and passed over. The lower bound makes PostgreSQL, which
     // plans without knowing $1, expect few rows and read the index.
     let done = query!(

@@ -26,25 +26,25 @@ use super::pool::session::{CLIENT_CHECK, SETTINGS};
 use crate::metrics::Histogram;
 
 /// How long somebody waits for a connection.
-const PATIENCE: Duration = Duration::from_secs(5);
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection that idled for so long is asked whether it lives; a busy one was just seen to.
-const DOUBT: Duration = Duration::from_secs(1);
+const CHECK_AFTER_IDLE: Duration = Duration::from_secs(1);
 /// How often a session is set up: plans of a table that was small when they were made may read all of it, and with
 /// PgBouncer between, the session behind a connection is now one, now another.
-const SESSION: Duration = Duration::from_secs(5);
+const SET_UP_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an idle connection may take to answer; then there is time left to open another.
-const IDLE_ANSWER: Duration = Duration::from_secs(2);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a connection whose caller has gone may take to end what it was asked. Then it is closed, which makes
 /// PostgreSQL cancel the statement.
-pub(crate) const LAST_ANSWER: Duration = Duration::from_millis(500);
+pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long a connection that was closed at work counts as open: PostgreSQL has ended its statement by then.
-const CANCELLED: Duration = CLIENT_CHECK.saturating_add(Duration::from_millis(500));
+const CANCEL_TIMEOUT: Duration = CLIENT_CHECK.saturating_add(Duration::from_millis(500));
 /// How long a connection is kept that nobody needs.
-const IDLE: Duration = Duration::from_mins(10);
+const IDLE_TIMEOUT: Duration = Duration::from_mins(10);
 /// How long a connection is used: what a session of PostgreSQL gathers is given back with it.
-const LIFE: Duration = Duration::from_mins(30);
+const MAX_LIFETIME: Duration = Duration::from_mins(30);
 /// Between two tries to reach a database that starts.
-const AGAIN: Duration = Duration::from_millis(50);
+const RETRY_DELAY: Duration = Duration::from_millis(50);
 
 /// As many connections as were asked for, at most. PostgreSQL ends a statement of theirs after `statement_timeout`:
 /// nothing takes effect long after its caller was told that it did not. It also ends what a server left
@@ -60,7 +60,7 @@ struct Inner {
     most: u32,
     permits: Arc<Semaphore>,
     /// The one used last is at the end.
-    idle: Mutex<Vec<Idle>>,
+    idle: Mutex<Vec<IdleConnection>>,
     waiting: AtomicU32,
     waits: Histogram,
 }
@@ -74,33 +74,33 @@ impl Drop for Waiting<'_> {
     }
 }
 
-struct Live {
+struct OpenConnection {
     connection: PgConnection,
     opened: Instant,
     set_up: Instant,
 }
 
-struct Idle {
-    live: Live,
+struct IdleConnection {
+    live: OpenConnection,
     since: Instant,
 }
 
 /// A connection that is lent. One that is not [released](Lent::release) but dropped has been left at work: it is
 /// lent again once it has answered.
-pub struct Lent {
+pub struct PooledConnection {
     pool: Pool,
-    held: Option<(Live, OwnedSemaphorePermit)>,
+    held: Option<(OpenConnection, OwnedSemaphorePermit)>,
 }
 
 impl std::fmt::Debug for Pool {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.in_use().fmt(formatter)
+        self.usage().fmt(formatter)
     }
 }
 
 /// How a pool is, for metrics.
 #[derive(Clone, Copy, Debug)]
-pub struct Use {
+pub struct Usage {
     /// Connections that wait for work.
     pub idle: u32,
     /// Connections at work, being opened, or asked whether they live.
@@ -126,7 +126,7 @@ impl Pool {
 
     /// How many connections there are at most.
     #[must_use]
-    pub fn most(&self) -> u32 {
+    pub fn max_size(&self) -> u32 {
         self.0.most
     }
 
@@ -138,10 +138,10 @@ impl Pool {
 
     /// How it is.
     #[must_use]
-    pub fn in_use(&self) -> Use {
+    pub fn usage(&self) -> Usage {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         let free = count(self.0.permits.available_permits());
-        Use {
+        Usage {
             idle: count(self.idle().len()),
             busy: self.0.most.saturating_sub(free),
             waiting: self.0.waiting.load(Relaxed),
@@ -150,51 +150,51 @@ impl Pool {
 
     /// How long those waited who asked for a connection.
     #[must_use]
-    pub fn waits(&self) -> &Histogram {
+    pub fn wait_times(&self) -> &Histogram {
         &self.0.waits
     }
 
     /// A connection that lives, as far as is known.
-    pub async fn acquire(&self) -> Result<Lent, Error> {
+    pub async fn acquire(&self) -> Result<PooledConnection, Error> {
         let begun = Instant::now();
         self.0.waiting.fetch_add(1, Relaxed);
         let waiting = Waiting(&self.0.waiting);
-        let lent = timeout(PATIENCE, self.take()).await.unwrap_or(Err(Error::PoolTimedOut));
+        let lent = timeout(ACQUIRE_TIMEOUT, self.take()).await.unwrap_or(Err(Error::PoolTimedOut));
         drop(waiting);
         self.0.waits.count(begun.elapsed());
         lent
     }
 
-    async fn take(&self) -> Result<Lent, Error> {
+    async fn take(&self) -> Result<PooledConnection, Error> {
         let permit = Arc::clone(&self.0.permits).acquire_owned().await.map_err(|_| Error::PoolClosed)?;
-        while let Some(Idle { mut live, since }) = { self.idle().pop() } {
-            let good = if live.set_up.elapsed() > SESSION {
+        while let Some(IdleConnection { mut live, since }) = { self.idle().pop() } {
+            let good = if live.set_up.elapsed() > SET_UP_TIMEOUT {
                 live.set_up = Instant::now();
-                matches!(timeout(IDLE_ANSWER, self.set_up(&mut live.connection)).await, Ok(Ok(())))
+                matches!(timeout(CHECK_TIMEOUT, self.set_up(&mut live.connection)).await, Ok(Ok(())))
             } else {
-                since.elapsed() < DOUBT || lives(&mut live.connection, IDLE_ANSWER).await
+                since.elapsed() < CHECK_AFTER_IDLE || is_alive(&mut live.connection, CHECK_TIMEOUT).await
             };
             if good {
-                return Ok(Lent { pool: self.clone(), held: Some((live, permit)) });
+                return Ok(PooledConnection { pool: self.clone(), held: Some((live, permit)) });
             }
         }
         loop {
             match self.open().await {
-                Ok(live) => return Ok(Lent { pool: self.clone(), held: Some((live, permit)) }),
+                Ok(live) => return Ok(PooledConnection { pool: self.clone(), held: Some((live, permit)) }),
                 // A database that starts, or starts again, will listen in a moment.
                 Err(Error::Io(error)) if error.kind() == ErrorKind::ConnectionRefused => {}
                 Err(Error::Database(error)) if error.code().as_deref() == Some("57P03") => {}
                 Err(error) => return Err(error),
             }
-            sleep(AGAIN).await;
+            sleep(RETRY_DELAY).await;
         }
     }
 
-    async fn open(&self) -> Result<Live, Error> {
+    async fn open(&self) -> Result<OpenConnection, Error> {
         let mut connection = PgConnection::connect_with(&self.0.options).await?;
         self.set_up(&mut connection).await?;
         let now = Instant::now();
-        Ok(Live { connection, opened: now, set_up: now })
+        Ok(OpenConnection { connection, opened: now, set_up: now })
     }
 
     /// Says to the session how it has to be, and that its plans are to be made anew.
@@ -210,22 +210,22 @@ impl Pool {
         Ok(())
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
+    fn idle(&self) -> MutexGuard<'_, Vec<IdleConnection>> {
         self.0.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn put(&self, live: Live) {
+    fn put(&self, live: OpenConnection) {
         let old = {
             let mut idle = self.idle();
-            if self.0.permits.is_closed() || live.opened.elapsed() > LIFE {
+            if self.0.permits.is_closed() || live.opened.elapsed() > MAX_LIFETIME {
                 Some(live)
             } else {
-                idle.push(Idle { live, since: Instant::now() });
-                (idle[0].since.elapsed() > IDLE).then(|| idle.remove(0).live)
+                idle.push(IdleConnection { live, since: Instant::now() });
+                (idle[0].since.elapsed() > IDLE_TIMEOUT).then(|| idle.remove(0).live)
             }
         };
         if let Some(old) = old {
-            tokio::spawn(timeout(IDLE_ANSWER, old.connection.close()));
+            tokio::spawn(timeout(CHECK_TIMEOUT, old.connection.close()));
         }
     }
 
@@ -233,7 +233,7 @@ impl Pool {
     pub async fn close(&self) {
         self.0.permits.close();
         let idle = std::mem::take(&mut *self.idle());
-        for Idle { live, .. } in idle {
+        for IdleConnection { live, .. } in idle {
             // Its server may be gone.
             let _ = live.connection.close().await;
         }
@@ -242,11 +242,11 @@ impl Pool {
 
 /// Whether a connection answers. One on a network that drops packets would not say for a quarter of an hour, and keep
 /// its place in the pool for as long.
-async fn lives(connection: &mut PgConnection, within: Duration) -> bool {
+async fn is_alive(connection: &mut PgConnection, within: Duration) -> bool {
     matches!(timeout(within, connection.ping()).await, Ok(Ok(())))
 }
 
-impl Lent {
+impl PooledConnection {
     /// Gives it back after an orderly answer to all that it was asked.
     pub fn release(mut self) {
         if let Some((live, _permit)) = self.held.take() {
@@ -267,12 +267,12 @@ impl Lent {
     }
 }
 
-impl Drop for Lent {
+impl Drop for PooledConnection {
     fn drop(&mut self) {
         let Some((mut live, permit)) = self.held.take() else { return };
         let pool = self.pool.clone();
         tokio::spawn(async move {
-            match timeout(LAST_ANSWER, live.connection.ping()).await {
+            match timeout(CLOSE_TIMEOUT, live.connection.ping()).await {
                 Ok(Ok(())) => pool.put(live),
                 // The statement that was left has failed, or the line is broken.
                 Ok(Err(_)) => drop(live),
@@ -285,17 +285,17 @@ impl Drop for Lent {
 
 /// Closes a connection at work, and keeps its place until PostgreSQL has noticed: else there would be more sessions than
 /// connections were asked for.
-async fn cancel(live: Live, permit: OwnedSemaphorePermit) {
+async fn cancel(live: OpenConnection, permit: OwnedSemaphorePermit) {
     drop(live);
-    sleep(CANCELLED).await;
+    sleep(CANCEL_TIMEOUT).await;
     drop(permit);
 }
 
 #[expect(clippy::expect_used, reason = "it is there until it is given back")]
 mod connection_of {
-    use super::{Deref, DerefMut, Lent, PgConnection};
+    use super::{Deref, DerefMut, PgConnection, PooledConnection};
 
-    impl Deref for Lent {
+    impl Deref for PooledConnection {
         type Target = PgConnection;
 
         fn deref(&self) -> &PgConnection {
@@ -303,7 +303,7 @@ mod connection_of {
         }
     }
 
-    impl DerefMut for Lent {
+    impl DerefMut for PooledConnection {
         fn deref_mut(&mut self) -> &mut PgConnection {
             &mut self.held.as_mut().expect("a connection that is lent").0.connection
         }

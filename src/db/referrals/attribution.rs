@@ -8,15 +8,15 @@ use crate::domain::invites::referral_code::ReferralCode;
 
 /// What became of a referral code that a newcomer brought along.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Attributed {
+pub enum AttributionOutcome {
     /// Its owner is the referrer; or somebody was before, or the newcomer has referred others.
-    Settled,
+    Attributed,
     /// It is nobody's, or of a user who is frozen or deleted.
-    Unknown,
+    UnknownCode,
     /// It is the newcomer's own.
-    Own,
+    OwnCode,
     /// Somebody else changed the same rows: to be tried anew, from the beginning of the transaction.
-    Disturbed,
+    Contended,
 }
 
 /// Records the owner of `code` as the referrer of `user`, who is there already and has none.
@@ -25,7 +25,7 @@ pub(crate) async fn attribute(
     app: AppId,
     user: UserId,
     code: &ReferralCode,
-) -> Result<Attributed, Error> {
+) -> Result<AttributionOutcome, Error> {
     let done = query!(
         r#"
         WITH referrer AS (
@@ -46,12 +46,12 @@ pub(crate) async fn attribute(
     .fetch_optional(db)
     .await;
     match done.map_err(Error::of_change) {
-        Ok(Some(row)) if row.own => Ok(Attributed::Own),
-        Ok(Some(_)) => Ok(Attributed::Settled),
-        Ok(None) => Ok(Attributed::Unknown),
-        Err(error) if error.is_deadlock() => Ok(Attributed::Disturbed),
+        Ok(Some(row)) if row.own => Ok(AttributionOutcome::OwnCode),
+        Ok(Some(_)) => Ok(AttributionOutcome::Attributed),
+        Ok(None) => Ok(AttributionOutcome::UnknownCode),
+        Err(error) if error.is_deadlock() => Ok(AttributionOutcome::Contended),
         Err(Error::Sql(error)) if is_violation(&error, "users_referrer_leaf_check") => {
-            Ok(Attributed::Disturbed)
+            Ok(AttributionOutcome::Contended)
         }
         Err(error) => Err(error),
     }

@@ -7,7 +7,7 @@ use sqlx::{PgConnection, query};
 use uuid::Uuid;
 
 use crate::config::Config;
-use crate::db::batch::{Gathered, LOCK_TIMEOUT, Names};
+use crate::db::batch::{Batchable, ConflictKeys, LOCK_TIMEOUT};
 use crate::db::outbox::NewMail;
 use crate::db::{Error, Pool, is_violation};
 use crate::domain::credentials::opt_out::AddressHash;
@@ -17,7 +17,7 @@ use crate::metrics;
 
 /// What became of a call that refers.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Referred {
+pub enum ReferralOutcome {
     /// Taken. Whether a mail goes out is not told: it would tell who has an account.
     Accepted,
     /// The address is the referrer's own.
@@ -25,12 +25,12 @@ pub enum Referred {
     /// The referrer's mails of today are used up.
     QuotaExceeded,
     /// The referrer is unknown, frozen or deleted, or not for this caller to act for.
-    OutOfReach,
+    NotAccessible,
 }
 
 /// Bounds of referral mails.
 #[derive(Clone, Copy, Debug)]
-pub struct Bounds {
+pub struct ReferralLimits {
     /// Between two mails of one referrer to one address.
     pub resend_after: Duration,
     /// Of one referrer in a day.
@@ -39,7 +39,7 @@ pub struct Bounds {
     pub per_recipient: i32,
 }
 
-impl Bounds {
+impl ReferralLimits {
     /// As the settings say.
     #[must_use]
     pub fn of(config: &Config) -> Self {
@@ -64,29 +64,29 @@ pub struct NewReferral {
     /// Of the address, under the app's key.
     pub address: AddressHash,
     /// What bounds it: the same for all of a process.
-    pub bounds: Bounds,
+    pub bounds: ReferralLimits,
     /// The mail.
     pub mail: NewMail,
 }
 
-impl Gathered for Arc<NewReferral> {
-    type Answer = Referred;
-    const CHANGE: metrics::Change = metrics::Change::Referral;
+impl Batchable for Arc<NewReferral> {
+    type Answer = ReferralOutcome;
+    const CHANGE: metrics::Batched = metrics::Batched::Referral;
 
     fn app(&self) -> AppId {
         self.app
     }
 
-    fn names(&self, names: &mut Names) {
+    fn conflict_keys(&self, names: &mut ConflictKeys) {
         names.add((self.app, self.referrer));
         names.add((self.app, self.body.email.as_str().to_ascii_lowercase()));
     }
 
-    fn mails(referred: &Referred) -> bool {
-        *referred == Referred::Accepted
+    fn sends_mail(referred: &ReferralOutcome) -> bool {
+        *referred == ReferralOutcome::Accepted
     }
 
-    async fn write(db: &mut PgConnection, all: &[Self]) -> Result<Vec<Option<Referred>>, Error> {
+    async fn write(db: &mut PgConnection, all: &[Self]) -> Result<Vec<Option<ReferralOutcome>>, Error> {
         let all: Vec<&NewReferral> = all.iter().map(AsRef::as_ref).collect();
         write(db, &all, false).await
     }
@@ -97,11 +97,11 @@ impl Gathered for Arc<NewReferral> {
 /// they may see. Where none goes out, the code of an earlier mail stays good, for as long as a new one would: an address
 /// that opted out is treated as one that has an account. A `caller` reaches whom they reach in
 /// [`crate::db::users::update::update`].
-pub async fn refer(db: &mut PgConnection, new: &NewReferral) -> Result<Referred, Error> {
+pub async fn refer(db: &mut PgConnection, new: &NewReferral) -> Result<ReferralOutcome, Error> {
     match write(db, &[new], true).await {
-        Ok(mut referred) => Ok(referred.pop().flatten().unwrap_or(Referred::OutOfReach)),
+        Ok(mut referred) => Ok(referred.pop().flatten().unwrap_or(ReferralOutcome::NotAccessible)),
         Err(Error::Sql(error)) if is_violation(&error, "referral_quotas_allowed_check") => {
-            Ok(Referred::QuotaExceeded)
+            Ok(ReferralOutcome::QuotaExceeded)
         }
         Err(error) => Err(error),
     }
@@ -114,7 +114,7 @@ async fn write(
     db: &mut PgConnection,
     all: &[&NewReferral],
     alone: bool,
-) -> Result<Vec<Option<Referred>>, Error> {
+) -> Result<Vec<Option<ReferralOutcome>>, Error> {
     fn column<'a, T>(all: &[&'a NewReferral], value: impl Fn(&'a NewReferral) -> T) -> Vec<T> {
         all.iter().map(|new| value(new)).collect()
     }
@@ -234,16 +234,16 @@ async fn write(
     for row in rows {
         let Some(at) = all.iter().position(|new| new.mail.id == row.mail_id) else { continue };
         answers[at] = match row.own {
-            None => Some(Referred::OutOfReach),
-            Some(true) => Some(Referred::OwnAddress),
-            Some(false) => (!row.spent).then_some(Referred::Accepted),
+            None => Some(ReferralOutcome::NotAccessible),
+            Some(true) => Some(ReferralOutcome::OwnAddress),
+            Some(false) => (!row.spent).then_some(ReferralOutcome::Accepted),
         };
     }
     Ok(answers)
 }
 
 /// Deletes counts of days that are over, some at a time. True: there are more.
-pub async fn forget_quotas(db: &Pool) -> Result<bool, Error> {
+pub async fn delete_expired_quotas(db: &Pool) -> Result<bool, Error> {
     let done = query!(
         "DELETE FROM referral_quotas WHERE (app_id, scope, subject, day) IN (
             SELECT app_id, scope, subject, day FROM referral_quotas

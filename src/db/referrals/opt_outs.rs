@@ -29,20 +29,20 @@ impl SealedKey {
 }
 
 /// Keys that are remembered; the least used make room.
-const CACHED: usize = 16_384;
+const CAPACITY: usize = 16_384;
 
 /// The apps' keys. One never changes, so it is asked for once.
 pub struct OptOutKeys(Cache<AppId, Arc<OptOutKey>>);
 
 impl Default for OptOutKeys {
     fn default() -> Self {
-        Self(Cache::new(CACHED))
+        Self(Cache::new(CAPACITY))
     }
 }
 
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
-pub enum NoKey {
+pub enum OptOutKeyError {
     /// The database could not be asked.
     #[error(transparent)]
     Database(#[from] Error),
@@ -53,7 +53,12 @@ pub enum NoKey {
 
 impl OptOutKeys {
     /// The key of an app that exists.
-    pub async fn of(&self, db: &Pool, seal: &SecretKey, app: AppId) -> Result<Arc<OptOutKey>, NoKey> {
+    pub async fn of(
+        &self,
+        db: &Pool,
+        seal: &SecretKey,
+        app: AppId,
+    ) -> Result<Arc<OptOutKey>, OptOutKeyError> {
         if let Some(key) = self.0.get(&app) {
             return Ok(key);
         }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sqlx::query_scalar;
 
-use crate::db::webhooks::publish::{Change, tell_of};
+use crate::db::webhooks::publish::{EventScope, publish_user_event};
 use crate::db::{Error, Pool};
 use crate::domain::id::{AppId, UserId};
 use crate::domain::webhook::{EventId, EventType};
@@ -17,7 +17,7 @@ pub async fn set_frozen(
     frozen: bool,
     told: Option<EventId>,
 ) -> Result<Option<bool>, Error> {
-    let mut change = Change::begin(db, told.is_some()).await?;
+    let mut change = EventScope::begin(db, told.is_some()).await?;
     let was = query_scalar!(
         r#"
         WITH person AS (
@@ -37,7 +37,7 @@ pub async fn set_frozen(
     .map_err(Error::of_change)?;
     if was == Some(!frozen) {
         let kind = if frozen { EventType::UserFrozen } else { EventType::UserUnfrozen };
-        tell_of(change.connection(), told, kind, app, user, Value::Null).await?;
+        publish_user_event(change.connection(), told, kind, app, user, Value::Null).await?;
     }
     change.end().await?;
     Ok(was)

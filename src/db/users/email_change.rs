@@ -11,9 +11,9 @@ use std::time::Duration;
 use serde_json::json;
 use sqlx::{PgConnection, query};
 
-use super::update::{self, Addresses, Locked, Update, Updated};
+use super::update::{self, EmailChange, RowLock, Update, UpdateOutcome};
 use crate::db::outbox::NewMail;
-use crate::db::webhooks::publish::tell_of;
+use crate::db::webhooks::publish::publish_user_event;
 use crate::db::{Error, Pool, Transaction, is_violation};
 use crate::domain::email::Email;
 use crate::domain::id::{AppId, UserId};
@@ -22,7 +22,7 @@ use crate::domain::webhook::{EventId, EventType};
 
 /// What users ask for in a day (UTC).
 #[derive(Clone, Copy, Debug)]
-pub struct Bounds {
+pub struct ConfirmationLimits {
     /// Changes of address of one user, and confirmations once more.
     pub per_user: i32,
     /// Confirmations to one address, over all users of the app; more are not sent, in silence.
@@ -46,7 +46,7 @@ pub async fn change(
     expected: Option<&[i64]>,
     mails: Mails<'_>,
     (told, fields): (Option<EventId>, &[String]),
-) -> Result<(Updated, usize), Error> {
+) -> Result<(UpdateOutcome, usize), Error> {
     let Update { app, user, ref patch, .. } = *change;
     // Of two users who take each other's address at once, PostgreSQL ends one's wait: by the next look the
     // other has been answered.
@@ -61,19 +61,19 @@ pub async fn change(
         .fetch_optional(&mut *transaction)
         .await?;
         let one = std::slice::from_ref(change);
-        let written = update::write(&mut transaction, one, Locked::Wait, Addresses::Changed, expected).await;
+        let written = update::write(&mut transaction, one, RowLock::Wait, EmailChange::Allow, expected).await;
         let version = match written.map(|mut written| written.pop()) {
             Ok(Some(written)) => written.version,
             Ok(None) => {
                 transaction.rollback().await?;
-                let seen = update::look(db, change, expected).await?;
+                let seen = update::unchanged_outcome(db, change, expected).await?;
                 // It was out of reach a moment ago, if it is not now.
-                let refused = if seen == Updated::Stale { seen } else { Updated::OutOfReach };
+                let refused = if seen == UpdateOutcome::Stale { seen } else { UpdateOutcome::NotAccessible };
                 return Ok((refused, 0));
             }
             Err(Error::Sql(error)) if is_violation(&error, "users_email_key") => {
                 transaction.rollback().await?;
-                return Ok((Updated::EmailTaken, 0));
+                return Ok((UpdateOutcome::EmailTaken, 0));
             }
             Err(error) if error.is_deadlock() => {
                 transaction.rollback().await?;
@@ -82,34 +82,34 @@ pub async fn change(
             Err(error) => return Err(error),
         };
         let more = json!({ "fields": fields });
-        tell_of(&mut transaction, told, EventType::UserUpdated, app, user, more).await?;
+        publish_user_event(&mut transaction, told, EventType::UserUpdated, app, user, more).await?;
         let (old, verified) = before.map_or((None, false), |row| (row.email, row.email_verified));
         let is_new =
             |email: &&Email| !old.as_deref().is_some_and(|old| old.eq_ignore_ascii_case(email.as_str()));
         let Some(email) = patch.email.as_ref().filter(is_new) else {
             transaction.commit().await?;
-            return Ok((Updated::Yes(version), 0));
+            return Ok((UpdateOutcome::Updated(version), 0));
         };
-        ask(&mut transaction, app, user, email.as_str(), None, Duration::ZERO, mails).await?;
+        write_confirmation(&mut transaction, app, user, email.as_str(), None, Duration::ZERO, mails).await?;
         let mut written = 1;
         if let Some(old) = old.filter(|_| verified) {
-            tell(&mut transaction, app, user, &old, mails.notice).await?;
-            mails.notice.spending.spent();
+            write_notice(&mut transaction, app, user, &old, mails.notice).await?;
+            mails.notice.spending.mark_used();
             written = 2;
         }
         // Whether it comes about or not, once its commit has begun.
-        mails.confirmation.spending.spent();
+        mails.confirmation.spending.mark_used();
         transaction.commit().await?;
-        return Ok((Updated::Yes(version), written));
+        return Ok((UpdateOutcome::Updated(version), written));
     }
     Err(Error::Contended)
 }
 
 /// What became of a user's own call for another address.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Requested {
+pub enum EmailChangeOutcome {
     /// As with any other change; the address waits.
-    Update(Updated),
+    Update(UpdateOutcome),
     /// The user has asked for all of today's; nothing has changed.
     QuotaExceeded,
 }
@@ -121,11 +121,11 @@ pub async fn request(
     db: &Pool,
     (change, email): (&Update, &Email),
     expected: Option<&[i64]>,
-    bounds: Bounds,
+    bounds: ConfirmationLimits,
     again_after: Duration,
     mails: Mails<'_>,
     (told, fields): (Option<EventId>, &[String]),
-) -> Result<Requested, Error> {
+) -> Result<EmailChangeOutcome, Error> {
     let Update { app, user, ref patch, .. } = *change;
     let mut transaction = Transaction::begin(db).await?;
     let person = query!(
@@ -140,17 +140,17 @@ pub async fn request(
     .await?;
     let Some(person) = person else {
         transaction.rollback().await?;
-        return Ok(Requested::Update(Updated::OutOfReach));
+        return Ok(EmailChangeOutcome::Update(UpdateOutcome::NotAccessible));
     };
     if expected.is_some_and(|expected| !expected.contains(&person.version)) {
         transaction.rollback().await?;
-        return Ok(Requested::Update(Updated::Stale));
+        return Ok(EmailChangeOutcome::Update(UpdateOutcome::Stale));
     }
     let own = person.email.eq_ignore_ascii_case(email.as_str());
     // Before anything is asked about an address that is not the user's own, which a page may send along with each change.
     if !own && !count(&mut transaction, app, user, bounds.per_user).await? {
         transaction.rollback().await?;
-        return Ok(Requested::QuotaExceeded);
+        return Ok(EmailChangeOutcome::QuotaExceeded);
     }
     let mut version = person.version;
     let kept = Some(email.clone()).filter(|email| own && email.as_str() != person.email);
@@ -161,21 +161,23 @@ pub async fn request(
         let more = json!({ "fields": fields });
         let rest = [Update { patch: Arc::new(rest), ..change.clone() }];
         let written =
-            update::write(&mut transaction, &rest, Locked::Wait, Addresses::Kept, None).await?.pop();
-        let Some(written) = written else { return Ok(Requested::Update(Updated::OutOfReach)) };
+            update::write(&mut transaction, &rest, RowLock::Wait, EmailChange::Deny, None).await?.pop();
+        let Some(written) = written else {
+            return Ok(EmailChangeOutcome::Update(UpdateOutcome::NotAccessible));
+        };
         version = written.version;
-        tell_of(&mut transaction, told, EventType::UserUpdated, app, user, more).await?;
+        publish_user_event(&mut transaction, told, EventType::UserUpdated, app, user, more).await?;
     }
     if own {
         withdraw(&mut transaction, app, user, email).await?;
     } else {
         let bound = Some(bounds.per_recipient);
-        ask(&mut transaction, app, user, email.as_str(), bound, again_after, mails).await?;
+        write_confirmation(&mut transaction, app, user, email.as_str(), bound, again_after, mails).await?;
     }
     // Whether or not there is a mail, which the bound of the app is not to tell.
-    mails.confirmation.spending.spent();
+    mails.confirmation.spending.mark_used();
     transaction.commit().await?;
-    Ok(Requested::Update(Updated::Yes(version)))
+    Ok(EmailChangeOutcome::Update(UpdateOutcome::Updated(version)))
 }
 
 /// Counts one call of today. False: there were as many as the user may make, and the transaction is lost.
@@ -226,7 +228,7 @@ async fn withdraw(db: &mut PgConnection, app: AppId, user: UserId, email: &Email
 /// then, and where the address had its mails of today, the row is written all the same, and the code of an earlier mail to
 /// the same address stays good. Nothing is done where that address was asked less than `again_after` ago, or by
 /// this very mail. False: no mail asks the address.
-pub(super) async fn ask(
+pub(super) async fn write_confirmation(
     db: &mut PgConnection,
     app: AppId,
     user: UserId,
@@ -309,7 +311,7 @@ pub(super) async fn ask(
 }
 
 /// Queues the mail that tells the old address of a user.
-async fn tell(
+async fn write_notice(
     db: &mut PgConnection,
     app: AppId,
     user: UserId,

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use sqlx::{PgConnection, query};
 
-use super::email_change::{Bounds, Mails, ask, count};
-use super::email_verification::verified;
+use super::email_change::{ConfirmationLimits, Mails, count, write_confirmation};
+use super::email_verification::event_fields;
 use crate::db::outbox::NewMail;
-use crate::db::webhooks::publish::{Change, tell_of};
+use crate::db::webhooks::publish::{EventScope, publish_user_event};
 use crate::db::{Error, Pool, Transaction, is_violation};
 use crate::domain::id::{AppId, UserId};
 use crate::domain::invites::InviteCode;
@@ -15,7 +15,7 @@ use crate::domain::webhook::{EventId, EventType};
 
 /// What became of a call for another mail.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum ResendConfirmationOutcome {
     /// It is queued, or would be, if the address were free and had not had its mails of today.
     Queued,
     /// The address was asked a short while ago.
@@ -29,18 +29,18 @@ pub enum Asked {
 }
 
 /// Asks the address once more that waits for the user, or else their own, unless it was asked less than `resend_after` ago.
-pub async fn ask_again(
+pub async fn resend_confirmation(
     db: &Pool,
     app: AppId,
     user: UserId,
     resend_after: Duration,
-    bounds: Option<Bounds>,
+    bounds: Option<ConfirmationLimits>,
     mails: Mails<'_>,
-) -> Result<Asked, Error> {
+) -> Result<ResendConfirmationOutcome, Error> {
     let mut transaction = Transaction::begin(db).await?;
-    let asked = ask_locked(&mut transaction, app, user, resend_after, bounds, mails).await?;
-    if asked == Asked::Queued {
-        mails.confirmation.spending.spent();
+    let asked = resend_locked(&mut transaction, app, user, resend_after, bounds, mails).await?;
+    if asked == ResendConfirmationOutcome::Queued {
+        mails.confirmation.spending.mark_used();
         transaction.commit().await?;
     } else {
         transaction.rollback().await?;
@@ -48,14 +48,14 @@ pub async fn ask_again(
     Ok(asked)
 }
 
-async fn ask_locked(
+async fn resend_locked(
     db: &mut PgConnection,
     app: AppId,
     user: UserId,
     resend_after: Duration,
-    bounds: Option<Bounds>,
+    bounds: Option<ConfirmationLimits>,
     mails: Mails<'_>,
-) -> Result<Asked, Error> {
+) -> Result<ResendConfirmationOutcome, Error> {
     let person = query!(
         r#"
         SELECT email AS "email!", email_verified FROM users
@@ -66,7 +66,7 @@ async fn ask_locked(
     )
     .fetch_optional(&mut *db)
     .await?;
-    let Some(person) = person else { return Ok(Asked::OutOfReach) };
+    let Some(person) = person else { return Ok(ResendConfirmationOutcome::OutOfReach) };
     // As the row is now that the user is locked.
     let last = query!(
         r#"
@@ -81,21 +81,25 @@ async fn ask_locked(
     .await?;
     let waits = last.as_ref().is_some_and(|last| !last.email.eq_ignore_ascii_case(&person.email));
     if person.email_verified && !waits {
-        return Ok(Asked::Verified);
+        return Ok(ResendConfirmationOutcome::Verified);
     }
     if last.as_ref().is_some_and(|last| last.recent) {
-        return Ok(Asked::TooSoon);
+        return Ok(ResendConfirmationOutcome::TooSoon);
     }
     if let Some(bounds) = bounds
         && !count(db, app, user, bounds.per_user).await?
     {
-        return Ok(Asked::QuotaExceeded);
+        return Ok(ResendConfirmationOutcome::QuotaExceeded);
     }
     let address = last.filter(|_| waits).map_or(person.email, |last| last.email);
     let bound = bounds.map(|bounds| bounds.per_recipient);
-    let asks = ask(db, app, user, &address, bound, Duration::ZERO, mails).await?;
+    let asks = write_confirmation(db, app, user, &address, bound, Duration::ZERO, mails).await?;
     // Of their own address the user may know.
-    Ok(if asks || waits { Asked::Queued } else { Asked::QuotaExceeded })
+    Ok(if asks || waits {
+        ResendConfirmationOutcome::Queued
+    } else {
+        ResendConfirmationOutcome::QuotaExceeded
+    })
 }
 
 /// A confirmation as its page shows it.
@@ -175,7 +179,7 @@ pub async fn find(db: &Pool, code: &InviteCode) -> Result<Option<Confirmation>, 
 
 /// An address that was confirmed.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Confirmed {
+pub struct ConfirmOutcome {
     /// Whose it is.
     pub user: UserId,
     /// Whether a mail tells their old address.
@@ -189,7 +193,7 @@ pub async fn confirm(
     code: &InviteCode,
     notice: &NewMail,
     told: Option<EventId>,
-) -> Result<Option<Confirmed>, Error> {
+) -> Result<Option<ConfirmOutcome>, Error> {
     // As in a change by the backend, for two who take each other's address.
     for _ in 0..4 {
         let confirmed = confirm_once(db, code, notice, told).await;
@@ -207,9 +211,9 @@ async fn confirm_once(
     code: &InviteCode,
     notice: &NewMail,
     told: Option<EventId>,
-) -> Result<Option<Confirmed>, Error> {
-    let mut change = Change::begin(db, told.is_some()).await?;
-    notice.spending.spent();
+) -> Result<Option<ConfirmOutcome>, Error> {
+    let mut change = EventScope::begin(db, told.is_some()).await?;
+    notice.spending.mark_used();
     // The user is locked first, as by a change of address.
     let confirmed = query!(
         r#"
@@ -248,14 +252,14 @@ async fn confirm_once(
         Err(error) => matches!(error, Error::InDoubt(_)),
     };
     if !tells {
-        notice.spending.unspent();
+        notice.spending.mark_unused();
     }
     let Some(row) = confirmed? else {
         change.end().await?;
         return Ok(None);
     };
-    let (user, more) = (UserId(row.user_id), verified(row.is_new));
-    tell_of(change.connection(), told, EventType::UserUpdated, code.app, user, more).await?;
+    let (user, more) = (UserId(row.user_id), event_fields(row.is_new));
+    publish_user_event(change.connection(), told, EventType::UserUpdated, code.app, user, more).await?;
     change.end().await?;
-    Ok(Some(Confirmed { user, tells }))
+    Ok(Some(ConfirmOutcome { user, tells }))
 }

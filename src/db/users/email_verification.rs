@@ -3,14 +3,14 @@
 use serde_json::{Value, json};
 use sqlx::query;
 
-use crate::db::webhooks::publish::{Change, tell_of};
+use crate::db::webhooks::publish::{EventScope, publish_user_event};
 use crate::db::{Error, Pool};
 use crate::domain::email::Email;
 use crate::domain::id::{AppId, UserId};
 use crate::domain::webhook::{EventId, EventType};
 
 /// What is told of an address that is verified, and may be a new one.
-pub(super) fn verified(is_new: bool) -> Value {
+pub(super) fn event_fields(is_new: bool) -> Value {
     if is_new {
         json!({ "fields": ["email", "email_verified"] })
     } else {
@@ -20,24 +20,24 @@ pub(super) fn verified(is_new: bool) -> Value {
 
 /// What became of a word that an address is a user's.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Vouched {
+pub enum VerifyEmailOutcome {
     /// It is verified.
-    Yes,
+    Verified,
     /// The user has another.
     OtherAddress,
     /// The user is unknown, frozen or deleted.
-    OutOfReach,
+    NotAccessible,
 }
 
 /// Marks the address of a user as verified, if it is `email`.
-pub async fn vouch(
+pub async fn verify_email(
     db: &Pool,
     app: AppId,
     user: UserId,
     email: &Email,
     told: Option<EventId>,
-) -> Result<Vouched, Error> {
-    let mut change = Change::begin(db, told.is_some()).await?;
+) -> Result<VerifyEmailOutcome, Error> {
+    let mut change = EventScope::begin(db, told.is_some()).await?;
     let row = query!(
         r#"
         WITH person AS (
@@ -66,12 +66,13 @@ pub async fn vouch(
     .await
     .map_err(Error::of_change)?;
     if row.as_ref().is_some_and(|row| row.changed) {
-        tell_of(change.connection(), told, EventType::UserUpdated, app, user, verified(false)).await?;
+        publish_user_event(change.connection(), told, EventType::UserUpdated, app, user, event_fields(false))
+            .await?;
     }
     change.end().await?;
     Ok(match row {
-        None => Vouched::OutOfReach,
-        Some(row) if row.same => Vouched::Yes,
-        Some(_) => Vouched::OtherAddress,
+        None => VerifyEmailOutcome::NotAccessible,
+        Some(row) if row.same => VerifyEmailOutcome::Verified,
+        Some(_) => VerifyEmailOutcome::OtherAddress,
     })
 }

@@ -3,23 +3,23 @@
 use serde_json::Value;
 use sqlx::{query, query_scalar};
 
-use crate::db::webhooks::publish::tell_of;
+use crate::db::webhooks::publish::publish_user_event;
 use crate::db::{Error, Pool, Transaction};
 use crate::domain::id::{AppId, UserId};
 use crate::domain::webhook::{EventId, EventType};
 
 /// What became of an erasure.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Erased {
+pub enum EraseOutcome {
     /// Nothing is left of the person.
-    Yes {
+    Erased {
         /// Of their mails, sent ones too.
         message_ids: Vec<String>,
     },
     /// The user has another version than the caller expects.
     Stale,
     /// Unknown, frozen or deleted, or not for this caller to erase.
-    OutOfReach,
+    NotAccessible,
 }
 
 /// Erases a user: every column that says something of the person, the invites to them, the referrals of their address
@@ -34,9 +34,9 @@ pub async fn erase(
     user: UserId,
     expected: Option<&[i64]>,
     told: Option<EventId>,
-) -> Result<Erased, Error> {
+) -> Result<EraseOutcome, Error> {
     if caller.is_some_and(|caller| caller != user) {
-        return Ok(Erased::OutOfReach);
+        return Ok(EraseOutcome::NotAccessible);
     }
     let mut transaction = Transaction::begin(db).await?;
     let row = query!(
@@ -50,9 +50,9 @@ pub async fn erase(
     )
     .fetch_optional(&mut *transaction)
     .await?;
-    let Some(row) = row else { return Ok(Erased::OutOfReach) };
+    let Some(row) = row else { return Ok(EraseOutcome::NotAccessible) };
     if expected.is_some_and(|expected| !expected.contains(&row.version)) {
-        return Ok(Erased::Stale);
+        return Ok(EraseOutcome::Stale);
     }
     let message_ids = query_scalar!(
         r#"
@@ -120,7 +120,7 @@ pub async fn erase(
     )
     .execute(&mut *transaction)
     .await?;
-    tell_of(&mut transaction, told, EventType::UserDeleted, app, user, Value::Null).await?;
+    publish_user_event(&mut transaction, told, EventType::UserDeleted, app, user, Value::Null).await?;
     transaction.commit().await?;
-    Ok(Erased::Yes { message_ids })
+    Ok(EraseOutcome::Erased { message_ids })
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 use sqlx::{query, query_scalar};
 
-use crate::db::webhooks::publish::{Change, tell_of};
+use crate::db::webhooks::publish::{EventScope, publish_user_event};
 use crate::db::{Error, Pool, is_violation};
 use crate::domain::id::{self, AppId, UserId};
 use crate::domain::webhook::{EventId, EventType};
@@ -28,13 +28,13 @@ pub async fn by_subject(db: &Pool, app: AppId, subject: &str) -> Result<Option<U
 
 /// What became of the recording of an outside issuer's `sub`.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Recorded {
+pub enum ExternalSubjectOutcome {
     /// Stored.
-    Yes,
+    Recorded,
     /// It is another user's, or another user's id.
     Taken,
     /// Nobody of the app has this id, or they are deleted.
-    OutOfReach,
+    NotAccessible,
 }
 
 /// Records which `sub` of the app's outside issuer is this user; `None` forgets it.
@@ -44,8 +44,8 @@ pub async fn set_external_subject(
     user: UserId,
     subject: Option<&str>,
     told: Option<EventId>,
-) -> Result<Recorded, Error> {
-    let mut change = Change::begin(db, told.is_some()).await?;
+) -> Result<ExternalSubjectOutcome, Error> {
+    let mut change = EventScope::begin(db, told.is_some()).await?;
     let another = subject.and_then(id::parse).filter(|id| *id != user.0);
     if let Some(another) = another {
         // Also one who was erased: ids are looked for first.
@@ -57,7 +57,7 @@ pub async fn set_external_subject(
         .fetch_one(change.connection())
         .await?;
         if theirs {
-            return Ok(Recorded::Taken);
+            return Ok(ExternalSubjectOutcome::Taken);
         }
     }
     let done = query!(
@@ -71,12 +71,12 @@ pub async fn set_external_subject(
     match done {
         Ok(done) if done.rows_affected() == 1 => {
             let more = json!({ "fields": ["externalSubject"] });
-            tell_of(change.connection(), told, EventType::UserUpdated, app, user, more).await?;
+            publish_user_event(change.connection(), told, EventType::UserUpdated, app, user, more).await?;
             change.end().await?;
-            Ok(Recorded::Yes)
+            Ok(ExternalSubjectOutcome::Recorded)
         }
-        Ok(_) => Ok(Recorded::OutOfReach),
-        Err(error) if is_violation(&error, "users_external_subject_key") => Ok(Recorded::Taken),
+        Ok(_) => Ok(ExternalSubjectOutcome::NotAccessible),
+        Err(error) if is_violation(&error, "users_external_subject_key") => Ok(ExternalSubjectOutcome::Taken),
         Err(error) => Err(Error::of_change(error)),
     }
 }

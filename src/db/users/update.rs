@@ -7,8 +7,8 @@ use sqlx::{PgConnection, query_as};
 use uuid::Uuid;
 
 use super::by_id;
-use crate::db::batch::{Gathered, Names, Together};
-use crate::db::mail_quotas::Spending;
+use crate::db::batch::{Batchable, Batcher, ConflictKeys};
+use crate::db::mail_quotas::QuotaUse;
 use crate::db::webhooks::publish;
 use crate::db::{Error, Pool, Transaction};
 use crate::domain::email::Email;
@@ -18,24 +18,24 @@ use crate::domain::users::profile::ProfilePatch;
 use crate::domain::webhook::{EventId, EventType};
 use crate::metrics;
 
-impl Gathered for Update {
-    type Answer = Updated;
-    const CHANGE: metrics::Change = metrics::Change::Update;
+impl Batchable for Update {
+    type Answer = UpdateOutcome;
+    const CHANGE: metrics::Batched = metrics::Batched::Update;
 
     fn app(&self) -> AppId {
         self.app
     }
 
-    fn names(&self, names: &mut Names) {
+    fn conflict_keys(&self, names: &mut ConflictKeys) {
         names.add((self.app, self.user));
     }
 
-    async fn write(db: &mut PgConnection, all: &[Self]) -> Result<Vec<Option<Updated>>, Error> {
+    async fn write(db: &mut PgConnection, all: &[Self]) -> Result<Vec<Option<UpdateOutcome>>, Error> {
         let mut answers: Vec<_> = all.iter().map(|_| None).collect();
-        for row in write(db, all, Locked::Skip, Addresses::Kept, None).await? {
+        for row in write(db, all, RowLock::Skip, EmailChange::Deny, None).await? {
             let is_row = |update: &Update| (update.app.0, update.user.0) == (row.app, row.user);
             if let Some(at) = all.iter().position(is_row) {
-                answers[at] = Some(Updated::Yes(row.version));
+                answers[at] = Some(UpdateOutcome::Updated(row.version));
             }
         }
         Ok(answers)
@@ -43,15 +43,15 @@ impl Gathered for Update {
 }
 
 /// As [`update`], together with others where that is possible.
-pub async fn update_together(
+pub async fn update_batched(
     db: &Pool,
-    others: &Together<Update>,
+    others: &Batcher<Update>,
     update: &Update,
     expected: Option<&[i64]>,
-) -> Result<Updated, Error> {
+) -> Result<UpdateOutcome, Error> {
     if expected.is_none()
         && !update.patch.is_empty()
-        && let Some(answer) = others.ask(update.clone(), Spending::default()).await
+        && let Some(answer) = others.submit(update.clone(), QuotaUse::default()).await
     {
         return answer;
     }
@@ -60,69 +60,73 @@ pub async fn update_together(
 
 /// What became of a change of a profile.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Updated {
+pub enum UpdateOutcome {
     /// Stored; the new [`User::version`](crate::domain::users::User::version).
-    Yes(i64),
+    Updated(i64),
     /// The user has another version than the caller expects.
     Stale,
     /// The new address is another user's.
     EmailTaken,
     /// Unknown, frozen or deleted, or not for this caller to change.
-    OutOfReach,
+    NotAccessible,
 }
 
 /// Changes the profile of `user`, whose address that keeps, if it has one of the versions `expected`, where
 /// some are. A `caller` is the user of an access token: they reach the users of
 /// their own tenant while neither is frozen or deleted.
-pub async fn update(db: &Pool, change: &Update, expected: Option<&[i64]>) -> Result<Updated, Error> {
+pub async fn update(db: &Pool, change: &Update, expected: Option<&[i64]>) -> Result<UpdateOutcome, Error> {
     if change.patch.is_empty() {
-        return look(db, change, expected).await;
+        return unchanged_outcome(db, change, expected).await;
     }
-    match keep(db, change, expected).await? {
+    match update_without_email(db, change, expected).await? {
         Some(updated) => Ok(updated),
-        None if expected.is_some() => look(db, change, expected).await,
-        None => Ok(Updated::OutOfReach),
+        None if expected.is_some() => unchanged_outcome(db, change, expected).await,
+        None => Ok(UpdateOutcome::NotAccessible),
     }
 }
 
 /// Makes a change as [`update`] does, and tells of the `fields` that were asked for.
-pub async fn update_and_tell(
+pub async fn update_and_publish(
     db: &Pool,
     change: &Update,
     expected: Option<&[i64]>,
     event: EventId,
     fields: &[String],
-) -> Result<Updated, Error> {
+) -> Result<UpdateOutcome, Error> {
     if change.patch.is_empty() {
-        return look(db, change, expected).await;
+        return unchanged_outcome(db, change, expected).await;
     }
     let more = json!({ "fields": fields });
     let event = event.of(EventType::UserUpdated, change.app, Some(change.user), more);
     let mut transaction = Transaction::begin(db).await?;
     let one = std::slice::from_ref(change);
-    let written = write(&mut transaction, one, Locked::Wait, Addresses::Kept, expected).await?.pop();
+    let written = write(&mut transaction, one, RowLock::Wait, EmailChange::Deny, expected).await?.pop();
     if let Some(written) = written {
         if written.changed {
-            publish::tell(&mut transaction, change.app, &event).await?;
+            publish::publish(&mut transaction, change.app, &event).await?;
         }
         transaction.commit().await?;
-        return Ok(Updated::Yes(written.version));
+        return Ok(UpdateOutcome::Updated(written.version));
     }
     transaction.rollback().await?;
     match expected {
-        Some(_) => look(db, change, expected).await,
-        None => Ok(Updated::OutOfReach),
+        Some(_) => unchanged_outcome(db, change, expected).await,
+        None => Ok(UpdateOutcome::NotAccessible),
     }
 }
 
 /// As [`update`], but `None`: nothing has changed, for whatever reason. An address may be among what is asked for,
 /// where nothing but its case changes.
-pub async fn keep(db: &Pool, change: &Update, expected: Option<&[i64]>) -> Result<Option<Updated>, Error> {
+pub async fn update_without_email(
+    db: &Pool,
+    change: &Update,
+    expected: Option<&[i64]>,
+) -> Result<Option<UpdateOutcome>, Error> {
     let mut connection = db.acquire().await?;
     let one = std::slice::from_ref(change);
-    let mut written = write(&mut connection, one, Locked::Wait, Addresses::Kept, expected).await?;
+    let mut written = write(&mut connection, one, RowLock::Wait, EmailChange::Deny, expected).await?;
     connection.release();
-    Ok(written.pop().map(|written| Updated::Yes(written.version)))
+    Ok(written.pop().map(|written| UpdateOutcome::Updated(written.version)))
 }
 
 /// What is asked for of a profile.
@@ -140,7 +144,7 @@ pub struct Update {
 
 /// What to do about a user whom somebody else is changing.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Locked {
+pub(crate) enum RowLock {
     /// Wait until they are done.
     Wait,
     /// Leave the user out.
@@ -149,15 +153,15 @@ pub(crate) enum Locked {
 
 /// What to do about a user whom a change would give another address.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Addresses {
+pub(crate) enum EmailChange {
     /// Give it.
-    Changed,
+    Allow,
     /// Leave the user out.
-    Kept,
+    Deny,
 }
 
 /// A change that was written, or for which there was nothing to write.
-pub(crate) struct Written {
+pub(crate) struct UpdatedRow {
     pub app: Uuid,
     pub user: Uuid,
     pub version: i64,
@@ -171,10 +175,10 @@ pub(crate) struct Written {
 pub(crate) async fn write(
     db: &mut PgConnection,
     changes: &[Update],
-    locked: Locked,
-    addresses: Addresses,
+    locked: RowLock,
+    addresses: EmailChange,
     expected: Option<&[i64]>,
-) -> Result<Vec<Written>, Error> {
+) -> Result<Vec<UpdatedRow>, Error> {
     let apps: Vec<Uuid> = changes.iter().map(|change| change.app.0).collect();
     let users: Vec<Uuid> = changes.iter().map(|change| change.user.0).collect();
     let callers: Vec<Option<Uuid>> = changes.iter().map(|change| change.caller.map(|user| user.0)).collect();
@@ -186,7 +190,7 @@ pub(crate) async fn write(
         values.iter().any(Option::is_some).then_some(values)
     };
     let rows = query_as!(
-        Written,
+        UpdatedRow,
         r#"
         WITH asked AS MATERIALIZED (
             SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::boolean[], $5::text[], $6::text[],
@@ -300,9 +304,9 @@ pub(crate) async fn write(
         column(|patch| patch.zoneinfo.to_sql()) as _,
         column(|patch| patch.locale.to_sql()) as _,
         column(|patch| patch.phone_number.to_sql()) as _,
-        locked == Locked::Skip,
+        locked == RowLock::Skip,
         expected,
-        addresses == Addresses::Changed,
+        addresses == EmailChange::Allow,
     )
     .fetch_all(db)
     .await;
@@ -310,18 +314,22 @@ pub(crate) async fn write(
 }
 
 /// What a change that changes nothing comes to.
-pub(crate) async fn look(db: &Pool, change: &Update, expected: Option<&[i64]>) -> Result<Updated, Error> {
+pub(crate) async fn unchanged_outcome(
+    db: &Pool,
+    change: &Update,
+    expected: Option<&[i64]>,
+) -> Result<UpdateOutcome, Error> {
     let Update { app, caller, user, patch } = change;
     let found = by_id(db, *app, *caller, *user).await?;
-    let Some(found) = found.filter(|found| !found.freezed) else { return Ok(Updated::OutOfReach) };
+    let Some(found) = found.filter(|found| !found.freezed) else { return Ok(UpdateOutcome::NotAccessible) };
     let own = caller.is_none_or(|caller| caller == *user);
     let same =
         |email: &Email| found.email.as_deref().is_some_and(|old| old.eq_ignore_ascii_case(email.as_str()));
     if !own && !patch.email.as_ref().is_none_or(same) {
-        return Ok(Updated::OutOfReach);
+        return Ok(UpdateOutcome::NotAccessible);
     }
     match expected {
-        Some(expected) if !expected.contains(&found.version) => Ok(Updated::Stale),
-        _ => Ok(Updated::Yes(found.version)),
+        Some(expected) if !expected.contains(&found.version) => Ok(UpdateOutcome::Stale),
+        _ => Ok(UpdateOutcome::Updated(found.version)),
     }
 }

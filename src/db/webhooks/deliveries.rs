@@ -12,7 +12,7 @@ use crate::db::{Error, Pool};
 use crate::domain::id::AppId;
 
 /// A delivery that this worker has for as long as its lease runs.
-pub struct Claimed {
+pub struct ClaimedDelivery {
     /// Which row.
     pub app: AppId,
     /// Which row of the app: `webhook-id`.
@@ -40,7 +40,7 @@ pub async fn claim(
     each: i64,
     busy: &[Uuid],
     lease: Duration,
-) -> Result<Vec<Claimed>, Error> {
+) -> Result<Vec<ClaimedDelivery>, Error> {
     let rows = query!(
         r#"
         WITH due AS (
@@ -77,7 +77,7 @@ pub async fn claim(
     )
     .fetch_all(db)
     .await?;
-    let deliveries = rows.into_iter().map(|row| Claimed {
+    let deliveries = rows.into_iter().map(|row| ClaimedDelivery {
         app: AppId(row.app_id),
         id: row.delivery_id,
         webhook: row.webhook_id,
@@ -91,7 +91,7 @@ pub async fn claim(
 }
 
 /// The receiver took it.
-pub async fn finish(db: &Pool, delivery: &Claimed, answer: &str) -> Result<(), Error> {
+pub async fn finish(db: &Pool, delivery: &ClaimedDelivery, answer: &str) -> Result<(), Error> {
     query!(
         "UPDATE webhook_deliveries SET state = 'delivered', last_answer = $4, claimed = false, finished_at = now()
         WHERE app_id = $1 AND delivery_id = $2 AND attempts = $3 AND state = 'queued'",
@@ -109,7 +109,7 @@ pub async fn finish(db: &Pool, delivery: &Claimed, answer: &str) -> Result<(), E
 /// when it was queued. True: it failed.
 pub async fn retry_later(
     db: &Pool,
-    delivery: &Claimed,
+    delivery: &ClaimedDelivery,
     delay: Duration,
     give_up_after: Duration,
     answer: &str,
@@ -138,7 +138,7 @@ pub async fn retry_later(
 
 /// The receiver is gone for good: its webhook is disabled, and whatever waits for it has failed. What is under way
 /// has an answer of its own: it would else come after somebody enabled the webhook again.
-pub async fn disable(db: &Pool, delivery: &Claimed, answer: &str) -> Result<(), Error> {
+pub async fn disable(db: &Pool, delivery: &ClaimedDelivery, answer: &str) -> Result<(), Error> {
     query!(
         "WITH own AS (
             UPDATE webhook_deliveries SET state = 'failed', last_answer = $3, claimed = false, finished_at = now()
@@ -207,7 +207,7 @@ pub async fn list(
 }
 
 /// Which deliveries are to be sent again.
-pub enum Again {
+pub enum Replay {
     /// This one, whatever its state.
     One(Uuid),
     /// Those of this webhook that were written since then (RFC 3339) and are in this state, or delivered or failed.
@@ -216,10 +216,10 @@ pub enum Again {
 
 /// Makes deliveries of an app due now, under their old ids, unless a worker has them or their webhook is disabled: how
 /// many.
-pub async fn replay(db: &Pool, app: AppId, again: &Again) -> Result<u64, Error> {
+pub async fn replay(db: &Pool, app: AppId, again: &Replay) -> Result<u64, Error> {
     let (id, webhook, since, state) = match again {
-        Again::One(id) => (Some(*id), None, None, None),
-        Again::Since(webhook, since, state) => (None, Some(*webhook), Some(since), state.as_deref()),
+        Replay::One(id) => (Some(*id), None, None, None),
+        Replay::Since(webhook, since, state) => (None, Some(*webhook), Some(since), state.as_deref()),
     };
     let done = query!(
         "UPDATE webhook_deliveries d
@@ -257,7 +257,7 @@ pub async fn backlog(db: &Pool) -> Result<(i64, f64), Error> {
 }
 
 /// Deletes deliveries that were done with 30 days ago, some at a time. True: there are more.
-pub async fn forget(db: &Pool) -> Result<bool, Error> {
+pub async fn delete_finished(db: &Pool) -> Result<bool, Error> {
     let done = query!(
         "DELETE FROM webhook_deliveries WHERE (app_id, delivery_id) IN (
             SELECT app_id, delivery_id FROM webhook_deliveries

@@ -3,37 +3,41 @@
 use serde_json::Value;
 use sqlx::{PgConnection, query};
 
-use crate::db::{Error, Lent, Pool, Transaction};
+use crate::db::{Error, Pool, PooledConnection, Transaction};
 use crate::domain::id::{AppId, UserId};
 use crate::domain::webhook::{Event, EventId, EventType};
 
 /// Where a change happens: in a transaction if the app's webhooks are told of it.
-pub enum Change {
+pub enum EventScope {
     /// They are not: each statement stands for itself.
-    Silent(Lent),
+    WithoutEvent(PooledConnection),
     /// The change and what is told of it are committed together.
-    Told(Transaction),
+    WithEvent(Transaction),
 }
 
-impl Change {
+impl EventScope {
     /// Begins one.
     pub async fn begin(db: &Pool, told: bool) -> Result<Self, Error> {
-        Ok(if told { Self::Told(Transaction::begin(db).await?) } else { Self::Silent(db.acquire().await?) })
+        Ok(if told {
+            Self::WithEvent(Transaction::begin(db).await?)
+        } else {
+            Self::WithoutEvent(db.acquire().await?)
+        })
     }
 
     /// Where the statements run.
     pub fn connection(&mut self) -> &mut PgConnection {
         match self {
-            Self::Silent(lent) => lent,
-            Self::Told(transaction) => transaction,
+            Self::WithoutEvent(lent) => lent,
+            Self::WithEvent(transaction) => transaction,
         }
     }
 
     /// Ends it.
     pub async fn end(self) -> Result<(), Error> {
         match self {
-            Self::Silent(lent) => lent.release(),
-            Self::Told(transaction) => transaction.commit().await?,
+            Self::WithoutEvent(lent) => lent.release(),
+            Self::WithEvent(transaction) => transaction.commit().await?,
         }
         Ok(())
     }
@@ -41,7 +45,7 @@ impl Change {
 
 /// Queues an event for the webhooks of the app that want it, within the caller's transaction. The same event is
 /// queued once.
-pub async fn tell(db: &mut PgConnection, app: AppId, event: &Event) -> Result<(), Error> {
+pub async fn publish(db: &mut PgConnection, app: AppId, event: &Event) -> Result<(), Error> {
     query!(
         r#"
         INSERT INTO webhook_deliveries (app_id, delivery_id, webhook_id, type, payload)
@@ -65,7 +69,7 @@ pub async fn tell(db: &mut PgConnection, app: AppId, event: &Event) -> Result<()
 }
 
 /// Queues what happened to a user, where somebody is to be told.
-pub async fn tell_of(
+pub async fn publish_user_event(
     db: &mut PgConnection,
     told: Option<EventId>,
     kind: EventType,
@@ -74,7 +78,7 @@ pub async fn tell_of(
     more: Value,
 ) -> Result<(), Error> {
     match told {
-        Some(event) => tell(db, app, &event.of(kind, app, Some(user), more)).await,
+        Some(event) => publish(db, app, &event.of(kind, app, Some(user), more)).await,
         None => Ok(()),
     }
 }

@@ -16,16 +16,16 @@ use crate::domain::id::{AppId, UserId};
 use crate::http::context::RequestContext;
 use crate::http::error::Error;
 use crate::http::limits::Limits;
-use crate::metrics::{self, Cache as Cached};
+use crate::metrics;
 
 /// How long what the store said of a credential is believed.
-const FRESH: Duration = Duration::from_secs(1);
+const CACHE_TTL: Duration = Duration::from_secs(1);
 /// From when on one call asks again, while the others still believe.
-const AGEING: Duration = Duration::from_millis(750);
+const REFRESH_AFTER: Duration = Duration::from_millis(750);
 /// Entries of each cache; the least used make room.
-const CACHED: usize = 16_384;
+const CAPACITY: usize = 16_384;
 /// What is known not to be there.
-const NOT_THERE: usize = 1024;
+const UNKNOWN_CAPACITY: usize = 1024;
 
 /// `iss` and the address of the keys.
 pub(crate) type OutsideIssuer = (String, String);
@@ -39,7 +39,7 @@ pub(crate) struct App {
 
 /// A token of an app's own key pair whose signature and claims were good. That its key still verifies, its time
 /// is not over and its user may act is looked at each time.
-pub(crate) struct Proven {
+pub(crate) struct ProvenKey {
     pub(crate) app: AppId,
     pub(crate) user: UserId,
     pub(crate) key: Option<String>,
@@ -47,34 +47,34 @@ pub(crate) struct Proven {
 }
 
 /// What the store said, and when.
-struct Said<T> {
+struct Cached<T> {
     at: Instant,
-    what: T,
+    value: T,
     asked_again: AtomicBool,
 }
 
-impl<T> Said<T> {
-    fn new(at: Instant, what: T) -> Arc<Self> {
-        Arc::new(Self { at, what, asked_again: AtomicBool::new(false) })
+impl<T> Cached<T> {
+    fn new(at: Instant, value: T) -> Arc<Self> {
+        Arc::new(Self { at, value, asked_again: AtomicBool::new(false) })
     }
 
     /// Whether it is believed. Of those who see it age, one is told to ask again.
-    fn is_believed(&self) -> bool {
+    fn is_fresh(&self) -> bool {
         match self.at.elapsed() {
-            age if age < AGEING => true,
-            age => age < FRESH && self.asked_again.swap(true, Relaxed),
+            age if age < REFRESH_AFTER => true,
+            age => age < CACHE_TTL && self.asked_again.swap(true, Relaxed),
         }
     }
 }
 
 /// What the store said lately of keys and apps.
 pub struct Credentials {
-    keys: Cache<(AppId, Uuid), Arc<Said<api_keys::LiveKey>>>,
-    apps: Cache<AppId, Arc<Said<Arc<App>>>>,
+    keys: Cache<(AppId, Uuid), Arc<Cached<api_keys::LiveKey>>>,
+    apps: Cache<AppId, Arc<Cached<Arc<App>>>>,
     /// Keys, and apps, that there are none of.
     none: Cache<(AppId, Option<Uuid>), Instant>,
     /// By their SHA-256.
-    pub(crate) tokens: Cache<[u8; 32], Arc<Proven>>,
+    pub(crate) tokens: Cache<[u8; 32], Arc<ProvenKey>>,
     pub(crate) outside: Jwks,
     pub(crate) issuer: String,
 }
@@ -84,17 +84,17 @@ impl Credentials {
     #[must_use]
     pub fn new(config: &Config) -> Self {
         Self {
-            keys: Cache::new(CACHED),
-            apps: Cache::new(CACHED),
-            none: Cache::new(NOT_THERE),
-            tokens: Cache::new(CACHED),
+            keys: Cache::new(CAPACITY),
+            apps: Cache::new(CAPACITY),
+            none: Cache::new(UNKNOWN_CAPACITY),
+            tokens: Cache::new(CAPACITY),
             outside: Jwks::new(config.server.ca_file.clone()),
             issuer: config.issuer(),
         }
     }
 
-    fn is_none(&self, app: AppId, key: Option<Uuid>) -> bool {
-        self.none.get(&(app, key)).is_some_and(|at| at.elapsed() < FRESH)
+    fn is_unknown(&self, app: AppId, key: Option<Uuid>) -> bool {
+        self.none.get(&(app, key)).is_some_and(|at| at.elapsed() < CACHE_TTL)
     }
 
     pub(crate) async fn key(
@@ -104,19 +104,19 @@ impl Credentials {
         id: Uuid,
     ) -> Result<Option<api_keys::LiveKey>, Error> {
         let known = self.keys.get(&(app, id));
-        if let Some(said) = known.as_ref().filter(|said| said.is_believed()) {
-            metrics::looked_up(Cached::ApiKey, true);
-            return Ok(Some(said.what.clone()));
+        if let Some(cached) = known.as_ref().filter(|cached| cached.is_fresh()) {
+            metrics::count_cache(metrics::Cache::ApiKey, true);
+            return Ok(Some(cached.value.clone()));
         }
-        let none = self.is_none(app, Some(id));
-        metrics::looked_up(Cached::ApiKey, none);
+        let none = self.is_unknown(app, Some(id));
+        metrics::count_cache(metrics::Cache::ApiKey, none);
         if none {
             return Ok(None);
         }
         let at = Instant::now();
         let key = call.look_up(known.is_some().then_some(app), api_keys::find(call.pool, app, id)).await?;
         if let Some(key) = &key {
-            self.keys.insert((app, id), Said::new(at, key.clone()));
+            self.keys.insert((app, id), Cached::new(at, key.clone()));
         } else {
             self.keys.remove(&(app, id));
             self.none.insert((app, Some(id)), at);
@@ -126,12 +126,12 @@ impl Credentials {
 
     pub(crate) async fn app(&self, call: &Call<'_>, app: AppId) -> Result<Option<Arc<App>>, Error> {
         let known = self.apps.get(&app);
-        if let Some(said) = known.as_ref().filter(|said| said.is_believed()) {
-            metrics::looked_up(Cached::App, true);
-            return Ok(Some(Arc::clone(&said.what)));
+        if let Some(cached) = known.as_ref().filter(|cached| cached.is_fresh()) {
+            metrics::count_cache(metrics::Cache::App, true);
+            return Ok(Some(Arc::clone(&cached.value)));
         }
-        let none = self.is_none(app, None);
-        metrics::looked_up(Cached::App, none);
+        let none = self.is_unknown(app, None);
+        metrics::count_cache(metrics::Cache::App, none);
         if none {
             return Ok(None);
         }
@@ -148,7 +148,7 @@ impl Credentials {
         };
         let found = call.look_up(known.is_some().then_some(app), find).await?.map(Arc::new);
         if let Some(found) = &found {
-            self.apps.insert(app, Said::new(at, Arc::clone(found)));
+            self.apps.insert(app, Cached::new(at, Arc::clone(found)));
         } else {
             self.apps.remove(&app);
             self.none.insert((app, None), at);
@@ -173,15 +173,15 @@ impl Call<'_> {
         look: impl Future<Output = Result<Option<T>, db::Error>>,
     ) -> Result<Option<T>, Error> {
         if let Some(app) = known {
-            self.context.belongs_to(app);
+            self.context.set_app(app);
         }
         self.context.look_up(self.limits, self.headers, known.is_some(), look).await
     }
 
     /// Counts a call of a proven caller.
-    pub(crate) fn admit(&self, app: AppId, who: Uuid) -> Result<(), Error> {
+    pub(crate) fn check_rate(&self, app: AppId, who: Uuid) -> Result<(), Error> {
         let told = self.limits.callers.take(&(app, who)).map_err(Error::TooManyRequests)?;
-        self.context.tell(told);
+        self.context.set_rate_limit(told);
         Ok(())
     }
 }

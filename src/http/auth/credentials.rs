@@ -9,7 +9,7 @@ use crate::http::error::Error;
 use crate::http::headers::header;
 
 /// Credentials as they were sent.
-pub enum Presented<'a> {
+pub enum PresentedCredentials<'a> {
     /// An API key, and what it says to open.
     Key {
         /// `X-CLIENT-ID`
@@ -24,7 +24,7 @@ pub enum Presented<'a> {
 }
 
 /// Reads the credentials of a request.
-pub fn presented(headers: &HeaderMap) -> Result<Presented<'_>, Error> {
+pub fn read_credentials(headers: &HeaderMap) -> Result<PresentedCredentials<'_>, Error> {
     let key = header(headers, "X-API-KEY")?;
     let key_type = header(headers, "X-API-KEY-TYPE")?;
     let client = header(headers, "X-CLIENT-ID")?;
@@ -36,14 +36,14 @@ pub fn presented(headers: &HeaderMap) -> Result<Presented<'_>, Error> {
     };
     match (key, key_type, token) {
         (None, None, None) => Err(Error::CredentialsMissing),
-        (None, None, Some((name, value))) => bearer(name, value).map(Presented::Token),
+        (None, None, Some((name, value))) => bearer(name, value).map(PresentedCredentials::Token),
         (_, _, Some(_)) => Err(Error::AmbiguousCredentials),
         (key, key_type, None) => {
             let key = key.ok_or(Error::HeaderMissing("X-API-KEY"))?;
             let key_type = key_type.ok_or(Error::HeaderMissing("X-API-KEY-TYPE"))?;
             let client = client.ok_or(Error::HeaderMissing("X-CLIENT-ID"))?;
             let app = AppId(read(client, id::parse)?);
-            Ok(Presented::Key {
+            Ok(PresentedCredentials::Key {
                 app,
                 key_type: read(key_type, KeyType::parse)?,
                 key: read(key, ApiKey::parse)?,

@@ -16,7 +16,7 @@ use crate::metrics;
 
 /// How often keys are asked for.
 #[derive(Clone, Copy)]
-struct Pace {
+struct FetchLimits {
     /// Keys older than this are fetched anew, beside the requests that use them.
     fresh: Duration,
     /// Between two fetches from one address.
@@ -25,7 +25,7 @@ struct Pace {
     timeout: Duration,
 }
 
-const PACE: Pace = Pace {
+const FETCH_LIMITS: FetchLimits = FetchLimits {
     fresh: Duration::from_mins(5),
     cool_down: Duration::from_secs(5),
     timeout: Duration::from_secs(5),
@@ -45,7 +45,7 @@ pub struct Unreachable {
 
 /// The keys of all outside issuers that were asked for lately.
 pub struct Jwks {
-    pace: Pace,
+    pace: FetchLimits,
     issuers: Cache<String, Arc<Issuer>>,
     client: OnceLock<reqwest::Client>,
     authorities: Authorities,
@@ -74,7 +74,7 @@ impl Jwks {
     /// No keys yet. The addresses may have certificates of these authorities.
     #[must_use]
     pub fn new(authorities: Authorities) -> Self {
-        Self { pace: PACE, issuers: Cache::new(1024), client: OnceLock::new(), authorities }
+        Self { pace: FETCH_LIMITS, issuers: Cache::new(1024), client: OnceLock::new(), authorities }
     }
 
     /// The keys at `url`, with the one named `kid` if the issuer has it. An error only if it never answered.
@@ -84,7 +84,7 @@ impl Jwks {
         if let Some(known) = issuer.known()
             && known.keys.iter().any(|key| key.is(kid))
         {
-            metrics::looked_up(metrics::Cache::IssuerKeys, true);
+            metrics::count_cache(metrics::Cache::IssuerKeys, true);
             if known.at.elapsed() > self.pace.fresh {
                 let (client, cool_down) = (self.client(url)?, self.pace.cool_down);
                 let url = url.to_owned();
@@ -92,7 +92,7 @@ impl Jwks {
             }
             return Ok(known.keys);
         }
-        metrics::looked_up(metrics::Cache::IssuerKeys, false);
+        metrics::count_cache(metrics::Cache::IssuerKeys, false);
         let refreshed = refresh(&issuer, &self.client(url)?, url, self.pace.cool_down).await;
         match (issuer.known(), refreshed) {
             (Some(known), _) => Ok(known.keys),
@@ -148,7 +148,8 @@ fn may_be_json(declared: &str) -> bool {
 
 /// Fetches the keys at `url` once: their number, or why there are none.
 pub async fn check(url: &str, authorities: &Authorities) -> Result<usize, String> {
-    let client = http_client::client(PACE.timeout, authorities).build().map_err(http_client::cause)?;
+    let client =
+        http_client::client(FETCH_LIMITS.timeout, authorities).build().map_err(http_client::cause)?;
     Ok(fetch(&client, url).await?.len())
 }
 
@@ -269,7 +270,8 @@ mod tests {
 
     fn hurried() -> Jwks {
         let fresh = Duration::from_millis(400);
-        let pace = Pace { fresh, cool_down: Duration::from_millis(100), timeout: Duration::from_millis(500) };
+        let pace =
+            FetchLimits { fresh, cool_down: Duration::from_millis(100), timeout: Duration::from_millis(500) };
         Jwks { pace, ..Jwks::new(Authorities::default()) }
     }
 
@@ -306,7 +308,7 @@ mod tests {
 
     #[tokio::test]
     async fn unknown_kids_trigger_one_fetch_per_cool_down() {
-        let jwks = Jwks { pace: Pace { cool_down: DEADLINE, ..PACE }, ..hurried() };
+        let jwks = Jwks { pace: FetchLimits { cool_down: DEADLINE, ..FETCH_LIMITS }, ..hurried() };
         let issuer = Served::start(set(&["a"])).await;
         let unknown: Vec<String> = (0..50).map(|n| format!("unknown{n}")).collect();
         let calls = unknown.iter().map(|kid| has(&jwks, &issuer.url, kid));
@@ -362,7 +364,7 @@ mod tests {
         };
         let silent = Served::start(Does::Nothing).await;
         for url in [&closed, &silent.url] {
-            let jwks = Jwks { pace: Pace { cool_down: DEADLINE, ..hurried().pace }, ..hurried() };
+            let jwks = Jwks { pace: FetchLimits { cool_down: DEADLINE, ..hurried().pace }, ..hurried() };
             assert!(has(&jwks, url, "a").await.is_err());
             let error = has(&jwks, url, "a").await.unwrap_err();
             assert!(error.to_string().ends_with("it did not answer a moment ago"), "{error}");

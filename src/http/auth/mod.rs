@@ -23,9 +23,9 @@ use crate::db::users;
 use crate::domain::credentials::access_token::{self, Unverified, Verified};
 use crate::domain::credentials::api_key::{ApiKey, KeyType, sha256};
 use crate::domain::id::{self, AppId, UserId};
-use crate::metrics::{self, Cache as Cached};
-use cache::{App, Call, Proven};
-use credentials::{Presented, presented};
+use crate::metrics;
+use cache::{App, Call, ProvenKey};
+use credentials::{PresentedCredentials, read_credentials};
 
 pub use callers::{AnyKey, Caller, Callers, Reader, WriteKey};
 
@@ -39,24 +39,24 @@ enum Credential {
 async fn authenticate(parts: &Parts, state: &AppState) -> Result<Credential, Error> {
     let context = RequestContext::of(&parts.extensions);
     let call = Call { pool: &state.store.pool, limits: &state.limits, headers: &parts.headers, context };
-    let proven = prove(state, &call).await;
+    let proven = verify(state, &call).await;
     if let Err(error) = &proven
         && error.status().0 == StatusCode::UNAUTHORIZED
     {
-        call.context.charge(&state.limits, &parts.headers)?;
+        call.context.count_failure(&state.limits, &parts.headers)?;
     }
     let credential = proven?;
     let (Credential::Key(app, _) | Credential::Token(app, _)) = &credential;
-    call.context.belongs_to(*app);
-    call.context.enter(&state.limits).await?;
+    call.context.set_app(*app);
+    call.context.acquire_permit(&state.limits).await?;
     Ok(credential)
 }
 
-async fn prove(state: &AppState, call: &Call<'_>) -> Result<Credential, Error> {
+async fn verify(state: &AppState, call: &Call<'_>) -> Result<Credential, Error> {
     let headers = call.headers;
-    match presented(headers)? {
-        Presented::Token(token) => by_token(state, call, token).await,
-        Presented::Key { app, key_type, key } => {
+    match read_credentials(headers)? {
+        PresentedCredentials::Token(token) => by_token(state, call, token).await,
+        PresentedCredentials::Key { app, key_type, key } => {
             let credential = by_key(state, call, app, key_type, &key).await?;
             if headers.contains_key("Origin") && !cors::is_docs_of_a_trial(state, headers) {
                 return Err(Error::ApiKeyFromBrowser);
@@ -73,14 +73,14 @@ async fn by_key(
     key_type: KeyType,
     key: &ApiKey,
 ) -> Result<Credential, Error> {
-    audit::note(|facts| (facts.app, facts.key) = (Some(app), Some(key.id)));
+    audit::record(|facts| (facts.app, facts.key) = (Some(app), Some(key.id)));
     let live = state.credentials.key(call, app, key.id).await?.ok_or(Error::InvalidApiKey)?;
     verify_slices_are_equal(&live.hash, &key.hash()).map_err(|_| Error::InvalidApiKey)?;
     if live.key_type != key_type {
         return Err(Error::InvalidApiKey);
     }
-    audit::note(|facts| facts.authenticated = true);
-    call.admit(app, key.id)?;
+    audit::record(|facts| facts.authenticated = true);
+    call.check_rate(app, key.id)?;
     Ok(Credential::Key(app, key_type))
 }
 
@@ -88,20 +88,20 @@ async fn by_token(state: &AppState, call: &Call<'_>, text: &str) -> Result<Crede
     let credentials = &state.credentials;
     let digest = sha256(text.as_bytes());
     let proven = credentials.tokens.get(&digest).filter(|proven| proven.expires > seconds());
-    metrics::looked_up(Cached::Token, proven.is_some());
-    if let Some(Proven { app: id, user, key, .. }) = proven.as_deref() {
-        audit::note(|facts| facts.app = Some(*id));
+    metrics::count_cache(metrics::Cache::Token, proven.is_some());
+    if let Some(ProvenKey { app: id, user, key, .. }) = proven.as_deref() {
+        audit::record(|facts| facts.app = Some(*id));
         if let Some(app) = credentials.app(call, *id).await?
             && app.keys.iter().any(|known| known.is(key.as_deref()))
         {
-            return welcome(state, call, &app, *id, *user);
+            return token_accepted(state, call, &app, *id, *user);
         }
     }
     let token = Unverified::parse(text).map_err(Error::InvalidToken)?;
     let mut refused = access_token::Invalid::Token;
     for id in token.apps.iter().copied() {
         match by_token_for(state, call, &token, id, digest).await? {
-            Ok((app, user)) => return welcome(state, call, &app, id, user),
+            Ok((app, user)) => return token_accepted(state, call, &app, id, user),
             Err(invalid) => refused = invalid,
         }
     }
@@ -109,16 +109,16 @@ async fn by_token(state: &AppState, call: &Call<'_>, text: &str) -> Result<Crede
 }
 
 /// A user whose token is good, if the page that calls for them may.
-fn welcome(
+fn token_accepted(
     state: &AppState,
     call: &Call<'_>,
     app: &App,
     id: AppId,
     user: UserId,
 ) -> Result<Credential, Error> {
-    audit::note(|facts| (facts.user, facts.authenticated) = (Some(user.0), true));
-    cors::admit(call.headers, &state.public_url, &app.origins)?;
-    call.admit(id, user.0)?;
+    audit::record(|facts| (facts.user, facts.authenticated) = (Some(user.0), true));
+    cors::check_origin(call.headers, &state.public_url, &app.origins)?;
+    call.check_rate(id, user.0)?;
     Ok(Credential::Token(id, user))
 }
 
@@ -136,7 +136,7 @@ async fn by_token_for(
     id: AppId,
     digest: [u8; 32],
 ) -> Result<Result<(Arc<App>, UserId), access_token::Invalid>, Error> {
-    audit::note(|facts| facts.app = Some(id));
+    audit::record(|facts| facts.app = Some(id));
     let credentials = &state.credentials;
     let Some(app) = credentials.app(call, id).await? else {
         return Ok(Err(access_token::Invalid::Token));
@@ -145,7 +145,7 @@ async fn by_token_for(
         match token.verify(&app.keys, id) {
             Ok(Verified { subject, key, expires }) => match id::parse(&subject).map(UserId) {
                 Some(user) => {
-                    credentials.tokens.insert(digest, Arc::new(Proven { app: id, user, key, expires }));
+                    credentials.tokens.insert(digest, Arc::new(ProvenKey { app: id, user, key, expires }));
                     Ok(user)
                 }
                 None => Err(access_token::Invalid::Token),
@@ -154,7 +154,7 @@ async fn by_token_for(
         }
     } else if let Some((_, url)) = app.outside_issuer.as_ref().filter(|(issuer, _)| *issuer == token.issuer) {
         // An issuer that is slow to answer keeps nobody from the store.
-        call.context.leave();
+        call.context.release_permit();
         let keys = credentials
             .outside
             .keys(url, token.kid.as_deref())
@@ -162,7 +162,7 @@ async fn by_token_for(
             .map_err(|e| Error::Unavailable(Some(e.into())))?;
         match token.verify(&keys, id) {
             Ok(Verified { subject, .. }) => {
-                call.context.enter(&state.limits).await?;
+                call.context.acquire_permit(&state.limits).await?;
                 Ok(users::external_subject::by_subject(&state.store.pool, id, &subject)
                     .await?
                     .ok_or(Error::UserOutOfReach)?)

@@ -65,9 +65,9 @@ async fn object(request: Request, state: &AppState, limit: usize) -> Result<Map<
         body?
     } else {
         // A body that is still on its way keeps nobody else from the store.
-        context.leave();
+        context.release_permit();
         let body = reading.await?;
-        context.enter(&state.limits).await?;
+        context.acquire_permit(&state.limits).await?;
         body
     };
     Ok(json::parse_object(&body)?)

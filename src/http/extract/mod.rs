@@ -28,8 +28,8 @@ impl FromRequestParts<AppState> for Unauthenticated {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
         let context = RequestContext::of(&parts.extensions);
-        context.charge(&state.limits, &parts.headers)?;
-        context.enter(&state.limits).await?;
+        context.count_failure(&state.limits, &parts.headers)?;
+        context.acquire_permit(&state.limits).await?;
         Ok(Self)
     }
 }

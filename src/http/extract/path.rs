@@ -28,7 +28,7 @@ impl<C: Callers> FromRequestParts<AppState> for UserPath<C> {
         let text = param(parts, "userId").await?;
         let user = user_id(&text, caller.user())?
             .ok_or(Error::InvalidPath("`userId` in the path must be a hyphenated UUID"))?;
-        audit::note(|facts| facts.subject = Some(user.0));
+        audit::record(|facts| facts.subject = Some(user.0));
         Query::of(parts, &[])?;
         Ok(Self { caller, user })
     }

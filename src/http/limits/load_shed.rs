@@ -21,24 +21,24 @@ use crate::metrics;
 /// connections busy.
 pub const REQUESTS_PER_CONNECTION: u32 = 3;
 /// So many requests may wait however slow it goes.
-const FEW: usize = 32;
+const MIN_QUEUED: usize = 32;
 /// Most requests that wait: each takes memory.
-const MOST: usize = 1024;
+const MAX_QUEUED: usize = 1024;
 /// How long one more would wait in a queue that is long.
-const LONG: Duration = Duration::from_millis(100);
+const LONG_WAIT: Duration = Duration::from_millis(100);
 /// How long one more may have to wait.
-const BURST: Duration = Duration::from_millis(500);
+const BURST_TIME: Duration = Duration::from_millis(500);
 /// For how long a queue may be [`LONG`].
-const PATIENCE: Duration = Duration::from_secs(2);
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Most refusals in a second for each core: a small part of its time.
-const REFUSALS: u64 = 2000;
+const MAX_REFUSALS_PER_SECOND: u64 = 2000;
 /// Fewest refusals in a second; between, there are as many as requests are let in.
-const FEWEST_REFUSALS: u64 = 500;
+const MIN_REFUSALS_PER_SECOND: u64 = 500;
 /// So many rows of a call for many are one slot.
-pub const ROWS_PER_SLOT: usize = 100;
+pub const ROWS_PER_PERMIT: usize = 100;
 const SECOND: u64 = 1_000_000_000;
 /// How long one request waits. Only a database that stands still makes it so long.
-const LONGEST: Duration = Duration::from_secs(5);
+const MAX_REFUSAL_DELAY: Duration = Duration::from_secs(5);
 
 /// For whom a request takes its turn: its app, or, where none is known, the address of the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,7 +50,7 @@ pub enum Client {
 }
 
 /// Where requests wait for their turn.
-pub struct Gate {
+pub struct ConcurrencyLimit {
     queues: Arc<Mutex<Queues>>,
     begun: Instant,
     /// Since when the queue is long, milliseconds from `begun`; 0: it is not.
@@ -85,7 +85,7 @@ struct Queue {
 struct Waiter {
     id: u64,
     slots: usize,
-    let_in: oneshot::Sender<Slot>,
+    let_in: oneshot::Sender<Permit>,
 }
 
 impl Queues {
@@ -98,15 +98,15 @@ impl Queues {
         self.clients.entry(client).or_default().slots += slots;
     }
 
-    fn give_back(&mut self, client: Client, slots: usize) {
+    fn release(&mut self, client: Client, slots: usize) {
         self.free += slots;
         if let Some(queue) = self.clients.get_mut(&client) {
             queue.slots -= slots;
         }
-        self.tidy(client);
+        self.remove_if_empty(client);
     }
 
-    fn push(&mut self, client: Client, slots: usize, let_in: oneshot::Sender<Slot>) -> u64 {
+    fn push(&mut self, client: Client, slots: usize, let_in: oneshot::Sender<Permit>) -> u64 {
         self.last_id += 1;
         let waiting = &mut self.clients.entry(client).or_default().waiting;
         waiting.push_back(Waiter { id: self.last_id, slots, let_in });
@@ -128,17 +128,17 @@ impl Queues {
                 self.order.retain(|other| *other != client);
             }
         }
-        self.tidy(client);
+        self.remove_if_empty(client);
     }
 
-    fn tidy(&mut self, client: Client) {
+    fn remove_if_empty(&mut self, client: Client) {
         if self.clients.get(&client).is_some_and(|queue| queue.slots == 0 && queue.waiting.is_empty()) {
             self.clients.remove(&client);
         }
     }
 
     /// Refuses the newest of the client with most waiting, which is `newest` if no other has more.
-    fn refuse_one(&mut self, newest: Client) {
+    fn shed_longest_queue(&mut self, newest: Client) {
         let waiting = |client: &Client| self.clients.get(client).map_or(0, |queue| queue.waiting.len());
         let most = self.order.iter().copied().max_by_key(|client| (waiting(client), *client == newest));
         if let Some(client) = most
@@ -176,26 +176,26 @@ fn lock(queues: &Mutex<Queues>) -> MutexGuard<'_, Queues> {
 }
 
 /// Lets in whoever has a turn now.
-fn let_in(queues: &Arc<Mutex<Queues>>) {
+fn admit_next(queues: &Arc<Mutex<Queues>>) {
     loop {
         let Some((client, waiter)) = lock(queues).next() else { return };
-        let slot = Slot { queues: Arc::clone(queues), client, slots: waiter.slots };
+        let slot = Permit { queues: Arc::clone(queues), client, slots: waiter.slots };
         // A slot that nobody waits for any more is given back by its drop.
         drop(waiter.let_in.send(slot));
     }
 }
 
 /// A request at work, until it is dropped.
-pub struct Slot {
+pub struct Permit {
     queues: Arc<Mutex<Queues>>,
     client: Client,
     slots: usize,
 }
 
-impl Drop for Slot {
+impl Drop for Permit {
     fn drop(&mut self) {
-        lock(&self.queues).give_back(self.client, self.slots);
-        let_in(&self.queues);
+        lock(&self.queues).release(self.client, self.slots);
+        admit_next(&self.queues);
     }
 }
 
@@ -209,11 +209,11 @@ struct Waiting<'a> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         lock(self.queues).remove(self.client, self.id);
-        let_in(self.queues);
+        admit_next(self.queues);
     }
 }
 
-impl Gate {
+impl ConcurrencyLimit {
     /// For so many requests at work.
     #[must_use]
     pub fn new(requests: u32) -> Self {
@@ -231,7 +231,7 @@ impl Gate {
             begun: Instant::now(),
             long_since: AtomicU64::new(0),
             next_refusal: AtomicU64::new(0),
-            least_between_refusals: SECOND / (REFUSALS * cores).max(FEWEST_REFUSALS),
+            least_between_refusals: SECOND / (MAX_REFUSALS_PER_SECOND * cores).max(MIN_REFUSALS_PER_SECOND),
             let_in: AtomicU64::new(0),
             between: AtomicU64::new(0),
             probes: Semaphore::new(1),
@@ -240,7 +240,7 @@ impl Gate {
 
     /// Waits for a turn of so many slots, at most half of all, if the queue is short enough. If it is not, the newest
     /// request of the client with most waiting is refused.
-    pub async fn enter(&self, client: Client, slots: usize) -> Result<Slot, Error> {
+    pub async fn enter(&self, client: Client, slots: usize) -> Result<Permit, Error> {
         let (sender, mut receiver) = oneshot::channel();
         let waiting = {
             let mut queues = lock(&self.queues);
@@ -249,25 +249,25 @@ impl Gate {
                 queues.take(client, slots);
                 drop(queues);
                 self.long_since.store(0, Relaxed);
-                self.count(Duration::ZERO);
-                return Ok(Slot { queues: Arc::clone(&self.queues), client, slots });
+                self.record_wait(Duration::ZERO);
+                return Ok(Permit { queues: Arc::clone(&self.queues), client, slots });
             }
             let id = queues.push(client, slots, sender);
             Waiting { queues: &self.queues, client, id }
         };
         let begun = Instant::now();
-        let_in(&self.queues);
+        admit_next(&self.queues);
         if receiver.is_empty() {
             let mut queues = lock(&self.queues);
-            if self.is_too_long(queues.waiting.saturating_sub(1)) {
-                queues.refuse_one(client);
+            if self.is_full(queues.waiting.saturating_sub(1)) {
+                queues.shed_longest_queue(client);
             }
         }
-        let slot = timeout(LONGEST, &mut receiver).await;
+        let slot = timeout(MAX_REFUSAL_DELAY, &mut receiver).await;
         drop(waiting);
         match slot {
             Ok(Ok(slot)) => {
-                self.count(begun.elapsed());
+                self.record_wait(begun.elapsed());
                 Ok(slot)
             }
             _ => Err(overloaded()),
@@ -276,18 +276,18 @@ impl Gate {
 
     /// How many slots are taken, and how many requests wait.
     #[must_use]
-    pub fn crowd(&self) -> (usize, usize) {
+    pub fn usage(&self) -> (usize, usize) {
         let queues = lock(&self.queues);
         (queues.slots - queues.free, queues.waiting)
     }
 
     /// Whether one more behind so many is too many.
-    fn is_too_long(&self, waiting: usize) -> bool {
-        if waiting < FEW {
+    fn is_full(&self, waiting: usize) -> bool {
+        if waiting < MIN_QUEUED {
             return false;
         }
         let wait = self.wait(waiting);
-        waiting >= MOST || wait > BURST || wait > LONG && self.long_for() > PATIENCE
+        waiting >= MAX_QUEUED || wait > BURST_TIME || wait > LONG_WAIT && self.long_for() > QUEUE_TIMEOUT
     }
 
     /// How long one more would wait behind so many, as far as can be told: as long as it takes to let them in, and no
@@ -298,10 +298,10 @@ impl Gate {
     }
 
     /// Waits until it is the turn of one more refusal: not at all, unless there are thousands in a second.
-    pub async fn refuse(&self) {
+    pub async fn delay_refusal(&self) {
         let now = self.nanoseconds();
         let between = self.between.load(Relaxed);
-        let between = between.clamp(self.least_between_refusals, SECOND / FEWEST_REFUSALS);
+        let between = between.clamp(self.least_between_refusals, SECOND / MIN_REFUSALS_PER_SECOND);
         let after = |next: u64| Some(next.max(now) + between);
         let next = self.next_refusal.fetch_update(Relaxed, Relaxed, after).unwrap_or(0);
         // Milliseconds are all that a timer knows.
@@ -312,8 +312,8 @@ impl Gate {
     }
 
     /// One more is let in, who waited so long. Of two at once either may count.
-    fn count(&self, waited: Duration) {
-        metrics::TURNS.count(waited);
+    fn record_wait(&self, waited: Duration) {
+        metrics::PERMIT_WAITS.count(waited);
         let now = self.nanoseconds();
         let since = now.saturating_sub(self.let_in.swap(now, Relaxed));
         if !waited.is_zero() {

@@ -19,20 +19,20 @@ use uuid::Uuid;
 
 use super::error::Error;
 use super::limits::body_budget::BodyBudget;
-use super::limits::load_shed::{Gate, REQUESTS_PER_CONNECTION};
+use super::limits::load_shed::{ConcurrencyLimit, REQUESTS_PER_CONNECTION};
 use crate::config;
 use crate::domain::id::AppId;
 use crate::domain::network::{Networks, Source};
 use crate::metrics::Limit;
 
 /// Whose burst is remembered at the same time. Who is forgotten for others has a whole one again.
-const REMEMBERED: usize = 65_536;
+const MAX_BUCKETS: usize = 65_536;
 /// How many times as much as one address a site may ask for.
-const SITE: NonZeroU32 = NonZeroU32::new(10).unwrap();
+const ADDRESSES_PER_SITE: NonZeroU32 = NonZeroU32::new(10).unwrap();
 
 /// What is told of a limit.
 #[derive(Clone)]
-pub struct Told {
+pub struct RateLimitHeaders {
     /// `RateLimit-Policy`
     pub policy: HeaderValue,
     /// `RateLimit`
@@ -55,8 +55,8 @@ impl Policy {
         value(format!("\"{}\";r={left};t={reset}", self.limit.name()))
     }
 
-    fn told(&self, left: HeaderValue) -> Told {
-        Told { policy: self.header.clone(), left }
+    fn headers(&self, left: HeaderValue) -> RateLimitHeaders {
+        RateLimitHeaders { policy: self.header.clone(), left }
     }
 }
 
@@ -68,13 +68,13 @@ fn value(text: String) -> HeaderValue {
 /// Every limit of this process.
 pub struct Limits {
     /// Where requests wait for their turn at the database.
-    pub gate: Gate,
+    pub concurrency: ConcurrencyLimit,
     /// How much of bodies may be in memory.
     pub bodies: BodyBudget,
     /// Requests of proven callers.
-    pub callers: Bursts<(AppId, Uuid)>,
+    pub callers: TokenBuckets<(AppId, Uuid)>,
     /// Requests that proved nothing.
-    pub strangers: Strangers,
+    pub unauthenticated: UnauthenticatedLimit,
     /// Who is believed of where a request came from.
     pub trusted_proxies: Networks,
     mails: Policy,
@@ -87,10 +87,10 @@ impl Limits {
     pub fn new(limits: &config::Limits, trusted_proxies: Networks, connections: u32) -> Self {
         let referrals = u64::try_from(limits.referrals_per_user_per_day).unwrap_or(0);
         Self {
-            gate: Gate::new(connections.saturating_mul(REQUESTS_PER_CONNECTION)),
+            concurrency: ConcurrencyLimit::new(connections.saturating_mul(REQUESTS_PER_CONNECTION)),
             bodies: BodyBudget::default(),
-            callers: Bursts::new(Limit::Caller, limits.requests_per_key_per_second),
-            strangers: Strangers::new(limits.failures_per_address_per_second),
+            callers: TokenBuckets::new(Limit::Caller, limits.requests_per_key_per_second),
+            unauthenticated: UnauthenticatedLimit::new(limits.failures_per_address_per_second),
             trusted_proxies,
             mails: Policy::new(Limit::Mails, limits.mails_per_app_per_day.get().into(), 86_400),
             referrals: Policy::new(Limit::Referrals, referrals, 86_400),
@@ -99,28 +99,31 @@ impl Limits {
 
     /// What is told of the limit that refuses with this error.
     #[must_use]
-    pub fn crossed(&self, error: &Error) -> Option<Told> {
+    pub fn headers_for(&self, error: &Error) -> Option<RateLimitHeaders> {
         let policy = match error {
             Error::TooManyRequests(_) => &self.callers.policy,
-            Error::TooManyFailures(_) => &self.strangers.sources.policy,
+            Error::TooManyFailures(_) => &self.unauthenticated.sources.policy,
             Error::ReferralQuotaExceeded => &self.referrals,
             Error::MailQuotaExceeded(_) => &self.mails,
             _ => return None,
         };
-        Some(policy.told(policy.left(0, error.retry_after()?)))
+        Some(policy.headers(policy.left(0, error.retry_after()?)))
     }
 }
 
 /// Requests that proved nothing, of an address and of the sites that it is of, which may make ten times as many.
-pub struct Strangers {
-    sources: Bursts<Source>,
-    sites: Bursts<Source>,
+pub struct UnauthenticatedLimit {
+    sources: TokenBuckets<Source>,
+    sites: TokenBuckets<Source>,
 }
 
-impl Strangers {
+impl UnauthenticatedLimit {
     fn new(per_second: NonZeroU32) -> Self {
-        let of_site = per_second.saturating_mul(SITE);
-        Self { sources: Bursts::new(Limit::Address, per_second), sites: Bursts::new(Limit::Address, of_site) }
+        let of_site = per_second.saturating_mul(ADDRESSES_PER_SITE);
+        Self {
+            sources: TokenBuckets::new(Limit::Address, per_second),
+            sites: TokenBuckets::new(Limit::Address, of_site),
+        }
     }
 
     /// Takes one; if there is none, the time until there is.
@@ -137,14 +140,14 @@ impl Strangers {
     }
 
     /// Gives one back.
-    pub fn give_back(&self, source: &Source) {
+    pub fn refund(&self, source: &Source) {
         self.sources.give_back(source);
         source.sites().for_each(|site| self.sites.give_back(&site));
     }
 }
 
 /// A bucket of one second's worth each, that fills evenly (GCRA: each holds the time at which it is full).
-pub struct Bursts<K> {
+pub struct TokenBuckets<K> {
     full_at: Cache<K, Arc<AtomicU64>>,
     begun: Instant,
     each: u64,
@@ -155,7 +158,7 @@ pub struct Bursts<K> {
     tenth: u64,
 }
 
-impl<K: Hash + Eq + Clone> Bursts<K> {
+impl<K: Hash + Eq + Clone> TokenBuckets<K> {
     /// Full buckets.
     #[must_use]
     pub fn new(limit: Limit, per_second: NonZeroU32) -> Self {
@@ -163,7 +166,7 @@ impl<K: Hash + Eq + Clone> Bursts<K> {
         let (each, tenth) = ((1_000_000_000 / quota).max(1), (quota / 10).max(1));
         let policy = Policy::new(limit, quota, 1);
         Self {
-            full_at: Cache::new(REMEMBERED),
+            full_at: Cache::new(MAX_BUCKETS),
             begun: Instant::now(),
             each,
             capacity: each * quota,
@@ -174,7 +177,7 @@ impl<K: Hash + Eq + Clone> Bursts<K> {
     }
 
     /// Takes one; if there is none, the time until there is.
-    pub fn take(&self, who: &K) -> Result<Told, Duration> {
+    pub fn take(&self, who: &K) -> Result<RateLimitHeaders, Duration> {
         let Ok(full_at) = self.full_at.get_or_insert_with(who, || Ok::<_, Infallible>(Arc::default()));
         let now = self.now();
         let after = |full_at: u64| full_at.max(now) + self.each;
@@ -184,10 +187,10 @@ impl<K: Hash + Eq + Clone> Bursts<K> {
             Ok(full_at) => {
                 let tenths = (room - after(full_at)) / self.each / self.tenth;
                 let left = self.left.get(usize::try_from(tenths).unwrap_or(0)).or(self.left.last());
-                Ok(self.policy.told(left.cloned().unwrap_or_else(|| self.policy.left(0, 1))))
+                Ok(self.policy.headers(left.cloned().unwrap_or_else(|| self.policy.left(0, 1))))
             }
             Err(full_at) => {
-                self.policy.limit.refused();
+                self.policy.limit.count_refusal();
                 Err(Duration::from_nanos(after(full_at) - room))
             }
         }
@@ -211,14 +214,14 @@ impl<K: Hash + Eq + Clone> Bursts<K> {
 mod tests {
     use super::*;
 
-    fn second(left: &Told) -> (&str, &str) {
+    fn second(left: &RateLimitHeaders) -> (&str, &str) {
         (left.policy.to_str().unwrap(), left.left.to_str().unwrap())
     }
 
     #[test]
     fn burst_capacity_is_one_second_per_key() {
         // So slow that nothing fills while the test runs.
-        let mut bursts = Bursts::new(Limit::Address, NonZeroU32::new(3).unwrap());
+        let mut bursts = TokenBuckets::new(Limit::Address, NonZeroU32::new(3).unwrap());
         bursts.each *= 1_000_000;
         bursts.capacity *= 1_000_000;
         for left in ["\"address\";r=2;t=1", "\"address\";r=1;t=1", "\"address\";r=0;t=1"] {
@@ -233,7 +236,7 @@ mod tests {
 
     #[test]
     fn token_bucket_refills_evenly() {
-        let bursts = Bursts::new(Limit::Caller, NonZeroU32::new(1).unwrap());
+        let bursts = TokenBuckets::new(Limit::Caller, NonZeroU32::new(1).unwrap());
         assert!(bursts.take(&1).is_ok());
         let wait = bursts.take(&1).map(drop).unwrap_err();
         assert!(wait > Duration::ZERO && wait <= Duration::from_secs(1), "{wait:?}");
@@ -243,7 +246,7 @@ mod tests {
 
     #[test]
     fn remaining_requests_are_rounded_down_to_tenths_of_the_quota() {
-        let mut bursts = Bursts::new(Limit::Caller, NonZeroU32::new(1000).unwrap());
+        let mut bursts = TokenBuckets::new(Limit::Caller, NonZeroU32::new(1000).unwrap());
         bursts.each *= 1_000_000;
         bursts.capacity *= 1_000_000;
         let told: Vec<String> = (0..1000).map(|_| second(&bursts.take(&1).unwrap()).1.to_owned()).collect();
@@ -256,7 +259,7 @@ mod tests {
     #[test]
     fn ipv6_site_has_ten_times_the_limit_of_one_address() {
         // So slow that nothing fills while the test runs.
-        let mut strangers = Strangers::new(NonZeroU32::new(1).unwrap());
+        let mut strangers = UnauthenticatedLimit::new(NonZeroU32::new(1).unwrap());
         for bursts in [&mut strangers.sources, &mut strangers.sites] {
             bursts.each *= 1_000_000;
             bursts.capacity *= 1_000_000;
@@ -271,22 +274,22 @@ mod tests {
         assert!(strangers.take(&source("2001:db8:0:100::".to_owned())).is_err());
         assert!(strangers.take(&source("2001:db8:1::".to_owned())).is_ok());
         // What is given back is there for another address of the site; who was refused has paid nothing.
-        strangers.give_back(&source("2001:db8:0:3::".to_owned()));
+        strangers.refund(&source("2001:db8:0:3::".to_owned()));
         assert!(strangers.take(&more).is_ok());
     }
 
     #[test]
     fn maximum_rate_admits_a_request() {
-        let bursts = Bursts::new(Limit::Caller, NonZeroU32::MAX);
+        let bursts = TokenBuckets::new(Limit::Caller, NonZeroU32::MAX);
         assert!(bursts.take(&1).is_ok());
     }
 
     #[test]
     fn number_of_buckets_is_bounded() {
-        let bursts = Bursts::new(Limit::Address, NonZeroU32::new(1).unwrap());
-        for who in 0..4 * REMEMBERED {
+        let bursts = TokenBuckets::new(Limit::Address, NonZeroU32::new(1).unwrap());
+        for who in 0..4 * MAX_BUCKETS {
             let _ = bursts.take(&who);
         }
-        assert!(bursts.full_at.len() <= REMEMBERED);
+        assert!(bursts.full_at.len() <= MAX_BUCKETS);
     }
 }

@@ -97,7 +97,7 @@ impl Transport {
         match self {
             Self::Smtp(server) => {
                 let answer = server.send(message).await;
-                metrics::replied(match &answer {
+                metrics::count_smtp_reply(match &answer {
                     Ok(reply)
                     | Err(
                         Refusal::Temporary(reply)

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
-use userdocks::db::batch::{Gathered, Names, Together};
-use userdocks::db::mail_quotas::Spending;
+use userdocks::db::batch::{Batchable, Batcher, ConflictKeys};
+use userdocks::db::mail_quotas::QuotaUse;
 use userdocks::db::{Error, Pool};
 use userdocks::domain::id::{AppId, UserId};
 use userdocks::metrics;
@@ -211,15 +211,15 @@ struct Change {
     held: AppId,
 }
 
-impl Gathered for Change {
+impl Batchable for Change {
     type Answer = AppId;
-    const CHANGE: metrics::Change = metrics::Change::Update;
+    const CHANGE: metrics::Batched = metrics::Batched::Update;
 
     fn app(&self) -> AppId {
         self.app
     }
 
-    fn names(&self, _: &mut Names) {}
+    fn conflict_keys(&self, _: &mut ConflictKeys) {}
 
     async fn write(db: &mut PgConnection, all: &[Self]) -> Result<Vec<Option<AppId>>, Error> {
         all[0].batches.lock().unwrap().push(all.iter().map(|change| change.app).collect());
@@ -237,9 +237,10 @@ async fn app_with_locked_rows_is_split_from_the_batch() {
     let test = Test::start().await;
     let apps: Vec<AppId> = (1..=4).map(|number| AppId(Uuid::from_u128(number))).collect();
     let batches = Arc::new(Mutex::new(Vec::new()));
-    let together = Together::new(&test.db);
-    let ask =
-        |app| together.ask(Change { app, batches: Arc::clone(&batches), held: apps[1] }, Spending::default());
+    let together = Batcher::new(&test.db);
+    let ask = |app| {
+        together.submit(Change { app, batches: Arc::clone(&batches), held: apps[1] }, QuotaUse::default())
+    };
     // This thread is the only one: all have asked before the task begins that writes.
     let answers = join_all([2, 0, 1, 3, 2].map(|at| ask(apps[at]))).await;
     let answers: Vec<Option<AppId>> =

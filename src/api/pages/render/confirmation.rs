@@ -8,7 +8,7 @@ use crate::mail::display_name;
 
 /// What there is to say. Names are data, as typed.
 #[derive(Clone, Copy, Debug)]
-pub enum Confirming<'a> {
+pub enum ConfirmationPage<'a> {
     /// It can be confirmed: a button posts to the page's own address.
     Open {
         /// The name of the app.
@@ -17,12 +17,12 @@ pub enum Confirming<'a> {
         address: &'a str,
     },
     /// It has just been confirmed.
-    Now {
+    Confirmed {
         /// The name of the app.
         app: &'a str,
     },
     /// It was confirmed before.
-    Before {
+    AlreadyConfirmed {
         /// The name of the app.
         app: &'a str,
     },
@@ -44,15 +44,17 @@ pub enum Confirming<'a> {
 
 /// The page.
 #[must_use]
-pub fn confirmation(texts: &'static Texts, confirming: &Confirming) -> String {
+pub fn confirmation(texts: &'static Texts, confirming: &ConfirmationPage) -> String {
     let (heading, text, app, address) = match *confirming {
-        Confirming::Open { app, address } => ("confirm-heading", "", app, Some(masked(address))),
-        Confirming::Now { app } => ("accepted-heading", "confirmed-text", app, None),
-        Confirming::Before { app } => ("confirmed-before-heading", "confirmed-before-text", app, None),
-        Confirming::Expired { app } => ("confirm-expired-heading", "confirm-expired-text", app, None),
-        Confirming::Taken { app } => ("confirm-taken-heading", "confirm-taken-text", app, None),
-        Confirming::Unknown => ("unknown-heading", "confirm-unknown-text", "", None),
-        Confirming::Trouble => ("trouble-heading", "confirm-trouble-text", "", None),
+        ConfirmationPage::Open { app, address } => ("confirm-heading", "", app, Some(masked(address))),
+        ConfirmationPage::Confirmed { app } => ("accepted-heading", "confirmed-text", app, None),
+        ConfirmationPage::AlreadyConfirmed { app } => {
+            ("confirmed-before-heading", "confirmed-before-text", app, None)
+        }
+        ConfirmationPage::Expired { app } => ("confirm-expired-heading", "confirm-expired-text", app, None),
+        ConfirmationPage::Taken { app } => ("confirm-taken-heading", "confirm-taken-text", app, None),
+        ConfirmationPage::Unknown => ("unknown-heading", "confirm-unknown-text", "", None),
+        ConfirmationPage::Trouble => ("trouble-heading", "confirm-trouble-text", "", None),
     };
     page(
         "confirmation.html",
@@ -79,18 +81,21 @@ mod tests {
             let texts = Texts::of(language);
             let mut pages = std::collections::BTreeSet::new();
             for state in [
-                Confirming::Open { app, address: "ada<i>@recipient.example" },
-                Confirming::Now { app },
-                Confirming::Before { app },
-                Confirming::Expired { app },
-                Confirming::Taken { app },
-                Confirming::Unknown,
-                Confirming::Trouble,
+                ConfirmationPage::Open { app, address: "ada<i>@recipient.example" },
+                ConfirmationPage::Confirmed { app },
+                ConfirmationPage::AlreadyConfirmed { app },
+                ConfirmationPage::Expired { app },
+                ConfirmationPage::Taken { app },
+                ConfirmationPage::Unknown,
+                ConfirmationPage::Trouble,
             ] {
                 let html = confirmation(texts, &state);
                 let start = format!("<html lang=\"{language}\" dir=\"{}\">", texts.dir());
                 assert!(html.contains(&start), "{state:?}: {html}");
-                assert_eq!(html.contains("<form method=\"post\">"), matches!(state, Confirming::Open { .. }));
+                assert_eq!(
+                    html.contains("<form method=\"post\">"),
+                    matches!(state, ConfirmationPage::Open { .. })
+                );
                 assert_eq!(html.matches("<h1>").count(), 1);
                 for no in ["<b>", "<i>", "ada&", "evil.example", "<script", " src=", "href=", "style="] {
                     assert!(!html.contains(no), "{no}: {html}");

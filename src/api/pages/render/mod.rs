@@ -20,7 +20,7 @@ use crate::l10n::{LANGUAGES, Texts};
 use crate::mail::display_name;
 use crate::mail::mailbox::{Head, Mail};
 
-pub use confirmation::{Confirming, confirmation};
+pub use confirmation::{ConfirmationPage, confirmation};
 
 const STYLE: &str = include_str!("templates/style.css");
 
@@ -61,14 +61,14 @@ pub const MAIL_CSP: &str = "default-src 'none'; style-src 'unsafe-inline'; img-s
 /// The page of a link that names nothing.
 #[must_use]
 pub fn unknown() -> Response {
-    audit::note(|facts| facts.refused = Some("unknown"));
-    response(StatusCode::NOT_FOUND, landing(Texts::of("en"), &Landing::Unknown))
+    audit::record(|facts| facts.refused = Some("unknown"));
+    response(StatusCode::NOT_FOUND, landing(Texts::of("en"), &InvitePage::Unknown))
 }
 
 /// The page of a failure, which is logged.
 #[must_use]
 pub fn trouble(error: &Error) -> Response {
-    failed(error, |status| response(status, landing(Texts::of("en"), &Landing::Trouble)))
+    failed(error, |status| response(status, landing(Texts::of("en"), &InvitePage::Trouble)))
 }
 
 /// A failure, logged, as a page.
@@ -85,7 +85,7 @@ pub fn failed(error: &Error, page: impl Fn(StatusCode) -> Response) -> Response 
 
 /// What there is to say behind the link of an invite. Names are data, as typed.
 #[derive(Clone, Copy, Debug)]
-pub enum Landing<'a> {
+pub enum InvitePage<'a> {
     /// It can be accepted: a button posts to the page's own address.
     Open {
         /// The name of the app.
@@ -130,20 +130,20 @@ pub enum Landing<'a> {
 
 /// The page behind the link of an invite.
 #[must_use]
-pub fn landing(texts: &'static Texts, landing: &Landing) -> String {
+pub fn landing(texts: &'static Texts, landing: &InvitePage) -> String {
     let (state, app) = match landing {
-        Landing::Open { app, .. } => ("open", Some(app)),
-        Landing::Accepted { app } => ("accepted", Some(app)),
-        Landing::AlreadyAccepted { app } => ("already", Some(app)),
-        Landing::Expired { app } => ("expired", Some(app)),
-        Landing::Renewed { app } => ("renewed", Some(app)),
-        Landing::Unknown => ("unknown", None),
-        Landing::Member { app } => ("member", Some(app)),
-        Landing::Trouble => ("trouble", None),
+        InvitePage::Open { app, .. } => ("open", Some(app)),
+        InvitePage::Accepted { app } => ("accepted", Some(app)),
+        InvitePage::AlreadyAccepted { app } => ("already", Some(app)),
+        InvitePage::Expired { app } => ("expired", Some(app)),
+        InvitePage::Renewed { app } => ("renewed", Some(app)),
+        InvitePage::Unknown => ("unknown", None),
+        InvitePage::Member { app } => ("member", Some(app)),
+        InvitePage::Trouble => ("trouble", None),
     };
     let app = app.map_or_else(String::new, |app| display_name::app(app));
     let (kind, inviter, address) = match landing {
-        Landing::Open { inviter, kind, address, .. } => (
+        InvitePage::Open { inviter, kind, address, .. } => (
             kind.as_str(),
             inviter.map(display_name::person).filter(|name| !name.is_empty()),
             masked(address),
@@ -164,9 +164,9 @@ pub fn landing(texts: &'static Texts, landing: &Landing) -> String {
 
 /// What there is to say behind the link to opt out of referrals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OptOut {
+pub enum OptOutPage {
     /// A button posts to the page's own address.
-    Ask,
+    Confirm,
     /// They have opted out; a button takes it back.
     Done,
     /// They have taken it back.
@@ -175,11 +175,11 @@ pub enum OptOut {
 
 /// The page behind the link to opt out, which ends with `code`.
 #[must_use]
-pub fn opt_out(texts: &'static Texts, app: &str, code: &str, what: OptOut) -> String {
+pub fn opt_out(texts: &'static Texts, app: &str, code: &str, what: OptOutPage) -> String {
     let state = match what {
-        OptOut::Ask => "ask",
-        OptOut::Done => "done",
-        OptOut::Undone => "undone",
+        OptOutPage::Confirm => "ask",
+        OptOutPage::Done => "done",
+        OptOutPage::Undone => "undone",
     };
     let (t, rich, language, dir) = (texts.plain(), texts.rich(), texts.language(), texts.dir());
     page("opt_out.html", context! { t, rich, language, dir, state, app => display_name::app(app), code })
@@ -250,8 +250,8 @@ mod tests {
 
     const APP: &str = "Acme";
 
-    fn open(kind: Kind, inviter: Option<&'static str>) -> Landing<'static> {
-        Landing::Open { app: APP, inviter, kind, address: "ada@recipient.example" }
+    fn open(kind: Kind, inviter: Option<&'static str>) -> InvitePage<'static> {
+        InvitePage::Open { app: APP, inviter, kind, address: "ada@recipient.example" }
     }
 
     #[test]
@@ -264,27 +264,27 @@ mod tests {
                 open(Kind::Invite, Some("Ada")),
                 open(Kind::Referral, None),
                 open(Kind::Referral, Some("Ada")),
-                Landing::Accepted { app: APP },
-                Landing::AlreadyAccepted { app: APP },
-                Landing::Expired { app: APP },
-                Landing::Renewed { app: APP },
-                Landing::Unknown,
-                Landing::Member { app: APP },
-                Landing::Trouble,
+                InvitePage::Accepted { app: APP },
+                InvitePage::AlreadyAccepted { app: APP },
+                InvitePage::Expired { app: APP },
+                InvitePage::Renewed { app: APP },
+                InvitePage::Unknown,
+                InvitePage::Member { app: APP },
+                InvitePage::Trouble,
             ] {
                 let html = landing(texts, &state);
                 assert!(
                     html.contains(&format!("<html lang=\"{language}\" dir=\"{}\">", texts.dir())),
                     "{state:?}: {html}"
                 );
-                assert_eq!(html.contains("<form method=\"post\">"), matches!(state, Landing::Open { .. }));
+                assert_eq!(html.contains("<form method=\"post\">"), matches!(state, InvitePage::Open { .. }));
                 let renews = html.contains("<form method=\"post\" action=\"?renew\">");
-                assert_eq!(renews, matches!(state, Landing::Expired { .. }));
+                assert_eq!(renews, matches!(state, InvitePage::Expired { .. }));
                 assert_eq!(html.matches("<h1>").count(), 1);
                 assert!(!html.contains("ada@") && !html.contains("<script"));
                 assert!(pages.insert(html), "{state:?} reads as another");
             }
-            for (state, forms) in [(OptOut::Ask, 1), (OptOut::Done, 1), (OptOut::Undone, 0)] {
+            for (state, forms) in [(OptOutPage::Confirm, 1), (OptOutPage::Done, 1), (OptOutPage::Undone, 0)] {
                 let html = opt_out(texts, "<b>Acme</b>", "c0de", state);
                 assert!(html.contains("Acme") && !html.contains("<b>"), "{state:?}: {html}");
                 assert_eq!(html.matches("<form method=\"post\"").count(), forms, "{state:?}: {html}");
@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn html_and_links_in_names_are_neutralized() {
-        let state = Landing::Open {
+        let state = InvitePage::Open {
             app: "<b>Acme</b> evil.example",
             inviter: Some("<script>\u{202e}http://evil.example"),
             kind: Kind::Referral,
@@ -309,7 +309,7 @@ mod tests {
 
     #[test]
     fn csp_allows_only_the_inline_style_by_hash() {
-        let html = landing(Texts::of("en"), &Landing::Unknown);
+        let html = landing(Texts::of("en"), &InvitePage::Unknown);
         let style = html.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;
         let hash = BASE64_STANDARD.encode(digest::digest(&digest::SHA256, style.as_bytes()));
         assert!(csp().contains(&format!("style-src 'sha256-{hash}';")));

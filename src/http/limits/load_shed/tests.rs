@@ -13,29 +13,29 @@ fn app(number: u128) -> Client {
 const A: u128 = 1;
 
 /// How many of those who arrive now are refused; the rest wait, and leave together.
-fn refused(gate: &Gate, arriving: usize) -> usize {
+fn refused(gate: &ConcurrencyLimit, arriving: usize) -> usize {
     let mut waits: Vec<_> = (0..arriving).map(|_| Box::pin(gate.enter(app(A), 1))).collect();
     waits.iter_mut().filter_map(FutureExt::now_or_never).filter(Result::is_err).count()
 }
 
 #[tokio::test]
 async fn burst_beyond_the_queue_limit_is_refused_immediately() {
-    let mut gate = Gate::new(2);
+    let mut gate = ConcurrencyLimit::new(2);
     let slots = [gate.enter(app(A), 1).await.unwrap(), gate.enter(app(A), 1).await.unwrap()];
-    assert_eq!(refused(&gate, MOST + 10), 10);
-    assert_eq!(gate.crowd(), (2, 0), "who gave up has left");
+    assert_eq!(refused(&gate, MAX_QUEUED + 10), 10);
+    assert_eq!(gate.usage(), (2, 0), "who gave up has left");
     // Ten milliseconds each.
     gate.between.store(10_000_000, Relaxed);
     assert_eq!(refused(&gate, 61), 10, "51 wait half a second at most");
     // It has been long since the beginning of the gate, which was a while ago.
-    gate.begun = Instant::now().checked_sub(2 * PATIENCE).unwrap();
+    gate.begun = Instant::now().checked_sub(2 * QUEUE_TIMEOUT).unwrap();
     gate.let_in.store(gate.nanoseconds(), Relaxed);
     gate.between.store(2_000_000, Relaxed);
     gate.long_since.store(1, Relaxed);
     assert_eq!(refused(&gate, 61), 10, "51 wait a tenth of a second at most");
     // Nobody is let in any more.
     gate.let_in.store(0, Relaxed);
-    assert_eq!(refused(&gate, FEW + 10), 10);
+    assert_eq!(refused(&gate, MIN_QUEUED + 10), 10);
     // Who finds a free turn ends it.
     drop(slots);
     drop(gate.enter(app(A), 1).await.unwrap());
@@ -44,7 +44,7 @@ async fn burst_beyond_the_queue_limit_is_refused_immediately() {
 }
 
 /// In which order these are let in, one after the other; all arrive while the one slot is another's.
-async fn order(gate: &Gate, arriving: &[(Client, usize)]) -> Vec<usize> {
+async fn order(gate: &ConcurrencyLimit, arriving: &[(Client, usize)]) -> Vec<usize> {
     let busy = gate.enter(app(99), 1).await.unwrap();
     let order = Mutex::new(Vec::new());
     let waits = arriving.iter().enumerate().map(async |(number, (client, slots))| {
@@ -57,7 +57,7 @@ async fn order(gate: &Gate, arriving: &[(Client, usize)]) -> Vec<usize> {
 
 #[tokio::test]
 async fn requests_of_one_app_are_admitted_in_arrival_order() {
-    assert_eq!(order(&Gate::new(1), &[(app(A), 1); 5]).await, [0, 1, 2, 3, 4]);
+    assert_eq!(order(&ConcurrencyLimit::new(1), &[(app(A), 1); 5]).await, [0, 1, 2, 3, 4]);
 }
 
 #[tokio::test]
@@ -65,12 +65,12 @@ async fn queued_apps_and_addresses_are_admitted_round_robin() {
     let address = Client::Address(Source::from("192.0.2.1".parse::<IpAddr>().unwrap()));
     let arriving =
         [(app(A), 1), (app(A), 1), (app(A), 1), (app(2), 1), (app(2), 1), (address, 1), (app(A), 1)];
-    assert_eq!(order(&Gate::new(1), &arriving).await, [0, 3, 5, 1, 4, 2, 6]);
+    assert_eq!(order(&ConcurrencyLimit::new(1), &arriving).await, [0, 3, 5, 1, 4, 2, 6]);
 }
 
 #[tokio::test]
 async fn lone_app_gets_all_permits_and_half_while_another_waits() {
-    let gate = Gate::new(8);
+    let gate = ConcurrencyLimit::new(8);
     let mut slots = Vec::new();
     for _ in 0..8 {
         slots.push(gate.enter(app(A), 1).await.unwrap());
@@ -85,18 +85,18 @@ async fn lone_app_gets_all_permits_and_half_while_another_waits() {
     let other = other.now_or_never().unwrap().unwrap();
     slots.pop();
     let again = more.remove(0).now_or_never().unwrap().unwrap();
-    assert_eq!(gate.crowd(), (8, 3));
+    assert_eq!(gate.usage(), (8, 3));
     drop((other, again, more, slots));
-    assert_eq!(gate.crowd(), (0, 0));
+    assert_eq!(gate.usage(), (0, 0));
     assert!(lock(&gate.queues).clients.is_empty(), "nothing is remembered of who has left");
 }
 
 #[tokio::test]
 async fn bulk_call_takes_permits_by_size_without_starving_others() {
-    let gate = Gate::new(8);
+    let gate = ConcurrencyLimit::new(8);
     // More than half is half.
     let bulk = gate.enter(app(A), 100).await.unwrap();
-    assert_eq!(gate.crowd(), (4, 0));
+    assert_eq!(gate.usage(), (4, 0));
     let small = [gate.enter(app(2), 1).await.unwrap(), gate.enter(app(2), 1).await.unwrap()];
     let mut second = Box::pin(gate.enter(app(A), 4));
     assert!(second.as_mut().now_or_never().is_none(), "two are free");
@@ -115,14 +115,14 @@ async fn bulk_call_takes_permits_by_size_without_starving_others() {
     let fourth = fourth.now_or_never().unwrap().unwrap();
     let fifth = fifth.now_or_never().unwrap().unwrap();
     drop((third, fourth, fifth));
-    assert_eq!(gate.crowd(), (0, 0));
+    assert_eq!(gate.usage(), (0, 0));
 }
 
 #[tokio::test]
 async fn full_queue_refuses_the_client_with_the_most_queued() {
-    let gate = Gate::new(1);
+    let gate = ConcurrencyLimit::new(1);
     let slot = gate.enter(app(A), 1).await.unwrap();
-    let mut flood: Vec<_> = (0..MOST).map(|_| Box::pin(gate.enter(app(A), 1))).collect();
+    let mut flood: Vec<_> = (0..MAX_QUEUED).map(|_| Box::pin(gate.enter(app(A), 1))).collect();
     assert!(flood.iter_mut().all(|wait| wait.as_mut().now_or_never().is_none()));
     let mut other = Box::pin(gate.enter(app(2), 1));
     assert!(other.as_mut().now_or_never().is_none());
@@ -131,7 +131,7 @@ async fn full_queue_refuses_the_client_with_the_most_queued() {
         .enumerate()
         .filter_map(|(at, answer)| matches!(answer, Some(Err(Error::Overloaded))).then_some(at))
         .collect();
-    assert_eq!(refused, [MOST - 1], "the newest of the flood");
+    assert_eq!(refused, [MAX_QUEUED - 1], "the newest of the flood");
     let own = gate.enter(app(A), 1).now_or_never();
     assert!(matches!(own, Some(Err(Error::Overloaded))), "and each that it sends on");
     // One of the flood is let in, and then the other app's.

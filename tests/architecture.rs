@@ -1,0 +1,228 @@
+//! The rooms of `src/`: which may import which, no circles of files, no file and no folder too large.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Rooms from the top to the ground: one imports only those below it.
+const ROOMS: &[&str] = &[
+    "cli",
+    "import",
+    "server",
+    "api",
+    "http",
+    "webhook",
+    "mail",
+    "l10n",
+    "queue",
+    "db",
+    "postgres",
+    "config",
+    "telemetry",
+    "http_client",
+    "audit",
+    "metrics",
+    "domain",
+    "clock",
+];
+const MAX_LINES: usize = 400;
+const MAX_FILES: usize = 14;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every Rust file below a folder.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut sources = Vec::new();
+    for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.is_dir() {
+            sources.extend(self::sources(&entry));
+        } else if entry.extension().is_some_and(|extension| extension == "rs") {
+            sources.push(entry);
+        }
+    }
+    sources.sort();
+    sources
+}
+
+/// `src/db/users/mod.rs` is `db::users`.
+fn module(file: &Path) -> Vec<String> {
+    let path = file.strip_prefix(root().join("src")).unwrap().with_extension("");
+    let mut module: Vec<String> =
+        path.iter().map(|part| part.to_str().unwrap().to_owned()).filter(|part| part != "lib").collect();
+    if module.last().is_some_and(|last| last == "mod") {
+        module.pop();
+    }
+    module
+}
+
+/// The code of a file: no comments, no tests, no `mod` lines.
+fn code(file: &Path) -> String {
+    let text = fs::read_to_string(file).unwrap();
+    let text = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap();
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    lines.flat_map(|line| [line, "\n"]).collect()
+}
+
+/// The paths of a `use` tree, such as `super::{a::B, c}`.
+fn leaves(prefix: &[String], tree: &str, all: &mut Vec<Vec<String>>) {
+    let Some((head, rest)) = tree.split_once('{') else {
+        let path = tree.split(" as ").next().unwrap().trim();
+        let parts = path.split("::").filter(|part| !part.is_empty() && *part != "self" || path == "self");
+        all.push(prefix.iter().cloned().chain(parts.map(str::to_owned)).collect());
+        return;
+    };
+    let head = head.split("::").map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned);
+    let prefix: Vec<String> = prefix.iter().cloned().chain(head).collect();
+    let (mut depth, mut from) = (0, 0);
+    let inner = &rest[..rest.rfind('}').unwrap()];
+    for (at, c) in inner.char_indices().chain([(inner.len(), ',')]) {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                if !inner[from..at].trim().is_empty() {
+                    leaves(&prefix, inner[from..at].trim(), all);
+                }
+                from = at + 1;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Every path of the crate that a file names, from the root.
+fn imports(module: &[String], is_folder: bool, code: &str) -> Vec<Vec<String>> {
+    let mut paths = Vec::new();
+    let mut rest = String::new();
+    for statement in code.split_inclusive(';') {
+        match statement.find("use ").filter(|&at| {
+            let before = statement[..at].rsplit('\n').next().unwrap();
+            before.is_empty() || before.starts_with("pub")
+        }) {
+            Some(at) => leaves(&[], statement[at + 4..].trim_end_matches(';').trim(), &mut paths),
+            None => rest.push_str(statement),
+        }
+    }
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    for start in ["crate::", "super::"] {
+        for (at, _) in rest.match_indices(start) {
+            let before = rest[..at].chars().next_back();
+            if before.is_none_or(|c| !is_word(c) && c != ':') {
+                let path = rest[at..].split(|c| !is_word(c) && c != ':').next().unwrap();
+                paths.push(path.split("::").filter(|part| !part.is_empty()).map(str::to_owned).collect());
+            }
+        }
+    }
+    let mut resolved = Vec::new();
+    for path in paths {
+        let mut from = module.to_vec();
+        let mut path = path.into_iter().peekable();
+        match path.peek().map(String::as_str) {
+            Some("crate") => {
+                from.clear();
+                path.next();
+            }
+            Some("super" | "self") => {
+                while let Some(step) = path.next_if(|part| part == "super" || part == "self") {
+                    if step == "super" {
+                        from.pop();
+                    }
+                }
+            }
+            Some(_) if is_folder => {}
+            _ => continue,
+        }
+        from.extend(path);
+        resolved.push(from);
+    }
+    resolved
+}
+
+/// The files that each file imports.
+fn graph() -> BTreeMap<PathBuf, BTreeSet<PathBuf>> {
+    let files: BTreeMap<Vec<String>, PathBuf> = sources(&root().join("src"))
+        .into_iter()
+        .filter(|file| !file.ends_with("main.rs") && !file.ends_with("tests.rs"))
+        .map(|file| (module(&file), file))
+        .collect();
+    let mut graph = BTreeMap::new();
+    for (module, file) in &files {
+        let is_folder = file.ends_with("mod.rs") || file.with_extension("").is_dir();
+        let mut imported = BTreeSet::new();
+        for path in imports(module, is_folder, &code(file)) {
+            let known = (1..=path.len()).rev().find_map(|length| files.get(&path[..length]));
+            imported.extend(known.filter(|known| *known != file).cloned());
+        }
+        graph.insert(file.clone(), imported);
+    }
+    assert!(graph.values().map(BTreeSet::len).sum::<usize>() > 500, "imports are found");
+    graph
+}
+
+fn name(file: &Path) -> String {
+    file.strip_prefix(root()).unwrap().display().to_string()
+}
+
+#[test]
+fn rooms_import_only_rooms_below() {
+    let rank = |file: &Path| {
+        let module = module(file);
+        let room = module.first()?.clone();
+        Some(ROOMS.iter().position(|name| *name == room).unwrap_or_else(|| panic!("{room} has no place")))
+    };
+    let mut wrong = Vec::new();
+    for (file, imported) in graph() {
+        let Some(own) = rank(&file) else { continue };
+        for other in imported {
+            if rank(&other).is_some_and(|other| other < own) {
+                wrong.push(format!("{} imports {}", name(&file), name(&other)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    let mut graph = graph();
+    // Files that import none of the rest, or that none of the rest imports, are in no circle.
+    loop {
+        let before = graph.len();
+        let named: BTreeSet<PathBuf> = graph.values().flatten().cloned().collect();
+        graph.retain(|file, imported| !imported.is_empty() && named.contains(file));
+        let left: BTreeSet<PathBuf> = graph.keys().cloned().collect();
+        for imported in graph.values_mut() {
+            imported.retain(|file| left.contains(file));
+        }
+        if graph.len() == before {
+            break;
+        }
+    }
+    let circles: BTreeMap<String, Vec<String>> = graph
+        .iter()
+        .map(|(file, imported)| (name(file), imported.iter().map(|file| name(file)).collect()))
+        .collect();
+    assert!(circles.is_empty(), "{circles:#?}");
+}
+
+#[test]
+fn files_and_folders_are_small() {
+    let mut large = Vec::new();
+    let mut folders: BTreeMap<PathBuf, usize> = BTreeMap::new();
+    for file in sources(&root().join("src")) {
+        let lines = fs::read_to_string(&file).unwrap().lines().count();
+        if lines > MAX_LINES {
+            large.push(format!("{}: {lines} lines", name(&file)));
+        }
+        *folders.entry(file.parent().unwrap().to_owned()).or_default() += 1;
+    }
+    for (folder, files) in folders {
+        if files > MAX_FILES && !folder.ends_with("src") {
+            large.push(format!("{}: {files} files", name(&folder)));
+        }
+    }
+    assert!(large.is_empty(), "{large:#?}");
+}
