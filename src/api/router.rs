@@ -14,6 +14,7 @@ use crate::http::state::AppState;
 
 /// Every route.
 pub fn router(state: &AppState) -> Router {
+    routes::register();
     let add = |router: Router<AppState>, route: Route| router.route(route.path, route.handler);
     let api = routes::api().into_iter().fold(Router::new(), add);
     let mut router = routes::page_routes().into_iter().fold(docs::assets(), add);

@@ -3,7 +3,7 @@
 use secrecy::ExposeSecret;
 
 use super::{Config, Error, LONGEST};
-use crate::mail::provider::{sendgrid, ses};
+use crate::domain::mail::{sendgrid_key, sns_topic};
 
 impl Config {
     /// One sentence on the first setting that cannot work.
@@ -99,7 +99,7 @@ impl Config {
         let fail =
             |name: &str, what: &str| Err(Error(format!("USERDOCKS_MAIL__REPORTS__{name} must be {what}")));
         let key = &reports.sendgrid_public_key;
-        if !key.is_empty() && sendgrid::key(key).is_none() {
+        if !key.is_empty() && sendgrid_key::parse(key).is_none() {
             return fail("SENDGRID_PUBLIC_KEY", "the verification key that SendGrid shows, base64");
         }
         let password = reports.postmark_password.0.expose_secret();
@@ -107,7 +107,7 @@ impl Config {
             return fail("POSTMARK_PASSWORD", "at least 16 characters long");
         }
         let topic = &reports.ses_topic_arn;
-        if !topic.is_empty() && ses::Topic::parse(topic).is_none() {
+        if !topic.is_empty() && sns_topic::Topic::parse(topic).is_none() {
             return fail("SES_TOPIC_ARN", "like arn:aws:sns:eu-west-1:123456789012:NAME");
         }
         Ok(())

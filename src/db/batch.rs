@@ -1,9 +1,8 @@
-//! What is asked for at the same time is written together: what a statement costs PostgreSQL beside its rows (a journey,
-//! a snapshot, a commit, a write to the disk) is paid once for all of them. What comes alone goes alone, at once; while a
-//! statement runs, the next one gathers. Each has its own answer, and what stands in the way of one (a row that somebody
-//! else holds, a user out of reach) is that one's: it is left out, and asked for by itself. A statement that waits too
-//! long for a row is written again in halves, by app, until the app is found that waits for it; for some seconds all
-//! that this app asks for is written alone.
+//! Group commit for updates of profiles, invites and referrals. Requests that arrive while a statement is running are
+//! queued and written by the next one as a single multi-row statement, which saves a round trip, a snapshot and an fsync
+//! for each. A lone request is written at once. Each request gets its own result; one that cannot be batched (row locked,
+//! unique conflict) is left out and retried on its own. A statement that waits too long for a lock is split in halves, by
+//! app, until the app with the locked rows is found; that app is not batched for some seconds.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hash, RandomState};
@@ -19,45 +18,42 @@ use super::{Error, Pool};
 use crate::domain::id::AppId;
 use crate::metrics;
 
-/// Statements of a kind that run at the same time: one works while the other waits for the disk; more would each gather
-/// less.
+/// Statements of a kind that run at the same time: one executes while the other waits for the disk. More would each hold
+/// fewer rows.
 const MAX_STATEMENTS: usize = 2;
-/// How many have to wait for a second statement to run beside the first.
+/// Queued requests at which a second statement starts beside the first.
 const SECOND_STATEMENT_AT: usize = 8;
-/// Most that a statement writes.
 const MAX_ROWS: usize = 64;
-/// How long a statement waits for what somebody else holds, for PostgreSQL's `lock_timeout`.
+/// `lock_timeout` of a batch.
 pub(crate) const LOCK_TIMEOUT: &str = "250ms";
-/// How long what an app asks for is written alone after it made a statement wait so long, if others ask too.
+/// How long an app is not batched after its locked rows delayed a statement, if other apps send requests, too.
 const UNBATCHED_FOR: Duration = Duration::from_secs(5);
 
-/// What can be written together with others of its kind.
+/// A change that can be written in one statement with others of its kind.
 pub trait Batchable: Send + Sync + Sized + 'static {
-    /// What becomes of it.
     type Answer: Send + 'static;
-    /// What it is counted as.
+    /// The label of its metrics.
     const CHANGE: metrics::Batched;
 
-    /// Whose it is.
     fn app(&self) -> AppId;
 
     /// What it names that no other in the statement may name: [hashed](Names::add).
     fn conflict_keys(&self, names: &mut ConflictKeys);
 
-    /// Whether this answer means that a mail goes out, or does not tell.
+    /// Whether this answer means that a mail is sent, or may be.
     #[must_use]
     fn sends_mail(_: &Self::Answer) -> bool {
         false
     }
 
-    /// Writes all of them, and answers in their order; `None`: it has to be asked for alone.
+    /// Writes all of them and answers in their order. `None`: this one has to be written on its own.
     fn write(
         db: &mut PgConnection,
         all: &[Self],
     ) -> impl Future<Output = Result<Vec<Option<Self::Answer>>, Error>> + Send;
 }
 
-/// What those in a statement name.
+/// The keys of the rows of a statement, hashed.
 #[derive(Default)]
 pub struct ConflictKeys {
     hasher: RandomState,
@@ -66,13 +62,13 @@ pub struct ConflictKeys {
 }
 
 impl ConflictKeys {
-    /// One more. Two that differ and are taken for the same go alone, no more.
+    /// Adds a key. Two keys with the same hash count as a conflict, and are written one by one.
     pub fn add(&mut self, name: impl Hash) {
         self.taken |= !self.seen.insert(self.hasher.hash_one(name));
     }
 }
 
-/// Where they gather.
+/// Queues changes of one kind and writes them in batches.
 pub struct Batcher<T: Batchable>(Arc<Shared<T>>);
 
 struct Shared<T: Batchable> {
@@ -82,18 +78,17 @@ struct Shared<T: Batchable> {
 
 struct Queue<T: Batchable> {
     waiting: Vec<Pending<T>>,
-    /// Statements that run, or are about to.
+    /// Statements that run or are about to.
     running: usize,
-    /// Apps that are written alone, and until when.
+    /// Apps that are not batched, and until when.
     unbatched: HashMap<AppId, Instant>,
-    /// Who asked last, and until when others are taken to ask too: an app that has the server for itself gathers
-    /// whatever its rows do.
+    /// The app of the last request, and until when several apps are taken to be active. A lone app is always batched.
     last_app: Option<AppId>,
     shared_until: Option<Instant>,
 }
 
 impl<T: Batchable> Queue<T> {
-    /// Whether what this app asks for now is to be written alone.
+    /// Whether a request of this app is to be written on its own.
     fn is_unbatched(&mut self, app: AppId) -> bool {
         let now = Instant::now();
         if self.last_app.replace(app).is_some_and(|last| last != app) {
@@ -110,11 +105,10 @@ struct Pending<T: Batchable> {
     answer: oneshot::Sender<Result<T::Answer, Error>>,
 }
 
-/// A statement that runs, until it is dropped.
+/// Counts as a running statement until it is dropped.
 struct RunningStatement<T: Batchable>(Arc<Shared<T>>);
 
 impl<T: Batchable> Batcher<T> {
-    /// Where those gather that are written over connections of `db`.
     #[must_use]
     pub fn new(db: &Pool) -> Self {
         let queue = Queue {
@@ -128,8 +122,8 @@ impl<T: Batchable> Batcher<T> {
         Self(Arc::new(Shared { db: db.clone(), queue }))
     }
 
-    /// Asks for one, which may send `mail`: who goes away before the answer has spent it if that sends one. `None`: it has
-    /// not been written, and has to be asked for alone.
+    /// Writes one change, which may send a mail and then uses `mail`, even if the caller is dropped before the answer.
+    /// `None`: it was not written and has to be written on its own.
     pub async fn submit(&self, what: T, mail: QuotaUse) -> Option<Result<T::Answer, Error>> {
         let (answer, answered) = oneshot::channel();
         {
@@ -153,28 +147,28 @@ impl<T: Batchable> Shared<T> {
 }
 
 impl<T: Batchable> RunningStatement<T> {
-    /// One more, if what waits is worth it.
-    fn start(gathering: &Arc<Shared<T>>) -> Option<Self> {
-        let mut queue = gathering.queue();
+    /// Starts another statement if enough requests are queued.
+    fn start(shared: &Arc<Shared<T>>) -> Option<Self> {
+        let mut queue = shared.queue();
         let enough = if queue.running == 0 { 1 } else { SECOND_STATEMENT_AT };
         (queue.running < MAX_STATEMENTS && queue.waiting.len() >= enough).then(|| {
             queue.running += 1;
-            Self(Arc::clone(gathering))
+            Self(Arc::clone(shared))
         })
     }
 
-    /// Writes what waits, as long as that is worth it.
+    /// Writes batches while there are enough queued requests.
     async fn write(mut self) {
-        let gathering = Arc::clone(&self.0);
+        let shared = Arc::clone(&self.0);
         loop {
-            let asked = {
-                let waiting = &mut gathering.queue().waiting;
+            let pending = {
+                let waiting = &mut shared.queue().waiting;
                 let most = waiting.len().min(MAX_ROWS);
                 waiting.drain(..most).collect()
             };
-            write(&gathering, asked).await;
+            write(&shared, pending).await;
             drop(self);
-            let Some(next) = Self::start(&gathering) else { return };
+            let Some(next) = Self::start(&shared) else { return };
             self = next;
         }
     }
@@ -186,30 +180,30 @@ impl<T: Batchable> Drop for RunningStatement<T> {
     }
 }
 
-/// Writes what can be, and answers it. An answer that is dropped says "alone".
-async fn write<T: Batchable>(gathering: &Shared<T>, mut asked: Vec<Pending<T>>) {
+/// Writes a batch and sends the answers. A dropped sender means that the request has to be written on its own.
+async fn write<T: Batchable>(shared: &Shared<T>, mut pending: Vec<Pending<T>>) {
     let mut names = ConflictKeys::default();
-    asked.retain(|asked| {
+    pending.retain(|pending| {
         names.taken = false;
-        // Whoever asked may have gone away.
-        if !asked.answer.is_closed() {
-            asked.item.conflict_keys(&mut names);
+        // Skip requests whose client has disconnected.
+        if !pending.answer.is_closed() {
+            pending.item.conflict_keys(&mut names);
         }
-        !asked.answer.is_closed() && !names.taken
+        !pending.answer.is_closed() && !names.taken
     });
-    let mut parts = vec![asked];
-    while let Some(asked) = parts.pop() {
-        if asked.is_empty() {
+    let mut parts = vec![pending];
+    while let Some(pending) = parts.pop() {
+        if pending.is_empty() {
             continue;
         }
         let (mut all, mut mails, mut answers) = (Vec::new(), Vec::new(), Vec::new());
-        for Pending { item: what, mail, answer } in asked {
+        for Pending { item: what, mail, answer } in pending {
             mail.mark_used();
             all.push(what);
             mails.push(mail);
             answers.push(answer);
         }
-        let written = write_all(&gathering.db, &all).await;
+        let written = write_all(&shared.db, &all).await;
         for (at, mail) in mails.iter().enumerate() {
             let sent = match &written {
                 Ok(written) => written[at].as_ref().is_some_and(T::sends_mail),
@@ -227,56 +221,56 @@ async fn write<T: Batchable>(gathering: &Shared<T>, mut asked: Vec<Pending<T>>) 
                     }
                 }
             }
-            // Nobody knows: each asks again, or says so.
+            // The outcome is unknown: each caller retries or reports it.
             Err(Error::InDoubt(error)) => {
                 for answer in answers {
                     let _ = answer.send(Err(Error::InDoubt(sqlx::Error::Protocol(error.to_string()))));
                 }
             }
-            // None of them would have more luck.
+            // Retrying one by one would fail the same way.
             Err(Error::Sql(sqlx::Error::PoolTimedOut)) => {
                 for answer in answers {
                     let _ = answer.send(Err(Error::Sql(sqlx::Error::PoolTimedOut)));
                 }
             }
             Err(error) if error.is_lock_timeout() => {
-                let asked = all.into_iter().zip(mails).zip(answers);
-                let asked = asked.map(|((what, mail), answer)| Pending { item: what, mail, answer });
-                match halves(asked.collect()) {
+                let pending = all.into_iter().zip(mails).zip(answers);
+                let pending = pending.map(|((what, mail), answer)| Pending { item: what, mail, answer });
+                match halves(pending.collect()) {
                     Ok(halves) => parts.extend(halves),
                     Err(app) => {
-                        gathering.queue().unbatched.insert(app, Instant::now() + UNBATCHED_FOR);
-                        tracing::debug!(%app, "rows of this app are held: it is asked for one by one");
+                        shared.queue().unbatched.insert(app, Instant::now() + UNBATCHED_FOR);
+                        tracing::debug!(%app, "rows of this app are locked: its changes are not batched for a while");
                     }
                 }
             }
-            Err(error) => tracing::debug!(%error, "what was gathered is asked for one by one"),
+            Err(error) => tracing::debug!(%error, "a batch failed: its changes are written one by one"),
         }
     }
 }
 
-/// Two parts with about half of the apps each; or the only app.
-fn halves<T: Batchable>(mut asked: Vec<Pending<T>>) -> Result<[Vec<Pending<T>>; 2], AppId> {
-    asked.sort_by_key(|asked| asked.item.app().0);
-    let middle = asked[asked.len() / 2].item.app();
-    let before = asked.partition_point(|asked| asked.item.app().0 < middle.0);
-    let through = asked.partition_point(|asked| asked.item.app().0 <= middle.0);
+/// Splits a batch into two with about half of the apps each; `Err`: it has one app.
+fn halves<T: Batchable>(mut pending: Vec<Pending<T>>) -> Result<[Vec<Pending<T>>; 2], AppId> {
+    pending.sort_by_key(|pending| pending.item.app().0);
+    let middle = pending[pending.len() / 2].item.app();
+    let before = pending.partition_point(|pending| pending.item.app().0 < middle.0);
+    let through = pending.partition_point(|pending| pending.item.app().0 <= middle.0);
     let rest = match (before, through) {
-        (0, all) if all == asked.len() => return Err(middle),
-        (0, through) => asked.split_off(through),
-        (before, _) => asked.split_off(before),
+        (0, all) if all == pending.len() => return Err(middle),
+        (0, through) => pending.split_off(through),
+        (before, _) => pending.split_off(before),
     };
-    Ok([asked, rest])
+    Ok([pending, rest])
 }
 
 async fn write_all<T: Batchable>(db: &Pool, all: &[T]) -> Result<Vec<Option<T::Answer>>, Error> {
-    let mut lent = db.acquire().await?;
+    let mut connection = db.acquire().await?;
     metrics::count_batch(T::CHANGE, all.len());
-    let Ok(written) = timeout(db.statement_timeout(), T::write(&mut lent, all)).await else {
-        lent.cancel();
+    let Ok(written) = timeout(db.statement_timeout(), T::write(&mut connection, all)).await else {
+        connection.cancel();
         return Err(Error::InDoubt(sqlx::Error::Io(ErrorKind::TimedOut.into())));
     };
     let written = written?;
-    lent.release();
+    connection.release();
     Ok(written)
 }

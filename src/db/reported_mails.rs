@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{Error, Pool, outbox};
 use crate::domain::email::Email;
 use crate::domain::id::AppId;
-use crate::mail::bounce::Notification;
+use crate::domain::mail::notification::Notification;
 
 /// The mail that a notification is proven to be about: whose it is, and its `Message-ID`. Proof is a `Message-ID` of
 /// ours or a return path with the id of a mail, which cannot be guessed; or the recipient, where exactly one mail went there in the days that a bounce takes,

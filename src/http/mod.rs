@@ -13,6 +13,7 @@ pub mod limits;
 pub mod origins;
 pub mod paging;
 pub mod respond;
+pub mod route_metrics;
 pub mod state;
 
 pub use state::{AppState, State};

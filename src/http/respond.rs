@@ -15,8 +15,8 @@ use tracing::Instrument;
 use super::context::RequestContext;
 use super::error::Error;
 use super::state::AppState;
-use crate::api::routes;
 use crate::audit::AuditedCall;
+use crate::http::route_metrics;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -31,7 +31,7 @@ pub async fn answer(State(state): State<AppState>, mut request: Request, next: N
     let method = request.method().clone();
     // Never the path itself: it can hold the code of an invite.
     let matched = request.extensions().get::<MatchedPath>().cloned();
-    let route = matched.as_ref().map_or(&routes::NO_ROUTE, |path| routes::route_metrics(path.as_str()));
+    let route = matched.as_ref().map_or(&route_metrics::NO_ROUTE, |path| route_metrics::of(path.as_str()));
     let span = tracing::info_span!(
         "request",
         id = id.to_str().unwrap_or_default(),
@@ -75,7 +75,7 @@ pub async fn answer(State(state): State<AppState>, mut request: Request, next: N
     }
     .instrument(span)
     .await;
-    route.answers.count(Some(&method), response.status(), begun.elapsed());
+    route.responses.count(Some(&method), response.status(), begun.elapsed());
     if let Some(attempt) = attempt {
         let code = response.headers().get("x-error-code").and_then(|code| code.to_str().ok());
         attempt.finish(response.status().as_u16(), code);

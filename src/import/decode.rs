@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Read};
 
 use encoding_rs::{DecoderResult, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
-use super::Unreadable;
+use super::error::Unreadable;
 
 /// Bytes that are read and decoded at a time. The encoding is guessed from one such piece.
 const CHUNK: usize = 16 * 1024;

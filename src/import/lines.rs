@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, ErrorKind};
 
-use super::MAX_BYTES;
+use super::error::MAX_BYTES;
 
 /// A line without its end.
 pub(super) struct Line {

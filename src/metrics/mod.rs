@@ -307,14 +307,14 @@ pub fn write_counters(page: &mut Page) {
         },
     );
     family(
-        "userdocks_gathered_changes_total",
+        "userdocks_batch_rows_total",
         "Changes that went into statements together.",
         &|page, name| {
             BATCHED_ROWS.write(page, name);
         },
     );
     family(
-        "userdocks_gathered_statements_total",
+        "userdocks_batch_statements_total",
         "Statements for changes that went together.",
         &|page, name| {
             BATCH_STATEMENTS.write(page, name);

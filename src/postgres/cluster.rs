@@ -3,10 +3,10 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, symlink};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{self, Child};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,10 +16,13 @@ use std::time::Instant;
 use aws_lc_rs::digest::{SHA256, digest};
 use nix::sys::signal::Signal;
 
+use super::Error;
 use super::account::Account;
 use super::binaries::Binaries;
 use super::pid_file::{self, LAST_WORDS};
-use super::{Durability, Error, POLL_WHILE_STARTING};
+use super::places::own_file;
+use super::search;
+use super::settings::{Durability, POLL_WHILE_STARTING};
 
 /// Names the socket; no TCP port is opened.
 pub(super) const PORT: u16 = 5432;
@@ -63,7 +66,7 @@ impl Cluster {
         let folder = folder.canonicalize().map_err(Error::io("cannot find", folder))?;
         let account = Account::of(&data_of(&folder))?;
         let lock = lock(&folder)?;
-        let binaries = Binaries::find(&data_of(&folder), &account, downloads)?;
+        let binaries = search::find(&data_of(&folder), &account, downloads)?;
         let data = place(&folder, &account)?;
         if !data.join("PG_VERSION").exists() {
             create(&data, &account, &binaries, durability)?;
@@ -183,18 +186,6 @@ impl Drop for Cluster {
 /// Where in `folder` the data are: a folder or a symbolic link to one.
 pub(super) fn data_of(folder: &Path) -> PathBuf {
     folder.join("data")
-}
-
-/// Opens a file of ours for appending. As root we may be in a folder of somebody else's: no link of
-/// theirs is followed.
-pub(super) fn own_file(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .create(true)
-        .read(true)
-        .append(true)
-        .mode(0o644)
-        .custom_flags(nix::libc::O_NOFOLLOW)
-        .open(path)
 }
 
 /// Takes the lock of `folder` and writes our pid into it. Children do not inherit it: std opens

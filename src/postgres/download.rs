@@ -15,8 +15,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Error;
 use super::account::Account;
-use super::binaries::{Binaries, install_hint, named_in};
-use super::cluster::own_file;
+use super::binaries::Binaries;
+use super::places::{install_hint, named_in, own_file};
 
 /// For the programs, where the user who runs PostgreSQL cannot reach the folder meant for them.
 const ELSEWHERE: &str = "/var/lib/userdocks/programs";

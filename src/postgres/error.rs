@@ -6,7 +6,7 @@ use std::process::ExitStatus;
 
 use nix::unistd::Pid;
 
-use super::START_TIMEOUT;
+use super::settings::{OLDEST, START_TIMEOUT};
 
 /// Why there is no server. Each says what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -14,7 +14,7 @@ pub enum Error {
     /// No usable PostgreSQL on this machine.
     #[error(
         "no PostgreSQL {} or later was found{}: install it ({install}), unset USERDOCKS_OFFLINE to have it downloaded, or set DATABASE_URL to a server that runs elsewhere",
-        super::binaries::OLDEST,
+        OLDEST,
         found_instead(found)
     )]
     Missing { found: Vec<u32>, install: &'static str },
@@ -22,14 +22,14 @@ pub enum Error {
     /// There is none, and it could not be downloaded.
     #[error(
         "no PostgreSQL {} or later was found, and none can be downloaded ({reasons}): install it ({install}), or set DATABASE_URL to a server that runs elsewhere",
-        super::binaries::OLDEST
+        OLDEST
     )]
     Download { reasons: String, install: &'static str },
 
     /// `POSTGRES_BIN_DIR` leads astray.
     #[error(
         "POSTGRES_BIN_DIR={} {problem}: let it name the folder that holds `initdb` and `postgres` of PostgreSQL {} or later, or unset it",
-        folder.display(), super::binaries::OLDEST
+        folder.display(), OLDEST
     )]
     BinDir { folder: PathBuf, problem: String },
 

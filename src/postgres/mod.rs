@@ -14,6 +14,9 @@ mod cluster;
 mod download;
 mod error;
 mod pid_file;
+mod places;
+mod search;
+mod settings;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -29,18 +32,15 @@ use sqlx::{Connection, PgConnection};
 use tokio::sync::oneshot;
 
 use account::Account;
-use binaries::Binaries;
 use cluster::Cluster;
 use pid_file::PidFile;
+use settings::{POLL_WHILE_STARTING, START_TIMEOUT};
 
 pub use error::Error;
+pub use settings::Durability;
 
-/// Pause between looks at a server that is starting or stopping.
-const POLL_WHILE_STARTING: Duration = Duration::from_millis(10);
 /// Pause between looks at a server that runs.
 const POLL_WHILE_RUNNING: Duration = Duration::from_millis(250);
-/// How long a server may take until it has written its pid file, and then to let us in.
-const START_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long a first start is repeated when the server before it ended in a crash: backends that
 /// outlive their postmaster keep the cluster occupied until they notice.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -48,16 +48,6 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 /// last for the pause to shrink back.
 const RESTART_DELAY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
 const STABLE_AFTER: Duration = Duration::from_mins(1);
-
-/// What the server promises about data it has acknowledged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Durability {
-    /// Committed data survive a crash of the process and of the machine.
-    Durable,
-    /// For tests: quick, and open to many connections. Without an orderly [`Embedded::stop`] the
-    /// commits of the last moment may be lost; a crash of the machine may ruin the folder.
-    Fast,
-}
 
 /// A running PostgreSQL that belongs to this process.
 ///
@@ -138,7 +128,7 @@ impl Drop for Embedded {
 /// The folder with the programs of PostgreSQL that [`Embedded::start`] would use for a new cluster.
 pub fn programs(downloads: Option<&Path>) -> Result<PathBuf, Error> {
     let nowhere = Path::new("/nonexistent");
-    Ok(Binaries::find(nowhere, &Account::of(nowhere)?, downloads)?.folder().to_owned())
+    Ok(search::find(nowhere, &Account::of(nowhere)?, downloads)?.folder().to_owned())
 }
 
 /// How to reach the server that some process runs on `folder` now, `None` if there is none or it is

@@ -14,7 +14,8 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::{Error, POLL_WHILE_STARTING};
+use super::Error;
+use super::settings::POLL_WHILE_STARTING;
 
 /// How long the processes of a server whose owner is gone may take to end.
 pub(super) const LAST_WORDS: Duration = Duration::from_secs(15);

@@ -10,10 +10,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-use crate::api::routes;
 use crate::domain::id;
 use crate::http::envelope;
 use crate::http::error::Error;
+use crate::http::route_metrics;
 
 /// A connection to a caller.
 pub struct Connection {
@@ -187,7 +187,7 @@ fn has_other_coding(head: &[u8]) -> bool {
 fn refusal(error: &Error) -> Vec<u8> {
     error.log();
     let (status, code) = error.status();
-    routes::NO_ROUTE.answers.count(None, status, Duration::ZERO);
+    route_metrics::NO_ROUTE.responses.count(None, status, Duration::ZERO);
     let id = id::new();
     let body = envelope::refusal(&error.sentence(""));
     let head = format!(

@@ -8,9 +8,9 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::api::routes;
 use crate::db::webhooks::deliveries;
 use crate::db::{self, Pool, outbox};
+use crate::http::route_metrics;
 use crate::http::state::AppState;
 use crate::metrics::{self, Page};
 
@@ -31,7 +31,7 @@ async fn page(State((state, mails)): State<(AppState, Pool)>) -> Response {
     let mut page = Page::default();
     page.family("userdocks_build_info", "gauge", "Always 1; the label says which version this is.");
     page.sample("userdocks_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
-    metrics::write_responses(&mut page, &routes::responses());
+    metrics::write_responses(&mut page, &route_metrics::responses());
     metrics::write_counters(&mut page);
     let (at_work, waiting) = state.limits.concurrency.usage();
     page.gauge("userdocks_admission_at_work", "Requests that have their turn at the database.", at_work);

@@ -150,9 +150,9 @@ async fn metrics_count_requests_mails_and_limit_refusals() {
     ];
     assert_eq!(of("userdocks_http_requests_total"), requests.join("\n"));
     let gathered = "{change=\"update\"} 2\n{change=\"invite\"} 1\n{change=\"referral\"} 2";
-    assert_eq!(of("userdocks_gathered_changes_total"), gathered);
+    assert_eq!(of("userdocks_batch_rows_total"), gathered);
     assert_eq!(
-        of("userdocks_gathered_statements_total"),
+        of("userdocks_batch_statements_total"),
         gathered,
         "one at a time; who is refused was written to no avail"
     );

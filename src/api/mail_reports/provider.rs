@@ -15,15 +15,16 @@ use crate::audit;
 use crate::clock;
 use crate::db::invites::timeline;
 use crate::db::reported_mails;
+use crate::domain::mail::notification::Notification;
 use crate::domain::mail::report::{Kind, Report, Subject};
+use crate::domain::mail::sns_topic::Topic;
 use crate::http::context::RequestContext;
 use crate::http::envelope::Success;
 use crate::http::error::Error;
 use crate::http::extract;
 use crate::http::headers::header as single;
 use crate::http::state::AppState;
-use crate::mail::bounce::Notification;
-use crate::mail::provider::ses::{Message, Topic, Unverified};
+use crate::mail::provider::ses::{Message, Unverified};
 use crate::mail::provider::{Provider, Refusal, mailgun, postmark, sendgrid};
 use crate::webhook::receiver;
 

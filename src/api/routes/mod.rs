@@ -6,12 +6,9 @@ mod invites;
 mod opt_outs;
 mod referrals;
 
-use std::collections::HashMap;
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use axum::handler::Handler;
-use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use serde_json::Map;
 
@@ -28,7 +25,7 @@ use crate::domain::users::external_subject;
 use crate::domain::users::profile::ProfilePatch;
 use crate::http::AppState;
 use crate::http::error::Error;
-use crate::metrics::Responses;
+use crate::http::route_metrics;
 
 /// One method of one path.
 pub struct Route {
@@ -379,59 +376,13 @@ pub fn page_routes() -> Vec<Route> {
     routes
 }
 
-/// A path that is served, prefix included.
-pub struct RouteMetrics {
-    path: &'static str,
-    /// Methods of calls that can change something, with their names (`operationId`).
-    changes: Vec<(&'static str, &'static str)>,
-    /// What was answered here.
-    pub answers: Responses,
-}
-
-/// Where no route is.
-pub static NO_ROUTE: RouteMetrics = RouteMetrics::new("none");
-/// What is not described: the files of the docs, and the mailbox of a trial.
-static UNDESCRIBED: RouteMetrics = RouteMetrics::new("other");
-
-static ROUTE_METRICS: LazyLock<HashMap<&'static str, RouteMetrics>> = LazyLock::new(|| {
+/// Registers every path, prefix included, for metrics and for the names of calls in the audit log.
+pub fn register() {
     let below = |prefix| api().into_iter().map(move |route| (prefix, route));
-    let mut known = HashMap::new();
-    for (prefix, route) in
-        below("/v1").chain(below("/api/v1")).chain(page_routes().into_iter().map(|route| ("", route)))
-    {
-        let path: &'static str = format!("{prefix}{}", route.path).leak();
-        let known = known.entry(path).or_insert_with(|| RouteMetrics::new(path));
-        if route.method != "get" {
-            known.changes.push((route.method, route.operation.id));
-        }
-    }
-    known
-});
-
-impl RouteMetrics {
-    const fn new(path: &'static str) -> Self {
-        Self { path, changes: Vec::new(), answers: Responses::new() }
-    }
-
-    /// What a call with this method is named, if it can change something.
-    #[must_use]
-    pub fn change_name(&self, method: &Method) -> Option<&'static str> {
-        self.changes.iter().find(|(name, _)| method.as_str().eq_ignore_ascii_case(name)).map(|(_, id)| *id)
-    }
-}
-
-/// What is known of a path as the router matched it.
-#[must_use]
-pub fn route_metrics(path: &str) -> &'static RouteMetrics {
-    ROUTE_METRICS.get(path).unwrap_or(&UNDESCRIBED)
-}
-
-/// Every path, with what was answered there.
-#[must_use]
-pub fn responses() -> Vec<(&'static str, &'static Responses)> {
-    let mut known: Vec<&RouteMetrics> = ROUTE_METRICS.values().chain([&NO_ROUTE, &UNDESCRIBED]).collect();
-    known.sort_unstable_by_key(|known| known.path);
-    known.into_iter().map(|known| (known.path, &known.answers)).collect()
+    let all = below("/v1").chain(below("/api/v1")).chain(page_routes().into_iter().map(|route| ("", route)));
+    route_metrics::register(
+        all.map(|(prefix, route)| (format!("{prefix}{}", route.path), route.method, route.operation.id)),
+    );
 }
 
 /// A field that no body has.

@@ -13,13 +13,12 @@ use super::{Context, Output, Result, app, table};
 use crate::audit::AuditRecord;
 use crate::db::invites::timeline;
 use crate::db::outbox;
-use crate::db::outbox::manage::MailRow;
 use crate::db::referrals::opt_outs;
 use crate::db::reported_mails;
 use crate::domain::id::AppId;
+use crate::domain::mail::notification::Notification;
 use crate::domain::mail::report::{Kind, Report, Subject};
 use crate::domain::webhook::EventId;
-use crate::mail::bounce::Notification;
 use crate::mail::bounce::mailbox::{self, Messages};
 use preview::Preview;
 use retry::Retry;
@@ -91,7 +90,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
             Output::new(mails, text)
         }
         Command::Show { id } => {
-            let mail = find(context, id).await?;
+            let mail = retry::find(context, id).await?;
             let text = serde_json::to_string_pretty(&mail)?;
             Output::new(mail, text)
         }
@@ -164,9 +163,4 @@ async fn record(notification: Notification, context: &Context) -> Result<Option<
     let report = Report { kind, subject: Subject::Message(message_id), detail: Some(detail) };
     let reported = timeline::report(db, app, &report, key.as_ref(), Some(EventId::fresh())).await?;
     Ok(reported.map(|reported| reported.first))
-}
-
-pub(super) async fn find(context: &Context, id: Uuid) -> Result<MailRow> {
-    let mail = outbox::manage::find(&context.database.operator, id).await?;
-    mail.ok_or_else(|| format!("there is no mail {id}").into())
 }

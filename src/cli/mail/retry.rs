@@ -8,10 +8,11 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::audit::{self, AuditRecord};
-use crate::cli::{Context, Output, Result, app, duration, mail};
+use crate::cli::{Context, Output, Result, app, duration};
 use crate::clock;
 use crate::db::operator;
 use crate::db::outbox;
+use crate::db::outbox::manage::MailRow;
 use crate::domain::id::AppId;
 
 #[derive(Args)]
@@ -45,7 +46,7 @@ pub(in crate::cli) async fn run(retry: Retry, context: &Context) -> Result<Outpu
     let db = &context.database.operator;
     let expires_after = context.config.invite.expires_after;
     if let Some(id) = retry.id {
-        let mail = mail::find(context, id).await?;
+        let mail = find(context, id).await?;
         if !outbox::manage::retry(db, &mail, &context.seal, expires_after).await? {
             return Err(format!(
                 "the mail {id} was sent, or its invite was accepted, revoked or renewed since"
@@ -81,4 +82,9 @@ pub(in crate::cli) async fn run(retry: Retry, context: &Context) -> Result<Outpu
 
 fn facts(app: Uuid, id: Uuid) -> AuditRecord {
     AuditRecord { app: Some(AppId(app)), subject: Some(id), ..AuditRecord::default() }
+}
+
+pub(super) async fn find(context: &Context, id: Uuid) -> Result<MailRow> {
+    let mail = outbox::manage::find(&context.database.operator, id).await?;
+    mail.ok_or_else(|| format!("there is no mail {id}").into())
 }

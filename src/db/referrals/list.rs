@@ -1,5 +1,5 @@
 //! What became of referrals. A referrer is recorded once, by an invite or a code, and the database keeps it so
-//! (`migrations/0016_referrals.sql`); it also counts those who accepted, so that neither count nor order of referrers
+//! (`migrations/0004_referrals.sql`); it also counts those who accepted, so that neither count nor order of referrers
 //! costs more where there are more of them.
 
 use serde::Serialize;

@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{Read, Refusal, check_age};
+use crate::domain::mail::notification::Notification;
 use crate::domain::mail::report::Kind;
-use crate::mail::bounce::Notification;
 
 #[derive(Deserialize)]
 struct Signed {

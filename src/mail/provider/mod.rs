@@ -13,9 +13,10 @@ use jiff::Timestamp;
 use quick_cache::sync::Cache;
 use tokio::sync::Semaphore;
 
-use super::bounce::Notification;
 use crate::config;
-use ses::Topic;
+use crate::domain::mail::notification::Notification;
+use crate::domain::mail::sendgrid_key;
+use crate::domain::mail::sns_topic::Topic;
 
 /// How old a signed call may be, seconds. Providers send a call that was not answered again for up to a day, with
 /// the same signature. A call that is sent twice records nothing twice.
@@ -47,7 +48,7 @@ impl Providers {
     #[must_use]
     pub fn new(reports: &config::Reports) -> Self {
         Self {
-            sendgrid: sendgrid::key(&reports.sendgrid_public_key),
+            sendgrid: sendgrid_key::parse(&reports.sendgrid_public_key),
             ses: Topic::parse(&reports.ses_topic_arn),
             readers: Semaphore::new(READERS),
             client: OnceLock::new(),

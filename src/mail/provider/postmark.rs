@@ -5,8 +5,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 
 use super::{Read, Refusal};
+use crate::domain::mail::notification::Notification;
 use crate::domain::mail::report::Kind;
-use crate::mail::bounce::Notification;
 
 /// Types of bounces that say nothing of whether the mail arrived.
 const PASSED_OVER: [&str; 6] =

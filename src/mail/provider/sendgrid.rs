@@ -1,25 +1,19 @@
 //! The Event Webhook of Twilio `SendGrid`, signed with ECDSA.
 
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, ParsedPublicKey};
+use aws_lc_rs::signature::ParsedPublicKey;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Read, Refusal, check_age};
+use crate::domain::mail::notification::Notification;
 use crate::domain::mail::report::Kind;
-use crate::mail::bounce::Notification;
 
 /// The header with the signature.
 pub const SIGNATURE: &str = "x-twilio-email-event-webhook-signature";
 /// The header with the time.
 pub const TIMESTAMP: &str = "x-twilio-email-event-webhook-timestamp";
-
-/// The verification key of the account, as its settings show it: base64 of a P-256 key (SPKI, DER).
-#[must_use]
-pub fn key(text: &str) -> Option<ParsedPublicKey> {
-    ParsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, STANDARD.decode(text.trim()).ok()?).ok()
-}
 
 /// Checks and reads a call.
 pub fn read(key: &ParsedPublicKey, signature: &[u8], timestamp: &[u8], body: &[u8], now: Timestamp) -> Read {

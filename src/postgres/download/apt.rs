@@ -9,7 +9,8 @@ use std::thread;
 use std::time::Duration;
 
 use super::progress;
-use crate::postgres::binaries::{OLDEST, named_in};
+use crate::postgres::places::named_in;
+use crate::postgres::settings::OLDEST;
 
 pub(super) fn fetch(into: &Path, wanted: Option<u32>) -> Result<PathBuf, String> {
     let apt = Apt { folder: into.to_owned() };
