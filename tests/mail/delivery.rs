@@ -345,7 +345,7 @@ async fn certificate_of_a_system_ca_is_accepted() {
         let authority = authority.clone();
         let sent = tokio::task::spawn_blocking(move || {
             Command::new(std::env::current_exe().unwrap())
-                .args(["--exact", "sends::certificate_of_a_system_ca_is_accepted"])
+                .args(["--exact", "delivery::certificate_of_a_system_ca_is_accepted"])
                 .env("SSL_CERT_FILE", authority)
                 .env(SEND_TO, url)
                 .output()
