@@ -1,9 +1,7 @@
-//! Audit events: one for each call that changes something or was refused to, and for each command that does,
-//! on a log target of its own. They say who, what and how it ended, and name fields, never values: ids are
-//! pseudonyms, and of people there is nothing else. Their JSON form is documented in docs/operations.md.
-//!
-//! [`Attempt`] tells of a call, from the outermost layer of `http`; what the layers below learn of it they
-//! [`note`].
+//! Audit events, on their own log target: one for each HTTP call or CLI command that changes data, also if refused.
+//! An event has the actor, action, outcome and field names, but no values: people appear only as pseudonymous ids.
+//! The outermost layer of `http` creates an [`AuditedCall`]; the layers below add details with [`record`].
+//! docs/operations.md documents the JSON format.
 
 use std::fmt;
 use std::io::Write;
@@ -20,26 +18,26 @@ use crate::domain::id::AppId;
 /// The log target.
 pub const TARGET: &str = "userdocks::audit";
 
-/// What is known of a call, or of a command.
+/// Details of a call or a command.
 #[derive(Debug, Default)]
 pub struct AuditRecord {
     /// The app that the credentials name.
     pub app: Option<AppId>,
-    /// The API key that they name.
+    /// The API key that the credentials name.
     pub key: Option<Uuid>,
-    /// The user of an access token that was proven.
+    /// The user of a verified access token.
     pub user: Option<Uuid>,
-    /// Whether the credentials were proven.
+    /// Whether the credentials were verified.
     pub authenticated: bool,
-    /// Whether a mail provider calls.
+    /// Whether the caller is a mail provider.
     pub provider: bool,
-    /// The user, app, key or mail that was to be changed.
+    /// The user, app, key or mail to change.
     pub subject: Option<Uuid>,
-    /// Names of the fields that were to be changed.
+    /// Names of the fields to change.
     pub fields: Vec<String>,
-    /// Whether nothing was left to change.
+    /// Whether the call succeeded without changing anything.
     pub unchanged: bool,
-    /// Why it was refused, where the status does not say so.
+    /// Reason of a refusal that the HTTP status does not show.
     pub refused: Option<&'static str>,
 }
 
@@ -51,14 +49,14 @@ fn lock(facts: &Mutex<AuditRecord>) -> MutexGuard<'_, AuditRecord> {
     facts.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Adds to what is known of the call at hand.
+/// Adds details to the record of the current call.
 pub fn record(fact: impl FnOnce(&mut AuditRecord)) {
-    // Where nothing is changed, nobody asks.
+    // Outside an audited call there is no record to add to.
     let _ = FACTS.try_with(|facts| fact(&mut lock(facts)));
 }
 
-/// A call that is to change something. One that is dropped before its answer, since the caller has gone away,
-/// may have had its effect: that is told too.
+/// A call that changes data. If it is dropped before its response, because the client has disconnected, the change
+/// may still have been made; it is then logged with the outcome `unknown`.
 pub struct AuditedCall {
     action: &'static str,
     request_id: String,
@@ -67,19 +65,18 @@ pub struct AuditedCall {
 }
 
 impl AuditedCall {
-    /// Begins to watch.
     #[must_use]
     pub fn begin(action: &'static str, request_id: &str) -> Self {
         Self { action, request_id: request_id.to_owned(), facts: Arc::default(), told: false }
     }
 
-    /// Does the work, which may [`note`].
+    /// Runs the work, which may call [`record`].
     pub fn watch<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
         FACTS.scope(Arc::clone(&self.facts), work)
     }
 
-    /// Tells how it ended: the status of the answer, and its `X-Error-Code`, if it has one. Not of who was turned
-    /// away in a flood: it must not fill the log.
+    /// Logs the outcome: the status of the response, and its `X-Error-Code` if it has one. Rate-limited and shed
+    /// requests are not logged, so that a flood cannot fill the log.
     pub fn finish(mut self, status: u16, code: Option<&str>) {
         self.told = true;
         if matches!(code, Some("too_many_failures" | "overloaded")) {
@@ -116,7 +113,7 @@ impl Drop for AuditedCall {
     }
 }
 
-/// Tells of a change that a command made.
+/// Logs a change that a CLI command made.
 pub fn command(action: &str, facts: &AuditRecord) {
     event(action, "done", "operator", facts, None, None, None);
 }
@@ -147,8 +144,7 @@ fn event(
     );
 }
 
-/// Writes the events of [`TARGET`], and no others, to stderr: one flat JSON object a line, always with the
-/// same keys.
+/// Writes the events of [`TARGET`] only to stderr: one flat JSON object per line, always with the same keys.
 pub struct AuditFormat;
 
 impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for AuditFormat {
@@ -168,19 +164,18 @@ impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for AuditFormat {
             }
         }
         line.text.extend_from_slice(b"}\n");
-        // One write, so that lines of several threads stay whole. Nobody is left to hear if it fails.
+        // A single write keeps the lines of several threads whole. A failed write to stderr cannot be reported.
         let _ = std::io::stderr().lock().write_all(&line.text);
     }
 }
 
 const FIELDS: &str = "fields";
-/// Keys of which an event can lack the value.
+/// Keys that an event may not have. The line then has `null`, or `[]` for `fields`.
 const OPTIONAL: [&str; 8] = ["status", "code", "app", "key", "user", "subject", FIELDS, "request_id"];
 
-/// A line that is written.
 struct Line {
     text: Vec<u8>,
-    /// Keys that it does not have yet.
+    /// Optional keys that are not written yet.
     missing: Vec<&'static str>,
 }
 
@@ -188,7 +183,7 @@ impl Line {
     fn add(&mut self, name: &'static str, value: impl Serialize) {
         self.missing.retain(|missing| *missing != name);
         self.text.extend_from_slice(format!(",\"{name}\":").as_bytes());
-        // Texts, numbers and lists of texts have a JSON form, and a vector takes it.
+        // This cannot fail: strings, numbers and lists of strings have a JSON form, and a vector accepts any bytes.
         let _ = serde_json::to_writer(&mut self.text, &value);
     }
 }

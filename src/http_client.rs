@@ -1,4 +1,4 @@
-//! Calls of this server to others: no redirect is followed, no proxy asked, and their time is bounded.
+//! HTTP client for outgoing calls: it follows no redirects, uses no proxy and has a timeout.
 
 use std::error::Error;
 use std::fs::File;
@@ -16,10 +16,10 @@ use webpki_root_certs::TLS_SERVER_ROOT_CERTS;
 
 use crate::domain::mail::report::detail;
 
-/// Most bytes of a file of certificates.
+/// Maximum size of a certificate file, in bytes.
 const MAX_FILE: u64 = 4 * 1024 * 1024;
 
-/// Certificate authorities that are trusted beside the system's, from a PEM file.
+/// Certificate authorities, from a PEM file, that are trusted in addition to the system's.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(try_from = "PathBuf")]
 pub struct Authorities {
@@ -30,7 +30,7 @@ pub struct Authorities {
 impl TryFrom<PathBuf> for Authorities {
     type Error = String;
 
-    /// Reads the file at `path`; an empty path is none.
+    /// Reads the file at `path`. An empty path gives no authorities.
     fn try_from(path: PathBuf) -> Result<Self, String> {
         if path.as_os_str().is_empty() {
             return Ok(Self::default());
@@ -70,8 +70,8 @@ impl Serialize for Authorities {
 }
 
 impl Authorities {
-    /// The certificates beside the system's, DER. Those of Mozilla are among them where the system has none, as in
-    /// small images.
+    /// The certificates, in DER, that are trusted in addition to the system's. If the system has none, as in small
+    /// container images, Mozilla's are included.
     pub fn certificates(&self) -> impl Iterator<Item = &[u8]> {
         static SYSTEM_HAS_NONE: LazyLock<bool> =
             LazyLock::new(|| rustls_native_certs::load_native_certs().certs.is_empty());
@@ -80,7 +80,7 @@ impl Authorities {
     }
 }
 
-/// A client that trusts these authorities.
+/// A client builder that trusts these authorities. Redirects, proxy and timeout are reqwest's defaults.
 pub fn trusting(authorities: &Authorities) -> reqwest::ClientBuilder {
     let certificates = authorities.certificates().filter_map(|der| reqwest::Certificate::from_der(der).ok());
     reqwest::Client::builder()
@@ -88,12 +88,12 @@ pub fn trusting(authorities: &Authorities) -> reqwest::ClientBuilder {
         .user_agent(concat!("userdocks/", env!("CARGO_PKG_VERSION")))
 }
 
-/// A client for such calls, each of which may take `timeout`.
+/// A client builder without redirects and proxy. `timeout` limits each call.
 pub fn client(timeout: Duration, authorities: &Authorities) -> reqwest::ClientBuilder {
     trusting(authorities).redirect(Policy::none()).no_proxy().timeout(timeout)
 }
 
-/// A failed call and what caused it, on one line, without its URL.
+/// The error of a failed call and its causes, on one line, without the URL.
 #[must_use]
 pub fn cause(error: reqwest::Error) -> String {
     if error.is_timeout() {

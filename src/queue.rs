@@ -1,11 +1,11 @@
-//! What mails and webhooks have in common: both wait in a table, are tried, and tried again.
+//! Retry delay shared by the two queues in database tables: the mail outbox and the webhook deliveries.
 
 use std::time::Duration;
 
 const MAX_RETRY_DELAY: Duration = Duration::from_hours(1);
 
-/// Doubles from `first` with each attempt up to an hour, give or take a fifth, so that what is refused
-/// together does not come back together.
+/// Exponential backoff: doubles from `first` with each attempt, up to one hour. A random ±20 % keeps attempts that
+/// failed together from being retried together.
 pub(crate) fn retry_delay(first: Duration, attempts: i32) -> Duration {
     let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(0).min(20);
     let whole = first.saturating_mul(1 << doublings).min(MAX_RETRY_DELAY);

@@ -1,5 +1,5 @@
-//! Logs, to stderr: text for people, JSON lines for log stores; `RUST_LOG` chooses what is logged. Audit
-//! events are among them whatever its level, unless it names their target or is `off`.
+//! Logging to stderr, as text for people or JSON lines for log stores, filtered by `RUST_LOG`. Audit events are
+//! logged at every level, unless the filter names their target or is `off`.
 
 use std::io::IsTerminal;
 
@@ -11,7 +11,7 @@ use tracing_subscriber::{EnvFilter, Layer};
 use crate::audit;
 use crate::config::LogFormat;
 
-/// Sets up logging for this process; called once.
+/// Sets up logging for this process. Call it once.
 pub fn init(format: LogFormat) {
     let json = match format {
         LogFormat::Json => true,

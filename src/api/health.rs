@@ -1,4 +1,4 @@
-//! `/healthz`: the process lives. `/readyz`: it can do its work.
+//! `/healthz`: the process is running. `/readyz`: the server can do its work.
 
 use std::sync::atomic::Ordering;
 
@@ -9,14 +9,14 @@ use crate::http::envelope::Success;
 use crate::http::error::Error;
 use crate::http::state::AppState;
 
-/// 200 while the process lives.
+/// 200 while the process is running.
 pub async fn healthz() -> Success<()> {
     Success { status: StatusCode::OK, message: "alive", data: () }
 }
 
-/// 200 while the database answers with this server's schema, and the server is not stopping; else 503.
+/// 200 while the database answers with this server's schema and the server is not stopping; else 503.
 pub async fn readyz(State(state): State<AppState>) -> Result<Success<()>, Error> {
-    // However many ask, they keep one connection from requests.
+    // Probes run one at a time, so that together they use at most one connection.
     let _turn = state.limits.concurrency.probe().await;
     if state.stopping.load(Ordering::Relaxed) || !crate::db::is_ready(&state.store.pool).await? {
         return Err(Error::Unavailable(None));

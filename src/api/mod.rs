@@ -1,5 +1,5 @@
-//! The endpoints, a folder for each noun. A handler reads parsed values, calls one function of the store and says what
-//! became of it; every answer leaves through [`respond`](crate::http::respond).
+//! The endpoints, one folder per resource. A handler takes parsed values, calls one function of the store and builds
+//! the response. Every response passes through [`respond`](crate::http::respond).
 
 mod apps;
 mod docs;

@@ -1,4 +1,4 @@
-//! Every route, and the layers around them.
+//! The router: every route, and the layers around them.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::http::error::Error;
 use crate::http::respond::answer;
 use crate::http::state::AppState;
 
-/// Every route.
+/// Builds the router with every route.
 pub fn router(state: &AppState) -> Router {
     routes::register();
     let add = |router: Router<AppState>, route: Route| router.route(route.path, route.handler);

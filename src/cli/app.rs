@@ -92,12 +92,12 @@ pub(super) struct Settings {
     jwks_url: Option<String>,
 }
 
-/// What `app show` prints.
+/// The output of `app show`.
 #[derive(Serialize)]
 struct Shown {
     #[serde(flatten)]
     app: App,
-    /// The number of keys of the outside issuer, or why they cannot be had.
+    /// The number of keys of the external issuer, or the reason why they cannot be fetched.
     #[serde(skip_serializing_if = "Option::is_none")]
     jwks: Option<Value>,
 }
@@ -161,7 +161,7 @@ fn facts(app: &App, fields: Vec<String>) -> AuditRecord {
     AuditRecord { app: Some(AppId(app.app_id)), subject: Some(app.app_id), fields, ..AuditRecord::default() }
 }
 
-/// The names of the settings in which two apps differ.
+/// Names of the settings in which two apps differ.
 fn changed(one: &App, other: &App) -> Vec<String> {
     let settings = |app| match serde_json::to_value(app) {
         Ok(serde_json::Value::Object(settings)) => settings,
@@ -171,13 +171,12 @@ fn changed(one: &App, other: &App) -> Vec<String> {
     other.into_iter().filter(|(name, value)| one.get(name) != Some(value)).map(|(name, _)| name).collect()
 }
 
-/// The app with this id.
 pub(super) async fn find(context: &Context, id: Uuid) -> Result<App> {
     let found = apps::find(&context.database.operator, AppId(id)).await?;
     found.ok_or_else(|| format!("there is no app {id}").into())
 }
 
-/// An app with nothing set.
+/// An app with default settings and no name.
 pub(super) fn new(app_id: Uuid) -> App {
     App {
         app_id,
@@ -196,7 +195,7 @@ pub(super) fn new(app_id: Uuid) -> App {
     }
 }
 
-/// Stores an app, a new key pair for it, and its API keys.
+/// Stores an app with a new key pair and the given API keys.
 pub(super) async fn create(
     db: &mut PgConnection,
     app: &App,
@@ -210,7 +209,7 @@ pub(super) async fn create(
     Ok(())
 }
 
-/// Applies what the command line gives, checked; what it does not give stays.
+/// Validates the settings given on the command line and applies them. Settings that are not given are unchanged.
 fn change(app: &mut App, name: Option<&str>, settings: Settings, config: &Config) -> Result<()> {
     if let Some(name) = name {
         let name = Text::parse(name).map_err(|error| format!("--name {}", error.0))?;
@@ -260,13 +259,13 @@ fn set(to: &mut Option<String>, given: Option<String>, check: impl Fn(&str) -> R
     Ok(())
 }
 
-/// A name and an address, as a header has them.
+/// Parses `Name <address>` and formats it as a mail header does.
 fn mailbox(flag: &str, text: &str) -> Result<String> {
     let mailbox = sender::parse(text).ok_or_else(|| format!("{flag} must be `Name <address>`"))?;
     Ok(mailbox.to_string())
 }
 
-/// An absolute http or https URL; https alone in production.
+/// An absolute http or https URL; only https in production.
 pub(super) fn web_url(flag: &str, text: &str, config: &Config) -> Result<String> {
     let url = Url::parse(text).map_err(|_| format!("{flag} must be an absolute https URL"))?;
     match url.scheme() {
@@ -278,8 +277,8 @@ pub(super) fn web_url(flag: &str, text: &str, config: &Config) -> Result<String>
     Ok(url.into())
 }
 
-/// The one page that links of invites lead to. What is added to its query is not in it already, or which of two
-/// codes a page takes would be its own choice; nor is anything that a browser reads otherwise than a person.
+/// The landing page that invite links lead to. Its query must not already contain the parameters that we add: a page
+/// that gets two codes could pick either. Characters that a browser and a person read differently are rejected.
 fn landing_page(text: &str, config: &Config) -> Result<String> {
     if text.contains(|c: char| c.is_control() || c.is_whitespace() || c == '\\') {
         return Err("--invite-url must have no white space, control characters or backslashes".into());

@@ -1,5 +1,5 @@
-//! The trial's demo app: made on the first start, its credentials kept in the data folder, so that every
-//! start prints the same lines to paste.
+//! The demo app of trial mode. It is created on the first start; its credentials are kept in the data folder, so that
+//! every start prints the same commands.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::domain::id::{self, AppId, UserId};
 use crate::domain::language::Language;
 use crate::server::Database;
 
-/// Works long enough for a trial that runs for days.
+/// Valid for a trial that runs for days.
 const TOKEN_VALID: Duration = Duration::from_hours(30 * 24);
 
 #[derive(Serialize, Deserialize)]
@@ -31,14 +31,14 @@ struct Credentials {
     write_key: String,
 }
 
-/// The demo app, ready to be called.
+/// The demo app and an access token for its user.
 pub(super) struct Demo {
     credentials: Credentials,
     access_token: String,
 }
 
-/// Reads the demo's credentials from the data folder, or makes them, and the app that they open. A demo
-/// whose user was frozen or erased in the course of the trial is left to itself: there is a new one.
+/// Reads the demo credentials from the data folder, or creates them, and creates the app if the database does not have
+/// it. If the demo user was frozen or erased during the trial, a new demo app is created.
 pub(super) async fn prepare(config: &Config, database: &Database, seal: &SecretKey) -> Result<Demo> {
     let path = config.data_dir.join("demo.json");
     let damaged = || format!("{} is damaged; delete it to make a new demo app", path.display());
@@ -62,7 +62,8 @@ pub(super) async fn prepare(config: &Config, database: &Database, seal: &SecretK
     Ok(open(config, database, seal, credentials).await?.ok_or_else(damaged)?)
 }
 
-/// The demo of these credentials, made where the database has none; `None` if its user may not act.
+/// Opens the demo app with these credentials and creates it if it is missing. `None` if a key is malformed or its user
+/// cannot get a token.
 async fn open(
     config: &Config,
     database: &Database,
@@ -92,11 +93,11 @@ async fn open(
 }
 
 impl Demo {
-    /// What a person reads who starts the server to try it.
+    /// Text printed to a person who starts the server to try it.
     pub(super) fn instructions(&self, url: &Url, mailbox: bool) -> String {
         let Self { credentials: Credentials { app_id, user_id, read_key, write_key }, access_token } = self;
         let url = url.as_str().trim_end_matches('/');
-        // Each paste invites somebody new, so that the lines work however often they are pasted.
+        // Use a new address in each run, so that the commands can be pasted repeatedly.
         let person = |name: &str| {
             format!(r#"-d "{{\"email\":\"{name}-$(date +%s%N)@example.com\",\"language\":\"en\"}}""#)
         };

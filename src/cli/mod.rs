@@ -1,5 +1,5 @@
-//! The command line. `--json` on any command prints one JSON document on stdout; an error is one sentence
-//! on stderr and exit status 1; bad usage is 2.
+//! The command line. With `--json`, each command prints one JSON document to stdout. An error is one sentence on stderr
+//! with exit status 1; wrong usage exits with 2.
 
 mod api_key;
 mod app;
@@ -81,7 +81,7 @@ enum Command {
     Openapi,
 }
 
-/// What a command says when it is done.
+/// The result of a command.
 struct Output {
     json: Value,
     text: String,
@@ -93,26 +93,26 @@ impl Output {
         Ok(Self { json: serde_json::to_value(json)?, text: text.into(), change: None })
     }
 
-    /// The same, of a command that changed something.
+    /// Adds an audit record for a command that changed something.
     fn changed(self, action: &'static str, facts: AuditRecord) -> Self {
         Self { change: Some((action, facts)), ..self }
     }
 }
 
-/// An error is the sentence that is printed.
+/// The error's text is printed as it is, so it must be a sentence.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-/// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    // In pages of 2 MiB the few that the heap needs would be most of the memory. A system that cannot say so works as well.
+    // Disable transparent huge pages: with pages of 2 MiB, the few that the heap needs would take most of the memory.
+    // An error is ignored, since the server works with them too.
     #[cfg(target_os = "linux")]
     let _ = nix::sys::prctl::set_thp_disable(true);
     let arguments = Arguments::parse();
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nobody is left to hear of it if this fails, too.
+            // If stderr cannot be written, there is nowhere left to report the error.
             let _ = writeln!(std::io::stderr(), "userdocks: {error}");
             ExitCode::FAILURE
         }
@@ -157,7 +157,7 @@ fn run(arguments: Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Runs a command on the database.
+/// Runs a command that needs the database.
 async fn run_on(command: Command, context: &Context) -> Result<Output> {
     context.database.check(&context.seal).await?;
     match command {
@@ -175,7 +175,7 @@ async fn run_on(command: Command, context: &Context) -> Result<Output> {
     }
 }
 
-/// Prints a line. A reader that has gone away, such as `head`, has read enough.
+/// Prints a line. A closed pipe, as with `head`, is not an error.
 fn print(line: &str) -> Result<()> {
     match writeln!(std::io::stdout(), "{line}") {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
@@ -185,7 +185,7 @@ fn print(line: &str) -> Result<()> {
     }
 }
 
-/// What commands on the database share.
+/// Shared by the commands that use the database.
 struct Context {
     config: Config,
     database: Database,
@@ -194,7 +194,7 @@ struct Context {
     json: bool,
 }
 
-/// A duration of the command line: `90s`, `12h`, `30d`.
+/// Parses a duration such as `90s`, `12h` or `30d`.
 fn duration(text: &str) -> std::result::Result<Duration, String> {
     let duration: humantime_serde::re::humantime::Duration =
         text.parse().map_err(|_| "expected a duration such as 90s, 12h or 30d".to_owned())?;
@@ -205,12 +205,11 @@ fn duration(text: &str) -> std::result::Result<Duration, String> {
     Ok(duration)
 }
 
-/// An id of the command line.
 fn id(text: &str) -> std::result::Result<Uuid, &'static str> {
     id::parse(text).ok_or("expected a UUID such as 0195c0de-0000-7000-8000-000000000000")
 }
 
-/// Rows as lines of columns, a blank line's worth of nothing for no rows.
+/// Formats rows as aligned columns below a header line.
 fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     let rows: Vec<[String; N]> = std::iter::once(head.map(str::to_owned)).chain(rows).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);

@@ -4,7 +4,7 @@ use super::{Output, Result};
 use crate::api::openapi;
 use crate::config::Config;
 
-/// The document, in any case JSON.
+/// Prints the `OpenAPI` document, always as JSON.
 pub(super) fn run(config: &Config) -> Result<Output> {
     let document = match &config.server.public_url {
         Some(url) => openapi::document_at(url),

@@ -6,17 +6,17 @@ use super::{Result, demo, print};
 use crate::config::{self, Config};
 use crate::server::{Database, Server, stop_signal};
 
-/// Serves until it is told to stop.
+/// Serves until a stop signal arrives.
 pub(super) async fn run(config: Config) -> Result<()> {
     let seal = config::seal(&config)?;
     let trial = config.database.url.is_none();
-    // Heard from here on, so that a signal during the start ends it in order too.
+    // Listen for signals from here on, so that a signal during the start also ends it in order.
     let stop = tokio::spawn(stop_signal());
     let database = Database::open(&config, false).await?;
     let served = async {
         database.check(&seal).await?;
         let demo = if trial { Some(demo::prepare(&config, &database, &seal).await?) } else { None };
-        // What follows is the work of the server's own role.
+        // From here on, only the server's own database role is used.
         database.operator.close().await;
         let server = Server::start(config, &database, seal).await?;
         print(&format!("listening on http://{}", server.address))?;

@@ -12,7 +12,8 @@ use crate::db::{apps, operator};
 use crate::domain::credentials::access_token::NewKeyPair;
 use crate::domain::id::AppId;
 
-/// How long a JWK set may be kept (`max-age` of `/jwks.json`): whoever has one knows a key before it signs.
+/// How long clients may cache the JWK set (`max-age` of `/jwks.json`). A new key signs only after this time, so that
+/// every cached set contains it.
 const CACHED: Duration = Duration::from_mins(5);
 
 #[derive(Subcommand)]

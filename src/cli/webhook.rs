@@ -18,7 +18,7 @@ use crate::domain::network::is_public;
 use crate::domain::webhook::{EventType, Secret};
 use crate::webhook::receiver::literal;
 
-/// How long the secret from before signs beside a new one.
+/// How long the previous secret also signs after a rotation.
 const OVERLAP: Duration = Duration::from_hours(24);
 
 #[derive(Subcommand)]
@@ -215,7 +215,7 @@ async fn find(context: &Context, id: Uuid) -> Result<WebhookRow> {
     webhooks.into_iter().next().ok_or_else(|| format!("there is no webhook {id}").into())
 }
 
-/// Where events may be posted. What a name stands for is looked at when it is called.
+/// Checks the URL of a receiver. Host names are resolved, and their addresses checked, at each delivery.
 fn receiver(text: &str, config: &Config) -> Result<String> {
     let text = app::web_url("--url", text, config)?;
     let url = Url::parse(&text)?;

@@ -1,4 +1,4 @@
-//! What each setting must be, and what production asks for.
+//! Checks the value of each setting, and the additional requirements in production.
 
 use secrecy::ExposeSecret;
 
@@ -6,7 +6,7 @@ use super::{Config, Error, LONGEST};
 use crate::domain::mail::{sendgrid_key, sns_topic};
 
 impl Config {
-    /// One sentence on the first setting that cannot work.
+    /// Returns one sentence about the first invalid setting.
     pub(super) fn check(&self) -> Result<(), Error> {
         let fail = |text: &str| Err(Error(text.to_owned()));
         if self.data_dir.as_os_str().is_empty() {
@@ -146,7 +146,7 @@ impl Config {
     }
 }
 
-/// Not a constant or a counting pattern that somebody typed in: those repeat few byte values.
+/// Rejects constants and counting patterns typed by hand: they repeat few byte values.
 fn is_random(key: &[u8; 32]) -> bool {
     key.iter().collect::<std::collections::BTreeSet<_>>().len() > 16
 }

@@ -1,6 +1,6 @@
-//! Settings: `config/default.toml`, a file over it, the environment over both. Each is typed and
-//! checked once, here, so that a server which starts has settings that can work; unknown keys and bad
-//! values stop the start with the key's name. Secrets print as `***`.
+//! Settings: `config/default.toml`, overridden by a file, overridden by the environment. Settings are typed and checked
+//! once, here. An unknown key or an invalid value stops the start with an error that names the key. Secrets print as
+//! `***`.
 
 mod check;
 mod secret;
@@ -18,50 +18,42 @@ pub use sections::{
     Database, Invite, Limits, Log, LogFormat, Mail, Reports, Retention, Server, Token, Webhook,
 };
 
-/// The file with every setting, its default and its meaning.
+/// The file with every setting, its default and its description.
 pub const DEFAULTS: &str = include_str!("../../config/default.toml");
 
-/// The settings in force.
+/// The effective settings.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Trial or production.
     pub env: Environment,
-    /// Where a trial keeps its PostgreSQL, its mailbox and its secret key.
+    /// The folder of a trial for its PostgreSQL, its mailbox and its secret key.
     pub data_dir: PathBuf,
-    /// Whether a trial may not download PostgreSQL where none is installed.
+    /// Forbids a trial to download PostgreSQL if none is installed.
     pub offline: bool,
-    /// 64 hex digits, or empty: a trial makes its own.
+    /// 64 hex digits, or empty: a trial then creates its own.
     pub secret_key: Secret,
-    /// The same, of a key that opens and never seals; or empty.
+    /// A second key, in the same format, that only decrypts; may be empty.
     pub other_secret_key: Secret,
-    /// The HTTP server.
     pub server: Server,
-    /// The database.
     pub database: Database,
-    /// Sending mail.
     pub mail: Mail,
-    /// Bounds against abuse.
+    /// Rate limits and quotas.
     pub limits: Limits,
     /// Access tokens that this server issues.
     pub token: Token,
-    /// Invites.
     pub invite: Invite,
-    /// Webhooks.
     pub webhook: Webhook,
-    /// How long what has ended is kept.
+    /// How long finished records are kept.
     pub retention: Retention,
-    /// Logs.
     pub log: Log,
 }
 
-/// What the server is run for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase", try_from = "String")]
 pub enum Environment {
-    /// On one machine, to try or develop against it.
+    /// On one machine, for evaluation or development.
     Trial,
-    /// For real users: what only suits a trial is refused.
+    /// For real users. Settings that only suit a trial are rejected.
     Production,
 }
 
@@ -77,13 +69,13 @@ impl TryFrom<String> for Environment {
     }
 }
 
-/// Why the settings cannot be used: one sentence that names the key.
+/// Why the settings are invalid: one sentence that names the key.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Error(String);
 
 impl Config {
-    /// The settings from the environment of this process and the file that it names.
+    /// Loads the settings from the environment of this process and from the file that it names.
     pub fn load() -> Result<Self, Error> {
         Self::from_variables(std::env::vars_os().filter_map(|(name, value)| {
             let name = name.into_string().ok()?;
@@ -91,7 +83,7 @@ impl Config {
         }))
     }
 
-    /// The settings from these environment variables; names other than ours are passed over.
+    /// Loads the settings from these environment variables. Names that do not belong to userdocks are ignored.
     pub fn from_variables(variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, Error> {
         let environment = variables::Environment::read(variables)?;
         let mut settings = config::Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
@@ -113,20 +105,19 @@ impl Config {
         Ok(config)
     }
 
-    /// Whether this is production.
     #[must_use]
     pub fn production(&self) -> bool {
         self.env == Environment::Production
     }
 
-    /// The 32 bytes of `secret_key`, if set.
+    /// The 32 bytes of `secret_key`, if it is set.
     #[must_use]
     pub fn secret_key(&self) -> Option<[u8; 32]> {
         self.secret_key.key()
     }
 
-    /// `iss` of the tokens that this server issues: the setting, else the public URL, else `userdocks`
-    /// (never the address listened on, which differs between replicas and commands).
+    /// `iss` of the tokens that this server issues: the setting, else the public URL, else `userdocks`. The listen
+    /// address is not used, since it differs between replicas and commands.
     #[must_use]
     pub fn issuer(&self) -> String {
         if !self.token.issuer.is_empty() {
@@ -136,7 +127,8 @@ impl Config {
         public.map_or_else(|| "userdocks".to_owned(), |url| url.as_str().trim_end_matches('/').to_owned())
     }
 
-    /// How long what has ended is kept. The last mail decides whether another may follow, so it is kept that long.
+    /// The retention times. Mails and invites are kept at least for `invite.resend_after`, since the time of the last
+    /// mail decides whether another may be sent.
     #[must_use]
     pub fn retention(&self) -> Retention {
         let at_least =
@@ -145,18 +137,18 @@ impl Config {
         Retention { mails: at_least(mails), invites: at_least(invites), audit }
     }
 
-    /// Where mails go when there is no SMTP server.
+    /// The folder for mails if no SMTP server is set.
     #[must_use]
     pub fn mailbox_folder(&self) -> PathBuf {
         self.data_dir.join("mailbox")
     }
 }
 
-/// Bounds every duration, so that no sum of one with a time overflows: what `10years` says.
+/// Upper bound of every duration, equal to `10years`, so that adding one to a time does not overflow.
 pub(crate) const LONGEST: Duration = Duration::from_hours(87_660);
 
-/// One line. The line at fault of a file, which the parser draws behind its number and a bar, is left out:
-/// it may be the one with the password.
+/// The error as one line. The source excerpt that the parser prints behind a line number and a bar is removed, since it
+/// may contain a password.
 fn sentence(error: &config::ConfigError) -> String {
     let text = error.to_string();
     let drawn =
@@ -165,7 +157,8 @@ fn sentence(error: &config::ConfigError) -> String {
     format!("the settings cannot be used: {}", lines.join(" "))
 }
 
-/// Optional settings are empty texts, since the environment knows no other "none".
+/// (De)serializes an optional setting as a string; the empty string is `None`, since an environment variable has no
+/// other way to express it.
 mod empty_is_none {
     use std::fmt::Display;
     use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! Settings that are never printed, and the key that encrypts at rest.
+//! Settings that are never printed, and the key for encryption at rest.
 
 use std::fmt;
 use std::path::Path;
@@ -10,12 +10,12 @@ use url::Url;
 use super::{Config, Error};
 use crate::domain::credentials::secret_key::SecretKey;
 
-/// A text that is never printed.
+/// A string that is never printed.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Secret(pub SecretString);
 
 impl Secret {
-    /// The 32 bytes of 64 hex digits.
+    /// Decodes 64 hex digits to 32 bytes.
     pub(super) fn key(&self) -> Option<[u8; 32]> {
         let mut key = [0; 32];
         hex::decode_to_slice(self.0.expose_secret(), &mut key).ok()?;
@@ -34,7 +34,7 @@ impl Serialize for Secret {
 pub struct SecretUrl(Url);
 
 impl SecretUrl {
-    /// The whole URL, password included.
+    /// The whole URL, including the password.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.as_str()
@@ -46,7 +46,7 @@ impl SecretUrl {
         self.0.scheme()
     }
 
-    /// Whether the query of the URL has `name=value`.
+    /// Whether the query contains `name=value`.
     #[must_use]
     pub fn has_pair(&self, name: &str, value: &str) -> bool {
         self.0.query_pairs().any(|pair| pair == (name.into(), value.into()))
@@ -85,8 +85,8 @@ impl std::str::FromStr for SecretUrl {
     }
 }
 
-/// `postgres://user:password@:port/database?host=/folder`, which libpq takes and the standard of URLs refuses, as
-/// `postgres:///database?host=/folder&user=…`.
+/// Rewrites `postgres://user:password@:port/database?host=/folder`, which libpq accepts and the URL standard does not,
+/// to `postgres:///database?host=/folder&user=…`.
 fn without_host(text: &str) -> Option<String> {
     let (scheme, rest) = text.split_once("://").filter(|(scheme, _)| scheme.starts_with("postgres"))?;
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -107,7 +107,7 @@ fn without_host(text: &str) -> Option<String> {
     Some(url.into())
 }
 
-/// What seals and opens: [`secret_key`], and the other key while one is set.
+/// The keys for encryption at rest: [`secret_key`] encrypts and decrypts; the other key, if set, only decrypts.
 pub fn seal(config: &Config) -> Result<SecretKey, Error> {
     let key = SecretKey::new(&secret_key(config)?);
     Ok(match config.other_secret_key.key() {
@@ -116,8 +116,7 @@ pub fn seal(config: &Config) -> Result<SecretKey, Error> {
     })
 }
 
-/// The key that encrypts at rest: the setting, or, in a trial, the one kept in the data folder, made on
-/// the first start.
+/// The key for encryption at rest: the setting, or in a trial a key in the data folder, created on the first start.
 pub fn secret_key(config: &Config) -> Result<[u8; 32], Error> {
     if let Some(key) = config.secret_key() {
         return Ok(key);
@@ -145,8 +144,8 @@ fn trial_secret_key(folder: &Path) -> std::io::Result<[u8; 32]> {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let mut key = [0; 32];
             aws_lc_rs::rand::fill(&mut key).map_err(|_| Error::other("the system gives no randomness"))?;
-            // Made whole under another name and linked: of two processes that start at once, one wins
-            // and both read its key.
+            // Write the key to a temporary file and hard-link it: if two processes start at the same time, one link
+            // succeeds and both read its key.
             let own = folder.join(format!("secret-key.{}", crate::domain::id::new()));
             write_private(&own, hex::encode(key).as_bytes())?;
             let linked = std::fs::hard_link(&own, &path);
@@ -160,8 +159,9 @@ fn trial_secret_key(folder: &Path) -> std::io::Result<[u8; 32]> {
     }
 }
 
-/// Writes a file that only its owner may read. It is there whole or not at all, whatever crashes, and on
-/// disk before this returns. As root we may be in a folder of somebody else's: no link of theirs is followed.
+/// Writes a file that only its owner may read. The file appears complete or not at all, even after a crash, and is
+/// synced to disk before this returns. Symbolic links are not followed, since root may write to a folder that another
+/// user owns.
 pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write;
 
@@ -192,7 +192,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str| folder.path().join(name);
         std::fs::write(file("victim"), "theirs").unwrap();
-        // Where a file of ours is to be, and where an earlier version wrote it first.
+        // Links at the final path and at the temporary path that an earlier version used.
         symlink(file("victim"), file("demo.json")).unwrap();
         symlink(file("victim"), file("demo.json.new")).unwrap();
         write_private(&file("demo.json"), b"ours").unwrap();

@@ -19,27 +19,26 @@ use crate::http_client::Authorities;
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Server {
-    /// Address and port to listen on.
     pub listen: SocketAddr,
-    /// What links start with; `None`: the address listened on.
+    /// Base URL of links; `None`: the listen address.
     #[serde(with = "empty_is_none")]
     pub public_url: Option<Url>,
-    /// Address of the metrics endpoint, if any.
+    /// Listen address of the metrics endpoint; `None`: disabled.
     #[serde(with = "empty_is_none")]
     pub metrics_listen: Option<SocketAddr>,
-    /// Connections served at the same time.
+    /// Maximum number of simultaneous connections.
     pub max_connections: usize,
-    /// Reverse proxies whose word on who calls is believed.
+    /// Reverse proxies whose forwarding headers are trusted.
     pub trusted_proxies: Networks,
-    /// Certificate authorities for calls to others, beside the system's.
+    /// Certificate authorities for outgoing calls, in addition to the system's.
     pub ca_file: Authorities,
-    /// Until a request's head has come.
+    /// Time limit to receive the head of a request.
     #[serde(with = "humantime_serde")]
     pub head_timeout: Duration,
-    /// Until a request's body has come.
+    /// Time limit to receive the body of a request.
     #[serde(with = "humantime_serde")]
     pub body_timeout: Duration,
-    /// Until a request is answered.
+    /// Time limit to answer a request.
     #[serde(with = "humantime_serde")]
     pub request_timeout: Duration,
 }
@@ -48,13 +47,13 @@ pub struct Server {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Database {
-    /// `None`: a private PostgreSQL in the data folder.
+    /// `None`: an embedded PostgreSQL in the data folder.
     #[serde(with = "empty_is_none")]
     pub url: Option<SecretUrl>,
-    /// For LISTEN and migrations; `None`: `url`.
+    /// For LISTEN and migrations; `None`: same as `url`.
     #[serde(with = "empty_is_none")]
     pub direct_url: Option<SecretUrl>,
-    /// Size of the pool.
+    /// Maximum size of the connection pool.
     pub max_connections: u32,
 }
 
@@ -62,31 +61,31 @@ pub struct Database {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mail {
-    /// `None`: mails become files in the data folder.
+    /// `None`: mails are written to files in the data folder.
     #[serde(with = "empty_is_none")]
     pub smtp_url: Option<SecretUrl>,
-    /// Sender of mails of apps without one of their own.
+    /// Sender for apps that do not set their own.
     #[serde(deserialize_with = "mailbox")]
     pub from: Mailbox,
-    /// A file with the access token of the user in `smtp_url`; empty: none.
+    /// File with the access token of the user in `smtp_url`; empty: not used.
     pub token_file: String,
-    /// A command that prints that token; empty: none.
+    /// Command that prints that token; empty: not used.
     pub token_command: String,
-    /// Sender of the envelope, to which bounces go; `None`: the address of the mail's sender.
+    /// Envelope sender, which receives bounces; `None`: the address in the mail's `From`.
     #[serde(with = "empty_is_none")]
     pub return_path: Option<ReturnPath>,
     /// Delay before the first retry.
     #[serde(with = "humantime_serde")]
     pub retry_after: Duration,
-    /// How long a mail is tried.
+    /// A mail is retried for this long.
     #[serde(with = "humantime_serde")]
     pub give_up_after: Duration,
-    /// One whole SMTP conversation.
+    /// Time limit of a whole SMTP conversation.
     #[serde(with = "humantime_serde")]
     pub timeout: Duration,
     /// Mails sent at the same time.
     pub connections: u32,
-    /// What mail providers report.
+    /// Delivery reports from mail providers.
     pub reports: Reports,
 }
 
@@ -94,15 +93,15 @@ pub struct Mail {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reports {
-    /// Base64 of the key that verifies calls of `SendGrid`; empty: none are taken, as below.
+    /// Base64 of the public key that verifies calls from `SendGrid`. Empty, here and below: calls are rejected.
     pub sendgrid_public_key: String,
-    /// The key that Mailgun signs its calls with.
+    /// The key with which Mailgun signs its calls.
     pub mailgun_signing_key: Secret,
-    /// The password that Postmark calls with.
+    /// The password that Postmark sends with its calls.
     pub postmark_password: Secret,
-    /// The topic of Amazon SNS that SES publishes to.
+    /// The Amazon SNS topic to which SES publishes.
     pub ses_topic_arn: String,
-    /// Where a trial finds certificates instead of at Amazon; for tests.
+    /// Where a trial gets SNS certificates instead of from Amazon; for tests.
     #[serde(with = "empty_is_none")]
     pub ses_test_url: Option<Url>,
 }
@@ -111,15 +110,15 @@ pub struct Reports {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// Referral invites of one user in a day.
+    /// Referral invites per user and day.
     pub referrals_per_user_per_day: i32,
-    /// Referral mails to one address in a day.
+    /// Referral mails per address and day.
     pub referrals_per_recipient_per_day: i32,
-    /// Requests per API key or token user in a second.
+    /// Requests per API key or token user and second.
     pub requests_per_key_per_second: NonZeroU32,
-    /// Requests of one address in a second that prove nothing.
+    /// Requests per client address and second with bad or missing credentials, or that look up invites and public keys.
     pub failures_per_address_per_second: NonZeroU32,
-    /// Mails of one app in a day.
+    /// Mails per app and day.
     pub mails_per_app_per_day: NonZeroU32,
 }
 
@@ -128,7 +127,7 @@ pub struct Limits {
 #[serde(deny_unknown_fields)]
 pub struct Token {
     pub(super) issuer: String,
-    /// Validity of a token unless its issuing says otherwise.
+    /// Default validity of a token.
     #[serde(with = "humantime_serde")]
     pub expires_after: Duration,
 }
@@ -137,10 +136,10 @@ pub struct Token {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Invite {
-    /// The same invite is not mailed again sooner than this.
+    /// Minimum time between two mails of the same invite.
     #[serde(with = "humantime_serde")]
     pub resend_after: Duration,
-    /// How long the link works.
+    /// How long the link is valid.
     #[serde(with = "humantime_serde")]
     pub expires_after: Duration,
 }
@@ -152,27 +151,27 @@ pub struct Webhook {
     /// Delay before the first retry.
     #[serde(with = "humantime_serde")]
     pub retry_after: Duration,
-    /// How long a delivery is tried.
+    /// A delivery is retried for this long.
     #[serde(with = "humantime_serde")]
     pub give_up_after: Duration,
-    /// One whole call of a receiver.
+    /// Time limit of a whole call to a receiver.
     #[serde(with = "humantime_serde")]
     pub timeout: Duration,
-    /// Whether a receiver may be at an address that is not public.
+    /// Whether a receiver may have an address that is not public.
     pub allow_private_addresses: bool,
 }
 
-/// `[retention]`; a duration of zero: for ever.
+/// `[retention]`; zero keeps records for ever.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Retention {
-    /// A mail, after it was sent or has failed.
+    /// Counted from when a mail was sent or failed.
     #[serde(deserialize_with = "humantime_serde::deserialize", serialize_with = "days")]
     pub mails: Duration,
-    /// An invite, after it was accepted or revoked, or its time was over.
+    /// Counted from when an invite was accepted, revoked or expired.
     #[serde(deserialize_with = "humantime_serde::deserialize", serialize_with = "days")]
     pub invites: Duration,
-    /// An audit event that is stored. None is yet: they are lines of the log.
+    /// Audit events in the database. Unused so far: audit events are log lines.
     #[serde(deserialize_with = "humantime_serde::deserialize", serialize_with = "days")]
     pub audit: Duration,
 }
@@ -181,19 +180,16 @@ pub struct Retention {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Log {
-    /// How a log line looks.
     pub format: LogFormat,
 }
 
-/// How a log line looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase", try_from = "String")]
 pub enum LogFormat {
     /// Text on a terminal, JSON elsewhere.
     Auto,
-    /// For people.
     Text,
-    /// For log stores.
+    /// One JSON object per line, for log stores.
     Json,
 }
 
@@ -215,7 +211,8 @@ fn mailbox<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Mailbox, D::Erro
     sender::parse(&text).ok_or_else(|| serde::de::Error::custom("expected `Name <address>`"))
 }
 
-/// `90days`, not `2months 29days 2h 52m 48s`: months are no whole days to humantime.
+/// Formats whole days as `90days`. humantime would print `2months 29days 2h 52m 48s`, since its months are not whole
+/// days.
 fn days<S: serde::Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
     match (duration.as_secs() / 86_400, duration.as_secs() % 86_400) {
         (days @ 1.., 0) => to.collect_str(&format_args!("{days}days")),

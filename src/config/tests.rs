@@ -7,7 +7,7 @@ fn load(variables: &[(&str, &str)]) -> Result<Config, String> {
     Config::from_variables(variables).map_err(|error| error.to_string())
 }
 
-/// As by `USERDOCKS_CONFIG`.
+/// Loads `content` as the file named by `USERDOCKS_CONFIG`.
 fn load_file(content: &str, more: &[(&str, &str)]) -> Result<Config, String> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     std::io::Write::write_all(&mut file, content.as_bytes()).unwrap();
@@ -58,7 +58,6 @@ fn empty_environment_gives_the_documented_defaults() {
     assert_eq!(config.issuer(), "userdocks");
 }
 
-/// Whatever a comment in the file says can be set can be set.
 #[test]
 fn default_config_file_loads_as_the_defaults() {
     assert_eq!(format!("{:?}", load_file(DEFAULTS, &[]).unwrap()), format!("{:?}", load(&[]).unwrap()));
@@ -78,11 +77,11 @@ fn environment_overrides_file_and_file_overrides_defaults() {
     assert_eq!(load_file(file, &over).unwrap().database.url.unwrap().expose(), over[0].1);
     let both = [over[0], ("DATABASE_URL", "postgresql://common.example/x")];
     assert_eq!(load_file(file, &both).unwrap().database.url.unwrap().expose(), both[1].1);
-    // Set to nothing, as compose files do, is not set.
+    // An empty variable, as compose files set it, counts as not set.
     let nothing = [("DATABASE_URL", ""), ("USERDOCKS_CONFIG", ""), ("USERDOCKS_SERVER__METRICS_LISTEN", "")];
     let config = load(&nothing).unwrap();
     assert!(config.database.url.is_none() && config.server.metrics_listen.is_none());
-    // Of other programs.
+    // Variables of other programs are ignored.
     assert!(load(&[("USER", "x"), ("DATABASE", "x"), ("USERDOCK_X", "x")]).is_ok());
 }
 
@@ -96,7 +95,7 @@ fn secret_key_of_digits_only_is_read_as_text() {
     assert_eq!(from_file.secret_key().unwrap().as_slice(), expected);
 }
 
-/// A setting, a value that it cannot have, and what is said of it.
+/// A setting, an invalid value, and the expected error.
 const REFUSED: &[(&str, &str, &str)] = &[
     (
         "USERDOCKS_X",
@@ -258,7 +257,7 @@ fn invalid_setting_is_refused_by_name() {
         let told = load(&[(name, value)]).unwrap_err();
         assert_eq!(told.strip_prefix(START).unwrap_or(&told), *sentence, "{name}={value}");
     }
-    // A resend or a first attempt at once is a choice.
+    // Zero is valid: it means immediate resends, or a single attempt.
     load(&[("USERDOCKS_INVITE__RESEND_AFTER", "0s"), ("USERDOCKS_MAIL__GIVE_UP_AFTER", "0s")]).unwrap();
     for (text, days) in [("0", 0), ("0s", 0), ("7d", 7), ("10years", 3652)] {
         let (mails, invites) = (("USERDOCKS_RETENTION__MAILS", text), ("USERDOCKS_RETENTION__INVITES", text));
@@ -358,7 +357,7 @@ fn concurrent_trial_starts_share_one_generated_secret_key() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let config = load(&[("USERDOCKS_DATA_DIR", data.to_str().unwrap())]).unwrap();
-    // Of many that start at once, one makes it.
+    // If many threads start at the same time, one creates the key and all read it.
     let threads: Vec<_> = (0..8)
         .map(|_| {
             let config = config.clone();
@@ -376,7 +375,7 @@ fn concurrent_trial_starts_share_one_generated_secret_key() {
     #[cfg(unix)]
     assert_eq!(std::os::unix::fs::MetadataExt::mode(&path.metadata().unwrap()) & 0o777, 0o600);
 
-    // Another would lock out what was sealed with it.
+    // A damaged key file is not replaced: data encrypted with the old key would be lost.
     for damaged in ["", "s3cret"] {
         std::fs::write(&path, damaged).unwrap();
         assert_eq!(

@@ -1,5 +1,5 @@
-//! The environment variables of the settings: which names are settings, which are Kubernetes' service links, and
-//! secrets that come as files.
+//! Environment variables: which names are settings, which are Kubernetes service links, and which secrets are read from
+//! files.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::Error;
 
-/// Every setting that is a secret. Each can also be given as a file, named by the variable with `_FILE` added.
+/// Every secret setting. Each can also be read from a file, named by the variable with `_FILE` appended.
 const SECRETS: [&str; 8] = [
     "DATABASE_URL",
     "USERDOCKS_SECRET_KEY",
@@ -20,7 +20,7 @@ const SECRETS: [&str; 8] = [
     "USERDOCKS_MAIL__REPORTS__POSTMARK_PASSWORD",
 ];
 
-/// Most bytes of a file with a secret.
+/// Maximum size of a secret file, in bytes.
 const MAX_SECRET: u64 = 8192;
 
 /// Keys without a section.
@@ -32,7 +32,7 @@ const TOP: [&str; 5] = [
     "USERDOCKS_OTHER_SECRET_KEY",
 ];
 
-/// What the environment says about the settings.
+/// The settings found in the environment.
 pub(super) struct Environment {
     /// `USERDOCKS_CONFIG`
     pub(super) file: Option<String>,
@@ -42,14 +42,13 @@ pub(super) struct Environment {
     pub(super) settings: HashMap<String, String>,
 }
 
-/// Whether a variable of this name is for this program.
+/// Whether a variable with this name belongs to userdocks.
 pub(super) fn is_ours(name: &str) -> bool {
     name.starts_with("USERDOCKS_") || name == "DATABASE_URL" || name == "DATABASE_URL_FILE"
 }
 
 impl Environment {
-    /// Sorts the variables, and reads the files that hold secrets. A name that is neither a setting nor a service link
-    /// is an error.
+    /// Sorts the variables and reads secret files. A name that is neither a setting nor a service link is an error.
     pub(super) fn read(variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, Error> {
         let mut settings: HashMap<String, String> = variables
             .into_iter()
@@ -58,7 +57,7 @@ impl Environment {
         let file = settings.remove("USERDOCKS_CONFIG").filter(|path| !path.is_empty());
         for name in SECRETS {
             let file_name = format!("{name}_FILE");
-            // An empty variable is one that is not set, as in compose files.
+            // An empty variable counts as not set, as in compose files.
             let Some(path) = settings.remove(&file_name).filter(|path| !path.is_empty()) else { continue };
             if settings.get(name).is_some_and(|value| !value.is_empty()) {
                 return Err(Error(format!("{name} and {file_name} are both set; set one of them")));
@@ -77,7 +76,7 @@ impl Environment {
     }
 }
 
-/// The line in a file, without the end of the line.
+/// Reads the single line in a file, without its line end.
 fn read_secret(path: &str) -> Result<String, String> {
     let mut bytes = Vec::new();
     File::open(path)
@@ -97,8 +96,8 @@ fn read_secret(path: &str) -> Result<String, String> {
     Ok(line.to_owned())
 }
 
-/// Whether Kubernetes makes such a variable for a Service: `NAME_SERVICE_HOST`, `NAME_SERVICE_PORT[_PORTNAME]`,
-/// `NAME_PORT` and `NAME_PORT_8080_TCP[_ADDR|_PORT|_PROTO]`, with the values that it gives them. Every pod of the
+/// Whether Kubernetes sets such a variable for a Service: `NAME_SERVICE_HOST`, `NAME_SERVICE_PORT[_PORTNAME]`,
+/// `NAME_PORT` and `NAME_PORT_8080_TCP[_ADDR|_PORT|_PROTO]`, with the values that it assigns. Every pod of the
 /// namespace gets them, so a Service named `userdocks-db` sets `USERDOCKS_DB_PORT`.
 fn is_service_link(name: &str, value: &str) -> bool {
     let is_ip = || value.parse::<IpAddr>().is_ok();
@@ -109,7 +108,7 @@ fn is_service_link(name: &str, value: &str) -> bool {
         let url = value.split_once("://");
         url.is_some_and(|(scheme, at)| is_protocol(scheme) && at.parse::<SocketAddr>().is_ok())
     };
-    // What comes before and after each `middle`. The name of a Service ends with a letter or a digit.
+    // The text after each occurrence of `middle`. The name of a Service ends with a letter or a digit.
     let split = |middle: &'static str| {
         (0..name.len()).filter_map(move |at| {
             let (service, rest) = (name.get(..at)?, name.get(at..)?.strip_prefix(middle)?);

@@ -1,4 +1,5 @@
-//! API keys: rows with a hash, several per type, so that one can replace another without a gap.
+//! API keys. Only hashes are stored. An app can have several keys of a type, so that one can replace another without
+//! downtime.
 
 use std::time::Duration;
 
@@ -10,10 +11,10 @@ use super::{Error, Pool};
 use crate::domain::credentials::api_key::{ApiKey, KeyType};
 use crate::domain::id::AppId;
 
-/// A key that opens its app.
+/// A valid key of an app.
 #[derive(Clone, Debug)]
 pub struct LiveKey {
-    /// What it may do.
+    /// What the key may do.
     pub key_type: KeyType,
     /// SHA-256 of the key.
     pub hash: [u8; 32],
@@ -34,7 +35,6 @@ pub async fn find(db: &Pool, app: AppId, id: Uuid) -> Result<Option<LiveKey>, Er
     }))
 }
 
-/// Stores a new key of an app.
 pub async fn create(
     db: &mut PgConnection,
     app: AppId,
@@ -55,7 +55,6 @@ pub async fn create(
     Ok(())
 }
 
-/// A key as operators see it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ApiKeyRow {
@@ -84,7 +83,7 @@ pub async fn list(db: &Pool, app: AppId) -> Result<Vec<ApiKeyRow>, Error> {
     .await?)
 }
 
-/// Revokes a key, of whichever app: ids are the operator's. `None`: there is none, or it was revoked.
+/// Revokes a key of any app (for operators). Returns `None` if it does not exist or is already revoked.
 pub async fn revoke(db: &Pool, id: Uuid) -> Result<Option<AppId>, Error> {
     let app = query_scalar!(
         "UPDATE api_keys SET revoked_at = now() WHERE key_id = $1 AND revoked_at IS NULL RETURNING app_id",

@@ -1,5 +1,5 @@
-//! Apps and their key pairs. One key of an app signs: of those whose time to sign has come, the newest. All
-//! of them verify.
+//! Apps and their signing key pairs. The newest key whose start time has passed signs tokens; all keys of the app
+//! verify them.
 
 use std::time::Duration;
 
@@ -13,39 +13,38 @@ use crate::domain::credentials::opt_out::KEY;
 use crate::domain::credentials::secret_key::{self, Purpose, SecretKey};
 use crate::domain::id::{self, AppId};
 
-/// The settings of an app; names as in the output of `userdocks app show`.
+/// The settings of an app, named as in the output of `userdocks app show`.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct App {
-    /// `X-CLIENT-ID`
+    /// The value of `X-CLIENT-ID`.
     pub app_id: Uuid,
-    /// What mails call it.
+    /// The name shown in mails.
     pub name: String,
-    /// The language of mails to people whose own has no texts.
+    /// The language of mails if there are no texts in the recipient's language.
     pub language: String,
-    /// Sender of its mails, if it has one of its own.
+    /// The app's own sender address, if any.
     pub mail_from: Option<String>,
-    /// Who gets the answers to its mails, if not the sender.
+    /// The `Reply-To` address, if it differs from the sender.
     pub reply_to: Option<String>,
-    /// Where bounces of its mails go, as a `ReturnPath` is written.
+    /// Where bounces go, in the text form of `ReturnPath`.
     pub return_path: Option<String>,
-    /// The address of its logo.
     pub logo_url: Option<String>,
-    /// Its colour, `#rrggbb`.
+    /// `#rrggbb`
     pub color: Option<String>,
-    /// Its own landing page for invites.
+    /// The app's own landing page for invites.
     pub invite_url: Option<String>,
-    /// For how many seconds invites can be accepted, if it has a say.
+    /// Seconds for which an invite can be accepted, if the app sets it.
     pub invite_expires_in: Option<i32>,
-    /// Origins whose pages may call the API.
+    /// Origins whose pages may call the API (CORS).
     pub origins: Vec<String>,
-    /// `iss` of an outside issuer of access tokens.
+    /// `iss` of an external issuer of access tokens.
     pub issuer: Option<String>,
-    /// Where that issuer's keys are.
+    /// The URL of that issuer's JWK set.
     pub jwks_url: Option<String>,
 }
 
-/// Stores a new app, its key pair, and the key that hashes the addresses of those who opt out.
+/// Stores a new app, its key pair, and the key that hashes opted-out addresses.
 pub async fn create(
     db: &mut PgConnection,
     app: &App,
@@ -89,7 +88,7 @@ pub async fn create(
     Ok(())
 }
 
-/// Stores the settings of an app that exists. False: it does not.
+/// Updates the settings of an app. Returns false if the app does not exist.
 pub async fn update(db: &Pool, app: &App) -> Result<bool, Error> {
     let done = query!(
         "UPDATE apps SET name = $2, language = $3, mail_from = $4, invite_url = $5, invite_expires_in = $6,
@@ -115,7 +114,6 @@ pub async fn update(db: &Pool, app: &App) -> Result<bool, Error> {
     Ok(done.rows_affected() == 1)
 }
 
-/// The app with this id.
 pub async fn find(db: &Pool, app: AppId) -> Result<Option<App>, Error> {
     Ok(query_as!(
         App,
@@ -128,8 +126,8 @@ pub async fn find(db: &Pool, app: AppId) -> Result<Option<App>, Error> {
     .await?)
 }
 
-/// The public keys of an app, first the one that signs: id and SubjectPublicKeyInfo. Empty: there is no such
-/// app.
+/// The public keys of an app as (id, SubjectPublicKeyInfo); the key that signs comes first. Empty if the app does not
+/// exist.
 pub async fn public_keys(db: &Pool, app: AppId) -> Result<Vec<(Uuid, Vec<u8>)>, Error> {
     let rows = query!(
         "SELECT key_id, public_key FROM signing_keys WHERE app_id = $1
@@ -141,7 +139,7 @@ pub async fn public_keys(db: &Pool, app: AppId) -> Result<Vec<(Uuid, Vec<u8>)>, 
     Ok(rows.into_iter().map(|row| (row.key_id, row.public_key)).collect())
 }
 
-/// Whether any app lists this origin: a pre-flight names none.
+/// Whether any app lists this origin. A CORS preflight does not name the app.
 pub async fn has_origin(db: &Pool, origin: &str) -> Result<bool, Error> {
     let known =
         query_scalar!(r#"SELECT EXISTS (SELECT FROM apps WHERE origins @> ARRAY[$1]) AS "known!""#, origin)
@@ -150,7 +148,7 @@ pub async fn has_origin(db: &Pool, origin: &str) -> Result<bool, Error> {
     Ok(known)
 }
 
-/// The private key of an app that signs now: id and PKCS #8, sealed for that id.
+/// The private key that currently signs for an app, as (id, PKCS #8); the key is sealed for that id.
 pub async fn private_key(db: &Pool, app: AppId) -> Result<Option<(Uuid, Vec<u8>)>, Error> {
     let row = query!(
         "SELECT key_id, private_key FROM signing_keys WHERE app_id = $1 AND signs_from <= now()
@@ -162,7 +160,7 @@ pub async fn private_key(db: &Pool, app: AppId) -> Result<Option<(Uuid, Vec<u8>)
     Ok(row.map(|row| (row.key_id, row.private_key)))
 }
 
-/// Stores one more key pair of an app, which signs after `delay`.
+/// Adds a key pair to an app. It signs after `delay`.
 pub async fn add_signing_key(
     db: &Pool,
     app: AppId,
@@ -184,7 +182,6 @@ pub async fn add_signing_key(
     Ok(())
 }
 
-/// A signing key as operators see it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SigningKeyRow {
@@ -192,7 +189,7 @@ pub struct SigningKeyRow {
     pub app_id: Uuid,
     pub created_at: String,
     pub signs_from: String,
-    /// Whether it is the one that signs.
+    /// Whether this is the key that signs.
     pub signs: bool,
 }
 
@@ -214,7 +211,7 @@ pub async fn signing_keys(db: &Pool, app: AppId) -> Result<Vec<SigningKeyRow>, E
     .await?)
 }
 
-/// Removes a signing key, and with it every token that it signed. False: no other one of the app signs.
+/// Removes a signing key, which invalidates every token that it signed. Returns false if no other key of the app signs.
 pub async fn remove_signing_key(db: &Pool, app: AppId, key: Uuid) -> Result<bool, Error> {
     let done = query!(
         "DELETE FROM signing_keys k WHERE k.app_id = $1 AND k.key_id = $2 AND EXISTS (

@@ -37,7 +37,7 @@ pub trait Batchable: Send + Sync + Sized + 'static {
 
     fn app(&self) -> AppId;
 
-    /// What it names that no other in the statement may name: [hashed](Names::add).
+    /// Adds the keys that no other row of the statement may have, such as the id of its user.
     fn conflict_keys(&self, names: &mut ConflictKeys);
 
     /// Whether this answer means that a mail is sent, or may be.

@@ -1,55 +1,54 @@
-//! What went wrong with the database, and what can be done about it.
+//! Database errors, and whether a call can be retried after one.
 
 use sqlx::migrate::MigrateError;
 use tokio_rustls::rustls::Error as TlsError;
 
 use super::pool::tls_relay;
 
-/// What went wrong with the store.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// PostgreSQL said so, or could not be reached.
+    /// PostgreSQL returned an error or could not be reached.
     #[error(transparent)]
     Sql(#[from] sqlx::Error),
     /// A migration failed, or the database is newer than this server.
     #[error("the database cannot be migrated: {0}")]
     Migrate(#[from] MigrateError),
-    /// The connection broke while a change was under way: it has taken effect, or not.
+    /// The connection broke during a change, which may or may not have taken effect.
     #[error("the connection broke while a change was under way: {0}")]
     InDoubt(sqlx::Error),
-    /// Others changed the same rows at every try.
+    /// Every attempt conflicted with concurrent changes of the same rows.
     #[error("too many calls change the same rows at once")]
     Contended,
-    /// The server is older than this project supports.
+    /// PostgreSQL is older than version 14.
     #[error("PostgreSQL 14 or later is needed; this one is {0}")]
     TooOld(String),
-    /// The schema is of a development version that lacks some of the last migrations before they were written anew.
+    /// The schema is of a development version that lacks some of the migrations which were later rewritten.
     #[error(
         "the database was made by a development version and lacks its last migrations: run `userdocks migrate` of commit \
          38e86ae, then of this version"
     )]
     Development,
-    /// The database cannot hold every text.
+    /// The encoding of the database is not UTF8.
     #[error(
         "the encoding of the database is {0} and must be UTF8: make it with \
          CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
     )]
     Encoding(String),
-    /// rustls refuses the certificate of the server, or of the authority given for it.
+    /// rustls rejects the certificate of the server or of the configured authority.
     #[error("the certificate of PostgreSQL cannot be verified ({0}): {help}", help = tls_relay::help(.0))]
     Certificate(TlsError),
 }
 
 impl Error {
-    /// Of a statement that changes something and commits, or of a commit: where its answer is lost, whether
-    /// it took effect is not known.
+    /// Converts the error of a commit, or of a statement that changes rows and commits. If the answer was lost, it is
+    /// unknown whether the change took effect.
     pub(crate) fn of_change(error: sqlx::Error) -> Self {
         match error {
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
             | sqlx::Error::Protocol(_)
             | sqlx::Error::WorkerCrashed => Self::InDoubt(error),
-            // A pooler's words for the same, and PostgreSQL's (class 08, connection exception; 40003).
+            // The same from a connection pooler or PostgreSQL (class 08, connection exception; 40003).
             sqlx::Error::Database(ref said)
                 if said.code().is_some_and(|code| code.starts_with("08") || code == "40003") =>
             {
@@ -59,39 +58,38 @@ impl Error {
         }
     }
 
-    /// Whether PostgreSQL ended the statement because it and another waited for each other
-    /// (`deadlock_detected`).
+    /// Whether PostgreSQL ended the statement because of a deadlock (`deadlock_detected`).
     pub(crate) fn is_deadlock(&self) -> bool {
         matches!(self, Self::Sql(sqlx::Error::Database(error)) if error.code().as_deref() == Some("40P01"))
     }
 
-    /// Whether others were in the way, and it can be asked for again at once: nothing has happened.
+    /// Whether a concurrent change was in the way. Nothing has happened, so the call can be retried at once.
     #[must_use]
     pub fn is_contended(&self) -> bool {
         matches!(self, Self::Contended) || self.is_deadlock()
     }
 
-    /// Whether PostgreSQL ended the statement since it waited too long for a lock (`lock_not_available`).
+    /// Whether the statement waited too long for a lock (`lock_not_available`).
     pub(crate) fn is_lock_timeout(&self) -> bool {
         matches!(self, Self::Sql(sqlx::Error::Database(error)) if error.code().as_deref() == Some("55P03"))
     }
 
-    /// Whether PostgreSQL ended the statement for its time (`query_canceled`).
+    /// Whether PostgreSQL cancelled the statement, as after `statement_timeout` (`query_canceled`).
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         matches!(self, Self::Sql(sqlx::Error::Database(error)) if error.code().as_deref() == Some("57014"))
     }
 
-    /// Whether it is the database's state rather than a fault of ours: away, closed to us, full, shutting
-    /// down, read-only, or overloaded. The same call may work later.
+    /// Whether the cause is the state of the database rather than a bug: unreachable, refusing connections, full,
+    /// shutting down, read-only or overloaded. The same call may succeed later.
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::Contended | Self::InDoubt(_) => true,
             Self::Sql(sqlx::Error::Database(error)) => error.code().is_some_and(|code| {
-                // PostgreSQL, appendix A: connection exception, insufficient resources, operator
-                // intervention, system error, transaction rollback; read-only. And what a connection
-                // is refused with: login refused, no such database, none let in now.
+                // PostgreSQL, appendix A: connection exception, insufficient resources, operator intervention, system
+                // error, transaction rollback; read-only. And the reasons to refuse a connection: login failed,
+                // database missing, connections not accepted now.
                 ["08", "53", "57", "58", "40", "28", "3D", "55"].iter().any(|class| code.starts_with(class))
                     || code == "25006"
             }),
@@ -113,7 +111,7 @@ impl Error {
     }
 }
 
-/// Whether PostgreSQL refused because of this constraint or unique index.
+/// Whether the error is a violation of this constraint or unique index.
 pub(crate) fn is_violation(error: &sqlx::Error, constraint: &str) -> bool {
     error.as_database_error().and_then(|error| error.constraint()) == Some(constraint)
 }

@@ -1,5 +1,5 @@
-//! First answers to calls with an `Idempotency-Key`, stored by the transaction of the call's effect: there
-//! is the effect and its answer, or neither, whatever crashes and whichever replica is called.
+//! Stored first answers to calls with an `Idempotency-Key`. The answer is stored in the transaction of the call's
+//! effect, so that both exist or neither does, after any crash and on any replica.
 
 use std::time::Duration;
 
@@ -9,50 +9,45 @@ use uuid::Uuid;
 use super::{Error, Pool};
 use crate::domain::id::{AppId, UserId};
 
-/// Answers of one user's that are stored at a time, each for a day.
+/// Stored answers per user, each for 24 hours.
 const MAX_PER_USER: i64 = 1000;
 
-/// Who sent which key with which request.
+/// A call with an `Idempotency-Key`.
 #[derive(Clone, Debug)]
 pub struct Call {
     /// The app of the credentials.
     pub app: AppId,
-    /// The user of an access token; `None`: the app's backend.
+    /// The user of an access token; `None` for the app's backend.
     pub caller: Option<UserId>,
-    /// The key.
     pub key: String,
-    /// SHA-256 of what is asked for.
+    /// SHA-256 of the request.
     pub request: [u8; 32],
 }
 
 impl Call {
-    /// A user may have any id, so the backend is told from users by a column of its own.
+    /// The stored caller id, and whether it is the backend. The flag is needed because a user may have any id.
     fn caller(&self) -> (Uuid, bool) {
         (self.caller.map_or(Uuid::nil(), |user| user.0), self.caller.is_none())
     }
 }
 
-/// What is known of a call.
 #[derive(Debug, PartialEq, Eq)]
 pub enum StoredCall {
-    /// Nothing: it is the first, and nobody else begins it before this transaction ends.
+    /// The call is new. No other call with this key can begin before this transaction ends.
     New,
-    /// The same call is being answered at this moment.
+    /// The same call is being processed.
     InProgress,
-    /// The key came with another request before.
+    /// The key was used with a different request.
     RequestMismatch,
-    /// The user has as many answers stored as a user may, until the first of them is a day old.
+    /// The user has the maximum number of stored answers; how long until the oldest expires.
     TooMany(Duration),
-    /// It was answered.
     Answered {
-        /// The status of the answer.
         status: u16,
-        /// The body of the answer.
         body: Vec<u8>,
     },
 }
 
-/// Looks a call up, in the transaction that is to have its effect.
+/// Looks up a call, in the transaction of its effect.
 pub async fn begin(transaction: &mut PgConnection, call: &Call) -> Result<StoredCall, Error> {
     let (caller, backend) = call.caller();
     let lock = format!("{}/{backend}/{caller}/{}", call.app, call.key);
@@ -62,7 +57,7 @@ pub async fn begin(transaction: &mut PgConnection, call: &Call) -> Result<Stored
     if !mine {
         return Ok(StoredCall::InProgress);
     }
-    // A statement of its own: what the lock's last holder committed must be visible to it.
+    // A separate statement, so that it sees what the previous holder of the lock committed.
     let row = query!(
         "SELECT request, status, body FROM idempotency_keys
         WHERE app_id = $1 AND caller = $2 AND backend = $4 AND key = $3 AND created_at > now() - interval '24 hours'",
@@ -83,8 +78,8 @@ pub async fn begin(transaction: &mut PgConnection, call: &Call) -> Result<Stored
     })
 }
 
-/// How long a user has to wait who has too many answers stored. A backend has as many as it likes: it has a key that
-/// writes.
+/// If the user has too many stored answers, how long to wait until the oldest expires. Backends are not limited: they
+/// authenticate with a write key.
 async fn check_count(transaction: &mut PgConnection, call: &Call) -> Result<Option<Duration>, Error> {
     let Some(user) = call.caller else { return Ok(None) };
     let stored = query!(
@@ -104,8 +99,8 @@ async fn check_count(transaction: &mut PgConnection, call: &Call) -> Result<Opti
     Ok((stored.count >= MAX_PER_USER).then(|| Duration::try_from_secs_f64(stored.wait).unwrap_or_default()))
 }
 
-/// Stores the answer to a call; `user` is whom it shows, if anybody, with whom it is erased. That of or for a user who
-/// was erased meanwhile is not stored.
+/// Stores the answer to a call. `user` is the user shown in the answer, if any; the answer is erased with that user. An
+/// answer to or about a user who was erased meanwhile is not stored.
 pub async fn store(
     transaction: &mut PgConnection,
     call: &Call,
@@ -141,7 +136,7 @@ pub async fn store(
     Ok(())
 }
 
-/// Deletes answers of more than a day ago, some at a time. True: there are more.
+/// Deletes one batch of answers older than 24 hours. Returns true if there are more.
 pub async fn delete_expired(db: &Pool) -> Result<bool, Error> {
     let done = query!(
         "DELETE FROM idempotency_keys WHERE (app_id, caller, backend, key) IN (

@@ -1,4 +1,4 @@
-//! How many mails an app may send in a day (UTC), over all processes: a row that each leases a part of.
+//! Daily (UTC) mail quotas of apps, shared by all processes: each process leases parts of a counter row.
 
 use std::convert::Infallible;
 use std::num::NonZeroU32;
@@ -13,25 +13,24 @@ use super::{Error, Pool};
 use crate::domain::id::AppId;
 use crate::metrics::Limit;
 
-/// Leases of apps that are held at the same time.
+/// Maximum number of cached leases, one per app.
 const LEASES: usize = 16_384;
-/// No more to be had today.
+/// Marks that the quota of the day is used up.
 const NONE: i64 = -1;
 
-/// Mails of each app in a day. The count is a row of the database, of which this process leases a thousandth of
-/// the bound at a time, so that calls do not wait for each other at that row: the bound is never
-/// crossed over all processes, and reached but for what others still hold.
+/// Daily mail quotas per app. The count is a row of the database. A process leases a thousandth of the limit at a time,
+/// so that calls do not wait for each other at that row. All processes together never exceed the limit, and they reach
+/// it except for mails that other processes still hold.
 pub struct MailQuotas {
     apps: Cache<AppId, Arc<Lease>>,
     bound: i64,
 }
 
-/// Why there is no mail.
 #[derive(Debug)]
 pub enum QuotaError {
-    /// The app's mails of today are used up; how long the day lasts.
+    /// The app's quota of the day is used up; the time until the day ends.
     QuotaExceeded(Duration),
-    /// The database could not be asked.
+    /// The database query failed.
     Database(Error),
 }
 
@@ -42,13 +41,13 @@ impl From<Error> for QuotaError {
 }
 
 impl MailQuotas {
-    /// An app may send `bound` mails in a day.
+    /// Sets the limit of mails per app and day.
     #[must_use]
     pub fn new(bound: NonZeroU32) -> Self {
         Self { apps: Cache::new(LEASES), bound: bound.get().into() }
     }
 
-    /// Takes one mail of the app's.
+    /// Takes one mail from the quota of the app.
     pub async fn take(&self, db: &Pool, app: AppId) -> Result<QuotaUse, QuotaError> {
         let Ok(lease) = self.apps.get_or_insert_with(&app, || Ok::<_, Infallible>(Arc::default()));
         if let Some(taken) = lease.take() {
@@ -60,14 +59,14 @@ impl MailQuotas {
                 drop(asking);
                 return spending(lease, taken);
             }
-            // In a task of its own, so that what was leased is not lost where the caller hangs up.
+            // Runs in its own task, so that the lease is not lost if the client disconnects.
             let (db, bound, leasing) = (db.clone(), self.bound, Arc::clone(&lease));
             let leased = tokio::spawn(async move { leasing.extend(&db, app, bound).await }).await;
             leased.map_err(|_| Error::Sql(sqlx::Error::WorkerCrashed))??;
         }
     }
 
-    /// Takes as many as there are, `most` at most.
+    /// Takes up to `most` mails from the quota, as many as are left.
     pub async fn take_up_to(&self, db: &Pool, app: AppId, most: usize) -> Result<Vec<QuotaUse>, Error> {
         let mut taken = Vec::with_capacity(most);
         while taken.len() < most {
@@ -80,7 +79,7 @@ impl MailQuotas {
         Ok(taken)
     }
 
-    /// Gives back what this process holds of the app's, since it ends.
+    /// Returns the unused lease of an app, at shutdown.
     pub async fn return_leases(&self, db: &Pool, app: AppId) -> Result<(), Error> {
         let Some(lease) = self.apps.get(&app) else { return Ok(()) };
         let held = std::mem::take(&mut *lease.held());
@@ -104,40 +103,40 @@ fn spending(lease: Arc<Lease>, taken: Result<Instant, Duration>) -> Result<Quota
     }
 }
 
-/// Mails of an app that this process has leased.
+/// The mails that this process has leased for an app.
 #[derive(Default)]
 struct Lease {
     held: Mutex<LeaseState>,
-    /// Held while asking for more, so that one call does for all.
+    /// Held while leasing more, so that concurrent callers share one query.
     asking: tokio::sync::Mutex<()>,
 }
 
-/// What is left of the lease, and when the day of the database ends.
+/// The rest of a lease.
 #[derive(Clone, Copy, Default)]
 struct LeaseState {
-    /// How many; fewer than none: there are no more to be had.
+    /// Mails left; negative if the quota of the day is used up.
     mails: i64,
-    /// The end of the day.
+    /// The end of the day by the database's clock.
     until: Option<Instant>,
 }
 
 impl Lease {
-    /// What is held now.
     fn held(&self) -> MutexGuard<'_, LeaseState> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Leases more.
+    /// Leases more mails from the database.
     async fn extend(&self, db: &Pool, app: AppId, bound: i64) -> Result<(), Error> {
         let (mails, left) = lease(db, app, bound).await?;
         let mut held = self.held();
-        // What was given back meanwhile is of the same day, which ends once: by it a mail is known that comes back.
+        // Mails returned meanwhile are of the same day. `until` is set once per day and identifies it for returned
+        // mails.
         let mails = if mails == 0 && held.mails <= 0 { NONE } else { held.mails.max(0) + mails };
         *held = LeaseState { mails, until: held.until.or_else(|| Some(Instant::now() + left)) };
         Ok(())
     }
 
-    /// One of those held, if this day has any; its end if it is known that there are no more.
+    /// Takes one leased mail of this day. `Some(Err)`: the quota is used up, with the time until the day ends.
     fn take(&self) -> Option<Result<Instant, Duration>> {
         let mut held = self.held();
         let until = held.until?;
@@ -157,8 +156,8 @@ impl Lease {
     }
 }
 
-/// A mail of an app's that a call may send: given back once nobody holds it any more, unless it is [spent](Self::spent).
-/// The default one counts nowhere.
+/// One mail of an app's quota. It is returned when the last clone is dropped, unless it is [used](Self::mark_used). The
+/// default value is not counted.
 #[derive(Clone, Default)]
 pub struct QuotaUse(Option<Arc<Taken>>);
 
@@ -169,12 +168,12 @@ struct Taken {
 }
 
 impl QuotaUse {
-    /// It is sent, or may be: whoever goes away from here on has spent it.
+    /// The mail is or may be sent: from here on it counts even if the caller is dropped.
     pub fn mark_used(&self) {
         self.is_spent(true);
     }
 
-    /// It is known that no mail was sent.
+    /// It is certain that no mail was sent.
     pub fn mark_unused(&self) {
         self.is_spent(false);
     }
@@ -195,11 +194,11 @@ impl Drop for Taken {
     }
 }
 
-/// Leases a thousandth of the app's `bound` for this day, or what is left if that is less than it; how many, and
-/// for how long the day lasts.
+/// Leases a thousandth of the app's `bound` for this day, or one mail if less is left. Returns the number of mails and
+/// the time until the day ends.
 async fn lease(db: &Pool, app: AppId, bound: i64) -> Result<(i64, Duration), Error> {
     let part = (bound / 1000).max(1);
-    // Towards the end one at a time, so that the bound is reached.
+    // Close to the limit, mails are leased one at a time, so that the limit is reached.
     for mails in [part, 1] {
         let left = query_scalar!(
             r#"
@@ -229,7 +228,7 @@ async fn lease(db: &Pool, app: AppId, bound: i64) -> Result<(i64, Duration), Err
     Ok((0, Duration::try_from_secs_f64(left).unwrap_or_default()))
 }
 
-/// Gives back what was leased this day and not sent.
+/// Returns mails that were leased this day and not sent.
 async fn return_lease(db: &Pool, app: AppId, mails: i64) -> Result<(), Error> {
     sqlx::query!(
         "UPDATE mail_quotas SET used = GREATEST(used - $2, 0)
@@ -242,7 +241,7 @@ async fn return_lease(db: &Pool, app: AppId, mails: i64) -> Result<(), Error> {
     Ok(())
 }
 
-/// Deletes counts of days that are over, some at a time. True: there are more.
+/// Deletes one batch of counts of past days. Returns true if there are more.
 pub async fn delete_expired(db: &Pool) -> Result<bool, Error> {
     let done = sqlx::query!(
         "DELETE FROM mail_quotas WHERE (app_id, day) IN (

@@ -1,4 +1,4 @@
-//! The schema: brought up to date, looked at, and what the server's role may do in it.
+//! Migrates and checks the schema, and grants the server's role its privileges.
 
 use std::time::Duration;
 
@@ -11,18 +11,17 @@ use super::error::Error;
 use super::pool::Pool;
 use super::pool::{session, tls_relay};
 
-/// Between two tries to migrate.
 const LOCK_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
-/// The migrations of development versions, which together make the schema of [`MIGRATIONS`] as it was written anew.
+/// The migrations of development versions, which together make the same schema as [`MIGRATIONS`].
 const DEVELOPMENT: [i64; 23] =
     [1, 2, 3, 5, 6, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 21, 22, 23, 24, 25, 26, 29, 30];
-/// What the role of the server may do.
+/// Privileges of the server's role.
 const RIGHTS: &str = include_str!("rights.sql");
 
-/// Brings the schema up to date, which takes its owner; where it is, anybody may look. Of several processes
-/// that do so at once, one works and the rest wait.
+/// Brings the schema up to date. This requires the owner of the schema; if it is up to date, any role will do. If
+/// several processes migrate at once, one works and the others wait.
 pub async fn migrate(options: &PgConnectOptions) -> Result<(), Error> {
     let mut connection =
         session::connect(options).await.map_err(|error| match tls_relay::refusal(&error) {
@@ -42,8 +41,8 @@ pub async fn migrate(options: &PgConnectOptions) -> Result<(), Error> {
         return Ok(connection.close().await?);
     }
     adopt(&mut connection).await?;
-    // A migration that waits for a lock stops all who come after it, such as for a table that somebody reads for an hour:
-    // it waits for a moment, and is tried again.
+    // A migration that waits for a lock, such as on a table with a long-running query, blocks all later statements on
+    // that table. So it gives up after a short wait and is retried.
     while let Err(error) = run_migrations(&mut connection).await {
         if !is_lock_timeout(&error) {
             return Err(error.into());
@@ -52,7 +51,7 @@ pub async fn migrate(options: &PgConnectOptions) -> Result<(), Error> {
             "a migration waits for a table that somebody uses, or for another server that migrates"
         );
         sleep(LOCK_RETRY_DELAY).await;
-        // What the failed try left ends with its session.
+        // Closing the session cleans up after the failed attempt.
         let _ = connection.close().await;
         connection = session::connect(options).await?;
     }
@@ -65,8 +64,9 @@ async fn run_migrations(connection: &mut PgConnection) -> Result<(), MigrateErro
     MIGRATIONS.run(connection).await
 }
 
-/// Takes over a database of a development version: one that has all of its migrations has the schema of this server, and
-/// is recorded so. One that has fewer is refused. Errors of the first look are those of migrating.
+/// Adopts a database of a development version. If it has all of those migrations, it has the schema of this server and
+/// is recorded so; if it lacks some, it is rejected. Errors of the first query are ignored: running the migrations
+/// reports them.
 async fn adopt(connection: &mut PgConnection) -> Result<(), Error> {
     let is_development = sqlx::query_scalar!(
         "SELECT description = 'initial' AS \"is!\" FROM _sqlx_migrations ORDER BY version LIMIT 1"
@@ -75,7 +75,7 @@ async fn adopt(connection: &mut PgConnection) -> Result<(), Error> {
         return Ok(());
     }
     let mut transaction = connection.begin().await?;
-    // Several servers start at once.
+    // Several servers may start at once.
     raw_sql("LOCK TABLE _sqlx_migrations IN EXCLUSIVE MODE").execute(&mut *transaction).await?;
     let applied =
         sqlx::query!("SELECT version, description FROM _sqlx_migrations WHERE success ORDER BY version")
@@ -102,7 +102,7 @@ async fn adopt(connection: &mut PgConnection) -> Result<(), Error> {
     Ok(transaction.commit().await?)
 }
 
-/// Whether it is `lock_not_available`.
+/// Whether the error is `lock_not_available`.
 fn is_lock_timeout(error: &MigrateError) -> bool {
     let (MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) = error else {
         return false;
@@ -110,8 +110,8 @@ fn is_lock_timeout(error: &MigrateError) -> bool {
     error.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref() == Some("55P03")
 }
 
-/// Whether exactly the migrations of this server were applied. Whatever stands in the way of knowing stands in
-/// the way of migrating too, and is told there.
+/// Whether exactly the migrations of this server were applied. Errors are ignored here; running the migrations reports
+/// them.
 async fn is_migrated(connection: &mut PgConnection) -> bool {
     let applied = sqlx::query!("SELECT version, success, checksum FROM _sqlx_migrations ORDER BY version")
         .fetch_all(connection)
@@ -121,7 +121,7 @@ async fn is_migrated(connection: &mut PgConnection) -> bool {
     applied.eq(MIGRATIONS.iter().map(|migration| (migration.version, true, &*migration.checksum)))
 }
 
-/// Lets `role` do what the server does, and nothing else; `owner` is who owns the tables.
+/// Grants `role` the privileges that the server needs and no others. `owner` owns the tables.
 pub async fn grant(owner: &PgConnectOptions, role: &str) -> Result<(), Error> {
     let mut connection = session::connect(owner).await?;
     let mut transaction = connection.begin().await?;
@@ -132,7 +132,7 @@ pub async fn grant(owner: &PgConnectOptions, role: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether the database answers and has the schema of this server.
+/// Whether the database responds and has the schema of this server.
 pub async fn is_ready(db: &Pool) -> Result<bool, Error> {
     let newest = MIGRATIONS.iter().map(|migration| migration.version).max();
     let applied =
@@ -140,7 +140,7 @@ pub async fn is_ready(db: &Pool) -> Result<bool, Error> {
     Ok(applied >= newest)
 }
 
-/// How many ids of transactions, and of multixacts, were used since the oldest that vacuum has not frozen.
+/// The ages of the oldest unfrozen transaction id and multixact id, as (transactions, multixacts).
 pub async fn ages(db: &Pool) -> Result<(i32, i32), Error> {
     let ages = sqlx::query!(
         r#"SELECT age(datfrozenxid) AS "transactions!", mxid_age(datminmxid) AS "multixacts!"

@@ -1,7 +1,7 @@
-//! The store: every SQL statement of the server, static and checked when it is compiled (`.sqlx/`). Each
-//! is scoped by app: a function takes an [`AppId`](crate::domain::id::AppId), or what names one. Those that
-//! do not are the operator's or the worker's, and `tests/isolation.rs` has the list of them. Time is the
-//! database's. A function takes the pool, or a connection where the caller owns the transaction.
+//! Database access: every SQL statement of the server, static and checked at compile time (`.sqlx/`). Each statement is
+//! scoped by app: a function takes an [`AppId`](crate::domain::id::AppId) or a value that names one. The exceptions
+//! belong to the operator and the worker; `tests/isolation.rs` lists them. Times are the database's. A function takes
+//! the pool, or a connection if the caller owns the transaction.
 
 pub mod api_keys;
 pub mod apps;

@@ -1,5 +1,5 @@
-//! What an operator does over all apps: the command line calls it, nothing of `http` does. Together with the
-//! worker's statements on mails and quotas these are the only ones that are not scoped by an app.
+//! Operator statements over all apps, called by the command line and never by `http`. Only these and the worker's
+//! statements on mails and quotas are not scoped by app.
 
 use jiff::Timestamp;
 use sqlx::{query, query_as, query_scalar};
@@ -27,7 +27,7 @@ pub async fn apps(db: &Pool) -> Result<Vec<App>, Error> {
     .await?)
 }
 
-/// Invites, newest first, at most `limit`; of one app, or of all where `None`; or the one with this id.
+/// Invites, newest first, at most `limit`: of one app, or of all if `None`; or only the invite with this id.
 pub async fn invites(
     db: &Pool,
     app: Option<AppId>,
@@ -55,21 +55,21 @@ pub async fn invites(
     .await?)
 }
 
-/// Whose signing key this is.
+/// The app that owns this signing key.
 pub async fn app_of_signing_key(db: &Pool, key: Uuid) -> Result<Option<AppId>, Error> {
     let app =
         query_scalar!("SELECT app_id FROM signing_keys WHERE key_id = $1", key).fetch_optional(db).await?;
     Ok(app.map(AppId))
 }
 
-/// Whether this is the secret key of the database, or opens what was sealed under it. A database that has none
-/// yet takes this one.
+/// Whether this secret key is the one of the database, or opens what was sealed under it. A database without one adopts
+/// this key.
 pub async fn is_secret_key(db: &Pool, seal: &SecretKey) -> Result<bool, Error> {
     loop {
         if let Some(sealed) = query_scalar!("SELECT sealed FROM secret_key_check").fetch_optional(db).await? {
             return Ok(seal.open(Purpose::Check, Uuid::nil(), &sealed).is_ok());
         }
-        // A database from before this check.
+        // The database is older than this check.
         let key = query!("SELECT key_id, private_key FROM signing_keys ORDER BY created_at LIMIT 1")
             .fetch_optional(db)
             .await?;
@@ -77,35 +77,34 @@ pub async fn is_secret_key(db: &Pool, seal: &SecretKey) -> Result<bool, Error> {
             return Ok(false);
         }
         let sealed = seal.seal(Purpose::Check, Uuid::nil(), CHECK);
-        // Of servers that come at once one wins, and all look again.
+        // If several servers insert at once, one wins and all read again.
         query!("INSERT INTO secret_key_check (sealed) VALUES ($1) ON CONFLICT DO NOTHING", sealed)
             .execute(db)
             .await?;
     }
 }
 
-/// What is sealed to be opened.
+/// The plaintext of the check value.
 const CHECK: &[u8] = b"userdocks";
-/// Rows of one statement.
+/// Rows per statement.
 const BATCH: i64 = 500;
 
-/// What was sealed anew.
+/// How many values were resealed.
 #[derive(Debug)]
 pub struct ResealCounts {
     /// Private keys of apps.
     pub signing_keys: usize,
-    /// Codes of mails that wait.
+    /// Codes of queued mails.
     pub mails: usize,
-    /// Secrets of webhooks.
     pub webhook_secrets: usize,
-    /// Keys under which addresses of those who opted out are hashed.
+    /// Keys that hash opted-out addresses.
     pub opt_out_keys: usize,
-    /// Values that neither key opens, and so were left.
+    /// Values that neither key opens; they were left unchanged.
     pub unopened: usize,
 }
 
-/// Seals the values of one table anew: how many. `$select` gives those after an app and an id (`$1`, `$2`), at most
-/// `$3`, as `app_id`, `id` and `sealed`; `$update` changes those that are still what they were.
+/// Reseals the values of one table and returns how many. `$select` returns up to `$3` values after an app and an id
+/// (`$1`, `$2`) as `app_id`, `id` and `sealed`; `$update` changes those that have not changed meanwhile.
 macro_rules! reseal_table {
     ($db:expr, ($seal:expr, $purpose:expr), $unopened:expr, $select:literal, $update:literal) => {{
         let (mut last, mut done) = ((Uuid::nil(), Uuid::nil()), 0);
@@ -121,8 +120,8 @@ macro_rules! reseal_table {
     }};
 }
 
-/// Seals everything under the key that seals, while servers work. Ends with the check value, so that the old
-/// key is asked for until all is done.
+/// Reseals everything under the current key while servers run. The check value is resealed last, so that the old key is
+/// required until all is done.
 pub async fn reseal(db: &Pool, seal: &SecretKey) -> Result<ResealCounts, Error> {
     let mut unopened = 0;
     let signing_keys = reseal_table!(
@@ -171,7 +170,7 @@ pub async fn reseal(db: &Pool, seal: &SecretKey) -> Result<ResealCounts, Error> 
     Ok(ResealCounts { signing_keys, mails, webhook_secrets, opt_out_keys, unopened })
 }
 
-/// Columns of rows to be changed.
+/// Columns of the rows to change.
 #[derive(Default)]
 struct Batch {
     apps: Vec<Uuid>,
@@ -181,7 +180,7 @@ struct Batch {
 }
 
 impl Batch {
-    /// Those of `rows` (app, id, sealed value) that are not sealed under the key that seals.
+    /// The `rows` (app, id, sealed value) that are not sealed under the current key.
     fn of(
         seal: &SecretKey,
         purpose: Purpose,
@@ -205,8 +204,7 @@ impl Batch {
     }
 }
 
-/// Up to a thousand failed mails with greater ids than `after`, by id; of one app, or that failed since a time, where
-/// it is given.
+/// Up to 1,000 failed mails with ids greater than `after`, by id; optionally of one app, or failed since a time.
 pub async fn failed_mails(
     db: &Pool,
     app: Option<AppId>,

@@ -1,5 +1,5 @@
-//! Which mail a bounce or a complaint is about. It can be one of any app: mails come back to the operator's address,
-//! and a mail provider reports on its account, so neither names an app.
+//! Finds the mail that a bounce or complaint is about, in any app: bounces arrive at the operator's address and mail
+//! providers report on the operator's account, so neither names an app.
 
 use sqlx::query;
 use uuid::Uuid;
@@ -9,9 +9,9 @@ use crate::domain::email::Email;
 use crate::domain::id::AppId;
 use crate::domain::mail::notification::Notification;
 
-/// The mail that a notification is proven to be about: whose it is, and its `Message-ID`. Proof is a `Message-ID` of
-/// ours or a return path with the id of a mail, which cannot be guessed; or the recipient, where exactly one mail went there in the days that a bounce takes,
-/// unless the returned mail has another `Message-ID` of ours.
+/// The app and `Message-ID` of the mail that a notification is proven to be about. Proof is one of our `Message-ID`s,
+/// or a return path with the id of a mail, neither of which can be guessed. Otherwise the recipient is proof if exactly
+/// one mail went there in the last 7 days, unless the returned mail has a different `Message-ID` of ours.
 pub async fn find(db: &Pool, notification: &Notification) -> Result<Option<(AppId, String)>, Error> {
     for message_id in &notification.message_ids {
         let Some(mail) = outbox::mail_id(message_id) else { continue };
@@ -30,13 +30,13 @@ pub async fn find(db: &Pool, notification: &Notification) -> Result<Option<(AppI
     Ok(found.filter(|(_, message_id)| other.is_none_or(|other| domain(other) != domain(message_id))))
 }
 
-/// The mail with this id, and with this `Message-ID` where one is known: whose it is, and its `Message-ID`.
+/// The app and `Message-ID` of the mail with this id and, if given, this `Message-ID`.
 async fn mail_with(
     db: &Pool,
     mail: Uuid,
     message_id: Option<&str>,
 ) -> Result<Option<(AppId, String)>, Error> {
-    // By the key of the table, app by app.
+    // Uses the primary key, one look-up per app.
     let row = query!(
         "SELECT a.app_id, o.message_id FROM apps a
         JOIN outbox o ON o.app_id = a.app_id AND o.mail_id = $1 AND o.message_id = COALESCE($2, o.message_id)",
@@ -48,7 +48,7 @@ async fn mail_with(
     Ok(row.map(|row| (AppId(row.app_id), row.message_id)))
 }
 
-/// The mail to these addresses that went out in the last week, if it is only one.
+/// The mail to these addresses that was sent in the last 7 days, if there is exactly one.
 async fn only_mail_to(db: &Pool, recipients: &[Email]) -> Result<Option<(AppId, String)>, Error> {
     if recipients.is_empty() {
         return Ok(None);

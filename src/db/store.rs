@@ -1,4 +1,4 @@
-//! What a server needs of the database beside connections: where changes gather, and what is leased or remembered.
+//! The database as request handlers use it: the pool, the batchers, the mail quotas and the cached opt-out keys.
 
 use std::sync::Arc;
 
@@ -11,24 +11,22 @@ use super::referrals::opt_outs::OptOutKeys;
 use super::users::update::Update;
 use crate::config;
 
-/// The database, for those who answer requests.
 pub struct Store {
-    /// Connections.
     pub pool: Pool,
-    /// Where changes of profiles gather.
+    /// Batches updates of profiles.
     pub updates: Batcher<Update>,
-    /// Where invites of new users gather.
+    /// Batches invites of new users.
     pub invites: Batcher<Arc<NewInvite>>,
-    /// Where referral invites gather.
+    /// Batches referral invites.
     pub referrals: Batcher<Arc<NewReferral>>,
-    /// The mails that each app may send today.
+    /// Daily mail quotas of the apps.
     pub mails: MailQuotas,
-    /// The keys under which addresses of those who opted out are hashed.
+    /// The keys that hash opted-out addresses.
     pub opt_out_keys: OptOutKeys,
 }
 
 impl Store {
-    /// Over a pool, with bounds as the settings say.
+    /// Creates a store over a pool, with the configured limits.
     #[must_use]
     pub fn new(pool: Pool, limits: &config::Limits) -> Self {
         Self {

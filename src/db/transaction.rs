@@ -1,4 +1,4 @@
-//! Transactions over a lent connection.
+//! Transactions on a pooled connection.
 
 use sqlx::{PgConnection, raw_sql};
 use tokio::time::timeout;
@@ -6,27 +6,25 @@ use tokio::time::timeout;
 use super::error::Error;
 use super::pool::{CLOSE_TIMEOUT, Pool, PooledConnection};
 
-/// Statements that take effect together, at the commit. One that is dropped instead is rolled back, and its
-/// connection is used again once that is certain: also where it was dropped while it began, of which sqlx's
-/// own transaction knows nothing, so that what is acknowledged next would never be committed.
+/// A transaction. If it is dropped before the commit, it is rolled back, and the connection is reused only once the
+/// rollback is certain. This also holds if it is dropped while `BEGIN` runs: sqlx's own transaction does not handle
+/// that case, and later statements on the connection would be acknowledged but never committed.
 pub struct Transaction(Option<PooledConnection>);
 
 impl Transaction {
-    /// Begins one.
     pub async fn begin(db: &Pool) -> Result<Self, Error> {
         let mut transaction = Self(Some(db.acquire().await?));
         raw_sql("BEGIN ISOLATION LEVEL READ COMMITTED").execute(&mut *transaction).await?;
         Ok(transaction)
     }
 
-    /// Commits it.
     pub async fn commit(mut self) -> Result<(), Error> {
         raw_sql("COMMIT").execute(&mut *self).await.map_err(Error::of_change)?;
         self.release();
         Ok(())
     }
 
-    /// Ends it without effect, and knows that it has ended.
+    /// Rolls back and waits for the answer.
     pub async fn rollback(mut self) -> Result<(), Error> {
         raw_sql("ROLLBACK").execute(&mut *self).await?;
         self.release();

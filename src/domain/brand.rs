@@ -1,26 +1,26 @@
-//! How an app looks in its mails.
+//! Branding of an app's mails: color and logo URL.
 
 use url::Url;
 
 use super::fields::Invalid;
 use super::text::{WebUrl, text_type};
 
-/// A colour as CSS writes it in six digits, in lower case.
+/// A CSS color in six-digit notation, displayed in lower case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Color([u8; 3]);
 
 impl Color {
-    /// The stored colour of an app, or that of one that has none.
+    /// The stored color of an app, or [`Self::DEFAULT`] if it has none.
     #[must_use]
     pub fn stored(color: Option<&str>) -> Self {
         color.and_then(|color| Self::parse(color).ok()).unwrap_or(Self::DEFAULT)
     }
 
-    /// The colour of an app that has none of its own.
+    /// The color of an app that has not set one.
     pub const DEFAULT: Self = Self([0x1d, 0x4e, 0xd8]);
-    /// The ground of a mail.
+    /// Background of a mail in light mode.
     pub const LIGHT: Self = Self([0xff; 3]);
-    /// The ground of a mail where it is dark.
+    /// Background of a mail in dark mode.
     pub const DARK: Self = Self([0x1f, 0x29, 0x37]);
     const BLACK: Self = Self([0x11, 0x18, 0x27]);
 
@@ -33,22 +33,24 @@ impl Color {
             .map_err(|_| Invalid("must be a colour such as #1d4ed8"))
     }
 
-    /// White or nearly black: what is easier to read on it. The contrast is 4.2 at least, whatever the colour.
+    /// The text color on this background: white or nearly black, the one with more contrast. The contrast is at least
+    /// 4.2 for every color.
     #[must_use]
     pub fn text(self) -> Self {
         if self.contrast(Self::LIGHT) >= self.contrast(Self::BLACK) { Self::LIGHT } else { Self::BLACK }
     }
 
-    /// The colour of a line around it by which it is seen on `ground`: its own if it stands out.
+    /// The border color that makes a shape of this color visible on `ground`: the color itself if its contrast is at
+    /// least 3, else a gray.
     #[must_use]
     pub fn edge(self, ground: Self) -> Self {
-        /// Between the grounds of light and dark mails.
+        /// A gray that is visible on the light and on the dark background.
         const LINE: Color = Color([0x7b, 0x83, 0x91]);
         // WCAG 2.2, 1.4.11.
         if self.contrast(ground) >= 3.0 { self } else { LINE }
     }
 
-    /// The ratio of WCAG 2.2: 1 to 21.
+    /// The contrast ratio of WCAG 2.2, from 1 to 21.
     fn contrast(self, other: Self) -> f64 {
         let (one, other) = (self.luminance(), other.luminance());
         (one.max(other) + 0.05) / (one.min(other) + 0.05)
@@ -70,12 +72,12 @@ impl std::fmt::Display for Color {
 }
 
 text_type! {
-    /// An absolute `https` URL of a picture, kept as it was given.
+    /// An absolute `https` URL of an image, stored as sent.
     LogoUrl
 }
 
 impl LogoUrl {
-    /// Parses a URL: `https` alone, with neither a user nor a fragment.
+    /// Parses a URL. It must be an `https` URL without user and fragment.
     pub fn parse(value: &str) -> Result<Self, Invalid> {
         let plain = |url: Url| {
             url.scheme() == "https"

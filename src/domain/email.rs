@@ -1,6 +1,6 @@
-//! An e-mail address (RFC 5321, 2.3.11, 4.1.2, 4.5.3.1, RFC 5322 dot-atom; RFC 6531): no comments, no quoted local part,
-//! no address literal, a domain name of at least two labels. The domain is stored in ASCII. A local part that is not
-//! ASCII is stored as UTS 46 maps it, in lower case, so that "equal without case" is about ASCII letters alone.
+//! E-mail addresses (RFC 5321, 2.3.11, 4.1.2, 4.5.3.1, RFC 5322 dot-atom; RFC 6531). Comments, quoted local parts and
+//! address literals are refused. The domain has at least two labels and is stored in ASCII. A non-ASCII local part is
+//! stored as mapped by UTS 46, in lower case, so that case-insensitive comparison only concerns ASCII letters.
 
 use std::borrow::Cow;
 
@@ -11,45 +11,45 @@ use super::text::{cleaned, is_invisible, is_pasted, text_type, trimmed};
 
 /// Bytes; RFC 5321, 4.5.3.1.1.
 const MAX_LOCAL: usize = 64;
-/// Bytes; what fits between the angle brackets of RFC 5321, 4.5.3.1.3.
+/// Bytes; RFC 5321, 4.5.3.1.3, without the angle brackets.
 const MAX_ADDRESS: usize = 254;
-/// Bytes before the domain becomes punycode, four for each of the longest address.
+/// Bytes as sent, before the domain is converted to punycode: four for each byte of the longest address.
 const MAX_SENT: usize = 4 * MAX_ADDRESS;
 
 text_type! {
-    /// One e-mail address. `==` tells case apart, [`Email::same_as`] does not.
+    /// One e-mail address. `==` is case-sensitive, [`Email::same_as`] is not.
     Email
 }
 
 impl Email {
     /// Parses an address. An international domain is stored as punycode (UTS 46 with its STD3 rules,
-    /// non-transitional), a local part that is not ASCII as UTS 46 maps it; anything else keeps the case that it was
-    /// sent with. Invisible characters are left out.
+    /// non-transitional), a non-ASCII local part as mapped by UTS 46. Everything else keeps its case. Invisible
+    /// characters are removed.
     pub fn parse(value: &str) -> Result<Self, Invalid> {
         stored(value).map(Self).ok_or(Invalid("must be one e-mail address such as ada@example.com"))
     }
 
-    /// What follows the `@`, ASCII.
+    /// The domain, in ASCII.
     #[must_use]
     pub fn domain(&self) -> &str {
         self.0.split_once('@').map_or("", |(_, domain)| domain)
     }
 
-    /// As lettre wants it, whose own check refuses combining marks.
+    /// Converts the address for lettre without lettre's own check, which refuses combining marks.
     #[must_use]
     pub fn address(&self) -> lettre::Address {
         let (local, domain) = self.0.split_once('@').unwrap_or_default();
         lettre::Address::new_dangerous(local, domain)
     }
 
-    /// Whether both are one address: case does not matter.
+    /// Compares two addresses, ignoring ASCII case.
     #[must_use]
     pub fn same_as(&self, other: &Self) -> bool {
         self.0.eq_ignore_ascii_case(&other.0)
     }
 }
 
-/// Enough of an address for its owner to know it, and nobody else: `a…@e…`. Of a part that has one character, none.
+/// Masks an address so that only its owner can recognize it: `a…@e…`. A part of one character is masked entirely.
 #[must_use]
 pub fn masked(address: &str) -> String {
     let first =
@@ -62,7 +62,7 @@ fn stored(value: &str) -> Option<String> {
     let sent = trimmed(value).filter(|sent| sent.len() <= MAX_SENT)?;
     let mut value = cleaned(sent, |c| (!is_pasted(c)).then_some(c));
     if !value.is_ascii() {
-        // An international domain may have joiners of its own (RFC 5892, appendix A).
+        // An international domain may contain joiners (RFC 5892, appendix A).
         value = cleaned(sent, |c| (!is_invisible(c)).then_some(c));
     }
     let value = trimmed(&value)?;
@@ -87,7 +87,7 @@ fn stored(value: &str) -> Option<String> {
     Some(format!("{local}@{domain}")).filter(|address| address.len() <= MAX_ADDRESS)
 }
 
-/// `atext` of RFC 5322, 3.2.3, or of RFC 6531, 3.3, once or more.
+/// One or more `atext` characters (RFC 5322, 3.2.3; RFC 6531, 3.3).
 fn is_atom(atom: &str) -> bool {
     let special = |c: char| "!#$%&'*+-/=?^_`{|}~".contains(c);
     !atom.is_empty() && atom.chars().all(|c| c.is_ascii_alphanumeric() || special(c) || !c.is_ascii())
@@ -142,7 +142,7 @@ mod tests {
         assert!(Email::parse(&format!("a@a{label}.com")).is_err());
         assert!(Email::parse(&format!("a@{}.com", "ü".repeat(63))).is_err());
         assert!(Email::parse(&format!("a@{}.com", "ü".repeat(30_000))).is_err());
-        // UTS 46 drops soft hyphens: what is left would be short enough, reading them all is not free.
+        // UTS 46 removes soft hyphens. The result would be short enough, but processing the long input is expensive.
         assert!(Email::parse(&format!("a@ü{}.com", "\u{ad}".repeat(20))).is_ok());
         assert!(Email::parse(&format!("a@ü{}.com", "\u{ad}".repeat(30_000))).is_err());
         let many = vec!["ü"; 40].join(".");

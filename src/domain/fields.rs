@@ -1,23 +1,22 @@
-//! Reading the fields of a JSON object so that every fault is told at once. A fault names the field
-//! and what was expected of it; a value that was sent is never repeated.
+//! Reads the fields of a JSON object and reports all invalid fields at once. An error names the field and what was
+//! expected; it never repeats the value that was sent.
 
 use std::fmt;
 use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
 
-/// More faults than this are only counted.
+/// Errors listed in a message; further ones are only counted.
 const MAX_FAULTS: usize = 20;
-/// Characters of a caller's own field name that are repeated to them.
+/// Characters of a field name that an error shows.
 const MAX_NAME: usize = 64;
 
-/// Why a value is not one of its type: the rest of a sentence that begins with the field's name, such
-/// as "must be true or false".
+/// Why a value is invalid: the rest of a sentence that begins with the field's name, such as "must be true or false".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Invalid(pub &'static str);
 
-/// One bad field, named as its sender knows it (`user.email`).
+/// One invalid field, named by its path in the body (`user.email`).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{field}` {problem}")]
 pub struct FieldError {
@@ -25,7 +24,7 @@ pub struct FieldError {
     problem: Invalid,
 }
 
-/// Every bad field of a body, at least one. Displays as one sentence of bounded length.
+/// Every invalid field of a body, at least one. Displays as one sentence of bounded length.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldErrors(Vec<FieldError>);
 
@@ -36,7 +35,7 @@ impl FieldErrors {
         Self(vec![FieldError { field: shown(field), problem }])
     }
 
-    /// Both values, or every fault of both.
+    /// Returns both values, or the errors of both.
     pub fn both<A, B>(first: Result<A, Self>, second: Result<B, Self>) -> Result<(A, B), Self> {
         match (first, second) {
             (Ok(first), Ok(second)) => Ok((first, second)),
@@ -48,7 +47,7 @@ impl FieldErrors {
         }
     }
 
-    /// The same faults of fields that their sender knows by the names that `name` gives.
+    /// Renames the fields with `name`. A field for which it returns `None` keeps its name.
     #[must_use]
     pub fn renamed(self, name: impl Fn(&str) -> Option<String>) -> Self {
         let rename =
@@ -72,7 +71,7 @@ impl fmt::Display for FieldErrors {
 
 impl std::error::Error for FieldErrors {}
 
-/// A caller's own name for a field as it may stand in an error: printable, on one line, short.
+/// Makes a field name from a request safe to show in an error: printable, on one line, short.
 #[must_use]
 pub fn shown(name: &str) -> String {
     let mut escaped = name.escape_debug().map(|c| if c == '`' { '\'' } else { c });
@@ -83,21 +82,20 @@ pub fn shown(name: &str) -> String {
     shown
 }
 
-/// What an update says about a field that can be cleared.
+/// The change that an update makes to a field that can be cleared.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Patch<T> {
-    /// Absent: leave it as it is.
+    /// Absent: keep the stored value.
     #[default]
     Keep,
-    /// `null` or nothing but white space: unset it.
+    /// `null` or only white space: clear the stored value.
     Clear,
-    /// The new value.
     Set(T),
 }
 
 impl<T: AsRef<str>> Patch<T> {
-    /// The parameter `$n` of `NULLIF(COALESCE($n, column), '')`: none keeps, empty clears. No value
-    /// that can be set is empty.
+    /// The parameter `$n` of `NULLIF(COALESCE($n, column), '')`: `None` keeps, an empty string clears. A value to set
+    /// is never empty.
     pub fn to_sql(&self) -> Option<&str> {
         match self {
             Self::Keep => None,
@@ -107,12 +105,12 @@ impl<T: AsRef<str>> Patch<T> {
     }
 }
 
-/// Stands for a value that could not be had; its error waits in the [`Fields`] that gave it.
+/// Stands for a value that could not be read. The [`Fields`] that returned it holds the error.
 #[derive(Debug, Clone, Copy)]
 pub struct Refused(());
 
-/// A JSON object being read: each field is taken by name once, what is left at the end is unknown.
-/// Faults gather here and come out of [`Fields::finish`].
+/// A JSON object being read. Each field is taken by name once; fields left at the end are unknown. Errors are
+/// collected and returned by [`Fields::finish`].
 #[derive(Debug)]
 pub struct Fields {
     prefix: String,
@@ -122,13 +120,13 @@ pub struct Fields {
 }
 
 impl Fields {
-    /// Reads `map`; `unknown` is what to say of a field that nobody took.
+    /// Reads `map`; `unknown` is the error of a field that was not taken.
     #[must_use]
     pub fn of(map: Map<String, Value>, unknown: Invalid) -> Self {
         Self { prefix: String::new(), unknown, map, errors: Vec::new() }
     }
 
-    /// A string that must be there.
+    /// Reads a required string.
     pub fn required<T>(
         &mut self,
         name: &str,
@@ -140,13 +138,13 @@ impl Fields {
         }
     }
 
-    /// A string that may be absent but not cleared. None also where it was bad.
+    /// Reads an optional string that cannot be cleared. Returns `None` also if it is invalid.
     pub fn optional<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, Invalid>) -> Option<T> {
         let value = self.map.remove(name)?;
         self.string(name, &value, parse).ok()
     }
 
-    /// A string that may be absent or cleared. [`Patch::Keep`] also where it was bad.
+    /// Reads an optional string that can be cleared. Returns [`Patch::Keep`] also if it is invalid.
     pub fn patch<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, Invalid>) -> Patch<T> {
         match self.map.remove(name) {
             None => Patch::Keep,
@@ -156,7 +154,7 @@ impl Fields {
         }
     }
 
-    /// A boolean that may be absent. None also where it was bad.
+    /// Reads an optional boolean. Returns `None` also if it is invalid.
     pub fn boolean(&mut self, name: &str) -> Option<bool> {
         let value = self.map.remove(name)?;
         if !value.is_boolean() {
@@ -165,8 +163,8 @@ impl Fields {
         value.as_bool()
     }
 
-    /// A whole number in `range` that may be absent; `60.0` is one too (JSON Schema). None also where it was bad, which
-    /// is a `problem`.
+    /// Reads an optional whole number in `range`; `60.0` is accepted too (JSON Schema). Returns `None` also if it is
+    /// invalid, and records `problem`.
     pub fn integer(&mut self, name: &str, range: RangeInclusive<i32>, problem: Invalid) -> Option<i32> {
         let value = self.map.remove(name)?;
         let whole = value.as_f64().filter(|number| number.fract() == 0.0);
@@ -178,7 +176,7 @@ impl Fields {
         number
     }
 
-    /// An object that must be there, read by `read`; its fields are named `name.field` in errors.
+    /// Reads a required object with `read`. Errors name its fields `name.field`.
     pub fn object<T>(
         &mut self,
         name: &str,
@@ -198,14 +196,14 @@ impl Fields {
         }
     }
 
-    /// Takes these fields and forgets them, whatever their values.
+    /// Drops these fields without checking their values.
     pub fn ignore(&mut self, names: &[&str]) {
         for name in names {
             self.map.remove(*name);
         }
     }
 
-    /// Ends the reading: what `build` makes of the values, or else every fault.
+    /// Ends the reading and returns the result of `build`, or every error.
     pub fn finish<T>(self, build: impl FnOnce() -> Result<T, Refused>) -> Result<T, FieldErrors> {
         let errors = self.into_errors();
         match build() {
@@ -234,7 +232,7 @@ impl Fields {
             .map_err(|problem| self.refuse(name, problem))
     }
 
-    /// Says what is wrong with a field.
+    /// Records an error for a field.
     pub fn refuse(&mut self, name: &str, problem: Invalid) -> Refused {
         let field = format!("{}{}", self.prefix, shown(name));
         self.errors.push(FieldError { field, problem });

@@ -1,6 +1,6 @@
-//! Strict JSON (RFC 8259, narrowed as I-JSON, RFC 7493, narrows it): one UTF-8 object, no byte order
-//! mark, no key twice at any depth, no lone surrogate, nothing after the object. Where two readers
-//! could understand a body differently, it is refused.
+//! Strict JSON (RFC 8259, restricted as by I-JSON, RFC 7493): one UTF-8 object without a byte order mark, duplicate
+//! keys at any depth, lone surrogates or trailing data. A body that two parsers could understand differently is
+//! refused.
 
 use std::fmt;
 
@@ -9,27 +9,27 @@ use serde_json::{Map, Value};
 
 use super::fields::shown;
 
-/// Why a body is not one JSON object. Displays as a sentence of bounded length for a developer.
+/// Why a body is refused. Displays as a sentence of bounded length for a developer.
 #[derive(Debug, thiserror::Error)]
 pub enum JsonError {
-    /// Nothing but white space.
+    /// Only white space.
     #[error("the body must be a JSON object, but it is empty")]
     Empty,
-    /// U+FEFF in front, which RFC 8259, 8.1 forbids to send.
+    /// Starts with U+FEFF, which RFC 8259, 8.1 forbids to send.
     #[error("the body must be a JSON object without a byte order mark before it")]
     ByteOrderMark,
-    /// Not UTF-8, from this byte on.
+    /// Not UTF-8; the offset of the first invalid byte.
     #[error("the body must be UTF-8, but byte {0} is not")]
     NotUtf8(usize),
-    /// Good JSON of another type.
+    /// Valid JSON of another type.
     #[error("the body must be a JSON object, not {0}")]
     NotAnObject(&'static str),
-    /// A key twice, a lone surrogate, too deep, or plainly not JSON.
+    /// A duplicate key, a lone surrogate, too deep nesting, or a syntax error.
     #[error("the body must be a JSON object: {0}")]
     Syntax(#[from] serde_json::Error),
 }
 
-/// Parses the one JSON object that a body must be, at most 127 levels deep.
+/// Parses a body as one JSON object, at most 127 levels deep.
 pub fn parse_object(body: &[u8]) -> Result<Map<String, Value>, JsonError> {
     let text = std::str::from_utf8(body).map_err(|error| JsonError::NotUtf8(error.valid_up_to()))?;
     if text.starts_with('\u{feff}') {
@@ -48,7 +48,7 @@ pub fn parse_object(body: &[u8]) -> Result<Map<String, Value>, JsonError> {
     }
 }
 
-/// A [`Value`] in which no object had a key twice; `Value` itself would keep the last one.
+/// A [`Value`] without duplicate keys. `Value` itself would keep the last one.
 struct Strict(Value);
 
 impl<'de> Deserialize<'de> for Strict {

@@ -1,6 +1,6 @@
-//! In which language a user wants to be spoken to. A stored language is a BCP 47 tag (RFC 5646) in its
-//! canonical case or, as the public clients send it, a country: two letters in upper case, which no tag
-//! in canonical case begins with, so that the two cannot be mistaken for each other.
+//! The language of a user. A stored language is a BCP 47 tag (RFC 5646) in canonical case or, as the public clients
+//! send it, a country code of two upper-case letters. A tag in canonical case never begins with an upper-case letter,
+//! so the two are unambiguous.
 
 use icu_locale::subtags::language;
 use icu_locale::{LanguageIdentifier, Locale as IcuLocale, LocaleCanonicalizer, LocaleExpander};
@@ -9,7 +9,7 @@ use oxilangtag::LanguageTag;
 use super::fields::Invalid;
 use super::text::text_type;
 
-/// Bytes of a tag. RFC 5646, 4.4.1 asks for at least 35.
+/// Maximum length of a tag in bytes. RFC 5646, 4.4.1 requires at least 35.
 const MAX_TAG: usize = 64;
 
 /// The officially assigned codes of ISO 3166-1 alpha-2.
@@ -28,8 +28,8 @@ text_type! {
 }
 
 impl Language {
-    /// Parses a country code in upper case, or what CLDR has for another name of a country (`UK`), else a tag in any
-    /// case; `_` is no separator here.
+    /// Parses a country code in upper case, or a CLDR alias of one (`UK`), else a tag in any case. `_` is not accepted
+    /// as a separator.
     pub fn parse(value: &str) -> Result<Self, Invalid> {
         let value = value.trim();
         let capitals = value.len() == 2 && value.bytes().all(|byte| byte.is_ascii_uppercase());
@@ -39,10 +39,9 @@ impl Language {
         ))
     }
 
-    /// The language to write to this user in, with its likely script and region (CLDR likely subtags):
-    /// that of the tag, or the likeliest of the country. None where the tag tells no language, as
-    /// `und` and private ones. Every country has one: those that CLDR lists none for are what it falls
-    /// back to, English.
+    /// The language for mails to this user, with its likely script and region (CLDR likely subtags): the language of
+    /// the tag, or the likeliest of the country. Returns `None` for a tag without a language, such as `und` or a
+    /// private-use tag. A country without likely subtags in CLDR gets English, the fallback of CLDR.
     #[must_use]
     pub fn mail_language(&self) -> Option<LanguageIdentifier> {
         let Self(value) = self;
@@ -53,9 +52,9 @@ impl Language {
         }
     }
 
-    /// The best of the `available` BCP 47 tags: the very tag, else one of the same language in the
-    /// same script, preferably for the same region, then one for no region in particular. Never
-    /// another script: who reads Traditional Chinese is not helped by Simplified.
+    /// The best of the `available` BCP 47 tags: the same tag, else a tag of the same language and script, preferably
+    /// for the same region, then without a region. A tag of another script is never chosen: a reader of Traditional
+    /// Chinese may not read Simplified.
     #[must_use]
     pub fn choose<'a>(&self, available: &[&'a str]) -> Option<&'a str> {
         let is_it = |tag: &&&str| !self.is_country() && tag.eq_ignore_ascii_case(&self.0);
@@ -82,7 +81,7 @@ text_type! {
 }
 
 impl Locale {
-    /// Parses a tag in any case; `_` is taken for `-`, as `OpenID` asks for.
+    /// Parses a tag in any case. `_` is accepted for `-`, as `OpenID` Connect Core 1.0, 5.1 suggests.
     pub fn parse(value: &str) -> Result<Self, Invalid> {
         canonical_tag(&value.trim().replace('_', "-"))
             .map(Self)
@@ -90,7 +89,7 @@ impl Locale {
     }
 }
 
-/// The country of two capitals, by an alias of CLDR where they are none.
+/// The country of a two-letter upper-case code. A code that is not in [`COUNTRIES`] is looked up as a CLDR alias.
 fn country(code: &str) -> Option<&'static str> {
     let mut region =
         IcuLocale::from(LanguageIdentifier { region: code.parse().ok(), ..LanguageIdentifier::UNKNOWN });
@@ -101,8 +100,8 @@ fn country(code: &str) -> Option<&'static str> {
     COUNTRIES.split(' ').find(|country| *country == region.as_str())
 }
 
-/// A well-formed tag in canonical case. Primary subtags of four letters and more are in the grammar
-/// only: none was ever registered, and taking them would let English words pass for languages.
+/// Converts a well-formed tag to canonical case. Primary subtags of four or more letters are refused: the grammar
+/// allows them, but none was ever registered, and English words would pass for languages.
 fn canonical_tag(value: &str) -> Option<String> {
     if value.len() > MAX_TAG {
         return None;
@@ -111,8 +110,8 @@ fn canonical_tag(value: &str) -> Option<String> {
     tag.split('-').next().is_some_and(|primary| primary.len() <= 3).then_some(tag)
 }
 
-/// Replaces what CLDR has an alias for (`iw` by `he`, `zh-cmn` by `zh`), then adds likely subtags.
-/// Bokmål becomes Norwegian, as which CLDR keeps its texts.
+/// Replaces CLDR aliases (`iw` by `he`, `zh-cmn` by `zh`), then adds likely subtags. Bokmål (`nb`) becomes Norwegian
+/// (`no`), the code that CLDR uses for its texts.
 fn maximized(tag: &str) -> Option<LanguageIdentifier> {
     let tag = LanguageTag::parse(tag).ok()?;
     let language = tag.extended_language_subtags().next().unwrap_or(tag.primary_language());

@@ -1,8 +1,7 @@
-//! The parsed types: a value that exists is valid. Bytes become JSON ([`json`]), JSON becomes fields
-//! ([`fields`]), a field becomes a value of its own type. Nothing here knows of HTTP, SQL or SMTP.
-//!
-//! Every string is trimmed of surrounding white space and holds no control character. Parsing what
-//! `as_str` gives yields an equal value, so that a stored value can be read back through the same door.
+//! Parsed types: a value that exists is valid. Bytes become JSON ([`json`]), JSON becomes fields ([`fields`]), a field
+//! becomes a value of its own type. This module does not depend on HTTP, SQL or SMTP. Strings are trimmed and contain
+//! no control characters. Parsing the output of `as_str` gives an equal value, so that stored values are read with the
+//! same parser.
 
 pub mod brand;
 pub mod credentials;

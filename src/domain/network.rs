@@ -1,4 +1,4 @@
-//! Addresses on the network: networks that are trusted, and whom a call is counted for.
+//! IP addresses: trusted networks, public addresses, and the sources that requests are counted for.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -6,13 +6,13 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-/// Addresses and networks, written `10.0.0.0/8, 2001:db8::1`.
+/// A list of IP addresses and networks, written `10.0.0.0/8, 2001:db8::1`.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Networks(Vec<(IpAddr, u8)>);
 
 impl Networks {
-    /// Whether one of them has this address.
+    /// Whether one of the networks contains the address.
     #[must_use]
     pub fn contain(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
@@ -23,7 +23,7 @@ impl Networks {
     }
 }
 
-/// The bits of an address, from the highest of a `u128` on.
+/// The bits of an address, starting at the highest bit of the `u128`.
 fn bits(address: IpAddr) -> u128 {
     match address {
         IpAddr::V4(address) => u128::from(address.to_bits()) << 96,
@@ -65,8 +65,8 @@ impl fmt::Display for Networks {
     }
 }
 
-/// Addresses that are no single host of the public Internet (IANA special-purpose registries), and those at which
-/// clouds keep the secrets of a machine.
+/// Addresses that are not a single host of the public Internet (IANA special-purpose registries), and the metadata
+/// addresses at which clouds keep the secrets of a machine.
 static SPECIAL: LazyLock<Networks> = LazyLock::new(|| {
     const LIST: &str = "0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 168.63.129.16, 169.254.0.0/16, 172.16.0.0/12, \
         192.0.0.0/24, 192.0.2.0/24, 192.88.99.0/24, 192.168.0.0/16, 198.18.0.0/15, 198.51.100.0/24, 203.0.113.0/24, \
@@ -74,8 +74,8 @@ static SPECIAL: LazyLock<Networks> = LazyLock::new(|| {
     LIST.to_owned().try_into().unwrap_or_default()
 });
 
-/// Whether this is an address of the public Internet. Of IPv6 that is global unicast alone: no address that
-/// has an IPv4 one in it (mapped, NAT64, 6to4, Teredo), whatever that is.
+/// Whether this is an address of the public Internet. For IPv6, only global unicast is public. An address that
+/// contains an IPv4 address (mapped, NAT64, 6to4, Teredo) never is.
 #[must_use]
 pub fn is_public(address: IpAddr) -> bool {
     let global = match address {
@@ -85,8 +85,8 @@ pub fn is_public(address: IpAddr) -> bool {
     global && !SPECIAL.contain(address)
 }
 
-/// Whom a call is counted for: an IPv4 address, or the /64 of an IPv6 one, all of which one subscriber has. A site may
-/// have a /56 or a /48 (RFC 6177), which are [counted too](Self::sites).
+/// The client that a request is counted for: an IPv4 address, or the /64 of an IPv6 address, which belongs to one
+/// subscriber. A site may have a /56 or a /48 (RFC 6177), which are [counted too](Self::sites).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Source(IpAddr, u8);
 
@@ -96,7 +96,7 @@ impl Source {
         [56, 48].into_iter().filter(move |_| self.0.is_ipv6()).map(move |length| Self::of(self.0, length))
     }
 
-    /// The IPv4 address, or the /48 of an IPv6 one.
+    /// The IPv4 address, or the /48 of an IPv6 address.
     #[must_use]
     pub fn widest(self) -> Self {
         self.sites().last().unwrap_or(self)
@@ -119,7 +119,7 @@ impl From<IpAddr> for Source {
     }
 }
 
-/// An address as proxies write it: alone, or with a port, IPv6 in brackets or not.
+/// Parses an address as proxies write it: with or without a port, IPv6 with or without brackets.
 #[must_use]
 pub fn forwarded(text: &str) -> Option<IpAddr> {
     let text = text.trim_matches([' ', '\t']);

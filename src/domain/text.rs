@@ -1,5 +1,5 @@
-//! Values that are text with a rule and need no more than that: names, addresses of web pages, phone
-//! numbers, time zones. Each is kept as it was sent, trimmed; phone numbers are made plain.
+//! Text values with a validation rule: names, URLs, phone numbers, time zones. Each is stored as sent, but trimmed;
+//! phone numbers are normalized.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use url::Url;
 
 use super::fields::Invalid;
 
-/// Makes the type of a string that only its own `parse` can make, and gives it `as_str`.
+/// Defines a string type that only its own `parse` can create, with `as_str`.
 macro_rules! text_type {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -40,14 +40,14 @@ macro_rules! text_type {
 }
 pub(crate) use text_type;
 
-/// The value without surrounding Unicode white space; none if a control character is left in it.
+/// Removes surrounding Unicode white space. Returns `None` if the rest contains a control character.
 pub(crate) fn trimmed(value: &str) -> Option<&str> {
     let value = value.trim();
     (!value.contains(char::is_control)).then_some(value)
 }
 
 text_type! {
-    /// 1 to 256 characters (Unicode scalar values), none of them a control character.
+    /// 1 to 256 characters (Unicode scalar values) without control characters.
     Text
 }
 
@@ -62,14 +62,13 @@ impl Text {
 }
 
 text_type! {
-    /// An absolute `http` or `https` URL of at most 2048 characters, safe inside a double-quoted
-    /// attribute as it stands.
+    /// An absolute `http` or `https` URL of at most 2048 characters, safe in a double-quoted HTML attribute without
+    /// escaping.
     WebUrl
 }
 
 impl WebUrl {
-    /// Parses a URL. It must have its two slashes and its host written out, where a browser would
-    /// guess them.
+    /// Parses a URL. The two slashes and the host are required, although a browser would guess them.
     pub fn parse(value: &str) -> Result<Self, Invalid> {
         trimmed(value)
             .filter(|url| url.chars().count() <= 2048 && is_web_url(url))
@@ -87,8 +86,8 @@ fn is_web_url(url: &str) -> bool {
     is_web && !url.contains(is_foreign) && Url::parse(url).is_ok_and(|url| url.has_host())
 }
 
-/// Marks that steer or hide text: directions, isolates, zero-width spaces, tags, fillers. Joiners are none: Persian,
-/// Hindi and emoji are written with them.
+/// Whether a character hides text or changes its direction: direction marks, isolates, zero-width spaces, tags,
+/// fillers. Joiners are not included, because Persian, Hindi and emoji need them.
 #[must_use]
 pub fn is_invisible(c: char) -> bool {
     matches!(c,
@@ -97,20 +96,20 @@ pub fn is_invisible(c: char) -> bool {
         | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// The text with each character as `map` has it, or without it. What is ASCII stays as it is.
+/// Replaces or removes each character with `map`. ASCII text is returned unchanged.
 pub(crate) fn cleaned(text: &str, map: impl FnMut(char) -> Option<char>) -> Cow<'_, str> {
     if text.is_ascii() { text.into() } else { text.chars().filter_map(map).collect() }
 }
 
-/// What a program puts into a number or an address that is copied from it, and nobody sees or means.
+/// Whether a character is one of the invisible ones that programs add to a copied number or address.
 pub(crate) fn is_pasted(c: char) -> bool {
     is_invisible(c) || matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}')
 }
 
 text_type! {
-    /// A phone number as people write it: at most 64 digits, `+ - . ( ) /` and spaces, at least three
-    /// of them digits, then optionally an extension as RFC 3966 has it (`;ext=12`). Spaces and hyphens of any
-    /// kind are stored as plain ones, without invisible characters.
+    /// A phone number of at most 64 characters: digits, `+ - . ( ) /` and spaces, at least three of them digits, then
+    /// optionally an extension as in RFC 3966 (`;ext=12`). Spaces and hyphens of any kind are stored as ASCII, and
+    /// invisible characters are removed.
     PhoneNumber
 }
 
@@ -152,13 +151,12 @@ fn is_phone_number(number: &str) -> bool {
 }
 
 text_type! {
-    /// The name of a zone or link of the IANA time zone database, in its own spelling.
+    /// The name of a zone or link in the IANA time zone database, in the spelling of the database.
     Zoneinfo
 }
 
 impl Zoneinfo {
-    /// Looks a name up, in any case, in the database that this program was built with: what is valid
-    /// must not depend on the machine.
+    /// Looks up a name, in any case, in the bundled database, so that the result does not depend on the machine.
     pub fn parse(value: &str) -> Result<Self, Invalid> {
         static NAMES: LazyLock<HashMap<String, String>> = LazyLock::new(|| {
             let database = TimeZoneDatabase::bundled();

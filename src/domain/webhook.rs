@@ -1,5 +1,4 @@
-//! What an app's backend is told of, and how it knows that this server says it: signatures as the Standard
-//! Webhooks specification has them.
+//! Webhook events and their signatures, as in the Standard Webhooks specification.
 
 use aws_lc_rs::hmac;
 use base64::Engine;
@@ -9,27 +8,21 @@ use uuid::Uuid;
 
 use super::id::{self, AppId, UserId};
 
-/// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventType {
-    /// A user was made, and a mail to them queued.
+    /// A user was created and the mail to them was queued.
     UserInvited,
-    /// A user accepted an invite; for a referral, was made by that.
+    /// A user accepted an invite. For a referral, accepting creates the user.
     UserAccepted,
-    /// Fields of a user were changed.
     UserUpdated,
-    /// A user was shut out.
+    /// A user was locked out.
     UserFrozen,
-    /// A user was let in again.
     UserUnfrozen,
-    /// A user was erased.
     UserDeleted,
-    /// A mail of an invite came back.
     InviteBounced,
 }
 
 impl EventType {
-    /// All of them.
     pub const ALL: [Self; 7] = [
         Self::UserInvited,
         Self::UserAccepted,
@@ -40,7 +33,7 @@ impl EventType {
         Self::InviteBounced,
     ];
 
-    /// As `type` of the payload.
+    /// The `type` of the payload.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -66,18 +59,18 @@ impl std::str::FromStr for EventType {
     }
 }
 
-/// Names an event before it happens: a change that is asked for again, since its answer was lost, tells of it once.
+/// Identifies an event. The id is chosen before the change, so that a change that is retried because its answer was
+/// lost publishes the event once.
 #[derive(Clone, Copy, Debug)]
 pub struct EventId(pub(crate) Uuid);
 
 impl EventId {
-    /// A fresh one.
     #[must_use]
     pub fn fresh() -> Self {
         Self(id::new())
     }
 
-    /// What happened; `more` is added to the ids of the app and the user.
+    /// Creates the event; `more` is added to the ids of the app and the user in `data`.
     #[must_use]
     pub fn of(self, kind: EventType, app: AppId, user: Option<UserId>, more: Value) -> Event {
         let mut data = json!({ "appId": app, "userId": user });
@@ -88,43 +81,41 @@ impl EventId {
     }
 }
 
-/// What the app's webhooks are told: ids and names, never values.
+/// A webhook event. It contains ids and field names, never field values.
 #[derive(Clone, Debug)]
 pub struct Event {
-    /// Which.
     pub id: EventId,
-    /// What happened.
     pub kind: EventType,
-    /// To whom and how.
+    /// `data` of the payload: `appId`, `userId` and details of the event type.
     pub data: Value,
 }
 
-/// What signs: `whsec_` and base64.
+/// The signing secret of a webhook. Its text form is `whsec_` and base64.
 #[derive(Clone)]
 pub struct Secret(Vec<u8>);
 
 const PREFIX: &str = "whsec_";
 
 impl Secret {
-    /// A new one of 32 bytes, from the system's randomness.
+    /// Generates 32 bytes from the operating system's random source.
     #[must_use]
     pub fn generate() -> Self {
         Self(super::credentials::secret_key::random::<32>().to_vec())
     }
 
-    /// From the bytes that were stored.
+    /// Builds the secret from its stored bytes.
     #[must_use]
     pub fn of(bytes: Vec<u8>) -> Self {
         Self(bytes)
     }
 
-    /// The bytes, to be sealed.
+    /// The raw bytes, to be sealed.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// The form in which it is shown, once.
+    /// The text form, to be shown once.
     #[must_use]
     pub fn expose(&self) -> String {
         format!("{PREFIX}{}", STANDARD.encode(&self.0))
@@ -136,7 +127,7 @@ impl Secret {
     }
 }
 
-/// `webhook-signature`: one signature for each secret that is good.
+/// The `webhook-signature` header: one signature for each valid secret.
 #[must_use]
 pub fn signatures(secrets: &[Secret], id: Uuid, timestamp: i64, payload: &str) -> String {
     let signed = format!("{id}.{timestamp}.{payload}");
@@ -149,7 +140,7 @@ mod tests {
 
     #[test]
     fn signature_matches_the_standard_webhooks_example() {
-        // From the reference implementations of the specification, but for the id, which is a UUID here.
+        // Test vector of the specification's reference implementations, except that the id is a UUID.
         let secret = Secret::of(STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap());
         assert_eq!(secret.expose(), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
         let signed = r#"msg_p5jXN8AQM9LWM0D4loKWxJek.1614265330.{"test": 2432232314}"#;

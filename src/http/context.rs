@@ -1,4 +1,4 @@
-//! Per-request context, shared by middleware and extractors: client address, turn at the database, rate-limit headers.
+//! Per-request context, shared by middleware and extractors: client address, concurrency permit, rate-limit headers.
 //! Database look-ups before authentication count against the client's address, so that a flood of forged credentials
 //! cannot load the database.
 
@@ -14,11 +14,10 @@ use crate::db;
 use crate::domain::id::AppId;
 use crate::domain::network::{Networks, Source, forwarded};
 
-/// The address at the other end of the connection, as the listener puts it into a request.
+/// The address of the peer, which the listener adds to a request.
 #[derive(Clone, Copy)]
 pub struct Peer(pub IpAddr);
 
-/// What is known of a request on its way.
 pub struct RequestContext {
     peer: IpAddr,
     now: Mutex<Mutable>,
@@ -27,15 +26,16 @@ pub struct RequestContext {
 #[derive(Default)]
 struct Mutable {
     slot: Option<Permit>,
-    /// Its app, once that is known, or else its address, once that was looked at.
+    /// The app once it is known, else the client's address once it was read from the headers.
     client: Option<Client>,
     told: Option<RateLimitHeaders>,
-    /// Whether its address has paid for it.
+    /// Whether the request was counted against its address.
     charged: bool,
 }
 
 impl RequestContext {
-    /// Of a request from `peer`; without one, as in tests of a router alone, from nowhere.
+    /// Creates the context and adds it to a request. Without a [`Peer`], as in router tests, the address is
+    /// unspecified.
     pub(crate) fn begin(extensions: &mut Extensions) -> Arc<Self> {
         let peer = extensions.remove::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Peer(peer)| peer);
         let context = Arc::new(Self { peer, now: Mutex::default() });
@@ -43,7 +43,7 @@ impl RequestContext {
         context
     }
 
-    /// The context of a request that `begin` was called for.
+    /// The context that `begin` added to a request.
     #[must_use]
     pub fn of(extensions: &Extensions) -> Arc<Self> {
         let begun = extensions.get::<Arc<Self>>().cloned();
@@ -54,7 +54,7 @@ impl RequestContext {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a turn at the database, unless the request has one.
+    /// Waits for a database permit, unless the request has one.
     pub async fn acquire_permit(&self, limits: &Limits) -> Result<(), Error> {
         if self.now().slot.is_none() {
             let slot = limits.concurrency.enter(self.client(), 1).await?;
@@ -63,7 +63,7 @@ impl RequestContext {
         Ok(())
     }
 
-    /// Waits for the turn of a call for so many rows, in place of the one that the request has.
+    /// Waits for the permits of a bulk call of `rows` rows, in place of the one that the request has.
     pub async fn acquire_permits(&self, limits: &Limits, rows: usize) -> Result<(), Error> {
         if rows > ROWS_PER_PERMIT {
             self.release_permit();
@@ -73,32 +73,31 @@ impl RequestContext {
         Ok(())
     }
 
-    /// The app that the request belongs to is known.
     pub fn set_app(&self, app: AppId) {
         self.now().client = Some(Client::App(app));
     }
 
-    /// For whom the request takes its turn.
+    /// The client that the request is queued for.
     pub fn client(&self) -> Client {
         self.now().client.unwrap_or_else(|| Client::Address(self.peer.into()))
     }
 
-    /// Gives the turn up.
     pub fn release_permit(&self) {
         self.now().slot = None;
     }
 
-    /// Says what is left of the caller's limit.
+    /// Sets the rate-limit headers of the response.
     pub fn set_rate_limit(&self, told: RateLimitHeaders) {
         self.now().told = Some(told);
     }
 
-    /// What was said.
+    /// Takes the rate-limit headers of the response.
     pub fn rate_limit(&self) -> Option<RateLimitHeaders> {
         self.now().told.take()
     }
 
-    /// Looks something up. Nobody pays to see again what is `known` to have been there lately, nor for what is found.
+    /// Runs a database look-up. It counts against the client's address if it finds nothing, unless an earlier look-up
+    /// has found the entry (`known`).
     pub async fn look_up<T>(
         &self,
         limits: &Limits,
@@ -122,7 +121,7 @@ impl RequestContext {
         found
     }
 
-    /// The address pays, once, for a request that proves nothing.
+    /// Counts a request without valid credentials against the client's address, at most once.
     pub fn count_failure(&self, limits: &Limits, headers: &HeaderMap) -> Result<(), Error> {
         if !std::mem::replace(&mut self.now().charged, true) {
             let source = self.source(headers, &limits.trusted_proxies);
@@ -131,7 +130,7 @@ impl RequestContext {
         Ok(())
     }
 
-    /// Gives back what the address paid, for a request that has proven something after all.
+    /// Takes back the count, for a request that turned out to be valid.
     pub fn forgive_failure(&self, limits: &Limits, headers: &HeaderMap) {
         if std::mem::take(&mut self.now().charged) {
             limits.unauthenticated.refund(&self.source(headers, &limits.trusted_proxies));
@@ -145,8 +144,8 @@ impl RequestContext {
     }
 }
 
-/// Who called a trusted proxy: the right-most address in `X-Forwarded-For` that is no trusted proxy's, since what
-/// is left of it was written by whoever called. Nobody else is believed.
+/// The client's address: the right-most address in `X-Forwarded-For` that is not a trusted proxy's, since the client
+/// may have written the entries left of it. Only trusted proxies may set the header.
 fn client(peer: IpAddr, headers: &HeaderMap, trusted: &Networks) -> IpAddr {
     let mut client = peer;
     let lists = headers.get_all("x-forwarded-for").iter().rev();
@@ -172,12 +171,12 @@ mod tests {
             ("10.0.0.1", &["198.51.100.1"], "198.51.100.1"),
             ("::ffff:10.0.0.1", &["198.51.100.1"], "198.51.100.1"),
             ("2001:db8::1", &["[2001:db9::1]:443"], "2001:db9::1"),
-            // Whatever a client wrote is left of what the proxies know.
+            // Entries that the client wrote are left of those of the proxies.
             ("10.0.0.1", &["203.0.113.9, 198.51.100.1"], "198.51.100.1"),
             ("10.0.0.1", &["203.0.113.9", "198.51.100.1"], "198.51.100.1"),
             ("10.0.0.1", &["203.0.113.9, 198.51.100.1, 10.0.0.2,10.9.9.9"], "198.51.100.1"),
             ("10.0.0.1", &["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
-            // What is no address hides who wrote it, and is the proxy's own.
+            // An invalid entry hides the client, so the proxy's own address is used.
             ("10.0.0.1", &["198.51.100.1, unknown"], "10.0.0.1"),
             ("10.0.0.1", &["198.51.100.1, unknown, 10.0.0.2"], "10.0.0.2"),
             ("10.0.0.1", &[""], "10.0.0.1"),

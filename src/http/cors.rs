@@ -1,6 +1,6 @@
-//! Browsers (Fetch standard, CORS): an app lists its origins. A pre-flight carries no credentials, so it is
-//! answered for the origins of any app; the request itself is admitted only for those of its token's app
-//! (in `auth`). `X-API-KEY` is never allowed, so that no page sends one.
+//! CORS for browsers (Fetch standard): an app lists its origins. A preflight has no credentials, so it is answered for
+//! the origins of any app; the request itself is accepted only from those of its token's app (in `auth`). `X-API-KEY`
+//! is never an allowed header, so that pages cannot send one.
 
 use std::net::IpAddr;
 
@@ -22,7 +22,7 @@ const EXPOSED_HEADERS: HeaderValue =
     HeaderValue::from_static("ETag, RateLimit, RateLimit-Policy, Retry-After, X-Error-Code, X-Request-Id");
 const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, DELETE");
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
-/// Answers pre-flights, and lets pages of known origins read the answers to the rest.
+/// Answers preflights, and lets pages of known origins read the other responses.
 pub async fn cors(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let Some(origin) = request.headers().get(header::ORIGIN).cloned() else {
         return next.run(request).await;
@@ -49,8 +49,8 @@ pub async fn cors(State(state): State<AppState>, request: Request, next: Next) -
     response
 }
 
-/// Whether a page of this request's origin, if it has one, may call an app with these origins. The server's
-/// own pages may: they show what is public.
+/// Checks that the request's origin, if it has one, is in `origins` or is this server's own. The server's own pages
+/// are allowed because they show public data.
 pub fn check_origin(headers: &HeaderMap, own: &Url, origins: &[String]) -> Result<(), Error> {
     let Some(origin) = super::headers::header(headers, "Origin")? else { return Ok(()) };
     let admitted = std::str::from_utf8(origin)
@@ -58,8 +58,8 @@ pub fn check_origin(headers: &HeaderMap, own: &Url, origins: &[String]) -> Resul
     if admitted { Ok(()) } else { Err(Error::OriginNotAllowed) }
 }
 
-/// Whether the request comes from the pages of this server itself, in a trial that people reach on this machine alone:
-/// its `/docs` may call with the API keys of the demo app.
+/// Whether the request comes from this server's own pages, in a trial that is reachable on this machine only. Its
+/// `/docs` may call with the API keys of the demo app.
 #[must_use]
 pub fn is_docs_of_a_trial(state: &AppState, headers: &HeaderMap) -> bool {
     let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
@@ -69,7 +69,7 @@ pub fn is_docs_of_a_trial(state: &AppState, headers: &HeaderMap) -> bool {
         && origin.is_some_and(|origin| is_same_origin(origin, own))
 }
 
-/// Whether an origin is that of the public URL. A trial's has as many names as the machine has for itself.
+/// Whether `origin` is that of the public URL. In a trial, all loopback names of the machine are equivalent.
 fn is_same_origin(origin: &str, own: &Url) -> bool {
     let Ok(url) = Url::parse(origin) else { return false };
     let port = |url: &Url| url.port_or_known_default();
@@ -82,7 +82,7 @@ fn is_same_origin(origin: &str, own: &Url) -> bool {
                 && on_this_machine(own))
 }
 
-/// Whether the host of a URL or of `Host` is a name or an address of this machine's own.
+/// Whether the host of a URL or of `Host` is a loopback name or address.
 #[must_use]
 pub fn is_loopback(host: &str) -> bool {
     let name = host.trim_matches(['[', ']']);

@@ -1,16 +1,15 @@
-//! The envelope: every JSON answer is an object with exactly `success`, `message`, `error`, `data`.
+//! The envelope: every JSON response is an object with exactly `success`, `message`, `error`, `data`.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-/// A successful answer.
 pub struct Success<T> {
     /// 200 or 201.
     pub status: StatusCode,
     /// What was done, for a developer.
     pub message: &'static str,
-    /// What was asked for, if anything.
+    /// The requested data; null if there is none.
     pub data: T,
 }
 
@@ -23,7 +22,6 @@ struct Envelope<'a, T> {
 }
 
 impl<T: Serialize> Success<T> {
-    /// The body of the answer.
     #[must_use]
     pub fn body(&self) -> Vec<u8> {
         bytes(&Envelope { success: true, message: Some(self.message), error: None, data: &self.data })
@@ -36,17 +34,17 @@ impl<T: Serialize> IntoResponse for Success<T> {
     }
 }
 
-/// The answer that carries an error.
+/// The response for an error.
 pub(crate) fn failure(status: StatusCode, error: &str) -> Response {
     json(status, refusal(error))
 }
 
-/// The body of an answer that carries an error.
+/// The response body for an error.
 pub(crate) fn refusal(error: &str) -> Vec<u8> {
     bytes(&Envelope { success: false, message: None, error: Some(error), data: () })
 }
 
-/// An answer whose body is JSON already.
+/// A response with a body that is already JSON.
 pub(crate) fn json(status: StatusCode, body: Vec<u8>) -> Response {
     (status, [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
 }

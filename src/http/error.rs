@@ -1,5 +1,5 @@
-//! Errors as answers: one enum, each variant with its status, its `X-Error-Code` and its sentence. Texts
-//! of SQL, SMTP and libraries go to the log and never to a caller.
+//! API errors: each variant has a status, an `X-Error-Code` and a sentence. Texts of SQL, SMTP and libraries are
+//! logged and never sent to a caller.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::domain::credentials::access_token;
 use crate::domain::fields::FieldErrors;
 use crate::domain::json::JsonError;
 
-/// Why a request is refused, or failed.
+/// Why a request was refused or failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("this is no HTTP/1.1 request")]
@@ -204,7 +204,7 @@ impl From<OptOutKeyError> for Error {
 }
 
 impl Error {
-    /// Whether others were in the way of a change, of which nothing has happened.
+    /// Whether concurrent changes prevented this one, which had no effect.
     #[must_use]
     pub fn is_contended(&self) -> bool {
         let Self::Unavailable(Some(source)) = self else { return false };
@@ -279,7 +279,7 @@ impl Error {
         }
     }
 
-    /// Logs the error, once, where it becomes an answer.
+    /// Logs the error. Called once, when it becomes a response.
     pub(crate) fn log(&self) {
         match self {
             Self::Internal(source) => tracing::error!(error = chain(source.as_ref()), "internal error"),
@@ -290,7 +290,7 @@ impl Error {
         }
     }
 
-    /// What the envelope says.
+    /// The sentence in the envelope.
     pub(crate) fn sentence(&self, request_id: &str) -> String {
         match self {
             Self::Internal(_) => format!("{self}; the log has the cause under the request id {request_id}"),
@@ -298,7 +298,7 @@ impl Error {
         }
     }
 
-    /// The answer.
+    /// Logs the error and builds its response.
     pub(crate) fn answer(&self, request_id: &HeaderValue) -> Response {
         self.log();
         let (status, code) = self.status();
@@ -332,7 +332,7 @@ impl Error {
         }
     }
 
-    /// `WWW-Authenticate`, which every 401 has (RFC 9110, 11.6.1), as RFC 6750, 3.
+    /// `WWW-Authenticate`, which every 401 must have (RFC 9110, 11.6.1), in the form of RFC 6750, 3.
     pub(crate) fn challenge(&self) -> Option<&'static str> {
         match self {
             Self::MalformedToken(_) | Self::InvalidToken(_) => {
@@ -344,7 +344,7 @@ impl Error {
     }
 }
 
-/// An error and what caused it, on one line.
+/// An error and its causes, on one line.
 fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     let texts: Vec<String> = causes.map(ToString::to_string).collect();

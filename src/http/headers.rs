@@ -1,10 +1,10 @@
-//! What is read from the head of a request.
+//! Request headers.
 
 use axum::http::{HeaderMap, HeaderValue};
 
 use super::error::Error;
 
-/// The value of a header that may be sent once.
+/// The value of a header that may be sent once. A second value is [`Error::DuplicateHeader`].
 pub fn header<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a [u8]>, Error> {
     let mut values = headers.get_all(name).iter();
     let first = values.next();

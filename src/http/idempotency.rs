@@ -1,5 +1,5 @@
-//! `Idempotency-Key` (IETF httpapi draft): a repeated call gets the first answer and has no second effect.
-//! Only successes are kept: a refused call changed nothing, so its repetition is judged anew.
+//! `Idempotency-Key` (IETF httpapi draft): a repeated call gets the first response and has no second effect. Only
+//! successes are stored: a refused call changed nothing, so its repetition is executed like a new call.
 
 use std::time::Duration;
 
@@ -22,30 +22,31 @@ use crate::db::{self, Pool, PooledConnection};
 use crate::domain::credentials::api_key::sha256;
 use crate::domain::id::{AppId, UserId};
 
-/// Until a change whose outcome is not known is asked for again.
+/// Delay before a change with an unknown outcome is retried.
 const RETRY_DELAY: Duration = Duration::from_millis(250);
 
-/// The work of a call that may carry a key, and a mail of the app's.
+/// A call in execution, with or without a key, and the use of the app's mail quota by its mail.
 pub enum IdempotentCall {
-    /// No key: each statement stands for itself, over a connection of its own if it needs one.
+    /// Without a key: each statement commits on its own, over a connection that is acquired when one is needed.
     Plain(Pool, Option<PooledConnection>, QuotaUse),
-    /// No key, and webhooks are told.
+    /// Without a key, in a transaction that also publishes a webhook event.
     Event(Transaction, QuotaUse),
-    /// The effect and the answer are committed together.
+    /// With a key: the effect and the stored response are committed together.
     Keyed(Transaction, Call, QuotaUse),
 }
 
-/// What a call that may carry a key is to do.
+/// How a call proceeds.
 pub enum Begin {
-    /// Its work.
+    /// The call is new: execute it.
     Execute(IdempotentCall),
-    /// Nothing: this is the first answer.
+    /// The call is a repetition: return this stored response.
     Replay(Response),
 }
 
 impl IdempotentCall {
-    /// Begins a call of the app's backend, or of the user `caller` of an access token. `request` says what
-    /// is asked for: two calls with one key must say the same. `told`: webhooks are.
+    /// Begins a call of the app's backend, or of `caller`, the user of an access token. `request` describes the
+    /// request: two calls with one key must have the same description. `told`: whether the call publishes a webhook
+    /// event.
     pub async fn begin(
         state: &AppState,
         headers: &HeaderMap,
@@ -54,12 +55,12 @@ impl IdempotentCall {
         request: &str,
         told: bool,
     ) -> Result<Begin, Error> {
-        // Before there is a connection, of which nobody waits for a second one.
+        // Take the quota first: a task that holds a connection must not wait for another.
         let spending = state.store.mails.take(&state.store.pool, app).await.map_err(Error::from);
         Self::begin_with(state, headers, (app, caller), request, told, spending).await
     }
 
-    /// The same, of a call that has its mail, or was refused it.
+    /// Like [`begin`](Self::begin), for a call that has already taken its quota, or was refused it.
     pub async fn begin_with(
         state: &AppState,
         headers: &HeaderMap,
@@ -89,7 +90,7 @@ impl IdempotentCall {
                     Some(user) => users::language(&mut *transaction, app, user).await?.is_some(),
                     None => true,
                 };
-                // A user who is frozen or erased gets nothing, not even what they got before.
+                // A frozen or erased user does not get the stored response either.
                 if alive {
                     audit::record(|facts| facts.unchanged = true);
                     let status = StatusCode::from_u16(status).unwrap_or_default();
@@ -99,12 +100,12 @@ impl IdempotentCall {
                 }
             }
         };
-        // Now, not once somebody needs the connection: the next call is not to find this one in progress.
+        // Roll back now, not when the connection is used again: the next call must not find this one in progress.
         transaction.rollback().await?;
         begun
     }
 
-    /// Where the effect is to happen.
+    /// The connection to execute the effect on.
     pub async fn connection(&mut self) -> Result<&mut PgConnection, Error> {
         Ok(match self {
             Self::Plain(db, lent, _) => match lent {
@@ -115,8 +116,8 @@ impl IdempotentCall {
         })
     }
 
-    /// What this call does, together with others where that is possible: `alone` does it over the connection it is
-    /// given.
+    /// Submits `what` to the batcher if the call can be batched. Otherwise `alone` executes it on the connection that
+    /// it is given.
     pub async fn batched<T: Batchable + Clone>(
         &mut self,
         others: &Batcher<T>,
@@ -131,8 +132,8 @@ impl IdempotentCall {
         self.unbatched(alone).await
     }
 
-    /// A statement that may send the mail. Who goes away before its answer has spent it; in a transaction only
-    /// [finishing](Self::finish) sends it.
+    /// Executes a statement that may queue the mail. If the request is cancelled before the result, the mail counts as
+    /// used. In a transaction, the mail is sent only by [`finish`](Self::finish).
     pub async fn unbatched<T>(
         &mut self,
         statement: impl AsyncFnOnce(&mut PgConnection) -> Result<T, db::Error>,
@@ -150,7 +151,7 @@ impl IdempotentCall {
         Ok(answer?)
     }
 
-    /// The answer refuses: no mail is sent.
+    /// Ends a call that is refused: its mail does not count against the quota.
     #[must_use]
     pub fn refused(self, error: Error) -> Error {
         let (Self::Plain(_, _, spending) | Self::Event(_, spending) | Self::Keyed(_, _, spending)) = &self;
@@ -158,7 +159,7 @@ impl IdempotentCall {
         error
     }
 
-    /// Ends a call that succeeded: commits and wakes the worker. `user` is whom the answer shows.
+    /// Ends a call that succeeded: commits and wakes the mail worker. `user` is the user in the response.
     pub async fn finish<T: Serialize>(
         self,
         state: &AppState,
@@ -174,7 +175,7 @@ impl IdempotentCall {
                 spending.mark_used();
             }
             Self::Event(transaction, spending) => {
-                // Whether it came about or not, once its commit has begun.
+                // From here the mail counts as used, because the outcome of the commit may stay unknown.
                 spending.mark_used();
                 transaction.commit().await?;
             }
@@ -189,7 +190,7 @@ impl IdempotentCall {
     }
 }
 
-/// Attempts a change a few times, while others are in its way.
+/// Retries a change a few times while concurrent changes prevent it.
 pub async fn retry_contended<T, F>(attempt: impl Fn() -> F) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,
@@ -203,8 +204,8 @@ where
     attempt().await
 }
 
-/// Attempts a change until it is known what became of it. Where the answer of the database was lost, the
-/// change is asked for again, which has no second effect; the time of the request is the bound.
+/// Retries a change until its outcome is known. If the response of the database was lost, the change is sent again,
+/// which has no second effect. The request timeout bounds the retries.
 pub async fn retry_until_known<T, F>(attempt: impl Fn() -> F) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,
@@ -214,7 +215,7 @@ where
         let done = retry_contended(&attempt).await;
         in_doubt |= matches!(done, Err(Error::TimedOut(Some(_))));
         match done {
-            // Also where the session that has gone still holds the key.
+            // Also retry if the lost session still holds the key.
             Err(
                 error @ (Error::TimedOut(Some(_)) | Error::Unavailable(_) | Error::IdempotencyInProgress),
             ) if in_doubt => {
@@ -226,7 +227,8 @@ where
     }
 }
 
-/// [`settled`], if it may be asked for again: an `If-Match` would not match what it has changed itself.
+/// [`retry_until_known`] if `again` is set. A change with `If-Match` must not be sent again: the tag would not match
+/// the version that the change itself has made.
 pub async fn retry_until_known_if<T, F>(again: bool, attempt: impl Fn() -> F) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,

@@ -1,4 +1,5 @@
-//! What every endpoint stands on: credentials, extractors, limits, the envelope. Imports nothing of `api`; no SQL.
+//! The base of every endpoint: credentials, extractors, limits, the envelope. Imports nothing of `api`; contains no
+//! SQL.
 
 pub mod auth;
 pub mod context;

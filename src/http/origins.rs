@@ -1,4 +1,4 @@
-//! What the database said lately of the origins of browsers' pages.
+//! Cache of the origins that apps list for CORS.
 
 use std::time::{Duration, Instant};
 
@@ -10,12 +10,11 @@ use super::limits::Limits;
 use crate::db::{Pool, apps};
 use crate::metrics;
 
-/// A longer origin is nobody's: a host name has 253 bytes at most.
+/// Longest origin that is looked up: a host name has at most 253 bytes.
 const MAX_ORIGIN_LENGTH: usize = 300;
-/// How long what the store said of an origin is believed.
+/// How long a result is cached.
 const CACHE_TTL: Duration = Duration::from_secs(1);
 
-/// Which origins belong to an app, and which do not.
 pub struct Origins {
     known: Cache<HeaderValue, Instant>,
     unknown: Cache<HeaderValue, Instant>,
@@ -28,8 +27,8 @@ impl Default for Origins {
 }
 
 impl Origins {
-    /// Whether any app lists the origin of a request. While the store cannot say, or the address that asks has
-    /// made up too many, it is as it was: pages of others cannot read answers then, and nobody else is concerned.
+    /// Whether any app lists the origin of a request. If the database is unavailable or the client is rate-limited,
+    /// the last known result is used. Unknown origins stay blocked.
     pub async fn is_listed(
         &self,
         pool: &Pool,

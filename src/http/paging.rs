@@ -1,4 +1,4 @@
-//! Pages of what has ids: `limit` and `after` in the query, `nextCursor` in the answer.
+//! Paging by id: `limit` and `after` in the query, `nextCursor` in the response.
 
 use uuid::Uuid;
 
@@ -9,7 +9,7 @@ use crate::domain::id;
 const DEFAULT_LIMIT: usize = 50;
 const MAX_LIMIT: usize = 100;
 
-/// After which id, and how many.
+/// Reads `after` and `limit` from the query.
 pub fn of(query: &Query) -> Result<(Uuid, usize), Error> {
     const LIMIT: Error = Error::InvalidQuery("`limit` in the query must be a number from 1 to 100");
     const AFTER: Error = Error::InvalidQuery("`after` in the query must be the `nextCursor` of a page");
@@ -21,13 +21,13 @@ pub fn of(query: &Query) -> Result<(Uuid, usize), Error> {
     Ok((query.get("after").map_or(Some(Uuid::nil()), id::parse).ok_or(AFTER)?, limit))
 }
 
-/// One more than a page tells whether there is another.
+/// Rows to fetch for a page. One more than `limit` shows whether there is another page.
 #[must_use]
 pub fn fetch_limit(limit: usize) -> i64 {
     i64::try_from(limit).map_or(i64::MAX, |limit| limit.saturating_add(1))
 }
 
-/// Cuts what is more than a page; the cursor of the next one.
+/// Removes the items beyond the page, and returns the cursor of the next page.
 pub fn truncate<T>(items: &mut Vec<T>, limit: usize, id: impl Fn(&T) -> Uuid) -> Option<Uuid> {
     let more = items.len() > limit;
     items.truncate(limit);

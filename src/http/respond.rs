@@ -1,4 +1,4 @@
-//! The outermost layer: what every answer has in common.
+//! The outermost middleware: what all responses have in common.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -22,14 +22,14 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// The outermost layer: gives the request an id and a bounded time, catches panics, writes errors into the
-/// envelope, sets what every answer carries, tells of what was to be changed.
+/// Gives the request an id and a timeout, catches panics, writes errors into the envelope, sets the headers of every
+/// response, and writes the audit log.
 pub async fn answer(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let begun = std::time::Instant::now();
     let id = request_id(&request);
     let context = RequestContext::begin(request.extensions_mut());
     let method = request.method().clone();
-    // Never the path itself: it can hold the code of an invite.
+    // Never log the path itself: it can contain an invite code.
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let route = matched.as_ref().map_or(&route_metrics::NO_ROUTE, |path| route_metrics::of(path.as_str()));
     let span = tracing::info_span!(
@@ -65,7 +65,7 @@ pub async fn answer(State(state): State<AppState>, mut request: Request, next: N
             state.limits.concurrency.delay_refusal().await;
         }
         let mut answer = error.answer(&id);
-        // What inner layers said stays: `Allow`, and who may read the answer.
+        // Keep the headers of inner layers, such as `Allow` and those of CORS.
         for (name, value) in response.headers() {
             if !answer.headers().contains_key(name) && name != header::CONTENT_LENGTH {
                 answer.headers_mut().insert(name, value.clone());
@@ -91,7 +91,7 @@ pub async fn answer(State(state): State<AppState>, mut request: Request, next: N
     response
 }
 
-/// RFC 9112, 3.2: what a request names its host by is there, once.
+/// RFC 9112, 3.2: `Host` is required in HTTP/1.1 and must not be repeated.
 fn one_host(request: &Request) -> Result<(), Error> {
     let mut hosts = request.headers().get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {
@@ -101,7 +101,7 @@ fn one_host(request: &Request) -> Result<(), Error> {
     }
 }
 
-/// RFC 9112, 6.1: a transfer coding that the server does not know is 501.
+/// RFC 9112, 6.1: an unknown transfer coding is answered with 501.
 fn chunked_alone(request: &Request) -> Result<(), Error> {
     let mut codings = request.headers().get_all(header::TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {
@@ -126,7 +126,7 @@ async fn with_timeout(limit: Duration, work: impl Future<Output = HandlerResult>
     }
 }
 
-/// The caller's `X-Request-Id` if it is sane, else a new one.
+/// The caller's `X-Request-Id` if it is valid, else a new one.
 fn request_id(request: &Request) -> HeaderValue {
     let sane = |value: &&HeaderValue| {
         let bytes = value.as_bytes();
@@ -156,7 +156,7 @@ mod tests {
     use crate::domain::credentials::secret_key::SecretKey;
     use crate::http::state::State as Shared;
 
-    /// The outermost layer over handlers that fail, on a loopback port: its address.
+    /// Serves the outermost layer over failing handlers on a loopback port, and returns its address.
     async fn failing() -> String {
         let variables =
             [("DATABASE_URL", "postgres:///nowhere"), ("USERDOCKS_SERVER__REQUEST_TIMEOUT", "100ms")];

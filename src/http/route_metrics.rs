@@ -17,13 +17,13 @@ pub struct RouteMetrics {
 
 /// Requests that no route matches.
 pub static NO_ROUTE: RouteMetrics = RouteMetrics::new("none");
-/// Routes that the OpenAPI document does not describe: the files of the docs, and the mailbox of a trial.
+/// Routes that the `OpenAPI` document does not describe: the files of the docs, and the mailbox of a trial.
 static UNDESCRIBED: RouteMetrics = RouteMetrics::new("other");
 
 static ROUTES: OnceLock<HashMap<&'static str, RouteMetrics>> = OnceLock::new();
 
-/// Registers path, method in lower case and `operationId` of every route. A process has one set of routes: only the first
-/// call has an effect.
+/// Registers the path, the lower-case method and the `operationId` of every route. A process has one set of routes:
+/// only the first call has an effect.
 pub fn register(routes: impl Iterator<Item = (String, &'static str, &'static str)>) {
     ROUTES.get_or_init(|| {
         let mut registered = HashMap::new();

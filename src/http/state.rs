@@ -1,4 +1,4 @@
-//! What every request is answered with.
+//! State that all handlers share: settings, database, limits and caches.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
@@ -20,47 +20,42 @@ use crate::mail::mailbox::Mailbox;
 use crate::mail::provider::Providers;
 use crate::webhook::subscriptions::Subscriptions;
 
-/// What handlers share.
 pub struct State {
-    /// The settings.
     pub config: Config,
-    /// The database.
     pub store: Store,
-    /// Encrypts at rest.
+    /// Key that encrypts secrets at rest.
     pub seal: SecretKey,
-    /// How much callers may ask for.
     pub limits: Limits,
-    /// What is known of callers.
+    /// Cached API keys, apps and verified tokens.
     pub credentials: Credentials,
-    /// What is known of browsers' origins.
+    /// Cached origins of browsers' pages.
     pub origins: Origins,
-    /// The mail providers that may report.
+    /// Mail providers whose reports are accepted.
     pub providers: Providers,
-    /// Who is to be told of changes.
-    pub listeners: Arc<Subscriptions>,
-    /// Tells the worker of this process that a mail may be due.
+    /// Webhook subscriptions.
+    pub subscriptions: Arc<Subscriptions>,
+    /// Wakes the mail worker of this process when a mail may be due.
     pub wake: Arc<Notify>,
-    /// What links start with.
+    /// Base URL of links.
     pub public_url: Url,
-    /// The text of the `OpenAPI` document, once somebody has asked for it.
+    /// Text of the `OpenAPI` document, made at the first request.
     pub openapi: OnceLock<Bytes>,
-    /// Where mails are kept that no mail server takes.
+    /// The mailbox that keeps mails if no mail server is set up.
     pub mailbox: Option<Mailbox>,
-    /// Set once the server stops.
+    /// Set when the server begins to stop.
     pub stopping: AtomicBool,
 }
 
-/// The state as handlers are given it.
 pub type AppState = Arc<State>;
 
 impl State {
-    /// Of a server that begins.
+    /// The state of a server that starts.
     #[must_use]
     pub fn new(
         config: Config,
         pool: Pool,
         seal: SecretKey,
-        (listeners, wake): (Arc<Subscriptions>, Arc<Notify>),
+        (subscriptions, wake): (Arc<Subscriptions>, Arc<Notify>),
         public_url: Url,
         mailbox: Option<Mailbox>,
     ) -> AppState {
@@ -71,7 +66,7 @@ impl State {
             providers: Providers::new(&config.mail.reports),
             store: Store::new(pool, &config.limits),
             seal,
-            listeners,
+            subscriptions,
             wake,
             public_url,
             openapi: OnceLock::new(),
@@ -81,7 +76,7 @@ impl State {
         })
     }
 
-    /// A mail to be written by the statement that causes it.
+    /// The data for a mail that a statement queues.
     pub fn new_mail(&self, app: AppId) -> NewMail {
         let domain = self.config.mail.from.email.domain();
         NewMail::new(app, &self.seal, domain, self.config.invite.expires_after)

@@ -1,5 +1,5 @@
-//! Decodes a file of unknown encoding to UTF-8 while it is read. It understands UTF-8 and UTF-16 with or without a byte
-//! order mark, and takes everything else for Windows-1252.
+//! Decodes a file of unknown encoding to UTF-8 while it is read. UTF-8 and UTF-16 are recognized with or without a byte
+//! order mark; everything else is decoded as Windows-1252.
 
 use std::io::{self, BufRead, Read};
 
@@ -7,12 +7,13 @@ use encoding_rs::{DecoderResult, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 use super::error::Unreadable;
 
-/// Bytes that are read and decoded at a time. The encoding is guessed from one such piece.
+/// Number of bytes that are read and decoded at a time. The encoding is guessed from one such chunk.
 const CHUNK: usize = 16 * 1024;
-/// Stands in the decoded bytes for what is not valid in the encoding of the file. No UTF-8 has it.
+/// Replaces invalid input in the decoded bytes. The byte never occurs in UTF-8, so that the value is recognized as
+/// invalid later.
 const INVALID: u8 = 0xFF;
 
-/// First bytes of files that hold tables or text, but are not text themselves.
+/// First bytes of other formats that are often taken for text tables.
 const SIGNATURES: [(&[u8], Unreadable); 6] = [
     (b"PK\x03\x04", Unreadable::Spreadsheet),
     (b"\xD0\xCF\x11\xE0", Unreadable::Spreadsheet),
@@ -22,29 +23,30 @@ const SIGNATURES: [(&[u8], Unreadable); 6] = [
     (b"\0\0\xFE\xFF", Unreadable::Format("in UTF-32")),
 ];
 
-/// How the bytes of a file become text.
+/// How the bytes of a file are decoded.
 enum Mode {
-    /// Only ASCII so far: the next chunk with other bytes decides.
+    /// Only ASCII so far: the first chunk with other bytes decides.
     Ascii,
     Utf8,
     Other(encoding_rs::Decoder),
 }
 
-/// Reads `input` as UTF-8. Bytes that are not valid in its encoding come out as bytes that are not valid UTF-8.
+/// Reads `input` as UTF-8. Bytes that are invalid in the input encoding are replaced by bytes that are invalid in
+/// UTF-8.
 pub(super) struct Decoder<R> {
     input: R,
     mode: Mode,
-    /// Read, but not decoded.
+    /// Read but not yet decoded.
     raw: Vec<u8>,
     /// Whether `input` is at its end.
     ended: bool,
     decoded: Vec<u8>,
-    /// How much of `decoded` was consumed.
+    /// Number of bytes of `decoded` that were consumed.
     consumed: usize,
 }
 
 impl<R: Read> Decoder<R> {
-    /// Looks at the beginning of `input`.
+    /// Reads the first chunk, detects the encoding, and rejects other file formats.
     pub fn new(input: R) -> Result<Self, Unreadable> {
         let (raw, decoded) = (Vec::with_capacity(CHUNK), Vec::new());
         let mut this = Self { input, mode: Mode::Ascii, raw, ended: false, decoded, consumed: 0 };
@@ -64,7 +66,7 @@ impl<R: Read> Decoder<R> {
         Ok(this)
     }
 
-    /// The encoding of what was read so far.
+    /// The encoding detected so far.
     pub fn encoding(&self) -> &'static str {
         match &self.mode {
             Mode::Ascii | Mode::Utf8 => UTF_8.name(),
@@ -72,7 +74,7 @@ impl<R: Read> Decoder<R> {
         }
     }
 
-    /// Fills `raw`, unless the input ends before.
+    /// Fills `raw` up to one chunk, or less at the end of the input.
     fn read_chunk(&mut self) -> io::Result<()> {
         let room = CHUNK.saturating_sub(self.raw.len());
         let read = self.input.by_ref().take(room as u64).read_to_end(&mut self.raw)?;
@@ -80,7 +82,7 @@ impl<R: Read> Decoder<R> {
         Ok(())
     }
 
-    /// Decodes the next piece, or nothing at the end.
+    /// Decodes the next chunk. `decoded` is empty at the end of the input.
     fn decode(&mut self) -> io::Result<()> {
         self.decoded.clear();
         self.consumed = 0;
@@ -102,7 +104,7 @@ impl<R: Read> Decoder<R> {
     }
 }
 
-/// Decodes what is in `raw`; a character that is not complete stays in the decoder.
+/// Decodes all of `raw`. An incomplete character at its end stays in the decoder.
 fn decode_all(decoder: &mut encoding_rs::Decoder, raw: &mut Vec<u8>, text: &mut Vec<u8>, last: bool) {
     let mut at = 0;
     loop {
@@ -120,8 +122,8 @@ fn decode_all(decoder: &mut encoding_rs::Decoder, raw: &mut Vec<u8>, text: &mut 
     raw.clear();
 }
 
-/// UTF-16 where every fourth character at least has a NUL byte, nearly always the same one of its two: letters, digits
-/// and signs of ASCII have.
+/// Detects UTF-16 without a byte order mark: at least a quarter of the 16-bit units have a NUL byte, nearly always at
+/// the same position, as those of ASCII characters do.
 fn utf_16_without_mark(raw: &[u8]) -> Option<&'static encoding_rs::Encoding> {
     let (pairs, _) = raw.as_chunks::<2>();
     let first = pairs.iter().filter(|pair| pair[0] == 0).count();
@@ -135,8 +137,8 @@ fn utf_16_without_mark(raw: &[u8]) -> Option<&'static encoding_rs::Encoding> {
     }
 }
 
-/// UTF-8 where there are no fewer characters of several bytes than invalid bytes: in a text of another encoding there are
-/// hardly any.
+/// Chooses UTF-8 if the chunk has at least as many multi-byte characters as invalid sequences. Text in another encoding
+/// has hardly any valid multi-byte characters.
 fn utf_8_or_windows_1252(raw: &[u8]) -> Mode {
     let (mut valid, mut invalid) = (0, 0);
     for chunk in raw.utf8_chunks() {

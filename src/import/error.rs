@@ -1,85 +1,77 @@
-//! Why a file cannot be read as a table.
+//! Errors for files and rows that cannot be read as a table.
 
 use std::io::{self};
 
-/// Most bytes of a row, in UTF-8, line ends in quotes included.
+/// Maximum size of a row in bytes of UTF-8, including line ends inside quotes.
 pub const MAX_BYTES: usize = 64 * 1024;
 
-/// Why a file cannot be read at all. Displays as the rest of a sentence that begins with the file's name and a colon.
+/// The whole file cannot be read. The text continues a sentence that begins with the file's name and a colon.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
-    /// It cannot be read.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// It is a workbook.
     #[error("it is a spreadsheet (such as .xlsx, .xls or .ods) or another archive: export the sheet as CSV")]
     Spreadsheet,
-    /// It is something else.
+    /// Another known file format.
     #[error("it is {0}: expected a text file with comma-separated values (CSV)")]
     Format(&'static str),
-    /// There is no header line.
+    /// The file has no header line.
     #[error("it is empty: its header line must name the column {0}")]
     Empty(&'static str),
-    /// The header line is not a row.
+    /// The header line, at this line number, cannot be read.
     #[error("its header line ({0}) is wrong: {1}")]
     Header(u64, Problem),
-    /// Two columns are the same.
+    /// Two headers name the same column.
     #[error(
         "its header line must name each of its columns once, and `{first}` and `{second}` both mean {column}"
     )]
     Duplicate {
-        /// The column.
         column: &'static str,
-        /// Its first header.
+        /// The two headers as the file has them, shortened.
         first: String,
-        /// Its second.
         second: String,
     },
-    /// A column is missing.
+    /// A required column is missing.
     #[error(
         "its header line must name the column {column}: read as {encoding}, with {delimiter} between the fields, it has {headers}"
     )]
     Missing {
-        /// The column.
         column: &'static str,
-        /// How the file was read.
+        /// The detected encoding.
         encoding: &'static str,
-        /// How the fields were told apart.
+        /// The detected delimiter.
         delimiter: String,
-        /// What was found instead.
+        /// The headers that were found.
         headers: String,
     },
 }
 
-/// Why a row cannot be read. Displays as a sentence, which does not name the line.
+/// A row cannot be read. The text is a sentence that does not include the line number.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
-    /// A quote is not closed, or what closes it is another one's.
+    /// A quote is not closed, or only by a quote that opens another field.
     #[error("a field begins with a quote that is not closed: expected another quote at its end")]
     OpenQuote,
-    /// A closing quote does not end its field.
+    /// A closing quote is followed by text.
     #[error("there is text after a closing quote: expected a delimiter, or each quote inside quotes twice")]
     AfterQuote,
-    /// The row is longer than [`MAX_BYTES`].
     #[error("it is too long: expected at most {MAX_BYTES} bytes")]
     TooLong,
-    /// It is not text.
+    /// The row contains NUL characters.
     #[error("it has NUL characters: expected text")]
     Nul,
-    /// It has another number of fields than the header line.
+    /// The number of fields differs from that of the header line.
     #[error("it has {found} {}: expected {expected}, as the header line has", plural(*found))]
     Fields {
-        /// Fields of the row.
         found: usize,
-        /// Fields of the header line.
+        /// Number of fields in the header line.
         expected: usize,
     },
     /// A value is not valid in the encoding of the file.
     #[error("`{header}` must be {encoding}")]
     Encoding {
-        /// The column's header.
+        /// The header, and the column's name if it is a different word.
         header: String,
-        /// The encoding of the file.
         encoding: &'static str,
     },
 }

@@ -1,29 +1,29 @@
-//! Splits a line into fields as RFC 4180 has them: a field in quotes may hold delimiters, line ends and, written twice,
-//! quotes. White space around the quotes is allowed. The `csv` crate is not used, since it reads on after a quote that
-//! is not closed until it finds another.
+//! Splits a line into fields as in RFC 4180: a quoted field may contain delimiters, line ends and doubled quotes. White
+//! space around the quotes is allowed. The `csv` crate is not used: after an unclosed quote it reads on until the next
+//! quote.
 
-/// What follows a line.
+/// State at the end of a line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// The record ends with the line.
+    /// The record is complete.
     Record,
-    /// A quote is open: the next line belongs to the same record.
+    /// A quote is open, so the next line belongs to the same record.
     Open,
-    /// A closing quote is followed by more text of the same field.
+    /// A closing quote is followed by more text in the same field.
     AfterQuote,
 }
 
 #[derive(Clone, Copy)]
 enum State {
-    /// Nothing of the field but white space.
+    /// Only white space so far.
     Start,
     Plain,
     Quoted,
-    /// After a quote in a quoted field.
+    /// After a quote inside a quoted field.
     Quote,
 }
 
-/// The fields of a record, to which lines are added.
+/// Collects the fields of one record, line by line.
 pub(super) struct Splitter {
     delimiter: u8,
     pub fields: Vec<Vec<u8>>,
@@ -35,7 +35,6 @@ impl Splitter {
         Self { delimiter, fields: vec![Vec::new()], open: false }
     }
 
-    /// Adds a line.
     pub fn add(&mut self, line: &[u8]) -> End {
         let mut field = self.fields.pop().unwrap_or_default();
         let mut state = State::Start;

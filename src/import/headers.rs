@@ -1,12 +1,12 @@
-//! What the headers of a table of people mean: the names of the columns, and the words that spreadsheets, address books
-//! and other programs use for them.
+//! Recognizes column headers in a table of people: the names of our columns, and the words that spreadsheets, address
+//! books and other programs use for them.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use icu_normalizer::DecomposingNormalizer;
 
-/// The words for a column beside its own name, separated by commas. They are compared as [`folded`].
+/// Synonyms of each column name, separated by commas. They are compared after [`folded`].
 const WORDS: [(&str, &str); 15] = [
     (
         "email",
@@ -74,8 +74,8 @@ const WORDS: [(&str, &str); 15] = [
     ("picture", "photo, avatar, picture url, photo url"),
 ];
 
-/// Words for a name that mean only a part of it beside a word for the other part: a word, the other and the part, as
-/// they are compared.
+/// Words for a name that mean only one part of it if the table also has a column for the other part. Each entry is the
+/// word, the word for the other part, and the column that the first then means; all are folded.
 const PARTS: [(&str, &str, &str); 10] = [
     ("name", "vorname", "family_name"),
     ("nom", "prenom", "family_name"),
@@ -89,19 +89,19 @@ const PARTS: [(&str, &str, &str); 10] = [
     ("nome", "apelido", "given_name"),
 ];
 
-/// The column that each word means.
+/// Column by folded synonym.
 static MEANINGS: LazyLock<HashMap<String, &str>> = LazyLock::new(|| {
     let words = WORDS.iter().flat_map(|(name, words)| words.split(", ").map(|word| (folded(word), *name)));
     words.collect()
 });
 
-/// A word as it is compared: letters and digits alone, without case, accents and width.
+/// Normalizes a word for comparison: keeps letters and digits, and removes differences of case, accents and width.
 pub(super) fn folded(word: &str) -> String {
     let plain = DecomposingNormalizer::new_nfkd().normalize(word);
     plain.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect()
 }
 
-/// Which of the `known` columns each header means, if any.
+/// The `known` column that each header means, or `None`.
 pub(super) fn meanings(headers: &[String], known: &[&'static str]) -> Vec<Option<&'static str>> {
     let words: Vec<String> = headers.iter().map(|header| folded(header)).collect();
     let names: HashMap<String, &'static str> = known.iter().map(|name| (folded(name), *name)).collect();

@@ -1,26 +1,25 @@
-//! Lines of a text by their numbers, in bounded memory. A line ends with LF, CR LF or CR.
+//! Reads numbered lines in bounded memory. A line ends with LF, CR LF or CR.
 
 use std::io::{self, BufRead, ErrorKind};
 
 use super::error::MAX_BYTES;
 
-/// A line without its end.
+/// A line without its line end.
 pub(super) struct Line {
-    /// From 1 on.
+    /// Starts at 1.
     pub number: u64,
-    /// At most its first [`MAX_BYTES`] bytes.
+    /// At most the first [`MAX_BYTES`] bytes.
     pub bytes: Vec<u8>,
-    /// Whether these are all.
+    /// Whether `bytes` contains the whole line.
     pub whole: bool,
 }
 
-/// Reads lines from `input`.
 pub(super) struct Lines<R> {
     pub input: R,
     number: u64,
-    /// The last line ended with CR: an LF now belongs to it.
+    /// The last line ended with CR, so a following LF belongs to its line end.
     after_cr: bool,
-    /// Lines to be given again, the next one last.
+    /// Lines to return again, in reverse order.
     put_back: Vec<Line>,
 }
 
@@ -29,7 +28,7 @@ impl<R: BufRead> Lines<R> {
         Self { input, number: 0, after_cr: false, put_back: Vec::new() }
     }
 
-    /// Gives these lines again, in their order.
+    /// Returns these lines again, in the given order, before reading on.
     pub fn put_back(&mut self, lines: Vec<Line>) {
         self.put_back.extend(lines.into_iter().rev());
     }

@@ -1,6 +1,6 @@
-//! Tables of people in text files (CSV), as spreadsheets and other programs write them. The encoding, the delimiter and
-//! the meaning of the columns are found out; rows are read one at a time, in bounded memory. A row that cannot be read
-//! is a [`Problem`] of its own, and the rest of the file is still read.
+//! Reads tables of people from CSV files as spreadsheets and other programs write them. The encoding, the delimiter and
+//! the meaning of the columns are detected. Rows are read one at a time, in bounded memory; a row that cannot be read
+//! yields a [`Problem`], and reading continues.
 
 mod decode;
 mod error;
@@ -20,23 +20,23 @@ pub use error::{MAX_BYTES, Problem, Unreadable};
 #[cfg(test)]
 mod tests;
 
-/// Most headers that an error repeats, and most characters of each.
+/// Maximum number of headers in an error message.
 const SHOWN: usize = 20;
-/// What can separate the fields, unless a line `sep=` says what does.
+/// Candidate delimiters, unless a line `sep=` sets one.
 const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
 
-/// A column that is understood.
+/// A recognized column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
-    /// Which of the known ones it is.
+    /// One of the known column names.
     pub name: &'static str,
-    /// What the file calls it.
+    /// The header in the file.
     pub header: String,
     place: usize,
 }
 
 impl fmt::Display for Column {
-    /// Its name, and its header where that is another word.
+    /// Prints the name, and the header if it is a different word.
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         if headers::folded(self.name) == headers::folded(&self.header) {
             return f.write_str(self.name);
@@ -45,16 +45,16 @@ impl fmt::Display for Column {
     }
 }
 
-/// A row that is not empty.
+/// A row with at least one value.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Row {
-    /// The line where it begins, from 1 on.
+    /// Number of its first line, starting at 1.
     pub line: u64,
-    /// The values of its columns that are understood and not empty, trimmed.
+    /// The trimmed, non-empty values of the recognized columns.
     pub values: Result<Vec<(&'static str, String)>, Problem>,
 }
 
-/// The fields of a row, the empty ones and those of ignored columns included.
+/// All fields of a row, including empty ones and those of ignored columns.
 struct Record {
     line: u64,
     fields: Result<Vec<Vec<u8>>, Problem>,
@@ -66,11 +66,11 @@ impl Record {
     }
 }
 
-/// A table that is being read: an iterator of its rows.
+/// A table that is being read: an iterator over its rows.
 pub struct Table<R> {
     lines: Lines<Decoder<R>>,
     delimiter: u8,
-    /// How many fields the header line has, and with empty ones at its end.
+    /// Number of fields in the header line; `widest` also counts empty ones at its end.
     width: usize,
     widest: usize,
     columns: Vec<Column>,
@@ -78,8 +78,7 @@ pub struct Table<R> {
 }
 
 impl<R: Read> Table<R> {
-    /// Reads as far as the header line, which has to name the column `required`. Columns that are not `known` are
-    /// ignored.
+    /// Reads up to the header line, which must name the column `required`. Columns that are not `known` are ignored.
     pub fn open(input: R, known: &[&'static str], required: &'static str) -> Result<Self, Unreadable> {
         let lines = Lines::new(Decoder::new(input)?);
         let mut table =
@@ -89,7 +88,7 @@ impl<R: Read> Table<R> {
         let text = |header: Vec<u8>| String::from_utf8_lossy(&header).trim().to_owned();
         let mut headers: Vec<String> = headers.into_iter().map(text).collect();
         table.widest = headers.len();
-        // Delimiters at its end separate nothing.
+        // Ignore empty headers at the end of the line.
         headers.truncate(headers.iter().rposition(|header| !header.is_empty()).map_or(0, |last| last + 1));
         if headers.iter().any(|header| header.contains(|c: char| c.is_control() && !c.is_whitespace())) {
             return Err(Unreadable::Format("no text"));
@@ -113,22 +112,22 @@ impl<R: Read> Table<R> {
         Ok(table)
     }
 
-    /// The encoding of what was read so far: `UTF-8`, `UTF-16LE`, `UTF-16BE` or `windows-1252`.
+    /// The encoding detected so far: `UTF-8`, `UTF-16LE`, `UTF-16BE` or `windows-1252`.
     pub fn encoding(&self) -> &'static str {
         self.lines.input.encoding()
     }
 
-    /// What separates the fields.
+    /// The field delimiter.
     pub fn delimiter(&self) -> char {
         char::from(self.delimiter)
     }
 
-    /// The columns that are understood.
+    /// The recognized columns.
     pub fn columns(&self) -> &[Column] {
         &self.columns
     }
 
-    /// The headers of those that are not.
+    /// Headers of the columns that were not recognized.
     pub fn ignored(&self) -> &[String] {
         &self.ignored
     }
@@ -142,7 +141,7 @@ impl<R: Read> Table<R> {
         }
     }
 
-    /// The header line, which tells the delimiter, or a line `sep=` before it.
+    /// Reads the header line and detects the delimiter from it, or from a line `sep=` before it.
     fn read_header(&mut self, known: &[&'static str]) -> io::Result<Option<Record>> {
         let mut told = false;
         while let Some(line) = self.lines.next()? {
@@ -159,7 +158,7 @@ impl<R: Read> Table<R> {
                     let headers = headers_of(&line.bytes, *delimiter);
                     (headers::meanings(&headers, known).iter().flatten().count(), headers.len())
                 };
-                // Of equals the first.
+                // On a tie the first candidate wins.
                 let best = DELIMITERS.into_iter().rev().max_by_key(understood);
                 self.delimiter = best.unwrap_or(self.delimiter);
             }
@@ -188,7 +187,7 @@ impl<R: Read> Table<R> {
         Ok(())
     }
 
-    /// The next record. After one whose quotes are wrong, reading goes on with its second line.
+    /// Reads the next record. If its quotes are wrong, the next call continues with its second line.
     fn read_record(&mut self) -> io::Result<Option<Record>> {
         let Some(Line { number, bytes, whole }) = self.lines.next()? else { return Ok(None) };
         if !whole {
@@ -220,7 +219,7 @@ impl<R: Read> Table<R> {
         Ok(Some(Record { line: number, fields }))
     }
 
-    /// The next row that is not empty.
+    /// Reads the next row that is not empty.
     fn read_row(&mut self) -> io::Result<Option<Row>> {
         while let Some(record) = self.read_record()? {
             if !record.is_empty() {
@@ -259,7 +258,7 @@ impl<R: Read> Iterator for Table<R> {
     }
 }
 
-/// What a line such as `sep=;` of Excel says, perhaps in quotes, or followed by delimiters.
+/// Parses a line such as `sep=;`, which Excel writes. It may be in quotes or followed by delimiters.
 fn told_delimiter(line: &[u8]) -> Option<u8> {
     let line = line.strip_prefix(b"\"").unwrap_or(line);
     let (name, rest) = line.split_at_checked(4)?;
@@ -279,7 +278,7 @@ fn is_empty(fields: &[Vec<u8>]) -> bool {
     fields.iter().all(|field| std::str::from_utf8(field).is_ok_and(|text| text.trim().is_empty()))
 }
 
-/// A header as it is repeated: on one line, and short.
+/// Shortens a header to one line for messages.
 fn shown(header: &str) -> String {
     crate::domain::fields::shown(header)
 }

@@ -6,7 +6,7 @@ use super::*;
 
 const KNOWN: [&str; 4] = ["email", "language", "given_name", "family_name"];
 
-/// One row: its line and values, or the line and the problem.
+/// A row as its line and values, or its line and problem.
 type Read = (u64, Result<Vec<(&'static str, String)>, Problem>);
 
 fn open(bytes: &[u8]) -> Result<Table<Cursor<Vec<u8>>>, String> {
@@ -46,7 +46,7 @@ fn delimiter_is_detected_from_the_header_or_the_sep_line() {
         let file = format!("{sep}\r\nemail;a;b\r\nanna@x.example;1;2\r\n").replace(';', delimiter);
         assert_eq!(rows(file.as_bytes()), [good(3, [("email", "anna@x.example")])], "{sep}");
     }
-    // What is understood counts, not what is frequent.
+    // The delimiter that yields recognized headers wins over the more frequent one.
     let file = "Notes, old, older, oldest;E-Mail\nx;anna@x.example\n";
     assert_eq!(rows(file.as_bytes()), [good(2, [("email", "anna@x.example")])]);
     assert_eq!(rows(b"email\nanna@x.example\n"), [good(2, [("email", "anna@x.example")])]);
@@ -159,7 +159,7 @@ fn malformed_row_does_not_affect_other_rows() {
             good(11, [("email", "j@x.example"), ("given_name", "J")]),
         ]
     );
-    // A quote that is never closed is looked for in a bounded part of the file.
+    // The search for a closing quote is limited to a bounded part of the file.
     let lines = "u@x.example,U\n".repeat(10_000);
     let read = rows(format!("email,given_name\n\"a@x.example,A\n{lines}").as_bytes());
     assert_eq!((read.len(), &read[0], read[10_000].0), (10_001, &(2, Err(Problem::OpenQuote)), 10_002));

@@ -1,10 +1,5 @@
-//! What people read, in their language: one Fluent file a language, embedded. To add a language, add its
-//! file and its line in [`LANGUAGES`] and `SOURCES`; the tests below say what the file lacks.
-//!
-//! A text is plain text, never markup, and speaks to people politely and without guessing their sex; names are not
-//! declined, so each text puts them where its language can leave them as they are. Texts in `pt` are for Brazil and
-//! Portugal alike. What fills variables is data: [`Texts::get`] puts it in as it is, [`Texts::rich`] escapes it for
-//! HTML; both keep it from turning the direction of the text around it.
+//! Localized texts of pages and mails: one embedded Fluent file per language. To add a language, add its file and its
+//! line in [`LANGUAGES`] and `SOURCES`; the tests below report missing texts.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -19,11 +14,14 @@ use unic_langid::LanguageIdentifier;
 
 use crate::domain::language::Language;
 
-/// The languages there are texts in, as BCP 47 tags; the first is the one to fall back on.
+/// The supported languages as BCP 47 tags. The first is the fallback.
 pub const LANGUAGES: &[&str] =
     &["en", "de", "fr", "es", "it", "pt", "nl", "pl", "tr", "uk", "ar", "ja", "zh-Hans", "zh-Hant"];
 
 /// The files, in the order of [`LANGUAGES`].
+///
+/// A text is plain text without markup. It is polite and does not assume a gender. Names are not declined, so each
+/// text puts them where the grammar leaves them unchanged. The texts in `pt` are for Brazil and Portugal.
 const SOURCES: [&str; LANGUAGES.len()] = [
     include_str!("en.ftl"),
     include_str!("de.ftl"),
@@ -41,27 +39,28 @@ const SOURCES: [&str; LANGUAGES.len()] = [
     include_str!("zh-Hant.ftl"),
 ];
 
-/// Those whose script is written from right to left.
+/// The languages that are written from right to left.
 const RIGHT_TO_LEFT: &[&str] = &["ar"];
 
 static TEXTS: LazyLock<Vec<Texts>> = LazyLock::new(|| {
     LANGUAGES.iter().zip(SOURCES).map(|(language, source)| Texts::read(language, source)).collect()
 });
 
-/// The texts of one language.
+/// The texts of one language. Variables are data: [`Texts::get`] inserts them as plain text, [`Texts::rich`] escapes
+/// them for HTML. Both isolate them, so that they do not change the direction of the text around them.
 pub struct Texts {
     language: &'static str,
     bundle: FluentBundle<FluentResource>,
 }
 
 impl Texts {
-    /// The texts of `language`, one of [`LANGUAGES`]; of the first of them if it is none.
+    /// The texts of `language`, one of [`LANGUAGES`]. For any other value, the texts of the first of them.
     #[must_use]
     pub fn of(language: &str) -> &'static Self {
         TEXTS.iter().find(|texts| texts.language == language).unwrap_or(&TEXTS[0])
     }
 
-    /// The texts for a person of this language, else for the app's, else English.
+    /// The texts in the person's language, else in the app's, else in English.
     #[must_use]
     pub fn for_person(language: &str, app_language: &str) -> &'static Self {
         let chosen = [language, app_language]
@@ -70,7 +69,7 @@ impl Texts {
         Self::of(chosen.unwrap_or("en"))
     }
 
-    /// The files are part of the program: the tests read each strictly, so that nothing can go wrong here.
+    /// Ignores errors in the files: they are embedded, and the tests parse each of them strictly.
     fn read(language: &'static str, source: &str) -> Self {
         let tag: LanguageIdentifier = language.parse().unwrap_or_default();
         let mut bundle = FluentBundle::new_concurrent(vec![tag]);
@@ -101,9 +100,8 @@ impl Texts {
         if value.contains(other) { format!("\u{2068}{value}\u{2069}").into() } else { value.into() }
     }
 
-    /// The text `id` with `args` filled in, as plain text; what is written in the other direction is isolated by
-    /// marks (UAX #9), which no text in one direction has. A slip (an unknown id, a variable that is
-    /// missing) is logged and leaves its name in the text.
+    /// The text `id` with `args` filled in, as plain text. Only values that are written in the other direction are
+    /// isolated by marks (UAX #9). An unknown id or a missing variable is logged and leaves its name in the text.
     #[must_use]
     pub fn get(&self, id: &str, args: &[(&str, &str)]) -> String {
         let args: Vec<_> = args.iter().map(|(name, value)| (*name, self.isolated(value))).collect();
@@ -113,7 +111,7 @@ impl Texts {
         })
     }
 
-    /// A moment in words, to the minute, UTC.
+    /// Formats a time in words, to the minute, in UTC.
     #[must_use]
     pub fn date(&self, moment: Timestamp) -> String {
         let utc = moment.to_zoned(TimeZone::UTC);
@@ -124,14 +122,14 @@ impl Texts {
         self.get("date", &[("day", &day), ("month", &month), ("year", &year), ("time", &time)])
     }
 
-    /// The function a template calls as `t("id", name=value)`: plain text, to be escaped by the template.
+    /// The template function `t("id", name=value)`. It returns plain text, which the template escapes.
     #[must_use]
     pub fn plain(&'static self) -> Value {
         self.function(|texts, value| texts.isolated(value).into_owned(), Value::from)
     }
 
-    /// The function an HTML template calls as `rich("id", name=value)`: HTML, in which each value is
-    /// escaped and kept from turning the direction of what surrounds it.
+    /// The template function `rich("id", name=value)` of HTML templates. It returns HTML in which each value is
+    /// escaped and isolated by `<bdi>`.
     #[must_use]
     pub fn rich(&'static self) -> Value {
         self.function(|_, value| format!("<bdi>{}</bdi>", HtmlEscape(value)), Value::from_safe_string)
@@ -148,7 +146,7 @@ impl Texts {
     }
 
     /// # Errors
-    /// What could be said, and what was wrong.
+    /// The text as far as it could be formatted, and the problem.
     fn format<'a>(
         &self,
         id: &str,
@@ -167,7 +165,7 @@ impl Texts {
     }
 }
 
-/// Whether a letter is of a script that is written from right to left.
+/// Whether a letter belongs to a right-to-left script.
 fn is_rtl(c: char) -> bool {
     matches!(c, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}'
         | '\u{10800}'..='\u{10fff}' | '\u{1e800}'..='\u{1efff}')

@@ -1,30 +1,27 @@
-//! Names that somebody typed, made fit to stand in a sentence of ours: in a subject, a plain text, a page.
-//!
-//! A name stays what its owner wrote, but cannot be a second line or header, turn the direction of the
-//! text around it, be endless, or become a link: mail programs make one of anything like `evil.example`, of
-//! addresses and of telephone numbers. What holds an address or a number to call is no name of a person and is left
-//! out of the mail. A person's name rarely needs a dot inside a word, so a space after it breaks what could still be
-//! read as a host. The name of an app may well be a domain (`crates.io`), and the operator chose it, so there the
-//! break is a pair of zero-width non-joiners, which are not seen.
+//! Makes names that users typed safe for mail subjects, plain text and pages. A name cannot add a line or a header,
+//! reverse the direction of the text around it, be of unlimited length, or become a link: mail programs turn
+//! anything like `evil.example`, addresses and telephone numbers into links. Other names stay as they were typed.
 
 use crate::domain::text::is_invisible;
 
-/// Characters of a name that are kept at most.
+/// Maximum characters of a name; the rest is cut off.
 const LENGTH: usize = 80;
 
-/// Digits of the shortest telephone number that programs make a link of.
+/// Digits of the shortest telephone number that mail programs turn into a link.
 const TELEPHONE: usize = 7;
 
-/// The name of a person; empty if nothing readable is left, or if it leads elsewhere.
+/// Cleans the name of a person. A name with an address or a telephone number, or with nothing readable, gives an
+/// empty string and is left out of the mail. A space after a dot inside a word breaks what could be read as a host
+/// name; a person's name rarely needs such a dot.
 #[must_use]
 pub fn person(name: &str) -> String {
     let name = readable(&break_links(name, ". "));
     if leads_elsewhere(&name) { String::new() } else { name }
 }
 
-/// Whether it has what only addresses and telephone numbers have.
+/// Whether the name contains a part that only addresses and telephone numbers have.
 fn leads_elsewhere(name: &str) -> bool {
-    // Full-width letters and signs are read as plain ones where a host is looked up.
+    // Host look-ups treat full-width letters and signs as their plain forms.
     let plain = |c: char| match u32::from(c) {
         wide @ 0xff01..=0xff5e => char::from_u32(wide - 0xfee0).unwrap_or(c),
         _ => c,
@@ -39,13 +36,14 @@ fn leads_elsewhere(name: &str) -> bool {
         || plain.chars().filter(|c| c.is_numeric()).count() >= TELEPHONE
 }
 
-/// The name of an app; empty if nothing readable is left.
+/// Cleans the name of an app; empty if nothing readable is left. An app's name may be a domain (`crates.io`), which
+/// the operator chose, so invisible zero-width non-joiners around the dot break the link.
 #[must_use]
 pub fn app(name: &str) -> String {
     readable(&break_links(name, "\u{200c}.\u{200c}"))
 }
 
-/// One line without what cannot be seen, shortened.
+/// Reduces the name to one line without invisible characters, cut to [`LENGTH`].
 fn readable(name: &str) -> String {
     let seen: String = name
         .chars()
@@ -66,12 +64,12 @@ fn readable(name: &str) -> String {
     line
 }
 
-/// What Persian, Hindi and emoji are written with, though it is not seen.
+/// Whether this is a zero-width joiner or non-joiner. Persian, Hindi and emoji need these invisible characters.
 fn is_joiner(c: char) -> bool {
     matches!(c, '\u{200c}' | '\u{200d}')
 }
 
-/// Replaces each dot that could be the dot of a host name, and every `://`.
+/// Replaces each dot that could be part of a host name, and every `://`.
 fn break_links(name: &str, dot: &str) -> String {
     let name: String = name.chars().filter(|c| !is_invisible(*c)).collect();
     let name = name.replace("://", ": //");
@@ -79,7 +77,7 @@ fn break_links(name: &str, dot: &str) -> String {
     let mut before = ' ';
     for (at, c) in name.char_indices() {
         let after = &name[at + c.len_utf8()..];
-        // What IDNA reads as a dot (RFC 3490, section 3.1), or maps to one.
+        // Characters that IDNA treats as a dot (RFC 3490, section 3.1), or maps to one.
         if matches!(c, '.' | '。' | '．' | '｡' | '․' | '﹒') && before.is_alphanumeric() && is_label(after)
         {
             broken.push_str(dot);
@@ -93,7 +91,7 @@ fn break_links(name: &str, dot: &str) -> String {
     broken
 }
 
-/// Whether the text starts as the label of a host name does: two characters or more, a letter among them.
+/// Whether the text starts like the label of a host name: at least two characters, at least one of them a letter.
 fn is_label(text: &str) -> bool {
     let label = || text.chars().filter(|c| !is_joiner(*c)).take_while(|c| c.is_alphanumeric() || *c == '-');
     label().nth(1).is_some() && label().any(char::is_alphabetic)

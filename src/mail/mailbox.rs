@@ -1,5 +1,5 @@
-//! The folder that takes the mails of a trial, to read from. A name from outside opens only what
-//! [`Mailbox::list`] could show: a plain file `….eml` right in the folder. Reading blocks.
+//! Reads the folder that receives the mails of a trial setup. A file name from a request opens only files that
+//! [`Mailbox::list`] could return: plain `….eml` files directly in the folder. All calls block.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -10,54 +10,49 @@ use aws_lc_rs::digest;
 use jiff::Timestamp;
 use mail_parser::{Address, Message, MessageParser};
 
-/// Mails that are listed at most.
+/// Maximum number of mails in a list.
 const LISTED: usize = 200;
 
-/// Bytes read of a mail.
+/// Maximum bytes read of a mail.
 const SIZE: u64 = 1024 * 1024;
 
-/// A folder with mails.
 #[derive(Clone, Debug)]
 pub struct Mailbox {
-    /// It need not be there yet.
+    /// It need not exist yet.
     pub folder: PathBuf,
-    /// Whether whoever calls the server may read them.
+    /// Whether the server shows the mails to its callers.
     pub shown: bool,
 }
 
-/// The head of a mail.
+/// Header fields of a mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// The name of its file, of letters, digits and `.-_@` only.
+    /// The file name, of letters, digits and `.-_@` only.
     pub name: String,
-    /// The sender.
     pub from: String,
-    /// The recipients.
     pub to: String,
-    /// The subject, decoded.
+    /// Decoded.
     pub subject: String,
-    /// The date it bears.
+    /// The `Date` field.
     pub date: Option<Timestamp>,
 }
 
-/// A mail.
 #[derive(Clone, Debug)]
 pub struct Mail {
-    /// Its head.
     pub head: Head,
-    /// The HTML part, decoded; made from the text if there is none.
+    /// The HTML part, decoded. If the mail has none, it is made from the plain part.
     pub html: String,
-    /// The plain part, decoded; made from the HTML if there is none.
+    /// The plain part, decoded. If the mail has none, it is made from the HTML part.
     pub text: String,
     /// The bytes as they were sent.
     pub source: Vec<u8>,
 }
 
 impl Mailbox {
-    /// The newest 200 mails, newest first. What cannot be read as a mail is left out.
+    /// The newest 200 mails, newest first. Files that cannot be parsed as a mail are left out.
     ///
     /// # Errors
-    /// If the folder is there and cannot be read.
+    /// If the folder exists and cannot be read.
     pub fn list(&self) -> io::Result<Vec<Head>> {
         let files = match std::fs::read_dir(&self.folder) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -75,10 +70,10 @@ impl Mailbox {
         Ok(mails.map(|mail| mail.head).collect())
     }
 
-    /// Deletes the mails that bear one of these `Message-ID`s. Those that are not there are no fault.
+    /// Deletes the mails with these `Message-ID`s. A missing mail is not an error.
     ///
     /// # Errors
-    /// If one that is there cannot be deleted.
+    /// If an existing mail cannot be deleted.
     pub fn delete(&self, message_ids: &[String]) -> io::Result<()> {
         for id in message_ids {
             match std::fs::remove_file(self.folder.join(file_name(id))) {
@@ -89,10 +84,10 @@ impl Mailbox {
         Ok(())
     }
 
-    /// The mail in the file `name`, if there is one.
+    /// The mail in the file `name`, if it exists.
     ///
     /// # Errors
-    /// If the file is there and cannot be read.
+    /// If the file exists and cannot be read.
     pub fn get(&self, name: &str) -> io::Result<Option<Mail>> {
         if !is_name(name) {
             return Ok(None);
@@ -117,7 +112,7 @@ impl Mailbox {
     }
 }
 
-/// The file of a mail: its id where that is a plain file name, else what is left of it and a hash.
+/// The file name of a mail: its message id if that is a valid name, otherwise the id's letters and digits and a hash.
 pub(super) fn file_name(message_id: &str) -> String {
     let id = message_id.trim_start_matches('<').trim_end_matches('>');
     let name = format!("{id}.eml");
@@ -129,7 +124,7 @@ pub(super) fn file_name(message_id: &str) -> String {
     format!("{left}_{}.eml", &hash[..32])
 }
 
-/// Whether this can be the file of a mail, in any folder of any system.
+/// Whether this is a valid file name for a mail on every operating system.
 fn is_name(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '@');
     !name.starts_with('.')

@@ -1,8 +1,6 @@
-//! Mail: what is to be said, in which language ([`Letter`]), made into a subject and two parts
-//! ([`render::render`]), then into a message ([`message`]) to somebody ([`Envelope`]), then sent ([`transport`]).
-//!
-//! Rendering and sending know nothing of the outbox. All attempts of one mail make the same bytes, so a
-//! server that has taken it before can tell.
+//! Mail: a [`Letter`] (content and language) is rendered into a subject and two parts ([`render::render`]), made into
+//! a [`message`] with an [`Envelope`], and sent by [`transport`]. Rendering and sending do not depend on the outbox.
+//! All attempts of one mail produce the same bytes, so that a server can detect a mail that it already accepted.
 
 pub mod bounce;
 pub mod display_name;
@@ -23,83 +21,77 @@ use lettre::{Address, Message};
 use crate::domain::brand::{Color, LogoUrl};
 use crate::domain::mail::kind::MailKind;
 
-/// What a mail says. Every string is data, whatever it looks like.
+/// The content of a mail. Every string is treated as data, even if it looks like markup.
 #[derive(Clone, Copy, Debug)]
 pub struct Letter<'a> {
-    /// What it is about.
     pub kind: MailKind,
     /// One of [`crate::l10n::LANGUAGES`].
     pub language: &'a str,
-    /// Whose mail it is.
+    /// The app that the mail is from.
     pub brand: Brand<'a>,
-    /// The name of who invites, if they have one.
+    /// The name of the inviting user, if they have one.
     pub inviter: Option<&'a str>,
-    /// Where the button leads, an absolute `http` or `https` URL: in every mail that
-    /// [has one](MailKind::has_link).
+    /// The URL of the button, absolute, `http` or `https`. Required exactly for the kinds that
+    /// [have a link](MailKind::has_link).
     pub link: Option<&'a str>,
     /// The referral code to print.
     pub referral_code: Option<&'a str>,
-    /// When the link ends.
+    /// When the link expires.
     pub expires_at: Option<Timestamp>,
-    /// Where the recipient says that they want no such mail again: an absolute `http` or `https` URL.
+    /// The URL to opt out of such mails, absolute, `http` or `https`.
     pub opt_out: Option<&'a str>,
 }
 
-/// An app as its mails show it.
+/// The app's appearance in its mails.
 #[derive(Clone, Copy, Debug)]
 pub struct Brand<'a> {
-    /// Its name.
     pub name: &'a str,
-    /// The address of its logo.
     pub logo: Option<&'a LogoUrl>,
-    /// What buttons are filled with.
+    /// The background of buttons.
     pub color: Color,
-    /// Where people can reach it.
+    /// The app's address for questions.
     pub contact: Option<&'a Address>,
 }
 
-/// Who writes to whom, and which mail it is.
+/// Addresses, message id and date of a mail.
 pub struct Envelope<'a> {
-    /// The sender.
     pub from: &'a Mailbox,
-    /// Who gets the answers, if not the sender.
+    /// Receives replies, if not the sender.
     pub reply_to: Option<&'a Mailbox>,
-    /// Who gets the bounces, if not the sender.
+    /// Receives bounces, if not the sender.
     pub return_path: Option<&'a Address>,
-    /// The recipient.
     pub to: &'a Address,
-    /// `<local@domain>`, of the mail, not of the attempt.
+    /// `<local@domain>`, the same for all attempts of a mail.
     pub message_id: &'a str,
-    /// When the mail was written, from 1970 to 9999.
+    /// When the mail was created, from 1970 to 9999.
     pub date: Timestamp,
 }
 
-/// A mail in one language, without addresses.
+/// A rendered mail in one language, without addresses.
 #[derive(Clone, Debug)]
 pub struct Rendered {
-    /// One line.
+    /// A single line.
     pub subject: String,
-    /// The HTML part.
     pub html: String,
-    /// The plain part, lines ended by `\n`.
+    /// The plain part; lines end with `\n`.
     pub text: String,
-    /// The BCP 47 tag of what it is written in.
+    /// The BCP 47 tag of the language.
     pub language: &'static str,
     /// [`Letter::opt_out`]
     pub opt_out: Option<String>,
 }
 
-/// Text that no mail program decodes: what looks like an encoded word (RFC 2047) is none.
+/// Breaks up text that looks like an encoded word (RFC 2047), so that mail programs do not decode it.
 fn unencoded(text: &str) -> String {
     text.replace("=?", "= ?")
 }
 
-/// Makes the message out of a rendered mail. Automatic answers are asked not to come (RFC 3834, and the header
-/// Exchange reads); reports of failed delivery may. Where there is a link to opt out, mail programs show a button for it
-/// and press it without a visit (RFC 2369, 3.2; RFC 8058).
+/// Builds the message of a rendered mail. Headers suppress automatic replies (RFC 3834, and the header that Exchange
+/// uses), but not reports of failed delivery. A link to opt out gets `List-Unsubscribe` headers, so that mail programs
+/// show a button that opts out without opening a page (RFC 2369, 3.2; RFC 8058).
 ///
 /// # Errors
-/// What lettre refuses; nothing that a caller's data could cause.
+/// If lettre refuses the message. Data of callers cannot cause this.
 pub fn message(rendered: &Rendered, envelope: &Envelope) -> Result<Message, lettre::error::Error> {
     let id: String = envelope.message_id.chars().filter(char::is_ascii_graphic).collect();
     let boundary = hex::encode(digest::digest(&digest::SHA256, id.as_bytes()));
@@ -131,7 +123,7 @@ pub fn message(rendered: &Rendered, envelope: &Envelope) -> Result<Message, lett
     )
 }
 
-/// With a name that says what it seems to. lettre panics on a control character in it.
+/// Replaces control characters in the name, on which lettre panics, and breaks up encoded words.
 fn legible(mailbox: &Mailbox) -> Mailbox {
     let name = mailbox.name.as_deref().map(|name| unencoded(&name.replace(char::is_control, " ")));
     Mailbox::new(name, mailbox.email.clone())

@@ -1,6 +1,6 @@
-//! Drains the outbox. Any number of workers, in any number of processes, share it: each claims due rows
-//! with a lease, commits, sends outside any transaction, and writes down what became of it. Woken by its
-//! own process and by NOTIFY, it also polls, so that a lost notification costs a second at most.
+//! Sends the mails of the outbox. Any number of workers, in any number of processes, share it: each claims due rows
+//! with a lease, commits, sends outside any transaction and stores the outcome. A worker is woken by its own process
+//! and by NOTIFY; it also polls, so that a lost notification delays a mail by one second at most.
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
@@ -34,20 +34,21 @@ use crate::l10n::Texts;
 use crate::metrics::{self, Outcome};
 use crate::queue::retry_delay;
 
-/// How long a worker has a mail unless it says that it is still at it. What a crash costs in time.
+/// How long a claim on a mail lasts unless it is renewed. After a crash, a mail waits this long.
 const LEASE: Duration = Duration::from_secs(15);
 const RENEW_AFTER: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_secs(1);
-/// After trouble with the database, how long leases that ran out are left to the workers that had them, who
-/// may have an outcome to write down: a call that still hangs, and the next.
-const STOP_GRACE: Duration = Duration::from_secs(10);
-/// For how long no mail is tried after the mail server let nobody in: what is due stays due, and leaves as soon as it can.
-/// Less than [`POLL`], which looks again.
-const DATABASE_TIMEOUT: Duration = Duration::from_millis(500);
-/// How often it is an error in the log that the mail server refuses our sender; each refusal is a warning.
-const WARN_AFTER: Duration = Duration::from_hours(1);
+/// After a database error, how long expired leases are not taken over. Their workers may still have an outcome to
+/// store: a call that hangs, and the next one.
+const TAKEOVER_DELAY: Duration = Duration::from_secs(10);
+/// Pause of all sending after the mail server could not be reached or rejected the login. Due mails stay due. Less
+/// than [`POLL`], so that the next poll tries again.
+const UNREACHABLE_PAUSE: Duration = Duration::from_millis(500);
+/// Minimum time between two error log lines about a mail server that refuses our sender. Each refusal is logged as a
+/// warning.
+const ERROR_LOG_INTERVAL: Duration = Duration::from_hours(1);
 
-/// Why a mail has not left.
+/// Why a mail was not sent.
 #[derive(Debug, thiserror::Error)]
 enum SendError {
     #[error(transparent)]
@@ -58,27 +59,24 @@ enum SendError {
     OptedOut,
 }
 
-/// Sends what the outbox holds.
+/// A worker that sends the mails of the outbox.
 pub struct Worker {
-    /// The store.
     pub db: db::Pool,
-    /// Opens the codes.
+    /// Decrypts the codes.
     pub seal: SecretKey,
-    /// Where mails go.
     pub transport: Transport,
-    /// What links start with.
+    /// The base of links.
     pub public_url: Url,
-    /// The settings.
     pub config: Config,
-    /// What it knows of the database.
+    /// The last database error.
     pub database: Outage,
-    /// What it knows of the mail server.
+    /// The last failure to open a session with the mail server.
     pub mail_server: Outage,
-    /// When an operator was last told that the mail server refuses our sender.
+    /// When it was last logged as an error that the mail server refuses our sender.
     pub sender: Outage,
 }
 
-/// When something did not work last.
+/// Time of the last failure; `None` if there was none or it is over.
 #[derive(Default)]
 pub struct Outage(Mutex<Option<Instant>>);
 
@@ -93,7 +91,7 @@ impl Outage {
 }
 
 impl Worker {
-    /// Works until `stop` says so, or is dropped, then finishes the mails at hand.
+    /// Runs until `stop` is true or its sender is dropped, then finishes the mails in flight.
     pub async fn run(self, wake: Arc<Notify>, mut stop: watch::Receiver<bool>) {
         let worker = Arc::new(self);
         let most = worker.config.mail.connections as usize;
@@ -106,10 +104,10 @@ impl Worker {
             at_hand.retain(|(_, task)| !task.is_finished());
             let free = most - at_hand.len();
             let mut claimed = 0;
-            if free > 0 && worker.mail_server.is_over(DATABASE_TIMEOUT) {
+            if free > 0 && worker.mail_server.is_over(UNREACHABLE_PAUSE) {
                 let ids: Vec<(Uuid, Uuid)> = at_hand.iter().map(|(id, _)| *id).collect();
                 let limit = i64::try_from(free).unwrap_or(i64::MAX);
-                let take_over = worker.database.is_over(STOP_GRACE);
+                let take_over = worker.database.is_over(TAKEOVER_DELAY);
                 let claim = outbox::claim(&worker.db, &mut turn, limit, &ids, take_over, LEASE);
                 match worker.with_timeout(claim).await {
                     Ok(mails) => {
@@ -122,7 +120,7 @@ impl Worker {
                     Err(error) => tracing::warn!(%error, "the outbox cannot be read now"),
                 }
             }
-            // Mails may be due beside those that another worker was claiming at the same time.
+            // More mails may be due: a concurrent claim of another worker can hide some.
             if claimed > 0 && claimed < free {
                 continue;
             }
@@ -140,7 +138,8 @@ impl Worker {
         while sending.join_next().await.is_some() {}
     }
 
-    /// A database that does not answer must not hold up the worker, nor a mail beyond its lease.
+    /// Limits the time of a database call, so that a database that does not answer cannot block the worker, or a mail
+    /// beyond its lease.
     async fn with_timeout<T>(
         &self,
         call: impl Future<Output = Result<T, db::Error>>,
@@ -154,14 +153,14 @@ impl Worker {
         done
     }
 
-    /// There may be more to send than this process can take.
+    /// Wakes the workers of other processes, since more mails may be due than this process can send.
     async fn wake_others(&self) {
         if let Err(error) = self.with_timeout(outbox::wake(&self.db)).await {
             tracing::debug!(%error, "other workers were not woken");
         }
     }
 
-    /// Sends one mail and writes down what became of it. Whatever is wrong with it stays its own trouble.
+    /// Sends one mail and stores the outcome. A panic fails this mail only.
     async fn deliver(&self, mail: &ClaimedMail) {
         let sent = tokio::select! {
             sent = AssertUnwindSafe(self.send(mail)).catch_unwind() => sent,
@@ -170,7 +169,7 @@ impl Worker {
         let result = sent.unwrap_or_else(|_| {
             Err(Refusal::Permanent("the mail could not be written: a fault of the server".to_owned()).into())
         });
-        // The mail server has answered: that must not be forgotten while the database is away, or the mail
+        // The mail server has replied. Keep trying to store that while the database is unavailable; otherwise the mail
         // would be sent again.
         let deadline = Instant::now() + LEASE;
         while let Err(error) = self.with_timeout(self.record(mail, &result)).await {
@@ -182,7 +181,7 @@ impl Worker {
         }
     }
 
-    /// Keeps the lease of a mail from running out.
+    /// Renews the lease of a mail until dropped.
     async fn keep_lease(&self, mail: &ClaimedMail) -> Infallible {
         loop {
             sleep(RENEW_AFTER).await;
@@ -219,7 +218,9 @@ impl Worker {
             }
             Err(trouble) => trouble.to_string(),
         };
-        if matches!(result, Err(SendError::Refused(Refusal::Sender(_)))) && self.sender.is_over(WARN_AFTER) {
+        if matches!(result, Err(SendError::Refused(Refusal::Sender(_))))
+            && self.sender.is_over(ERROR_LOG_INTERVAL)
+        {
             *self.sender.last() = Some(Instant::now());
             tracing::error!(
                 app = %mail.app, reply = %loggable(&reply),
@@ -228,7 +229,7 @@ impl Worker {
         }
         let mut give_up = self.config.mail.give_up_after;
         if let Err(SendError::Key(_)) = result {
-            // An operator's slip, or another server's key: no mail is lost for it while its link works.
+            // Caused by a wrong setting or another server's key: do not give up the mail while its link is valid.
             give_up = give_up.max(self.config.invite.expires_after);
         }
         let delay = retry_delay(self.config.mail.retry_after, mail.attempts);
@@ -304,22 +305,22 @@ impl Worker {
             date: moment(mail.created_at)?,
         };
         let message = message(&rendered, &envelope).map_err(|error| unwritten(&error))?;
-        // Spam filters quote the link that they refuse.
+        // Spam filters quote the refused link.
         let masked = |reply: &str| masked(&masked(reply, &code), opt_out.as_deref().unwrap_or_default());
         let sent = self.transport.send(&message, &mail.message_id).await;
         *self.mail_server.last() = matches!(sent, Err(Refusal::NoSession(_))).then(Instant::now);
         match sent {
             Ok(reply) => Ok(masked(&reply)),
             Err(Refusal::Temporary(reply)) => Err(Refusal::Temporary(masked(&reply)).into()),
-            // What the server says before it knows of the mail quotes nothing of it.
+            // Before the session is open, the server has seen nothing of the mail that it could quote.
             Err(refusal @ Refusal::NoSession(_)) => Err(refusal.into()),
             Err(Refusal::Sender(reply)) => Err(Refusal::Sender(masked(&reply)).into()),
             Err(Refusal::Permanent(reply)) => Err(Refusal::Permanent(masked(&reply)).into()),
         }
     }
 
-    /// Where the mail leads: to this server's page, or of an invite to the app's own with the code added; with the
-    /// referral code.
+    /// The link of the mail: a page of this server, or the app's own invite page with the code added. Both get the
+    /// referral code if there is one.
     fn link(&self, mail: &ClaimedMail, code: &str) -> Option<Url> {
         let mut link = match (mail.kind, &mail.invite_url) {
             (MailKind::Confirmation, _) => self.page("email-confirmations", code)?,
@@ -336,7 +337,7 @@ impl Worker {
         Some(link)
     }
 
-    /// A page of this server.
+    /// The URL of a page of this server.
     fn page(&self, of: &str, code: &str) -> Option<Url> {
         let mut page = self.public_url.clone();
         page.path_segments_mut().ok()?.pop_if_empty().extend([of, code]);
@@ -344,7 +345,7 @@ impl Worker {
     }
 }
 
-/// Wakes this process's worker on NOTIFY, over a connection of its own, for as long as the server runs.
+/// Wakes this process's worker on NOTIFY. It uses its own connection and runs as long as the server.
 pub async fn listen(options: PgConnectOptions, wake: Arc<Notify>) {
     loop {
         let pool = PgPoolOptions::new()

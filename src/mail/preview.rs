@@ -1,4 +1,4 @@
-//! Mails with sample data, to look at before anybody gets one.
+//! Previews of an app's mails, with sample data.
 
 use std::str::FromStr;
 
@@ -12,7 +12,7 @@ use crate::db::apps::App;
 use crate::domain::brand::{Color, LogoUrl};
 use crate::domain::mail::kind::MailKind;
 
-/// How an app's mails look.
+/// The appearance of an app's mails.
 pub struct Look {
     name: String,
     logo: Option<LogoUrl>,
@@ -21,13 +21,12 @@ pub struct Look {
 }
 
 impl Look {
-    /// That of an app with nothing but a name.
+    /// An app with a name and no other settings.
     #[must_use]
     pub fn sample() -> Self {
         Self { name: "Acme".to_owned(), logo: None, color: Color::DEFAULT, contact: None }
     }
 
-    /// That of an app.
     #[must_use]
     pub fn of(app: &App) -> Self {
         Self {
@@ -38,7 +37,7 @@ impl Look {
         }
     }
 
-    /// A mail of this kind, in one of [`crate::l10n::LANGUAGES`].
+    /// Renders a mail of this kind. `language` is one of [`crate::l10n::LANGUAGES`].
     ///
     /// # Errors
     /// See [`RenderError`].

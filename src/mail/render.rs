@@ -1,5 +1,5 @@
-//! From a [`Letter`] to its subject and parts. The layouts are in `templates/`, the words in
-//! [`crate::l10n`]; a variable that a layout lacks is an error, never a gap in a mail.
+//! Renders a [`Letter`] into its subject, HTML part and plain part. The templates are in `templates/`, the texts in
+//! [`crate::l10n`]. A variable that a template uses and that is not defined is an error, not an empty string.
 
 use std::sync::LazyLock;
 
@@ -12,16 +12,16 @@ use crate::domain::brand::Color;
 use crate::domain::mail::kind::MailKind;
 use crate::l10n::Texts;
 
-/// Columns of the plain part (RFC 3676 advises 78 at most).
+/// Maximum columns of the plain part (RFC 3676 advises at most 78).
 const WIDTH: usize = 72;
 
-/// Why a mail cannot be made. Trying again does not help.
+/// Why a mail cannot be rendered. A retry would fail the same way.
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
-    /// The link is not an absolute `http` or `https` URL, or missing, or one too many.
+    /// The link is missing, is not an absolute `http` or `https` URL, or is set for a kind without a link.
     #[error("the link of the mail is not an http or https address")]
     Link,
-    /// A layout and its texts do not fit together.
+    /// A template and its variables do not match.
     #[error("the layout of the mail is wrong: {0:#}")]
     Layout(#[from] minijinja::Error),
 }
@@ -34,15 +34,11 @@ static LAYOUTS: LazyLock<Result<Environment<'static>, minijinja::Error>> = LazyL
     Ok(layouts)
 });
 
-/// Renders the mail.
-///
-/// # Errors
-/// See [`RenderError`].
 pub fn render(letter: &Letter) -> Result<Rendered, RenderError> {
     if letter.link.is_some() != letter.kind.has_link() {
         return Err(RenderError::Link);
     }
-    // A parsed address holds no white space, control character, double quote, < or >: they are encoded.
+    // A parsed URL contains no white space, control characters, double quotes, < or >: the parser encodes them.
     let link = letter.link.map(web_address).transpose()?;
     let opt_out = letter.opt_out.map(web_address).transpose()?;
     let texts = Texts::of(letter.language);
@@ -62,7 +58,7 @@ pub fn render(letter: &Letter) -> Result<Rendered, RenderError> {
         language => texts.language(),
         dir => texts.dir(),
         kind,
-        // Invites of both kinds say the same but for what they are.
+        // Both kinds of invites share these texts. The subject and the first sentence differ by kind.
         texts => match letter.kind {
             MailKind::Invite | MailKind::Referral => "invitation",
             MailKind::Confirmation | MailKind::Notice | MailKind::Taken => kind,
@@ -96,8 +92,8 @@ fn web_address(link: &str) -> Result<Url, RenderError> {
     link.ok_or(RenderError::Link)
 }
 
-/// Breaks lines at spaces, and between letters that are written without them; any other word longer than a line,
-/// such as a link, stays whole.
+/// Breaks lines at spaces, and between wide letters, which are written without spaces. Any other word that is longer
+/// than a line, such as a link, stays whole.
 fn wrap(text: &str) -> String {
     let mut wrapped = String::with_capacity(text.len() + 16);
     for line in text.lines() {
@@ -122,7 +118,7 @@ fn wrap(text: &str) -> String {
     wrapped
 }
 
-/// The parts of a word between which a line may end: not before what closes, nor after what opens.
+/// The parts of a word between which a line may break: not before closing punctuation, nor after opening brackets.
 fn parts(mut word: &str) -> impl Iterator<Item = &str> {
     std::iter::from_fn(move || {
         let ends = |(at, c): (usize, char)| {
@@ -143,7 +139,7 @@ fn parts(mut word: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Whether a letter takes two columns, as those of Chinese, Japanese and Korean do (UAX #11).
+/// Whether a character takes two columns, as in Chinese, Japanese and Korean (UAX #11).
 fn is_wide(c: char) -> bool {
     matches!(c, '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}'
         | '\u{f900}'..='\u{faff}' | '\u{fe30}'..='\u{fe4f}' | '\u{ff00}'..='\u{ff60}'

@@ -1,7 +1,8 @@
-//! What may be written of a mail server's reply: no address, no part of a code.
+//! Removes addresses and codes from a mail server's reply before it is logged or stored.
 
-/// What of a reply is logged, which no erasure reaches: of a mail server's, who may name the recipient, the code and the
-/// enhanced code; of what we say ourselves, all but addresses. The row has the words.
+/// The part of a reply that may be logged, since erasing a user does not reach the logs. Of a mail server's reply,
+/// only the code and the enhanced code, because the text may name the recipient. Of our own messages, everything
+/// except addresses. The full text is stored in the mail's row.
 pub(super) fn loggable(reply: &str) -> String {
     let is_code = |word: &&str| word.len() == 3 && word.bytes().all(|byte| byte.is_ascii_digit());
     let is_enhanced = |word: &&str| {
@@ -15,9 +16,9 @@ pub(super) fn loggable(reply: &str) -> String {
     words.next().filter(is_enhanced).map_or_else(|| code.to_owned(), |enhanced| format!("{code} {enhanced}"))
 }
 
-/// A reply without what it quotes of the code, whole or in parts: a long reply is cut, a long line wrapped.
+/// Replaces quotes of the code in a reply with `***`, also parts of it: servers cut long replies and wrap long lines.
 pub(super) fn masked(reply: &str, code: &str) -> String {
-    /// Characters that are no coincidence; fewer give nothing away.
+    /// Minimum bytes of a match. Shorter matches may be coincidence and reveal nothing.
     const PART: usize = 8;
     let (code, mut quoted) = (code.as_bytes(), vec![false; reply.len()]);
     for (at, window) in reply.as_bytes().windows(PART).enumerate() {

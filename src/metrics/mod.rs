@@ -1,5 +1,5 @@
-//! What this process counts, for Prometheus. A family is a static, and counting an atomic addition: no lock, no
-//! allocation and no text on the way of a request. No label has unbounded values.
+//! Prometheus metrics of this process. Each family is a static, and counting is an atomic addition: a request takes
+//! no lock, allocates nothing and formats nothing. Each label has a bounded set of values.
 
 use std::fmt::{Display, Write as _};
 use std::sync::OnceLock;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 
-/// What only grows.
+/// A Prometheus counter.
 #[derive(Default)]
 pub struct Counter(AtomicU64);
 
@@ -17,7 +17,6 @@ impl Counter {
         Self(AtomicU64::new(0))
     }
 
-    /// One more.
     pub fn count(&self) {
         self.add(1);
     }
@@ -31,7 +30,7 @@ impl Counter {
     }
 }
 
-/// Counters, one for each value of a label.
+/// One counter for each value of a label.
 pub struct Counters<const N: usize> {
     label: &'static str,
     values: [&'static str; N],
@@ -50,7 +49,7 @@ impl<const N: usize> Counters<N> {
     }
 }
 
-/// Upper bounds of the buckets of every histogram, in seconds and in nanoseconds.
+/// Upper bounds of the histogram buckets, in seconds and in nanoseconds.
 const BOUNDS: [(&str, u64); 13] = [
     ("0.0005", 500_000),
     ("0.001", 1_000_000),
@@ -67,10 +66,10 @@ const BOUNDS: [(&str, u64); 13] = [
     ("10", 10_000_000_000),
 ];
 
-/// How long something took.
+/// A Prometheus histogram of durations.
 #[derive(Default)]
 pub struct Histogram {
-    /// Of each bucket alone; the last has no bound.
+    /// Counts of each bucket, not cumulative; the last bucket has no upper bound.
     counts: [Counter; BOUNDS.len() + 1],
     nanoseconds: AtomicU64,
 }
@@ -80,7 +79,6 @@ impl Histogram {
         Self { counts: [const { Counter::new() }; BOUNDS.len() + 1], nanoseconds: AtomicU64::new(0) }
     }
 
-    /// Counts one that took so long.
     pub fn count(&self, took: Duration) {
         let nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         self.counts[BOUNDS.partition_point(|(_, bound)| *bound < nanoseconds)].count();
@@ -91,7 +89,7 @@ impl Histogram {
         self.counts.iter().map(Counter::value).sum()
     }
 
-    /// Writes its samples.
+    /// Writes the samples, with cumulative buckets.
     pub fn write(&self, page: &mut Page, name: &str, labels: &[(&str, &str)]) {
         let bounds = BOUNDS.iter().map(|(bound, _)| *bound).chain(["+Inf"]);
         let (bucket, mut total) = (format!("{name}_bucket"), 0);
@@ -105,7 +103,7 @@ impl Histogram {
     }
 }
 
-/// The answers of one route, by method and status: a list that only grows, by what this server answers.
+/// The responses of one route, by method and status: a linked list that gets an entry for each new combination.
 #[derive(Default)]
 pub struct Responses(OnceLock<Box<Series>>);
 
@@ -117,13 +115,12 @@ struct Series {
 }
 
 impl Responses {
-    /// None yet.
     #[must_use]
     pub const fn new() -> Self {
         Self(OnceLock::new())
     }
 
-    /// Counts an answer; without a method to what was no request.
+    /// Counts a response. `method` is `None` if the request was not valid HTTP.
     pub fn count(&self, method: Option<&Method>, status: StatusCode, took: Duration) {
         let method = match method {
             Some(&Method::GET) => "GET",
@@ -150,7 +147,7 @@ impl Responses {
     }
 }
 
-/// Writes how many requests of which routes were answered, and how long that took.
+/// Writes the number of requests and their duration, by route.
 pub fn write_responses(page: &mut Page, routes: &[(&str, &Responses)]) {
     let all =
         || routes.iter().flat_map(|(route, answers)| answers.series().map(move |series| (*route, series)));
@@ -168,7 +165,7 @@ pub fn write_responses(page: &mut Page, routes: &[(&str, &Responses)]) {
     }
 }
 
-/// What is remembered of the store, or of others, for a while.
+/// Caches of database rows and of remote data.
 #[derive(Clone, Copy)]
 pub enum Cache {
     ApiKey,
@@ -182,13 +179,13 @@ const CACHES: [&str; 5] = ["api_key", "app", "issuer_keys", "origin", "token"];
 static HITS: Counters<5> = Counters::new("cache", CACHES);
 static MISSES: Counters<5> = Counters::new("cache", CACHES);
 
-/// Counts a look into a cache.
+/// Counts a cache look-up.
 pub fn count_cache(cache: Cache, hit: bool) {
     let counters = if hit { &HITS } else { &MISSES };
     counters.counts[cache as usize].count();
 }
 
-/// What bounds how much somebody may ask for.
+/// Rate limits and quotas.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
     Caller,
@@ -201,39 +198,37 @@ const LIMITS: [&str; 4] = ["caller", "address", "referrals", "mails"];
 static REFUSALS: Counters<4> = Counters::new("limit", LIMITS);
 
 impl Limit {
-    /// Its name.
     #[must_use]
     pub fn name(self) -> &'static str {
         LIMITS[self as usize]
     }
 
-    /// Counts a request that it refused.
+    /// Counts a request that exceeded the limit.
     pub fn count_refusal(self) {
         REFUSALS.counts[self as usize].count();
     }
 }
 
-/// What became of a try to send a mail.
+/// Result of an attempt to send a mail.
 #[derive(Clone, Copy)]
 pub enum Outcome {
     Sent,
-    /// For now.
+    /// Temporarily; it is retried.
     Refused,
-    /// For good.
+    /// Permanently.
     Failed,
-    /// Not tried: the recipient has opted out.
+    /// Not sent: the recipient has opted out.
     Unwanted,
 }
 
 static MAILS: Counters<4> = Counters::new("outcome", ["sent", "refused", "failed", "unwanted"]);
 static REPLIES: Counters<4> = Counters::new("class", ["2xx", "4xx", "5xx", "none"]);
 
-/// Counts a try to send a mail.
 pub fn count_mail(outcome: Outcome) {
     MAILS.counts[outcome as usize].count();
 }
 
-/// Counts what an SMTP server said to a mail, by its first digit; anything but a reply is none.
+/// Counts an SMTP server's reply to a mail by its first digit. Text that is not a reply counts as `none`.
 pub fn count_smtp_reply(said: &str) {
     let class = match said.as_bytes() {
         [b'2', b'0'..=b'9', b'0'..=b'9', ..] => 0,
@@ -244,24 +239,23 @@ pub fn count_smtp_reply(said: &str) {
     REPLIES.counts[class].count();
 }
 
-/// What became of a try to tell a webhook.
+/// Result of an attempt to deliver an event to a webhook.
 #[derive(Clone, Copy)]
 pub enum DeliveryOutcome {
     Delivered,
-    /// For now.
+    /// Temporarily; it is retried.
     Refused,
-    /// For good.
+    /// Permanently.
     Failed,
 }
 
 static WEBHOOKS: Counters<3> = Counters::new("outcome", ["delivered", "refused", "failed"]);
 
-/// Counts a try to tell a webhook.
 pub fn count_delivery(outcome: DeliveryOutcome) {
     WEBHOOKS.counts[outcome as usize].count();
 }
 
-/// What is written together with others of its kind.
+/// Kinds of changes that are batched.
 #[derive(Clone, Copy)]
 pub enum Batched {
     Update,
@@ -273,18 +267,18 @@ const BATCHED: [&str; 3] = ["update", "invite", "referral"];
 static BATCHED_ROWS: Counters<3> = Counters::new("change", BATCHED);
 static BATCH_STATEMENTS: Counters<3> = Counters::new("change", BATCHED);
 
-/// Counts a statement that is to write so many.
+/// Counts a batch statement that writes `count` changes.
 pub fn count_batch(change: Batched, count: usize) {
     BATCH_STATEMENTS.counts[change as usize].count();
     BATCHED_ROWS.counts[change as usize].add(count as u64);
 }
 
-/// Requests that were refused because too many wait.
+/// Requests refused because the queue was full (load shedding).
 pub static OVERLOADED: Counter = Counter::new();
-/// How long requests waited for their turn.
+/// How long requests waited for a concurrency permit.
 pub static PERMIT_WAITS: Histogram = Histogram::new();
 
-/// Writes what is counted beside the routes.
+/// Writes all counters except those of the routes.
 pub fn write_counters(page: &mut Page) {
     let mut family = |name: &str, help: &str, write: &dyn Fn(&mut Page, &str)| {
         page.family(name, "counter", help);
@@ -306,13 +300,9 @@ pub fn write_counters(page: &mut Page) {
             MISSES.write(page, name);
         },
     );
-    family(
-        "userdocks_batch_rows_total",
-        "Changes that went into statements together.",
-        &|page, name| {
-            BATCHED_ROWS.write(page, name);
-        },
-    );
+    family("userdocks_batch_rows_total", "Changes that went into statements together.", &|page, name| {
+        BATCHED_ROWS.write(page, name);
+    });
     family(
         "userdocks_batch_statements_total",
         "Statements for changes that went together.",
@@ -330,18 +320,18 @@ pub fn write_counters(page: &mut Page) {
     PERMIT_WAITS.write(page, name, &[]);
 }
 
-/// A page of metrics in the text format of Prometheus, version 0.0.4.
+/// A metrics page in the Prometheus text format, version 0.0.4.
 #[derive(Default)]
 pub struct Page(String);
 
 impl Page {
-    /// Begins a family, whose samples follow.
+    /// Starts a family; its samples must follow.
     pub fn family(&mut self, name: &str, kind: &str, help: &str) {
         // Writing to a string never fails.
         let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }
 
-    /// Writes one value. No label holds what would have to be escaped.
+    /// Writes one sample. Label values are not escaped: none contains a character that would need it.
     pub fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
         self.0.push_str(name);
         for (at, (label, text)) in labels.iter().enumerate() {
@@ -351,13 +341,12 @@ impl Page {
         let _ = writeln!(self.0, "{end} {value}");
     }
 
-    /// A family of one gauge.
+    /// Writes a family with a single gauge.
     pub fn gauge(&mut self, name: &str, help: &str, value: impl Display) {
         self.family(name, "gauge", help);
         self.sample(name, &[], value);
     }
 
-    /// The text.
     #[must_use]
     pub fn finish(self) -> String {
         self.0

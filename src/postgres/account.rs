@@ -1,5 +1,5 @@
-//! Under which user the programs of PostgreSQL run, and how they are tied to this process.
-//! PostgreSQL refuses to run as root; any other user runs it as itself.
+//! The user that runs the PostgreSQL programs, and how these end with this process. PostgreSQL refuses to run as root;
+//! any other user runs it under its own account.
 
 use std::io;
 use std::os::unix::fs::{MetadataExt, lchown};
@@ -17,13 +17,13 @@ use super::Error;
 pub(super) enum Account {
     /// The user of this process.
     Own,
-    /// Another one, which root steps down to.
+    /// Another user, to which root switches.
     Other { uid: u32, gid: u32, name: String },
 }
 
 impl Account {
-    /// The account for the cluster in `data`: as root the owner of the cluster if there is one, else
-    /// `postgres`, else `nobody`.
+    /// The account for the cluster in `data`. For root: the owner of the cluster if it exists, else `postgres`, else
+    /// `nobody`.
     pub(super) fn of(data: &Path) -> Result<Self, Error> {
         let owner = match data.metadata() {
             Ok(metadata) => Some(metadata),
@@ -52,7 +52,7 @@ impl Account {
             .ok_or(Error::NoAccount)
     }
 
-    /// Gives `path` to the account; a symbolic link is not followed.
+    /// Makes the account the owner of `path`. A symbolic link is not followed.
     pub(super) fn own(&self, path: &Path) -> io::Result<()> {
         match self {
             Self::Own => Ok(()),
@@ -74,7 +74,7 @@ impl Account {
         }
     }
 
-    /// Whether it can work in `folder`, found out by doing it.
+    /// Whether the account can use `folder`. Tested by running a program in it.
     pub(super) fn can_enter(&self, folder: &Path) -> bool {
         *self == Self::Own
             || self
@@ -84,9 +84,9 @@ impl Account {
                 .is_ok_and(|status| status.success())
     }
 
-    /// A `program` to be run by the account in `folder`, with nothing of our environment but the
-    /// search paths, and out of the terminal's foreground so that Ctrl-C reaches only us. On Linux it
-    /// gets `at_our_death` when the calling thread ends.
+    /// A command that runs `program` as the account in `folder`. It gets only search paths, `LC_ALL` and `TZ`.
+    /// The program is in its own process group, so Ctrl-C reaches only this process. On Linux it gets the signal
+    /// `at_our_death` when the calling thread ends.
     pub(super) fn command(&self, program: &Path, folder: &Path, at_our_death: Signal) -> Command {
         let mut command = Command::new(program);
         let kept = ["PATH", "LD_LIBRARY_PATH"];
@@ -111,7 +111,7 @@ fn tie_to_this_thread(command: &mut Command, at_our_death: Signal) {
     let parent = nix::unistd::getpid();
     let tie = move || {
         nix::sys::prctl::set_pdeathsig(at_our_death)?;
-        // If we died before that call, no signal will come: the child belongs to init by now.
+        // If the parent ended before that call, no signal will come, since the child now belongs to init.
         if nix::unistd::getppid() != parent {
             return Err(io::Error::from_raw_os_error(nix::libc::ESRCH));
         }

@@ -1,5 +1,5 @@
-//! Where the programs of PostgreSQL are. `POSTGRES_BIN_DIR` decides alone if it is set; else the
-//! first on `PATH`, else the newest of the places where packages put them, else what is downloaded.
+//! Locates the PostgreSQL programs. `POSTGRES_BIN_DIR`, if set, is the only place. Otherwise the order is: the first on
+//! `PATH`, the newest in the usual package folders, a download.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,12 +8,12 @@ use nix::sys::signal::Signal;
 
 use super::account::Account;
 
-/// A folder with `initdb` and `postgres` in it, which the account can run.
+/// A folder with `initdb` and `postgres` that the account can run.
 #[derive(Debug)]
 pub(super) struct Binaries {
     folder: PathBuf,
     pub(super) major: u32,
-    /// What they need beside the system's libraries, where they were downloaded.
+    /// Folder of additional shared libraries, for downloaded programs.
     libraries: Option<PathBuf>,
 }
 
@@ -34,7 +34,7 @@ impl Binaries {
         self.folder.join("postgres")
     }
 
-    /// One of them, as [`Account::command`] has it.
+    /// A command for one of the programs, see [`Account::command`].
     pub(super) fn command(
         &self,
         account: &Account,
@@ -49,12 +49,12 @@ impl Binaries {
         command
     }
 
-    /// The programs that `folder` holds or links to. `Err` says, after the folder's name, what is
-    /// wrong with it.
+    /// The programs in `folder` or behind links in it. `Err` describes the problem and continues a sentence that begins
+    /// with the folder's name.
     pub(super) fn in_folder(folder: &Path, account: &Account) -> Result<Self, String> {
         let complete =
             |folder: &PathBuf| folder.join("initdb").is_file() && folder.join("postgres").is_file();
-        // A link may stand alone in a folder of links; its target has the others beside it.
+        // A folder of links may contain only one of the programs; the folder of the link's target has all.
         let folder = ["postgres", "initdb"]
             .into_iter()
             .filter_map(|name| Some(folder.join(name).canonicalize().ok()?.parent()?.to_owned()))
@@ -83,7 +83,7 @@ impl Binaries {
     }
 }
 
-/// The major version in `postgres (PostgreSQL) 15.18 (Debian …)`, also of `18beta1`.
+/// Parses the major version from `postgres (PostgreSQL) 15.18 (Debian …)`; also accepts `18beta1`.
 fn major(version: &str) -> Option<u32> {
     let number = version.split_once("(PostgreSQL) ")?.1;
     let end = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());

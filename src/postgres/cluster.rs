@@ -1,5 +1,5 @@
-//! The folder of a server: who holds it, where its data are, what has to be true before a server is
-//! started on them, and the start itself. Nothing here is async; it runs on the server's own thread.
+//! The folder of an embedded server: its lock, the location of the data, the preconditions of a start, and the start
+//! itself. Nothing here is async; it runs on the server's own thread.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -19,44 +19,43 @@ use nix::sys::signal::Signal;
 use super::Error;
 use super::account::Account;
 use super::binaries::Binaries;
-use super::pid_file::{self, LAST_WORDS};
+use super::pid_file::{self, PREVIOUS_STOP_TIMEOUT};
 use super::places::own_file;
 use super::search;
 use super::settings::{Durability, POLL_WHILE_STARTING};
 
-/// Names the socket; no TCP port is opened.
+/// Part of the socket's name; no TCP port is opened.
 pub(super) const PORT: u16 = 5432;
 pub(super) const SUPERUSER: &str = "postgres";
 
-/// Where a cluster goes when the server's user cannot reach the folder it was meant for.
-const ELSEWHERE: &str = "/var/lib/userdocks";
-/// The log starts anew when it has outgrown this.
+/// Folder for clusters whose server user cannot reach the folder of the settings.
+const FALLBACK_FOLDER: &str = "/var/lib/userdocks";
+/// The log is truncated when it exceeds this size.
 const LOG_BYTES: u64 = 8 << 20;
-/// `sun_path` of a socket's address, without the final zero.
+/// Size of `sun_path` in a socket address, without the final NUL byte.
 const SOCKET_PATH_BYTES: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 
-/// A cluster that this process holds and that a server can be started on.
+/// A cluster that this process has locked and that is ready for a server.
 #[derive(Debug)]
 pub(super) struct Cluster {
-    /// Absolute, without symbolic links.
+    /// Absolute path without symbolic links.
     pub(super) data: PathBuf,
-    /// The folder of the socket.
     pub(super) socket: PathBuf,
     pub(super) log: PathBuf,
-    /// The last server did not end in order.
+    /// Whether the last server did not shut down in order.
     pub(super) crashed: bool,
     log_file: File,
-    /// Where the log of the latest server starts.
+    /// Offset in the log at which the output of the latest server starts.
     log_start: AtomicU64,
     account: Account,
     binaries: Binaries,
     durability: Durability,
-    /// Held until the server is gone. The system frees it if we die.
+    /// Held until the server has ended. The operating system releases it if this process dies.
     _lock: File,
 }
 
 impl Cluster {
-    /// Takes hold of `folder` and makes sure that there is a cluster in it.
+    /// Locks `folder` and creates a cluster in it if there is none.
     pub(super) fn open(
         folder: &Path,
         durability: Durability,
@@ -87,7 +86,7 @@ impl Cluster {
         })
     }
 
-    /// Starts a server. It has yet to become ready.
+    /// Starts a server process without waiting until it is ready.
     pub(super) fn spawn(&self) -> Result<Child, Error> {
         pid_file::await_previous(&self.data)?;
         self.bound_log();
@@ -97,7 +96,7 @@ impl Cluster {
             &self.account,
             &self.binaries.postgres(),
             &self.data,
-            // Not SIGINT: an orderly shutdown has no bound, and with us gone nobody would set one.
+            // Not SIGINT: an orderly shutdown takes unlimited time, and after our death nothing would limit it.
             Signal::SIGQUIT,
         );
         command
@@ -112,7 +111,7 @@ impl Cluster {
     }
 
     fn settings(&self) -> Vec<OsString> {
-        // A list of names for PostgreSQL, of which this is one.
+        // The setting is a list of folder names in PostgreSQL's syntax; quote this one.
         let mut socket = OsString::from("unix_socket_directories=\"");
         for (index, part) in self.socket.as_os_str().as_bytes().split(|byte| *byte == b'"').enumerate() {
             socket.push(if index == 0 { "" } else { "\"\"" });
@@ -143,15 +142,15 @@ impl Cluster {
         [socket, port].into_iter().chain(fixed).collect()
     }
 
-    /// Empties the log once it is too long: all who write to it append.
+    /// Truncates the log if it is too long. All writers use append mode.
     pub(super) fn bound_log(&self) {
         if self.log_file.metadata().is_ok_and(|log| log.len() > LOG_BYTES) {
-            // Without it the disk fills a little more; the next look tries again.
+            // On failure the log grows a little more; the next check tries again.
             let _ = self.log_file.set_len(0);
         }
     }
 
-    /// The last lines that the latest server logged.
+    /// The last lines logged by the latest server.
     pub(super) fn log_tail(&self) -> String {
         let read = || {
             let mut log = File::open(&self.log)?;
@@ -177,19 +176,19 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         if self.socket != self.data {
-            // Fails if the server left its socket behind; the next start takes the folder over.
+            // Fails if the server left its socket behind; the next start reuses the folder.
             let _ = fs::remove_dir(&self.socket);
         }
     }
 }
 
-/// Where in `folder` the data are: a folder or a symbolic link to one.
+/// The path of the data in `folder`: a folder or a symbolic link to one.
 pub(super) fn data_of(folder: &Path) -> PathBuf {
     folder.join("data")
 }
 
-/// Takes the lock of `folder` and writes our pid into it. Children do not inherit it: std opens
-/// files to be closed on exec.
+/// Locks `folder` and writes our pid to the lock file. Child processes do not inherit the lock, since std opens files
+/// close-on-exec.
 fn lock(folder: &Path) -> Result<File, Error> {
     let path = folder.join("lock");
     let mut file = own_file(&path).map_err(Error::io("cannot open", &path))?;
@@ -210,7 +209,7 @@ fn lock(folder: &Path) -> Result<File, Error> {
     Ok(file)
 }
 
-/// Where the cluster of `folder` is, or is to be created.
+/// The location of the cluster of `folder`, which may not exist yet.
 fn place(folder: &Path, account: &Account) -> Result<PathBuf, Error> {
     let data = data_of(folder);
     if let Ok(target) = fs::read_link(&data) {
@@ -224,7 +223,7 @@ fn place(folder: &Path, account: &Account) -> Result<PathBuf, Error> {
     if data.exists() {
         return Err(unreachable(&data));
     }
-    let elsewhere = Path::new(ELSEWHERE);
+    let elsewhere = Path::new(FALLBACK_FOLDER);
     if !elsewhere.exists() {
         fs::create_dir_all(elsewhere)
             .and_then(|()| fs::set_permissions(elsewhere, Permissions::from_mode(0o755)))
@@ -233,7 +232,7 @@ fn place(folder: &Path, account: &Account) -> Result<PathBuf, Error> {
     if !account.can_enter(elsewhere) {
         return Err(unreachable(elsewhere));
     }
-    // Whatever an earlier folder of this name left there is not ours to touch.
+    // Do not reuse data that an earlier folder with the same path left there.
     let name = short_hash(folder);
     let target = (1..1000)
         .map(|count| elsewhere.join(if count == 1 { name.clone() } else { format!("{name}-{count}") }))
@@ -249,14 +248,14 @@ fn place(folder: &Path, account: &Account) -> Result<PathBuf, Error> {
     Ok(target)
 }
 
-/// Creates a cluster in `data`, which appears complete or not at all.
+/// Creates a cluster in `data`. It appears complete or not at all.
 fn create(data: &Path, account: &Account, binaries: &Binaries, durability: Durability) -> Result<(), Error> {
     tracing::info!("creating a PostgreSQL cluster in {}", data.display());
     let mut fresh = data.as_os_str().to_owned();
     fresh.push(".new");
     let fresh = PathBuf::from(fresh);
-    // Helpers of an initdb that was killed may still be writing into what it left.
-    let deadline = Instant::now() + LAST_WORDS;
+    // Child processes of a killed initdb may still be writing to the incomplete folder.
+    let deadline = Instant::now() + PREVIOUS_STOP_TIMEOUT;
     loop {
         match fs::remove_dir_all(&fresh) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => break,
@@ -287,8 +286,8 @@ fn create(data: &Path, account: &Account, binaries: &Binaries, durability: Durab
         .map_err(Error::io("cannot put the new cluster into", data))
 }
 
-/// A folder for the socket that nobody else can enter: the cluster itself, or one in a temporary
-/// folder if its path is too long (or nothing that sqlx can spell).
+/// A folder for the socket that no other user can enter: the cluster itself, or one in a temporary folder if the path
+/// is too long or not valid UTF-8, which sqlx requires.
 fn socket_folder(data: &Path, account: &Account) -> Result<PathBuf, Error> {
     let fits = |folder: &Path| {
         folder
@@ -308,8 +307,8 @@ fn socket_folder(data: &Path, account: &Account) -> Result<PathBuf, Error> {
         .ok_or_else(|| Error::Socket { data: data.to_owned() })
 }
 
-/// Makes `folder` one that only the account can enter. One that exists is taken over only if it
-/// cannot have been put there by anybody else.
+/// Creates `folder` so that only the account can enter it. An existing folder is reused only if no other user can have
+/// created it.
 fn make_private(folder: &Path, account: &Account) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(folder) {
         Ok(()) => {}

@@ -1,5 +1,5 @@
-//! PostgreSQL for a machine that has none: the package of Debian or Ubuntu, elsewhere an archive. It needs no root,
-//! and appears complete or not at all.
+//! Downloads PostgreSQL if the machine has none: the package of Debian or Ubuntu, on other systems an archive. Root is
+//! not needed, and the programs appear complete or not at all.
 
 mod apt;
 mod archive;
@@ -18,22 +18,22 @@ use super::account::Account;
 use super::binaries::Binaries;
 use super::places::{install_hint, named_in, own_file};
 
-/// For the programs, where the user who runs PostgreSQL cannot reach the folder meant for them.
-const ELSEWHERE: &str = "/var/lib/userdocks/programs";
+/// Folder for the programs if the PostgreSQL user cannot reach the intended one.
+const FALLBACK_FOLDER: &str = "/var/lib/userdocks/programs";
 
-/// A folder of downloaded programs, held: nobody else changes it.
+/// A locked folder of downloaded programs. No other process changes it.
 pub(super) struct Downloads {
     folder: PathBuf,
     _lock: File,
 }
 
 impl Downloads {
-    /// Opens the folder, or its substitute. Waits while another process downloads into it.
+    /// Opens and locks the folder, or its substitute. Waits while another process downloads into it.
     pub(super) fn open(folder: &Path, account: &Account) -> Result<Self, Error> {
         make(folder).map_err(Error::io("cannot create", folder))?;
         let mut folder = folder.canonicalize().map_err(Error::io("cannot find", folder))?;
         if !account.can_enter(&folder) {
-            folder = ELSEWHERE.into();
+            folder = FALLBACK_FOLDER.into();
             let beside = folder.parent().unwrap_or(&folder);
             make(beside).and_then(|()| make(&folder)).map_err(Error::io("cannot create", &folder))?;
             if !account.can_enter(&folder) {
@@ -46,18 +46,18 @@ impl Downloads {
         Ok(Self { folder, _lock: lock })
     }
 
-    /// What has been downloaded before.
+    /// The programs downloaded before.
     pub(super) fn kept(&self, account: &Account) -> Vec<Binaries> {
         let kept = named_in(&self.folder.display().to_string(), "postgresql-");
         kept.filter_map(|programs| Binaries::in_folder(&bin(&programs)?, account).ok()).collect()
     }
 
-    /// Downloads the major version `wanted`, if that is given.
+    /// Downloads PostgreSQL, in the major version `wanted` if given.
     pub(super) fn fetch(&self, wanted: Option<u32>, account: &Account) -> Result<Binaries, Error> {
         self.fetch_from(&[("apt-get", apt::fetch), ("the archive", archive::fetch)], wanted, account)
     }
 
-    /// Takes it from the first source that has it.
+    /// Downloads from the first source that succeeds.
     fn fetch_from(
         &self,
         sources: &[(&str, Source)],
@@ -82,7 +82,7 @@ impl Downloads {
         Err(Error::Download { reasons, install: install_hint() })
     }
 
-    /// Puts programs that run into their place.
+    /// Moves the programs to their final folder if they run.
     fn keep(&self, programs: &Path, account: &Account) -> Result<Binaries, String> {
         let bin = bin(programs).ok_or("the programs lack `initdb`")?;
         open_to_all(programs).map_err(|error| format!("cannot let all pass: {error}"))?;
@@ -96,11 +96,11 @@ impl Downloads {
     }
 }
 
-/// Puts the programs of PostgreSQL, of the major version if one is given, below a folder, and says where. An error is
-/// the reason without a full stop.
+/// Downloads the PostgreSQL programs, in the given major version if any, below a folder and returns their path. The
+/// error is the reason, without a full stop.
 type Source = fn(&Path, Option<u32>) -> Result<PathBuf, String>;
 
-/// Where the programs are: an archive has `bin`, a package of Debian `lib/postgresql/15/bin`.
+/// The folder of the programs: `bin` in an archive, `lib/postgresql/15/bin` in a Debian package.
 fn bin(programs: &Path) -> Option<PathBuf> {
     let packaged = named_in(&programs.join("lib/postgresql").display().to_string(), "");
     packaged
@@ -114,7 +114,7 @@ fn make(folder: &Path) -> io::Result<()> {
         return Ok(());
     }
     DirBuilder::new().recursive(true).mode(0o755).create(folder)?;
-    // The umask may have taken some of it.
+    // The umask may have removed some permissions.
     fs::set_permissions(folder, Permissions::from_mode(0o755))
 }
 
@@ -127,7 +127,7 @@ fn remove(folder: &Path) -> Result<(), Error> {
     }
 }
 
-/// Lets the user who runs PostgreSQL pass through all folders, whatever our umask.
+/// Makes all folders accessible to the user that runs PostgreSQL, regardless of our umask.
 fn open_to_all(folder: &Path) -> io::Result<()> {
     fs::set_permissions(folder, Permissions::from_mode(0o755))?;
     for entry in fs::read_dir(folder)? {
@@ -139,7 +139,7 @@ fn open_to_all(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// A bar of bytes on standard error, if that is a terminal; of unknown length if `total` is 0.
+/// A progress bar in bytes on standard error, if that is a terminal. `total` is 0 if the size is unknown.
 fn progress(message: &'static str, total: u64) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr()).with_message(message);
     let style = match total {

@@ -1,10 +1,6 @@
-//! The private PostgreSQL of trial mode and of the tests: a real server that this process starts,
-//! watches, starts again when it dies, and takes along when it ends, however it ends.
-//!
-//! One folder holds one server: `lock` (who uses it), `data` (the cluster, or a link to it), and
-//! `server.log`. The server listens on a Unix socket that only its own user and root can open.
-//! Everything that blocks, and the spawning itself, happens on one thread per server that lives as
-//! long as the server does: Linux delivers the parent-death signal when the spawning *thread* ends.
+//! The embedded PostgreSQL of trial mode and of the tests. This process starts a real server, restarts it if it dies,
+//! and stops it at its own end, even after a crash. All blocking work runs on one thread per server that lives as long
+//! as the server: Linux sends the parent-death signal when the spawning *thread* ends.
 
 #![allow(clippy::doc_markdown, reason = "PostgreSQL is a name, not code")]
 
@@ -39,34 +35,37 @@ use settings::{POLL_WHILE_STARTING, START_TIMEOUT};
 pub use error::Error;
 pub use settings::Durability;
 
-/// Pause between looks at a server that runs.
+/// Interval between checks of a running server.
 const POLL_WHILE_RUNNING: Duration = Duration::from_millis(250);
-/// How long a first start is repeated when the server before it ended in a crash: backends that
-/// outlive their postmaster keep the cluster occupied until they notice.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
-/// Bounds of the growing pause before a server that died is started again, and the time it has to
-/// last for the pause to shrink back.
+/// How long a first start is retried after a crash of the previous server. Backends that outlive their postmaster keep
+/// the cluster occupied until they notice.
+const CRASH_RETRY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Minimum and maximum delay before a server that died is restarted; the delay doubles each time. It is reset once a
+/// server has run for `STABLE_AFTER`.
 const RESTART_DELAY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
 const STABLE_AFTER: Duration = Duration::from_mins(1);
 
 /// A running PostgreSQL that belongs to this process.
 ///
-/// It ends with the process, at the latest: on Linux by the kernel even after `kill -9`, elsewhere
-/// the next start on the folder ends it. Dropping it shuts it down without ceremony.
+/// One folder holds one server: `lock` (the process that uses it), `data` (the cluster, or a link to it), and
+/// `server.log`. The server listens on a Unix socket that only its own user and root can open.
+///
+/// The server ends with the process at the latest: on Linux the kernel ends it even after `kill -9`, on other systems
+/// the next start on the folder does. Dropping this value shuts the server down immediately.
 #[derive(Debug)]
 pub struct Embedded {
     options: PgConnectOptions,
-    /// A message asks for an orderly shutdown, the end of the channel asks for an immediate one.
+    /// A message requests an orderly shutdown; closing the channel requests an immediate one.
     orders: Option<mpsc::Sender<()>>,
     supervisor: thread::JoinHandle<()>,
 }
 
 impl Embedded {
-    /// Starts the server that lives in `folder`, creating both where they are missing, and returns
-    /// once it accepts connections. Recovery after a crash may take its time.
+    /// Starts the server in `folder`, creates the folder and the cluster if they are missing, and returns once the
+    /// server accepts connections. Recovery after a crash may take time.
     ///
-    /// `folder` has to be given to one process at a time; a second one gets [`Error::Locked`]. Where the machine has
-    /// no PostgreSQL, it is downloaded into the folder `downloads`, which can serve many; `None` forbids it.
+    /// Only one process can use `folder` at a time; a second one gets [`Error::Locked`]. If PostgreSQL is not
+    /// installed, it is downloaded into the folder `downloads`, which servers can share; `None` forbids the download.
     pub async fn start(
         folder: &Path,
         durability: Durability,
@@ -80,7 +79,7 @@ impl Embedded {
             .name("postgres".to_owned())
             .spawn(move || match Cluster::open(&path, durability, downloads.as_deref()) {
                 Ok(cluster) => supervise(&cluster, &inbox, report),
-                // The other end is gone only if nobody waits for the answer any more.
+                // The receiver is gone only if `start` was cancelled.
                 Err(error) => drop(report.send(Err(error))),
             })
             .map_err(Error::io("cannot start a thread for the server of", folder))?;
@@ -94,18 +93,18 @@ impl Embedded {
         Ok(server)
     }
 
-    /// How to reach the server: superuser `postgres`, database `postgres`. The same for every
-    /// server on this folder's path, so that it stays true over a restart.
+    /// Connection options of the server: superuser `postgres`, database `postgres`. They depend only on the folder's
+    /// path, so they stay valid over a restart.
     #[must_use]
     pub fn options(&self) -> PgConnectOptions {
         self.options.clone()
     }
 
-    /// Ends all sessions, shuts down in order and waits until the server is gone (bounded: one that
-    /// does not listen is killed).
+    /// Ends all sessions, shuts the server down in order and waits until it has ended. The time is limited: a server
+    /// that does not respond is killed.
     pub async fn stop(mut self) {
         if let Some(orders) = self.orders.take() {
-            // Fails if the supervisor has ended, which is what is wanted.
+            // Fails only if the supervisor has already ended.
             let _ = orders.send(());
             while !self.supervisor.is_finished() {
                 tokio::time::sleep(POLL_WHILE_STARTING).await;
@@ -117,7 +116,7 @@ impl Embedded {
 impl Drop for Embedded {
     fn drop(&mut self) {
         self.orders = None;
-        // An immediate shutdown takes far less. If not, the supervisor goes on without us.
+        // An immediate shutdown takes much less. If it does not, the supervisor continues in the background.
         let deadline = Instant::now() + Duration::from_secs(1);
         while !self.supervisor.is_finished() && Instant::now() < deadline {
             thread::sleep(POLL_WHILE_STARTING);
@@ -125,14 +124,14 @@ impl Drop for Embedded {
     }
 }
 
-/// The folder with the programs of PostgreSQL that [`Embedded::start`] would use for a new cluster.
+/// The folder with the PostgreSQL programs that [`Embedded::start`] would use for a new cluster.
 pub fn programs(downloads: Option<&Path>) -> Result<PathBuf, Error> {
     let nowhere = Path::new("/nonexistent");
     Ok(search::find(nowhere, &Account::of(nowhere)?, downloads)?.folder().to_owned())
 }
 
-/// How to reach the server that some process runs on `folder` now, `None` if there is none or it is
-/// not ours to see. Meant for commands beside `serve`.
+/// Connection options of the server that a process runs on `folder` now. `None` if there is none or we may not see it.
+/// For commands that run beside `serve`.
 #[must_use]
 pub fn running(folder: &Path) -> Option<PgConnectOptions> {
     let data = cluster::data_of(folder).canonicalize().ok()?;
@@ -141,10 +140,11 @@ pub fn running(folder: &Path) -> Option<PgConnectOptions> {
     pid_file::is_server_of(pid_file.pid, &data).then(|| options_for(socket))
 }
 
-/// The advisory lock of those who stay, shared, and of whoever ends it.
+/// Key of the advisory lock: sessions that use the server hold it shared, the process that stops the server
+/// exclusively.
 const SHARED_LOCK: i64 = 0x7573_6572_646f_636b;
 
-/// A session in somebody else's server, who does not end it until this one is closed; an error if they are about to.
+/// Opens a session that keeps the owning process from stopping the server. Fails if it is already stopping.
 pub async fn hold_shared(owner: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
     let mut session = PgConnection::connect_with(owner).await?;
     let stay = sqlx::query_scalar("SELECT pg_try_advisory_lock_shared($1)").bind(SHARED_LOCK);
@@ -155,17 +155,17 @@ pub async fn hold_shared(owner: &PgConnectOptions) -> Result<PgConnection, sqlx:
     }
 }
 
-/// Waits until nobody stays; nobody comes to while this session lasts.
+/// Waits until no session holds the lock shared. New ones fail while the returned session is open.
 pub async fn lock_exclusively(owner: PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
     let mut session = PgConnection::connect_with(&owner).await?;
     sqlx::query("SELECT pg_advisory_lock($1)").bind(SHARED_LOCK).execute(&mut session).await?;
     Ok(session)
 }
 
-/// How the server reaches it, which owns nothing there: in a role that is made where it is missing.
+/// Connection options of the server's own role, which owns no tables. Creates the role if it is missing.
 pub async fn server_role(owner: &PgConnectOptions) -> Result<PgConnectOptions, sqlx::Error> {
     let mut connection = PgConnection::connect_with(owner).await?;
-    // Another process may make it at the same time.
+    // Another process may create the role at the same time.
     sqlx::raw_sql(
         "DO $$ BEGIN CREATE ROLE userdocks_server LOGIN;
         EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$",
@@ -185,15 +185,15 @@ fn options_for(socket: &Path) -> PgConnectOptions {
         .ssl_mode(PgSslMode::Disable)
 }
 
-/// Keeps a server running on `cluster` until ordered otherwise. The first start is reported; if it
-/// fails, that is the end.
+/// Keeps a server running on `cluster` until a shutdown is requested. The result of the first start is sent to
+/// `report`; if the first start fails, this returns.
 fn supervise(
     cluster: &Cluster,
     orders: &mpsc::Receiver<()>,
     report: oneshot::Sender<Result<PgConnectOptions, Error>>,
 ) {
     let mut report = Some(report);
-    let repeat_until = Instant::now() + if cluster.crashed { SHUTDOWN_TIMEOUT } else { Duration::ZERO };
+    let repeat_until = Instant::now() + if cluster.crashed { CRASH_RETRY_TIMEOUT } else { Duration::ZERO };
     let mut delay = RESTART_DELAY.0;
     loop {
         let began = Instant::now();
@@ -222,8 +222,8 @@ fn supervise(
     }
 }
 
-/// Stays with one server process until it ends: `None` if it was told to, else what went wrong.
-/// Sends `report` once the server is ready.
+/// Watches one server process until it ends. Returns `None` after a requested shutdown, else the failure. Sends the
+/// connection options to `report` once the server is ready.
 fn watch(
     cluster: &Cluster,
     mut child: Child,
@@ -262,7 +262,7 @@ fn watch(
         match own {
             Some(PidFile { ready: true, .. }) => {
                 if let Some(report) = report.take() {
-                    // Nobody waiting is seen as an order at the next look.
+                    // If the receiver is gone, the next check of `orders` sees the closed channel.
                     let _ = report.send(Ok(options_for(&cluster.socket)));
                 }
             }
@@ -279,7 +279,8 @@ fn watch(
     }
 }
 
-/// Ends the server, first as asked, then with growing force: `SIGINT` ends sessions and writes a checkpoint, `SIGQUIT` leaves recovery to the next start.
+/// Stops the server, starting with signal `first` and escalating: `SIGINT` ends sessions and writes a checkpoint,
+/// `SIGQUIT` leaves recovery to the next start.
 fn shut_down(child: &mut Child, first: Signal) {
     let ladder = [(Signal::SIGINT, 30), (Signal::SIGQUIT, 10), (Signal::SIGKILL, 10)];
     for (signal, patience) in ladder.into_iter().skip_while(|(signal, _)| *signal != first) {

@@ -1,5 +1,4 @@
-//! The `postmaster.pid` of a cluster: what a running server says about itself there, and what to do
-//! about one that a server left behind.
+//! Reads the `postmaster.pid` that a running server writes into its cluster, and handles one that a dead server left.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -17,20 +16,20 @@ use nix::unistd::Pid;
 use super::Error;
 use super::settings::POLL_WHILE_STARTING;
 
-/// How long the processes of a server whose owner is gone may take to end.
-pub(super) const LAST_WORDS: Duration = Duration::from_secs(15);
+/// Maximum time until the processes of an orphaned server have ended.
+pub(super) const PREVIOUS_STOP_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// What a server tells about itself in the `postmaster.pid` of its cluster.
+/// Status of a server from the `postmaster.pid` of its cluster.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct PidFile {
     pub(super) pid: Pid,
-    /// The folder of the socket, once there is one.
+    /// The folder of the socket; `None` until the server has created it.
     pub(super) socket: Option<PathBuf>,
     pub(super) ready: bool,
 }
 
 impl PidFile {
-    /// `None` if there is no file; an unreadable one is [`io::ErrorKind::InvalidData`].
+    /// `None` if the file does not exist. A file that cannot be parsed is [`io::ErrorKind::InvalidData`].
     pub(super) fn read(data: &Path) -> io::Result<Option<Self>> {
         let bytes = match fs::read(data.join("postmaster.pid")) {
             Ok(bytes) => bytes,
@@ -40,9 +39,8 @@ impl PidFile {
         Self::parse(&bytes).map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
-    /// The lines are: pid (negative for a single-user server), data folder, start time, port, socket
-    /// folder, listen address, shared memory, status
-    /// (PostgreSQL, `src/include/utils/pidfile.h`).
+    /// The lines are: pid (negative for a single-user server), data folder, start time, port, socket folder, listen
+    /// address, shared memory, status (PostgreSQL, `src/include/utils/pidfile.h`).
     fn parse(bytes: &[u8]) -> Option<Self> {
         let lines: Vec<_> = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).collect();
         let pid: i32 = str::from_utf8(lines.first()?).ok()?.parse().ok()?;
@@ -55,8 +53,7 @@ impl PidFile {
     }
 }
 
-/// Whether process `pid` is a PostgreSQL on the cluster in `data`, and not one that got the number of
-/// a dead one.
+/// Whether process `pid` is a PostgreSQL server on the cluster in `data`, and not another process that reuses the pid.
 pub(super) fn is_server_of(pid: Pid, data: &Path) -> bool {
     if cfg!(target_os = "linux") {
         let process = PathBuf::from(format!("/proc/{pid}"));
@@ -67,7 +64,8 @@ pub(super) fn is_server_of(pid: Pid, data: &Path) -> bool {
         let program = arguments.next().and_then(|program| Path::new(OsStr::from_bytes(program)).file_name());
         program == Some(OsStr::new("postgres"))
             && (arguments.any(|argument| argument == data.as_os_str().as_bytes())
-                // Started by hand with another spelling. In a container even root may not look.
+                // The server may have been started by hand with a different spelling of the path. In a container even
+                // root may be unable to read it.
                 || fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd == data))
     } else {
         let ps = process::Command::new("ps").args(["-ww", "-o", "command=", "-p", &pid.to_string()]).output();
@@ -76,10 +74,10 @@ pub(super) fn is_server_of(pid: Pid, data: &Path) -> bool {
     }
 }
 
-/// Waits until the server of a process that died is gone too, and clears away a `postmaster.pid` that
-/// PostgreSQL would stumble over.
+/// Waits until the server of a process that died has ended, and removes a `postmaster.pid` that would keep PostgreSQL
+/// from starting.
 pub(super) fn await_previous(data: &Path) -> Result<(), Error> {
-    let deadline = Instant::now() + LAST_WORDS;
+    let deadline = Instant::now() + PREVIOUS_STOP_TIMEOUT;
     loop {
         let pid = match PidFile::read(data) {
             Ok(None) => return Ok(()),
@@ -89,7 +87,7 @@ pub(super) fn await_previous(data: &Path) -> Result<(), Error> {
         };
         if !is_server_of(pid, data) {
             if kill(pid, None) == Err(Errno::ESRCH) {
-                // PostgreSQL sees that itself, and needs the file to find backends still alive.
+                // PostgreSQL detects this itself, and needs the file to find backends that are still alive.
                 return Ok(());
             }
             break;
@@ -98,7 +96,7 @@ pub(super) fn await_previous(data: &Path) -> Result<(), Error> {
             return Err(Error::Occupied { data: data.to_owned(), pid });
         }
         if !cfg!(target_os = "linux") {
-            // Nothing else has told it that its parent died: we hold the lock, so it has none.
+            // Outside Linux there is no parent-death signal. We hold the lock, so the server's parent has died.
             let _ = kill(pid, Signal::SIGINT);
         }
         thread::sleep(POLL_WHILE_STARTING);

@@ -1,4 +1,4 @@
-//! Folders by the beginning of their names, and how to install PostgreSQL.
+//! Lists folders by name prefix, opens our own files, and says how to install PostgreSQL.
 
 use std::env;
 use std::fs;
@@ -17,7 +17,7 @@ const INSTALL: [(&str, &str); 7] = [
     ("pkg", "`pkg install postgresql17-server`"),
 ];
 
-/// What in `folder` has a name that begins so.
+/// The entries of `folder` whose names begin with `start`.
 pub(super) fn named_in(folder: &str, start: &'static str) -> impl Iterator<Item = PathBuf> + use<> {
     fs::read_dir(folder)
         .into_iter()
@@ -34,8 +34,8 @@ pub(super) fn install_hint() -> &'static str {
         .map_or("see https://www.postgresql.org/download/", |(_, command)| command)
 }
 
-/// Opens a file of ours for appending. As root we may be in a folder of somebody else's: no link of
-/// theirs is followed.
+/// Opens a file of ours for appending. Symbolic links are not followed, since root may write to a folder that another
+/// user owns.
 pub(super) fn own_file(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .create(true)
@@ -48,6 +48,6 @@ pub(super) fn own_file(path: &Path) -> io::Result<File> {
 
 pub(super) fn search_path() -> impl Iterator<Item = PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
-    // An empty or relative entry depends on where we happen to stand: not a place to run things from.
+    // Skip empty and relative entries: they depend on the current folder, so running programs from them is not safe.
     env::split_paths(&path).filter(|folder| folder.is_absolute()).collect::<Vec<_>>().into_iter()
 }

@@ -1,4 +1,4 @@
-//! Finds the programs of PostgreSQL on this machine, or downloads them.
+//! Finds the PostgreSQL programs on this machine, or downloads them.
 
 use std::cmp::Reverse;
 use std::env;
@@ -12,7 +12,7 @@ use super::download::Downloads;
 use super::places::{install_hint, named_in, search_path};
 use super::settings::OLDEST;
 
-/// Folder, beginning of a name in it, and what follows below that.
+/// Usual places: a folder, the prefix of the names in it, and the path below those.
 const USUAL: [(&str, &str, &str); 15] = [
     ("/usr/lib/postgresql", "", "bin"),                      // Debian, Ubuntu
     ("/usr", "pgsql-", "bin"),                               // packages of postgresql.org for RHEL
@@ -38,8 +38,8 @@ fn majors(found: &[Binaries]) -> Vec<u32> {
     majors
 }
 
-/// Those that can serve the cluster in `data`, or make a new one if there is none. `downloads` is where they are
-/// downloaded to if the machine has none; `None` forbids it.
+/// Finds programs that fit the cluster in `data`, or any supported version if there is no cluster. If none are
+/// installed, they are downloaded into `downloads`; `None` forbids that.
 pub(super) fn find(data: &Path, account: &Account, downloads: Option<&Path>) -> Result<Binaries, Error> {
     let wanted = fs::read_to_string(data.join("PG_VERSION")).ok().map(|version| version.trim().to_owned());
     let fits = |found: &Binaries| match &wanted {
@@ -74,7 +74,7 @@ pub(super) fn find(data: &Path, account: &Account, downloads: Option<&Path>) -> 
     }
 }
 
-/// What `POSTGRES_BIN_DIR` names.
+/// The programs in the folder that `POSTGRES_BIN_DIR` names.
 fn in_named(folder: PathBuf, account: &Account) -> Result<Binaries, Error> {
     match Binaries::in_folder(&folder, account) {
         Ok(Binaries { major, .. }) if major < OLDEST => {
@@ -85,7 +85,7 @@ fn in_named(folder: PathBuf, account: &Account) -> Result<Binaries, Error> {
     }
 }
 
-/// All on this machine, the preferred ones first.
+/// All programs on this machine, in order of preference.
 fn all(account: &Account) -> Vec<Binaries> {
     let on_path = search_path().filter_map(|folder| Binaries::in_folder(&folder, account).ok());
     let mut usual: Vec<_> = USUAL

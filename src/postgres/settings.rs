@@ -1,20 +1,20 @@
-//! Versions, times and durability of the private PostgreSQL.
+//! Versions, timeouts and durability of the embedded PostgreSQL.
 
 use std::time::Duration;
 
-/// The oldest major version our SQL runs on.
+/// The oldest major version that our SQL supports.
 pub(super) const OLDEST: u32 = 14;
-/// How long a server may take until it has written its pid file, and then to let us in.
+/// Maximum time until a server has written its pid file, and again until it accepts a connection.
 pub(super) const START_TIMEOUT: Duration = Duration::from_mins(1);
-/// Pause between looks at a server that is starting or stopping.
+/// Interval between checks of a server that is starting or stopping.
 pub(super) const POLL_WHILE_STARTING: Duration = Duration::from_millis(10);
 
-/// What the server promises about data it has acknowledged.
+/// Guarantees for committed data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
     /// Committed data survive a crash of the process and of the machine.
     Durable,
-    /// For tests: quick, and open to many connections. Without an orderly [`Embedded::stop`] the
-    /// commits of the last moment may be lost; a crash of the machine may ruin the folder.
+    /// For tests: fast, with a high connection limit. Without an orderly [`Embedded::stop`](super::Embedded::stop) the latest commits may be
+    /// lost; a crash of the machine may corrupt the folder.
     Fast,
 }

@@ -1,5 +1,5 @@
-//! One connection, and how many an address may have. An answer that is not taken in time ends the connection.
-//! What hyper refuses by itself, since it is no request, gets the envelope here: hyper offers no place for it.
+//! A client connection with a time limit for writes: a response that the client does not read in time ends it. Also
+//! replaces hyper's own responses to invalid requests, which have no body, with ours; hyper has no hook for that.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -15,32 +15,31 @@ use crate::http::envelope;
 use crate::http::error::Error;
 use crate::http::route_metrics;
 
-/// A connection to a caller.
 pub struct Connection {
     stream: TcpStream,
     limit: Duration,
-    /// Runs from when the caller takes no more until all is taken.
+    /// Runs from the first blocked write until all output is written.
     deadline: Option<Pin<Box<Sleep>>>,
-    /// Whether what comes next begins an answer.
+    /// Whether the next write begins a response.
     between: bool,
-    /// What is still to be said in the place of hyper's own refusal.
+    /// The unsent rest of the response that replaces hyper's own.
     refusal: Vec<u8>,
-    /// The beginning of what was read since the last answer, to tell why hyper refuses.
+    /// The first bytes read since the last response, to find out why hyper rejects the request.
     head: Vec<u8>,
-    /// How long, and for how many bytes more, a caller who still sends is listened to after the last answer.
+    /// After the last response: the time limit and the number of bytes up to which further input is still read.
     linger: Option<(Pin<Box<Sleep>>, usize)>,
 }
 
-/// A connection that is closed before all was read is reset, and the caller may lose the answer: what comes after the
-/// last answer is read and thrown away for a while.
+/// Closing a connection with unread input resets it, and the client may lose the response. Input after the last
+/// response is therefore read and discarded for this long.
 const LINGER_TIME: Duration = Duration::from_secs(1);
-/// Most bytes that are thrown away so.
+/// Maximum number of bytes discarded that way.
 const LINGER_LIMIT: usize = 4 * 1024 * 1024;
-/// How much of a head is kept, bytes.
+/// Maximum number of bytes of the request head that are kept.
 const HEAD_KEPT: usize = 8 * 1024;
 
 impl Connection {
-    /// A caller has so long to take an answer.
+    /// `limit` is the time that the client has to read a response.
     #[must_use]
     pub fn new(stream: TcpStream, limit: Duration) -> Self {
         Self {
@@ -54,7 +53,7 @@ impl Connection {
         }
     }
 
-    /// What became of a write, unless it has waited too long.
+    /// Passes on the result of a write; a blocked write fails with `TimedOut` once the limit is over.
     fn in_time<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_pending() {
             let limit = self.limit;
@@ -65,7 +64,7 @@ impl Connection {
         written
     }
 
-    /// Says the rest of a refusal.
+    /// Writes the rest of the replacement response.
     fn refuse(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.refusal.is_empty() {
             let written = Pin::new(&mut self.stream).poll_write(cx, &self.refusal);
@@ -75,7 +74,7 @@ impl Connection {
         Poll::Ready(Ok(()))
     }
 
-    /// Whether these bytes, which begin an answer, are hyper's own: then others take their place.
+    /// Whether these bytes are hyper's own error response and are replaced by ours.
     fn replaces(&mut self, bytes: &[u8]) -> bool {
         if std::mem::replace(&mut self.between, false) {
             if let Some(error) = own_refusal(bytes, &self.head) {
@@ -116,7 +115,7 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        // hyper's own refusal has no body, so it comes alone.
+        // hyper's own error response has no body, so it comes as a single part.
         if let [alone] = parts
             && self.replaces(alone)
         {
@@ -132,7 +131,7 @@ impl AsyncWrite for Connection {
         self.stream.is_write_vectored()
     }
 
-    /// Called once all that was written is taken.
+    /// Called once all output has been written.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.deadline = None;
         self.between = true;
@@ -158,8 +157,8 @@ impl AsyncWrite for Connection {
     }
 }
 
-/// What hyper refuses by itself, of a request that begins with `sent`: an answer that is all head, and has nothing of
-/// what ours have.
+/// The error for a response that hyper wrote by itself to a request that begins with `sent`. Such a response has only a
+/// head, without the headers that ours have. `None` for all others.
 fn own_refusal(bytes: &[u8], sent: &[u8]) -> Option<Error> {
     let head = std::str::from_utf8(bytes.strip_prefix(b"HTTP/1.1 4")?.strip_suffix(b"\r\n\r\n")?).ok()?;
     if head.contains("\r\nx-request-id: ") {
@@ -174,7 +173,7 @@ fn own_refusal(bytes: &[u8], sent: &[u8]) -> Option<Error> {
     }
 }
 
-/// Whether a head has a `Transfer-Encoding` that is not `chunked`: hyper refuses those as malformed.
+/// Whether a head has a `Transfer-Encoding` other than `chunked`: hyper rejects those as malformed.
 fn has_other_coding(head: &[u8]) -> bool {
     let lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).take_while(|line| !line.is_empty());
     lines.skip(1).any(|line| {

@@ -1,4 +1,4 @@
-//! Bounds the connections of an address, so that no client has them all.
+//! Limits the connections per client address, so that one client cannot use them all.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -6,24 +6,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::domain::network::{Networks, Source};
 
-/// How many connections each address has.
+/// Number of open connections by address.
 pub struct ConnectionCounter {
     most: usize,
     trusted: Networks,
     of: Mutex<HashMap<Source, usize>>,
 }
 
-/// A connection that is counted, until it is dropped; `None`: of a trusted proxy, which has as many as it likes.
+/// Counts a connection until it is dropped. `None`: from a trusted proxy, which has no limit.
 pub struct ConnectionGuard(Option<(Arc<ConnectionCounter>, Source)>);
 
 impl ConnectionCounter {
-    /// An address may have half of all connections, so that no one has them all; of IPv6, a /48, which one site has.
+    /// One address may use half of all connections. For IPv6 the limit applies to a /48, the usual size of one site.
     #[must_use]
     pub fn new(connections: usize, trusted: Networks) -> Arc<Self> {
         Arc::new(Self { most: connections.div_ceil(2), trusted, of: Mutex::default() })
     }
 
-    /// One more connection of an address; `None` if it has enough.
+    /// Counts a connection of an address; `None` if the address has reached its limit.
     #[must_use]
     pub fn count(self: &Arc<Self>, peer: IpAddr) -> Option<ConnectionGuard> {
         if self.trusted.contain(peer) {
@@ -42,8 +42,8 @@ impl ConnectionCounter {
 
 impl Drop for ConnectionGuard {
     fn drop(&mut self) {
-        let Some((crowd, source)) = self.0.take() else { return };
-        let mut of = crowd.of.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((counter, source)) = self.0.take() else { return };
+        let mut of = counter.of.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = of.get_mut(&source) {
             *count -= 1;
             if *count == 0 {
@@ -59,8 +59,8 @@ mod tests {
 
     #[test]
     fn connections_per_address_are_limited_except_for_proxies() {
-        let crowd = ConnectionCounter::new(6, "10.0.0.0/8".to_owned().try_into().unwrap());
-        let count = |address: &str| crowd.count(address.parse().unwrap());
+        let counter = ConnectionCounter::new(6, "10.0.0.0/8".to_owned().try_into().unwrap());
+        let count = |address: &str| counter.count(address.parse().unwrap());
         let mut held: Vec<_> = ["2001:db8::1", "2001:db8:0:1::", "2001:db8:0:ffff::"]
             .map(|address| count(address).unwrap())
             .into();
@@ -73,6 +73,6 @@ mod tests {
         held.remove(0);
         held.push(count("2001:db8::4").unwrap());
         drop(held);
-        assert!(crowd.of.lock().unwrap().is_empty());
+        assert!(counter.of.lock().unwrap().is_empty());
     }
 }

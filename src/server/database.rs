@@ -1,4 +1,4 @@
-//! The database of a process: its pools, and the private PostgreSQL of a trial.
+//! The database of a process: its connection pools, and the embedded PostgreSQL of a trial.
 
 use std::time::Duration;
 
@@ -14,38 +14,39 @@ use crate::db::pool::tls_relay;
 use crate::domain::credentials::secret_key::SecretKey;
 use crate::postgres::{self, Embedded};
 
-/// The database of the settings: PostgreSQL at `DATABASE_URL`, or the private one in the data folder.
+/// The configured database: PostgreSQL at `DATABASE_URL`, or the embedded one in the data folder.
 pub struct Database {
-    /// Connections for requests and mails, in the role of the server.
+    /// Pool for requests, in the server's role.
     pub pool: db::Pool,
-    /// Connections for mails: however many wait, they take none from requests.
+    /// Pool for mails, webhook deliveries, cleanup and metrics. It is separate so that they take no connections from
+    /// requests.
     pub mails: db::Pool,
-    /// Connections for commands, in the role of who owns the tables.
+    /// Pool for commands, in the role that owns the tables.
     pub operator: db::Pool,
-    /// For what needs a session of its own.
+    /// For connections outside the pools, such as LISTEN.
     pub direct: PgConnectOptions,
     embedded: Option<Embedded>,
-    /// A session in somebody else's private PostgreSQL: while there is one, it is not ended.
+    /// A session in the embedded PostgreSQL of another process, which keeps that process from stopping it.
     stays: Option<PgConnection>,
     shared: bool,
-    /// Through them lead the connections to a PostgreSQL whose certificate rustls refuses.
+    /// TLS relays to a PostgreSQL whose certificate rustls rejects. The connections go through them.
     _relays: Vec<tls_relay::Relay>,
 }
 
-/// How long a command waits for a private PostgreSQL that starts, or ends, with another process.
-const EMBEDDED_STOP_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a command retries while another process starts or stops the embedded PostgreSQL.
+const EMBEDDED_START_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long whoever ends a private PostgreSQL waits for others who stay.
-const EMBEDDED_START_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long to wait for other processes before stopping the embedded PostgreSQL.
+const EMBEDDED_STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Database {
-    /// Opens the database and brings its schema up to date. `shared`: a private PostgreSQL that another process
-    /// already runs will do, as for a command beside a server or another command.
+    /// Opens the database and applies the migrations. With `shared`, an embedded PostgreSQL that another process runs
+    /// is used if there is one, as for a command beside a server.
     pub async fn open(config: &Config, shared: bool) -> Result<Self, Error> {
         let begun = Instant::now();
         loop {
             match Self::try_open(config, shared).await {
-                Err(error) if shared && error.is_of_others() && begun.elapsed() < EMBEDDED_STOP_TIMEOUT => {
+                Err(error) if shared && error.is_of_others() && begun.elapsed() < EMBEDDED_START_TIMEOUT => {
                     sleep(Duration::from_millis(50)).await;
                 }
                 done => return done,
@@ -98,24 +99,24 @@ impl Database {
         Ok(Self { pool, mails, operator, direct, embedded, stays, shared, _relays: relays })
     }
 
-    /// Refuses a secret key that is not this database's.
+    /// Fails if the secret key is not the one that this database is encrypted with.
     pub async fn check(&self, seal: &SecretKey) -> Result<(), Error> {
         if db::operator::is_secret_key(&self.operator, seal).await? { Ok(()) } else { Err(Error::SecretKey) }
     }
 
-    /// Closes the connections, and the private PostgreSQL if this process started it.
+    /// Closes the connections, and stops the embedded PostgreSQL if this process started it.
     pub async fn close(self) {
-        // A connection whose server is gone can take its time to notice.
+        // A connection may be slow to notice that its server is gone.
         let all = async { tokio::join!(self.pool.close(), self.mails.close(), self.operator.close()) };
         let _ = timeout(Duration::from_secs(2), all).await;
         if let Some(stays) = self.stays {
             let _ = timeout(Duration::from_secs(2), stays.close()).await;
         }
         if let Some(embedded) = self.embedded {
-            // Held until PostgreSQL has ended, so that nobody comes to stay.
+            // Held until PostgreSQL has ended, so that no other process starts using it.
             let last = self
                 .shared
-                .then(|| timeout(EMBEDDED_START_TIMEOUT, postgres::lock_exclusively(embedded.options())));
+                .then(|| timeout(EMBEDDED_STOP_TIMEOUT, postgres::lock_exclusively(embedded.options())));
             let _last = OptionFuture::from(last).await;
             embedded.stop().await;
         }

@@ -26,16 +26,16 @@ use crate::http::AppState;
 use crate::http::context::Peer;
 use crate::webhook::dispatcher;
 
-/// Connections that wait to be accepted, as far as the system lets them; more try again a second later.
+/// Length of the accept queue, as far as the system allows. Further clients retry after a second.
 const BACKLOG: u32 = 4096;
 
-/// Files that a process has open beside connections.
+/// Number of files that the process has open beside connections.
 const RESERVED_FILES: usize = 24;
 
-/// Most bytes of a request's head.
+/// Maximum size of a request head in bytes.
 const MAX_HEAD: usize = 32 * 1024;
 
-/// `http://` and the address, a wildcard as the loopback address that reaches it.
+/// `http://` and the address. A wildcard address is replaced by loopback.
 pub(super) fn own_url(address: SocketAddr) -> Url {
     let mut reached = address;
     if address.ip().is_unspecified() {
@@ -49,16 +49,16 @@ pub(super) fn own_url(address: SocketAddr) -> Url {
     Url::parse(&format!("http://{reached}")).expect("the URL of an address")
 }
 
-/// A listener with room for a burst of connections that wait to be accepted.
+/// A listening socket with a queue that is long enough for a burst of connections.
 pub(super) fn bind(listen: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = if listen.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // As `TcpListener::bind` does, so that a server can follow another at once.
+    // As `TcpListener::bind` does, so that a restarted server can bind at once.
     socket.set_reuseaddr(true)?;
     socket.bind(listen)?;
     socket.listen(BACKLOG)
 }
 
-/// How many connections this process can have, beside the files that it needs for itself.
+/// Maximum number of client connections. Raises the limit of open files as far as allowed and subtracts our own files.
 fn max_connections(config: &Config) -> usize {
     let wanted = config.server.max_connections;
     let own = config.database.max_connections as usize + config.mail.connections as usize + RESERVED_FILES;
@@ -70,7 +70,7 @@ fn max_connections(config: &Config) -> usize {
         Err(_) => soft,
     };
     let left = usize::try_from(files).unwrap_or(usize::MAX).saturating_sub(own);
-    // Where files are few, a webhook is told later rather than a caller kept out.
+    // If files are scarce, prefer client connections to webhook deliveries, which can wait.
     let most = (left - dispatcher::MAX_CONCURRENT.min(left / 2)).clamp(1, wanted);
     if most < wanted {
         tracing::warn!(most, wanted, "the system lets this process open fewer connections (ulimit -n)");
@@ -89,7 +89,7 @@ pub(super) async fn accept(socket: TcpListener, state: AppState, mut stopped: wa
         .max_buf_size(MAX_HEAD);
     let most = max_connections(&state.config);
     let slots = Arc::new(Semaphore::new(most));
-    let crowd = ConnectionCounter::new(most, config.trusted_proxies.clone());
+    let counter = ConnectionCounter::new(most, config.trusted_proxies.clone());
     let graceful = GracefulShutdown::new();
     while !*stopped.borrow() {
         let next = async {
@@ -101,8 +101,8 @@ pub(super) async fn accept(socket: TcpListener, state: AppState, mut stopped: wa
             (slot, accepted) = next => match accepted {
                 Ok((stream, peer)) => {
                     let peer = peer.ip();
-                    let Some(counted) = crowd.count(peer) else { continue };
-                    // Only a delay is lost where the system refuses.
+                    let Some(guard) = counter.count(peer) else { continue };
+                    // If the system refuses, responses are only delayed.
                     let _ = stream.set_nodelay(true);
                     let router = router.clone();
                     let service = service_fn(move |mut request: Request<Incoming>| {
@@ -114,7 +114,8 @@ pub(super) async fn accept(socket: TcpListener, state: AppState, mut stopped: wa
                     let (silence, limit) = (config.head_timeout, config.request_timeout);
                     let mut stopped = stopped.clone();
                     tokio::spawn(async move {
-                        // Until it says something, a connection is a socket and little more.
+                        // Wait for the first bytes before building the HTTP state, so that an idle connection costs
+                        // little memory.
                         let speaks = tokio::select! {
                             ready = timeout(silence, stream.readable()) => ready.is_ok_and(|ready| ready.is_ok()),
                             _ = stopped.wait_for(|stopped| *stopped) => false,
@@ -126,7 +127,7 @@ pub(super) async fn accept(socket: TcpListener, state: AppState, mut stopped: wa
                                 tracing::debug!(%error, "connection ended");
                             }
                         }
-                        drop((slot, counted));
+                        drop((slot, guard));
                     });
                 }
                 Err(error) => {

@@ -1,6 +1,6 @@
-//! Deletes what is over: counts of days, stored answers and deliveries, and mails and invites as `[retention]` says. Each
-//! kind for itself and in small steps, so that no statement runs into its time-out, nothing else waits for it, and a
-//! failure of one kind keeps no other.
+//! Deletes expired records: daily counts, stored responses, finished deliveries, and mails and invites after their
+//! `[retention]`. Each kind is deleted separately and in small steps, so that statements stay short and a failure of
+//! one kind does not affect the others.
 
 use std::time::Duration;
 
@@ -12,15 +12,15 @@ use crate::db::webhooks::deliveries;
 use crate::db::{self, Pool, idempotency, mail_quotas, outbox};
 use crate::db::{invites, referrals};
 
-/// Between two rounds, and after one in which something failed.
+/// Interval between two rounds, and the shorter one after a failure.
 const INTERVAL: Duration = Duration::from_hours(1);
 const RETRY_DELAY: Duration = Duration::from_secs(10);
-/// Between two steps of a kind.
+/// Pause between two steps of a kind.
 const STEP_PAUSE: Duration = Duration::from_millis(50);
-/// How long the database may take for a step.
+/// Time limit of one step.
 const STEP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Works until `stop` says so, or is dropped.
+/// Runs until `stop` is set or its sender is dropped.
 pub async fn run(db: Pool, retention: Retention, mut stop: watch::Receiver<bool>) {
     let rounds = async {
         loop {
@@ -33,7 +33,7 @@ pub async fn run(db: Pool, retention: Retention, mut stop: watch::Receiver<bool>
     }
 }
 
-/// Whether all is done.
+/// Runs one round. Returns whether all kinds succeeded.
 async fn round(db: &Pool, Retention { mails, invites, .. }: Retention) -> bool {
     [
         mails.is_zero() || delete("mails", || outbox::delete_expired(db, mails)).await,
@@ -47,7 +47,7 @@ async fn round(db: &Pool, Retention { mails, invites, .. }: Retention) -> bool {
     .all(|done| *done)
 }
 
-/// Deletes all of a kind; `step` says whether there is more. False: it failed.
+/// Deletes all expired records of a kind. `step` returns whether there are more. Returns false after an error.
 async fn delete<F>(what: &str, step: impl Fn() -> F) -> bool
 where
     F: Future<Output = Result<bool, db::Error>>,

@@ -1,4 +1,4 @@
-//! `/metrics`, for Prometheus, on a listener of its own: nothing that an app's callers reach.
+//! `/metrics` for Prometheus, on a separate listener that clients of the API cannot reach.
 
 use axum::Router;
 use axum::extract::State;
@@ -14,11 +14,11 @@ use crate::http::route_metrics;
 use crate::http::state::AppState;
 use crate::metrics::{self, Page};
 
-/// Serves until told to stop. `mails`: the connections that no request has.
+/// Serves until `stopped` is set. `mails`: the pool that requests do not use.
 pub async fn serve(socket: TcpListener, state: AppState, mails: Pool, mut stopped: watch::Receiver<bool>) {
     let router = Router::new().route("/metrics", get(page)).with_state((state, mails));
     let stop = async move {
-        // An end of the sender is an end of the server too.
+        // An error means that the sender was dropped, which also ends the server.
         let _ = stopped.wait_for(|stopped| *stopped).await;
     };
     if let Err(error) = axum::serve(socket, router).with_graceful_shutdown(stop).await {
@@ -39,7 +39,7 @@ async fn page(State((state, mails)): State<(AppState, Pool)>) -> Response {
     let up = u8::from(backlog.is_ok());
     page.gauge("userdocks_database_up", "Whether the database answered for this page.", up);
     pools(&mut page, &[("requests", &state.store.pool), ("mails", &mails)]);
-    // While the database is away nobody knows.
+    // Omit these values while the database is unavailable.
     if let Ok((queued, oldest)) = backlog {
         page.gauge("userdocks_outbox_queued", "Mails that wait, up to 100000.", queued);
         let help = "For how long the oldest mail has been due.";

@@ -1,4 +1,4 @@
-//! The running server: its database, its listener, its worker, its orderly end.
+//! The running server: starts the listener and the background tasks on an open database, and shuts them down in order.
 
 mod connection;
 mod connections;
@@ -33,7 +33,7 @@ use listener::{accept, bind, own_url};
 
 pub use database::Database;
 
-/// How long requests and mails at hand may take once the server stops.
+/// How long requests and mails in progress may take once the server stops.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// Why the server cannot start; one sentence.
@@ -66,28 +66,27 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether it is about a private PostgreSQL that starts or ends with another process.
+    /// Whether the cause is an embedded PostgreSQL that another process is starting or stopping.
     fn is_of_others(&self) -> bool {
         matches!(self, Self::Shared(_) | Self::Embedded(postgres::Error::Locked { .. }))
     }
 }
 
-/// A server that accepts connections.
 pub struct Server {
-    /// Where it listens.
+    /// The address that it listens on.
     pub address: SocketAddr,
-    /// What handlers share.
+    /// The state shared by the handlers.
     pub state: AppState,
     stop: watch::Sender<bool>,
     http: JoinHandle<()>,
     worker: JoinHandle<()>,
-    teller: JoinHandle<()>,
+    dispatcher: JoinHandle<()>,
     cleanup: JoinHandle<()>,
     listener: JoinHandle<()>,
 }
 
 impl Server {
-    /// Starts listening and sending.
+    /// Starts the listener and the background tasks.
     pub async fn start(config: Config, database: &Database, seal: SecretKey) -> Result<Self, Error> {
         let listen = config.server.listen;
         let socket = bind(listen).map_err(|error| Error::Listen(listen, error))?;
@@ -121,8 +120,8 @@ impl Server {
             sender: Outage::default(),
         };
         let worker = tokio::spawn(worker.run(Arc::clone(&wake), stopped.clone()));
-        let listeners = Arc::new(Subscriptions::default());
-        if let Err(error) = listeners.refresh(&database.pool).await {
+        let subscriptions = Arc::new(Subscriptions::default());
+        if let Err(error) = subscriptions.refresh(&database.pool).await {
             tracing::warn!(%error, "webhooks cannot be read now");
         }
         let webhook = &config.webhook;
@@ -132,20 +131,21 @@ impl Server {
             webhook.allow_private_addresses,
             &config.server.ca_file,
         );
-        let teller = dispatcher::Dispatcher {
+        let dispatcher = dispatcher::Dispatcher {
             db: database.mails.clone(),
             seal: seal.clone(),
             receivers: receivers.map_err(Error::Receivers)?,
-            listeners: Arc::clone(&listeners),
+            subscriptions: Arc::clone(&subscriptions),
             config: webhook.clone(),
         };
-        let teller = tokio::spawn(teller.run(stopped.clone()));
+        let dispatcher = tokio::spawn(dispatcher.run(stopped.clone()));
         let cleanup =
             tokio::spawn(maintenance::run(database.mails.clone(), config.retention(), stopped.clone()));
         let listener = tokio::spawn(outbox_worker::listen(database.direct.clone(), Arc::clone(&wake)));
-        let state = State::new(config, database.pool.clone(), seal, (listeners, wake), public_url, mailbox);
+        let state =
+            State::new(config, database.pool.clone(), seal, (subscriptions, wake), public_url, mailbox);
         if let Some(listen) = state.config.server.metrics_listen {
-            // A server that can serve its users does not fail for want of metrics.
+            // The server also starts if metrics cannot be served.
             match TcpListener::bind(listen).await {
                 Ok(socket) => {
                     drop(tokio::spawn(metrics_listener::serve(
@@ -162,16 +162,16 @@ impl Server {
             }
         }
         let http = tokio::spawn(accept(socket, Arc::clone(&state), stopped));
-        Ok(Self { address, state, stop, http, worker, teller, cleanup, listener })
+        Ok(Self { address, state, stop, http, worker, dispatcher, cleanup, listener })
     }
 
-    /// Ends in order: no new connection, `/readyz` fails, requests are answered, mails at hand are sent or
-    /// left to their lease; within half a minute.
+    /// Shuts down in order, within half a minute: no new connections are accepted, `/readyz` fails, requests are
+    /// answered. Mails in progress are sent, or retried after their lease expires.
     pub async fn stop(self) {
         self.state.stopping.store(true, Ordering::Relaxed);
         self.stop.send_replace(true);
-        let abort = [&self.http, &self.worker, &self.teller, &self.cleanup].map(JoinHandle::abort_handle);
-        let all = async { tokio::join!(self.http, self.worker, self.teller, self.cleanup) };
+        let abort = [&self.http, &self.worker, &self.dispatcher, &self.cleanup].map(JoinHandle::abort_handle);
+        let all = async { tokio::join!(self.http, self.worker, self.dispatcher, self.cleanup) };
         if timeout(SHUTDOWN_TIMEOUT, all).await.is_err() {
             tracing::warn!("requests or mails were still at hand at the end; the mails are tried again");
             abort.iter().for_each(AbortHandle::abort);
@@ -180,7 +180,7 @@ impl Server {
     }
 }
 
-/// Resolves when the process is told to end: SIGTERM, SIGINT.
+/// Resolves on SIGTERM or SIGINT.
 pub async fn stop_signal() -> Result<(), Error> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;

@@ -1,6 +1,6 @@
-//! Discards what is left of a request body when the answer comes first, so that the connection can be used again.
-//! hyper would close such a connection without a word. Where the rest is too long or too slow, or waits for
-//! `100 Continue`, the answer says `Connection: close`.
+//! Discards the rest of a request body if the response is ready first, so that the connection can be reused. hyper
+//! would close it without notice. If the rest is too long or too slow, or the client waits for `100 Continue`, the
+//! response says `Connection: close`.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,10 +16,10 @@ use tokio::time::timeout;
 
 use crate::http::extract::LARGE_LIMIT;
 
-/// How long the rest of a body may take.
+/// Time limit for the rest of a body.
 const DISCARD_TIME: Duration = Duration::from_secs(1);
 
-/// Calls `service`, then discards what it left of the body: at most 256 KiB, the largest body that a route takes.
+/// Calls `service`, then discards the unread rest of the body: at most 256 KiB, the largest body that a route accepts.
 pub async fn call<E>(
     request: Request<Incoming>,
     service: impl AsyncFnOnce(Request<Body>) -> Result<Response, E>,
@@ -31,13 +31,13 @@ pub async fn call<E>(
     let returned = Returned::default();
     let request = request.map(|body| {
         let unread = UnreadBody { body, started: false, ended: false };
-        Body::new(LentBody { unread: Some(unread), returned: Arc::clone(&returned) })
+        Body::new(BodyReader { unread: Some(unread), returned: Arc::clone(&returned) })
     });
     let mut response = service(request).await?;
     let unread = returned.lock().unwrap_or_else(PoisonError::into_inner).take();
     let kept = match unread {
         Some(unread) if unread.ended => true,
-        // To read it would make hyper send `100 Continue`.
+        // Reading it would make hyper send `100 Continue`.
         Some(unread) if expects && !unread.started => false,
         Some(unread) => timeout(DISCARD_TIME, unread.discard()).await.unwrap_or(false),
         None => false,
@@ -48,18 +48,18 @@ pub async fn call<E>(
     Ok(response)
 }
 
-/// Where a body is put once its handler drops it.
+/// The handler's body is put here when it is dropped.
 type Returned = Arc<Mutex<Option<UnreadBody>>>;
 
 struct UnreadBody {
     body: Incoming,
-    /// Whether any of it was asked for.
+    /// Whether the handler began to read it.
     started: bool,
     ended: bool,
 }
 
 impl UnreadBody {
-    /// Reads to the end; whether it came.
+    /// Reads to the end. Returns whether the end was reached.
     async fn discard(mut self) -> bool {
         let mut left = LARGE_LIMIT;
         while self.body.size_hint().lower() <= left as u64 {
@@ -76,13 +76,13 @@ impl UnreadBody {
     }
 }
 
-/// The body as a handler has it.
-struct LentBody {
+/// The body as passed to a handler.
+struct BodyReader {
     unread: Option<UnreadBody>,
     returned: Returned,
 }
 
-impl hyper::body::Body for LentBody {
+impl hyper::body::Body for BodyReader {
     type Data = Bytes;
     type Error = hyper::Error;
 
@@ -106,7 +106,7 @@ impl hyper::body::Body for LentBody {
     }
 }
 
-impl Drop for LentBody {
+impl Drop for BodyReader {
     fn drop(&mut self) {
         *self.returned.lock().unwrap_or_else(PoisonError::into_inner) = self.unread.take();
     }

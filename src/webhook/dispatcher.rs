@@ -1,5 +1,5 @@
-//! Sends what webhooks are to be told. Any number of workers share it, as they share the outbox. Of one webhook
-//! only some deliveries are under way at a time: a receiver that is slow does not hold up the others.
+//! Delivers events to webhooks. Any number of workers share the queue, as they share the mail outbox. The number of
+//! concurrent deliveries per webhook is limited, so that a slow receiver does not delay the others.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,32 +20,29 @@ use crate::domain::webhook::{Secret, signatures};
 use crate::metrics::{self, DeliveryOutcome};
 use crate::queue::retry_delay;
 
-/// Deliveries under way at a time.
+/// Maximum concurrent deliveries of this process.
 pub const MAX_CONCURRENT: usize = 64;
-/// Those of one webhook; one that has fewer can be given as many more.
+/// Maximum deliveries of one webhook per claim. A webhook with fewer in flight can get up to this many more.
 const MAX_PER_WEBHOOK: usize = 4;
 const POLL: Duration = Duration::from_secs(1);
-/// How much longer than a try a lease is: for what is written down of it.
+/// Time by which a lease outlasts the HTTP timeout, to store the outcome.
 const LEASE_MARGIN: Duration = Duration::from_secs(15);
-/// How long the database may take to answer.
+/// Timeout of a database call.
 const SOON: Duration = Duration::from_secs(5);
 
-/// Sends what is queued for webhooks.
+/// Worker that sends queued webhook deliveries.
 pub struct Dispatcher {
-    /// The store.
     pub db: Pool,
-    /// Opens the secrets.
+    /// Decrypts the webhooks' secrets.
     pub seal: SecretKey,
-    /// Calls receivers.
     pub receivers: Receivers,
-    /// Who has webhooks.
-    pub listeners: Arc<Subscriptions>,
-    /// The settings.
+    /// The apps that have webhooks.
+    pub subscriptions: Arc<Subscriptions>,
     pub config: config::Webhook,
 }
 
 impl Dispatcher {
-    /// Works until `stop` says so, or is dropped, then finishes the deliveries at hand.
+    /// Runs until `stop` is true or its sender is dropped, then finishes the deliveries in flight.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let worker = Arc::new(self);
         let mut sending = JoinSet::new();
@@ -58,7 +55,7 @@ impl Dispatcher {
             }
             if looked.is_none_or(|at| at.elapsed() >= POLL) {
                 looked = Some(Instant::now());
-                match with_timeout(worker.listeners.refresh(&worker.db)).await {
+                match with_timeout(worker.subscriptions.refresh(&worker.db)).await {
                     Ok(any) => anybody = any,
                     Err(error) => tracing::warn!(%error, "webhooks cannot be read now"),
                 }
@@ -80,12 +77,12 @@ impl Dispatcher {
             if claimed > 0 && sending.len() < MAX_CONCURRENT {
                 continue;
             }
-            // More may be due of a webhook that had as many under way as it may.
+            // A webhook at its limit may have more deliveries due, so continue as soon as one finishes.
             let waits = sending.len() >= MAX_CONCURRENT || !busy(&under_way).is_empty();
             tokio::select! {
                 changed = stop.changed() => if changed.is_err() { break },
                 Some(done) = sending.join_next_with_id(), if waits => drop(under_way.remove(&id_of(&done))),
-                () = worker.listeners.wake.notified() => {}
+                () = worker.subscriptions.wake.notified() => {}
                 () = sleep(POLL) => {}
             }
         }
@@ -104,10 +101,10 @@ impl Dispatcher {
         .await
     }
 
-    /// Sends one delivery and writes down what came of it.
+    /// Sends one delivery and stores the outcome.
     async fn deliver(&self, delivery: &ClaimedDelivery) {
         let answer = self.send(delivery).await;
-        // Later somebody else has it.
+        // After the lease has expired, another worker may claim the delivery.
         let deadline = Instant::now() + LEASE_MARGIN - SOON;
         while let Err(error) = with_timeout(self.write_down(delivery, &answer)).await {
             tracing::warn!(delivery = %delivery.id, %error, "the outcome of a delivery was not written down");
@@ -167,7 +164,7 @@ impl Dispatcher {
     }
 }
 
-/// The webhooks with as many deliveries under way as they may have.
+/// The webhooks whose number of deliveries in flight is at the limit.
 fn busy(under_way: &HashMap<task::Id, Uuid>) -> Vec<Uuid> {
     let mut counts: HashMap<Uuid, usize> = HashMap::new();
     for webhook in under_way.values() {
@@ -183,7 +180,7 @@ fn id_of(done: &Result<(task::Id, ()), task::JoinError>) -> task::Id {
     }
 }
 
-/// A database that does not answer must not hold up the worker.
+/// Limits the time of a database call, so that a database that does not answer cannot block the worker.
 async fn with_timeout<T>(call: impl Future<Output = Result<T, db::Error>>) -> Result<T, db::Error> {
     timeout(SOON, call).await.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into()).into()))
 }

@@ -1,4 +1,4 @@
-//! Webhooks: who has subscribed to events, and the dispatcher that delivers them.
+//! Webhooks: the subscriptions of apps, and the dispatcher that delivers events to them.
 
 pub mod dispatcher;
 pub mod receiver;

@@ -1,6 +1,6 @@
-//! One call of a receiver. Its address is what an app's operator gave, so it could lead to anything that this
-//! machine reaches: the address that its name stands for is looked at when it is connected to, and no other is
-//! connected to then. What it answers beside its status is thrown away.
+//! HTTP calls to webhook receivers. An app's operator sets the URL, so it could point to any host that this machine
+//! can reach (SSRF). The IP addresses are therefore checked when the name is resolved for the connection, and only
+//! those that pass are connected to. The response body is discarded.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -15,29 +15,29 @@ use url::{Host, Url};
 use crate::domain::network::is_public;
 use crate::http_client::{self, Authorities};
 
-/// Bytes of an answer that are read, so that the connection can be used again.
+/// Maximum bytes of a response body that are read. Reading it to the end lets the connection be reused.
 const MAX_RESPONSE: usize = 16 * 1024;
-/// How long they may take.
+/// Time limit for reading the response body.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What came of a call.
+/// Result of a call. The text is the HTTP status or the error.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Response {
-    /// It was taken.
+    /// Status 2xx.
     Accepted(String),
-    /// Nobody is there any more (410).
+    /// Status 410: the receiver no longer exists.
     Gone(String),
-    /// It was not taken, or nobody could be reached.
+    /// Any other status, or the receiver could not be called.
     Refused(String),
 }
 
-/// Calls receivers.
+/// HTTP client for webhook receivers.
 pub struct Receivers {
     client: reqwest::Client,
     any_address: bool,
 }
 
-/// Names stand for public addresses, and for no others.
+/// DNS resolver that returns only public addresses, unless `any_address` is set.
 struct Public {
     any_address: bool,
 }
@@ -59,8 +59,8 @@ impl Resolve for Public {
 
 const NOT_PUBLIC: &str = "the address is not a public one";
 
-/// A client that connects only to public addresses, or with `any_address` to private ones too. The caller checks
-/// hosts that are addresses themselves.
+/// A client that connects only to public addresses, or with `any_address` also to private ones. It does not check a
+/// host that is an IP address: the caller must do so.
 pub fn client(
     timeout: Duration,
     https_only: bool,
@@ -74,7 +74,7 @@ pub fn client(
 }
 
 impl Receivers {
-    /// `any_address`: private addresses too.
+    /// `any_address` also allows private addresses.
     pub fn new(
         timeout: Duration,
         https_only: bool,
@@ -84,10 +84,9 @@ impl Receivers {
         Ok(Self { client: client(timeout, https_only, any_address, authorities)?, any_address })
     }
 
-    /// Posts `payload` with these headers.
     pub async fn post(&self, url: &str, headers: [(&'static str, String); 3], payload: String) -> Response {
         let Ok(url) = Url::parse(url) else { return Response::Refused("the URL is none".to_owned()) };
-        // A host that is an address is not looked up.
+        // The resolver is not called for a host that is an IP address, so it is checked here.
         if !self.any_address && literal(&url).is_some_and(|address| !is_public(address)) {
             return Response::Refused(NOT_PUBLIC.to_owned());
         }
@@ -110,7 +109,7 @@ impl Receivers {
     }
 }
 
-/// The address that a URL names itself.
+/// The host of the URL if it is an IP address.
 #[must_use]
 pub fn literal(url: &Url) -> Option<IpAddr> {
     match url.host()? {
@@ -129,7 +128,7 @@ async fn drain(mut response: reqwest::Response) {
             left -= chunk.len();
         }
     };
-    // What it says does not matter, nor whether it ends.
+    // Neither the content nor a timeout matters.
     let _ = timeout(DRAIN_TIMEOUT, rest).await;
 }
 
@@ -149,7 +148,7 @@ mod tests {
             receivers.post("hook", headers(), String::new()).await,
             Response::Refused("the URL is none".to_owned())
         );
-        // Nobody has connected.
+        // No connection was made.
         let accepted = futures_util::FutureExt::now_or_never(socket.accept());
         assert!(accepted.is_none());
     }

@@ -14,7 +14,7 @@ use crate::http::error::Error;
 use crate::http::extract::Unauthenticated;
 use crate::http::state::AppState;
 
-/// An app that the path names, whoever asks.
+/// The app in the path, for a caller without credentials.
 pub struct NamedApp(AppId);
 
 impl FromRequestParts<AppState> for NamedApp {
@@ -25,7 +25,7 @@ impl FromRequestParts<AppState> for NamedApp {
     }
 }
 
-/// All keys that verify tokens of the app, as a JWK set (RFC 7517): public, and good for five minutes.
+/// All keys that verify tokens of the app, as a JWK set (RFC 7517). Public; caches may keep it for five minutes.
 pub async fn jwks(
     State(state): State<AppState>,
     NamedApp(app): NamedApp,

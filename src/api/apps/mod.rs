@@ -14,7 +14,7 @@ pub(crate) async fn app_id(parts: &mut Parts) -> Result<AppId, Error> {
     id::parse(&text).map(AppId).ok_or(Error::InvalidPath("`appId` in the path must be a hyphenated UUID"))
 }
 
-/// Another app is as far away as one that does not exist.
+/// Another app is refused in the same way as one that does not exist.
 pub(crate) fn own(app: AppId, named: AppId) -> Result<(), Error> {
     if app == named { Ok(()) } else { Err(Error::AppOutOfReach) }
 }

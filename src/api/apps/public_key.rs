@@ -14,7 +14,7 @@ use crate::http::error::Error;
 use crate::http::extract::{self, Query};
 use crate::http::state::AppState;
 
-/// The app whose public key is asked for: that of the API key, which the path may name.
+/// The app of the API key. The path may name it.
 pub struct OwnApp(AppId);
 
 impl FromRequestParts<AppState> for OwnApp {
@@ -32,7 +32,7 @@ impl FromRequestParts<AppState> for OwnApp {
     }
 }
 
-/// `data` of the answer with a public key.
+/// `data` of the response with a public key.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PublicKeyData {
@@ -40,7 +40,7 @@ pub struct PublicKeyData {
     public_key: String,
 }
 
-/// The key that verifies the newest tokens of the app: SubjectPublicKeyInfo, PEM (RFC 7468).
+/// The key that verifies the newest tokens of the app, as SubjectPublicKeyInfo in PEM (RFC 7468).
 pub async fn public_key(
     State(state): State<AppState>,
     OwnApp(app): OwnApp,

@@ -1,6 +1,6 @@
-//! `/docs`: the `OpenAPI` document for people, by Swagger UI, which comes with the program and asks nobody but
-//! this server. Its files are served as they lie in the archive of their crate: what a ZIP file and gzip hold
-//! is the same deflated stream (RFC 1951), so only the wrapping changes.
+//! `/docs`: the `OpenAPI` document in Swagger UI, which is part of the program and calls only this server. Its files
+//! are served in the compressed form that they have in the archive of their crate. ZIP files and gzip hold the same
+//! deflate stream (RFC 1951), so only the wrapper changes.
 
 use std::sync::LazyLock;
 
@@ -26,7 +26,7 @@ pub async fn page() -> Response {
     response
 }
 
-/// What the page is made of.
+/// The files that the page loads.
 pub fn assets() -> Router<AppState> {
     static SCRIPT: LazyLock<Option<Vec<u8>>> = LazyLock::new(|| gzip(ARCHIVE, "/dist/swagger-ui-bundle.js"));
     static STYLE: LazyLock<Option<Vec<u8>>> = LazyLock::new(|| gzip(ARCHIVE, "/dist/swagger-ui.css"));
@@ -45,7 +45,7 @@ fn file(content_type: &'static str, body: impl IntoResponse) -> Response {
     (StatusCode::OK, headers, body).into_response()
 }
 
-/// Every browser takes gzip, so nothing else is kept.
+/// Only the gzip form is kept, since every browser accepts it.
 fn packed(content_type: &'static str, body: Option<&'static [u8]>) -> Response {
     let Some(body) = body else {
         return Error::Internal("the archive of Swagger UI lacks a file".into()).into_response();
@@ -55,14 +55,14 @@ fn packed(content_type: &'static str, body: Option<&'static [u8]>) -> Response {
     response
 }
 
-/// The file of a ZIP archive (APPNOTE 6.3, 4.3) whose path ends so, as gzip (RFC 1952); `None` if it is not
-/// there, or not deflated.
+/// The file of a ZIP archive (APPNOTE 6.3, 4.3) whose path ends with `path`, as gzip (RFC 1952). `None` if the file
+/// does not exist or is not deflated.
 fn gzip(archive: &[u8], path: &str) -> Option<Vec<u8>> {
     let number = |at: usize, bytes: usize| -> Option<usize> {
         let bytes = archive.get(at..at.checked_add(bytes)?)?;
         Some(bytes.iter().rev().fold(0, |number, byte| number << 8 | usize::from(*byte)))
     };
-    // The archive ends with the end of its directory and a comment, which says where the directory begins.
+    // The archive ends with an end-of-directory record and a comment. The record says where the directory begins.
     let end = archive.windows(4).rposition(|bytes| bytes == b"PK\x05\x06")?;
     let mut entry = number(end + 16, 4)?;
     while archive.get(entry..)?.starts_with(b"PK\x01\x02") {
@@ -73,7 +73,7 @@ fn gzip(archive: &[u8], path: &str) -> Option<Vec<u8>> {
             let start = header + 30 + number(header + 26, 2)? + number(header + 28, 2)?;
             let stream = archive.get(start..)?.get(..packed).filter(|_| method == 8)?;
             let head = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
-            // The checksum and the length stand side by side in gzip, apart in the directory.
+            // The checksum and the length are adjacent in gzip, but not in the directory.
             let (checksum, length) = (&archive[entry + 16..entry + 20], &archive[entry + 24..entry + 28]);
             return Some([&head[..], stream, checksum, length].concat());
         }

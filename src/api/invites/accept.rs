@@ -1,5 +1,5 @@
-//! `/v1/invites/{code}`: what an app's own landing page does for whoever has the link of a mail. The code is the
-//! credential: looking never spends it, and what is made up is paid for by its address, like made-up keys.
+//! `/v1/invites/{code}`: invites for an app's own landing page, with the code of the mail as the credential. Showing
+//! an invite does not use up its code. Unknown codes count against the client's address, like forged API keys.
 
 use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
@@ -23,7 +23,7 @@ use crate::http::error::Error;
 use crate::http::extract::{self, OptionalJson};
 use crate::http::state::AppState;
 
-/// Whoever has the code in the path, and its invite.
+/// An invite and its code, which the caller sent in the path.
 pub struct InviteByCodePath {
     pub(super) code: InviteCode,
     pub(super) invite: InviteByCode,
@@ -34,7 +34,7 @@ impl FromRequestParts<AppState> for InviteByCodePath {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
         let context = RequestContext::of(&parts.extensions);
-        // What is no UTF-8 is no code either.
+        // A path parameter that is not UTF-8 is not a code.
         let text = extract::param(parts, "code").await.unwrap_or_default();
         let found = match InviteCode::parse(&text) {
             Some(code) => {
@@ -57,7 +57,7 @@ impl FromRequestParts<AppState> for InviteByCodePath {
     }
 }
 
-/// A user who has just accepted, and a token for them.
+/// The user who accepted, and an access token for them.
 #[derive(Serialize)]
 pub struct AcceptedInvite {
     user: Box<User>,
@@ -65,7 +65,7 @@ pub struct AcceptedInvite {
     token: AccessToken,
 }
 
-/// Accepts the invite, once, with what the user says of themselves, or neither.
+/// Accepts the invite, once, and saves the profile and the referral code in the body; all or none.
 pub async fn accept(
     State(state): State<AppState>,
     InviteByCodePath { code, .. }: InviteByCodePath,
@@ -76,9 +76,9 @@ pub async fn accept(
     let AcceptBody { profile, referral_code } = AcceptBody::parse(body, today)?;
     names.extend(referral_code.as_ref().map(|_| "referralCode".to_owned()));
     audit::record(|facts| facts.fields = names);
-    // First, so that nothing but a signature is left to fail once the code is spent.
+    // Load the key first, so that only signing can fail after the code is used up.
     let key = signing_key(&state.store.pool, &state.seal, code.app).await?;
-    let event = state.listeners.event_for(code.app);
+    let event = state.subscriptions.event_for(code.app);
     let user =
         match accept::accept_with_profile(&state.store.pool, &code, &profile, referral_code.as_ref(), event)
             .await?
@@ -91,7 +91,7 @@ pub async fn accept(
             AcceptWithProfileOutcome::Attribution(_) => return Err(Error::UnknownReferralCode),
             AcceptWithProfileOutcome::No => return Err(refusal(&state, &code).await?),
         };
-    state.listeners.notify(event);
+    state.subscriptions.notify(event);
     audit::record(|facts| facts.subject = Some(user.id));
     let (issuer, valid) = (state.config.issuer(), state.config.token.expires_after);
     let token = AccessToken::sign(&key, &issuer, code.app, UserId(user.id), &user.language, valid);
@@ -100,7 +100,7 @@ pub async fn accept(
     Ok(Success { status: StatusCode::OK, message: "the invite was accepted", data })
 }
 
-/// Why a code that was good a moment ago could not be spent.
+/// Why a code that was valid at the look-up could not be used.
 async fn refusal(state: &AppState, code: &InviteCode) -> Result<Error, Error> {
     let invite = accept::find(&state.store.pool, code).await?;
     Ok(match invite.map(|invite| invite.state) {
@@ -108,7 +108,7 @@ async fn refusal(state: &AppState, code: &InviteCode) -> Result<Error, Error> {
         Some(invites::State::Accepted) => Error::InviteAccepted,
         Some(invites::State::Revoked) => Error::InviteRevoked,
         Some(invites::State::Expired) => Error::InviteExpired,
-        // It was opened again at this moment.
+        // The invite was opened again in the meantime.
         Some(invites::State::Open) => Error::Unavailable(None),
     })
 }

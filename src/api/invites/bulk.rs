@@ -1,6 +1,5 @@
-//! `POST /v1/invites/bulk`: many new users at once, for the app's backend. Each is invited for itself and has its own
-//! result, and whoever is a user already is left alone: so the call can be repeated, whatever became of it, and
-//! nobody is sent a second mail.
+//! `POST /v1/invites/bulk`: invites many new users, for the app's backend. Each invite has its own result, and
+//! existing users are skipped. So the call can be repeated after any outcome, and nobody gets a second mail.
 
 use std::time::Duration;
 
@@ -28,7 +27,7 @@ use crate::http::extract::{LargeJson, Query};
 use crate::http::idempotency::{Begin, IdempotentCall, retry_until_known};
 use crate::http::state::AppState;
 
-/// A backend that may invite.
+/// The app of a backend with a `write` key.
 pub struct BulkCaller(AppId);
 
 impl FromRequestParts<AppState> for BulkCaller {
@@ -41,20 +40,20 @@ impl FromRequestParts<AppState> for BulkCaller {
     }
 }
 
-/// What became of one invite.
+/// The result of one invite.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Item {
     /// `created`, `exists` or `error`
     pub result: &'static str,
     user_id: Option<Uuid>,
-    /// Of an error, its `X-Error-Code`.
+    /// The `X-Error-Code` of an error.
     pub code: Option<&'static str>,
-    /// Of an error, its sentence.
+    /// The sentence of an error.
     pub error: Option<String>,
 }
 
-/// What became of all, in their order.
+/// The results, in the order of the invites.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct BulkResponse {
@@ -84,7 +83,7 @@ impl From<BulkInviteOutcome> for Item {
     }
 }
 
-/// Invites many.
+/// Invites many users.
 pub async fn create(
     State(state): State<AppState>,
     BulkCaller(app): BulkCaller,
@@ -96,11 +95,12 @@ pub async fn create(
     let BulkBody { inviter, invites } = BulkBody::parse(json)?;
     audit::record(|facts| facts.fields = vec!["invites".to_owned()]);
     context.acquire_permits(&state.limits, invites.len()).await?;
-    let plan =
-        |wanted| BulkInvite::new(app, inviter, wanted, state.new_mail(app), state.listeners.event_for(app));
+    let plan = |wanted| {
+        BulkInvite::new(app, inviter, wanted, state.new_mail(app), state.subscriptions.event_for(app))
+    };
     let planned: Vec<_> = invites.into_iter().map(|wanted| wanted.map(plan)).collect();
     let done = retry_until_known(|| create_once(&state, &headers, (app, inviter), &planned, &request)).await;
-    state.listeners.notify(planned.iter().flatten().find_map(|one| one.event));
+    state.subscriptions.notify(planned.iter().flatten().find_map(|one| one.event));
     done
 }
 
@@ -111,10 +111,10 @@ async fn create_once(
     planned: &[Result<BulkInvite, FieldErrors>],
     request: &str,
 ) -> Result<Response, Error> {
-    // Before there is a connection, as one mail is taken; here it is all of them.
+    // Take the quota for all mails first: a task that holds a connection must not wait for another.
     let mails =
         state.store.mails.take_up_to(&state.store.pool, app, planned.iter().flatten().count()).await?;
-    // In a transaction with or without a key.
+    // The call uses a transaction with or without a key.
     let own = Ok(QuotaUse::default());
     let mut once = match IdempotentCall::begin_with(state, headers, (app, None), request, true, own).await? {
         Begin::Replay(answer) => return Ok(answer),
@@ -130,7 +130,7 @@ async fn create_once(
     once.finish(state, &success, None).await
 }
 
-/// Invites in a transaction those who can be, as long as there are mails; what is not needed of these is given back.
+/// Invites the planned users in the transaction `db`, as far as `mails` last. Unused mails are returned to the quota.
 pub async fn invite(
     db: &mut PgConnection,
     app: AppId,

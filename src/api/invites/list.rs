@@ -19,7 +19,7 @@ use crate::http::extract::Query;
 use crate::http::paging;
 use crate::http::state::AppState;
 
-/// Which page of which invites is asked for.
+/// The page and the filter of the list.
 pub struct ListQuery {
     caller: Reader,
     filter: Filter,
@@ -69,7 +69,7 @@ pub struct InvitePage {
     next_cursor: Option<Uuid>,
 }
 
-/// Lists invites, by id: to a backend those of the app, to a user their own referrals.
+/// Lists invites by id. A backend sees those of the app, a user their own referrals.
 pub async fn list(
     State(state): State<AppState>,
     ListQuery { caller: Reader { app, user }, mut filter, after, limit }: ListQuery,

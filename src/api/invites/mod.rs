@@ -1,5 +1,5 @@
-//! `/v1/invites` and `/v1/invites/by-id/{inviteId}`: invites after they were made, for the app's backend, and for a
-//! user their own referrals. Ids have a path of their own, since what follows `/v1/invites/` otherwise is a code.
+//! `/v1/invites` and `/v1/invites/by-id/{inviteId}`: existing invites, for the app's backend, and for a user their own
+//! referrals. Ids have a separate path, because other segments after `/v1/invites/` are codes.
 
 pub mod accept;
 pub mod bulk;
@@ -22,7 +22,7 @@ use crate::http::error::Error;
 use crate::http::extract::{self, Query};
 use crate::http::state::AppState;
 
-/// A caller and the invite that the path names.
+/// A caller and the invite in the path.
 pub struct InvitePath<C> {
     caller: C,
     invite: Uuid,
@@ -41,7 +41,7 @@ impl<C: Callers> FromRequestParts<AppState> for InvitePath<C> {
     }
 }
 
-/// An invite as this caller may see it: to a user, nothing that is their friend's.
+/// An invite as this caller may see it: for a user, the address is masked and the recipient's id is removed.
 fn shown(mut invite: InviteRow, caller: Option<UserId>) -> InviteRow {
     if caller.is_some() {
         invite.email = email::masked(&invite.email);

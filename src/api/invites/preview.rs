@@ -1,4 +1,4 @@
-//! `GET /v1/invites/{code}`: shows what a code is good for.
+//! `GET /v1/invites/{code}`: shows the invite of a code.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -23,7 +23,7 @@ pub struct InvitePreview {
     expires_at: String,
 }
 
-/// Shows what the code is good for.
+/// Shows the invite of the code in the path.
 pub async fn show(
     State(state): State<AppState>,
     InviteByCodePath { code, invite }: InviteByCodePath,

@@ -15,7 +15,7 @@ use crate::http::error::Error;
 use crate::http::idempotency::{Begin, IdempotentCall, retry_until_known};
 use crate::http::state::AppState;
 
-/// Mails an invite again, with a new code and its full time.
+/// Mails an invite again, with a new code and the full time until it expires.
 pub async fn resend(
     State(state): State<AppState>,
     InvitePath { caller: Caller { app, user }, invite }: InvitePath<Caller>,

@@ -14,7 +14,7 @@ use crate::http::error::Error;
 use crate::http::idempotency::retry_until_known;
 use crate::http::state::AppState;
 
-/// Revokes an invite that was not accepted: its code is over, a mail that waits is not sent.
+/// Revokes an invite that was not accepted. Its code becomes invalid, and a queued mail is not sent.
 pub async fn revoke(
     State(state): State<AppState>,
     InvitePath { caller: Caller { app, user }, invite }: InvitePath<Caller>,

@@ -13,7 +13,8 @@ use crate::http::envelope::Success;
 use crate::http::error::Error;
 use crate::http::state::AppState;
 
-/// An invite with its life so far. To a user that would tell whether a mail went out, and so who has an account.
+/// An invite with its timeline. A user gets no timeline, since it would reveal whether a mail was sent, and so who has
+/// an account.
 #[derive(Serialize)]
 pub struct InviteWithTimeline {
     #[serde(flatten)]

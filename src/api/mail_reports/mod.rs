@@ -1,4 +1,5 @@
-//! `POST /v1/mail-reports`: what an app's backend, or the mail provider, learned of a mail after the mail server took it.
+//! `POST /v1/mail-reports`: reports of an app's backend or a mail provider about a mail that the mail server has
+//! accepted.
 
 mod provider;
 
@@ -17,11 +18,11 @@ use crate::http::extract::{Json, Query};
 use crate::http::state::AppState;
 use crate::mail::provider::Provider;
 
-/// Who reports.
+/// The sender of a report.
 pub enum Reporter {
-    /// The backend of an app, on its mails.
+    /// The backend of an app, about the app's mails.
     App(AppId),
-    /// Whoever says that they are this provider.
+    /// A caller that claims to be this provider; not verified yet.
     Provider(Provider),
 }
 
@@ -29,7 +30,8 @@ impl FromRequestParts<AppState> for Reporter {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
-        // A provider has credentials of its own, so the query comes first; without it the contract's order holds.
+        // Read the query first, since a provider has credentials of its own. Without `provider`, the contract's order
+        // holds.
         if let Some(name) =
             Query::of(parts, &["provider"]).ok().as_ref().and_then(|query| query.get("provider"))
         {
@@ -43,7 +45,7 @@ impl FromRequestParts<AppState> for Reporter {
     }
 }
 
-/// Records bounces, delays and complaints. After a complaint the recipient gets no more referrals of the app.
+/// Records bounces, delays and complaints. After a complaint the recipient gets no more referral mail of the app.
 pub async fn create(
     State(state): State<AppState>,
     who: Reporter,
@@ -62,10 +64,10 @@ pub async fn create(
         Kind::Complained => Some(state.store.opt_out_keys.of(&state.store.pool, &state.seal, app).await?),
         Kind::Bounced | Kind::Delayed => None,
     };
-    let event = state.listeners.event_for(app);
+    let event = state.subscriptions.event_for(app);
     let reported = timeline::report(&state.store.pool, app, &report, key.as_deref(), event).await?;
     let reported = reported.ok_or(Error::MailNotFound)?;
-    state.listeners.notify(event);
+    state.subscriptions.notify(event);
     audit::record(|facts| (facts.subject, facts.unchanged) = (Some(reported.invite), !reported.first));
     Ok(Success { status: StatusCode::OK, message: "the report was recorded", data: () })
 }

@@ -1,6 +1,6 @@
-//! `POST /v1/mail-reports?provider=…`: what a mail provider posts of the mails that it sent for this server. The
-//! provider proves itself by a signature or a password that is set under `[mail.reports]`; its mails can be of
-//! any app. It is told 200 also for mails that are unknown here, since it would repeat anything else for hours.
+//! `POST /v1/mail-reports?provider=…`: reports of a mail provider about mails that it sent for this server, of any
+//! app. The provider authenticates by a signature or a password, which is set under `[mail.reports]`. Unknown mails
+//! are answered with 200 too, since the provider would repeat the report for hours after any other status.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,10 +32,10 @@ use crate::webhook::receiver;
 const MAX_BODY: usize = 1024 * 1024;
 /// Longest certificate, bytes.
 const MAX_CERTIFICATE: usize = 16 * 1024;
-/// One whole call of Amazon.
+/// Timeout of one request to Amazon.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Takes what a provider posts.
+/// Records the reports that a provider posts.
 pub async fn create(state: &AppState, provider: Provider, request: Request) -> Result<Success<()>, Error> {
     let (parts, body) = request.into_parts();
     let context = RequestContext::of(&parts.extensions);
@@ -67,7 +67,7 @@ pub async fn create(state: &AppState, provider: Provider, request: Request) -> R
     Ok(Success { status: StatusCode::OK, message: "the report was recorded", data: () })
 }
 
-/// What the call of a provider is checked against.
+/// How the request of a provider is verified.
 enum Proof<'a> {
     Sendgrid {
         key: &'a ParsedPublicKey,
@@ -75,13 +75,13 @@ enum Proof<'a> {
         timestamp: Vec<u8>,
     },
     Mailgun(&'a str),
-    /// Checked already.
+    /// Already verified by its password.
     Postmark,
     Ses(&'a Topic),
 }
 
 impl<'a> Proof<'a> {
-    /// What can be checked before the body is read is.
+    /// Verifies as much as possible before the body is read.
     fn of(state: &'a AppState, provider: Provider, headers: &HeaderMap) -> Result<Self, Error> {
         let secrets = &state.config.mail.reports;
         match provider {
@@ -105,7 +105,7 @@ impl<'a> Proof<'a> {
         }
     }
 
-    /// Checks the rest and reads the body.
+    /// Verifies the rest and parses the body.
     async fn read(self, state: &AppState, body: &[u8]) -> Result<Vec<Notification>, Error> {
         let now = clock::now();
         let topic = match self {
@@ -133,7 +133,7 @@ const NOT_SET_UP: Error = Error::UnprovenProvider(
     "the provider in the query is not set up here, under [mail.reports] of the settings",
 );
 
-/// A secret that is set.
+/// The value of a secret. Fails if it is not set.
 fn set(secret: &secrecy::SecretString) -> Result<&str, Error> {
     Some(secret.expose_secret()).filter(|secret| !secret.is_empty()).ok_or(NOT_SET_UP)
 }
@@ -148,7 +148,7 @@ fn refuse(refusal: Refusal) -> Error {
     }
 }
 
-/// Whether it was new; `None`: it does not prove which mail it is about.
+/// Records a report. Returns whether it was new; `None` if it does not prove which mail it is about.
 async fn record(state: &AppState, notification: Notification) -> Result<Option<bool>, Error> {
     let Some((app, message_id)) = reported_mails::find(&state.store.pool, &notification).await? else {
         return Ok(None);
@@ -159,13 +159,13 @@ async fn record(state: &AppState, notification: Notification) -> Result<Option<b
         Kind::Bounced | Kind::Delayed => None,
     };
     let report = Report { kind, subject: Subject::Message(message_id), detail: Some(detail) };
-    let event = state.listeners.event_for(app);
+    let event = state.subscriptions.event_for(app);
     let reported = timeline::report(&state.store.pool, app, &report, key.as_deref(), event).await?;
-    state.listeners.notify(event);
+    state.subscriptions.notify(event);
     Ok(reported.map(|reported| reported.first))
 }
 
-/// The certificate at an address of Amazon.
+/// The certificate at a URL of Amazon.
 async fn certificate_at(state: &AppState, url: &Url) -> Result<Arc<[u8]>, Error> {
     let certificates = &state.providers.certificates;
     if let Some(certificate) = certificates.get(url.as_str()) {
@@ -176,7 +176,7 @@ async fn certificate_at(state: &AppState, url: &Url) -> Result<Arc<[u8]>, Error>
     Ok(certificate)
 }
 
-/// Gets an address of Amazon; in a test, the same path and query of the server that stands in for it.
+/// Gets a URL of Amazon. In a test, gets the same path and query from the server that stands in for Amazon.
 async fn fetch(state: &AppState, url: &Url) -> Result<Arc<[u8]>, Error> {
     let test = state.config.mail.reports.ses_test_url.as_ref();
     let mut address = test.unwrap_or(url).clone();

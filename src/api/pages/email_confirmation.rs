@@ -1,5 +1,5 @@
-//! `/email-confirmations/{code}`: where the mail leads that asks an address whose it is. Looking (GET, HEAD) changes
-//! nothing, since mail scanners follow links; the button (POST) confirms, once, and makes the address the user's.
+//! `/email-confirmations/{code}`: the page behind the link that confirms an address. GET and HEAD change nothing,
+//! because mail scanners follow links. POST, by the button, confirms the address once and makes it the user's.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -19,7 +19,7 @@ use crate::http::extract::Segment;
 use crate::http::state::AppState;
 use crate::l10n::Texts;
 
-/// Shows what the code is good for.
+/// Shows the confirmation of the code.
 pub async fn show(
     State(state): State<AppState>,
     Segment(code): Segment,
@@ -45,7 +45,7 @@ pub async fn confirm(
             return Ok(unknown());
         };
         audit::record(|facts| (facts.app, facts.authenticated) = (Some(code.app), true));
-        let event = state.listeners.event_for(code.app);
+        let event = state.subscriptions.event_for(code.app);
         let spending = match confirmation {
             Confirmation { state: Stands::Open, tells: true, .. } => {
                 state.store.mails.take(&state.store.pool, code.app).await?
@@ -58,7 +58,7 @@ pub async fn confirm(
             if confirmed.tells {
                 state.wake.notify_one();
             }
-            state.listeners.notify(event);
+            state.subscriptions.notify(event);
             audit::record(|facts| facts.subject = Some(confirmed.user.0));
             let texts = Texts::for_person(&confirmation.language, &confirmation.app_language);
             return Ok(page(
@@ -67,7 +67,7 @@ pub async fn confirm(
                 &ConfirmationPage::Confirmed { app: &confirmation.app_name },
             ));
         }
-        // It could be a moment ago if at all: what stands now says why.
+        // The code is not valid, or no longer; its current state gives the reason.
         Ok(match email_confirmation::find(&state.store.pool, &code).await? {
             Some(confirmation) => {
                 audit::record(|facts| facts.refused = Some(confirmation.state.as_str()));

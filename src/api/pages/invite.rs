@@ -1,6 +1,6 @@
-//! `/invites/{code}`: where the link of an invite leads when the app has no page of its own. Looking (GET,
-//! HEAD) changes nothing of it, since mail scanners follow links, but that the first look is recorded; the button
-//! (POST) accepts. That of an expired invite (POST `?renew`) mails it again.
+//! `/invites/{code}`: the page behind the link of an invite, for apps without a page of their own. GET and HEAD only
+//! record the first view, because mail scanners follow links. POST, by the button, accepts; POST `?renew` mails an
+//! expired invite again.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
@@ -20,7 +20,7 @@ use crate::http::extract::Segment;
 use crate::http::state::AppState;
 use crate::l10n::Texts;
 
-/// Shows what the code is good for.
+/// Shows the invite of the code.
 pub async fn show(
     State(state): State<AppState>,
     Segment(code): Segment,
@@ -42,7 +42,7 @@ pub async fn show(
     }
 }
 
-/// Records the first look. A look is not refused for want of that.
+/// Records the first view. A failure is only logged, and the page is shown all the same.
 pub(crate) async fn record_view(state: &AppState, code: &InviteCode, invite: &InviteByCode) {
     if !invite.viewed
         && let Err(error) = timeline::record_view(&state.store.pool, code).await
@@ -51,7 +51,7 @@ pub(crate) async fn record_view(state: &AppState, code: &InviteCode, invite: &In
     }
 }
 
-/// Accepts the invite, once.
+/// Accepts the invite, once. With `?renew`, mails an expired invite again.
 pub async fn accept(
     State(state): State<AppState>,
     Segment(code): Segment,
@@ -72,17 +72,17 @@ pub async fn accept(
             return renew(&state, &parsed, &invite).await;
         }
         let app = invite.app_name.as_str();
-        let event = state.listeners.event_for(parsed.app);
+        let event = state.subscriptions.event_for(parsed.app);
         Ok(match accept::accept(&state.store.pool, &parsed, event).await? {
             AcceptOutcome::Accepted(user) => {
-                state.listeners.notify(event);
+                state.subscriptions.notify(event);
                 audit::record(|facts| facts.subject = Some(user.0));
                 page(StatusCode::OK, texts_of(&invite), &InvitePage::Accepted { app })
             }
             AcceptOutcome::AccountExists => {
                 page(StatusCode::OK, texts_of(&invite), &InvitePage::Member { app })
             }
-            // It was open a moment ago if at all: what it is now says why.
+            // The invite is not open, or no longer; its current state gives the reason.
             AcceptOutcome::NotOpen => match look_up(&state, &code).await? {
                 Some((_, invite)) => {
                     audit::record(|facts| facts.refused = Some(invite.state.as_str()));
@@ -95,15 +95,14 @@ pub async fn accept(
     accepted.await.unwrap_or_else(|error| trouble(&error))
 }
 
-/// Mails an expired invite again, to where it went before. What the page says is true whether or not a mail goes
-/// out.
+/// Mails an expired invite again, to the same address. The text of the page is true whether or not a mail is sent.
 async fn renew(state: &AppState, code: &InviteCode, invite: &InviteByCode) -> Result<Response, Error> {
     audit::record(|facts| facts.fields = vec!["expiresAt".to_owned()]);
     let spending = state.store.mails.take(&state.store.pool, code.app).await?;
     let mail = state.new_mail(code.app);
     let mut connection = state.store.pool.acquire().await.map_err(db::Error::from)?;
     let (by, bounds) = (ResendBy::Holder(code), ReferralLimits::of(&state.config));
-    // Who goes away before the answer has spent it.
+    // If the client disconnects before the result, the mail counts as used.
     spending.mark_used();
     let resent = manage::resend(&mut connection, code.app, by, invite.id, bounds, &mail).await;
     if !matches!(resent, Ok(ResendOutcome::Resent) | Err(db::Error::InDoubt(_))) {
@@ -127,7 +126,7 @@ async fn look_up(state: &AppState, code: &str) -> Result<Option<(InviteCode, Inv
     Ok(accept::find(&state.store.pool, &code).await?.map(|invite| (code, invite)))
 }
 
-/// What the invite is good for.
+/// The page for the state of the invite.
 fn shown(invite: &InviteByCode) -> Response {
     let status = if invite.state == invites::State::Revoked { StatusCode::NOT_FOUND } else { StatusCode::OK };
     page(status, texts_of(invite), &landing(invite))

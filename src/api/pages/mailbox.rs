@@ -1,5 +1,6 @@
-//! `/mailbox`: the mails of a trial. On loopback listeners only, and only for pages that a person opened at
-//! a loopback name, so that no web page reads them by way of a name that leads here (DNS rebinding).
+//! `/mailbox`: the mails of a trial. Served on loopback listeners only, and only if `Host` is a loopback name or
+//! address, so that web pages cannot read the mails through a foreign name that resolves to this machine (DNS
+//! rebinding).
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -61,7 +62,7 @@ async fn source(State(state): State<AppState>, Segment(name): Segment) -> Result
     Ok(plain(find(&state, name).await?.source))
 }
 
-/// Deletes the mails of somebody who was erased, by their `Message-ID`s.
+/// Deletes the mails of an erased user, by their `Message-ID`s.
 pub async fn delete(state: &AppState, message_ids: Vec<String>) {
     let Some(mailbox) = state.mailbox.clone() else { return };
     if let Err(Error::Internal(error)) = blocking(move || mailbox.delete(&message_ids)).await {
@@ -90,7 +91,7 @@ async fn preview(Segment(name): Segment) -> Result<Response, Error> {
     }
 }
 
-/// The HTML of a mail, which may style itself and no more.
+/// The HTML of a mail, with the policy that allows it styles of its own and little else.
 fn framed(html: String) -> Response {
     let mut response = render::response(StatusCode::OK, html);
     let policy = HeaderValue::from_static(MAIL_CSP);

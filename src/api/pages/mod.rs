@@ -1,4 +1,4 @@
-//! What a person opens from a mail, and the mailbox of a trial.
+//! The pages behind the links of mails, and the mailbox of a trial.
 
 pub mod email_confirmation;
 pub mod invite;

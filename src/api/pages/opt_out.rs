@@ -1,6 +1,6 @@
-//! `/opt-out/{code}`: where whoever was mailed a referral says that they want no more of them from this app, whoever
-//! sends them. Looking (GET, HEAD) changes nothing, since mail scanners follow links. A POST opts out whatever its body:
-//! that of the button, or of a mail program in one click (RFC 8058).
+//! `/opt-out/{code}`: opts the recipient of a referral mail out of all referral mail of the app, from any sender. GET
+//! and HEAD change nothing, because mail scanners follow links. A POST with any body opts out: from the button, or
+//! from a mail program in one click (RFC 8058).
 
 use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
@@ -18,7 +18,7 @@ use crate::http::extract::Segment;
 use crate::http::state::AppState;
 use crate::l10n::Texts;
 
-/// A link that was made here.
+/// A valid opt-out link.
 pub struct OptOutLink {
     code: OptOutCode,
     subject: Subject,
@@ -38,7 +38,7 @@ impl FromRequestParts<AppState> for OptOutLink {
         };
         let (code, subject) = found.await.map_err(|error| trouble(&error))?.ok_or_else(render::unknown)?;
         audit::record(|facts| (facts.app, facts.authenticated) = (Some(code.app), true));
-        // The link says in which language the mail was.
+        // The link contains the language of the mail.
         let query = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
         let language = query.into_iter().find(|(name, _)| name == "language").map(|(_, value)| value);
         let texts = Texts::for_person(language.as_deref().unwrap_or_default(), &subject.app_language);
@@ -46,7 +46,7 @@ impl FromRequestParts<AppState> for OptOutLink {
     }
 }
 
-/// The code and what it is about.
+/// Looks up the code. `None` if this server did not make it.
 async fn look_up(state: &AppState, code: &str) -> Result<Option<(OptOutCode, Subject)>, Error> {
     let Some(code) = OptOutCode::parse(code) else { return Ok(None) };
     let Some(subject) = opt_outs::find(&state.store.pool, &code).await? else { return Ok(None) };
@@ -60,7 +60,7 @@ impl OptOutLink {
         render::response(StatusCode::OK, render::opt_out(self.texts, &self.subject.app_name, &code, what))
     }
 
-    /// What a change came to; `changed`: it was not so before.
+    /// The page after a change. `changed`: whether the change had an effect.
     fn changed(&self, changed: Result<bool, db::Error>, what: OptOutPage) -> Response {
         match changed {
             Ok(changed) => {
@@ -72,18 +72,18 @@ impl OptOutLink {
     }
 }
 
-/// Shows what the button would do, or that it was pressed.
+/// Shows the button to opt out, or that the recipient has opted out.
 pub async fn show(link: OptOutLink) -> Response {
     link.page(if link.subject.out { OptOutPage::Done } else { OptOutPage::Confirm })
 }
 
-/// Opts out.
+/// Opts the recipient out.
 pub async fn add(State(state): State<AppState>, link: OptOutLink) -> Response {
     let changed = opt_outs::add(&state.store.pool, link.code.app, &link.code.address).await;
     link.changed(changed, OptOutPage::Done)
 }
 
-/// Takes it back.
+/// Takes the opt-out back.
 pub async fn remove(State(state): State<AppState>, link: OptOutLink) -> Response {
     let changed = opt_outs::remove(&state.store.pool, link.code.app, &link.code.address).await;
     link.changed(changed, OptOutPage::Undone)

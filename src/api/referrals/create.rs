@@ -17,8 +17,8 @@ use crate::http::idempotency::{Begin, IdempotentCall, retry_until_known};
 use crate::http::state::AppState;
 use crate::metrics::Limit;
 
-/// Mails a referral invite of the user in the path (seed `POST /users/:userId/referral-invites`). The
-/// answer is the same whether or not the address has an account, so that nobody can probe for accounts.
+/// Mails a referral invite of the user in the path (seed `POST /users/:userId/referral-invites`). The response is the
+/// same whether or not the address has an account, so that callers cannot probe for accounts.
 pub async fn create(
     State(state): State<AppState>,
     UserPath { caller: Caller { app, user: caller }, user }: UserPath<Caller>,

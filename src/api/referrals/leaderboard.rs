@@ -1,4 +1,4 @@
-//! `GET /v1/referrals/leaderboard`: who has referred most users.
+//! `GET /v1/referrals/leaderboard`: the users with the most accepted referrals.
 
 use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
@@ -14,7 +14,7 @@ use crate::http::extract::Query;
 use crate::http::paging;
 use crate::http::state::AppState;
 
-/// How many places are asked for.
+/// The caller and the number of places to return.
 pub struct LeaderboardQuery {
     caller: AnyKey,
     limit: usize,
@@ -30,7 +30,6 @@ impl FromRequestParts<AppState> for LeaderboardQuery {
     }
 }
 
-/// The first places.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Leaderboard {
@@ -39,7 +38,7 @@ pub struct Leaderboard {
     items: Vec<Place>,
 }
 
-/// Who referred most of those who accepted.
+/// Ranks users by the number of people who accepted after their referral.
 pub async fn leaderboard(
     State(state): State<AppState>,
     LeaderboardQuery { caller, limit }: LeaderboardQuery,

@@ -1,4 +1,4 @@
-//! `/v1/users/{userId}/referrals` and `/v1/referrals/leaderboard`: what became of referrals.
+//! `GET /v1/users/{userId}/referrals`: the referrals of a user and their states.
 
 use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
@@ -16,7 +16,7 @@ use crate::http::extract::{self, Query};
 use crate::http::paging;
 use crate::http::state::AppState;
 
-/// Whose referrals are asked for, and which page.
+/// The user whose referrals are listed, and the page.
 pub struct ListQuery {
     caller: Reader,
     user: UserId,
@@ -48,7 +48,8 @@ pub struct ReferralPage {
     next_cursor: Option<Uuid>,
 }
 
-/// A referral as this caller may see it: to a user, of whom they wrote to the first letters, and nothing of others.
+/// A referral as this caller may see it. A user sees the masked address of a person they invited by mail, and nothing
+/// that identifies others.
 fn shown(mut referral: Referral, caller: &Reader) -> Referral {
     if caller.user.is_some() {
         referral.email =
@@ -58,7 +59,7 @@ fn shown(mut referral: Referral, caller: &Reader) -> Referral {
     referral
 }
 
-/// The referral code of a user and what became of their referrals.
+/// The referral code of a user and the states of their referrals.
 pub async fn list(
     State(state): State<AppState>,
     ListQuery { caller, user, after, limit }: ListQuery,

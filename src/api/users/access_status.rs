@@ -14,7 +14,7 @@ use crate::http::error::Error;
 use crate::http::extract::{self, Query};
 use crate::http::state::AppState;
 
-/// Whether a user is to be frozen, as the path says: `0` freezes, `1` unfreezes.
+/// A user, and whether to freeze them: `0` in the path freezes, `1` unfreezes.
 pub struct AccessStatusPath {
     app: AppId,
     user: UserId,
@@ -39,16 +39,16 @@ impl FromRequestParts<AppState> for AccessStatusPath {
     }
 }
 
-/// Freezes or unfreezes a user: tokens of a frozen user are refused at once.
+/// Freezes or unfreezes a user. Tokens of a frozen user are refused at once.
 pub async fn set_access_status(
     State(state): State<AppState>,
     AccessStatusPath { app, user, frozen }: AccessStatusPath,
 ) -> Result<Success<()>, Error> {
-    let event = state.listeners.event_for(app);
+    let event = state.subscriptions.event_for(app);
     let was = db::users::access_status::set_frozen(&state.store.pool, app, user, frozen, event)
         .await?
         .ok_or(Error::UserOutOfReach)?;
-    state.listeners.notify(event);
+    state.subscriptions.notify(event);
     audit::record(|facts| facts.unchanged = was == frozen);
     let message = if frozen { "the user was frozen" } else { "the user was unfrozen" };
     Ok(Success { status: StatusCode::OK, message, data: () })

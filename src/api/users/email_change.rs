@@ -1,6 +1,6 @@
-//! Addresses of users. One that a backend writes counts at once and is asked to confirm; one that a user asks for waits
-//! until it is confirmed. The backend can vouch for an address. Nothing lets a token say that an address is verified, but
-//! the code that the address was sent, and nothing tells a token whether an address is another user's.
+//! Changes of e-mail addresses. An address that a backend writes counts at once, and a mail asks to confirm it; an
+//! address that a user requests counts once it is confirmed. A backend can mark an address as verified. With an access
+//! token, only the code in the mail verifies an address, and no response reveals whether an address is another user's.
 
 use crate::db::outbox::NewMail;
 use crate::db::users::email_change::{self, ConfirmationLimits, EmailChangeOutcome, Mails};
@@ -12,11 +12,11 @@ use crate::http::error::Error;
 use crate::http::idempotency::retry_until_known_if;
 use crate::http::state::AppState;
 
-/// A backend answers for whom it writes to; a token could be in anybody's hands.
+/// Limits for access tokens. A backend is responsible for its recipients; a token may be in anyone's hands.
 pub(super) const OF_A_TOKEN: ConfirmationLimits = ConfirmationLimits { per_user: 10, per_recipient: 3 };
 
-/// Changes a profile for the app's backend, whose address is among what is named. One that is the user's already is like
-/// any other field.
+/// Changes a profile for the app's backend, with `email` among the fields. The address that the user already has is
+/// treated like any other field.
 pub(crate) async fn update(
     state: &AppState,
     change: &Update,
@@ -35,7 +35,7 @@ pub(crate) async fn update(
     if let Some(updated) = retry_until_known_if(versions.is_none(), kept).await? {
         return Ok(updated);
     }
-    // Before there is a connection, of which nobody waits for a second one.
+    // Take the quota first: a task that holds a connection must not wait for another.
     let spending = async || state.store.mails.take(&state.store.pool, app).await.map_err(Error::from);
     let (first, second) = (spending().await?, spending().await?);
     let (confirmation, notice) =
@@ -51,7 +51,7 @@ pub(crate) async fn update(
     Ok(updated)
 }
 
-/// Changes a user's profile for the user, who asks for the address `email`.
+/// Changes a user's profile for the user, who requests the address `email`.
 pub(crate) async fn request(
     state: &AppState,
     (change, email): (&Update, &Email),

@@ -1,4 +1,4 @@
-//! `POST /v1/users/{userId}/email-confirmation`: mails the link to confirm an address again.
+//! `POST /v1/users/{userId}/email-confirmation`: mails the confirmation link of an address again.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -15,8 +15,8 @@ use crate::http::extract::UserPath;
 use crate::http::idempotency::retry_until_known;
 use crate::http::state::AppState;
 
-/// Sends the mail once more that asks an address to confirm, the one that waits or else the user's: for the app's backend,
-/// or for the user.
+/// Mails the confirmation link again, to the pending address if there is one, else to the user's address. For the
+/// app's backend or for the user.
 pub async fn resend_confirmation(
     State(state): State<AppState>,
     UserPath { caller, user }: UserPath<Caller>,

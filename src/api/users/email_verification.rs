@@ -14,7 +14,7 @@ use crate::http::extract::{Json, UserPath};
 use crate::http::idempotency::retry_until_known;
 use crate::http::state::AppState;
 
-/// Marks the user's address as verified, by word of the app's backend, if it is the one in the body.
+/// Marks the user's address as verified for the app's backend, if it is the address in the body.
 pub async fn verify_email(
     State(state): State<AppState>,
     UserPath { caller: WriteKey { app }, user }: UserPath<WriteKey>,
@@ -23,14 +23,14 @@ pub async fn verify_email(
     let email = email_body::parse(body)?;
     audit::record(|facts| facts.fields = vec!["email_verified".to_owned()]);
     let (db, email) = (&state.store.pool, &email);
-    let event = state.listeners.event_for(app);
+    let event = state.subscriptions.event_for(app);
     match retry_until_known(|| async move {
         Ok(email_verification::verify_email(db, app, user, email, event).await?)
     })
     .await?
     {
         VerifyEmailOutcome::Verified => {
-            state.listeners.notify(event);
+            state.subscriptions.notify(event);
             Ok(Success { status: StatusCode::OK, message: "the address is verified", data: () })
         }
         VerifyEmailOutcome::OtherAddress => Err(Error::OtherAddress),

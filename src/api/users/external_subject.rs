@@ -1,4 +1,4 @@
-//! `PUT /v1/users/{userId}/external-subject`: records who a user is for the app's own issuer.
+//! `PUT /v1/users/{userId}/external-subject`: records the user's `sub` at the app's outside issuer.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -14,8 +14,8 @@ use crate::http::error::Error;
 use crate::http::extract::{Json, UserPath};
 use crate::http::state::AppState;
 
-/// Records which `sub` of the app's outside issuer is the user in the path: `{"externalSubject"}`, a text,
-/// or null to forget it.
+/// Records which `sub` of the app's outside issuer is the user in the path. The body is `{"externalSubject"}`, a
+/// string, or null to remove it.
 pub async fn set_external_subject(
     State(state): State<AppState>,
     UserPath { caller: WriteKey { app }, user }: UserPath<WriteKey>,
@@ -23,12 +23,12 @@ pub async fn set_external_subject(
 ) -> Result<Success<()>, Error> {
     let subject = external_subject::parse(body)?;
     audit::record(|facts| facts.fields = vec!["externalSubject".to_owned()]);
-    let (event, subject) = (state.listeners.event_for(app), subject.as_ref().map(Text::as_str));
+    let (event, subject) = (state.subscriptions.event_for(app), subject.as_ref().map(Text::as_str));
     match db::users::external_subject::set_external_subject(&state.store.pool, app, user, subject, event)
         .await?
     {
         ExternalSubjectOutcome::Recorded => {
-            state.listeners.notify(event);
+            state.subscriptions.notify(event);
             Ok(Success { status: StatusCode::OK, message: "the subject was recorded", data: () })
         }
         ExternalSubjectOutcome::Taken => Err(Error::ExternalSubjectTaken),

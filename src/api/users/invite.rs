@@ -23,14 +23,14 @@ use crate::http::extract::{Json, UserPath};
 use crate::http::idempotency::{Begin, IdempotentCall, retry_until_known};
 use crate::http::state::AppState;
 
-/// `data` of the answer to an invite.
+/// `data` of the response to an invite.
 #[derive(Serialize)]
 struct UserData {
     user: Box<User>,
 }
 
-/// Invites a user by mail (seed `POST /users/:userId`). An id that nobody has becomes the new user's; the
-/// id of a user makes them the inviter, or, with their own address, sends their invite again.
+/// Invites a user by mail (seed `POST /users/:userId`). An unused id in the path becomes the new user's. The id of an
+/// existing user makes them the inviter; with their own address in the body, their invite is sent again.
 pub async fn invite(
     State(state): State<AppState>,
     UserPath { caller: WriteKey { app }, user }: UserPath<WriteKey>,
@@ -40,10 +40,11 @@ pub async fn invite(
     let body = NewUserBody::parse(json)?;
     audit::record(|facts| facts.fields = body.names());
     let request = format!("invite {user} {}", body.line());
-    let (fresh, mail, event) = (UserId(id::public()), state.new_mail(app), state.listeners.event_for(app));
+    let (fresh, mail, event) =
+        (UserId(id::public()), state.new_mail(app), state.subscriptions.event_for(app));
     let new = Arc::new(NewInvite { app, path: user, fresh, body, mail });
     let invited = retry_until_known(|| invite_once(&state, &headers, &new, &request, event)).await;
-    state.listeners.notify(event);
+    state.subscriptions.notify(event);
     invited
 }
 

@@ -26,7 +26,7 @@ pub struct UserPage {
     next_cursor: Option<Uuid>,
 }
 
-/// Which page of the users is asked for.
+/// The page and the filter of the list.
 pub struct ListQuery {
     caller: AnyKey,
     email: Option<Email>,

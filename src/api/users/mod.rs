@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use crate::domain::users::User;
 
-/// A user as a resource of their own.
+/// A user as the resource of a response.
 #[derive(Serialize)]
 pub struct UserResource {
     kind: &'static str,

@@ -15,13 +15,13 @@ use crate::http::error::Error;
 use crate::http::extract::{self, Query};
 use crate::http::state::AppState;
 
-/// How a caller names a user.
+/// How a caller selects a user.
 enum UserSelector {
     Id(UserId),
     Email(Email),
 }
 
-/// A user and how the caller names them: by UUID, by address, or `me`.
+/// A caller and the selected user: by UUID, by address, or `me`.
 pub struct ReadPath {
     caller: Reader,
     which: UserSelector,
@@ -44,7 +44,7 @@ impl FromRequestParts<AppState> for ReadPath {
     }
 }
 
-/// Shows a user: to the app's backend any who is not deleted, to a user those of their own tenant.
+/// Shows a user. A backend can see every user who is not deleted, a user those of their own tenant.
 pub async fn show(
     State(state): State<AppState>,
     ReadPath { caller, which }: ReadPath,

@@ -16,18 +16,17 @@ use crate::http::error::Error;
 use crate::http::extract::UserPath;
 use crate::http::state::AppState;
 
-/// An access token, as OAuth 2.0 (RFC 6749, 5.1) names its parts.
+/// An access token, with the field names of OAuth 2.0 (RFC 6749, 5.1).
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AccessToken {
     token_type: &'static str,
-    /// The token itself.
     pub access_token: String,
     /// Seconds.
     expires_in: u64,
 }
 
-/// Why there is no token.
+/// Why no token was issued.
 #[derive(Debug, thiserror::Error)]
 pub enum IssueError {
     #[error(transparent)]
@@ -63,7 +62,7 @@ pub async fn create(
     Ok(Success { status: StatusCode::OK, message: "an access token was issued", data })
 }
 
-/// A token for a user who is neither frozen nor deleted, signed with the newest key of their app.
+/// Issues a token for a user who is neither frozen nor deleted, signed with the newest key of their app.
 pub async fn issue(
     db: &Pool,
     seal: &SecretKey,
@@ -77,14 +76,14 @@ pub async fn issue(
     Ok(AccessToken::sign(&key, issuer, app, user, &language, valid)?)
 }
 
-/// The key of an app that signs now.
+/// The current signing key of an app.
 pub async fn signing_key(db: &Pool, seal: &SecretKey, app: AppId) -> Result<PrivateKey, IssueError> {
     let (id, sealed) = apps::private_key(db, app).await?.ok_or(IssueError::NoApp)?;
     Ok(PrivateKey::new(id, &seal.open(Purpose::SigningKey, id, &sealed)?)?)
 }
 
 impl AccessToken {
-    /// A token for `user`, who is known to be neither frozen nor deleted.
+    /// Signs a token for `user`. The caller has checked that the user is neither frozen nor deleted.
     pub fn sign(
         key: &PrivateKey,
         issuer: &str,

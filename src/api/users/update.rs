@@ -18,8 +18,8 @@ use crate::http::extract::{Json, UserPath};
 use crate::http::idempotency::retry_until_known_if;
 use crate::http::state::AppState;
 
-/// Changes the fields of a profile that the body names (seed `PUT /users/:userId`), all or none. With
-/// `If-Match` (RFC 9110, 13.1.1) only if nobody else changed the user since.
+/// Changes the profile fields in the body (seed `PUT /users/:userId`), all or none. With `If-Match` (RFC 9110, 13.1.1)
+/// only if the user was not changed since.
 pub async fn update(
     State(state): State<AppState>,
     UserPath { caller, user }: UserPath<Caller>,
@@ -32,7 +32,7 @@ pub async fn update(
     audit::record(|facts| (facts.unchanged, facts.fields) = (patch.is_empty(), names.clone()));
     let expected = if_match(&headers)?;
     let change = Update { app: caller.app, caller: caller.user, user, patch: Arc::new(patch) };
-    let (event, versions) = (state.listeners.event_for(caller.app), expected.as_deref());
+    let (event, versions) = (state.subscriptions.event_for(caller.app), expected.as_deref());
     let update = || async {
         Ok(match event {
             None => {
@@ -50,12 +50,12 @@ pub async fn update(
         Some(_) if caller.user.is_none() => {
             email_change::update(&state, &change, versions, event, &names).await?
         }
-        // The address of somebody else is not a user's to change.
+        // A user cannot change the address of another user.
         _ => retry_until_known_if(versions.is_none(), update).await?,
     };
     match updated {
         UpdateOutcome::Updated(version) => {
-            state.listeners.notify(event);
+            state.subscriptions.notify(event);
             let success = Success { status: StatusCode::OK, message: "the user was updated", data: () };
             Ok((etag(version), success))
         }

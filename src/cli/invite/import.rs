@@ -1,5 +1,5 @@
-//! `userdocks invite import`: invites everybody in a file, each line for itself. Somebody who is a user already is left
-//! alone, so the same file can be imported again after its mistakes were mended or the command broke off.
+//! `userdocks invite import`: invites each person in a file, one result per line. Existing users are skipped, so the
+//! same file can be imported again after it was corrected or the command was interrupted.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -32,13 +32,13 @@ use crate::domain::users::profile::{ProfilePatch, TEXT_FIELDS};
 use crate::domain::webhook::EventId;
 use crate::import::{Column, Row, Table, Unreadable};
 
-/// Lines of one transaction.
+/// Rows per transaction.
 const CHUNK: usize = 500;
-/// Most rejected lines that are listed; the rest is counted.
+/// At most this many rejected lines are listed; the others are only counted.
 const LISTED: usize = 10_000;
-/// Columns of an invite.
+/// Columns that belong to the invite.
 const INVITE: [&str; 5] = ["email", "language", "userId", "referralCode", "expiresIn"];
-/// The column of the profile that is not text.
+/// The only profile column that is not text.
 const NEWSLETTER: &str = "acceptedNewsletter";
 
 #[derive(Args)]
@@ -56,7 +56,7 @@ pub(in crate::cli) struct Import {
 
 type People = Table<Box<dyn Read>>;
 
-/// How the file was read, and what its lines came to.
+/// How the file was read, and the result of its lines.
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Imported {
@@ -87,7 +87,7 @@ impl Imported {
         }
     }
 
-    /// What is said without `--json`.
+    /// The output without `--json`.
     fn text(&self) -> String {
         let Self { lines, created, exists, rejected, rejected_count, .. } = self;
         let invited = if self.dry_run { "would be invited" } else { "were invited" };
@@ -116,7 +116,7 @@ pub(in crate::cli) async fn run(import: Import, context: &Context) -> Result<Out
     let mut table =
         open(&file, &progress).map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
     if !context.json {
-        // Nothing is drawn unless standard error is a terminal.
+        // The bar is drawn only if standard error is a terminal.
         progress.set_draw_target(ProgressDrawTarget::stderr());
         progress.enable_steady_tick(Duration::from_millis(200));
     }
@@ -152,7 +152,7 @@ pub(in crate::cli) async fn run(import: Import, context: &Context) -> Result<Out
     Ok(if changed { output.changed("importInvites", facts) } else { output })
 }
 
-/// Opens the file, whose length and what is read of it `progress` gets.
+/// Opens the file. `progress` gets its length and the number of bytes read.
 fn open(file: &Path, progress: &ProgressBar) -> std::result::Result<People, Unreadable> {
     let input: Box<dyn Read> = if file == Path::new("-") {
         Box::new(std::io::stdin().lock())
@@ -170,7 +170,7 @@ fn open(file: &Path, progress: &ProgressBar) -> std::result::Result<People, Unre
     Table::open(Box::new(progress.wrap_read(input)), &known, "email")
 }
 
-/// A bar, or what can be said without knowing the length.
+/// A progress bar, or a counter if the length is not known.
 fn style(known: bool) -> ProgressStyle {
     let template = if known {
         "[{wide_bar}] {percent}% of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left, {msg}"
@@ -181,16 +181,16 @@ fn style(known: bool) -> ProgressStyle {
     style.progress_chars("#>.")
 }
 
-/// Makes invites of rows.
+/// Converts rows to invites.
 struct Reader {
-    /// Of those who have none.
+    /// Language of rows that do not give one.
     language: String,
     columns: Vec<Column>,
     today: Date,
 }
 
 impl Reader {
-    /// The invite and the profile that a row asks for.
+    /// The invite and the profile that a row contains.
     fn read(&self, row: &Row) -> std::result::Result<(Wanted, ProfilePatch), String> {
         let (mut invite, mut profile) = (Map::new(), Map::new());
         for (name, text) in row.values.as_ref().map_err(ToString::to_string)? {
@@ -210,7 +210,7 @@ impl Reader {
     }
 }
 
-/// How people and programs write a boolean.
+/// Parses the usual spellings of a boolean.
 fn boolean(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "yes" | "1" => Some(true),
@@ -230,7 +230,7 @@ async fn import_all(
 ) -> Result<()> {
     let (db, config) = (&context.database.operator, &context.config);
     let listens = webhooks::manage::apps(db).await?.contains(&app);
-    // Hashes of the addresses that a dry run would have invited before.
+    // Hashes of the addresses seen so far in a dry run, to find repeated ones.
     let (mut seen, hasher) = (HashSet::new(), RandomState::new());
     loop {
         let chunk: Vec<Row> = table.take(CHUNK).collect::<std::io::Result<_>>()?;

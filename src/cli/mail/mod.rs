@@ -100,18 +100,18 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
     }
 }
 
-/// How many messages were read, and what they came to.
+/// The number of messages read, by result.
 #[derive(Default, Serialize)]
 struct Bounces {
     read: u64,
     bounced: u64,
     delayed: u64,
     complained: u64,
-    /// Recorded before.
+    /// Already recorded.
     known: u64,
-    /// They do not prove which mail they are about.
+    /// The report does not prove which mail it is about.
     unknown: u64,
-    /// No report of a failure, a delay or a complaint.
+    /// Not a report of a bounce, a delay or a complaint.
     other: u64,
 }
 
@@ -151,7 +151,7 @@ async fn bounces(path: &Path, context: &Context) -> Result<Output> {
     Ok(if any { output.changed("recordBounces", AuditRecord::default()) } else { output })
 }
 
-/// Whether it was new; `None`: it does not prove which mail it is about.
+/// Records a report. Returns whether it was new, or `None` if it does not prove which mail it is about.
 async fn record(notification: Notification, context: &Context) -> Result<Option<bool>> {
     let db = &context.database.operator;
     let Some((app, message_id)) = reported_mails::find(db, &notification).await? else { return Ok(None) };

@@ -40,7 +40,7 @@ enum Shown {
     Files { kind: &'static str, language: &'static str, subject: String, html: PathBuf, text: PathBuf },
 }
 
-/// Without an app it takes neither a database nor a `context`.
+/// Without an app, neither a database nor a `context` is needed.
 pub(in crate::cli) async fn run(preview: Preview, context: Option<&Context>) -> Result<Output> {
     let app = match (preview.app, context) {
         (Some(id), Some(context)) => Some(app::find(context, id).await?),

@@ -1,4 +1,4 @@
-//! What whoever has the code of an invite sees, and can do: accept it, once.
+//! Looks up an invite by its code and accepts it, once.
 
 use std::sync::Arc;
 
@@ -18,34 +18,30 @@ use crate::domain::users::User;
 use crate::domain::users::profile::ProfilePatch;
 use crate::domain::webhook::{EventId, EventType};
 
-/// An invite as whoever has its code may see it.
+/// An invite as shown to the holder of its code.
 pub struct InviteByCode {
-    /// Which row of the app.
     pub id: Uuid,
-    /// Of which kind.
     pub kind: Kind,
     /// Whether it can be accepted.
     pub state: State,
-    /// The app's name.
     pub app_name: String,
-    /// The app's language, for want of texts in the invite's.
+    /// The app's language, used if there are no texts in the invite's.
     pub app_language: String,
-    /// Origins whose pages may call for the app.
+    /// Origins whose pages may call the API.
     pub app_origins: Vec<String>,
-    /// The language of the invite.
     pub language: String,
-    /// Who invites, if a user with a name does.
+    /// The name of the inviter, if it is a user with a name.
     pub inviter: Option<String>,
-    /// To whom it was mailed.
+    /// The recipient of the mail.
     pub email: String,
-    /// Whether somebody has looked at it before.
+    /// Whether the invite was viewed before.
     pub viewed: bool,
-    /// When its time is over: RFC 3339, UTC.
+    /// RFC 3339, UTC.
     pub expires_at: String,
 }
 
-/// The invite of this code; `None` if there is none, or its mail went to an address that is the user's no
-/// more, or the user is frozen or deleted. Changes nothing.
+/// The invite of this code. `None` if the code is unknown, if the user's address has changed since the mail, or if the
+/// user is frozen or deleted. Read-only.
 pub async fn find(db: &Pool, code: &InviteCode) -> Result<Option<InviteByCode>, Error> {
     let row = query!(
         r#"
@@ -86,19 +82,18 @@ pub async fn find(db: &Pool, code: &InviteCode) -> Result<Option<InviteByCode>, 
     }))
 }
 
-/// What became of a press of the button.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AcceptOutcome {
-    /// The address is verified, the user is in; the code is spent.
+    /// The address is verified and the code is used up.
     Accepted(UserId),
-    /// It could not be: it is spent, or expired, or unknown.
+    /// The code is unknown, used or expired.
     NotOpen,
-    /// A referral whose address has an account by now; the code is spent.
+    /// The address of the referral already has an account. The code is used up.
     AccountExists,
 }
 
-/// Accepts the invite of this code, once. An invite verifies its user's address; a referral makes its user,
-/// verified, in a tenant of their own, with the referrer recorded.
+/// Accepts the invite of this code, once. An invite verifies its user's address; a referral creates a verified user in
+/// a tenant of their own and records the referrer.
 pub async fn accept(db: &Pool, code: &InviteCode, told: Option<EventId>) -> Result<AcceptOutcome, Error> {
     for _ in 0..8 {
         let mut change = EventScope::begin(db, told.is_some()).await?;
@@ -114,20 +109,20 @@ pub async fn accept(db: &Pool, code: &InviteCode, told: Option<EventId>) -> Resu
     Err(Error::Contended)
 }
 
-/// What became of a call that accepts.
+/// The outcome of accepting an invite together with a profile.
 pub enum AcceptWithProfileOutcome {
-    /// The user as they are now, who may be given a token.
+    /// The user after the change. The caller may issue a token for them.
     User(Box<User>),
-    /// As [`Accepted::No`].
+    /// As [`AcceptOutcome::NotOpen`].
     No,
-    /// A referral whose address has an account by now; the code is as good as before.
+    /// The address of the referral already has an account. The code stays valid.
     AccountExists,
-    /// The referral code is not good for this user: unknown, or their own. The code of the invite is as good as before.
+    /// The referral code is unknown or the user's own. The code of the invite stays valid.
     Attribution(AttributionOutcome),
 }
 
-/// Accepts the invite of this code as [`accept`] does, and stores what the user says of themselves, or neither. The owner
-/// of `referral_code` is their referrer, unless somebody is by then.
+/// Accepts the invite of this code as [`accept`] does and stores the user's profile, atomically. The owner of
+/// `referral_code` becomes the referrer, unless the user already has one.
 pub async fn accept_with_profile(
     db: &Pool,
     code: &InviteCode,
@@ -179,7 +174,7 @@ pub async fn accept_with_profile(
     Err(Error::Contended)
 }
 
-/// Whether an account that was not visible yet stopped the insert of the new user.
+/// Whether the insert of the new user conflicted with an account that was not visible yet.
 fn is_unique_race(error: &Error) -> bool {
     matches!(error, Error::Sql(error) if is_violation(error, "invites_app_id_user_id_fkey"))
 }
@@ -190,7 +185,8 @@ async fn try_accept(
     told: Option<EventId>,
 ) -> Result<AcceptOutcome, Error> {
     let (user, tenant) = (id::public(), id::public());
-    // The invited user, or the referrer, is locked first, so that a code is not spent on one who changes meanwhile.
+    // Lock the invited user or the referrer first, so that the code is not used up while a concurrent change of that
+    // user makes it invalid.
     let row = query!(
         r#"
         WITH invited AS (

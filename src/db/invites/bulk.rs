@@ -1,4 +1,4 @@
-//! Many invites at once, each for itself: those that do not stand in each other's way in one statement.
+//! Bulk invites. Each invite has its own result; those that do not conflict are written in one statement.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -18,19 +18,19 @@ use crate::domain::invites::referral_code::ReferralCode;
 use crate::domain::users::profile::ProfilePatch;
 use crate::domain::webhook::{EventId, EventType};
 
-/// One of the invites that are asked for.
+/// One invite of a bulk request.
 pub struct BulkInvite {
     new: NewInvite,
-    /// Whether the new user's id was asked for.
+    /// Whether the request specifies the new user's id.
     named: bool,
-    /// Of it webhooks are told, if anybody is.
+    /// The id of the webhook event, if the app has webhooks.
     pub event: Option<EventId>,
-    /// The profile of the new user; of one who exists already it changes nothing.
+    /// The profile of a new user. An existing user is not changed.
     pub profile: Arc<ProfilePatch>,
 }
 
 impl BulkInvite {
-    /// As it is `wanted`, of `inviter` if a user invites.
+    /// An invite as `wanted`, by `inviter` if a user invites.
     #[must_use]
     pub fn new(
         app: AppId,
@@ -45,27 +45,25 @@ impl BulkInvite {
     }
 }
 
-/// What became of one.
+/// The outcome of one invite.
 #[derive(Clone, Copy)]
 pub enum BulkInviteOutcome {
-    /// A new user, whose mail is queued.
+    /// A user was created and the mail is queued.
     Created(Uuid),
-    /// The address is this user's: nothing was made.
+    /// This user already has the address; nothing was changed.
     Exists(Uuid),
-    /// The address is another user's than the one it was to be.
+    /// The address belongs to a different user than the requested one.
     EmailTaken,
-    /// The id is that of a user with another address, or was a user's.
+    /// The id belongs to a user with another address, or did so before.
     UserIdTaken,
-    /// The inviter is frozen or deleted.
     NotAccessible,
-    /// The referral code is nobody's, or of a user who is frozen or deleted.
+    /// The referral code is unknown, or its owner is frozen or deleted.
     UnknownReferralCode,
-    /// There was no mail left for it.
+    /// The app's mail quota is used up.
     MailQuotaExceeded,
 }
 
-/// Makes these invites of one app, in a transaction, with `mails` at most. Asked again with the same, it changes nothing
-/// more.
+/// Creates invites of one app in a transaction, with at most `mails` mails. Repeating the call changes nothing.
 pub async fn invite(
     db: &mut PgConnection,
     app: AppId,
@@ -74,8 +72,8 @@ pub async fn invite(
 ) -> Result<Vec<BulkInviteOutcome>, Error> {
     let mut made: Vec<Option<BulkInviteOutcome>> = vec![None; all.len()];
     let mut left = mails;
-    // By the second look an address that is in the list twice is a user's, as is one that somebody else invited
-    // meanwhile.
+    // Repeat, since an address may be in the list twice or may be invited concurrently: the next look-up finds its
+    // user.
     for _ in 0..8 {
         let open: Vec<usize> = (0..all.len()).filter(|at| made[*at].is_none()).collect();
         if open.is_empty() {
@@ -89,7 +87,7 @@ pub async fn invite(
             let new = &all[at].new;
             let address = new.body.invite.email.as_str().to_lowercase();
             made[at] = match found {
-                // Asked again after the answer of the database was lost, it is there.
+                // A retry after a lost database answer finds the user that it created.
                 ExistingUser { holder: Some(user), .. } if user == new.fresh.0 && !all[at].named => {
                     Some(BulkInviteOutcome::Created(user))
                 }
@@ -108,7 +106,7 @@ pub async fn invite(
                 together.push((address, at));
             }
         }
-        // In one order, so that two calls wait for each other one way.
+        // Sort, so that concurrent calls take locks in the same order.
         together.sort_unstable();
         let asked: Vec<&NewInvite> = together.iter().map(|(_, at)| &all[*at].new).collect();
         for ((_, at), invited) in together.iter().zip(create::write(db, &asked, None).await?) {
@@ -129,7 +127,7 @@ pub async fn invite(
                     Some(BulkInviteOutcome::Created(user.id))
                 }
                 Some(InviteOutcome::NotAccessible) => Some(BulkInviteOutcome::NotAccessible),
-                // Things changed since the look: once more.
+                // The data has changed since the look-up: retry.
                 _ => None,
             };
         }
@@ -137,7 +135,7 @@ pub async fn invite(
     Err(Error::Contended)
 }
 
-/// Stores the profiles of those who were created, in one statement.
+/// Stores the profiles of the created users, in one statement.
 async fn fill_profiles(
     db: &mut PgConnection,
     app: AppId,
@@ -157,7 +155,7 @@ async fn fill_profiles(
     Ok(())
 }
 
-/// What stands in the way of one.
+/// Existing rows that conflict with an invite.
 struct ExistingUser {
     holder: Option<Uuid>,
     id_taken: bool,

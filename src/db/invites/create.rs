@@ -1,5 +1,5 @@
-//! Invites of users, made and mailed again. Referral invites are made in [`crate::db::referrals::create`]; both are accepted in
-//! [`super::accept`].
+//! Creates invites of users and mails them again. Referral invites are created in [`crate::db::referrals::create`];
+//! both kinds are accepted in [`super::accept`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,33 +16,30 @@ use crate::domain::invites::referral_code::{self, ReferralCode};
 use crate::domain::users::User;
 use crate::metrics;
 
-/// What became of a call that invites.
 pub enum InviteOutcome {
-    /// A new user, whose mail is queued.
+    /// A user was created and the mail is queued.
     Created(Box<User>),
-    /// The path names the user whose address this is: nothing was made.
+    /// The user in the path already has this address; nothing was changed.
     Exists,
-    /// The address is another user's.
+    /// The address belongs to another user.
     EmailTaken,
     /// The user in the path is frozen or deleted.
     NotAccessible,
-    /// The referral code is nobody's, or of a user who is frozen or deleted.
+    /// The referral code is unknown, or its owner is frozen or deleted.
     UnknownReferralCode,
 }
 
-/// An invite that is asked for: of the address of `body`, as user `path` with a tenant of their own if nobody has that
-/// id, else as a new user, `fresh`, in the tenant of `path`, who is then the inviter.
+/// An invite to be created. If the user `path` does not exist, they are created with the address of `body` and a tenant
+/// of their own. Otherwise a new user `fresh` is created in the tenant of `path`, who is the inviter.
 pub struct NewInvite {
-    /// Of which app.
     pub app: AppId,
     /// The user in the path.
     pub path: UserId,
-    /// The id of a new user in another's tenant.
+    /// The id of a new user in the inviter's tenant.
     pub fresh: UserId,
-    /// Whom, and how; the owner of the referral code is the referrer of a new user, and who exists keeps theirs, or
-    /// has none.
+    /// The recipient and the options. The owner of the referral code becomes the referrer of a new user; an existing
+    /// user is not changed.
     pub body: NewUserBody,
-    /// The mail.
     pub mail: NewMail,
 }
 
@@ -68,9 +65,9 @@ impl Batchable for Arc<NewInvite> {
     }
 }
 
-/// Makes one invite. Asked again with the same, it changes nothing more and says the same.
+/// Creates one invite. Repeating the call changes nothing and returns the same.
 pub async fn invite(db: &mut PgConnection, new: &NewInvite) -> Result<InviteOutcome, Error> {
-    // Somebody else's insert that was not visible yet stops this one: then it is by the next look.
+    // A concurrent insert that is not visible yet can stop this one; it is visible to the next attempt.
     for _ in 0..8 {
         if let Some(Some(invited)) = write(db, &[new], None).await?.pop() {
             return Ok(invited);
@@ -79,8 +76,9 @@ pub async fn invite(db: &mut PgConnection, new: &NewInvite) -> Result<InviteOutc
     Err(Error::Contended)
 }
 
-/// Makes invites whose addresses differ, in one statement. `None`: of one that somebody else's insert stopped, which was
-/// not visible yet, or that of another of them with the same new id. Without a `lock_timeout` it is PostgreSQL's own.
+/// Creates invites with different addresses in one statement. `None`: the invite was stopped by a concurrent insert
+/// that was not visible yet, or by another one of the batch with the same new id. Without a `lock_timeout` the
+/// session's applies.
 pub(crate) async fn write(
     db: &mut PgConnection,
     all: &[&NewInvite],
@@ -154,7 +152,7 @@ pub(crate) async fn write(
     )
     .fetch_all(&mut *db)
     .await;
-    // The tenant was erased with its last user, the inviter, at this moment.
+    // The tenant was concurrently erased with its last user, the inviter.
     let rows = match rows {
         Err(error) if is_violation(&error, "users_app_id_tenant_id_fkey") => return Err(Error::Contended),
         rows => rows.map_err(Error::of_change)?,
@@ -186,22 +184,22 @@ pub(crate) async fn write(
     Ok(answers)
 }
 
-/// What became of an invite that was asked for again.
+/// The outcome of a repeated invite.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ReinviteOutcome {
-    /// Its mail is queued, with a new code.
+    /// The mail is queued, with a new code.
     Queued,
-    /// A mail went out a short while ago, or still waits to.
+    /// A mail was sent too recently, or is still queued.
     TooSoon,
-    /// They are a user already.
+    /// The user has already accepted.
     Accepted,
-    /// They were frozen or erased at this moment.
+    /// The user was concurrently frozen or erased.
     OutOfReach,
 }
 
-/// Mails the invite of `user`, for which `body` asks once more, in their stored language, unless a mail to the same
-/// address went out less than `resend_after` ago or still waits. The code of an earlier mail ends. One that was
-/// revoked is open again, and its mail is no second one. One that was deleted since it ended is made anew.
+/// Mails the invite of `user` again, in the user's stored language, unless a mail to the same address was sent less
+/// than `resend_after` ago or is still queued. Earlier codes become invalid. A revoked invite is reopened, and its mail
+/// is not subject to `resend_after`. An invite that was deleted after its end is created again.
 pub async fn resend(
     db: &mut PgConnection,
     app: AppId,
@@ -210,8 +208,8 @@ pub async fn resend(
     resend_after: Duration,
     mail: &NewMail,
 ) -> Result<ReinviteOutcome, Error> {
-    // Of calls at once the first renews the code, makes the invite or accepts it: the others, which know what was, do
-    // nothing, and see that by the next look.
+    // Of concurrent calls the first renews the code, creates the invite or accepts it. The others match on the old
+    // state, so they change nothing and see the new state in the next attempt.
     for _ in 0..8 {
         let row = query!(
             r#"
@@ -270,7 +268,7 @@ pub async fn resend(
         .map_err(Error::of_change)?;
         match row {
             None => return Ok(ReinviteOutcome::OutOfReach),
-            // The address was theirs a moment ago: whose it is now is to be asked anew.
+            // The user's address has just changed: the caller must look up its owner again.
             Some(row) if row.moved => return Err(Error::Contended),
             Some(row) if row.accepted => return Ok(ReinviteOutcome::Accepted),
             Some(row) if row.open => return Ok(ReinviteOutcome::Queued),
@@ -281,12 +279,13 @@ pub async fn resend(
     Err(Error::Contended)
 }
 
-/// Deletes invites that ended longer ago than `kept`, with their events and mails, some at a time. True: there are more.
+/// Deletes one batch of invites that ended longer ago than `kept`, with their events and mails. Returns true if there
+/// are more.
 pub async fn delete_expired(db: &Pool, kept: Duration) -> Result<bool, Error> {
-    // Waits for no lock, so that it is in no deadlock: an invite that somebody renews, accepts or erases at this moment,
-    // or with a mail that is tried again, is passed over. Whatever queues a mail of an invite renews its time, which is
-    // looked at again once the row is locked. The lower bound is as in `outbox::forget`. The state in a CASE keeps
-    // PostgreSQL from an index of all mails of the app that wait.
+    // Skips locked rows, so that it cannot deadlock: an invite that is being renewed, accepted or erased, or whose mail
+    // is being retried, is left for later. A statement that queues a mail of an invite also renews the invite's time,
+    // which is checked again once the row is locked. The lower bound is as in `outbox::delete_expired`. The CASE keeps
+    // PostgreSQL from using an index over all queued mails of the app.
     let done = query!(
         "WITH ended AS MATERIALIZED (
             SELECT i.app_id, i.invite_id FROM invites i

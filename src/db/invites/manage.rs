@@ -1,6 +1,5 @@
-//! Invites after they were made, by their id: looked at, mailed again, revoked. The app's backend steers all of its
-//! app, the user of an access token the referrals of their own, and whoever has the code of a mail may ask for
-//! another one to the same address.
+//! Lists, resends and revokes invites by id. The app's backend can manage all invites of its app, the user of an access
+//! token their own referrals. The holder of a mailed code can request another mail to the same address.
 
 use serde::Serialize;
 use sqlx::{PgExecutor, query, query_scalar};
@@ -13,7 +12,7 @@ use crate::domain::email::Email;
 use crate::domain::id::{AppId, UserId};
 use crate::domain::invites::{InviteCode, Kind, State};
 
-/// An invite, named as in answers and in the output of `userdocks invite`.
+/// An invite, with the names used in API responses and in the output of `userdocks invite`.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InviteRow {
@@ -33,14 +32,14 @@ pub struct InviteRow {
 }
 
 impl InviteRow {
-    /// Its state, parsed.
+    /// The parsed state.
     #[must_use]
     pub fn state(&self) -> Option<State> {
         State::parse(&self.state)
     }
 }
 
-/// A query for [`InviteRow`]s: what follows `FROM invites`, and its parameters.
+/// A query for [`InviteRow`]s. Takes the SQL after `FROM invites` and its parameters.
 macro_rules! invite_rows {
     ($rest:literal, $($parameter:expr),* $(,)?) => {
         sqlx::query_as!(
@@ -61,23 +60,20 @@ macro_rules! invite_rows {
 }
 pub(crate) use invite_rows;
 
-/// Which invites of an app are asked for; what is `None` is not asked.
+/// Selects invites of an app; `None` matches all.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// In this state.
     pub state: Option<State>,
-    /// Of this kind.
     pub kind: Option<Kind>,
-    /// By this user.
     pub inviter: Option<UserId>,
-    /// To this address.
+    /// The recipient.
     pub email: Option<Email>,
 }
 
-/// Most invites that are looked at for a page of those in a state or of a kind.
+/// The maximum number of invites scanned for a page that is filtered by state or kind.
 pub const MAX_SCANNED: i64 = 10_000;
 
-/// The invites of an app, by id, those after `after`, at most `limit`, of [`MAX_SCANNED`] at most.
+/// The invites of an app with ids after `after`, by id, at most `limit`. Scans at most [`MAX_SCANNED`].
 pub async fn list(
     db: impl PgExecutor<'_>,
     app: AppId,
@@ -85,7 +81,8 @@ pub async fn list(
     after: Uuid,
     limit: i64,
 ) -> Result<Vec<InviteRow>, Error> {
-    // One path to the rows for each way to ask: the conditions on parameters alone leave the others out.
+    // One subquery per combination of filters, so that each uses its own index. Conditions on parameters alone disable
+    // the others.
     Ok(invite_rows!(
         r#"
         WHERE app_id = $1 AND invite_id = ANY(
@@ -125,7 +122,7 @@ pub async fn list(
     .await?)
 }
 
-/// The last invite that [`list`] looks at, if there may be more after it.
+/// The last invite that [`list`] scans, if there may be more after it.
 pub async fn last_scanned(
     db: impl PgExecutor<'_>,
     app: AppId,
@@ -155,7 +152,7 @@ pub async fn last_scanned(
     .await?)
 }
 
-/// The invite with this id, if it is for this caller to see: `caller` is the user of an access token.
+/// The invite with this id, if it is visible to `caller`, the user of an access token.
 pub async fn find(
     db: impl PgExecutor<'_>,
     app: AppId,
@@ -175,16 +172,15 @@ pub async fn find(
     .await?)
 }
 
-/// Who steers an invite.
+/// The caller of [`resend`].
 #[derive(Clone, Copy)]
 pub enum ResendBy<'a> {
-    /// The app's backend.
     Backend,
-    /// The user of an access token: referrals of their own.
+    /// The user of an access token, for their own referrals.
     Referrer(UserId),
-    /// The operator, whom no referrer's quota concerns.
+    /// The operator; the referrer's quota does not apply.
     Operator,
-    /// Whoever has this code, whom it does not concern either.
+    /// The holder of this code; the referrer's quota does not apply.
     Holder(&'a InviteCode),
 }
 
@@ -197,24 +193,23 @@ impl ResendBy<'_> {
     }
 }
 
-/// What became of a call to mail an invite again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResendOutcome {
-    /// It was renewed.
+    /// The invite was renewed.
     Resent,
-    /// A mail was asked for a short while ago, or still waits.
+    /// A mail was requested too recently, or is still queued.
     TooSoon,
-    /// It was accepted, or revoked.
+    /// The invite was accepted or revoked.
     Ended(State),
-    /// The referrer's mails of today are used up.
+    /// The referrer's mails of the day are used up.
     QuotaExceeded,
-    /// Unknown, or not for this caller, or of a user who is frozen or deleted.
+    /// Unknown, not accessible to this caller, or of a user who is frozen or deleted.
     NotAccessible,
 }
 
-/// Mails an invite again, with a new code and its full time, unless that was asked for less than
-/// `bounds.resend_after` ago. Of a referral the quotas are those of [`crate::db::referrals::create::refer`], and like there
-/// nothing that a referrer sees depends on whether a mail goes out.
+/// Mails an invite again, with a new code and its full validity, unless this was requested less than
+/// `bounds.resend_after` ago. Referrals use the quotas of [`crate::db::referrals::create::refer`]; as there, the
+/// referrer cannot see whether a mail is sent.
 pub async fn resend(
     db: &mut sqlx::PgConnection,
     app: AppId,
@@ -223,9 +218,9 @@ pub async fn resend(
     bounds: ReferralLimits,
     mail: &NewMail,
 ) -> Result<ResendOutcome, Error> {
-    // Of calls at once the first renews, and the others, which know the old code and time, do nothing. Rows are
-    // locked in the order of a referral. Without a mail, a code in hand comes to life again by nobody's act but the
-    // referrer's.
+    // Of concurrent calls the first renews the invite; the others match on the old code and time, so they change
+    // nothing. Rows are locked in the same order as by a referral. If no mail can be sent, an existing code is renewed
+    // only for a referral, and not on request of the code's holder.
     let result = query!(
         r#"
         WITH invite AS MATERIALIZED (
@@ -312,7 +307,7 @@ pub async fn resend(
     match result {
         Ok(Some(row)) if row.closed => Ok(ResendOutcome::NotAccessible),
         Ok(Some(row)) if row.renewed => Ok(ResendOutcome::Resent),
-        // What the statement saw may be over by now.
+        // The state may have changed since the statement read it.
         Ok(Some(_)) => Ok(match find(db, app, by.caller(), id).await?.and_then(|row| row.state()) {
             Some(State::Open | State::Expired) => ResendOutcome::TooSoon,
             Some(state) => ResendOutcome::Ended(state),
@@ -326,21 +321,17 @@ pub async fn resend(
     }
 }
 
-/// What became of a call to revoke an invite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RevokeOutcome {
-    /// It was; a mail that waits is not sent.
+    /// Revoked. A queued mail is not sent.
     Revoked,
-    /// It had been.
     AlreadyRevoked,
-    /// It was accepted.
     Accepted,
-    /// Unknown, or not for this caller.
     OutOfReach,
 }
 
-/// Revokes an invite that was not accepted, and stops its mail, unless a mail server is taking it at this moment.
-/// `caller` as in [`find`].
+/// Revokes an invite that was not accepted and cancels its mail, unless the mail server is just receiving it. `caller`
+/// as in [`find`].
 pub async fn revoke(db: &Pool, app: AppId, caller: Option<UserId>, id: Uuid) -> Result<RevokeOutcome, Error> {
     let mut transaction = Transaction::begin(db).await?;
     let revoked = query!(
@@ -363,12 +354,12 @@ pub async fn revoke(db: &Pool, app: AppId, caller: Option<UserId>, id: Uuid) -> 
             None => RevokeOutcome::OutOfReach,
             Some(State::Accepted) => RevokeOutcome::Accepted,
             Some(State::Revoked) => RevokeOutcome::AlreadyRevoked,
-            // It was opened again at this moment.
+            // It was concurrently reopened.
             Some(State::Open | State::Expired) => return Err(Error::Contended),
         });
     }
-    // A statement of its own: whoever mailed the invite at this moment held its row until now, and their mail is
-    // seen from here on. `claimed` stays, so that a mail which is being taken can still be known to be sent.
+    // A separate statement: a concurrent resend held the invite's row until now, so only a new snapshot sees its mail.
+    // `claimed` is kept, so that a mail that is being sent can still be recorded as sent.
     query!(
         "UPDATE outbox SET state = 'failed', secret = NULL, finished_at = now(), last_reply = 'the invite was revoked'
         WHERE app_id = $1 AND invite_id = $2 AND state = 'queued'",

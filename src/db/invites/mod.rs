@@ -1,4 +1,4 @@
-//! Invites, from the statement that makes them to their retention.
+//! Invites: creation, management, acceptance and deletion after their retention time.
 
 pub mod accept;
 pub mod bulk;

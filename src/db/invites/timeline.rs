@@ -1,5 +1,5 @@
-//! What befell an invite. Most of it is in the rows of the invite and its mails and is read from there; the rest
-//! is written when it happens, here and by the statements of [`crate::db::outbox`].
+//! The timeline of an invite. Most events are derived from the rows of the invite and its mails; the others are
+//! recorded when they happen, here and by the statements of [`crate::db::outbox`].
 
 use serde::Serialize;
 use serde_json::json;
@@ -16,25 +16,25 @@ use crate::domain::invites::InviteCode;
 use crate::domain::mail::report::{Kind, Report, Subject};
 use crate::domain::webhook::{EventId, EventType};
 
-/// Most events that are shown: the newest.
+/// Only the newest events are shown.
 const MAX_EVENTS: i64 = 200;
 
-/// One step in the life of an invite.
+/// One event of an invite.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
-    /// When, RFC 3339.
+    /// RFC 3339.
     pub at: String,
     /// `queued`, `resent`, `refused`, `accepted_by_server`, `failed`, `delayed`, `bounced`, `complained`, `viewed`,
     /// `accepted`, `revoked` or `expired`.
     pub event: String,
-    /// Which mail, where it is about one.
+    /// The mail, if the event is about one.
     pub mail_id: Option<Uuid>,
-    /// What the mail server or the report said.
+    /// The text of the mail server or the report.
     pub detail: Option<String>,
 }
 
-/// The life of an invite so far, oldest first.
+/// The events of an invite, oldest first.
 pub async fn timeline(db: &Pool, app: AppId, invite: Uuid) -> Result<Vec<Event>, Error> {
     let mut events = query_as!(
         Event,
@@ -76,7 +76,7 @@ pub async fn timeline(db: &Pool, app: AppId, invite: Uuid) -> Result<Vec<Event>,
     Ok(events)
 }
 
-/// The page of the invite of this code was looked at: kept once.
+/// Records the first view of the page of this code.
 pub async fn record_view(db: &Pool, code: &InviteCode) -> Result<(), Error> {
     query!(
         "INSERT INTO invite_events (app_id, invite_id, event_id, mail_id, kind)
@@ -94,17 +94,16 @@ pub async fn record_view(db: &Pool, code: &InviteCode) -> Result<(), Error> {
     Ok(())
 }
 
-/// What a report was about.
 #[derive(Debug)]
 pub struct ReportOutcome {
-    /// The invite that the mail was for.
+    /// The invite of the reported mail.
     pub invite: Uuid,
-    /// Whether nobody had reported this of the mail before.
+    /// Whether this is the first such report about the mail.
     pub first: bool,
 }
 
-/// Records what became of a mail after the mail server took it; `None`: the app has no such mail. With `opt_out`, the
-/// key of the app, which is for complaints, the recipient gets no more referrals of the app.
+/// Records a bounce, complaint or delay of a sent mail. `None`: the app does not have this mail. With `opt_out` (the
+/// key of the app, for complaints) the recipient is opted out of the app's referral mails.
 pub async fn report(
     db: &Pool,
     app: AppId,

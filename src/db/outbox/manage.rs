@@ -1,4 +1,4 @@
-//! Mails as the operator sees them.
+//! Lists, finds and retries mails, for operators.
 
 use std::time::Duration;
 
@@ -12,7 +12,6 @@ use crate::domain::credentials::secret_key::{Purpose, SecretKey};
 use crate::domain::id::AppId;
 use crate::domain::invites::InviteCode;
 
-/// A row as operators see it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MailRow {
@@ -28,7 +27,7 @@ pub struct MailRow {
     pub next_attempt_at: Option<String>,
 }
 
-/// A query for [`MailRow`]s: what follows `SELECT`, and its parameters.
+/// A query for [`MailRow`]s. Takes the SQL after `SELECT` and its parameters.
 macro_rules! mail_rows {
     ($rest:literal, $($parameter:expr),* $(,)?) => {
         query_as!(
@@ -44,7 +43,7 @@ macro_rules! mail_rows {
     };
 }
 
-/// Mails, newest first, at most `limit`; of one app, in one state, or of all where `None`.
+/// Mails, newest first, at most `limit`; `None` means all apps or all states.
 pub async fn list(
     db: &Pool,
     app: Option<AppId>,
@@ -62,16 +61,16 @@ pub async fn list(
     .await?)
 }
 
-/// The mail with this id, looked for app by app.
+/// The mail with this id, in any app.
 pub async fn find(db: &Pool, id: Uuid) -> Result<Option<MailRow>, Error> {
     Ok(mail_rows!("FROM apps a JOIN outbox o ON o.app_id = a.app_id AND o.mail_id = $1", id)
         .fetch_optional(db)
         .await?)
 }
 
-/// Makes a mail due now, unless a worker has it, which is as good. A failed one has lost its code: the
-/// invite gets a new one, which works as long as it says, or its app, or for `expires_after`. False: it was sent, or
-/// its invite was accepted, revoked, or mailed again since, or there is no such mail.
+/// Makes a queued mail due now, unless a worker has claimed it. The code of a failed mail was deleted, so its invite
+/// gets a new one, valid for the time that the invite or the app sets, or else for `expires_after`. Returns false if
+/// the mail does not exist or was sent, or if its invite was accepted, revoked or mailed again since.
 pub async fn retry(
     db: &Pool,
     row: &MailRow,
@@ -80,8 +79,8 @@ pub async fn retry(
 ) -> Result<bool, Error> {
     let code = InviteCode::generate(AppId(row.app_id));
     let secret = key.seal(Purpose::Code, row.id, code.expose().as_bytes());
-    // Only the newest mail of an invite gets a code: an older one would take it from a link that works. Of
-    // calls at once, the first changes the row and the code, and the others find them changed.
+    // Only the newest mail of an invite gets a new code: for an older one, the code of a valid link would be replaced.
+    // Of concurrent calls the first changes the row and the code, and the others find no row to change.
     let done = query!(
         r#"
         WITH queued AS (

@@ -1,6 +1,6 @@
-//! The outbox: one row per mail, written by the transaction that causes it. A worker claims due rows with
-//! a lease and commits before it sends; a worker that dies lets the lease run out. `attempts` counts
-//! claims and fences: a worker that lost its lease cannot finish the row.
+//! The outbox: one row per mail, written in the transaction that causes it. A worker claims due rows with a lease and
+//! commits before it sends; if the worker dies, the lease expires. `attempts` counts claims and is a fencing token: a
+//! worker that lost its lease cannot finish the row.
 
 pub mod manage;
 
@@ -18,7 +18,7 @@ use crate::domain::id::AppId;
 use crate::domain::invites::InviteCode;
 use crate::domain::mail::kind::MailKind;
 
-/// What the transaction of a request stores for its mail.
+/// A mail to be stored in the transaction of a request.
 pub struct NewMail {
     pub(crate) id: Uuid,
     pub(crate) code_hash: [u8; 32],
@@ -29,14 +29,14 @@ pub struct NewMail {
 }
 
 impl NewMail {
-    /// The same, which counts as one of the app's mails if the transaction commits it.
+    /// The same mail, counted against the app's quota if the transaction commits.
     #[must_use]
     pub fn with_quota(self, spending: QuotaUse) -> Self {
         Self { spending, ..self }
     }
 
-    /// A mail with a new code that works for `expires_after`; its `Message-ID` (RFC 5322, 3.6.4) is in
-    /// `domain`, the sender's.
+    /// A mail with a new code, valid for `expires_after`. `domain` is the sender's and part of the `Message-ID` (RFC
+    /// 5322, 3.6.4).
     #[must_use]
     pub fn new(app: AppId, key: &SecretKey, domain: &str, expires_after: Duration) -> Self {
         let id = crate::domain::id::new();
@@ -51,7 +51,6 @@ impl NewMail {
         }
     }
 
-    /// A mail without a code.
     #[must_use]
     pub fn without_code(app: AppId, key: &SecretKey, domain: &str) -> Self {
         let mail = Self::new(app, key, domain, Duration::ZERO);
@@ -59,66 +58,58 @@ impl NewMail {
     }
 }
 
-/// The id of a mail in its `Message-ID`.
+/// Extracts the mail id from a `Message-ID`.
 pub(crate) fn mail_id(message_id: &str) -> Option<Uuid> {
     crate::domain::id::parse(message_id.strip_prefix('<')?.split_once('@')?.0)
 }
 
-/// A mail that this worker has for as long as its lease runs.
+/// A mail that this worker may send until its lease expires.
 pub struct ClaimedMail {
-    /// Which row.
     pub app: AppId,
-    /// Which row of the app.
     pub id: Uuid,
-    /// How often it was claimed, this time included.
+    /// The number of claims, including this one.
     pub attempts: i32,
-    /// Which texts it has.
     pub kind: MailKind,
-    /// To whom.
     pub recipient: String,
-    /// The language of the person it is for.
+    /// The recipient's language.
     pub language: String,
-    /// The code in the link, sealed for `id`; nothing, where there is no link.
+    /// The code in the link, sealed for `id`; empty if there is no link.
     pub secret: Vec<u8>,
-    /// The same at every try.
+    /// The same for every attempt.
     pub message_id: String,
-    /// When it was written, seconds since 1970.
+    /// Seconds since 1970.
     pub created_at: i64,
-    /// When the link ends, seconds since 1970; of a mail with one.
+    /// When the link expires, in seconds since 1970; `None` if there is no link.
     pub expires_at: Option<i64>,
-    /// The app's name.
     pub app_name: String,
-    /// The app's language, for want of texts in the person's.
+    /// The app's language, used if there are no texts in the recipient's.
     pub app_language: String,
-    /// The app's own sender.
     pub app_from: Option<String>,
-    /// Who gets the answers to the app's mails.
+    /// The `Reply-To` address of the app's mails.
     pub app_reply_to: Option<String>,
     /// Where bounces of the app's mails go.
     pub app_return_path: Option<String>,
-    /// The address of the app's logo.
+    /// URL
     pub app_logo: Option<String>,
-    /// The app's colour.
     pub app_color: Option<String>,
     /// The app's own landing page.
     pub invite_url: Option<String>,
-    /// Who invites, if a user with a name does.
+    /// The name of the inviter, if it is a user with a name.
     pub inviter: Option<String>,
-    /// The referrer's code, for a referral.
+    /// The referrer's code, if the mail is a referral.
     pub referral_code: Option<String>,
-    /// Of a referral, what the link to opt out is made of.
+    /// The parts of the opt-out link, if the mail is a referral.
     pub opt_out: Option<(SealedKey, AddressHash)>,
-    /// Whether the recipient has opted out.
     pub opted_out: bool,
 }
 
-/// Claims up to `limit` mails that are due, for `lease`; those whose lease ran out only if it may `take_over`.
-/// Those `at_hand`, each with its app, are left to the caller, who has them still, whatever became of their leases.
+/// Claims up to `limit` due mails for the time of `lease`; those with an expired lease only if `take_over` is set.
+/// Mails `at_hand`, each with its app, are left out even if their lease has expired: the caller still has them.
 ///
-/// Apps take turns: an app with fewer mails at hand and claimed is first, and of equal ones the next by id after
-/// `turn`, where the claim leaves the app it ended at. Within an app the oldest mail is first. A claim looks at the
-/// apps with mails queued one by one, at most 32 and `limit` of them, and fills up with the oldest mails of all: so
-/// it costs the same whatever is queued, and the next one goes on from there.
+/// Apps take turns. The app with the fewest mails at hand and claimed comes first, and among equals the next by id
+/// after `turn`, which the claim sets to the app where it ended. Within an app the oldest mail comes first. A claim
+/// looks at apps with queued mails one by one, at most 32 and at most `limit`, then fills up with the oldest mails of
+/// all apps. So its cost does not depend on the number of queued mails, and the next claim continues from there.
 #[expect(clippy::too_many_lines, reason = "one statement")]
 pub async fn claim(
     db: &Pool,
@@ -128,8 +119,8 @@ pub async fn claim(
     take_over: bool,
     lease: Duration,
 ) -> Result<Vec<ClaimedMail>, Error> {
-    // A range of pairs, and the order of pairs, are read from `outbox_turns`: `app_id = …` and the order of `due_at`
-    // might be read from `outbox_due`, past the mails of all other apps.
+    // Comparing and sorting by pairs makes PostgreSQL use the index `outbox_turns`. With `app_id = …` and an order by
+    // `due_at` it might use `outbox_due` and read past the mails of all other apps.
     let (apps, mails): (Vec<Uuid>, Vec<Uuid>) = at_hand.iter().copied().unzip();
     let rows = query!(
         r#"
@@ -245,7 +236,7 @@ pub async fn claim(
     Ok(mails.collect())
 }
 
-/// Lengthens the lease of a mail that is still being sent. False: it was lost.
+/// Extends the lease of a mail that is still being sent. Returns false if the lease was lost.
 pub async fn extend(db: &Pool, mail: &ClaimedMail, lease: Duration) -> Result<bool, Error> {
     let done = query!(
         "UPDATE outbox SET due_at = now() + make_interval(secs => $4)
@@ -260,8 +251,8 @@ pub async fn extend(db: &Pool, mail: &ClaimedMail, lease: Duration) -> Result<bo
     Ok(done.rows_affected() == 1)
 }
 
-/// The mail was taken by the mail server, or refused for good: its row is final, its secret gone. One that was
-/// taken while its invite was revoked is sent all the same.
+/// Marks a mail as sent or permanently rejected, and deletes its secret. A mail that the server accepted while its
+/// invite was being revoked counts as sent.
 pub async fn finish(db: &Pool, mail: &ClaimedMail, sent: bool, reply: &str) -> Result<(), Error> {
     query!(
         "UPDATE outbox SET state = CASE WHEN $4 THEN 'sent' ELSE 'failed' END, last_reply = $5,
@@ -279,8 +270,8 @@ pub async fn finish(db: &Pool, mail: &ClaimedMail, sent: bool, reply: &str) -> R
     Ok(())
 }
 
-/// The mail was refused for now: it is due again after `delay`, or failed if that is later than
-/// `give_up_after` from its beginning. True: it failed.
+/// Schedules the next attempt of a temporarily rejected mail after `delay`, or marks it as failed if that is later than
+/// `give_up_after` from its creation. Returns true if it failed.
 pub async fn retry_later(
     db: &Pool,
     mail: &ClaimedMail,
@@ -288,7 +279,7 @@ pub async fn retry_later(
     give_up_after: Duration,
     reply: &str,
 ) -> Result<bool, Error> {
-    // The last reply is in the row.
+    // The row has the last reply.
     let failed = sqlx::query_scalar!(
         r#"
         WITH tried AS (
@@ -320,8 +311,7 @@ pub async fn retry_later(
     Ok(failed.unwrap_or(false))
 }
 
-/// How many mails wait (more than 100,000 are not counted further), and for how many seconds the oldest has
-/// been due.
+/// The number of queued mails (counted up to 100,000) and for how many seconds the oldest has been due.
 pub async fn backlog(db: &Pool) -> Result<(i64, f64), Error> {
     let row = query!(
         r#"
@@ -335,10 +325,10 @@ pub async fn backlog(db: &Pool) -> Result<(i64, f64), Error> {
     Ok((row.queued, row.oldest.max(0.0)))
 }
 
-/// Deletes mails that were sent or failed longer ago than `kept`, some at a time. True: there are more.
+/// Deletes one batch of mails that were sent or failed longer ago than `kept`. Returns true if there are more.
 pub async fn delete_expired(db: &Pool, kept: Duration) -> Result<bool, Error> {
-    // A mail that is tried again at this moment is locked, and passed over. The lower bound makes PostgreSQL, which
-    // plans without knowing $1, expect few rows and read the index.
+    // Rows that are locked by a concurrent retry are skipped. PostgreSQL plans without the value of $1; the lower bound
+    // makes it expect few rows and use the index.
     let done = query!(
         "WITH final AS MATERIALIZED (
             SELECT app_id, mail_id FROM outbox
@@ -354,11 +344,10 @@ pub async fn delete_expired(db: &Pool, kept: Duration) -> Result<bool, Error> {
     Ok(done.rows_affected() == 1000)
 }
 
-/// The channel on which workers hear that there is something to send.
+/// The NOTIFY channel that wakes workers when a mail is queued.
 pub const CHANNEL: &str = "userdocks_outbox";
 
-/// Wakes the workers of all processes. Never within the transaction of a request: NOTIFY makes commits
-/// wait for each other.
+/// Wakes the workers of all processes. Must not run within the transaction of a request: NOTIFY serializes commits.
 pub async fn wake(db: &Pool) -> Result<(), Error> {
     query!("SELECT pg_notify($1, '')", CHANNEL).execute(db).await?;
     Ok(())

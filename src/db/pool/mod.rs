@@ -1,7 +1,6 @@
-//! Connections to PostgreSQL, opened when they are needed and used again. sqlx's own pool asks each connection that
-//! comes back whether it lives: one more journey for each statement, without a bound in time. This one asks only
-//! where that is not known: of a connection that idled, and of one whose statement was left before its answer,
-//! as by a caller who went away.
+//! A connection pool for PostgreSQL that opens connections on demand. sqlx's own pool pings each connection that is
+//! returned, which costs a round trip per statement and has no timeout. This pool pings only connections that were idle
+//! and those dropped before their statement was answered, as by a cancelled request.
 
 pub mod session;
 pub mod tls_relay;
@@ -25,32 +24,29 @@ use tokio::time::{sleep, timeout};
 use super::pool::session::{CLIENT_CHECK, SETTINGS};
 use crate::metrics::Histogram;
 
-/// How long somebody waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// A connection that idled for so long is asked whether it lives; a busy one was just seen to.
+/// A connection that was idle for longer is pinged before use.
 const CHECK_AFTER_IDLE: Duration = Duration::from_secs(1);
-/// How often a session is set up: plans of a table that was small when they were made may read all of it, and with
-/// PgBouncer between, the session behind a connection is now one, now another.
+/// Session settings are sent again after this time. Generic plans made while a table was small may scan all of it, and
+/// behind PgBouncer a connection may switch between server sessions.
 const SET_UP_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long an idle connection may take to answer; then there is time left to open another.
+/// How long an idle connection may take to answer a ping. It leaves time to open another one.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a connection whose caller has gone may take to end what it was asked. Then it is closed, which makes
-/// PostgreSQL cancel the statement.
+/// How long a statement may run on after its caller was dropped. Then the connection is closed, so that PostgreSQL
+/// cancels the statement.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
-/// How long a connection that was closed at work counts as open: PostgreSQL has ended its statement by then.
+/// How long a connection closed during a statement counts as open: PostgreSQL has cancelled the statement after that.
 const CANCEL_TIMEOUT: Duration = CLIENT_CHECK.saturating_add(Duration::from_millis(500));
-/// How long a connection is kept that nobody needs.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(10);
-/// How long a connection is used: what a session of PostgreSQL gathers is given back with it.
+/// Limits the memory that a PostgreSQL session accumulates.
 const MAX_LIFETIME: Duration = Duration::from_mins(30);
-/// Between two tries to reach a database that starts.
+/// Between attempts to connect to a database that is starting.
 const RETRY_DELAY: Duration = Duration::from_millis(50);
 
-/// As many connections as were asked for, at most. PostgreSQL ends a statement of theirs after `statement_timeout`:
-/// nothing takes effect long after its caller was told that it did not. It also ends what a server left
-/// behind that cannot be reached any more, whose locks others would wait for. Plans are made once for
-/// several seconds, for an index, and joined row by row: what is planned while a table is empty would read all of it
-/// once it is not.
+/// A pool with an upper limit of connections. PostgreSQL ends their statements after `statement_timeout`, so that no
+/// change takes effect long after its caller got an error. It also closes connections of a server that cannot be
+/// reached any more, whose locks would block others. Plans are generic, use indexes and nested loops, and are renewed
+/// every few seconds: otherwise a plan made while a table is empty would scan the whole table once it has grown.
 #[derive(Clone)]
 pub struct Pool(Arc<Inner>);
 
@@ -59,13 +55,13 @@ struct Inner {
     statement_timeout: Duration,
     most: u32,
     permits: Arc<Semaphore>,
-    /// The one used last is at the end.
+    /// The most recently used connection is last.
     idle: Mutex<Vec<IdleConnection>>,
     waiting: AtomicU32,
     waits: Histogram,
 }
 
-/// One more that waits, until it is dropped.
+/// Counts one waiting caller until it is dropped.
 struct Waiting<'a>(&'a AtomicU32);
 
 impl Drop for Waiting<'_> {
@@ -85,8 +81,8 @@ struct IdleConnection {
     since: Instant,
 }
 
-/// A connection that is lent. One that is not [released](Lent::release) but dropped has been left at work: it is
-/// lent again once it has answered.
+/// A connection taken from the pool. If it is dropped without [`release`](PooledConnection::release), its statement may
+/// still be running: it is reused once it has answered.
 pub struct PooledConnection {
     pool: Pool,
     held: Option<(OpenConnection, OwnedSemaphorePermit)>,
@@ -98,19 +94,18 @@ impl std::fmt::Debug for Pool {
     }
 }
 
-/// How a pool is, for metrics.
+/// The state of a pool, for metrics.
 #[derive(Clone, Copy, Debug)]
 pub struct Usage {
-    /// Connections that wait for work.
     pub idle: u32,
-    /// Connections at work, being opened, or asked whether they live.
+    /// Connections in use, being opened, or being pinged.
     pub busy: u32,
-    /// Who waits for a connection.
+    /// Callers that wait for a connection.
     pub waiting: u32,
 }
 
 impl Pool {
-    /// A pool that opens up to `most` connections when they are needed.
+    /// Creates a pool of up to `most` connections, opened on demand.
     #[must_use]
     pub fn new(options: PgConnectOptions, most: u32, statement_timeout: Duration) -> Self {
         Self(Arc::new(Inner {
@@ -124,19 +119,18 @@ impl Pool {
         }))
     }
 
-    /// How many connections there are at most.
+    /// The maximum number of connections.
     #[must_use]
     pub fn max_size(&self) -> u32 {
         self.0.most
     }
 
-    /// How long PostgreSQL lets a statement run. Who says nothing for longer will not: a line that drops packets says no
-    /// more for a quarter of an hour.
+    /// The `statement_timeout` of PostgreSQL. A caller need not wait longer for an answer: a network that drops packets
+    /// reports an error only after 15 minutes.
     pub(crate) fn statement_timeout(&self) -> Duration {
         self.0.statement_timeout
     }
 
-    /// How it is.
     #[must_use]
     pub fn usage(&self) -> Usage {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
@@ -148,13 +142,13 @@ impl Pool {
         }
     }
 
-    /// How long those waited who asked for a connection.
+    /// How long callers waited for a connection.
     #[must_use]
     pub fn wait_times(&self) -> &Histogram {
         &self.0.waits
     }
 
-    /// A connection that lives, as far as is known.
+    /// Waits for a connection that is believed to be alive.
     pub async fn acquire(&self) -> Result<PooledConnection, Error> {
         let begun = Instant::now();
         self.0.waiting.fetch_add(1, Relaxed);
@@ -181,7 +175,7 @@ impl Pool {
         loop {
             match self.open().await {
                 Ok(live) => return Ok(PooledConnection { pool: self.clone(), held: Some((live, permit)) }),
-                // A database that starts, or starts again, will listen in a moment.
+                // A database that is starting or restarting will accept connections soon.
                 Err(Error::Io(error)) if error.kind() == ErrorKind::ConnectionRefused => {}
                 Err(Error::Database(error)) if error.code().as_deref() == Some("57P03") => {}
                 Err(error) => return Err(error),
@@ -197,7 +191,7 @@ impl Pool {
         Ok(OpenConnection { connection, opened: now, set_up: now })
     }
 
-    /// Says to the session how it has to be, and that its plans are to be made anew.
+    /// Sends the session settings and discards cached plans.
     async fn set_up(&self, connection: &mut PgConnection) -> Result<(), Error> {
         let statement_timeout = self.0.statement_timeout.as_millis().clamp(1, 86_400_000);
         let settings = format!(
@@ -229,37 +223,37 @@ impl Pool {
         }
     }
 
-    /// Closes it: the connections that idle now, and each of the others as it comes back.
+    /// Closes the pool: idle connections now, the others when they are returned.
     pub async fn close(&self) {
         self.0.permits.close();
         let idle = std::mem::take(&mut *self.idle());
         for IdleConnection { live, .. } in idle {
-            // Its server may be gone.
+            // The server may be unreachable.
             let _ = live.connection.close().await;
         }
     }
 }
 
-/// Whether a connection answers. One on a network that drops packets would not say for a quarter of an hour, and keep
-/// its place in the pool for as long.
+/// Whether a connection answers a ping in time. Without a timeout, a network that drops packets would block the
+/// connection and its slot in the pool for 15 minutes.
 async fn is_alive(connection: &mut PgConnection, within: Duration) -> bool {
     matches!(timeout(within, connection.ping()).await, Ok(Ok(())))
 }
 
 impl PooledConnection {
-    /// Gives it back after an orderly answer to all that it was asked.
+    /// Returns the connection to the pool. All of its statements must have been answered.
     pub fn release(mut self) {
         if let Some((live, _permit)) = self.held.take() {
             self.pool.put(live);
         }
     }
 
-    /// Closes it, since nobody knows what state it is in.
+    /// Closes the connection, since its state is unknown.
     pub fn discard(mut self) {
         self.held = None;
     }
 
-    /// Closes it at work. Its place is free once PostgreSQL has cancelled the statement.
+    /// Closes the connection during a statement. Its slot is free once PostgreSQL has cancelled the statement.
     pub fn cancel(mut self) {
         if let Some((live, permit)) = self.held.take() {
             tokio::spawn(cancel(live, permit));
@@ -274,7 +268,7 @@ impl Drop for PooledConnection {
         tokio::spawn(async move {
             match timeout(CLOSE_TIMEOUT, live.connection.ping()).await {
                 Ok(Ok(())) => pool.put(live),
-                // The statement that was left has failed, or the line is broken.
+                // The abandoned statement failed, or the connection is broken.
                 Ok(Err(_)) => drop(live),
                 Err(_) => return cancel(live, permit).await,
             }
@@ -283,8 +277,8 @@ impl Drop for PooledConnection {
     }
 }
 
-/// Closes a connection at work, and keeps its place until PostgreSQL has noticed: else there would be more sessions than
-/// connections were asked for.
+/// Closes a connection during a statement and keeps its slot until PostgreSQL has noticed. Otherwise PostgreSQL could
+/// have more sessions than the pool's limit.
 async fn cancel(live: OpenConnection, permit: OwnedSemaphorePermit) {
     drop(live);
     sleep(CANCEL_TIMEOUT).await;

@@ -1,8 +1,7 @@
-//! TLS to a PostgreSQL whose certificate rustls refuses though nothing is verified (`sslmode` `prefer` and `require`).
-//! To check the signature of the handshake, sqlx lets rustls parse the certificate, and that refuses X.509 version 1,
-//! which `openssl x509 -req` makes by default. libpq connects. Then sqlx is led through a Unix socket in a private
-//! folder of this process, behind which TLS is made without that check. It would prove nothing: under these modes
-//! anybody's certificate will do.
+//! A TLS relay for PostgreSQL servers whose certificate rustls cannot parse, used if `sslmode` is `prefer` or
+//! `require`, under which no certificate is verified. rustls rejects X.509 version 1, the default of `openssl x509
+//! -req`; libpq accepts it. sqlx connects to a Unix socket in a private folder, and the relay opens TLS without the
+//! signature check, which loses nothing: these modes accept any certificate.
 
 use std::fmt;
 use std::io::{self, Error, ErrorKind};
@@ -25,12 +24,12 @@ use tokio_rustls::rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error as TlsError, SignatureScheme,
 };
 
-/// PostgreSQL's message `SSLRequest`.
+/// The message `SSLRequest` of the PostgreSQL protocol.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
-/// How long the connection may take that tells whether a relay is needed.
+/// Timeout of the connection that tests whether a relay is needed.
 const PROBE: Duration = Duration::from_secs(10);
 
-/// A relay that accepts connections until it is dropped.
+/// Accepts connections until it is dropped.
 pub struct Relay {
     folder: PathBuf,
     accept: AbortHandle,
@@ -39,13 +38,13 @@ pub struct Relay {
 impl Drop for Relay {
     fn drop(&mut self) {
         self.accept.abort();
-        // What is left of it is an empty folder and a socket.
+        // If this fails, an empty folder and a socket remain.
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 
-/// Where a server's certificate need not be verified and rustls refuses it, starts a relay and leads the options through
-/// it. The relay shows no certificate of a client.
+/// Starts a relay if the server's certificate need not be verified and rustls rejects it, and points the options to the
+/// relay. The relay does not send a client certificate.
 pub async fn if_needed(options: &mut PgConnectOptions) -> io::Result<Option<Relay>> {
     let unverified = matches!(options.get_ssl_mode(), PgSslMode::Prefer | PgSslMode::Require);
     if !unverified || options.get_socket().is_some() {
@@ -54,7 +53,7 @@ pub async fn if_needed(options: &mut PgConnectOptions) -> io::Result<Option<Rela
     match timeout(PROBE, PgConnection::connect_with(options)).await {
         Ok(Err(error)) if refusal(&error).is_some() => {}
         Ok(Ok(connection)) => {
-            // It was opened to see whether it can be.
+            // The connection was only a test.
             let _ = connection.close().await;
             return Ok(None);
         }
@@ -90,7 +89,7 @@ struct Target {
 }
 
 impl Target {
-    /// Serves one connection. If it fails, its end is what sqlx sees.
+    /// Relays one connection. If this fails, sqlx sees a closed connection.
     async fn relay(self: Arc<Self>, mut local: UnixStream) -> io::Result<()> {
         let mut server = TcpStream::connect((self.host.as_str(), self.port)).await?;
         server.set_nodelay(true)?;
@@ -119,7 +118,7 @@ fn connector() -> io::Result<TlsConnector> {
     Ok(Arc::new(config).into())
 }
 
-/// Takes any certificate, and any signature of the handshake.
+/// Accepts any certificate and any handshake signature.
 struct Anything(Arc<CryptoProvider>);
 
 impl fmt::Debug for Anything {
@@ -163,7 +162,7 @@ impl ServerCertVerifier for Anything {
     }
 }
 
-/// What rustls says against the certificate of a server or an authority, if that is the error.
+/// The TLS error by which rustls rejects the certificate of a server or an authority, if `error` is one.
 pub(crate) fn refusal(error: &sqlx::Error) -> Option<&TlsError> {
     let refusal = match error {
         sqlx::Error::Io(error) => error.get_ref()?.downcast_ref::<TlsError>()?,
@@ -173,7 +172,7 @@ pub(crate) fn refusal(error: &sqlx::Error) -> Option<&TlsError> {
     matches!(refusal, TlsError::InvalidCertificate(_)).then_some(refusal)
 }
 
-/// What helps against such a refusal.
+/// A hint how to fix such a rejection.
 pub(crate) fn help(refusal: &TlsError) -> &'static str {
     match refusal {
         TlsError::InvalidCertificate(CertificateError::UnknownIssuer) => {

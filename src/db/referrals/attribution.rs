@@ -6,20 +6,21 @@ use crate::db::{Error, is_violation};
 use crate::domain::id::{AppId, UserId};
 use crate::domain::invites::referral_code::ReferralCode;
 
-/// What became of a referral code that a newcomer brought along.
+/// The outcome of attributing a new user to a referral code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AttributionOutcome {
-    /// Its owner is the referrer; or somebody was before, or the newcomer has referred others.
+    /// The owner of the code is the referrer. Also returned, without a change, if the user already has a referrer or
+    /// has referred others.
     Attributed,
-    /// It is nobody's, or of a user who is frozen or deleted.
+    /// The code is unknown, or its owner is frozen or deleted.
     UnknownCode,
-    /// It is the newcomer's own.
+    /// The code is the new user's own.
     OwnCode,
-    /// Somebody else changed the same rows: to be tried anew, from the beginning of the transaction.
+    /// A concurrent transaction changed the same rows: retry the whole transaction.
     Contended,
 }
 
-/// Records the owner of `code` as the referrer of `user`, who is there already and has none.
+/// Records the owner of `code` as the referrer of `user`, who must exist and have no referrer.
 pub(crate) async fn attribute(
     db: &mut PgConnection,
     app: AppId,

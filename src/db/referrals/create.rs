@@ -1,4 +1,4 @@
-//! Referral invites: who may ask for one, how many mails a day, and the mail, in one statement.
+//! Creates referral invites: checks access and the daily quotas and queues the mail, in one statement.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,32 +15,31 @@ use crate::domain::id::{self, AppId, UserId};
 use crate::domain::invites::invite_body::InviteBody;
 use crate::metrics;
 
-/// What became of a call that refers.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ReferralOutcome {
-    /// Taken. Whether a mail goes out is not told: it would tell who has an account.
+    /// Accepted. The answer does not reveal whether a mail is sent, since that would reveal who has an account.
     Accepted,
     /// The address is the referrer's own.
     OwnAddress,
-    /// The referrer's mails of today are used up.
+    /// The referrer's mails of the day are used up.
     QuotaExceeded,
-    /// The referrer is unknown, frozen or deleted, or not for this caller to act for.
+    /// The referrer is unknown, frozen or deleted, or the caller may not act for them.
     NotAccessible,
 }
 
-/// Bounds of referral mails.
+/// Limits of referral mails.
 #[derive(Clone, Copy, Debug)]
 pub struct ReferralLimits {
-    /// Between two mails of one referrer to one address.
+    /// Between two mails from one referrer to one address.
     pub resend_after: Duration,
-    /// Of one referrer in a day.
+    /// Mails from one referrer per day.
     pub per_referrer: i32,
-    /// To one address in a day, over all referrers of the app.
+    /// Mails to one address per day, over all referrers of the app.
     pub per_recipient: i32,
 }
 
 impl ReferralLimits {
-    /// As the settings say.
+    /// Reads the limits from the settings.
     #[must_use]
     pub fn of(config: &Config) -> Self {
         Self {
@@ -51,21 +50,18 @@ impl ReferralLimits {
     }
 }
 
-/// A referral invite that is asked for.
+/// A referral invite to be created.
 pub struct NewReferral {
-    /// Of which app.
     pub app: AppId,
-    /// The user of the access token, if one asks.
+    /// The user of the access token, if any.
     pub caller: Option<UserId>,
-    /// Who refers.
     pub referrer: UserId,
-    /// Whom, and how.
+    /// The recipient and the options.
     pub body: InviteBody,
-    /// Of the address, under the app's key.
+    /// The recipient's address, hashed under the app's key.
     pub address: AddressHash,
-    /// What bounds it: the same for all of a process.
+    /// The same for all referrals of a process.
     pub bounds: ReferralLimits,
-    /// The mail.
     pub mail: NewMail,
 }
 
@@ -92,11 +88,10 @@ impl Batchable for Arc<NewReferral> {
     }
 }
 
-/// Refers an address. What it costs the referrer depends on their own calls alone, not on whether a
-/// mail goes out, so that the quota does not tell who has an account either, nor what becomes of the invite that
-/// they may see. Where none goes out, the code of an earlier mail stays good, for as long as a new one would: an address
-/// that opted out is treated as one that has an account. A `caller` reaches whom they reach in
-/// [`crate::db::users::update::update`].
+/// Creates a referral invite. The quota used and the visible state of the invite depend only on the referrer's own
+/// calls, not on whether a mail is sent, so that they do not reveal who has an account. If no mail is sent, the code of
+/// an earlier mail stays valid, for as long as a new one would be. An opted-out address is treated as one with an
+/// account. A `caller` can reach the same users as in [`crate::db::users::update::update`].
 pub async fn refer(db: &mut PgConnection, new: &NewReferral) -> Result<ReferralOutcome, Error> {
     match write(db, &[new], true).await {
         Ok(mut referred) => Ok(referred.pop().flatten().unwrap_or(ReferralOutcome::NotAccessible)),
@@ -107,8 +102,8 @@ pub async fn refer(db: &mut PgConnection, new: &NewReferral) -> Result<ReferralO
     }
 }
 
-/// Refers addresses, each by another referrer, in one statement. `None`: not done, since it would fail for all; one that
-/// is `alone` is tried.
+/// Creates referral invites of different referrers in one statement. `None`: left out, because it would make the whole
+/// statement fail. If `alone` is set, such a referral is tried anyway.
 #[expect(clippy::too_many_lines, reason = "one statement")]
 async fn write(
     db: &mut PgConnection,
@@ -119,10 +114,10 @@ async fn write(
         all.iter().map(|new| value(new)).collect()
     }
     let Some(bounds) = all.first().map(|new| new.bounds) else { return Ok(Vec::new()) };
-    // Rows are locked in one order (referrers, who holds the addresses, invites, referrers' quotas, recipients'), since each part reads the one before, and
-    // is sorted: no two statements wait for each other. Of calls at once for one invite the first counts, and the
-    // others, which know its old time, do nothing. The limit of one row that there is anyway keeps PostgreSQL from reading
-    // all referrals at once where its statistics, which may be of yesterday, say that there are none.
+    // Rows are locked in a fixed, sorted order (referrers, holders of the addresses, invites, quotas of referrers,
+    // quotas of recipients), since each CTE reads the previous one; so two statements cannot deadlock. Of concurrent
+    // calls for one invite the first counts; the others match on the old time, so they change nothing. The redundant
+    // LIMIT 1 keeps PostgreSQL from reading all referrals if outdated statistics say that there are none.
     let rows = query!(
         r#"
         WITH asked AS MATERIALIZED (
@@ -242,7 +237,7 @@ async fn write(
     Ok(answers)
 }
 
-/// Deletes counts of days that are over, some at a time. True: there are more.
+/// Deletes one batch of counts of past days. Returns true if there are more.
 pub async fn delete_expired_quotas(db: &Pool) -> Result<bool, Error> {
     let done = query!(
         "DELETE FROM referral_quotas WHERE (app_id, scope, subject, day) IN (

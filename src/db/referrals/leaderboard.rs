@@ -1,4 +1,4 @@
-//! Who has referred most users.
+//! The referral leaderboard.
 
 use serde::Serialize;
 use sqlx::query_as;
@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::db::{Error, Pool};
 use crate::domain::id::AppId;
 
-/// A referrer's place.
+/// A referrer's rank.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Place {
@@ -16,7 +16,7 @@ pub struct Place {
     pub accepted: i64,
 }
 
-/// Who referred most of those who accepted, first, at most `limit`; those who were erased are in no place.
+/// The users who referred most users that have accepted, best first, at most `limit`. Erased users are left out.
 pub async fn leaderboard(db: &Pool, app: AppId, limit: i64) -> Result<Vec<Place>, Error> {
     Ok(query_as!(
         Place,

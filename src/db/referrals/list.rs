@@ -1,6 +1,6 @@
-//! What became of referrals. A referrer is recorded once, by an invite or a code, and the database keeps it so
-//! (`migrations/0004_referrals.sql`); it also counts those who accepted, so that neither count nor order of referrers
-//! costs more where there are more of them.
+//! Lists and counts referrals. A referrer is recorded once, by an invite or a code, which the database enforces
+//! (`migrations/0004_referrals.sql`). The database also counts accepted referrals, so that counting and ranking cost
+//! the same however many there are.
 
 use serde::Serialize;
 use sqlx::{query, query_as};
@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::db::{Error, Pool};
 use crate::domain::id::{AppId, UserId};
 
-/// The referrals of a user in numbers.
+/// The number of a user's referrals by state.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Counts {
@@ -19,8 +19,8 @@ pub struct Counts {
     pub revoked: i64,
 }
 
-/// The referral code of a user, and their referrals in numbers. `caller` (the user of an access token) is told of
-/// nobody but themselves, while not frozen.
+/// The referral code of a user and the number of their referrals. A `caller` (the user of an access token) can see only
+/// their own, while not frozen.
 pub async fn counts(
     db: &Pool,
     app: AppId,
@@ -30,7 +30,7 @@ pub async fn counts(
     if caller.is_some_and(|caller| caller != user) {
         return Ok(None);
     }
-    // Who accepts and turns out to have an account is nobody's referral, and not to be told.
+    // A recipient who accepts but already has an account is not a referral, and must not be revealed.
     let row = query!(
         r#"
         WITH waiting AS (
@@ -62,7 +62,6 @@ pub async fn counts(
     }))
 }
 
-/// One referral.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Referral {
@@ -75,9 +74,9 @@ pub struct Referral {
     pub accepted_at: Option<String>,
 }
 
-/// The referrals of a user, by id, those after `after`, at most `limit`: those they sent, and those who brought their
-/// code along. Who was erased is in none. Users whose invites were deleted since they ended are told of all the same: one
-/// whom a referral brought was made by the transaction that accepted it, at the same time.
+/// The referrals of a user with ids greater than `after`, by id, at most `limit`: invites they sent and users who used
+/// their code. Erased users are left out. Users whose invites were deleted after their end are included: if they came
+/// by a referral, they were created and accepted in one transaction, so both times are equal.
 pub async fn list(
     db: &Pool,
     app: AppId,

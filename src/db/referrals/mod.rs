@@ -1,4 +1,4 @@
-//! Referrals: the mail with a code, what became of it, and who wants none.
+//! Referrals: creating, attributing, listing and ranking them, and opting out of their mails.
 
 pub mod attribution;
 pub mod create;

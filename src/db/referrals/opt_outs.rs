@@ -1,4 +1,4 @@
-//! Who wants no referral mails of an app: hashes under a key of the app's own, which is made with the app.
+//! Opt-outs from an app's referral mails. Addresses are stored as hashes under a key of the app.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::domain::credentials::opt_out::{AddressHash, KEY, OptOutCode, OptOutKe
 use crate::domain::credentials::secret_key::{self, NotOurs, Purpose, SecretKey};
 use crate::domain::id::{self, AppId};
 
-/// The key of an app as it is stored.
+/// An app's key as stored, sealed.
 pub struct SealedKey {
     id: Uuid,
     key: Vec<u8>,
@@ -22,16 +22,16 @@ impl SealedKey {
         Self { id, key }
     }
 
-    /// The key itself.
+    /// Decrypts the key.
     pub fn open(&self, seal: &SecretKey) -> Result<OptOutKey, NotOurs> {
         Ok(OptOutKey::new(&seal.open(Purpose::OptOutKey, self.id, &self.key)?))
     }
 }
 
-/// Keys that are remembered; the least used make room.
+/// Maximum number of cached keys; the least recently used are evicted.
 const CAPACITY: usize = 16_384;
 
-/// The apps' keys. One never changes, so it is asked for once.
+/// Cache of the apps' keys. A key never changes, so an entry stays valid.
 pub struct OptOutKeys(Cache<AppId, Arc<OptOutKey>>);
 
 impl Default for OptOutKeys {
@@ -40,19 +40,18 @@ impl Default for OptOutKeys {
     }
 }
 
-/// Why there is no key.
 #[derive(Debug, thiserror::Error)]
 pub enum OptOutKeyError {
-    /// The database could not be asked.
+    /// The database query failed.
     #[error(transparent)]
     Database(#[from] Error),
-    /// It was sealed under another secret key.
+    /// The key was sealed under another secret key.
     #[error(transparent)]
     NotOurs(#[from] NotOurs),
 }
 
 impl OptOutKeys {
-    /// The key of an app that exists.
+    /// The key of an existing app.
     pub async fn of(
         &self,
         db: &Pool,
@@ -68,7 +67,8 @@ impl OptOutKeys {
     }
 }
 
-/// The key of an app that exists. Where the app is older than such keys, it is made. Of calls at once, one makes it.
+/// The key of an existing app. It is created if the app is older than opt-out keys; of concurrent calls, one creates
+/// it.
 pub async fn key(db: &Pool, app: AppId, seal: &SecretKey) -> Result<SealedKey, Error> {
     loop {
         let found = query!("SELECT key_id, hash_key FROM opt_out_keys WHERE app_id = $1", app.0);
@@ -88,19 +88,17 @@ pub async fn key(db: &Pool, app: AppId, seal: &SecretKey) -> Result<SealedKey, E
     }
 }
 
-/// What the link in a mail is about, for its page.
+/// The data of an opt-out page.
 pub struct Subject {
-    /// The app's name.
     pub app_name: String,
-    /// The app's language.
     pub app_language: String,
-    /// What tells whether the link was made here.
+    /// Verifies that the link was made by this server.
     pub key: SealedKey,
-    /// Whether its address has opted out.
+    /// Whether the address has opted out.
     pub out: bool,
 }
 
-/// What a code names, made up or not.
+/// Looks up the app and opt-out of a code, which may be forged.
 pub async fn find(db: &Pool, code: &OptOutCode) -> Result<Option<Subject>, Error> {
     let row = query!(
         r#"
@@ -122,7 +120,7 @@ pub async fn find(db: &Pool, code: &OptOutCode) -> Result<Option<Subject>, Error
     }))
 }
 
-/// Mails this address no referrals of the app any more. False: it has opted out before.
+/// Opts the address out of the app's referral mails. Returns false if it already was.
 pub async fn add(db: impl PgExecutor<'_>, app: AppId, address: &AddressHash) -> Result<bool, Error> {
     let done = query!(
         "INSERT INTO opt_outs (app_id, address_hash) VALUES ($1, $2) ON CONFLICT DO NOTHING",
@@ -135,7 +133,7 @@ pub async fn add(db: impl PgExecutor<'_>, app: AppId, address: &AddressHash) -> 
     Ok(done.rows_affected() == 1)
 }
 
-/// Undoes it. False: it has not opted out.
+/// Removes an opt-out. Returns false if there was none.
 pub async fn remove(db: &Pool, app: AppId, address: &AddressHash) -> Result<bool, Error> {
     let done = query!("DELETE FROM opt_outs WHERE app_id = $1 AND address_hash = $2", app.0, &address.0)
         .execute(db)

@@ -8,8 +8,7 @@ use crate::db::{Error, Pool};
 use crate::domain::id::{AppId, UserId};
 use crate::domain::webhook::{EventId, EventType};
 
-/// Freezes or unfreezes a user: whether they were frozen before; `None`: nobody of the app has this id, or they are
-/// deleted.
+/// Freezes or unfreezes a user and returns whether they were frozen before. `None`: the user is unknown or deleted.
 pub async fn set_frozen(
     db: &Pool,
     app: AppId,

@@ -1,9 +1,7 @@
-//! A new address of a user, and how it comes to be verified: by the code in a mail to it, or by word of the backend.
-//!
-//! An address that the backend writes counts at once. One that a user asks for waits for its confirmation, and nothing
-//! that the user can see tells whether it is free, another user's, or their own: what is counted, and what is stored of
-//! it, is the same. The mails are written by the transaction of the change. Of the codes of a user only the newest is
-//! good for anything.
+//! Changes of a user's address. An address set by the backend takes effect at once; one that a user requests takes
+//! effect when it is confirmed. A user cannot see whether the requested address is free or belongs to another user:
+//! quota use and stored data are the same. Mails are written in the transaction of the change, and only the newest code
+//! of a user is valid.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,26 +18,26 @@ use crate::domain::id::{AppId, UserId};
 use crate::domain::users::profile::ProfilePatch;
 use crate::domain::webhook::{EventId, EventType};
 
-/// What users ask for in a day (UTC).
+/// Daily (UTC) limits.
 #[derive(Clone, Copy, Debug)]
 pub struct ConfirmationLimits {
-    /// Changes of address of one user, and confirmations once more.
+    /// Address changes and repeated confirmation mails of one user.
     pub per_user: i32,
-    /// Confirmations to one address, over all users of the app; more are not sent, in silence.
+    /// Confirmation mails to one address, over all users of the app. Mails above the limit are silently not sent.
     pub per_recipient: i32,
 }
 
-/// The two mails that a new address may take.
+/// The two mails that a change of address may send.
 #[derive(Clone, Copy)]
 pub struct Mails<'a> {
     /// Asks the new address to confirm.
     pub confirmation: &'a NewMail,
-    /// Tells the old address, or who has the new one.
+    /// Informs the old address, or the user who already has the new one.
     pub notice: &'a NewMail,
 }
 
-/// As [`update::update`] for the app's backend, with a mail to a new address and one to the old: what became of it, and
-/// how many mails there are.
+/// Changes a profile as [`update::update`] does, for the app's backend. A new address is mailed, and so is the old one
+/// if it was verified. Returns the outcome and the number of mails.
 pub async fn change(
     db: &Pool,
     change: &Update,
@@ -48,8 +46,8 @@ pub async fn change(
     (told, fields): (Option<EventId>, &[String]),
 ) -> Result<(UpdateOutcome, usize), Error> {
     let Update { app, user, ref patch, .. } = *change;
-    // Of two users who take each other's address at once, PostgreSQL ends one's wait: by the next look the
-    // other has been answered.
+    // If two users swap addresses at the same time, PostgreSQL ends one transaction with a deadlock error. It is
+    // retried after the other has committed.
     for _ in 0..4 {
         let mut transaction = Transaction::begin(db).await?;
         let before = query!(
@@ -67,7 +65,7 @@ pub async fn change(
             Ok(None) => {
                 transaction.rollback().await?;
                 let seen = update::unchanged_outcome(db, change, expected).await?;
-                // It was out of reach a moment ago, if it is not now.
+                // The user may have become accessible since; report the state that the update saw.
                 let refused = if seen == UpdateOutcome::Stale { seen } else { UpdateOutcome::NotAccessible };
                 return Ok((refused, 0));
             }
@@ -97,7 +95,7 @@ pub async fn change(
             mails.notice.spending.mark_used();
             written = 2;
         }
-        // Whether it comes about or not, once its commit has begun.
+        // Once the commit begins, the mail counts even if its outcome is unknown.
         mails.confirmation.spending.mark_used();
         transaction.commit().await?;
         return Ok((UpdateOutcome::Updated(version), written));
@@ -105,18 +103,18 @@ pub async fn change(
     Err(Error::Contended)
 }
 
-/// What became of a user's own call for another address.
+/// The outcome of a user's request for a new address.
 #[derive(Debug, PartialEq, Eq)]
 pub enum EmailChangeOutcome {
-    /// As with any other change; the address waits.
+    /// As for any other update; the new address awaits confirmation.
     Update(UpdateOutcome),
-    /// The user has asked for all of today's; nothing has changed.
+    /// The user has used up the requests of the day. Nothing has changed.
     QuotaExceeded,
 }
 
-/// Has `email` wait until it confirms that it is the user's, who asks for it; what else they ask for is stored. Their own
-/// address ends what waits, and its case counts at once. Where the same address was asked for less than `again_after` ago, no second
-/// mail is sent.
+/// Stores `email` as a user's pending address until it is confirmed; the other fields of the change are stored at once.
+/// If `email` is the user's current address, the pending one is discarded and a change of case is stored at once. If
+/// the same address was requested less than `again_after` ago, no second mail is sent.
 pub async fn request(
     db: &Pool,
     (change, email): (&Update, &Email),
@@ -147,7 +145,8 @@ pub async fn request(
         return Ok(EmailChangeOutcome::Update(UpdateOutcome::Stale));
     }
     let own = person.email.eq_ignore_ascii_case(email.as_str());
-    // Before anything is asked about an address that is not the user's own, which a page may send along with each change.
+    // Count before looking up an address that is not the user's own. A page may send the user's own address with every
+    // change, so that one is not counted.
     if !own && !count(&mut transaction, app, user, bounds.per_user).await? {
         transaction.rollback().await?;
         return Ok(EmailChangeOutcome::QuotaExceeded);
@@ -174,13 +173,14 @@ pub async fn request(
         let bound = Some(bounds.per_recipient);
         write_confirmation(&mut transaction, app, user, email.as_str(), bound, again_after, mails).await?;
     }
-    // Whether or not there is a mail, which the bound of the app is not to tell.
+    // Counted whether or not a mail is sent: the app's quota must not reveal it.
     mails.confirmation.spending.mark_used();
     transaction.commit().await?;
     Ok(EmailChangeOutcome::Update(UpdateOutcome::Updated(version)))
 }
 
-/// Counts one call of today. False: there were as many as the user may make, and the transaction is lost.
+/// Counts one request of the day. Returns false if the user's limit was reached; the transaction must be rolled back
+/// then.
 pub(super) async fn count(
     db: &mut PgConnection,
     app: AppId,
@@ -205,7 +205,7 @@ pub(super) async fn count(
     }
 }
 
-/// Ends what waits, since `email`, the user's own, is to stay.
+/// Discards the pending address, since the user keeps their own (`email`).
 async fn withdraw(db: &mut PgConnection, app: AppId, user: UserId, email: &Email) -> Result<(), Error> {
     query!(
         "WITH void AS (
@@ -223,11 +223,11 @@ async fn withdraw(db: &mut PgConnection, app: AppId, user: UserId, email: &Email
     Ok(())
 }
 
-/// Has an address wait for the user, whose row the caller has locked, or asks the user's own, and queues the mail that
-/// asks it to confirm; what was asked before is void. Where another user has the address, they are told instead, once a day;
-/// then, and where the address had its mails of today, the row is written all the same, and the code of an earlier mail to
-/// the same address stays good. Nothing is done where that address was asked less than `again_after` ago, or by
-/// this very mail. False: no mail asks the address.
+/// Stores a pending address of a user, whose row the caller has locked, or one to verify if it is the user's own, and
+/// queues the confirmation mail. Earlier pending addresses are discarded. If another user has the address, that user is
+/// informed instead, once a day. Then, and if the address has had its mails of the day, the row is still written, and
+/// the code of an earlier mail to the same address stays valid. Nothing happens if the address was requested less than
+/// `again_after` ago, or with this very mail. Returns false if the address is not asked to confirm.
 pub(super) async fn write_confirmation(
     db: &mut PgConnection,
     app: AppId,
@@ -237,7 +237,7 @@ pub(super) async fn write_confirmation(
     again_after: Duration,
     Mails { confirmation, notice }: Mails<'_>,
 ) -> Result<bool, Error> {
-    // The holder is locked, so that they are not erased while a mail to them is written.
+    // Lock the holder, so that they are not erased while a mail to them is written.
     let row = query!(
         r#"
         WITH person AS (
@@ -310,7 +310,7 @@ pub(super) async fn write_confirmation(
     Ok(row.asks)
 }
 
-/// Queues the mail that tells the old address of a user.
+/// Queues the mail that informs the old address of a user.
 async fn write_notice(
     db: &mut PgConnection,
     app: AppId,

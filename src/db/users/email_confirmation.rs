@@ -1,4 +1,4 @@
-//! Confirmations of addresses: the link is mailed again, looked at, pressed.
+//! Confirmations of addresses: resending the mail, showing the page of a link, and confirming.
 
 use std::time::Duration;
 
@@ -13,22 +13,22 @@ use crate::domain::id::{AppId, UserId};
 use crate::domain::invites::InviteCode;
 use crate::domain::webhook::{EventId, EventType};
 
-/// What became of a call for another mail.
+/// The outcome of a request to resend a confirmation mail.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ResendConfirmationOutcome {
-    /// It is queued, or would be, if the address were free and had not had its mails of today.
+    /// The mail is queued. Also returned if it is not, because the address is taken or has had its mails of the day.
     Queued,
-    /// The address was asked a short while ago.
+    /// The last mail to the address was requested too recently.
     TooSoon,
-    /// The address is verified, and none waits.
+    /// The address is verified and no other one is pending.
     Verified,
-    /// The mails of today are used up.
+    /// The mails of the day are used up.
     QuotaExceeded,
-    /// The user is unknown, frozen or deleted.
     OutOfReach,
 }
 
-/// Asks the address once more that waits for the user, or else their own, unless it was asked less than `resend_after` ago.
+/// Resends the confirmation mail to the pending address of a user, or else to their current one, unless it was
+/// requested less than `resend_after` ago.
 pub async fn resend_confirmation(
     db: &Pool,
     app: AppId,
@@ -67,7 +67,7 @@ async fn resend_locked(
     .fetch_optional(&mut *db)
     .await?;
     let Some(person) = person else { return Ok(ResendConfirmationOutcome::OutOfReach) };
-    // As the row is now that the user is locked.
+    // Read again now that the user is locked.
     let last = query!(
         r#"
         SELECT email, created_at > now() - make_interval(secs => $3) AS "recent!" FROM email_confirmations
@@ -94,7 +94,7 @@ async fn resend_locked(
     let address = last.filter(|_| waits).map_or(person.email, |last| last.email);
     let bound = bounds.map(|bounds| bounds.per_recipient);
     let asks = write_confirmation(db, app, user, &address, bound, Duration::ZERO, mails).await?;
-    // Of their own address the user may know.
+    // For a user's own address the quota may be revealed.
     Ok(if asks || waits {
         ResendConfirmationOutcome::Queued
     } else {
@@ -102,37 +102,31 @@ async fn resend_locked(
     })
 }
 
-/// A confirmation as its page shows it.
+/// A confirmation, as its page shows it.
 pub struct Confirmation {
-    /// Whether it can be given.
+    /// Whether the confirmation is still possible.
     pub state: State,
-    /// The app's name.
     pub app_name: String,
-    /// The app's language, for want of texts in the user's.
+    /// The app's language, used if there are no texts in the user's.
     pub app_language: String,
-    /// The language of the user.
     pub language: String,
-    /// The address.
+    /// The address to confirm.
     pub email: String,
-    /// Whether the user's old address is to be told.
+    /// Whether the user's old address is informed.
     pub tells: bool,
 }
 
 /// Whether an address can be confirmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// It can.
     Open,
-    /// It was.
     Confirmed,
-    /// Its time is over.
     Expired,
-    /// Another user has it.
+    /// Another user has the address.
     Taken,
 }
 
 impl State {
-    /// In a word.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -144,7 +138,7 @@ impl State {
     }
 }
 
-/// What this code confirms; `None` if there is none such, or the user is frozen or deleted. Changes nothing.
+/// The confirmation of this code; `None` if the code is unknown or the user is frozen or deleted. Read-only.
 pub async fn find(db: &Pool, code: &InviteCode) -> Result<Option<Confirmation>, Error> {
     let row = query!(
         r#"
@@ -177,24 +171,22 @@ pub async fn find(db: &Pool, code: &InviteCode) -> Result<Option<Confirmation>, 
     }))
 }
 
-/// An address that was confirmed.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ConfirmOutcome {
-    /// Whose it is.
     pub user: UserId,
-    /// Whether a mail tells their old address.
+    /// Whether a mail informs the old address.
     pub tells: bool,
 }
 
-/// Confirms the address of this code, once; from then on it is the user's. `notice`: tells the old one, if that was
-/// verified. `None`: it could not be, as [`find`] says why.
+/// Confirms the address of this code, once, and makes it the user's. `notice` is sent to the old address if that was
+/// verified. Returns `None` if the address could not be confirmed; [`find`] returns the reason.
 pub async fn confirm(
     db: &Pool,
     code: &InviteCode,
     notice: &NewMail,
     told: Option<EventId>,
 ) -> Result<Option<ConfirmOutcome>, Error> {
-    // As in a change by the backend, for two who take each other's address.
+    // Two users may swap addresses at the same time, as in a change by the backend.
     for _ in 0..4 {
         let confirmed = confirm_once(db, code, notice, told).await;
         match confirmed {

@@ -9,7 +9,7 @@ use crate::domain::email::Email;
 use crate::domain::id::{AppId, UserId};
 use crate::domain::webhook::{EventId, EventType};
 
-/// What is told of an address that is verified, and may be a new one.
+/// Event fields for an address that was verified, and changed if `is_new`.
 pub(super) fn event_fields(is_new: bool) -> Value {
     if is_new {
         json!({ "fields": ["email", "email_verified"] })
@@ -18,14 +18,12 @@ pub(super) fn event_fields(is_new: bool) -> Value {
     }
 }
 
-/// What became of a word that an address is a user's.
 #[derive(Debug, PartialEq, Eq)]
 pub enum VerifyEmailOutcome {
     /// It is verified.
     Verified,
-    /// The user has another.
+    /// The user has a different address.
     OtherAddress,
-    /// The user is unknown, frozen or deleted.
     NotAccessible,
 }
 

@@ -1,4 +1,4 @@
-//! Erases a user: what is kept names nobody.
+//! Erases a user. The remaining data does not identify a person.
 
 use serde_json::Value;
 use sqlx::{query, query_scalar};
@@ -8,25 +8,23 @@ use crate::db::{Error, Pool, Transaction};
 use crate::domain::id::{AppId, UserId};
 use crate::domain::webhook::{EventId, EventType};
 
-/// What became of an erasure.
 #[derive(Debug, PartialEq, Eq)]
 pub enum EraseOutcome {
-    /// Nothing is left of the person.
     Erased {
-        /// Of their mails, sent ones too.
+        /// `Message-ID`s of all mails to the user, including sent ones.
         message_ids: Vec<String>,
     },
-    /// The user has another version than the caller expects.
+    /// The user's version is not one of those expected.
     Stale,
-    /// Unknown, frozen or deleted, or not for this caller to erase.
+    /// Unknown, frozen or deleted, or the caller may not erase the user.
     NotAccessible,
 }
 
-/// Erases a user: every column that says something of the person, the invites to them, the referrals of their address
-/// and their own open ones with the mails of all, and their tenant if nobody else is in it. The row stays, since others
-/// can have been referred by them. Whoever writes something of a user locks their row first, so that it is erased or
-/// not written. A `caller` (the user of an access token) erases nobody but themselves,
-/// while not frozen. Only if they have one of the versions `expected`, where some are.
+/// Erases a user: all columns with personal data, the invites to them, the referrals of their address and their own
+/// open ones with all mails, and their tenant if it has no other user. The row itself stays, since other users may
+/// refer to it as their referrer. Statements that write data of a user lock the user's row first, so that the data is
+/// either erased or not written. A `caller` (the user of an access token) can erase only themselves, while not frozen.
+/// If `expected` is given, the user must have one of these versions.
 pub async fn erase(
     db: &Pool,
     app: AppId,
@@ -107,7 +105,7 @@ pub async fn erase(
     )
     .execute(&mut *transaction)
     .await?;
-    // Somebody who joins the tenant at this moment holds its row; then it stays.
+    // A user who joins the tenant concurrently holds a lock on its row; then the tenant stays.
     query!(
         r#"
         DELETE FROM tenants WHERE app_id = $1 AND tenant_id IN (

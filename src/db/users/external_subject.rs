@@ -1,4 +1,4 @@
-//! Who a user is for the app's own issuer.
+//! Maps users to the `sub` of the app's external issuer.
 
 use serde_json::json;
 use sqlx::{query, query_scalar};
@@ -8,9 +8,9 @@ use crate::db::{Error, Pool, is_violation};
 use crate::domain::id::{self, AppId, UserId};
 use crate::domain::webhook::{EventId, EventType};
 
-/// Whom an outside issuer's `sub` stands for: the user with that id, else the one it was recorded for.
+/// The user for the `sub` of an external issuer: the user with that id, or else the user it was recorded for.
 pub async fn by_subject(db: &Pool, app: AppId, subject: &str) -> Result<Option<UserId>, Error> {
-    // No text of PostgreSQL's has it.
+    // PostgreSQL text cannot contain NUL.
     if subject.contains('\0') {
         return Ok(None);
     }
@@ -26,18 +26,16 @@ pub async fn by_subject(db: &Pool, app: AppId, subject: &str) -> Result<Option<U
     Ok(user.map(UserId))
 }
 
-/// What became of the recording of an outside issuer's `sub`.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ExternalSubjectOutcome {
-    /// Stored.
     Recorded,
-    /// It is another user's, or another user's id.
+    /// The `sub` is recorded for another user or is another user's id.
     Taken,
-    /// Nobody of the app has this id, or they are deleted.
+    /// The user is unknown or deleted.
     NotAccessible,
 }
 
-/// Records which `sub` of the app's outside issuer is this user; `None` forgets it.
+/// Records the `sub` of the app's external issuer for a user; `None` removes it.
 pub async fn set_external_subject(
     db: &Pool,
     app: AppId,
@@ -48,7 +46,7 @@ pub async fn set_external_subject(
     let mut change = EventScope::begin(db, told.is_some()).await?;
     let another = subject.and_then(id::parse).filter(|id| *id != user.0);
     if let Some(another) = another {
-        // Also one who was erased: ids are looked for first.
+        // Includes erased users: ids take precedence in look-ups.
         let theirs = query_scalar!(
             r#"SELECT EXISTS (SELECT FROM users WHERE app_id = $1 AND user_id = $2) AS "theirs!""#,
             app.0,

@@ -1,5 +1,5 @@
-//! Users. Each call of the API is one statement where nothing is in its way: it checks who may reach
-//! whom, changes, and writes the mail, together or not at all.
+//! Users. In the usual case each API call is one statement, which checks access, changes rows and writes the mail
+//! atomically.
 
 pub mod access_status;
 pub mod email_change;
@@ -19,8 +19,8 @@ use crate::domain::invites::referral_code;
 use crate::domain::language::Language;
 use crate::domain::users::User;
 
-/// The columns of a [`User`] with [`User::version`], of those who are not deleted and meet a condition. Each look-up is
-/// a statement of its own, so that PostgreSQL has one index to choose, with statistics or without.
+/// Selects the columns of a [`User`], including [`User::version`], of users who are not deleted and meet a condition.
+/// Each look-up is a separate statement, so that PostgreSQL has only one index to choose, with or without statistics.
 macro_rules! select_users {
     ($condition:literal, $($argument:expr),*) => {
         query_as!(
@@ -43,8 +43,8 @@ macro_rules! select_users {
     };
 }
 
-/// The user with an id. A `caller` (the user of an access token) sees the users of their own tenant while neither is
-/// frozen; without one, all of the app are seen.
+/// The user with this id. A `caller` (the user of an access token) sees users of their own tenant, if neither of the
+/// two is frozen; without a caller all users of the app are visible.
 pub async fn by_id(
     db: impl PgExecutor<'_>,
     app: AppId,
@@ -63,7 +63,7 @@ pub async fn by_id(
     Ok(found.fetch_optional(db).await?)
 }
 
-/// The user with an address, for a `caller` as in [`by_id`].
+/// The user with this address. `caller` as in [`by_id`].
 pub async fn by_email(
     db: impl PgExecutor<'_>,
     app: AppId,
@@ -82,13 +82,13 @@ pub async fn by_email(
     Ok(found.fetch_optional(db).await?)
 }
 
-/// The users of an app by id, at most `limit` of those after `after`.
+/// The users of an app with ids greater than `after`, by id, at most `limit`.
 pub async fn page(db: impl PgExecutor<'_>, app: AppId, after: Uuid, limit: i64) -> Result<Vec<User>, Error> {
     let found = select_users!("AND user_id > $2 ORDER BY app_id, user_id LIMIT $3", app.0, after, limit);
     Ok(found.fetch_all(db).await?)
 }
 
-/// The language of a user who is neither frozen nor deleted: the `lng` of a token for them.
+/// The language of a user who is neither frozen nor deleted, for the `lng` claim of a token.
 pub async fn language(db: impl PgExecutor<'_>, app: AppId, user: UserId) -> Result<Option<String>, Error> {
     Ok(query_scalar!(
         "SELECT language FROM users WHERE app_id = $1 AND user_id = $2 AND NOT freezed AND NOT deleted",
@@ -99,7 +99,7 @@ pub async fn language(db: impl PgExecutor<'_>, app: AppId, user: UserId) -> Resu
     .await?)
 }
 
-/// Makes the user of the trial's demo app, in a tenant of their own, as one who has accepted.
+/// Creates the user of the trial's demo app, in a tenant of their own, as if they had accepted an invite.
 pub async fn create_demo(
     db: &mut PgConnection,
     app: AppId,

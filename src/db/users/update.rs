@@ -1,4 +1,4 @@
-//! Changes of profiles, which gather (see [`crate::db::batch`]).
+//! Updates of profiles, which are written in batches (see [`crate::db::batch`]).
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ impl Batchable for Update {
     }
 }
 
-/// As [`update`], together with others where that is possible.
+/// Updates a profile as [`update`] does, batched with others if possible.
 pub async fn update_batched(
     db: &Pool,
     others: &Batcher<Update>,
@@ -58,22 +58,20 @@ pub async fn update_batched(
     self::update(db, update, expected).await
 }
 
-/// What became of a change of a profile.
 #[derive(Debug, PartialEq, Eq)]
 pub enum UpdateOutcome {
-    /// Stored; the new [`User::version`](crate::domain::users::User::version).
+    /// Stored, with the new [`User::version`](crate::domain::users::User::version).
     Updated(i64),
-    /// The user has another version than the caller expects.
+    /// The user's version is not one of those expected.
     Stale,
-    /// The new address is another user's.
+    /// The new address belongs to another user.
     EmailTaken,
-    /// Unknown, frozen or deleted, or not for this caller to change.
+    /// Unknown, frozen or deleted, or the caller may not change the user.
     NotAccessible,
 }
 
-/// Changes the profile of `user`, whose address that keeps, if it has one of the versions `expected`, where
-/// some are. A `caller` is the user of an access token: they reach the users of
-/// their own tenant while neither is frozen or deleted.
+/// Updates the profile of a user except the address. If `expected` is given, the user must have one of these versions.
+/// A `caller` (the user of an access token) can reach users of their own tenant while neither is frozen or deleted.
 pub async fn update(db: &Pool, change: &Update, expected: Option<&[i64]>) -> Result<UpdateOutcome, Error> {
     if change.patch.is_empty() {
         return unchanged_outcome(db, change, expected).await;
@@ -85,7 +83,7 @@ pub async fn update(db: &Pool, change: &Update, expected: Option<&[i64]>) -> Res
     }
 }
 
-/// Makes a change as [`update`] does, and tells of the `fields` that were asked for.
+/// Makes a change as [`update`] does and publishes an event with the requested `fields`.
 pub async fn update_and_publish(
     db: &Pool,
     change: &Update,
@@ -115,8 +113,8 @@ pub async fn update_and_publish(
     }
 }
 
-/// As [`update`], but `None`: nothing has changed, for whatever reason. An address may be among what is asked for,
-/// where nothing but its case changes.
+/// As [`update`], but returns `None` if nothing has changed, for any reason. The patch may contain the address if only
+/// its case differs.
 pub async fn update_without_email(
     db: &Pool,
     change: &Update,
@@ -129,48 +127,45 @@ pub async fn update_without_email(
     Ok(written.pop().map(|written| UpdateOutcome::Updated(written.version)))
 }
 
-/// What is asked for of a profile.
+/// A change of a profile.
 #[derive(Clone, Debug)]
 pub struct Update {
-    /// Of which app.
     pub app: AppId,
-    /// The user of the access token, if one asks.
+    /// The user of the access token, if any.
     pub caller: Option<UserId>,
-    /// Whose profile.
     pub user: UserId,
-    /// What of it.
     pub patch: Arc<ProfilePatch>,
 }
 
-/// What to do about a user whom somebody else is changing.
+/// What to do if a concurrent transaction has locked the user's row.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RowLock {
-    /// Wait until they are done.
+    /// Wait until it ends.
     Wait,
-    /// Leave the user out.
+    /// Skip the user.
     Skip,
 }
 
-/// What to do about a user whom a change would give another address.
+/// What to do if an update would change a user's address.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EmailChange {
-    /// Give it.
     Allow,
-    /// Leave the user out.
+    /// Skip the user.
     Deny,
 }
 
-/// A change that was written, or for which there was nothing to write.
+/// An updated row, or one that already had the requested values.
 pub(crate) struct UpdatedRow {
     pub app: Uuid,
     pub user: Uuid,
     pub version: i64,
-    /// Whether a column has changed; else the row is as it was, its version too.
+    /// Whether a column has changed. If not, the version has not changed either.
     pub changed: bool,
 }
 
-/// Writes changes of different users in one statement, those that can be. A user whose columns are all as they are asked
-/// for is not written. That is judged before the wait for others who change the user, as if they came later.
+/// Updates different users in one statement and returns the rows that could be updated. A user who already has the
+/// requested values is not written. Values are compared before the statement waits for locks, as if concurrent changes
+/// came later.
 #[expect(clippy::too_many_lines, reason = "one statement")]
 pub(crate) async fn write(
     db: &mut PgConnection,
@@ -184,7 +179,7 @@ pub(crate) async fn write(
     let callers: Vec<Option<Uuid>> = changes.iter().map(|change| change.caller.map(|user| user.0)).collect();
     let newsletters: Vec<Option<bool>> =
         changes.iter().map(|change| change.patch.accepted_newsletter).collect();
-    // A column that none of them names is not sent.
+    // Columns that are in none of the changes are not sent.
     let column = |value: fn(&ProfilePatch) -> Option<&str>| {
         let values: Vec<Option<&str>> = changes.iter().map(|change| value(&change.patch)).collect();
         values.iter().any(Option::is_some).then_some(values)
@@ -313,7 +308,7 @@ pub(crate) async fn write(
     rows.map_err(Error::of_change)
 }
 
-/// What a change that changes nothing comes to.
+/// The outcome of a change that leaves the row unchanged.
 pub(crate) async fn unchanged_outcome(
     db: &Pool,
     change: &Update,

@@ -1,6 +1,6 @@
-//! What webhooks are to be told, sent as the outbox is: claimed with a lease and committed before it is sent,
-//! fenced by `attempts`. The lease is longer than a try can be, so nobody has to lengthen it. Rows are looked for
-//! webhook by webhook, so that what it costs does not grow with the rows, and one webhook hides no other.
+//! Webhook deliveries, sent like the outbox: claimed with a lease, committed before sending, fenced by `attempts`. The
+//! lease is longer than an attempt can take, so it is never extended. Rows are looked up by webhook, so that the cost
+//! does not grow with the number of rows and one webhook cannot block the others.
 
 use std::time::Duration;
 
@@ -11,29 +11,25 @@ use uuid::Uuid;
 use crate::db::{Error, Pool};
 use crate::domain::id::AppId;
 
-/// A delivery that this worker has for as long as its lease runs.
+/// A delivery that this worker may send until its lease expires.
 pub struct ClaimedDelivery {
-    /// Which row.
     pub app: AppId,
-    /// Which row of the app: `webhook-id`.
+    /// Sent as `webhook-id`.
     pub id: Uuid,
-    /// To which webhook.
     pub webhook: Uuid,
-    /// How often it was claimed, this time included.
+    /// The number of claims, including this one.
     pub attempts: i32,
-    /// The same since it was last queued.
+    /// The number of claims since it was last queued.
     pub tries: i32,
-    /// The body.
     pub payload: String,
-    /// Where to.
     pub url: String,
-    /// The secrets that sign, each with the id that it is sealed for, the newest first.
+    /// The signing secrets, newest first, each with the id that it is sealed for.
     pub secrets: Vec<(Uuid, Vec<u8>)>,
 }
 
-/// Claims up to `limit` deliveries that are due, for `lease`; of each webhook up to `each`, of those that are `busy`
-/// none. Apps take turns: the first webhook of each comes before the second of any. Which app and which of its webhooks
-/// comes first is left to chance.
+/// Claims up to `limit` due deliveries for the time of `lease`: up to `each` per webhook, none of the `busy` webhooks.
+/// Apps take turns: the first webhook of each app comes before the second of any. The order of apps, and of the
+/// webhooks of an app, is random.
 pub async fn claim(
     db: &Pool,
     limit: i64,
@@ -90,7 +86,7 @@ pub async fn claim(
     Ok(deliveries.collect())
 }
 
-/// The receiver took it.
+/// Marks a delivery as accepted by the receiver.
 pub async fn finish(db: &Pool, delivery: &ClaimedDelivery, answer: &str) -> Result<(), Error> {
     query!(
         "UPDATE webhook_deliveries SET state = 'delivered', last_answer = $4, claimed = false, finished_at = now()
@@ -105,8 +101,8 @@ pub async fn finish(db: &Pool, delivery: &ClaimedDelivery, answer: &str) -> Resu
     Ok(())
 }
 
-/// The receiver did not take it: it is due again after `delay`, or failed if that is later than `give_up_after` from
-/// when it was queued. True: it failed.
+/// Schedules the next attempt after `delay`, or marks the delivery as failed if that is later than `give_up_after` from
+/// when it was queued. Returns true if it failed.
 pub async fn retry_later(
     db: &Pool,
     delivery: &ClaimedDelivery,
@@ -136,8 +132,8 @@ pub async fn retry_later(
     Ok(failed.unwrap_or(false))
 }
 
-/// The receiver is gone for good: its webhook is disabled, and whatever waits for it has failed. What is under way
-/// has an answer of its own: it would else come after somebody enabled the webhook again.
+/// Disables the webhook of a receiver that is permanently gone, and fails its queued deliveries. Deliveries that are
+/// being sent are left out, since each records its own answer.
 pub async fn disable(db: &Pool, delivery: &ClaimedDelivery, answer: &str) -> Result<(), Error> {
     query!(
         "WITH own AS (
@@ -161,7 +157,6 @@ pub async fn disable(db: &Pool, delivery: &ClaimedDelivery, answer: &str) -> Res
     Ok(())
 }
 
-/// A row as operators see it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeliveryRow {
@@ -176,8 +171,7 @@ pub struct DeliveryRow {
     pub next_attempt_at: Option<String>,
 }
 
-/// Deliveries, newest first, at most `limit`; of one app, in one state, or of all where `None`; or the one with this
-/// id.
+/// Deliveries, newest first, at most `limit`; `None` means all apps or all states. With an id, only that delivery.
 pub async fn list(
     db: &Pool,
     app: Option<AppId>,
@@ -206,16 +200,16 @@ pub async fn list(
     .await?)
 }
 
-/// Which deliveries are to be sent again.
+/// Selects the deliveries to send again.
 pub enum Replay {
-    /// This one, whatever its state.
+    /// This delivery, in any state.
     One(Uuid),
-    /// Those of this webhook that were written since then (RFC 3339) and are in this state, or delivered or failed.
+    /// Deliveries of this webhook created since a time (RFC 3339), in this state; without one, delivered or failed.
     Since(Uuid, String, Option<String>),
 }
 
-/// Makes deliveries of an app due now, under their old ids, unless a worker has them or their webhook is disabled: how
-/// many.
+/// Makes deliveries of an app due now, with their old ids, unless a worker has claimed them or their webhook is
+/// disabled. Returns how many.
 pub async fn replay(db: &Pool, app: AppId, again: &Replay) -> Result<u64, Error> {
     let (id, webhook, since, state) = match again {
         Replay::One(id) => (Some(*id), None, None, None),
@@ -241,8 +235,7 @@ pub async fn replay(db: &Pool, app: AppId, again: &Replay) -> Result<u64, Error>
     Ok(done.rows_affected())
 }
 
-/// How many deliveries wait (more than 100,000 are not counted further), and for how many seconds the oldest of
-/// those has been due.
+/// The number of queued deliveries (counted up to 100,000) and for how many seconds the oldest of those has been due.
 pub async fn backlog(db: &Pool) -> Result<(i64, f64), Error> {
     let row = query!(
         r#"
@@ -256,7 +249,7 @@ pub async fn backlog(db: &Pool) -> Result<(i64, f64), Error> {
     Ok((row.waiting, row.oldest.max(0.0)))
 }
 
-/// Deletes deliveries that were done with 30 days ago, some at a time. True: there are more.
+/// Deletes one batch of deliveries that finished more than 30 days ago. Returns true if there are more.
 pub async fn delete_finished(db: &Pool) -> Result<bool, Error> {
     let done = query!(
         "DELETE FROM webhook_deliveries WHERE (app_id, delivery_id) IN (

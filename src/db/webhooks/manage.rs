@@ -1,4 +1,4 @@
-//! Webhooks of the operator: made, listed, enabled, deleted, their secrets rotated.
+//! Webhook management for operators: create, list, enable, delete, rotate secrets.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use crate::domain::credentials::secret_key::{Purpose, SecretKey};
 use crate::domain::id::{self, AppId};
 use crate::domain::webhook::{EventType, Secret};
 
-/// The apps that have a webhook which can be told something.
+/// The apps that have an enabled webhook.
 pub async fn apps(db: &Pool) -> Result<Vec<AppId>, Error> {
     let apps = query_scalar!("SELECT DISTINCT app_id FROM webhooks WHERE disabled_at IS NULL");
     Ok(apps.fetch_all(db).await?.into_iter().map(AppId).collect())
 }
 
-/// Stores a webhook of an app: its id. No `events`: all.
+/// Stores a webhook of an app and returns its id. Empty `events` means all.
 pub async fn create(
     db: &Pool,
     app: AppId,
@@ -43,7 +43,6 @@ pub async fn create(
     Ok(webhook)
 }
 
-/// A webhook as operators see it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookRow {
@@ -55,7 +54,7 @@ pub struct WebhookRow {
     pub disabled_at: Option<String>,
 }
 
-/// Webhooks, oldest first; of one app, or of all; or the one with this id.
+/// Webhooks, oldest first; of one app, or of all if `None`. With an id, only that webhook.
 pub async fn list(db: &Pool, app: Option<AppId>, webhook: Option<Uuid>) -> Result<Vec<WebhookRow>, Error> {
     Ok(query_as!(
         WebhookRow,
@@ -74,7 +73,7 @@ pub async fn list(db: &Pool, app: Option<AppId>, webhook: Option<Uuid>) -> Resul
     .await?)
 }
 
-/// Deletes a webhook, with what it was to be told.
+/// Deletes a webhook and its deliveries.
 pub async fn delete(db: &Pool, webhook: &WebhookRow) -> Result<(), Error> {
     query!("DELETE FROM webhooks WHERE app_id = $1 AND webhook_id = $2", webhook.app_id, webhook.id)
         .execute(db)
@@ -82,7 +81,7 @@ pub async fn delete(db: &Pool, webhook: &WebhookRow) -> Result<(), Error> {
     Ok(())
 }
 
-/// Tells a webhook again of what happens from now on. What happened while it was disabled was not kept for it.
+/// Enables a webhook for future events. Events that happened while it was disabled were not stored for it.
 pub async fn enable(db: &Pool, webhook: &WebhookRow) -> Result<(), Error> {
     query!(
         "UPDATE webhooks SET disabled_at = NULL WHERE app_id = $1 AND webhook_id = $2",
@@ -94,7 +93,7 @@ pub async fn enable(db: &Pool, webhook: &WebhookRow) -> Result<(), Error> {
     Ok(())
 }
 
-/// Gives a webhook another secret. Those from before sign beside it for the time of `overlap`, unless they end
+/// Adds a new secret to a webhook. Earlier secrets continue to sign for the time of `overlap`, unless they expire
 /// sooner.
 pub async fn rotate(
     db: &Pool,
@@ -104,7 +103,7 @@ pub async fn rotate(
     seal: &SecretKey,
 ) -> Result<(), Error> {
     let secret_id = id::new();
-    // What is over is deleted by the next one.
+    // Expired secrets are deleted by the next rotation.
     query!(
         "WITH over AS (
             DELETE FROM webhook_secrets WHERE app_id = $1 AND webhook_id = $2 AND expires_at <= now()

@@ -1,5 +1,5 @@
-//! Webhooks of apps, and what they are to be told: one delivery per event and webhook, written by the transaction
-//! of the change. [`super::webhooks::deliveries`] sends them.
+//! Webhooks of apps and their deliveries: one per event and webhook, written in the transaction of the change.
+//! [`super::webhooks::deliveries`] sends them.
 
 pub mod deliveries;
 pub mod manage;

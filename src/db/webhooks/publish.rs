@@ -1,4 +1,4 @@
-//! Writes the deliveries of an event, in the transaction of the change that causes it.
+//! Publishes events: writes their webhook deliveries in the transaction of the change.
 
 use serde_json::Value;
 use sqlx::{PgConnection, query};
@@ -7,16 +7,15 @@ use crate::db::{Error, Pool, PooledConnection, Transaction};
 use crate::domain::id::{AppId, UserId};
 use crate::domain::webhook::{Event, EventId, EventType};
 
-/// Where a change happens: in a transaction if the app's webhooks are told of it.
+/// The connection of a change; a transaction if an event is published with it.
 pub enum EventScope {
-    /// They are not: each statement stands for itself.
+    /// No event: each statement commits on its own.
     WithoutEvent(PooledConnection),
-    /// The change and what is told of it are committed together.
+    /// The change and its event are committed together.
     WithEvent(Transaction),
 }
 
 impl EventScope {
-    /// Begins one.
     pub async fn begin(db: &Pool, told: bool) -> Result<Self, Error> {
         Ok(if told {
             Self::WithEvent(Transaction::begin(db).await?)
@@ -25,7 +24,6 @@ impl EventScope {
         })
     }
 
-    /// Where the statements run.
     pub fn connection(&mut self) -> &mut PgConnection {
         match self {
             Self::WithoutEvent(lent) => lent,
@@ -33,7 +31,7 @@ impl EventScope {
         }
     }
 
-    /// Ends it.
+    /// Commits the transaction or releases the connection.
     pub async fn end(self) -> Result<(), Error> {
         match self {
             Self::WithoutEvent(lent) => lent.release(),
@@ -43,8 +41,8 @@ impl EventScope {
     }
 }
 
-/// Queues an event for the webhooks of the app that want it, within the caller's transaction. The same event is
-/// queued once.
+/// Queues an event for the subscribed webhooks of the app, within the caller's transaction. Repeating the same event
+/// changes nothing.
 pub async fn publish(db: &mut PgConnection, app: AppId, event: &Event) -> Result<(), Error> {
     query!(
         r#"
@@ -68,7 +66,7 @@ pub async fn publish(db: &mut PgConnection, app: AppId, event: &Event) -> Result
     Ok(())
 }
 
-/// Queues what happened to a user, where somebody is to be told.
+/// Publishes an event about a user, if the app has webhooks.
 pub async fn publish_user_event(
     db: &mut PgConnection,
     told: Option<EventId>,

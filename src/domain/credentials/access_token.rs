@@ -1,5 +1,6 @@
-//! Access tokens: JWTs (RFC 7519) in this API's own format, RS256 under the key pair of an app. The
-//! algorithm comes from the key, never from the token.
+//! Access tokens: JWTs (RFC 7519). Issues tokens in this API's own format, signed with RS256 by the app's key pair,
+//! and verifies tokens of this server and of outside issuers. Each key has one algorithm; a token that names another
+//! is refused.
 
 use std::time::Duration;
 
@@ -15,23 +16,23 @@ use uuid::Uuid;
 use super::secret_key::random;
 use crate::domain::id::{AppId, UserId};
 
-/// Clock skew that `exp` and `nbf` allow for, seconds.
+/// Allowed clock skew for `exp` and `nbf`, in seconds.
 const LEEWAY: u32 = 10;
-/// A longer token is not looked at.
+/// Bytes. A longer token is refused without being parsed.
 const MAX_LENGTH: usize = 8192;
 
 /// An app's new RSA key pair.
 pub struct NewKeyPair {
     /// `kid`
     pub id: Uuid,
-    /// SubjectPublicKeyInfo, DER.
+    /// `SubjectPublicKeyInfo`, DER.
     pub public: Vec<u8>,
     /// PKCS #8, DER.
     pub private: Vec<u8>,
 }
 
 impl NewKeyPair {
-    /// 2048 bits, as RS256 wants at least (RFC 7518, 3.3).
+    /// Generates a key of 2048 bits, the minimum for RS256 (RFC 7518, 3.3).
     #[must_use]
     pub fn generate() -> Self {
         #[expect(clippy::expect_used, reason = "fails only without the system's randomness or memory")]
@@ -45,7 +46,7 @@ impl NewKeyPair {
     }
 }
 
-/// A key that verifies, and the one algorithm that it does so with.
+/// A verification key and the one algorithm that it is used with.
 #[derive(Clone)]
 pub struct PublicKey {
     id: Option<String>,
@@ -54,20 +55,20 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    /// A key of an app, from its `kid` and its SubjectPublicKeyInfo.
+    /// Builds an app's key from its `kid` and its `SubjectPublicKeyInfo` (DER).
     #[must_use]
     pub fn new(id: Uuid, spki: &[u8]) -> Self {
         let key = DecodingKey::from_rsa_der(spki);
         Self { id: Some(id.to_string()), algorithm: Algorithm::RS256, key }
     }
 
-    /// A key of an outside issuer: RSA of 2048 bits at least for RS256, P-256 for ES256, Ed25519 for `EdDSA`;
-    /// `None` for any other, for one that is not for signatures, and for one that can verify none. Numbers may have
-    /// zero bytes in front, as Java's `BigInteger` writes them.
+    /// Parses a key of an outside issuer: RSA of at least 2048 bits for RS256, P-256 for ES256, Ed25519 for `EdDSA`.
+    /// Returns `None` for any other key, for a key that is not for signatures, and for an invalid key. Numbers may
+    /// have leading zero bytes, which Java's `BigInteger` writes.
     #[must_use]
     pub fn from_jwk(jwk: &serde_json::Value) -> Option<Self> {
         let mut jwk = jwk.clone();
-        // The library does not know the name of RFC 9864.
+        // The library does not know `Ed25519`, the name of RFC 9864.
         let declared = match jwk.as_object_mut()?.remove("alg") {
             None | Some(serde_json::Value::Null) => None,
             Some(name) => Some(algorithm(name.as_str()?)?),
@@ -109,14 +110,14 @@ impl PublicKey {
         (for_signatures && agrees).then_some(Self { id: jwk.common.key_id, algorithm, key })
     }
 
-    /// Whether this may be the key that a token names by `kid`; a token that names none may be by any.
+    /// Whether a token's `kid` selects this key. A token without `kid` selects every key.
     #[must_use]
     pub fn is(&self, kid: Option<&str>) -> bool {
         kid.is_none_or(|kid| self.id.as_deref() == Some(kid))
     }
 }
 
-/// The algorithm of a name in `alg` (RFC 7518, 3.1; RFC 8037, 3.1; RFC 9864, 2.2), if it is one that verifies here.
+/// The algorithm named by `alg` (RFC 7518, 3.1; RFC 8037, 3.1; RFC 9864, 2.2), if it is supported.
 fn algorithm(name: &str) -> Option<Algorithm> {
     match name {
         "RS256" => Some(Algorithm::RS256),
@@ -138,7 +139,7 @@ pub struct Jwk {
 }
 
 impl Jwk {
-    /// From its `kid` and its SubjectPublicKeyInfo; `None` if that is damaged.
+    /// Builds the JWK from its `kid` and its `SubjectPublicKeyInfo` (DER). Returns `None` if the latter is damaged.
     #[must_use]
     pub fn new(id: Uuid, spki: &[u8]) -> Option<Self> {
         let key = aws_lc_rs::rsa::PublicKey::from_der(spki).ok()?;
@@ -148,25 +149,25 @@ impl Jwk {
     }
 }
 
-/// A key that signs.
+/// The signing key of an app.
 pub struct PrivateKey {
     id: Uuid,
     key: EncodingKey,
 }
 
-/// The stored private key is none.
+/// The stored bytes are not a valid private key.
 #[derive(Debug, thiserror::Error)]
 #[error("the app's private key is damaged")]
 pub struct DamagedKey;
 
 impl PrivateKey {
-    /// From its `kid` and its PKCS #8.
+    /// Builds the key from its `kid` and its PKCS #8 (DER).
     pub fn new(id: Uuid, pkcs8: &[u8]) -> Result<Self, DamagedKey> {
         let text = pem::encode(&pem::Pem::new("PRIVATE KEY", pkcs8));
         Ok(Self { id, key: EncodingKey::from_rsa_pem(text.as_bytes()).map_err(|_| DamagedKey)? })
     }
 
-    /// A token for `user`, valid from now.
+    /// Issues a token for `user`, valid from now on for the duration `valid`.
     pub fn issue(
         &self,
         issuer: &str,
@@ -209,24 +210,25 @@ struct Claims {
     psc: String,
 }
 
-/// Why a token proves nothing; each says it to a developer.
+/// Why a token is refused. The message is for a developer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
-    /// It is no JWT, or lacks a claim, or is for nobody here, or its signature is wrong.
+    /// The token is not a JWT, a claim is missing, the audience is not an app of this server, or the signature is
+    /// wrong.
     #[error("the access token is not valid for an app of this server")]
     Token,
     /// `exp` has passed.
     #[error("the access token has expired")]
     Expired,
-    /// `nbf` has not come.
+    /// `nbf` is in the future.
     #[error("the access token is not valid yet")]
     NotYet,
 }
 
-/// Apps that a token of many audiences may be for.
+/// Number of apps that are considered in a token with several audiences.
 const MAX_AUDIENCES: usize = 4;
 
-/// What a token has proven.
+/// The verified claims of a token.
 pub struct Verified {
     /// `sub`
     pub subject: String,
@@ -236,7 +238,7 @@ pub struct Verified {
     pub key: Option<String>,
 }
 
-/// A time as a token has it (RFC 7519, 2): seconds since 1970, not negative.
+/// A JWT `NumericDate` (RFC 7519, 2): seconds since 1970, not negative.
 #[derive(Default, Deserialize)]
 #[serde(try_from = "f64")]
 struct Seconds(f64);
@@ -253,25 +255,25 @@ impl TryFrom<f64> for Seconds {
     }
 }
 
-/// A token whose claims are read but not believed yet: it says where to look for the key.
+/// A parsed token whose signature is not verified yet. Its claims select the keys to verify it with.
 pub struct Unverified<'a> {
-    /// What is signed: header and claims as they were sent.
+    /// The signed part: the encoded header and claims as sent.
     message: &'a str,
     signature: &'a str,
     algorithm: Algorithm,
     subject: String,
     expires: f64,
     not_before: f64,
-    /// Which key of the issuer it says to be signed with.
+    /// `kid`, which selects a key of the issuer.
     pub kid: Option<String>,
-    /// Who it says to be from.
+    /// `iss`
     pub issuer: String,
-    /// The apps that it says to be for, one at least.
+    /// The apps in `aud`, at least one.
     pub apps: Vec<AppId>,
 }
 
 impl<'a> Unverified<'a> {
-    /// Reads the header and the claims `iss`, `aud`, `sub`, `exp` and `nbf`.
+    /// Parses the header and the claims `iss`, `aud`, `sub`, `exp` and `nbf`.
     pub fn parse(token: &'a str) -> Result<Self, Invalid> {
         #[derive(Deserialize)]
         struct Head {
@@ -334,7 +336,7 @@ impl<'a> Unverified<'a> {
         })
     }
 
-    /// Checks signature and times against the keys of its issuer, as those of a token for `app`.
+    /// Verifies the token as one for `app`: the signature against the `keys` of its issuer, `aud`, `exp` and `nbf`.
     pub fn verify(&self, keys: &[PublicKey], app: AppId) -> Result<Verified, Invalid> {
         let signed = |key: &&PublicKey| {
             let message = self.message.as_bytes();
@@ -344,7 +346,7 @@ impl<'a> Unverified<'a> {
         let key = keys.iter().filter(|key| key.is(self.kid.as_deref())).find(signed);
         let key = key.filter(|_| self.apps.contains(&app)).ok_or(Invalid::Token)?;
         let (now, leeway) = (crate::clock::now().as_duration().as_secs_f64(), f64::from(LEEWAY));
-        // Only who has the key is told of the time.
+        // Check the times last: only a token with a valid signature gets the errors about times.
         if self.expires + leeway <= now {
             return Err(Invalid::Expired);
         }

@@ -1,5 +1,5 @@
-//! API keys: `userdocks_<type>_<id and secret>_<checksum>`, a shape that secret scanners can know. Shown
-//! once; kept only as a SHA-256, which is enough for 192 random bits.
+//! API keys: `userdocks_<type>_<id and secret>_<checksum>`, a format that secret scanners can detect. A key is shown
+//! once. The database stores only its SHA-256, which is enough for 192 random bits.
 
 use std::fmt;
 
@@ -7,13 +7,12 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde::Serialize;
 use uuid::Uuid;
 
-/// What a key may do: `X-API-KEY-TYPE`.
+/// The permission of a key, as in the header `X-API-KEY-TYPE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KeyType {
-    /// Look.
     Read,
-    /// Look and change.
+    /// Reading and writing.
     Write,
 }
 
@@ -27,18 +26,18 @@ impl KeyType {
         }
     }
 
-    /// Exactly `read` or `write`, else none.
+    /// Parses exactly `read` or `write`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Read, Self::Write].into_iter().find(|key_type| key_type.as_str() == text)
     }
 }
 
-/// A well-formed API key: its checksum is right. Whether it opens anything is the store's to say.
+/// A well-formed API key with a correct checksum. Whether it exists must be looked up in the database.
 pub struct ApiKey {
-    /// Where its row is.
+    /// Primary key of its row.
     pub id: Uuid,
-    /// The type that it says of itself.
+    /// The type in the key's text.
     pub key_type: KeyType,
     text: String,
 }
@@ -48,7 +47,7 @@ const ID: usize = 32;
 const SECRET: usize = 48;
 
 impl ApiKey {
-    /// A new key, from the system's randomness.
+    /// Generates a key from the operating system's random source.
     #[must_use]
     pub fn generate(key_type: KeyType) -> Self {
         let id = crate::domain::id::new();
@@ -58,7 +57,7 @@ impl ApiKey {
         Self { id, key_type, text }
     }
 
-    /// Reads a key; `None` if it is none of ours or was mistyped, which needs no look at the store.
+    /// Parses a key. Returns `None` if its format or its checksum is wrong, which saves a database look-up.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (body, checksum) = text.rsplit_once('_')?;
@@ -76,13 +75,13 @@ impl ApiKey {
         Some(Self { id, key_type, text: text.to_owned() })
     }
 
-    /// What the store keeps.
+    /// SHA-256 of the key, as stored in the database.
     #[must_use]
     pub fn hash(&self) -> [u8; 32] {
         sha256(self.text.as_bytes())
     }
 
-    /// The key itself, to be shown once.
+    /// The key as text, to be shown once.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.text
@@ -95,7 +94,6 @@ impl fmt::Debug for ApiKey {
     }
 }
 
-/// SHA-256.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut hash = [0; 32];

@@ -1,4 +1,4 @@
-//! What a caller proves who they are with, and the key that encrypts at rest.
+//! Credentials of callers, opt-out codes, and the key for encryption at rest.
 
 pub mod access_token;
 pub mod api_key;

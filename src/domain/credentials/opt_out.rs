@@ -1,7 +1,6 @@
-//! Who never wants to be invited by users of an app again is remembered by a hash of their address, keyed for the app,
-//! so that the store tells nobody who they are. A mail carries that hash in a link, authenticated under the
-//! same key: who was mailed can opt out for as long as the app is there, whatever became of the invite, and nobody can
-//! make up a link.
+//! Opt-out from invites by users of an app. The database stores a hash of each address, keyed for the app, so that it
+//! does not reveal the address. The link in a mail carries this hash, authenticated under the same key: recipients can
+//! opt out as long as the app exists, even if the invite does not, and links cannot be forged.
 
 use aws_lc_rs::{constant_time::verify_slices_are_equal, hmac};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -9,47 +8,45 @@ use uuid::Uuid;
 
 use crate::domain::id::AppId;
 
-/// Bytes of the key of an app.
+/// Length of an app's key in bytes.
 pub const KEY: usize = 32;
 const HASH: usize = 32;
 const TAG: usize = 16;
 
-/// The key of an app.
+/// The HMAC key of an app.
 pub struct OptOutKey(hmac::Key);
 
-/// An address, as the store knows who opted out.
+/// The keyed hash of an address, as stored in the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AddressHash(pub [u8; HASH]);
 
-/// What the link in a mail says.
+/// The code in the opt-out link of a mail.
 pub struct OptOutCode {
-    /// The app whose mails are not wanted.
     pub app: AppId,
-    /// By whom.
     pub address: AddressHash,
     tag: [u8; TAG],
 }
 
 impl OptOutKey {
-    /// From its stored bytes.
+    /// Builds the key from its stored bytes.
     #[must_use]
     pub fn new(bytes: &[u8]) -> Self {
         Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
     }
 
-    /// The hash of an address; case does not matter.
+    /// Hashes an address, ignoring ASCII case.
     #[must_use]
     pub fn address(&self, email: &str) -> AddressHash {
         AddressHash(self.sign(b"address", email.to_ascii_lowercase().as_bytes()))
     }
 
-    /// What the link in a mail to this address says.
+    /// Creates the code for the link in a mail to this address.
     #[must_use]
     pub fn code(&self, app: AppId, address: AddressHash) -> OptOutCode {
         OptOutCode { app, address, tag: self.tag(&address) }
     }
 
-    /// Whether this key made the code.
+    /// Whether the code was made with this key. Compares in constant time.
     #[must_use]
     pub fn made(&self, code: &OptOutCode) -> bool {
         verify_slices_are_equal(&self.tag(&code.address), &code.tag).is_ok()
@@ -61,7 +58,7 @@ impl OptOutKey {
         tag
     }
 
-    /// The MAC of a text that is for one purpose alone.
+    /// The MAC of a text. A MAC for one purpose is not valid for another.
     fn sign(&self, purpose: &[u8], text: &[u8]) -> [u8; HASH] {
         let mut mac = hmac::Context::with_key(&self.0);
         mac.update(purpose);
@@ -74,7 +71,7 @@ impl OptOutKey {
 }
 
 impl OptOutCode {
-    /// Reads a code; `None` for what cannot be one.
+    /// Parses a code. Returns `None` if its format is wrong; [`OptOutKey::made`] checks its authenticity.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
@@ -87,7 +84,7 @@ impl OptOutCode {
         })
     }
 
-    /// The code for a link.
+    /// The code as base64url, for a link.
     #[must_use]
     pub fn expose(&self) -> String {
         URL_SAFE_NO_PAD.encode([self.app.0.as_bytes().as_slice(), &self.address.0, &self.tag].concat())

@@ -1,8 +1,6 @@
-//! Encryption at rest: AES-256-GCM (NIST SP 800-38D), a random nonce before the ciphertext. Each row has a key of its own,
-//! derived from `USERDOCKS_SECRET_KEY` by HKDF-SHA-256 (RFC 5869) with the purpose and the id of the row as `info`. So a
-//! sealed value of one row cannot stand in another's place, and no key seals often enough for nonces to meet. While the
-//! secret key is changed there is another that opens and never seals. What older servers sealed under the secret key
-//! itself opens too, and is sealed anew as in a change of the key.
+//! Encryption at rest: AES-256-GCM (NIST SP 800-38D), with a random nonce before the ciphertext. Each row has its own
+//! key, derived from `USERDOCKS_SECRET_KEY` by HKDF-SHA-256 (RFC 5869) with the purpose and the row id as `info`. A
+//! sealed value is therefore not valid in another row, and a key is used too rarely for its nonces to repeat.
 
 use std::sync::Arc;
 
@@ -10,7 +8,10 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, Prk};
 use uuid::Uuid;
 
-/// The key that seals and opens, and the one beside it that opens, if there is one.
+/// The key that seals and opens values. During key rotation, a second key opens values but never seals.
+///
+/// Values that older versions sealed with the secret key itself can be opened too; [`SecretKey::reseal`] seals them
+/// under the derived key.
 #[derive(Clone)]
 pub struct SecretKey {
     own: Arc<Secret>,
@@ -19,22 +20,21 @@ pub struct SecretKey {
 
 struct Secret {
     derives: Prk,
-    /// The secret key as older servers used it, with the id of the row as associated data.
+    /// The secret key itself, used by older versions with the row id as associated data.
     itself: RandomizedNonceKey,
 }
 
-/// What is sealed.
+/// The kind of the sealed value.
 #[derive(Clone, Copy, Debug)]
 pub enum Purpose {
-    /// The code of a mail that waits.
+    /// The code of a queued mail.
     Code,
     /// The private key of an app.
     SigningKey,
-    /// The secret of a webhook.
     WebhookSecret,
-    /// The key under which addresses of those who opted out are hashed.
+    /// The key that hashes addresses that opted out.
     OptOutKey,
-    /// A known text, to tell whether the secret key is the right one.
+    /// A known text, to check whether the secret key is the right one.
     Check,
 }
 
@@ -50,19 +50,19 @@ impl Purpose {
     }
 }
 
-/// What cannot be opened: sealed under another key, for another purpose, or damaged.
+/// The value cannot be opened: it was sealed under another key, for another row or purpose, or it is damaged.
 #[derive(Debug, thiserror::Error)]
 #[error("a sealed value does not open with this USERDOCKS_SECRET_KEY")]
 pub struct NotOurs;
 
 impl SecretKey {
-    /// From the 32 bytes of the setting.
+    /// Builds the key from the 32 bytes of the setting.
     #[must_use]
     pub fn new(bytes: &[u8; 32]) -> Self {
         Self { own: Secret::new(bytes), other: None }
     }
 
-    /// The same, which also opens what was sealed under another key.
+    /// Adds a second key, which opens values but never seals.
     #[must_use]
     pub fn or(self, other: &[u8; 32]) -> Self {
         Self { other: Some(Secret::new(other)), ..self }
@@ -82,7 +82,7 @@ impl SecretKey {
         sealed
     }
 
-    /// Decrypts what [`SecretKey::seal`] made for `owner`.
+    /// Decrypts a value that [`SecretKey::seal`] made for the row `owner`.
     pub fn open(&self, purpose: Purpose, owner: Uuid, sealed: &[u8]) -> Result<Vec<u8>, NotOurs> {
         let mut secrets = std::iter::once(&self.own).chain(&self.other);
         secrets
@@ -93,7 +93,7 @@ impl SecretKey {
             .ok_or(NotOurs)
     }
 
-    /// The same value sealed under the key that seals; `None` if it is already.
+    /// Seals the value again under the sealing key. Returns `None` if it is sealed under that key already.
     pub fn reseal(&self, purpose: Purpose, owner: Uuid, sealed: &[u8]) -> Result<Option<Vec<u8>>, NotOurs> {
         if open(&self.own.key(purpose, owner), Aad::empty(), sealed).is_ok() {
             return Ok(None);
@@ -109,7 +109,7 @@ impl Secret {
         Arc::new(Self { derives: Prk::new_less_safe(HKDF_SHA256, bytes), itself })
     }
 
-    /// The key of a row.
+    /// Derives the key of a row.
     fn key(&self, purpose: Purpose, owner: Uuid) -> RandomizedNonceKey {
         let mut bytes = [0; 32];
         let info = [purpose.name(), owner.as_bytes().as_slice()];
@@ -127,7 +127,7 @@ fn open<A: AsRef<[u8]>>(key: &RandomizedNonceKey, about: Aad<A>, sealed: &[u8]) 
     Ok(plain.to_vec())
 }
 
-/// `N` bytes from the system's randomness.
+/// `N` bytes from the operating system's random source.
 #[must_use]
 pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn each_row_is_sealed_with_an_hkdf_derived_key() {
-        // From HMAC-SHA-256 alone: the secret, which is random, is the PRK (section 3.3), OKM = HMAC(PRK, info ‖ 1).
+        // Computed with HMAC-SHA-256 alone: the random secret is the PRK (section 3.3), OKM = HMAC(PRK, info ‖ 1).
         use aws_lc_rs::hmac;
 
         let (secret, owner): ([u8; 32], _) = (random(), crate::domain::id::new());

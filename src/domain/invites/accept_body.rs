@@ -1,4 +1,4 @@
-//! The body with which an invite is accepted: what the new user says of themselves.
+//! The request body that accepts an invite: profile and referral code of the new user.
 
 use jiff::civil::Date;
 use serde_json::{Map, Value};
@@ -7,17 +7,18 @@ use super::referral_code::ReferralCode;
 use crate::domain::fields::{FieldErrors, Fields, Invalid};
 use crate::domain::users::profile::ProfilePatch;
 
-/// `{"user"?: {…}, "referralCode"?, "test"?: bool}`; the fields of an update but for the address, which is the invite's.
+/// `{"user"?: {…}, "referralCode"?, "test"?: bool}`. `user` has the fields of an update except the address, which the
+/// invite determines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AcceptBody {
-    /// Changes nothing where no `user` was sent.
+    /// Empty if `user` was not sent.
     pub profile: ProfilePatch,
-    /// Whose referral brought them, if they say so.
+    /// Code of the user who referred the new user.
     pub referral_code: Option<ReferralCode>,
 }
 
 impl AcceptBody {
-    /// Parses the body; an empty object is none. No birthdate may be after `today`.
+    /// Parses the body. An empty object stands for an absent body. A birthdate after `today` is refused.
     pub fn parse(body: Map<String, Value>, today: Date) -> Result<Self, FieldErrors> {
         let has_user = body.contains_key("user");
         let problem = "is not a field of this body, only `user`, `referralCode` and `test` are";

@@ -1,4 +1,4 @@
-//! The body with which many are invited at once.
+//! The request body of a bulk invite.
 
 use serde_json::{Map, Value};
 
@@ -6,24 +6,24 @@ use super::invite_body::NewUserBody;
 use crate::domain::fields::{FieldErrors, Fields, Invalid};
 use crate::domain::id::{self, UserId};
 
-/// Most invites of one call.
+/// Maximum number of invites in one request.
 pub const MOST: usize = 1000;
 
 /// `{"invites": [{"email", "language", "userId"?, …}, …], "inviterId"?}`
 #[derive(Debug)]
 pub struct BulkBody {
-    /// Who invites, if a user does.
+    /// The user who invites; `None` if the app invites.
     pub inviter: Option<UserId>,
-    /// Each for itself, in their order.
+    /// The result of parsing each invite, in the order of the request.
     pub invites: Vec<Result<Wanted, FieldErrors>>,
 }
 
-/// One of the invites.
+/// One invite of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
-    /// As whom, if the call says so.
+    /// The id for the invited user, if the request sets it.
     pub user: Option<UserId>,
-    /// As in an invite of one.
+    /// The fields of a single invite.
     pub body: NewUserBody,
 }
 
@@ -32,7 +32,7 @@ fn user(text: &str) -> Result<UserId, Invalid> {
 }
 
 impl BulkBody {
-    /// Parses the body; what is wrong with one invite is no fault of the others.
+    /// Parses the body. An error in one invite does not affect the others.
     pub fn parse(mut body: Map<String, Value>) -> Result<Self, FieldErrors> {
         let list = body.remove("invites");
         let mut body =
@@ -49,13 +49,12 @@ impl BulkBody {
 }
 
 impl Wanted {
-    /// The address, as it is compared.
+    /// The address in lower case, for comparison.
     #[must_use]
     pub fn address(&self) -> String {
         self.body.invite.email.as_str().to_lowercase()
     }
 
-    /// Parses one.
     pub fn parse(item: Value) -> Result<Self, FieldErrors> {
         let Value::Object(mut item) = item else {
             return Err(FieldErrors::one("invites", Invalid("must be a list of objects")));

@@ -1,4 +1,4 @@
-//! The body of both kinds of invite: whom to write to, in which language.
+//! The request bodies of invites and referrals: address, language and lifetime.
 
 use serde_json::{Map, Value};
 
@@ -8,34 +8,32 @@ use crate::domain::email::Email;
 use crate::domain::fields::{FieldErrors, Fields, Invalid, Refused};
 use crate::domain::language::Language;
 
-/// `{"email", "language", "expiresIn"?}`, nothing else.
+/// `{"email", "language", "expiresIn"?}`; other fields are refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InviteBody {
-    /// Who is invited.
     pub email: Email,
-    /// What they read.
     pub language: Language,
-    /// For how many seconds it can be accepted, if the call says so.
+    /// Seconds during which the invite can be accepted, if the request sets them.
     pub expires_in: Option<i32>,
 }
 
 impl InviteBody {
-    /// The names of the fields that it has.
+    /// The names of the fields that are set.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         let expires_in = self.expires_in.map(|_| "expiresIn");
         ["email", "language"].into_iter().chain(expires_in).map(str::to_owned).collect()
     }
 
-    /// What it asks for, in a line: two bodies that ask for the same have the same.
+    /// The contents in one line; equal bodies have equal lines.
     #[must_use]
     pub fn line(&self) -> String {
         let expires_in = self.expires_in.map(|seconds| format!(" {seconds}")).unwrap_or_default();
         format!("{} {}{expires_in}", self.email, self.language)
     }
 
-    /// Parses the body of an invite. Who sends `user` took the wrong method (the example of the update
-    /// in the seeds does) and is told the right one, rather than what their invite lacks.
+    /// Parses the body of an invite. A body with `user` was sent with the wrong method, as in the seeds' example of
+    /// the update; the error names the right method instead of the missing fields.
     pub fn parse(body: Map<String, Value>) -> Result<Self, FieldErrors> {
         if body.contains_key("user") {
             let problem = "is not a field of an invite: to update a user send `PUT /v1/users/{userId}`";
@@ -47,7 +45,7 @@ impl InviteBody {
         body.finish(|| read)
     }
 
-    /// Reads its own fields.
+    /// Reads the fields of an invite from a body that may have others.
     pub(crate) fn read(body: &mut Fields) -> Result<Self, Refused> {
         let email = body.required("email", Email::parse);
         let language = body.required("language", Language::parse);
@@ -57,17 +55,16 @@ impl InviteBody {
     }
 }
 
-/// An invite of the app's backend: `{"email", "language", "expiresIn"?, "referralCode"?}`, nothing else.
+/// An invite by the app's backend: `{"email", "language", "expiresIn"?, "referralCode"?}`; other fields are refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewUserBody {
-    /// Whom to write to.
     pub invite: InviteBody,
-    /// Whose referral brought them.
+    /// Code of the user who referred the invited user.
     pub referral_code: Option<ReferralCode>,
 }
 
 impl NewUserBody {
-    /// The names of the fields that it has.
+    /// The names of the fields that are set.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         let mut names = self.invite.names();

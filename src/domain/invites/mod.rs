@@ -1,4 +1,4 @@
-//! Invites: the code that a mail carries, and what can become of it.
+//! Invites: kinds, states, lifetimes, and the secret code in the mail.
 
 pub mod accept_body;
 pub mod bulk_body;
@@ -11,12 +11,12 @@ use uuid::Uuid;
 use super::credentials::api_key::sha256;
 use super::id::AppId;
 
-/// Why a mail was sent.
+/// The kind of an invite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// By the app, or by a user of the tenant that the invited user joins.
+    /// Sent by the app, or by a user of the tenant that the invited user joins.
     Invite,
-    /// By a user who recommends the app.
+    /// Sent by a user who recommends the app.
     Referral,
 }
 
@@ -30,37 +30,32 @@ impl Kind {
         }
     }
 
-    /// Exactly `invite` or `referral`, else none.
+    /// Parses exactly `invite` or `referral`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Invite, Self::Referral].into_iter().find(|kind| kind.as_str() == text)
     }
 }
 
-/// Whether an invite can be accepted.
+/// The state of an invite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// It can.
+    /// The invite can be accepted.
     Open,
-    /// It was.
     Accepted,
-    /// It was called back.
     Revoked,
-    /// Its time is over.
     Expired,
 }
 
 impl State {
-    /// Every state.
     pub const ALL: [Self; 4] = [Self::Open, Self::Accepted, Self::Revoked, Self::Expired];
 
-    /// The state of this word.
+    /// Parses a word of [`State::as_str`].
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.as_str() == text)
     }
 
-    /// In a word.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -72,14 +67,12 @@ impl State {
     }
 }
 
-/// For how many seconds an app, or a call, may let an invite be accepted: a minute to 90 days.
+/// Lifetimes of an invite, in seconds, that an app or a request can set: one minute to 90 days.
 pub const EXPIRES_IN: std::ops::RangeInclusive<i32> = 60..=90 * 86_400;
 
-/// The unguessable code of an invite: who has it reads the mails of its address. It names its app, so
-/// that looking it up is scoped like everything else; 192 further bits are random. The store has its
-/// hash alone.
+/// The unguessable code of an invite, which proves access to the mailbox of the invited address. It contains the app
+/// id, so that the look-up is limited to the app, and 192 random bits. The database stores only its hash.
 pub struct InviteCode {
-    /// The app whose invite it is.
     pub app: AppId,
     text: String,
 }
@@ -87,7 +80,7 @@ pub struct InviteCode {
 const RANDOM: usize = 24;
 
 impl InviteCode {
-    /// A new code, from the system's randomness.
+    /// Generates a code from the operating system's random source.
     #[must_use]
     pub fn generate(app: AppId) -> Self {
         let mut bytes = app.0.as_bytes().to_vec();
@@ -95,7 +88,7 @@ impl InviteCode {
         Self { app, text: URL_SAFE_NO_PAD.encode(bytes) }
     }
 
-    /// Reads a code; `None` for what cannot be one.
+    /// Parses a code. Returns `None` if its format is wrong.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
@@ -104,13 +97,13 @@ impl InviteCode {
         Some(Self { app: AppId(Uuid::from_slice(app).ok()?), text: text.to_owned() })
     }
 
-    /// What the store keeps.
+    /// SHA-256 of the code, as stored in the database.
     #[must_use]
     pub fn hash(&self) -> [u8; 32] {
         sha256(self.text.as_bytes())
     }
 
-    /// The code itself, for the mail.
+    /// The code as text, for the mail.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.text

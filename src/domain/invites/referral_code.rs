@@ -1,23 +1,23 @@
-//! Referral codes: eight characters of Crockford's base 32, an alphabet without look-alikes, so that a
-//! code can be read aloud. Not a secret: it only says who recommended. The store keeps it unique per app. There is no
-//! check character: of 2^40 codes an app uses so few that a slip of one character hits another user's once in a
-//! million tries when there are a million users, and the codes in mails that were sent stay as they are.
+//! Referral codes: eight characters of Crockford's base 32, an alphabet without look-alikes, so that a code can be
+//! read aloud. A code is unique per app and not secret: it only identifies the referring user. It has no check
+//! character: with 2^40 codes and a million users, only one in a million mistyped codes is another user's, and adding
+//! one would change the codes in sent mails.
 
 use crate::domain::fields::Invalid;
 use crate::domain::text::text_type;
 
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const LENGTH: usize = 8;
-/// Characters that are read: a code with spaces or hyphens between its characters.
+/// Maximum number of characters of the input, which may have spaces or hyphens between those of the code.
 const MOST: usize = 64;
 
 text_type! {
-    /// A referral code as it is stored.
+    /// A referral code in its stored form.
     ReferralCode
 }
 
 impl ReferralCode {
-    /// Reads a code as people write it: in any case, with spaces and hyphens, `O` for 0, `I` and `L` for 1.
+    /// Parses a code in any case, with spaces and hyphens, `O` for 0, `I` and `L` for 1.
     pub fn parse(value: &str) -> Result<Self, Invalid> {
         const NONE: Invalid = Invalid("must be a referral code such as K7QF2M9X");
         if value.chars().count() > MOST {
@@ -34,7 +34,7 @@ impl ReferralCode {
     }
 }
 
-/// A new code of 40 random bits.
+/// Generates a code of 40 random bits.
 #[must_use]
 pub fn generate() -> String {
     let bytes: [u8; LENGTH] = crate::domain::credentials::secret_key::random();

@@ -1,25 +1,24 @@
-//! Why a mail is sent.
+//! The kinds of mails.
 
-/// What a mail is about: which texts it has.
+/// The kind of a mail, which selects its texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MailKind {
-    /// Invites, for the app or for a user of the tenant that the invited user joins.
+    /// Invite by the app, or by a user of the tenant that the invited user joins.
     Invite,
-    /// Invites for a user who recommends the app.
+    /// Invite by a user who recommends the app.
     Referral,
-    /// Asks whether a new address is its user's.
+    /// Asks the user to confirm a new address.
     Confirmation,
-    /// Tells a former address that it is no longer its user's.
+    /// Informs a former address that it no longer belongs to its user.
     Notice,
-    /// Tells who has an address that another user asked for it.
+    /// Informs the owner of an address that another user requested it.
     Taken,
 }
 
 impl MailKind {
-    /// All of them.
     pub const ALL: [Self; 5] = [Self::Invite, Self::Referral, Self::Confirmation, Self::Notice, Self::Taken];
 
-    /// In a word, as the outbox has it.
+    /// The name in the outbox.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -37,7 +36,7 @@ impl MailKind {
         !matches!(self, Self::Notice | Self::Taken)
     }
 
-    /// Exactly such a word, else none.
+    /// Parses a name of [`MailKind::as_str`].
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)

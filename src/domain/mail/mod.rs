@@ -1,4 +1,4 @@
-//! What is said of mails: kinds, senders, reports of providers.
+//! Types for mails: kinds, sender, return path, and delivery reports of mail servers and providers.
 
 pub mod kind;
 pub mod notification;

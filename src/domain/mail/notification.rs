@@ -1,24 +1,23 @@
-//! What a mail server or a provider reports of a mail.
+//! A report about a mail from a mail server or a provider.
 
 use uuid::Uuid;
 
 use super::report::Kind;
 use crate::domain::email::Email;
 
-/// What a mail that came back says.
+/// The contents of such a report: a bounce, a delay or a complaint.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Notification {
-    /// What became of the mail.
     pub kind: Kind,
-    /// Each `<UUID@domain>` in it, the form of our `Message-ID`s, that of the returned mail first. They cannot be
-    /// guessed, so one that is ours proves which mail it is about.
+    /// Each `<UUID@domain>` in the report, the form of our `Message-ID`s, with that of the returned mail first. They
+    /// cannot be guessed, so one that is ours proves which mail the report is about.
     pub message_ids: Vec<String>,
-    /// The ids of mails in the addresses that it came to (VERP): those of return paths, which cannot be guessed either.
+    /// Mail ids in the addresses that the report was sent to (VERP return paths). They cannot be guessed either.
     pub mail_ids: Vec<Uuid>,
-    /// The `Message-ID` of the mail that it returns, whatever its form, in angle brackets.
+    /// The `Message-ID` of the returned mail in any form, in angle brackets.
     pub returned_id: Option<String>,
-    /// To whom the mail was.
+    /// Recipients of the mail that the report is about.
     pub recipients: Vec<Email>,
-    /// Status and diagnosis, as [`detail`](super::report::detail) makes them.
+    /// Status and diagnosis, as formatted by [`detail`](super::report::detail).
     pub detail: String,
 }

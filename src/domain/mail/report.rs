@@ -1,5 +1,4 @@
-//! What is reported of a mail after the mail server took it: by the app's backend, or by a delivery status
-//! notification.
+//! Reports about a mail after the mail server accepted it, by the app's backend or by a delivery status notification.
 
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -7,19 +6,18 @@ use uuid::Uuid;
 use crate::domain::fields::{FieldErrors, Fields, Invalid};
 use crate::domain::id;
 
-/// What became of the mail.
+/// What happened to the mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// It came back: nobody has got it, and nobody will.
+    /// The mail was not delivered and will not be.
     Bounced,
-    /// It is late, and still tried.
+    /// The mail is late; delivery is still being tried.
     Delayed,
-    /// Who got it calls it unwanted.
+    /// The recipient reported the mail as unwanted.
     Complained,
 }
 
 impl Kind {
-    /// In a word.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -30,28 +28,25 @@ impl Kind {
     }
 }
 
-/// Which mail it is about.
+/// The mail that a report is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subject {
-    /// The one with this `Message-ID`, in angle brackets.
+    /// The mail with this `Message-ID`, in angle brackets.
     Message(String),
-    /// The newest of this invite.
+    /// The newest mail of this invite.
     Invite(Uuid),
 }
 
-/// A report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// What became of it.
     pub kind: Kind,
-    /// Which mail.
     pub subject: Subject,
-    /// What was said: one line as [`detail`] makes it.
+    /// The reason that was given: one line, as formatted by [`detail`].
     pub detail: Option<String>,
 }
 
 impl Report {
-    /// The names of the fields of its body.
+    /// Field names of the request body.
     pub const FIELDS: [&str; 4] = ["type", "messageId", "inviteId", "detail"];
 
     /// Parses `{"type", "messageId" or "inviteId", "detail"?}`.
@@ -91,12 +86,13 @@ impl Report {
     }
 }
 
-/// Bytes kept of what is said.
+/// Maximum length of a detail in bytes.
 const LENGTH: usize = 500;
-/// Characters of a word that could be a part of an invite's code.
+/// Words of at least this many characters could be a part of an invite code.
 const SECRET: usize = 20;
 
-/// One line of bounded length. Words that could be the code of an invite, which spam filters quote, are masked.
+/// Formats a text as one line of bounded length. Words that could be an invite code are masked, because spam filters
+/// quote links.
 #[must_use]
 pub fn detail(text: &str) -> String {
     let is_code = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';

@@ -1,4 +1,4 @@
-//! The sender of a mail's envelope, to which bounces go.
+//! The envelope sender (return path) of mails, to which bounces are sent.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,15 +6,15 @@ use std::str::FromStr;
 use lettre::Address;
 use uuid::Uuid;
 
-/// What stands for the id of the mail.
+/// Placeholder for the mail id.
 const MAIL: &str = "{mail}";
 
-/// An address, in which `{mail}` stands for the id of the mail, 32 hex digits: a bounce then says by its recipient which
-/// mail it is about (VERP).
+/// An address in which `{mail}` stands for the mail id, 32 hex digits. The recipient of a bounce then identifies the
+/// mail (VERP).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReturnPath(String);
 
-/// The text is no return path.
+/// The text is not a valid return path.
 #[derive(Debug, thiserror::Error)]
 #[error("expected an e-mail address, such as bounces@id.example or bounces+{{mail}}@id.example")]
 pub struct Invalid;
@@ -23,7 +23,7 @@ impl ReturnPath {
     /// The address for one mail.
     ///
     /// # Errors
-    /// Never, of a value that was parsed.
+    /// Never for a parsed value.
     pub fn address(&self, mail: Uuid) -> Result<Address, Invalid> {
         let address: Address =
             self.0.replace(MAIL, &mail.simple().to_string()).parse().map_err(|_| Invalid)?;

@@ -1,9 +1,9 @@
-//! `Name <address>`: the sender of mails, as people write it.
+//! The sender of mails, written `Name <address>`.
 
 use lettre::message::Mailbox;
 
-/// Parses an address, `Name <address>` or `"Name" <address>`. A name without quotes may hold what RFC 5322 wants
-/// quoted: commas, brackets, colons, `@`. `None` for anything else.
+/// Parses an address, `Name <address>` or `"Name" <address>`. A name without quotes may contain characters that RFC
+/// 5322 requires to be quoted: commas, brackets, colons, `@`. Returns `None` for anything else.
 #[must_use]
 pub fn parse(text: &str) -> Option<Mailbox> {
     let text = text.trim();

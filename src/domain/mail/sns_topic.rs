@@ -1,8 +1,8 @@
-//! The Amazon SNS topic that Amazon SES publishes to, as its ARN names it.
+//! The Amazon SNS topic that Amazon SES publishes to, identified by its ARN.
 
 use url::Url;
 
-/// The topic that SES publishes to, and the host of its region.
+/// An SNS topic and the SNS host of its region.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Topic {
     /// `arn:aws:sns:REGION:ACCOUNT:NAME`.
@@ -11,7 +11,7 @@ pub struct Topic {
 }
 
 impl Topic {
-    /// The topic of `arn:aws:sns:REGION:ACCOUNT:NAME`.
+    /// Parses `arn:aws:sns:REGION:ACCOUNT:NAME`. The partition may also be `aws-us-gov` or `aws-cn`.
     #[must_use]
     pub fn parse(arn: &str) -> Option<Self> {
         let [prefix, partition, service, region, account, name] = arn.split(':').collect::<Vec<_>>()[..]
@@ -34,7 +34,7 @@ impl Topic {
         good.then(|| Self { arn: arn.to_owned(), host: format!("sns.{region}.{top}") })
     }
 
-    /// Whether an address is of this topic's region at Amazon, and nothing else.
+    /// Whether a URL is an `https` URL of the SNS host in this topic's region, without user and port.
     #[must_use]
     pub fn is_amazon(&self, url: &Url) -> bool {
         url.scheme() == "https"

@@ -1,21 +1,21 @@
-//! A date of birth as `OpenID` Connect Core 1.0, 5.1 has it: a date, a date without its year, or a year.
+//! A birthdate as in `OpenID` Connect Core 1.0, 5.1: a date, a date without its year, or a year.
 
 use jiff::civil::Date;
 
 use crate::domain::fields::Invalid;
 use crate::domain::text::{text_type, trimmed};
 
-/// Any leap year: a birthday of which the year is not told may be the 29th of February.
+/// Any leap year, because a birthday without a year may be February 29.
 const SOME_LEAP_YEAR: i16 = 2000;
 
 text_type! {
-    /// `YYYY-MM-DD`, `0000-MM-DD` (the year is not told) or `YYYY`.
+    /// `YYYY-MM-DD`, `0000-MM-DD` (without a year) or `YYYY`.
     Birthdate
 }
 
 impl Birthdate {
-    /// Parses a birthdate; of an RFC 3339 date-time the date is kept as it is written there. It must
-    /// be a real date, and not after `today`.
+    /// Parses a birthdate. From an RFC 3339 date-time, the date is kept as written, without time zone conversion. It
+    /// must be a real date, and not after `today`.
     pub fn parse(value: &str, today: Date) -> Result<Self, Invalid> {
         trimmed(value)
             .and_then(|value| date_of(value, today))
@@ -37,7 +37,7 @@ fn date_of(value: &str, today: Date) -> Option<&str> {
     (past && (time.is_empty() || is_time(time))).then_some(date)
 }
 
-/// Whether this is what follows the date in an RFC 3339 date-time: `T23:59:60.5+01:00`.
+/// Whether this is the time part of an RFC 3339 date-time: `T23:59:60.5+01:00`.
 fn is_time(text: &str) -> bool {
     let Some((time, rest)) = text.strip_prefix(['T', 't', ' ']).and_then(|text| text.split_at_checked(8))
     else {
@@ -57,7 +57,7 @@ fn is_time(text: &str) -> bool {
         && zone.is_some_and(is_zone)
 }
 
-/// Numbers of exactly so many digits each, between separators.
+/// Parses separated numbers, each with exactly the given number of digits.
 fn numbers<const N: usize>(text: &str, separator: char, digits: [usize; N]) -> Option<[i16; N]> {
     let mut parts = text.split(separator);
     let mut numbers = [0; N];

@@ -1,11 +1,11 @@
-//! The body that records which `sub` of an outside issuer a user is.
+//! The request body that links a user to a `sub` of an outside issuer.
 
 use serde_json::{Map, Value};
 
 use crate::domain::fields::{FieldErrors, Fields, Invalid, Patch};
 use crate::domain::text::Text;
 
-/// Reads `{"externalSubject"}`: a text, or null (`None`) to forget it.
+/// Parses `{"externalSubject"}`: a text, or null (`None`) to delete it.
 pub fn parse(body: Map<String, Value>) -> Result<Option<Text>, FieldErrors> {
     let sent = body.contains_key("externalSubject");
     let mut body = Fields::of(body, Invalid("is not a field of this body, only `externalSubject` is"));

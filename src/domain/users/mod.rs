@@ -1,4 +1,4 @@
-//! A user as an answer shows it: exactly the thirty fields of the seed for `POST /users/:userId`.
+//! A user as in API responses: exactly the thirty fields of the seed for `POST /users/:userId`.
 
 pub mod birthdate;
 pub mod email_body;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::id::{AppId, UserId};
 use super::invites::invite_body::InviteBody;
 
-/// A user of an app. `None` is unset, and `null` in JSON; times are RFC 3339 in UTC.
+/// A user of an app. `None` means unset and is `null` in JSON. Times are RFC 3339 in UTC.
 #[derive(Clone, Debug, Serialize)]
 pub struct User {
     pub id: Uuid,
@@ -51,13 +51,13 @@ pub struct User {
     pub deleted: bool,
     #[serde(rename = "tenantId")]
     pub tenant_id: Uuid,
-    /// Changes with every change of the user; not shown.
+    /// Changes with every update of the user. Not part of the JSON.
     #[serde(skip)]
     pub version: i64,
 }
 
 impl User {
-    /// A user as an invite makes them: nothing set but these.
+    /// A user as created by an invite; all other fields are unset.
     #[must_use]
     pub fn invited(app_id: AppId, id: UserId, tenant_id: Uuid, body: &InviteBody) -> Self {
         Self {

@@ -1,6 +1,6 @@
-//! What an update may change of a user. The fields, their names and their rules are one table, in
-//! [`ProfilePatch::parse`]; the fields that only this server writes are listed, so that sending a user
-//! back as it was read is no fault.
+//! The fields of a user that an update may change. Their names and rules are one table, used by
+//! [`ProfilePatch::parse`]. Read-only fields are accepted and ignored, so that a client can send a user back as it was
+//! read.
 
 use jiff::civil::Date;
 use serde_json::{Map, Value};
@@ -11,7 +11,7 @@ use crate::domain::fields::{FieldErrors, Fields, Invalid, Patch};
 use crate::domain::language::{Language, Locale};
 use crate::domain::text::{PhoneNumber, Text, WebUrl, Zoneinfo};
 
-/// Fields of a user that may be sent but are never applied.
+/// Read-only fields of a user. They may be sent but are never applied.
 const READ_ONLY: &[&str] = &[
     "id",
     "appId",
@@ -47,7 +47,7 @@ pub const TEXT_FIELDS: [&str; 17] = [
     "phone_number",
 ];
 
-/// The fields of a user that an update names, in snake case. Those in an `Option` cannot be cleared.
+/// The fields of a user that an update changes, in snake case. Those in an `Option` cannot be cleared.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[expect(
     missing_docs,
@@ -77,8 +77,8 @@ pub struct ProfilePatch {
 }
 
 impl ProfilePatch {
-    /// Parses the body of an update, `{"user": {…}, "test"?: bool}`. `test` is checked and dropped: it
-    /// once chose a payment sandbox. No birthdate may be after `today`.
+    /// Parses the body of an update, `{"user": {…}, "test"?: bool}`. `test` is checked and ignored: it once selected a
+    /// payment sandbox. A birthdate after `today` is refused.
     pub fn parse(body: Map<String, Value>, today: Date) -> Result<Self, FieldErrors> {
         let mut body = Fields::of(body, Invalid("is not a field of this body, only `user` and `test` are"));
         let patch = body.object("user", Invalid("is not a field of a user"), |user| Self {
@@ -89,14 +89,14 @@ impl ProfilePatch {
         body.finish(|| patch)
     }
 
-    /// Parses the fields of a new user, without an address: what a body has in `user`.
+    /// Parses the fields of a new user, which a body has in `user`, without the address.
     pub fn of_new(fields: Map<String, Value>, today: Date) -> Result<Self, FieldErrors> {
         let mut fields = Fields::of(fields, Invalid("is not a field of a user"));
         let patch = Self::read(&mut fields, today);
         fields.finish(|| Ok(patch))
     }
 
-    /// Reads every field but the address.
+    /// Reads every field except the address.
     pub(crate) fn read(user: &mut Fields, today: Date) -> Self {
         user.ignore(READ_ONLY);
         Self {
@@ -123,7 +123,7 @@ impl ProfilePatch {
         }
     }
 
-    /// Names of the fields that a body which can be parsed is to change.
+    /// Names of the fields that a valid body changes.
     #[must_use]
     pub fn names(body: &Map<String, Value>) -> Vec<String> {
         let user = body.get("user").and_then(Value::as_object);
@@ -131,7 +131,7 @@ impl ProfilePatch {
         names.filter(|name| !READ_ONLY.contains(&name.as_str())).cloned().collect()
     }
 
-    /// Whether nothing is to be changed.
+    /// Whether the patch changes nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()

@@ -1,4 +1,5 @@
-//! What the database said lately of credentials.
+//! Cache of API keys, apps and verified tokens, in front of the database. API keys and apps are cached for one second,
+//! so that a revoked key stops working within that second.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -18,27 +19,27 @@ use crate::http::error::Error;
 use crate::http::limits::Limits;
 use crate::metrics;
 
-/// How long what the store said of a credential is believed.
+/// How long a credential is cached.
 const CACHE_TTL: Duration = Duration::from_secs(1);
-/// From when on one call asks again, while the others still believe.
+/// Age at which one request refreshes an entry, while others still use it.
 const REFRESH_AFTER: Duration = Duration::from_millis(750);
-/// Entries of each cache; the least used make room.
+/// Entries of each cache; the least used are evicted.
 const CAPACITY: usize = 16_384;
-/// What is known not to be there.
+/// Entries of the cache of unknown keys and apps.
 const UNKNOWN_CAPACITY: usize = 1024;
 
-/// `iss` and the address of the keys.
+/// `iss`, and the URL of the keys.
 pub(crate) type OutsideIssuer = (String, String);
 
-/// What tokens of an app are judged by.
+/// The settings of an app that its tokens are checked against.
 pub(crate) struct App {
     pub(crate) keys: Vec<PublicKey>,
     pub(crate) origins: Vec<String>,
     pub(crate) outside_issuer: Option<OutsideIssuer>,
 }
 
-/// A token of an app's own key pair whose signature and claims were good. That its key still verifies, its time
-/// is not over and its user may act is looked at each time.
+/// A verified token of an app's own key pair: its signature and claims were valid. Each request still checks that the
+/// key is in use, that the token has not expired and that the user may act.
 pub(crate) struct ProvenKey {
     pub(crate) app: AppId,
     pub(crate) user: UserId,
@@ -46,7 +47,7 @@ pub(crate) struct ProvenKey {
     pub(crate) expires: f64,
 }
 
-/// What the store said, and when.
+/// A value from the database, and when it was read.
 struct Cached<T> {
     at: Instant,
     value: T,
@@ -58,7 +59,7 @@ impl<T> Cached<T> {
         Arc::new(Self { at, value, asked_again: AtomicBool::new(false) })
     }
 
-    /// Whether it is believed. Of those who see it age, one is told to ask again.
+    /// Whether the entry may be used. From [`REFRESH_AFTER`] on, one caller gets false and refreshes it.
     fn is_fresh(&self) -> bool {
         match self.at.elapsed() {
             age if age < REFRESH_AFTER => true,
@@ -67,20 +68,20 @@ impl<T> Cached<T> {
     }
 }
 
-/// What the store said lately of keys and apps.
+/// Caches of API keys, apps and tokens.
 pub struct Credentials {
     keys: Cache<(AppId, Uuid), Arc<Cached<api_keys::LiveKey>>>,
     apps: Cache<AppId, Arc<Cached<Arc<App>>>>,
-    /// Keys, and apps, that there are none of.
+    /// Keys and apps that do not exist.
     none: Cache<(AppId, Option<Uuid>), Instant>,
-    /// By their SHA-256.
+    /// Verified tokens by their SHA-256.
     pub(crate) tokens: Cache<[u8; 32], Arc<ProvenKey>>,
     pub(crate) outside: Jwks,
     pub(crate) issuer: String,
 }
 
 impl Credentials {
-    /// Nothing known yet.
+    /// Empty caches.
     #[must_use]
     pub fn new(config: &Config) -> Self {
         Self {
@@ -157,7 +158,7 @@ impl Credentials {
     }
 }
 
-/// A call whose credentials are looked at.
+/// A request whose credentials are checked.
 pub(crate) struct Call<'a> {
     pub(crate) pool: &'a Pool,
     pub(crate) limits: &'a Limits,
@@ -166,7 +167,7 @@ pub(crate) struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Looks up what is of an app, if it is `known` to have been there lately.
+    /// Looks up something of an app; `known` is the app if an earlier look-up found it.
     async fn look_up<T>(
         &self,
         known: Option<AppId>,
@@ -178,7 +179,7 @@ impl Call<'_> {
         self.context.look_up(self.limits, self.headers, known.is_some(), look).await
     }
 
-    /// Counts a call of a proven caller.
+    /// Counts a request against the rate limit of an authenticated caller.
     pub(crate) fn check_rate(&self, app: AppId, who: Uuid) -> Result<(), Error> {
         let told = self.limits.callers.take(&(app, who)).map_err(Error::TooManyRequests)?;
         self.context.set_rate_limit(told);

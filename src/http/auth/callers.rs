@@ -1,4 +1,4 @@
-//! Who may call: the type of a handler's argument says which credentials it admits.
+//! Extractors for callers. The type of a handler's argument says which credentials the handler accepts.
 
 use axum::http::request::Parts;
 
@@ -8,26 +8,24 @@ use crate::domain::id::{AppId, UserId};
 use crate::http::error::Error;
 use crate::http::state::AppState;
 
-/// A type of caller that a handler admits.
+/// A type of caller that a handler accepts.
 pub trait Callers: Sized + Send {
-    /// The caller of a request, if this type admits them.
+    /// Authenticates the caller of a request. Fails if this type does not accept the credentials.
     fn authenticate(parts: &Parts, state: &AppState) -> impl Future<Output = Result<Self, Error>> + Send;
 
-    /// The user of an access token: who `me` is.
+    /// The user of an access token, which `me` in a path stands for.
     fn user(&self) -> Option<UserId>;
 }
 
 /// A backend with an API key of the type `write`.
 pub struct WriteKey {
-    /// The app of the key.
     pub app: AppId,
 }
 
 /// A backend with an API key of the type `write`, or a user with an access token.
 pub struct Caller {
-    /// The app of the credentials.
     pub app: AppId,
-    /// The user of the token; `None`: an API key.
+    /// The user of the access token; `None` for an API key.
     pub user: Option<UserId>,
 }
 
@@ -61,15 +59,13 @@ impl Callers for Caller {
 
 /// A backend with an API key of either type.
 pub struct AnyKey {
-    /// The app of the key.
     pub app: AppId,
 }
 
 /// A backend with an API key of either type, or a user with an access token.
 pub struct Reader {
-    /// The app of the credentials.
     pub app: AppId,
-    /// The user of the token; `None`: an API key.
+    /// The user of the access token; `None` for an API key.
     pub user: Option<UserId>,
 }
 

@@ -1,5 +1,5 @@
-//! What the headers of a request present, read and not yet proven: nothing here asks the store. The headers that are
-//! there choose the kind of credential.
+//! Reads the credentials in the headers of a request, without verifying them and without the database. The headers
+//! that are present decide the kind of credential.
 
 use axum::http::HeaderMap;
 
@@ -8,9 +8,9 @@ use crate::domain::id::{self, AppId};
 use crate::http::error::Error;
 use crate::http::headers::header;
 
-/// Credentials as they were sent.
+/// Credentials as sent, not verified.
 pub enum PresentedCredentials<'a> {
-    /// An API key, and what it says to open.
+    /// An API key, with the app and the type that the request claims.
     Key {
         /// `X-CLIENT-ID`
         app: AppId,
@@ -19,7 +19,7 @@ pub enum PresentedCredentials<'a> {
         /// `X-API-KEY`
         key: ApiKey,
     },
-    /// An access token, of which nothing is known.
+    /// An access token, not verified.
     Token(&'a str),
 }
 

@@ -1,6 +1,6 @@
-//! Keys of outside issuers (RFC 7517), fetched from the address that an app's operator configured and from
-//! nowhere else: no redirect, no proxy, a bounded size and time. The last good keys serve while the issuer is
-//! away. An unknown `kid` asks again, at a bounded rate.
+//! Keys of outside issuers (RFC 7517). They are fetched only from the URL that the app's operator configured: without
+//! redirects or proxies, with limits for size and time. The last good keys stay in use while the issuer is
+//! unreachable. An unknown `kid` triggers a fetch, at a bounded rate.
 
 use std::sync::{Arc, OnceLock, RwLock};
 use std::time::{Duration, Instant};
@@ -14,14 +14,14 @@ use crate::domain::credentials::access_token::PublicKey;
 use crate::http_client::{self, Authorities};
 use crate::metrics;
 
-/// How often keys are asked for.
+/// How often keys are fetched.
 #[derive(Clone, Copy)]
 struct FetchLimits {
-    /// Keys older than this are fetched anew, beside the requests that use them.
+    /// Older keys are refreshed in the background; requests still use them.
     fresh: Duration,
-    /// Between two fetches from one address.
+    /// Shortest time between two fetches from one URL.
     cool_down: Duration,
-    /// One whole fetch.
+    /// Timeout of a whole fetch.
     timeout: Duration,
 }
 
@@ -30,12 +30,11 @@ const FETCH_LIMITS: FetchLimits = FetchLimits {
     cool_down: Duration::from_secs(5),
     timeout: Duration::from_secs(5),
 };
-/// Longest answer, bytes.
+/// Longest response, bytes.
 const MAX_SIZE: usize = 256 * 1024;
-/// Keys that are looked at.
+/// Most keys read from a response.
 const MAX_KEYS: usize = 64;
 
-/// Why there are no keys.
 #[derive(Debug, thiserror::Error)]
 #[error("the keys of the outside issuer at {url} cannot be had: {reason}")]
 pub struct Unreachable {
@@ -43,7 +42,7 @@ pub struct Unreachable {
     reason: String,
 }
 
-/// The keys of all outside issuers that were asked for lately.
+/// Cache of the keys of outside issuers.
 pub struct Jwks {
     pace: FetchLimits,
     issuers: Cache<String, Arc<Issuer>>,
@@ -54,7 +53,7 @@ pub struct Jwks {
 #[derive(Default)]
 struct Issuer {
     keys: RwLock<Option<Keys>>,
-    /// When it was last asked. Held while asking, so that one request does for all.
+    /// Time of the last fetch. Locked during a fetch, so that concurrent requests share one.
     asked: Mutex<Option<Instant>>,
 }
 
@@ -71,13 +70,13 @@ impl Issuer {
 }
 
 impl Jwks {
-    /// No keys yet. The addresses may have certificates of these authorities.
+    /// An empty cache. `authorities` are the certificate authorities for the issuers' URLs.
     #[must_use]
     pub fn new(authorities: Authorities) -> Self {
         Self { pace: FETCH_LIMITS, issuers: Cache::new(1024), client: OnceLock::new(), authorities }
     }
 
-    /// The keys at `url`, with the one named `kid` if the issuer has it. An error only if it never answered.
+    /// The keys at `url`, with the key `kid` if the issuer has it. Fails only if the issuer has never answered.
     pub async fn keys(&self, url: &str, kid: Option<&str>) -> Result<Arc<Vec<PublicKey>>, Unreachable> {
         let made = || Ok::<_, std::convert::Infallible>(Arc::new(Issuer::default()));
         let Ok(issuer) = self.issuers.get_or_insert_with(url, made);
@@ -114,7 +113,7 @@ impl Jwks {
     }
 }
 
-/// Asks the issuer for its keys, unless it was asked a moment ago.
+/// Fetches the issuer's keys, unless the last fetch was less than `cool_down` ago.
 async fn refresh(
     issuer: &Issuer,
     client: &reqwest::Client,
@@ -139,14 +138,14 @@ async fn refresh(
     }
 }
 
-/// JSON, and what servers call a file that they know nothing of.
+/// JSON, or a type that servers use for files of unknown type.
 fn may_be_json(declared: &str) -> bool {
     let Ok(declared) = declared.parse::<mime::Mime>() else { return false };
     matches!(declared.essence_str(), "application/json" | "text/plain" | "application/octet-stream")
         || declared.suffix() == Some(mime::JSON)
 }
 
-/// Fetches the keys at `url` once: their number, or why there are none.
+/// Fetches the keys at `url` once. Returns their number, or the reason of the failure.
 pub async fn check(url: &str, authorities: &Authorities) -> Result<usize, String> {
     let client =
         http_client::client(FETCH_LIMITS.timeout, authorities).build().map_err(http_client::cause)?;
@@ -196,10 +195,10 @@ mod tests {
 
     const DEADLINE: Duration = Duration::from_secs(20);
 
-    /// A key that verifies nothing: its point is not on the curve.
+    /// A key that verifies no signature: its point is not on the curve.
     const NO_POINT: &str = r#"{"kty":"EC","crv":"P-256","x":"AA","y":"AA","kid":"elsewhere"}"#;
 
-    /// What an issuer on loopback does with who asks for its keys.
+    /// How an issuer on loopback responds.
     #[derive(Clone)]
     enum Does {
         Answers(u16, String),
@@ -275,7 +274,7 @@ mod tests {
         Jwks { pace, ..Jwks::new(Authorities::default()) }
     }
 
-    /// Whether the issuer is known to have the key.
+    /// Whether the cache returns the key `kid`.
     async fn has(jwks: &Jwks, url: &str, kid: &str) -> Result<bool, Unreachable> {
         jwks.keys(url, Some(kid)).await.map(|keys| keys.iter().any(|key| key.is(Some(kid))))
     }
@@ -295,7 +294,7 @@ mod tests {
         issuer.does.send_replace(set(&["a", "b"]));
         until_has(&jwks, &issuer.url, "b", true).await;
         issuer.does.send_replace(set(&["b"]));
-        // Nobody names an unknown key: the set is asked for anew because it has grown old.
+        // No request names an unknown key: the set is refreshed because of its age.
         let deadline = Instant::now() + DEADLINE;
         while has(&jwks, &issuer.url, "b").await.unwrap()
             && jwks.keys(&issuer.url, Some("b")).await.unwrap().len() > 1
@@ -344,7 +343,7 @@ mod tests {
             issuer.does.send_replace(does);
             let asked = issuer.asked();
             let deadline = Instant::now() + DEADLINE;
-            // An unknown kid asks, as soon as the issuer may be asked again.
+            // An unknown `kid` triggers a fetch as soon as the cool-down is over.
             while issuer.asked() == asked {
                 assert!(!has(&jwks, &issuer.url, "elsewhere").await.unwrap());
                 assert!(Instant::now() < deadline);

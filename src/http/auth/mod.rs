@@ -1,7 +1,7 @@
-//! Who calls. The headers present choose the kind of credential; the other kind is never tried after it.
-//! What a credential opens is looked up once a second at most, so a revoked key is dead on every replica
-//! within that second. When the store cannot be asked the answer is 503, never 401. What was made up is remembered
-//! apart from what is real, and looked up no more often than its address may fail.
+//! Authentication. The headers that are present decide the kind of credential; the other kind is never tried. Look-ups
+//! are cached for one second, so a revoked key stops working on every replica within that second. If the database is
+//! unavailable the response is 503, never 401. Unknown credentials have a cache of their own; their look-ups are
+//! rate-limited by address.
 
 pub mod cache;
 mod callers;
@@ -29,13 +29,13 @@ use credentials::{PresentedCredentials, read_credentials};
 
 pub use callers::{AnyKey, Caller, Callers, Reader, WriteKey};
 
-/// A proven credential. Whether a token's user may still act is part of the statement that acts.
+/// A verified credential. The statement that acts for a token's user checks whether the user may still act.
 enum Credential {
     Key(AppId, KeyType),
     Token(AppId, UserId),
 }
 
-/// Who calls. They have a turn at the store then.
+/// Authenticates the caller and acquires a permit for the database.
 async fn authenticate(parts: &Parts, state: &AppState) -> Result<Credential, Error> {
     let context = RequestContext::of(&parts.extensions);
     let call = Call { pool: &state.store.pool, limits: &state.limits, headers: &parts.headers, context };
@@ -108,7 +108,7 @@ async fn by_token(state: &AppState, call: &Call<'_>, text: &str) -> Result<Crede
     Err(Error::InvalidToken(refused))
 }
 
-/// A user whose token is good, if the page that calls for them may.
+/// Accepts a verified token if its app allows the origin of the request and the user is within the rate limit.
 fn token_accepted(
     state: &AppState,
     call: &Call<'_>,
@@ -122,13 +122,13 @@ fn token_accepted(
     Ok(Credential::Token(id, user))
 }
 
-/// Since 1970.
+/// Seconds since 1970.
 fn seconds() -> f64 {
     crate::clock::now().as_duration().as_secs_f64()
 }
 
-/// The user of a token, if it proves to be for `app`: by its `sub`, which in an outside issuer's token may
-/// be an `external_subject` recorded for the user.
+/// Verifies a token for the app `id` and returns its user: by `sub`, which in a token of an outside issuer may be an
+/// `external_subject` recorded for the user.
 async fn by_token_for(
     state: &AppState,
     call: &Call<'_>,
@@ -153,7 +153,7 @@ async fn by_token_for(
             Err(invalid) => Err(invalid),
         }
     } else if let Some((_, url)) = app.outside_issuer.as_ref().filter(|(issuer, _)| *issuer == token.issuer) {
-        // An issuer that is slow to answer keeps nobody from the store.
+        // Hold no permit while waiting for the issuer; it may be slow.
         call.context.release_permit();
         let keys = credentials
             .outside

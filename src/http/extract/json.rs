@@ -1,4 +1,4 @@
-//! Bodies of JSON, bounded in size and time.
+//! JSON bodies, bounded in size and time.
 
 use std::pin::pin;
 
@@ -20,10 +20,10 @@ use crate::http::state::AppState;
 /// Longest body, bytes.
 const BODY_LIMIT: usize = 64 * 1024;
 
-/// Longest body of a call for many, bytes; no route takes a longer one.
+/// Longest body of a bulk call, bytes; other routes accept shorter JSON only.
 pub const LARGE_LIMIT: usize = 256 * 1024;
 
-/// The body: a JSON object.
+/// A body that is a JSON object of up to 64 KiB.
 pub struct Json(pub Map<String, Value>);
 
 impl FromRequest<AppState> for Json {
@@ -34,7 +34,7 @@ impl FromRequest<AppState> for Json {
     }
 }
 
-/// The body of a call for many: a JSON object of up to 256 KiB.
+/// The body of a bulk call: a JSON object of up to 256 KiB.
 pub struct LargeJson(pub Map<String, Value>);
 
 impl FromRequest<AppState> for LargeJson {
@@ -48,7 +48,7 @@ impl FromRequest<AppState> for LargeJson {
     }
 }
 
-/// The bytes of a body of up to `limit`, for a caller who has no turn at the store yet.
+/// Reads a body of up to `limit` bytes, for a caller that holds no permit yet.
 pub async fn bytes(request: Request, state: &AppState, limit: usize) -> Result<Bytes, Error> {
     let mut held = state.limits.bodies.body(RequestContext::of(request.extensions()).client());
     read(request, Instant::now() + state.config.server.body_timeout, limit, &mut held).await
@@ -58,13 +58,13 @@ async fn object(request: Request, state: &AppState, limit: usize) -> Result<Map<
     json_declared(request.headers())?;
     let deadline = Instant::now() + state.config.server.body_timeout;
     let context = RequestContext::of(request.extensions());
-    // Until the body has its turn, since it may have to wait for that.
+    // Count the body until it has a permit, because it may have to wait for one.
     let mut held = state.limits.bodies.body(context.client());
     let mut reading = pin!(read(request, deadline, limit, &mut held));
     let body = if let Some(body) = reading.as_mut().now_or_never() {
         body?
     } else {
-        // A body that is still on its way keeps nobody else from the store.
+        // Do not hold a permit while the body arrives.
         context.release_permit();
         let body = reading.await?;
         context.acquire_permit(&state.limits).await?;
@@ -73,7 +73,7 @@ async fn object(request: Request, state: &AppState, limit: usize) -> Result<Map<
     Ok(json::parse_object(&body)?)
 }
 
-/// The body: a JSON object, or nothing, which is an empty one.
+/// A body that is a JSON object. An empty body is read as an empty object.
 pub struct OptionalJson(pub Map<String, Value>);
 
 impl FromRequest<AppState> for OptionalJson {
@@ -87,7 +87,7 @@ impl FromRequest<AppState> for OptionalJson {
     }
 }
 
-/// No content type, JSON, and `text/plain` (which the public REST client sends) are read as JSON.
+/// Accepts JSON, `text/plain` (which the public REST client sends) and a missing content type.
 fn json_declared(headers: &HeaderMap) -> Result<(), Error> {
     const TYPE: Error = Error::UnsupportedBody("`Content-Type` must be application/json in UTF-8");
     if let Some(coding) = header(headers, "content-encoding")?
@@ -102,7 +102,7 @@ fn json_declared(headers: &HeaderMap) -> Result<(), Error> {
         std::str::from_utf8(declared).ok().and_then(|text| text.parse().ok()).ok_or(TYPE)?;
     let json = matches!(declared.essence_str(), "application/json" | "text/plain")
         || declared.suffix() == Some(mime::JSON);
-    // `utf8` is another name of it (WHATWG Encoding, 4.2).
+    // `utf8` is another label of UTF-8 (WHATWG Encoding, 4.2).
     let is_utf8 = |charset: mime::Name<'_>| charset == mime::UTF_8 || charset == "utf8";
     let utf8 = declared.params().all(|(name, value)| name != mime::CHARSET || is_utf8(value));
     if json && utf8 { Ok(()) } else { Err(TYPE) }

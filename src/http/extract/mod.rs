@@ -1,6 +1,5 @@
-//! What a handler takes from a request. Extractors run in the order of a handler's arguments, which is
-//! the contract's order of checks: credentials, permission of the route, path, query, body. Each refusal
-//! is an [`Error`], so it wears the envelope.
+//! Extractors. They run in the order of a handler's arguments, which is the contract's order of checks: credentials,
+//! permission of the route, path, query, body. Each rejection is an [`Error`], so it is answered in the envelope.
 
 mod json;
 mod path;
@@ -34,7 +33,7 @@ impl FromRequestParts<AppState> for Unauthenticated {
     }
 }
 
-/// The context, for a handler that answers failures in its own way.
+/// The request context, for a handler that turns errors into responses itself.
 pub struct CurrentRequest(pub Arc<RequestContext>);
 
 impl FromRequestParts<AppState> for CurrentRequest {

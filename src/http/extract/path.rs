@@ -1,4 +1,4 @@
-//! Segments of the path.
+//! Path parameters.
 
 use std::convert::Infallible;
 
@@ -14,9 +14,7 @@ use crate::http::state::AppState;
 
 /// A caller that may use the route, and the user in its path: a UUID, or `me` with an access token.
 pub struct UserPath<C> {
-    /// Who calls.
     pub caller: C,
-    /// Whom the path names.
     pub user: UserId,
 }
 
@@ -34,7 +32,7 @@ impl<C: Callers> FromRequestParts<AppState> for UserPath<C> {
     }
 }
 
-/// The one parameter of the path of a page; empty where it is no UTF-8, which names nothing.
+/// The only parameter of a page's path. Empty if it is not UTF-8; an empty value matches nothing.
 pub struct Segment(pub String);
 
 impl FromRequestParts<AppState> for Segment {
@@ -47,7 +45,7 @@ impl FromRequestParts<AppState> for Segment {
     }
 }
 
-/// A UUID, or `me` for the user of an access token; `None` for what is neither.
+/// Parses a UUID, or `me` for the user of an access token. `None` for other text.
 pub fn user_id(text: &str, me: Option<UserId>) -> Result<Option<UserId>, Error> {
     match (text, me) {
         ("me", None) => {
@@ -58,7 +56,7 @@ pub fn user_id(text: &str, me: Option<UserId>) -> Result<Option<UserId>, Error> 
     }
 }
 
-/// Whether an access status freezes.
+/// Whether an access status in the path means frozen.
 pub fn frozen(text: &str) -> Result<bool, Error> {
     match text {
         "0" => Ok(true),
@@ -67,7 +65,7 @@ pub fn frozen(text: &str) -> Result<bool, Error> {
     }
 }
 
-/// A part of the path by its name in the route.
+/// A path parameter by its name in the route.
 pub async fn param(parts: &mut Parts, name: &str) -> Result<String, Error> {
     let params = RawPathParams::from_request_parts(parts, &())
         .await

@@ -1,15 +1,15 @@
-//! Parameters of the query.
+//! Query parameters.
 
 use axum::http::request::Parts;
 
 use crate::http::error::Error;
 
-/// The query. The public clients send `test=true` or `test=false` with most calls: it is checked, and has no
-/// effect.
+/// The query parameters. The public clients send `test=true` or `test=false` with most calls; it is validated and has
+/// no effect.
 pub struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Reads the query of a route that knows `names`, each of which may be sent once. Others are passed over.
+    /// Reads the query of a route that knows `names`. Each may be sent once; other names are ignored.
     pub fn of(parts: &Parts, names: &[&str]) -> Result<Self, Error> {
         let query = parts.uri.query().unwrap_or_default();
         let mut rest = query.as_bytes();

@@ -1,5 +1,5 @@
-//! How much of bodies may be in memory at a time while they arrive or wait for their turn: a body is counted as it
-//! comes, chunk by chunk, so that what is only announced takes nothing from others.
+//! Memory budget for request bodies that are arriving or waiting for a permit. Bytes are counted chunk by chunk, so a
+//! large `Content-Length` alone takes nothing from other requests.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,12 +7,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::load_shed::{Client, overloaded};
 use crate::http::error::Error;
 
-/// Bytes of all bodies.
+/// Limit for all bodies together, bytes.
 const ALL: usize = 64 * 1024 * 1024;
-/// Bytes of the bodies of one app, or of one address.
+/// Limit for the bodies of one app or one address, bytes.
 const EACH: usize = 16 * 1024 * 1024;
 
-/// What is held of bodies.
 #[derive(Default)]
 pub struct BodyBudget(Mutex<Taken>);
 
@@ -22,7 +21,7 @@ struct Taken {
     clients: HashMap<Client, usize>,
 }
 
-/// What one body takes, until it is dropped.
+/// The bytes that one body holds. Dropping it releases them.
 pub struct BodyBytes<'a> {
     budget: &'a BodyBudget,
     client: Client,
@@ -30,7 +29,7 @@ pub struct BodyBytes<'a> {
 }
 
 impl BodyBudget {
-    /// A body of this client, of which nothing has come.
+    /// Starts counting a body of this client, at 0 bytes.
     #[must_use]
     pub fn body(&self, client: Client) -> BodyBytes<'_> {
         BodyBytes { budget: self, client, taken: 0 }
@@ -42,7 +41,7 @@ impl BodyBudget {
 }
 
 impl BodyBytes<'_> {
-    /// So much more has come.
+    /// Counts `bytes` more. Fails with [`Error::Overloaded`] if that exceeds a limit.
     pub fn take(&mut self, bytes: usize) -> Result<(), Error> {
         let mut taken = self.budget.taken();
         let own = taken.clients.get(&self.client).copied().unwrap_or_default();

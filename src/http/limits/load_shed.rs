@@ -1,8 +1,7 @@
-//! Admission: a few requests at work for each connection to the database, a queue in front that is as long as a
-//! tenth of a second lets in, and 503 at once for the rest, so that those who are let in are answered soon. A burst
-//! may fill a longer queue for a moment; one that stays long is overload. Apps take turns, so that one that asks for
-//! much waits for itself, and a call for many takes several slots. Refusing costs time too: who asks again at
-//! once, thousands of times a second, is refused in turn.
+//! Load shedding: a concurrency limit of a few requests per database connection, and a bounded queue in front of it.
+//! Requests beyond the queue get 503 at once, so that admitted requests are answered soon. Queued clients (apps or
+//! addresses) are admitted round robin. Bulk calls take several permits. Refusals are rate-limited too, because
+//! clients that retry at once would cost CPU time.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -17,60 +16,60 @@ use crate::domain::network::Source;
 use crate::http::error::Error;
 use crate::metrics;
 
-/// Requests at work for each connection: what they do beside, and changes that are written together, keep the
-/// connections busy.
+/// Requests at work per connection. More than one, because requests also work without a connection, and batched
+/// changes share one.
 pub const REQUESTS_PER_CONNECTION: u32 = 3;
-/// So many requests may wait however slow it goes.
+/// Requests that may always wait, however slow admission is.
 const MIN_QUEUED: usize = 32;
-/// Most requests that wait: each takes memory.
+/// Most requests that wait; each takes memory.
 const MAX_QUEUED: usize = 1024;
-/// How long one more would wait in a queue that is long.
+/// A queue with a longer expected wait than this counts as long.
 const LONG_WAIT: Duration = Duration::from_millis(100);
-/// How long one more may have to wait.
+/// Longest expected wait of a new request, while the queue is not long for [`QUEUE_TIMEOUT`] yet.
 const BURST_TIME: Duration = Duration::from_millis(500);
-/// For how long a queue may be [`LONG`].
+/// How long a queue may stay longer than [`LONG_WAIT`] before new requests are refused.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(2);
-/// Most refusals in a second for each core: a small part of its time.
+/// Most refusals per second and core; they take a small part of its time.
 const MAX_REFUSALS_PER_SECOND: u64 = 2000;
-/// Fewest refusals in a second; between, there are as many as requests are let in.
+/// Fewest refusals per second. Between the two limits, refusals are as frequent as admissions.
 const MIN_REFUSALS_PER_SECOND: u64 = 500;
-/// So many rows of a call for many are one slot.
+/// Rows of a bulk call that one permit covers.
 pub const ROWS_PER_PERMIT: usize = 100;
 const SECOND: u64 = 1_000_000_000;
-/// How long one request waits. Only a database that stands still makes it so long.
+/// Longest wait of one request. Only a stalled database makes requests wait so long.
 const MAX_REFUSAL_DELAY: Duration = Duration::from_secs(5);
 
-/// For whom a request takes its turn: its app, or, where none is known, the address of the caller.
+/// The client that a request is queued for: its app, or the caller's address if the app is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Client {
-    /// Calls of an app's keys and of its users.
+    /// Requests with an API key or an access token of the app.
     App(AppId),
-    /// Calls without credentials.
+    /// Requests without credentials.
     Address(Source),
 }
 
-/// Where requests wait for their turn.
+/// The concurrency limit and its queues.
 pub struct ConcurrencyLimit {
     queues: Arc<Mutex<Queues>>,
     begun: Instant,
-    /// Since when the queue is long, milliseconds from `begun`; 0: it is not.
+    /// When the queue became long, milliseconds since `begun`; 0 if it is not long.
     long_since: AtomicU64,
-    /// When the next refusal is in turn, nanoseconds from `begun`.
+    /// Time of the next refusal, nanoseconds since `begun`.
     next_refusal: AtomicU64,
     least_between_refusals: u64,
-    /// When a request was last let in, and the time between two while some wait, smoothed; nanoseconds.
+    /// Time of the last admission (nanoseconds since `begun`), and the smoothed time between two admissions while
+    /// requests wait (nanoseconds).
     let_in: AtomicU64,
     between: AtomicU64,
     probes: Semaphore,
 }
 
-/// A queue for each client. Those that wait are let in by turns; while more than one waits, each has at most half of
-/// the slots.
+/// One queue per client, admitted round robin. While several clients wait, each holds at most half of the permits.
 struct Queues {
     slots: usize,
     free: usize,
     clients: HashMap<Client, Queue>,
-    /// The clients that wait, the next one first.
+    /// The waiting clients, the next one first.
     order: VecDeque<Client>,
     waiting: usize,
     last_id: u64,
@@ -117,7 +116,6 @@ impl Queues {
         self.last_id
     }
 
-    /// One waiter less.
     fn remove(&mut self, client: Client, id: u64) {
         if let Some(queue) = self.clients.get_mut(&client)
             && let Some(at) = queue.waiting.iter().position(|waiter| waiter.id == id)
@@ -137,7 +135,8 @@ impl Queues {
         }
     }
 
-    /// Refuses the newest of the client with most waiting, which is `newest` if no other has more.
+    /// Refuses the newest request of the client with the most waiting requests. If several have the most, prefers
+    /// `newest`.
     fn shed_longest_queue(&mut self, newest: Client) {
         let waiting = |client: &Client| self.clients.get(client).map_or(0, |queue| queue.waiting.len());
         let most = self.order.iter().copied().max_by_key(|client| (waiting(client), *client == newest));
@@ -148,7 +147,7 @@ impl Queues {
         }
     }
 
-    /// The next to be let in, with their slots taken.
+    /// Removes the next request to admit from its queue and takes its permits.
     fn next(&mut self) -> Option<(Client, Waiter)> {
         let (half, alone) = (self.half(), self.order.len() == 1);
         let at = self.order.iter().position(|client| {
@@ -159,7 +158,7 @@ impl Queues {
         })?;
         let client = *self.order.get(at)?;
         let queue = self.clients.get_mut(&client)?;
-        // One that wants many slots waits for them at the head of all, or it would wait for ever.
+        // A request for many permits waits at the head of all queues until it fits; otherwise it could wait forever.
         let waiter = queue.waiting.pop_front_if(|waiter| waiter.slots <= self.free)?;
         self.order.remove(at);
         if !queue.waiting.is_empty() {
@@ -175,17 +174,17 @@ fn lock(queues: &Mutex<Queues>) -> MutexGuard<'_, Queues> {
     queues.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Lets in whoever has a turn now.
+/// Admits queued requests until the next one has to wait.
 fn admit_next(queues: &Arc<Mutex<Queues>>) {
     loop {
         let Some((client, waiter)) = lock(queues).next() else { return };
         let slot = Permit { queues: Arc::clone(queues), client, slots: waiter.slots };
-        // A slot that nobody waits for any more is given back by its drop.
+        // If the receiver is gone, dropping the permit gives it back.
         drop(waiter.let_in.send(slot));
     }
 }
 
-/// A request at work, until it is dropped.
+/// The permits of a request at work. Dropping it gives them back.
 pub struct Permit {
     queues: Arc<Mutex<Queues>>,
     client: Client,
@@ -199,7 +198,7 @@ impl Drop for Permit {
     }
 }
 
-/// One more that waits, until it is dropped.
+/// A request in the queue. Dropping it removes the request.
 struct Waiting<'a> {
     queues: &'a Arc<Mutex<Queues>>,
     client: Client,
@@ -214,7 +213,7 @@ impl Drop for Waiting<'_> {
 }
 
 impl ConcurrencyLimit {
-    /// For so many requests at work.
+    /// A limit of `requests` at work.
     #[must_use]
     pub fn new(requests: u32) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
@@ -238,8 +237,8 @@ impl ConcurrencyLimit {
         }
     }
 
-    /// Waits for a turn of so many slots, at most half of all, if the queue is short enough. If it is not, the newest
-    /// request of the client with most waiting is refused.
+    /// Waits for `slots` permits, at most half of all. If the queue is full, refuses the newest request of the client
+    /// with the most waiting requests.
     pub async fn enter(&self, client: Client, slots: usize) -> Result<Permit, Error> {
         let (sender, mut receiver) = oneshot::channel();
         let waiting = {
@@ -274,14 +273,14 @@ impl ConcurrencyLimit {
         }
     }
 
-    /// How many slots are taken, and how many requests wait.
+    /// The number of permits in use, and of waiting requests.
     #[must_use]
     pub fn usage(&self) -> (usize, usize) {
         let queues = lock(&self.queues);
         (queues.slots - queues.free, queues.waiting)
     }
 
-    /// Whether one more behind so many is too many.
+    /// Whether the queue is full for one more request behind `waiting` others.
     fn is_full(&self, waiting: usize) -> bool {
         if waiting < MIN_QUEUED {
             return false;
@@ -290,28 +289,29 @@ impl ConcurrencyLimit {
         waiting >= MAX_QUEUED || wait > BURST_TIME || wait > LONG_WAIT && self.long_for() > QUEUE_TIMEOUT
     }
 
-    /// How long one more would wait behind so many, as far as can be told: as long as it takes to let them in, and no
-    /// shorter than nobody has been let in for.
+    /// Estimated wait of a request behind `waiting` others: the time to admit them, but at least the time since the
+    /// last admission.
     fn wait(&self, waiting: usize) -> Duration {
         let since = self.nanoseconds().saturating_sub(self.let_in.load(Relaxed));
         Duration::from_nanos(since.max(self.between.load(Relaxed).saturating_mul(waiting as u64)))
     }
 
-    /// Waits until it is the turn of one more refusal: not at all, unless there are thousands in a second.
+    /// Delays a refusal so that their rate stays bounded. Below some thousands per second, it returns at once.
     pub async fn delay_refusal(&self) {
         let now = self.nanoseconds();
         let between = self.between.load(Relaxed);
         let between = between.clamp(self.least_between_refusals, SECOND / MIN_REFUSALS_PER_SECOND);
         let after = |next: u64| Some(next.max(now) + between);
         let next = self.next_refusal.fetch_update(Relaxed, Relaxed, after).unwrap_or(0);
-        // Milliseconds are all that a timer knows.
+        // Timers have a resolution of one millisecond.
         let wait = Duration::from_nanos(next.saturating_sub(now));
         if wait > Duration::from_millis(1) {
             sleep(wait.min(Duration::from_secs(1))).await;
         }
     }
 
-    /// One more is let in, who waited so long. Of two at once either may count.
+    /// Records an admission after a wait of `waited`. Of two concurrent admissions, either may be lost from the
+    /// average.
     fn record_wait(&self, waited: Duration) {
         metrics::PERMIT_WAITS.count(waited);
         let now = self.nanoseconds();
@@ -326,7 +326,7 @@ impl ConcurrencyLimit {
         u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX / 2)
     }
 
-    /// For how long the queue, which is long now, has not been empty.
+    /// How long the queue has been long. Starts the clock at the first call.
     fn long_for(&self) -> Duration {
         let now = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
         match self.long_since.compare_exchange(0, now, Relaxed, Relaxed) {
@@ -335,13 +335,13 @@ impl ConcurrencyLimit {
         }
     }
 
-    /// A turn for whoever asks how the server is: not behind requests, and one at a time.
+    /// A permit for a health check. Health checks skip the queue and run one at a time.
     pub async fn probe(&self) -> Option<SemaphorePermit<'_>> {
         self.probes.acquire().await.ok()
     }
 }
 
-/// There is more to do than can be done.
+/// Counts a refusal because of overload.
 pub(crate) fn overloaded() -> Error {
     metrics::OVERLOADED.count();
     Error::Overloaded

@@ -1,7 +1,6 @@
-//! How much somebody may ask for. Bursts, of a caller who is proven and of an address from which calls prove
-//! nothing, are counted in this process, in bounded memory; quotas of mails are the database's, so that they
-//! hold over all processes. What is left is told in `RateLimit` and `RateLimit-Policy`
-//! (draft-ietf-httpapi-ratelimit-headers-10).
+//! Rate limits and quotas. Request rates of authenticated callers and of unauthenticated addresses are counted in this
+//! process, in bounded memory. Mail quotas are kept in the database and hold for all processes. The remaining quota is
+//! reported in `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10).
 
 pub mod body_budget;
 pub mod load_shed;
@@ -25,12 +24,11 @@ use crate::domain::id::AppId;
 use crate::domain::network::{Networks, Source};
 use crate::metrics::Limit;
 
-/// Whose burst is remembered at the same time. Who is forgotten for others has a whole one again.
+/// Most buckets kept at the same time. An evicted key starts again with a full bucket.
 const MAX_BUCKETS: usize = 65_536;
-/// How many times as much as one address a site may ask for.
+/// The limit of a site, as a multiple of the limit of one address.
 const ADDRESSES_PER_SITE: NonZeroU32 = NonZeroU32::new(10).unwrap();
 
-/// What is told of a limit.
 #[derive(Clone)]
 pub struct RateLimitHeaders {
     /// `RateLimit-Policy`
@@ -39,7 +37,7 @@ pub struct RateLimitHeaders {
     pub left: HeaderValue,
 }
 
-/// A limit as it is told of.
+/// A limit and its `RateLimit-Policy` header.
 struct Policy {
     limit: Limit,
     header: HeaderValue,
@@ -50,7 +48,7 @@ impl Policy {
         Self { limit, header: value(format!("\"{}\";q={quota};w={window}", limit.name())) }
     }
 
-    /// What is left, and in how many seconds all of it is.
+    /// The `RateLimit` header: requests left, and seconds until the quota is full again.
     fn left(&self, left: u64, reset: u64) -> HeaderValue {
         value(format!("\"{}\";r={left};t={reset}", self.limit.name()))
     }
@@ -65,24 +63,23 @@ fn value(text: String) -> HeaderValue {
     HeaderValue::try_from(text).expect("a structured field")
 }
 
-/// Every limit of this process.
 pub struct Limits {
-    /// Where requests wait for their turn at the database.
+    /// Limits requests at work at the database, and queues the rest.
     pub concurrency: ConcurrencyLimit,
-    /// How much of bodies may be in memory.
+    /// Limits the memory of request bodies.
     pub bodies: BodyBudget,
-    /// Requests of proven callers.
+    /// Rate limit of authenticated callers.
     pub callers: TokenBuckets<(AppId, Uuid)>,
-    /// Requests that proved nothing.
+    /// Rate limit of requests without valid credentials.
     pub unauthenticated: UnauthenticatedLimit,
-    /// Who is believed of where a request came from.
+    /// Proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Networks,
     mails: Policy,
     referrals: Policy,
 }
 
 impl Limits {
-    /// As the settings say, for so many connections to the database.
+    /// The limits of the settings, for `connections` connections to the database.
     #[must_use]
     pub fn new(limits: &config::Limits, trusted_proxies: Networks, connections: u32) -> Self {
         let referrals = u64::try_from(limits.referrals_per_user_per_day).unwrap_or(0);
@@ -97,7 +94,7 @@ impl Limits {
         }
     }
 
-    /// What is told of the limit that refuses with this error.
+    /// The rate-limit headers of the limit that refuses with `error`.
     #[must_use]
     pub fn headers_for(&self, error: &Error) -> Option<RateLimitHeaders> {
         let policy = match error {
@@ -111,7 +108,7 @@ impl Limits {
     }
 }
 
-/// Requests that proved nothing, of an address and of the sites that it is of, which may make ten times as many.
+/// Rate limit of unauthenticated requests: per address, and ten times as much for each site that contains the address.
 pub struct UnauthenticatedLimit {
     sources: TokenBuckets<Source>,
     sites: TokenBuckets<Source>,
@@ -126,7 +123,7 @@ impl UnauthenticatedLimit {
         }
     }
 
-    /// Takes one; if there is none, the time until there is.
+    /// Takes one token. If none is left, the error is the time until the next one.
     pub fn take(&self, source: &Source) -> Result<(), Duration> {
         self.sources.take(source)?;
         for (at, site) in source.sites().enumerate() {
@@ -139,27 +136,27 @@ impl UnauthenticatedLimit {
         Ok(())
     }
 
-    /// Gives one back.
+    /// Gives one token back.
     pub fn refund(&self, source: &Source) {
         self.sources.give_back(source);
         source.sites().for_each(|site| self.sites.give_back(&site));
     }
 }
 
-/// A bucket of one second's worth each, that fills evenly (GCRA: each holds the time at which it is full).
+/// Token buckets that hold one second of requests and refill evenly (GCRA: each stores the time at which it is full).
 pub struct TokenBuckets<K> {
     full_at: Cache<K, Arc<AtomicU64>>,
     begun: Instant,
     each: u64,
     capacity: u64,
     policy: Policy,
-    /// What is told of what is left, in tenths, rounded down: made once, and the same for calls in a row.
+    /// The `RateLimit` headers in tenths of the quota, rounded down. They are made once; successive requests share
+    /// them.
     left: Vec<HeaderValue>,
     tenth: u64,
 }
 
 impl<K: Hash + Eq + Clone> TokenBuckets<K> {
-    /// Full buckets.
     #[must_use]
     pub fn new(limit: Limit, per_second: NonZeroU32) -> Self {
         let quota = u64::from(per_second.get());
@@ -176,7 +173,7 @@ impl<K: Hash + Eq + Clone> TokenBuckets<K> {
         }
     }
 
-    /// Takes one; if there is none, the time until there is.
+    /// Takes one token. If none is left, the error is the time until the next one.
     pub fn take(&self, who: &K) -> Result<RateLimitHeaders, Duration> {
         let Ok(full_at) = self.full_at.get_or_insert_with(who, || Ok::<_, Infallible>(Arc::default()));
         let now = self.now();
@@ -196,11 +193,11 @@ impl<K: Hash + Eq + Clone> TokenBuckets<K> {
         }
     }
 
-    /// Gives one back.
+    /// Gives one token back.
     pub fn give_back(&self, who: &K) {
         if let Some(full_at) = self.full_at.get(who) {
             let full = |at: u64| Some(at.saturating_sub(self.each));
-            // It never says no.
+            // The closure always returns `Some`, so this cannot fail.
             let _ = full_at.fetch_update(Relaxed, Relaxed, full);
         }
     }
@@ -220,7 +217,7 @@ mod tests {
 
     #[test]
     fn burst_capacity_is_one_second_per_key() {
-        // So slow that nothing fills while the test runs.
+        // So slow that nothing refills while the test runs.
         let mut bursts = TokenBuckets::new(Limit::Address, NonZeroU32::new(3).unwrap());
         bursts.each *= 1_000_000;
         bursts.capacity *= 1_000_000;
@@ -258,14 +255,14 @@ mod tests {
 
     #[test]
     fn ipv6_site_has_ten_times_the_limit_of_one_address() {
-        // So slow that nothing fills while the test runs.
+        // So slow that nothing refills while the test runs.
         let mut strangers = UnauthenticatedLimit::new(NonZeroU32::new(1).unwrap());
         for bursts in [&mut strangers.sources, &mut strangers.sites] {
             bursts.each *= 1_000_000;
             bursts.capacity *= 1_000_000;
         }
         let source = |text: String| Source::from(text.parse::<std::net::IpAddr>().unwrap());
-        // Ten of the first /56, then none of it; nor of the /48, which is full.
+        // Ten requests of the first /56 exhaust it; the /48 is exhausted as well.
         for number in 0..10 {
             assert!(strangers.take(&source(format!("2001:db8:0:{number:x}::"))).is_ok(), "{number}");
         }
@@ -273,7 +270,7 @@ mod tests {
         assert!(strangers.take(&more).is_err());
         assert!(strangers.take(&source("2001:db8:0:100::".to_owned())).is_err());
         assert!(strangers.take(&source("2001:db8:1::".to_owned())).is_ok());
-        // What is given back is there for another address of the site; who was refused has paid nothing.
+        // A refunded token is available to another address of the site. A refused request has taken no token.
         strangers.refund(&source("2001:db8:0:3::".to_owned()));
         assert!(strangers.take(&more).is_ok());
     }

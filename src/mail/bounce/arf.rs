@@ -1,4 +1,4 @@
-//! Complaints: feedback reports (ARF, RFC 5965), and those of Outlook.com, which have a format of their own.
+//! Complaints: feedback reports (ARF, RFC 5965), and Outlook.com's own format.
 
 use super::Said;
 use super::dsn::field;
@@ -6,12 +6,12 @@ use super::fields::{addresses, groups, without_comments};
 use super::mime::Part;
 use crate::domain::mail::report::Kind;
 
-/// Feedback that is no complaint: a mail is not spam (RFC 6430), or its signature was bad (RFC 6591).
+/// Feedback types that are not complaints: the mail is not spam (RFC 6430), or its authentication failed (RFC 6591).
 const NO_COMPLAINT: [&str; 4] = ["not-spam", "auth-failure", "dkim", "dmarc"];
 
 pub(super) const KINDS: [&str; 1] = ["message/feedback-report"];
 
-/// What a feedback report says of the mail that it `returned`; `None` if it is no complaint.
+/// Parses a feedback report about the mail in `returned`. Returns `None` if it is not a complaint.
 pub(super) fn read(report: &Part, returned: Option<&Part>) -> Option<Said> {
     // Some senders write a blank line between the fields.
     let fields: Vec<(String, String)> = groups(&report.text()).into_iter().flatten().collect();
@@ -30,7 +30,7 @@ pub(super) fn read(report: &Part, returned: Option<&Part>) -> Option<Said> {
     Some(Said { kind: Kind::Complained, recipients, detail: format!("{kind} {agent}") })
 }
 
-/// Outlook.com attaches the mail and names the recipient in a field of that mail's head.
+/// Parses a complaint of Outlook.com, which attaches the mail and names the recipient in a header of that mail.
 pub(super) fn read_outlook(returned: &Part) -> Option<Said> {
     let head = returned.head()?;
     let recipients = addresses(head.header_raw("X-HmXmrOriginalRecipient")?).collect();

@@ -7,7 +7,7 @@ use crate::domain::mail::report::Kind;
 
 pub(super) const KINDS: [&str; 2] = ["message/delivery-status", "message/global-delivery-status"];
 
-/// What the status part says: bounced if any recipient failed, else delayed; `None` if neither.
+/// Parses the status part: bounced if any recipient failed, otherwise delayed if any is delayed, otherwise `None`.
 pub(super) fn read(status: &Part) -> Option<Said> {
     let recipients = groups(&status.text());
     let acted = |action: &str| -> Vec<_> {
@@ -37,7 +37,7 @@ pub(super) fn read(status: &Part) -> Option<Said> {
     })
 }
 
-/// The first field of this name.
+/// The first field with this name.
 pub(super) fn field<'a>(fields: &'a [(String, String)], name: &str) -> Option<&'a str> {
     fields.iter().find(|(named, _)| named == name).map(|(_, value)| value.as_str())
 }

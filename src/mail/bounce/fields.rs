@@ -1,11 +1,11 @@
-//! The fields of a machine-readable report (RFC 3464, RFC 5965), which are written like those of a mail's head.
+//! Parses the fields of a machine-readable report (RFC 3464, RFC 5965). They have the syntax of mail headers.
 
 use crate::domain::email::Email;
 
-/// Lines that are read.
+/// Maximum lines read.
 const LINES: usize = 1000;
 
-/// Groups of fields, parted by blank lines: names in lower case and values, unfolded.
+/// Groups of fields, separated by blank lines. Names are in lower case, values are unfolded.
 pub(super) fn groups(text: &str) -> Vec<Vec<(String, String)>> {
     let mut groups = vec![Vec::<(String, String)>::new()];
     for line in text.lines().take(LINES) {
@@ -25,7 +25,7 @@ pub(super) fn groups(text: &str) -> Vec<Vec<(String, String)>> {
     groups
 }
 
-/// A value without its comments (RFC 5322, 3.2.2), which may nest.
+/// Removes the comments (RFC 5322, 3.2.2) of a value. They may be nested.
 pub(super) fn without_comments(value: &str) -> String {
     let (mut kept, mut depth, mut quoted) = (String::new(), 0_usize, false);
     let mut characters = value.chars();
@@ -50,17 +50,17 @@ pub(super) fn without_comments(value: &str) -> String {
     kept.trim().to_owned()
 }
 
-/// What follows the type in `rfc822; ada@example.com` and `smtp; 550 …`.
+/// The value after the type in `rfc822; ada@example.com` and `smtp; 550 …`.
 pub(super) fn untyped(value: &str) -> &str {
     value.split_once(';').map_or(value, |(_, value)| value).trim()
 }
 
-/// The address that a field names. It may be encoded (xtext of RFC 3461, `\x{…}` of RFC 6533), and not every server
-/// does so: then both readings are given, the decoded one first.
+/// The address in a field. It may be encoded (xtext of RFC 3461, `\x{…}` of RFC 6533), but not every server encodes
+/// it. If both readings differ, both are returned, the decoded one first.
 pub(super) fn addresses(value: &str) -> impl Iterator<Item = Email> + use<> {
     let value = without_comments(value);
     let address = untyped(&value);
-    // Also `Ada <ada@example.com>`.
+    // Accept `Ada <ada@example.com>` too.
     let address = address.split_once('<').map_or(address, |(_, rest)| rest.split('>').next().unwrap_or(rest));
     let readings = [Some(decoded(address)).filter(|decoded| decoded != address), Some(address.to_owned())];
     readings.into_iter().flatten().filter_map(|address| Email::parse(&address).ok())

@@ -1,14 +1,14 @@
-//! Where mails that came back are read from: a Maildir folder, a mailbox file (mbox, RFC 4155), or one message.
+//! Reads returned mails from a Maildir folder, a mailbox file (mbox, RFC 4155), or a file with one message.
 
 use std::fs::{self, DirEntry, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-/// Bytes of one message that are read; the rest is passed over.
+/// Maximum bytes read of one message; the rest is skipped.
 pub const SIZE: u64 = 1024 * 1024;
 
-/// The messages at a path. Of a folder, those in `cur/` and `new/`. Symbolic links in a folder are not followed:
-/// whoever may write there could otherwise have any file read.
+/// The messages at a path. In a folder, those in `cur/` and `new/`. Symbolic links in a folder are not followed:
+/// otherwise a user who can write to the folder could make this process read any file.
 pub fn open(path: &Path) -> io::Result<Box<dyn Iterator<Item = io::Result<Vec<u8>>>>> {
     if !fs::metadata(path)?.is_dir() {
         return Ok(Box::new(Messages::of(BufReader::new(File::open(path)?))));
@@ -21,7 +21,7 @@ pub fn open(path: &Path) -> io::Result<Box<dyn Iterator<Item = io::Result<Vec<u8
     Ok(Box::new(cur?.chain(new?).filter_map(|entry| entry.and_then(|entry| message(&entry)).transpose())))
 }
 
-/// The message in a file of a Maildir folder; `None` for anything but a file, and for one that was moved away.
+/// The message in a file of a Maildir folder. Returns `None` if the entry is not a file, or was moved away.
 fn message(entry: &DirEntry) -> io::Result<Option<Vec<u8>>> {
     if !entry.file_type()?.is_file() {
         return Ok(None);
@@ -42,7 +42,7 @@ fn message(entry: &DirEntry) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(message))
 }
 
-/// The messages of a mailbox file. A file that does not begin with a `From ` line is one message.
+/// Iterates over the messages of a mailbox file. A file that does not begin with a `From ` line is one message.
 pub struct Messages<R> {
     lines: R,
     place: Place,
@@ -58,7 +58,6 @@ enum Place {
 }
 
 impl<R: BufRead> Messages<R> {
-    /// Those of `lines`.
     pub fn of(lines: R) -> Self {
         Self { lines, place: Place::Start }
     }
@@ -67,7 +66,7 @@ impl<R: BufRead> Messages<R> {
         let (mut message, mut blank) = (Vec::new(), false);
         loop {
             let mut line = Vec::new();
-            // A line without an end is read in parts, each as long as a message.
+            // A line that is too long is read in pieces of the maximum size of a message.
             if self.lines.by_ref().take(SIZE).read_until(b'\n', &mut line)? == 0 {
                 let any = self.place != Place::Start;
                 self.place = Place::Start;
@@ -85,7 +84,7 @@ impl<R: BufRead> Messages<R> {
             }
             blank = line.iter().all(u8::is_ascii_whitespace);
             if message.len() + line.len() <= usize::try_from(SIZE).unwrap_or(usize::MAX) {
-                // What a mailbox quotes (`>From `) is in no line that is looked at.
+                // Quoting (`>From `) is not undone: the parsers do not use such lines.
                 message.append(&mut line);
             }
         }
@@ -124,7 +123,7 @@ mod tests {
             ["A: b\n\nc\n\n", "D: e\n\nf\n>From g\n"]
         );
         assert_eq!(text(b"From x\nFrom y\n\nFrom z\n"), ["From y\n\n", ""]);
-        // Of a message that is too long the beginning is kept, and the next one is another message.
+        // The beginning of a message that is too long is kept, and the next message is separate.
         let long =
             [b"From x\nA: b\n\n".to_vec(), vec![b'x'; 3 << 20], b"\n\nFrom y\nC: d\n\n".to_vec()].concat();
         let read = messages(&long);

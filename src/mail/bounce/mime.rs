@@ -1,6 +1,6 @@
-//! The parts of a mail (RFC 2045, 2046), those of attached mails included. mail-parser reads heads and decodes
-//! texts. It does not get the whole mail, because it follows attached mails to any depth and then overflows the
-//! stack. The depth, the number of parts and the size of each are bounded here, and the cost is linear.
+//! Splits a mail into parts (RFC 2045, 2046), including those of attached mails. mail-parser only parses headers and
+//! decodes texts: on a whole mail it follows attached mails to any depth and can overflow the stack. Depth, number of
+//! parts and size of each are bounded here, and the cost is linear.
 
 use std::borrow::Cow;
 
@@ -10,23 +10,23 @@ use mail_parser::decoders::html::html_to_text;
 use mail_parser::decoders::quoted_printable::quoted_printable_decode;
 use mail_parser::{Message, MessageParser, MimeHeaders};
 
-/// Multiparts and attached mails inside each other.
+/// Maximum nesting of multiparts and attached mails.
 const DEPTH: usize = 8;
-/// Parts of a mail that are read.
+/// Maximum parts read of a mail.
 const PARTS: usize = 64;
-/// Bytes of a head, and of the content of a part, that are read.
+/// Maximum bytes read of a header section, and of the content of a part.
 const CONTENT: usize = 64 * 1024;
 
-/// A part that is no multipart, or a whole mail.
+/// A part that is not a multipart, or a whole mail.
 pub(super) struct Part {
     /// `type/subtype` in lower case.
     pub kind: String,
-    /// The beginning of what it holds, decoded; of a text, in UTF-8.
+    /// The beginning of the decoded content. Texts are in UTF-8.
     pub content: Vec<u8>,
 }
 
 impl Part {
-    /// Whether it is a mail, or the head of one.
+    /// Whether the part is a mail, or the headers of one.
     pub fn is_mail(&self) -> bool {
         matches!(
             self.kind.as_str(),
@@ -38,7 +38,7 @@ impl Part {
         )
     }
 
-    /// Whether people read it.
+    /// Whether the part is text for people.
     pub fn is_text(&self) -> bool {
         matches!(self.kind.as_str(), "text/plain" | "text/html")
     }
@@ -47,13 +47,13 @@ impl Part {
         String::from_utf8_lossy(&self.content)
     }
 
-    /// The head of the mail that this part is.
+    /// The headers of this part, which must be a mail.
     pub fn head(&self) -> Option<Message<'_>> {
         parse_head(split_head(&self.content).0)
     }
 }
 
-/// All parts in their order. The first one is the mail itself; an attached mail comes before its own parts.
+/// All parts in order. The first one is the mail itself; an attached mail comes before its own parts.
 pub(super) fn parts(mail: &[u8]) -> Vec<Part> {
     let mut parts = vec![Part { kind: "message/rfc822".to_owned(), content: beginning(mail).to_vec() }];
     collect(mail, "text/plain", 0, &mut parts);
@@ -82,7 +82,7 @@ fn collect(entity: &[u8], default: &str, depth: usize, parts: &mut Vec<Part>) {
     }
     let attached = matches!(kind.as_str(), "message/rfc822" | "message/global");
     let encoding = head.as_ref().and_then(MimeHeaders::content_transfer_encoding).unwrap_or_default();
-    // Decoding makes nothing longer; four bytes of base64, with line ends, are three of content.
+    // Decoding never makes content longer. Four bytes of base64, plus line ends, give three bytes of content.
     let body = if attached { body } else { &body[..body.len().min(2 * CONTENT)] };
     let content = match encoding.trim().to_ascii_lowercase().as_str() {
         "base64" => base64_decode(body).map_or(Cow::Borrowed(body), Cow::Owned),
@@ -113,7 +113,7 @@ fn parse_head(head: &[u8]) -> Option<Message<'_>> {
     MessageParser::new().parse_headers(beginning(head))
 }
 
-/// The head with the blank line that ends it, and the body.
+/// Splits into the headers, including the blank line after them, and the body.
 fn split_head(entity: &[u8]) -> (&[u8], &[u8]) {
     let mut at = 0;
     for line in entity.split_inclusive(|byte| *byte == b'\n') {
@@ -125,7 +125,7 @@ fn split_head(entity: &[u8]) -> (&[u8], &[u8]) {
     entity.split_at(at)
 }
 
-/// What is between the lines of a multipart's boundary.
+/// The contents between the boundary lines of a multipart.
 fn pieces<'a>(body: &'a [u8], boundary: &[u8]) -> Vec<&'a [u8]> {
     let (mut pieces, mut begun, mut at) = (Vec::new(), None, 0);
     for line in body.split_inclusive(|byte| *byte == b'\n') {

@@ -1,5 +1,5 @@
-//! Bounces, delays and complaints as they come back to the sender of mails. Anybody can send one, so all that is
-//! read of it is bounded, and what it says is not believed before it is known which mail it is about.
+//! Parses bounces, delay notices and complaints that are returned to the sender of mails. Anyone can send one, so the
+//! amount of data read is bounded, and a notification has no effect unless it can be matched to a sent mail.
 
 mod arf;
 mod dsn;
@@ -22,12 +22,12 @@ use mime::Part;
 #[cfg(test)]
 mod tests;
 
-/// Message ids, and recipients, of one notification that are looked up.
+/// Maximum message ids, and maximum recipients, of one notification that are looked up.
 const MOST: usize = 8;
-/// Bytes of a message id.
+/// Maximum bytes of a message id.
 const LONGEST_ID: usize = 300;
 
-/// What one of the formats says.
+/// The content of a notification in any of the formats.
 struct Said {
     kind: Kind,
     recipients: Vec<Email>,
@@ -35,7 +35,7 @@ struct Said {
 }
 
 impl Notification {
-    /// Reads a message; `None` if it says neither that a mail failed, nor that it is late, nor that it is unwanted.
+    /// Parses a message. Returns `None` if it is not a bounce, a delay notice or a complaint.
     #[must_use]
     pub fn parse(message: &[u8]) -> Option<Self> {
         let parts = mime::parts(message);
@@ -55,8 +55,8 @@ impl Notification {
         Some(Self { kind, message_ids, mail_ids, returned_id, recipients, detail: detail(&said) })
     }
 
-    /// What a mail provider says of a mail with this `Message-ID`, which may be without its angle brackets, the
-    /// provider's own, or empty.
+    /// A mail provider's notification about the mail with this `Message-ID`, which may lack its angle brackets, be the
+    /// provider's own id, or be empty.
     pub fn reported<T: AsRef<str>>(
         kind: Kind,
         message_id: &str,
@@ -78,8 +78,8 @@ impl Notification {
     }
 }
 
-/// What a mail says, and the part that returns the mail it is about. A part for machines has the last word: a report
-/// that a mail was delivered is no bounce, whatever its text looks like.
+/// The content of the notification, and the part that returns the original mail. A machine-readable part takes
+/// precedence over text: a report that a mail was delivered is not a bounce, even if its text looks like one.
 fn read(parts: &[Part]) -> Option<(Said, Option<&Part>)> {
     let find = |kinds: &[&str]| {
         let at = parts.iter().position(|part| kinds.contains(&part.kind.as_str()))?;
@@ -96,7 +96,7 @@ fn read(parts: &[Part]) -> Option<(Said, Option<&Part>)> {
     complaint.or_else(|| Some((text::read(parts)?, None)))
 }
 
-/// The first few, without those that come twice.
+/// Removes duplicates and keeps the first [`MOST`].
 fn distinct(mut recipients: Vec<Email>) -> Vec<Email> {
     let mut seen = HashSet::new();
     recipients.retain(|recipient| seen.insert(recipient.as_str().to_ascii_lowercase()));
@@ -104,10 +104,10 @@ fn distinct(mut recipients: Vec<Email>) -> Vec<Email> {
     recipients
 }
 
-/// Headers that say to whom a mail was delivered.
+/// Headers with the address that a mail was delivered to.
 const TO: [&str; 5] = ["To", "Delivered-To", "X-Original-To", "Envelope-To", "X-Delivered-To"];
 
-/// The ids of mails, 32 hex digits each, before the `@` of addresses that a mail came to.
+/// The mail ids, 32 hex digits each, in the local parts of the addresses that a mail was delivered to.
 fn return_paths(head: &Message) -> Vec<Uuid> {
     let to = head.headers_raw().filter(|(name, _)| TO.iter().any(|to| to.eq_ignore_ascii_case(name)));
     let local_parts =
@@ -128,7 +128,7 @@ fn ids(text: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// Whether a `Message-ID` has the form of ours.
+/// Whether a `Message-ID` has the form that this server generates.
 fn is_ours(message_id: &str) -> bool {
     let id = message_id.strip_prefix('<').and_then(|id| id.strip_suffix('>'));
     id.and_then(|id| id.split_once('@')).is_some_and(|(local, domain)| {

@@ -1,4 +1,4 @@
-//! Notifications as servers write them, and such as nobody should write.
+//! Notifications in the formats of real servers, and hostile ones.
 
 use proptest::prelude::*;
 
@@ -6,7 +6,7 @@ use super::*;
 
 const OURS: &str = "<0195c0de-0000-7000-8000-000000000001@id.example>";
 
-/// As Postfix writes it, but for the status part and the part that returns the mail.
+/// A bounce in the format of Postfix, with the given status part and returned mail.
 fn notification(status: &str, returned: &str) -> String {
     format!(
         "From: MAILER-DAEMON@mx.example\r\nTo: no-reply@id.example\r\nSubject: Undelivered Mail\r\n\
@@ -56,14 +56,14 @@ fn dsn_gives_message_id_recipients_and_diagnostic() {
         let read = read(&notification(FAILED, &returned));
         assert_eq!(read, expected("bounced", &[OURS], &to, said), "{returned}");
     }
-    // Amazon SES replaces the id.
+    // Amazon SES replaces the message id.
     let foreign = "Content-Type: message/rfc822\r\n\r\nMessage-ID: <0100019ab-0@email.amazonses.com>\r\n";
     assert_eq!(read(&notification(FAILED, foreign)), expected("bounced", &[], &to, said));
     assert_eq!(
         Notification::parse(notification(FAILED, foreign).as_bytes()).unwrap().returned_id.as_deref(),
         Some("<0100019ab-0@email.amazonses.com>")
     );
-    // Unix line ends, names in any case, comments, an order of their own, no blank line between the groups.
+    // Unix line ends, names in any case, comments, another order of fields, missing blank line between the groups.
     let bare = notification(
         "ACTION: Failed (user\r\n unknown)\r\nfinal-recipient: RFC822;<Ada@X.example> (A)\r\n",
         &head(),
@@ -90,7 +90,7 @@ fn dsn_is_a_bounce_only_if_a_recipient_failed() {
     }
 }
 
-/// A mail of a person that carries another one.
+/// A person's mail with another mail attached.
 fn forwarded(mail: &str, encoding: &str) -> String {
     let mail = match encoding {
         "base64" => {
@@ -144,7 +144,7 @@ fn feedback_report_is_a_complaint_unless_not_spam_or_auth() {
     for kind in ["not-spam", "auth-failure"] {
         assert_eq!(read(&complaint(kind, &ours)), None, "{kind}");
     }
-    // Without an address of its own the report is about whom the mail was to.
+    // If the report does not name a recipient, the `To` address of the mail is used.
     let to_in_head =
         complaint("abuse", "To: Ada <ada@x.example>").replace("Original-Rcpt-To: <ada@x.example>\r\n", "");
     assert_eq!(read(&to_in_head), expected("complained", &[], &["ada@x.example"], "abuse Mx/1.0"));
@@ -188,7 +188,7 @@ fn plain_text_bounces_of_mail_servers_are_parsed() {
         read(&plain(daemon, "", "Warning: message delayed 24 hours", warning)),
         expected("delayed", &[], &["ada@x.example"], "Delay reason: 550 later")
     );
-    // German, Japanese in its own charset, French in HTML: the reply says it.
+    // German, Japanese in its own charset, and French in HTML are recognized by the server's reply.
     let german = "Ihre Nachricht konnte nicht zugestellt werden.\r\n\r\nada@x.example:\r\n    \
                   Antwort des Servers: 550-5.1.1 Empf\u{e4}nger unbekannt\r\n";
     assert_eq!(
@@ -233,12 +233,12 @@ fn replies_and_auto_replies_are_not_bounces() {
     ] {
         assert_eq!(read(&plain(from, more, "Re: hello", text)), None, "{from} {text}");
     }
-    // A status part that is shown in a text is none.
+    // A status part with the type text/plain is not a report.
     let shown = notification(FAILED, &head()).replace("message/delivery-status", "text/plain");
     assert_eq!(read(&shown.replace("MAILER-DAEMON", "eve")), None);
 }
 
-/// Each of these made a parser that follows attached mails run out of stack, or took it minutes.
+/// Each of these mails overflowed the stack of a parser that follows attached mails, or took it minutes.
 #[test]
 fn hostile_mails_are_parsed_within_bounds() {
     let size = usize::try_from(mailbox::SIZE).unwrap();
@@ -267,7 +267,7 @@ fn hostile_mails_are_parsed_within_bounds() {
     ] {
         let _ = Notification::parse(hostile.as_bytes());
     }
-    // Many recipients and many ids, of which the first few are looked up.
+    // Of many recipients and ids, only the first few are looked up.
     let many: Vec<String> = (0..20_000)
         .map(|number| format!("Final-Recipient: rfc822; a{number}@x.example\r\nAction: failed\r\n\r\n"))
         .collect();
@@ -282,7 +282,7 @@ fn hostile_mails_are_parsed_within_bounds() {
     )
     .unwrap();
     assert_eq!((read.recipients.len(), read.message_ids.len()), (MOST, MOST));
-    // A report that is deeper than mails are read is passed over.
+    // A report nested deeper than the limit is ignored.
     let deep = (0..40).fold(report, |mail, _| forwarded(&mail, "7bit").replace("outer", "o"));
     assert_eq!(Notification::parse(deep.as_bytes()), None);
 }

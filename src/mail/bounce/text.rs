@@ -1,5 +1,5 @@
-//! Bounces that are plain texts: those of Exim (`X-Failed-Recipients`), of qmail and notqmail, and of any other
-//! server that says who it is in `From` and repeats the reply of a mail server, in whatever language the rest is.
+//! Plain-text bounces: of Exim (`X-Failed-Recipients`), of qmail and notqmail, and of any other server that
+//! identifies itself in `From` and repeats the reply of a mail server. The rest may be in any language.
 
 use mail_parser::Message;
 
@@ -9,11 +9,11 @@ use super::mime::Part;
 use crate::domain::email::Email;
 use crate::domain::mail::report::Kind;
 
-/// How qmail and its descendants begin.
+/// The beginning of bounces of qmail and its descendants.
 const QMAIL: &str = "Hi. This is the ";
-/// Who writes in the name of a mail server.
+/// Local parts of the sender addresses that mail servers use.
 const SERVERS: [&str; 4] = ["mailer-daemon", "postmaster", "mail-daemon", "maildaemon"];
-/// Fields that begin the copy of the mail which follows the text.
+/// Header fields that begin the copy of the original mail after the text.
 const COPY: [&str; 5] = ["return-path:", "received:", "message-id:", "dkim-signature:", "mime-version:"];
 const DELAYED: [&str; 9] = [
     "not yet been delivered",
@@ -36,7 +36,7 @@ const FAILED: [&str; 7] = [
     "permanent error",
 ];
 
-/// Reads the first such text in a mail, or in one that it forwards as an attachment.
+/// Parses the first such text in a mail, or in a mail that it forwards as an attachment.
 pub(super) fn read(parts: &[Part]) -> Option<Said> {
     parts.iter().enumerate().filter(|(_, part)| part.is_mail()).find_map(|(at, mail)| {
         let text = parts[at + 1..].iter().find(|part| part.is_text())?.text();
@@ -75,7 +75,7 @@ fn say(head: &Message, text: &str) -> Option<Said> {
         recipients =
             notice.iter().flat_map(|line| line.split(is_around_address)).filter_map(address).collect();
     }
-    // The line with the reply, or what follows the one with the address.
+    // The line with the reply, or the line after the one with the address.
     let named =
         || notice.iter().position(|line| line.split(is_around_address).any(|word| address(word).is_some()));
     let at = permanent.or(temporary).or_else(|| named().map(|at| at + 1));
@@ -95,18 +95,18 @@ fn address(word: &str) -> Option<Email> {
     word.contains('@').then(|| Email::parse(word.trim_matches('.')).ok()).flatten()
 }
 
-/// Whether a line has a reply code of this class (`5`: 550) or an enhanced status code (5.1.1).
+/// Whether a line contains a reply code of this class (550 for `5`) or an enhanced status code (5.1.1).
 fn has_code(line: &str, class: u8) -> bool {
     let is_edge = |character: char| !(character.is_alphanumeric() || ".-_/@".contains(character));
     line.split(is_edge).any(|word| {
-        // Of a reply of several lines, `550-5.1.1`.
+        // A reply of several lines has `550-5.1.1`.
         let (code, rest) = word.split_once('-').unwrap_or((word, ""));
         let code = code.trim_end_matches('.');
         is_reply(code, class) && line.trim_end() != code || is_status(code, class) || is_status(rest, class)
     })
 }
 
-/// Replies that servers give to mails; other numbers of three digits are sizes and hours.
+/// Whether this is a reply code that servers use for mails. Other numbers of three digits are sizes or hours.
 fn is_reply(code: &str, class: u8) -> bool {
     let [first, rest @ ..] = code.as_bytes() else { return false };
     *first == class && matches!(rest, [b'5', b'0'..=b'9'] | [b'2' | b'4' | b'7', b'1'])

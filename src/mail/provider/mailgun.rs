@@ -1,4 +1,4 @@
-//! The webhooks of Mailgun. The signature is in the body and covers a time and a token, not the event.
+//! Mailgun's webhooks. The signature is in the body and covers a timestamp and a token, but not the event.
 
 use aws_lc_rs::hmac;
 use jiff::Timestamp;
@@ -65,7 +65,7 @@ struct Headers {
     message_id: String,
 }
 
-/// Checks and reads a call; `key` is the HTTP webhook signing key of the account.
+/// Verifies and parses a call. `key` is the HTTP webhook signing key of the account.
 pub fn read(key: &str, body: &[u8], now: Timestamp) -> Read {
     let Signed { signature } = serde_json::from_slice(body).map_err(|_| Refusal::Malformed)?;
     let sent = hex::decode(&signature.mac).map_err(|_| Refusal::Unproven)?;

@@ -1,5 +1,5 @@
-//! What mail providers post of the mails that they sent for this server: how each proves itself, and what its
-//! bodies say. Events that are neither a bounce, a delay nor a complaint are passed over.
+//! Webhook calls of mail providers about mails that they sent for this server: how to authenticate and parse them.
+//! Events other than bounces, delays and complaints are ignored.
 
 pub mod mailgun;
 pub mod postmark;
@@ -18,33 +18,32 @@ use crate::domain::mail::notification::Notification;
 use crate::domain::mail::sendgrid_key;
 use crate::domain::mail::sns_topic::Topic;
 
-/// How old a signed call may be, seconds. Providers send a call that was not answered again for up to a day, with
-/// the same signature. A call that is sent twice records nothing twice.
+/// Maximum age of a signed call, in seconds. Providers repeat an unanswered call for up to a day, with the same
+/// signature. A repeated call records nothing twice.
 const MAX_AGE: i64 = 24 * 3600;
-/// How far the clock of a provider may be ahead, seconds.
+/// How far the clock of a provider may be ahead, in seconds.
 const MAX_AHEAD: i64 = 300;
 
-/// Bodies that are read at the same time: most providers prove themselves only by what is in it.
+/// Maximum bodies read at the same time. Most providers can be authenticated only by the body.
 const READERS: usize = 8;
-/// Certificates that are kept. Amazon changes its own about once a year.
+/// Maximum certificates cached. Amazon changes its certificate about once a year.
 const CERTIFICATES: usize = 16;
 
-/// The providers that are set up, and what was fetched of them.
+/// The configured providers, and the certificates fetched for them.
 pub struct Providers {
-    /// The key that `SendGrid` signs with.
+    /// The key that verifies the signatures of `SendGrid`.
     pub sendgrid: Option<ParsedPublicKey>,
-    /// The topic of SNS that SES reports to.
+    /// The SNS topic that SES reports to.
     pub ses: Option<Topic>,
-    /// Who reads a body.
+    /// Limits the bodies read at the same time.
     pub readers: Semaphore,
-    /// Fetches certificates; made when the first is needed.
+    /// Fetches certificates; created on first use.
     pub client: OnceLock<reqwest::Client>,
-    /// Certificates, by their address.
+    /// Certificates by URL.
     pub certificates: Cache<String, Arc<[u8]>>,
 }
 
 impl Providers {
-    /// As the settings say.
     #[must_use]
     pub fn new(reports: &config::Reports) -> Self {
         Self {
@@ -57,21 +56,17 @@ impl Providers {
     }
 }
 
-/// A provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Provider {
-    /// Amazon SES, by way of SNS.
+    /// Amazon SES, through SNS.
     Ses,
     /// Twilio `SendGrid`.
     Sendgrid,
-    /// Mailgun.
     Mailgun,
-    /// Postmark.
     Postmark,
 }
 
 impl Provider {
-    /// The provider of this name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         [Self::Ses, Self::Sendgrid, Self::Mailgun, Self::Postmark]
@@ -79,7 +74,7 @@ impl Provider {
             .find(|one| one.as_str() == name)
     }
 
-    /// Its name, in lower case.
+    /// The name in lower case.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -91,21 +86,21 @@ impl Provider {
     }
 }
 
-/// Why a call of a provider is refused.
+/// Why a provider's call is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// It does not prove that the provider sent it.
+    /// The call is not proven to come from the provider.
     Unproven,
-    /// It is too old, or from the future.
+    /// The call is too old, or dated in the future.
     Stale,
-    /// It is not what the provider sends.
+    /// The call does not have the provider's format.
     Malformed,
 }
 
-/// What was read of a call.
+/// The notifications in a call.
 type Read = Result<Vec<Notification>, Refusal>;
 
-/// Checks when a call was signed, in seconds since 1970.
+/// Checks the time of a signature, in seconds since 1970.
 fn check_age(signed: i64, now: Timestamp) -> Result<(), Refusal> {
     let age = now.as_second().saturating_sub(signed);
     if (-MAX_AHEAD..=MAX_AGE).contains(&age) { Ok(()) } else { Err(Refusal::Stale) }

@@ -12,10 +12,10 @@ use crate::domain::mail::report::Kind;
 
 /// The header with the signature.
 pub const SIGNATURE: &str = "x-twilio-email-event-webhook-signature";
-/// The header with the time.
+/// The header with the timestamp.
 pub const TIMESTAMP: &str = "x-twilio-email-event-webhook-timestamp";
 
-/// Checks and reads a call.
+/// Verifies and parses a call.
 pub fn read(key: &ParsedPublicKey, signature: &[u8], timestamp: &[u8], body: &[u8], now: Timestamp) -> Read {
     let signature = STANDARD.decode(signature).map_err(|_| Refusal::Unproven)?;
     key.verify_sig(&[timestamp, body].concat(), &signature).map_err(|_| Refusal::Unproven)?;

@@ -1,4 +1,4 @@
-//! Notifications of Amazon SES, which Amazon SNS posts and signs with an X.509 certificate.
+//! Notifications of Amazon SES. Amazon SNS posts them and signs them with an X.509 certificate.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ use crate::domain::mail::notification::Notification;
 use crate::domain::mail::report::Kind;
 use crate::domain::mail::sns_topic::Topic;
 
-/// A call whose signature is not checked yet.
+/// A call whose signature has not been verified yet.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Unverified {
@@ -32,20 +32,19 @@ pub struct Unverified {
     token: Option<String>,
 }
 
-/// What a call says.
+/// The content of a call.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Message {
-    /// What became of mails.
     Notifications(Vec<Notification>),
-    /// The topic asks whether it may post here: a GET of this address says yes.
+    /// The topic requests a confirmation of the subscription; a GET request to this URL confirms it.
     Subscription(Url),
 }
 
 impl Unverified {
-    /// Reads a call of this topic; the second value is where its certificate is.
+    /// Parses a call of this topic. The second value is the URL of the signing certificate.
     pub fn read(topic: &Topic, body: &[u8], now: Timestamp) -> Result<(Self, Url), Refusal> {
         let call: Self = serde_json::from_slice(body).map_err(|_| Refusal::Malformed)?;
-        // Anybody can have a topic of their own, whose calls Amazon signs too.
+        // Anyone can create another topic, and Amazon signs its calls too.
         if call.topic_arn != topic.arn || call.signature_version != "2" {
             return Err(Refusal::Unproven);
         }
@@ -60,7 +59,7 @@ impl Unverified {
         Ok((call, url))
     }
 
-    /// Checks the signature with the certificate (PEM), and reads the message.
+    /// Verifies the signature with the certificate (PEM) and parses the message.
     pub fn verify(self, topic: &Topic, certificate: &[u8]) -> Result<Message, Refusal> {
         let certificate = pem::parse(certificate).map_err(|_| Refusal::Unproven)?;
         let certificate = CertificateDer::from(certificate.contents());
@@ -80,7 +79,7 @@ impl Unverified {
         }
     }
 
-    /// Names and values that are signed, a line each.
+    /// The signed text: each name and each value on its own line.
     fn signed_text(&self) -> Option<String> {
         let mut lines = vec![("Message", self.message.as_str()), ("MessageId", &self.message_id)];
         if self.r#type == "Notification" {
@@ -113,7 +112,7 @@ struct Event {
 
 #[derive(Deserialize)]
 struct Mail {
-    /// Those that this server sent, if the topic is set to include them.
+    /// The headers that this server sent, if the topic is set to include them.
     #[serde(default)]
     headers: Vec<Header>,
 }
@@ -162,11 +161,11 @@ struct Recipient {
 }
 
 fn read(message: &str) -> Vec<Notification> {
-    // A topic says once, in plain words, that it works.
+    // A newly configured topic sends one plain-text message, which is not JSON.
     let Ok(event) = serde_json::from_str::<Event>(message) else { return Vec::new() };
     let (kind, recipients, said) = match (event.bounce, event.complaint, event.delivery_delay) {
         (Some(bounce), ..) if event.notification_type == "Bounce" => {
-            // A transient bounce without an action can be the answer of an absent person.
+            // A transient bounce without an action may be an out-of-office reply.
             let failed = |one: &Recipient| one.action.as_deref() == Some("failed");
             if bounce.bounce_type == "Transient" && !bounce.bounced_recipients.iter().any(failed) {
                 return Vec::new();

@@ -1,5 +1,5 @@
-//! An SMTP conversation (RFC 5321) over one connection. lettre's client takes no reply without text, no lower-case
-//! keyword, no HELO and few challenges of AUTH LOGIN.
+//! An SMTP session (RFC 5321) over one connection. It replaces lettre's client, which rejects replies without text and
+//! lower-case keywords, lacks HELO and accepts few challenges of AUTH LOGIN.
 
 use std::io;
 use std::time::Duration;
@@ -11,25 +11,25 @@ use lettre::address::Envelope;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::time::timeout;
 
-/// Longest line of a reply that is read, bytes; RFC 5321, 4.5.3.1.5 allows 512.
+/// Maximum bytes of a line of a reply; RFC 5321, 4.5.3.1.5 allows 512.
 const MAX_LINE: u64 = 4096;
-/// Most lines of one reply.
+/// Maximum lines of one reply.
 const MAX_LINES: usize = 100;
 
 /// A stream, encrypted or not.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
-/// What a server answers to one command.
+/// A server's reply to one command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Reply {
     pub(super) code: u16,
-    /// The texts of its lines.
+    /// The texts of the lines, without the code.
     pub(super) lines: Vec<String>,
 }
 
 impl Reply {
-    /// Code and text on one line; an enhanced code that each line repeats is there once.
+    /// Code and text on one line. An enhanced code that each line repeats is included once.
     pub(super) fn text(&self) -> String {
         let enhanced = self.lines.first().and_then(|line| line.split(' ').next()).unwrap_or_default();
         let repeats = enhanced.starts_with(['2', '4', '5']) && enhanced.contains('.');
@@ -42,32 +42,32 @@ impl Reply {
     }
 }
 
-/// The commands whose replies mean different things.
+/// The commands whose replies are classified differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Command {
-    /// All that comes before a mail: the greeting, EHLO, STARTTLS and AUTH.
+    /// Everything before a mail: the greeting, EHLO, STARTTLS and AUTH.
     Session,
     Mail,
     Rcpt,
     Data,
-    /// The mail itself, up to the dot.
+    /// The mail itself, up to the final dot.
     Message,
 }
 
-/// Why a conversation did not go on.
+/// Why a conversation failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     #[error("{}", reply.text())]
     Refused { command: Command, reply: Reply },
     #[error("{error}")]
     Broken { command: Command, error: io::Error },
-    /// The server lacks what is needed.
+    /// The server does not support a required feature.
     #[error("{0}")]
     Missing(String),
 }
 
 impl Failure {
-    /// Whether the server ended the connection before it took the mail.
+    /// Whether the server closed the connection before it accepted the mail.
     pub(super) fn ends_the_connection(&self) -> bool {
         match self {
             Self::Refused { reply, .. } => reply.code == 421,
@@ -77,7 +77,7 @@ impl Failure {
     }
 }
 
-/// How to log in.
+/// Credentials of one login.
 #[derive(Clone, Debug)]
 pub(super) enum Login {
     Password {
@@ -91,7 +91,7 @@ pub(super) enum Login {
     },
 }
 
-/// What a server says of itself after EHLO.
+/// The features that a server lists in its reply to EHLO.
 #[derive(Debug, Default)]
 struct Features {
     starttls: bool,
@@ -101,7 +101,7 @@ struct Features {
 }
 
 impl Features {
-    /// RFC 5321, 4.1.1.1: keywords in any case. `AUTH=` is an old form of `AUTH`.
+    /// Parses a reply to EHLO. Keywords are in any case (RFC 5321, 4.1.1.1). `AUTH=` is an old form of `AUTH`.
     fn read(reply: &Reply) -> Self {
         let mut features = Self::default();
         for line in reply.lines.iter().skip(1) {
@@ -125,7 +125,7 @@ pub(super) struct Conversation {
 }
 
 impl Conversation {
-    /// Waits for the greeting, then says EHLO, or HELO where that is refused.
+    /// Waits for the greeting, then sends EHLO, or HELO if EHLO is refused.
     pub(super) async fn greet(stream: Box<dyn Stream>, name: &str) -> Result<Self, Failure> {
         let mut conversation = Self { stream: BufReader::new(stream), features: Features::default() };
         conversation.reply(Command::Session).await?;
@@ -150,7 +150,7 @@ impl Conversation {
         self.features.starttls
     }
 
-    /// Says STARTTLS; `encrypt` does the handshake. What the server said in clear is forgotten.
+    /// Sends STARTTLS; `encrypt` does the handshake. Features received in plaintext are discarded.
     pub(super) async fn starttls<F>(
         mut self,
         name: &str,
@@ -170,7 +170,7 @@ impl Conversation {
         Ok(encrypted)
     }
 
-    /// Logs in by the first mechanism that both sides have.
+    /// Logs in with the first mechanism that both sides support.
     pub(super) async fn login(&mut self, login: &Login) -> Result<(), Failure> {
         let known: &[&str] = match login {
             Login::Password { .. } => &["PLAIN", "LOGIN"],
@@ -199,7 +199,7 @@ impl Conversation {
             let reply = self.say(Command::Session, &line).await?;
             match reply.code {
                 235 => return Ok(()),
-                // Whatever the challenge says: the next answer, or none, which ends a refused XOAUTH2.
+                // The text of the challenge is ignored. An empty response ends a refused XOAUTH2.
                 334 => line = secrets.next().unwrap_or_default(),
                 _ => return Err(Failure::Refused { command: Command::Session, reply }),
             }
@@ -237,7 +237,7 @@ impl Conversation {
         timeout(within, self.command(Command::Session, "RSET")).await.map(|reply| reply.is_ok())
     }
 
-    /// A command that has to be done: its reply, if that is 2xx.
+    /// Sends a command. Returns its reply if that is 2xx, otherwise an error.
     async fn command(&mut self, command: Command, line: &str) -> Result<Reply, Failure> {
         let reply = self.say(command, line).await?;
         if reply.code / 100 == 2 { Ok(reply) } else { Err(Failure::Refused { command, reply }) }
@@ -259,7 +259,8 @@ impl Conversation {
         if reply.code / 100 == 2 { Ok(reply) } else { Err(Failure::Refused { command, reply }) }
     }
 
-    /// RFC 5321, 4.2: each line has a code, a hyphen on all but the last, and maybe text, in any charset.
+    /// Reads a reply (RFC 5321, 4.2). Each line has a code, a hyphen except on the last line, and optional text in any
+    /// charset.
     async fn read(&mut self, command: Command) -> Result<Reply, Failure> {
         let broken = |error| Failure::Broken { command, error };
         let mut lines = Vec::new();
@@ -289,7 +290,8 @@ impl Conversation {
     }
 }
 
-/// A mail as DATA wants it: a dot more where a line begins with one, and a dot alone at the end (RFC 5321, 4.5.2).
+/// Encodes a mail for DATA: a line that begins with a dot gets another one, and a single dot ends the mail (RFC 5321,
+/// 4.5.2).
 fn dot_stuffed(message: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(message.len() + 64);
     let mut at_line_start = true;

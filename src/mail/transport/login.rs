@@ -1,4 +1,4 @@
-//! What logs in to a mail server: a password, or a token that is read anew.
+//! Credentials for a mail server: a password, or an access token that is read again for each login.
 
 use std::io;
 use std::path::PathBuf;
@@ -11,19 +11,19 @@ use tokio::process;
 
 use super::conversation::Login;
 
-/// Longest access token, bytes.
+/// Maximum bytes of an access token.
 const MAX_TOKEN: u64 = 64 * 1024;
 
-/// Where an access token comes from, which is asked at every login.
+/// Source of an access token, read at every login.
 #[derive(Clone, Debug)]
 pub enum TokenSource {
-    /// A file that something keeps up to date.
+    /// A file that another program keeps up to date.
     File(PathBuf),
-    /// A command line, run by `sh -c`, that prints it.
+    /// A command line, run by `sh -c`, that prints the token.
     Command(String),
 }
 
-/// What a login is made of.
+/// The configured credentials.
 pub(super) enum Secret {
     Password { user: String, password: String },
     Token { user: String, source: TokenSource },
@@ -83,7 +83,7 @@ impl TokenSource {
     }
 }
 
-/// What a server could repeat of a login in a reply.
+/// The forms of a login's secrets that a server could repeat in a reply.
 pub(super) fn secrets(login: &Login) -> Vec<String> {
     match login {
         Login::Password { user, password } => vec![

@@ -1,8 +1,6 @@
-//! Where a rendered mail goes: to an SMTP server, or in a trial into a folder.
-//!
-//! The question that [`Refusal`] answers is whether this mail can still arrive. Permanent is only what the
-//! server says about the mail itself; trouble with the network, TLS, our login or our standing passes,
-//! or is mended by the operator, and must lose no mail.
+//! Sends a rendered mail to an SMTP server, or writes it to a folder in a trial setup. [`Refusal`] says whether the
+//! mail can still arrive. Only a reply about the mail itself is permanent: errors of the network, TLS, our login or
+//! our reputation pass or are fixed by the operator, and must not lose mails.
 
 mod conversation;
 mod login;
@@ -23,58 +21,56 @@ use crate::metrics;
 pub use super::transport::login::TokenSource;
 pub use super::transport::smtp::Server;
 
-/// Bytes kept of what a server answers.
+/// Maximum bytes kept of a server's reply.
 const REPLY_LENGTH: usize = 500;
 
-/// A way for mails to leave.
+/// How mails are sent.
 #[derive(Clone, Debug)]
 pub enum Transport {
-    /// An SMTP server.
     Smtp(Arc<Server>),
-    /// A folder that takes each mail as a file `<message id>.eml`.
+    /// A folder that receives each mail as a file `<message id>.eml`.
     Folder(PathBuf),
 }
 
-/// Why a mail has not been taken: the reply of the server (code, enhanced code, text) or what went wrong
-/// on the way to it; one line, at most 500 bytes, without credentials.
+/// Why a mail was not accepted: the reply of the server (code, enhanced code, text), or the error before it. One
+/// line, at most 500 bytes, without credentials.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// Worth another try.
+    /// Temporary: retry later.
     #[error("{0}")]
     Temporary(String),
-    /// So is this; and the server lets nobody in, whatever the mail: it is away, or takes no login of ours.
+    /// Temporary, and not about this mail: the server is unreachable or rejects our login.
     #[error("{0}")]
     NoSession(String),
-    /// So is this; and the server refuses our sender, login, quota or account: other mails as well, until the operator
-    /// has mended it.
+    /// Temporary, but the server refuses our sender, login, quota or account. Other mails are refused too until the
+    /// operator has fixed it.
     #[error("{0}")]
     Sender(String),
-    /// The server will never take this mail.
+    /// Permanent: the server will never accept this mail.
     #[error("{0}")]
     Permanent(String),
 }
 
-/// What is wrong with the URL of an SMTP server. Never contains the password.
+/// Why the URL of an SMTP server is rejected. Never contains the password.
 #[derive(Debug, thiserror::Error)]
 pub enum UrlError {
-    /// It does not have the form.
+    /// The URL does not have the required form.
     #[error("expected smtp://host, smtps://host or smtp://user:password@host:port?tls=required: {0}")]
     Form(&'static str),
-    /// TLS cannot be set up, such as with no certificate authorities on this machine.
+    /// TLS cannot be set up, for example if this machine has no certificate authorities.
     #[error("TLS for the SMTP server: {0}")]
     Tls(String),
 }
 
 impl Transport {
-    /// An SMTP server by its URL: `smtp://` is plain (port 25); with `?tls=required` (STARTTLS) or
-    /// `?tls=opportunistic` port 587; `smtps://` TLS from the first byte, port 465. Login as
-    /// `user:password@`, percent-encoded. A path is the name to greet with; else the host's name, if it
-    /// has a domain.
+    /// An SMTP server by its URL. `smtp://` is plaintext on port 25, or with `?tls=required` (STARTTLS) or
+    /// `?tls=opportunistic` port 587. `smtps://` is TLS from the first byte on port 465. The login is `user:password@`,
+    /// percent-encoded. A path is the name sent in EHLO; the default is the host's name, if it has a domain.
     ///
-    /// With a `token`, the login is XOAUTH2 by the user in the URL, which then has no password.
+    /// With a `token`, the login is XOAUTH2 with the user in the URL, which then has no password.
     ///
-    /// `timeout` bounds each whole [`Transport::send`]; at most `connections` are open at a time, and are
-    /// kept for the mails that follow.
+    /// `timeout` limits each whole [`Transport::send`]. At most `connections` are open at a time, and they are kept for
+    /// the following mails.
     ///
     /// # Errors
     /// See [`UrlError`].
@@ -88,7 +84,7 @@ impl Transport {
         Ok(Self::Smtp(Arc::new(Server::new(url, token, timeout, connections, authorities)?)))
     }
 
-    /// Sends one mail. Two calls with one `message_id` send twice by SMTP, and once into a folder.
+    /// Sends one mail. Two calls with the same `message_id` send it twice by SMTP, but write one file to a folder.
     /// Dropping the future closes the connection.
     ///
     /// # Errors
@@ -121,7 +117,8 @@ impl Transport {
     }
 }
 
-/// A file that is there is whole and on disk. It has a code: only its owner may read it, or a folder that is made for it.
+/// Writes a mail atomically and syncs it to disk. A mail contains a code, so only the owner can read the file, and
+/// the folder if it is created here.
 fn write(folder: &Path, name: &str, bytes: &[u8]) -> std::io::Result<()> {
     let mut made = std::fs::DirBuilder::new();
     made.recursive(true);
@@ -131,7 +128,7 @@ fn write(folder: &Path, name: &str, bytes: &[u8]) -> std::io::Result<()> {
     write_private(&folder.join(name), bytes)
 }
 
-/// One line of bounded length, without control characters.
+/// Reduces a text to one line of at most [`REPLY_LENGTH`] bytes, without control characters.
 fn one_line(text: &str) -> String {
     let mut line = text.split(|c: char| c.is_control() || c == ' ').filter(|word| !word.is_empty()).fold(
         String::new(),

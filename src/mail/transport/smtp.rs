@@ -1,7 +1,6 @@
-//! One SMTP server and the connections to it.
-//!
-//! A connection is used for the next mail only after a final reply; anything else closes it. A server that ends a used
-//! connection, while idle or after so many mails, says nothing about the mail: the next connection takes it.
+//! One SMTP server and its pooled connections. A connection is reused only after a final reply; otherwise it is closed.
+//! If the server closes a reused connection, while it is idle or after a number of mails, that is not about the mail,
+//! which is sent over the next connection.
 
 use std::fmt;
 use std::io;
@@ -23,11 +22,11 @@ use super::verdict::{Verdict, verdict};
 use super::{Refusal, UrlError, one_line};
 use crate::http_client::Authorities;
 
-/// How long a connection is kept unused. Servers close theirs after 5 minutes (RFC 5321, section 4.5.3.2.7)
-/// or less.
+/// How long an unused connection is kept. Servers close idle connections after 5 minutes (RFC 5321, section
+/// 4.5.3.2.7) or less.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// An SMTP server, with the open connections to it.
+/// An SMTP server and its open connections.
 pub struct Server {
     host: String,
     port: u16,
@@ -42,7 +41,7 @@ pub struct Server {
 /// When a connection is encrypted.
 enum Tls {
     Never,
-    /// By STARTTLS, where the server offers it.
+    /// By STARTTLS, if the server offers it.
     Opportunistic(TlsConnector),
     /// By STARTTLS.
     Required(TlsConnector),
@@ -53,7 +52,7 @@ enum Tls {
 #[derive(Default)]
 struct Idle {
     connections: Vec<(Instant, Conversation)>,
-    /// Whether a task is there that closes what has been idle for long.
+    /// Whether a task is running that closes idle connections.
     watched: bool,
 }
 
@@ -63,7 +62,7 @@ impl fmt::Debug for Server {
     }
 }
 
-/// TLS with a server whose certificate one of these authorities vouches for, or one of this machine (`SSL_CERT_FILE`).
+/// A TLS connector that trusts these authorities and those of this machine (`SSL_CERT_FILE`).
 fn connector(authorities: &Authorities) -> Result<TlsConnector, UrlError> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(authorities.certificates().map(|der| der.to_vec().into()));
@@ -139,7 +138,7 @@ impl Server {
         })
     }
 
-    /// Whether no mail and no password ever leaves in clear.
+    /// Whether mails and passwords are always sent encrypted.
     #[must_use]
     pub fn is_always_encrypted(&self) -> bool {
         matches!(self.tls, Tls::Required(_) | Tls::Implicit(_))
@@ -169,7 +168,7 @@ impl Server {
                 }
                 Err(failure) => failure,
             };
-            // Until the last dot the server has not taken the mail.
+            // The server has not accepted the mail before the final dot, so sending it again does not duplicate it.
             if used && failure.ends_the_connection() {
                 continue;
             }
@@ -186,7 +185,7 @@ impl Server {
         }
     }
 
-    /// An open connection that still answers, ready for a new mail.
+    /// An idle connection that still responds and is ready for a new mail.
     async fn kept(&self) -> Option<Conversation> {
         loop {
             let (since, mut connection) = lock(&self.idle).connections.pop()?;
@@ -196,7 +195,7 @@ impl Server {
             match connection.reset(self.timeout / 4).await {
                 Ok(true) => return Some(connection),
                 Ok(false) => {}
-                // The others hang as well, most likely, and there is a mail to send in the time that is left.
+                // The other connections probably hang too, and the remaining time is needed to send the mail.
                 Err(_) => lock(&self.idle).connections.clear(),
             }
         }
@@ -251,7 +250,7 @@ impl Server {
         Ok(Box::new(connector.connect(name, stream).await?))
     }
 
-    /// Keeps a connection for the next mail, and sees to it that it is closed if there is none.
+    /// Keeps a connection for the next mail, and starts a task that closes it if it stays idle.
     fn keep(&self, connection: Conversation) {
         let mut idle = lock(&self.idle);
         idle.connections.push((Instant::now(), connection));
@@ -279,15 +278,14 @@ fn lock(idle: &Mutex<Idle>) -> std::sync::MutexGuard<'_, Idle> {
     idle.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The name of this host if it has a domain, else the address literal that RFC 5321, section 4.1.4, asks
-/// for.
+/// The name of this host if it has a domain, otherwise the address literal that RFC 5321, section 4.1.4, requires.
 fn hello() -> String {
     let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
     name.filter(|name| name.contains('.')).unwrap_or("[127.0.0.1]".to_owned())
 }
 
 fn percent_decoded(text: &str) -> Result<String, UrlError> {
-    // What a form encodes differs from a percent-encoded text in these two characters only.
+    // Form encoding differs from percent-encoding in these two characters only.
     let form = format!("={}", text.replace('+', "%2B").replace('&', "%26"));
     let decoded = form_urlencoded::parse(form.as_bytes()).map(|(_, value)| value.into_owned()).next();
     decoded

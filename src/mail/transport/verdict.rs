@@ -1,21 +1,22 @@
-//! Whom a refusal is about: this mail and its recipient, or us (our sender, login, quota or account), told by the
-//! command that was answered, the enhanced code (RFC 3463) and, where that says little, the text.
+//! Decides whether a refusal is about the mail and its recipient, or about our sender, login, quota or account. It
+//! uses the refused command, the enhanced code (RFC 3463) and, if the code is unspecific, the text.
 
 use super::conversation::{Command, Reply};
 
-/// Replies about our login or the connection, whatever they answer: 503 bad sequence (some ask for a login so), 521 no
-/// mail here (RFC 7504), 530, 534, 535 and 538 login (RFC 4954).
+/// Replies about our login or the connection, for any command: 503 bad sequence (some servers require a login with
+/// it), 521 server does not accept mail (RFC 7504), 530, 534, 535 and 538 login (RFC 4954).
 const OURS: [u16; 6] = [503, 521, 530, 534, 535, 538];
 
-/// Enhanced codes about a sender, by their last two numbers: a bad sender's address, what Microsoft and Google count
-/// (1.90, 4.5), "send as" (2.252, 7.60), security other than of this recipient or content (7.2 and more).
+/// Enhanced codes about the sender, by their last two numbers: bad sender address (1.7, 1.8), sending limits of
+/// Microsoft and Google (1.90, 4.5), "send as" denied (2.252). Codes from 7.2 on, such as 7.60 ("send as"), are about
+/// the sender too, unless they are in [`RECIPIENT`].
 const SENDER: [&str; 5] = ["1.7", "1.8", "1.90", "4.5", "2.252"];
 
-/// Enhanced codes of class 7 that are about the recipient: an account that was given up or belongs to somebody else (RFC
-/// 7293), a recipient who takes mail of some senders only (Exchange).
+/// Enhanced codes 7.x about the recipient: an account that was closed or has another owner (RFC 7293), or a recipient
+/// that accepts mail from some senders only (Exchange).
 const RECIPIENT: [&str; 6] = ["7.13", "7.17", "7.18", "7.124", "7.133", "7.134"];
 
-/// What servers write of senders under codes that say little.
+/// Phrases about the sender that servers use with unspecific codes.
 const TEXTS: [&str; 19] = [
     "sender address rejected",
     "sender rejected",
@@ -38,18 +39,17 @@ const TEXTS: [&str; 19] = [
     "account is suspended",
 ];
 
-/// Whom a refusal is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It passes.
+    /// Temporary.
     Later,
-    /// The operator can mend it; it is the same for other mails.
+    /// About our sender, login, quota or account: other mails are refused too until the operator fixes it.
     Sender,
-    /// The mail, or its recipient: it will never be taken.
+    /// About the mail or its recipient: it will never be accepted.
     Mail,
 }
 
-/// What a reply that is not 2xx says.
+/// Classifies a reply that is not 2xx.
 pub(super) fn verdict(command: Command, reply: &Reply) -> Verdict {
     if reply.code < 500 {
         return Verdict::Later;

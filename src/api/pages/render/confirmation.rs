@@ -1,4 +1,4 @@
-//! The page behind the link of a mail that asks an address whose it is.
+//! The page behind the link of a mail that confirms an address.
 
 use minijinja::context;
 
@@ -6,43 +6,30 @@ use super::{masked, page};
 use crate::l10n::Texts;
 use crate::mail::display_name;
 
-/// What there is to say. Names are data, as typed.
+/// The state that the page shows. Names are as typed, not escaped.
 #[derive(Clone, Copy, Debug)]
 pub enum ConfirmationPage<'a> {
-    /// It can be confirmed: a button posts to the page's own address.
+    /// The address can be confirmed: a button posts to the page's own URL.
     Open {
-        /// The name of the app.
         app: &'a str,
-        /// The address, which the page shows in part.
+        /// The page shows the address masked.
         address: &'a str,
     },
-    /// It has just been confirmed.
-    Confirmed {
-        /// The name of the app.
-        app: &'a str,
-    },
-    /// It was confirmed before.
-    AlreadyConfirmed {
-        /// The name of the app.
-        app: &'a str,
-    },
-    /// It is too late.
-    Expired {
-        /// The name of the app.
-        app: &'a str,
-    },
-    /// Another user has the address meanwhile.
-    Taken {
-        /// The name of the app.
-        app: &'a str,
-    },
-    /// There is no such code, or another has taken its place; the page does not tell which.
+    /// The address has just been confirmed.
+    Confirmed { app: &'a str },
+    /// The address was confirmed before.
+    AlreadyConfirmed { app: &'a str },
+    /// The code has expired.
+    Expired { app: &'a str },
+    /// Another user has taken the address in the meantime.
+    Taken { app: &'a str },
+    /// The code does not exist, or a newer one has replaced it; the page does not say which.
     Unknown,
-    /// It cannot be told now (503).
+    /// The server cannot answer now (503).
     Trouble,
 }
 
-/// The page.
+/// Renders the page.
 #[must_use]
 pub fn confirmation(texts: &'static Texts, confirming: &ConfirmationPage) -> String {
     let (heading, text, app, address) = match *confirming {

@@ -1,5 +1,5 @@
-//! The pages that people see: the one behind the link of an invite, and in a trial the mailbox. Plain HTML
-//! from the server, no script, one style sheet inside the page, which [`csp`] allows by its hash.
+//! HTML pages for people: those behind the links of mails, and the mailbox of a trial. They are rendered on the
+//! server, without scripts, and with one style sheet inside the page, which [`csp`] allows by its hash.
 
 mod confirmation;
 
@@ -52,26 +52,26 @@ pub fn csp() -> &'static str {
     &CSP
 }
 
-/// The `Content-Security-Policy` of what [`mail_html`] gives: a mail may style itself and lead elsewhere,
-/// no more, also if somebody opens it outside the frame.
+/// The `Content-Security-Policy` of [`mail_html`]. A mail may use its own styles and link to other sites, but nothing
+/// else, even if it is opened outside the frame.
 pub const MAIL_CSP: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; \
                             base-uri 'none'; frame-ancestors 'self'; \
                             sandbox allow-popups allow-popups-to-escape-sandbox";
 
-/// The page of a link that names nothing.
+/// The page for an unknown link.
 #[must_use]
 pub fn unknown() -> Response {
     audit::record(|facts| facts.refused = Some("unknown"));
     response(StatusCode::NOT_FOUND, landing(Texts::of("en"), &InvitePage::Unknown))
 }
 
-/// The page of a failure, which is logged.
+/// The page for an error, which is logged.
 #[must_use]
 pub fn trouble(error: &Error) -> Response {
     failed(error, |status| response(status, landing(Texts::of("en"), &InvitePage::Trouble)))
 }
 
-/// A failure, logged, as a page.
+/// Logs an error and shows it as a page.
 pub fn failed(error: &Error, page: impl Fn(StatusCode) -> Response) -> Response {
     error.log();
     let (status, code) = error.status();
@@ -83,52 +83,35 @@ pub fn failed(error: &Error, page: impl Fn(StatusCode) -> Response) -> Response 
     page
 }
 
-/// What there is to say behind the link of an invite. Names are data, as typed.
+/// The state that the page of an invite shows. Names are as typed, not escaped.
 #[derive(Clone, Copy, Debug)]
 pub enum InvitePage<'a> {
-    /// It can be accepted: a button posts to the page's own address.
+    /// The invite can be accepted: a button posts to the page's own URL.
     Open {
-        /// The name of the app.
         app: &'a str,
-        /// The name of who invites, if they have one.
+        /// The name of the inviter, if they have one.
         inviter: Option<&'a str>,
-        /// What it is for.
         kind: Kind,
-        /// The address it was sent to, which the page shows in part.
+        /// The recipient's address, which the page shows masked.
         address: &'a str,
     },
-    /// It has just been accepted.
-    Accepted {
-        /// The name of the app.
-        app: &'a str,
-    },
-    /// It was accepted before.
-    AlreadyAccepted {
-        /// The name of the app.
-        app: &'a str,
-    },
-    /// It is too late.
-    Expired {
-        /// The name of the app.
-        app: &'a str,
-    },
-    /// A new mail was asked for.
-    Renewed {
-        /// The name of the app.
-        app: &'a str,
-    },
-    /// There is no such invite, or it was revoked; the page does not tell which.
+    /// The invite has just been accepted.
+    Accepted { app: &'a str },
+    /// The invite was accepted before.
+    AlreadyAccepted { app: &'a str },
+    /// The invite has expired.
+    Expired { app: &'a str },
+    /// A new mail was requested.
+    Renewed { app: &'a str },
+    /// The invite does not exist or was revoked; the page does not say which.
     Unknown,
-    /// The recipient of a referral has joined meanwhile.
-    Member {
-        /// The name of the app.
-        app: &'a str,
-    },
-    /// It cannot be told now (503).
+    /// The recipient of a referral has got an account in the meantime.
+    Member { app: &'a str },
+    /// The server cannot answer now (503).
     Trouble,
 }
 
-/// The page behind the link of an invite.
+/// Renders the page behind the link of an invite.
 #[must_use]
 pub fn landing(texts: &'static Texts, landing: &InvitePage) -> String {
     let (state, app) = match landing {
@@ -162,18 +145,18 @@ pub fn landing(texts: &'static Texts, landing: &InvitePage) -> String {
     )
 }
 
-/// What there is to say behind the link to opt out of referrals.
+/// The state that the opt-out page shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OptOutPage {
-    /// A button posts to the page's own address.
+    /// The recipient can opt out: a button posts to the page's own URL.
     Confirm,
-    /// They have opted out; a button takes it back.
+    /// The recipient has opted out; a button takes it back.
     Done,
-    /// They have taken it back.
+    /// The recipient has taken the opt-out back.
     Undone,
 }
 
-/// The page behind the link to opt out, which ends with `code`.
+/// Renders the page behind the opt-out link, which ends with `code`.
 #[must_use]
 pub fn opt_out(texts: &'static Texts, app: &str, code: &str, what: OptOutPage) -> String {
     let state = match what {
@@ -185,7 +168,7 @@ pub fn opt_out(texts: &'static Texts, app: &str, code: &str, what: OptOutPage) -
     page("opt_out.html", context! { t, rich, language, dir, state, app => display_name::app(app), code })
 }
 
-/// The list of the mails, at `/mailbox`; English, as all of the mailbox.
+/// The list of mails, at `/mailbox`. The mailbox is in English only.
 #[must_use]
 pub fn mailbox(mails: &[Head]) -> String {
     let mails: Vec<Value> = mails.iter().map(listed).collect();
@@ -218,14 +201,14 @@ fn listed(head: &Head) -> Value {
     context! { name, from, to, subject, words, date => date.map(|date| date.to_string()) }
 }
 
-/// Enough of an address for its owner to know it.
+/// An address with its local part masked but for the first letter, so that its owner can recognize it.
 fn masked(address: &str) -> String {
     let (local, domain) = address.rsplit_once('@').unwrap_or((address, ""));
     let first: String = local.chars().take(usize::from(local.chars().nth(1).is_some())).collect();
     format!("{first}•••@{domain}")
 }
 
-/// A page as an answer, with the policy that allows its style and nothing else.
+/// A response with a page, and the policy that allows its style and nothing else.
 #[must_use]
 pub fn response(status: StatusCode, html: String) -> Response {
     let headers = [

@@ -12,7 +12,7 @@ fn app(number: u128) -> Client {
 
 const A: u128 = 1;
 
-/// How many of those who arrive now are refused; the rest wait, and leave together.
+/// Sends `arriving` requests at once and counts those that are refused. The rest wait, and are cancelled together.
 fn refused(gate: &ConcurrencyLimit, arriving: usize) -> usize {
     let mut waits: Vec<_> = (0..arriving).map(|_| Box::pin(gate.enter(app(A), 1))).collect();
     waits.iter_mut().filter_map(FutureExt::now_or_never).filter(Result::is_err).count()
@@ -24,26 +24,27 @@ async fn burst_beyond_the_queue_limit_is_refused_immediately() {
     let slots = [gate.enter(app(A), 1).await.unwrap(), gate.enter(app(A), 1).await.unwrap()];
     assert_eq!(refused(&gate, MAX_QUEUED + 10), 10);
     assert_eq!(gate.usage(), (2, 0), "who gave up has left");
-    // Ten milliseconds each.
+    // Ten milliseconds between two admissions.
     gate.between.store(10_000_000, Relaxed);
     assert_eq!(refused(&gate, 61), 10, "51 wait half a second at most");
-    // It has been long since the beginning of the gate, which was a while ago.
+    // The queue has been long for more than `QUEUE_TIMEOUT`.
     gate.begun = Instant::now().checked_sub(2 * QUEUE_TIMEOUT).unwrap();
     gate.let_in.store(gate.nanoseconds(), Relaxed);
     gate.between.store(2_000_000, Relaxed);
     gate.long_since.store(1, Relaxed);
     assert_eq!(refused(&gate, 61), 10, "51 wait a tenth of a second at most");
-    // Nobody is let in any more.
+    // The last admission was long ago.
     gate.let_in.store(0, Relaxed);
     assert_eq!(refused(&gate, MIN_QUEUED + 10), 10);
-    // Who finds a free turn ends it.
+    // A request that finds a free permit resets the clock of the long queue.
     drop(slots);
     drop(gate.enter(app(A), 1).await.unwrap());
     let _slots = [gate.enter(app(A), 1).await.unwrap(), gate.enter(app(A), 1).await.unwrap()];
     assert_eq!(refused(&gate, 61), 0);
 }
 
-/// In which order these are let in, one after the other; all arrive while the one slot is another's.
+/// The order in which `arriving` requests are admitted, one at a time. All of them arrive while another request holds
+/// the only permit.
 async fn order(gate: &ConcurrencyLimit, arriving: &[(Client, usize)]) -> Vec<usize> {
     let busy = gate.enter(app(99), 1).await.unwrap();
     let order = Mutex::new(Vec::new());
@@ -79,7 +80,7 @@ async fn lone_app_gets_all_permits_and_half_while_another_waits() {
     assert!(more.iter_mut().all(|wait| wait.as_mut().now_or_never().is_none()));
     let mut other = Box::pin(gate.enter(app(2), 1));
     assert!(other.as_mut().now_or_never().is_none());
-    // The first slot is the other's, though it came last; then nobody else waits.
+    // The first free permit goes to the other app, although it came last. Then the first app waits alone.
     slots.pop();
     assert!(more.iter_mut().all(|wait| wait.as_mut().now_or_never().is_none()));
     let other = other.now_or_never().unwrap().unwrap();
@@ -94,17 +95,17 @@ async fn lone_app_gets_all_permits_and_half_while_another_waits() {
 #[tokio::test]
 async fn bulk_call_takes_permits_by_size_without_starving_others() {
     let gate = ConcurrencyLimit::new(8);
-    // More than half is half.
+    // A request for more than half of the permits gets half.
     let bulk = gate.enter(app(A), 100).await.unwrap();
     assert_eq!(gate.usage(), (4, 0));
     let small = [gate.enter(app(2), 1).await.unwrap(), gate.enter(app(2), 1).await.unwrap()];
     let mut second = Box::pin(gate.enter(app(A), 4));
     assert!(second.as_mut().now_or_never().is_none(), "two are free");
-    // It has half already, so it stands in nobody's way.
+    // App A already holds half of the permits, so its queued request does not block others.
     let third = gate.enter(app(3), 1).now_or_never().unwrap().unwrap();
     drop(bulk);
     let second = second.now_or_never().unwrap().unwrap();
-    // Another app's bulk has its turn: what comes after it waits until there is room for both.
+    // The bulk call of another app is next. Requests behind it wait until it fits.
     let mut fourth = Box::pin(gate.enter(app(4), 4));
     assert!(fourth.as_mut().now_or_never().is_none());
     let mut fifth = Box::pin(gate.enter(app(5), 1));

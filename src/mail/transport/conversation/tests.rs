@@ -3,7 +3,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 
-/// A server that expects each command in turn and gives its reply, after a greeting.
+/// A mock server that sends a greeting, then expects each command in order and sends its reply.
 fn server(greeting: &str, script: &[(&str, &str)]) -> (Box<dyn Stream>, JoinHandle<()>) {
     let (client, server): (DuplexStream, DuplexStream) = tokio::io::duplex(64 * 1024);
     let greeting = greeting.to_owned();

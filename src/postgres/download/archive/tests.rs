@@ -1,4 +1,4 @@
-//! Archives in the layout of the real one, served on loopback.
+//! Tests with archives in the layout of the real ones, served on loopback.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -17,7 +17,7 @@ fn archive(files: &[(&str, &str)]) -> Vec<u8> {
     let mut builder = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
     for (path, content) in files {
         let mut header = tar::Header::new_gnu();
-        // `set_path` would refuse what an attacker may write.
+        // `set_path` rejects paths that an attacker could write.
         header.as_mut_bytes()[..path.len()].copy_from_slice(path.as_bytes());
         header.set_size(content.len() as u64);
         header.set_mode(0o755);
@@ -27,7 +27,7 @@ fn archive(files: &[(&str, &str)]) -> Vec<u8> {
     builder.into_inner().unwrap().finish().unwrap()
 }
 
-/// Serves one answer, and gives its URL.
+/// Serves one response and returns its URL.
 fn serve(head: &str, body: &[u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/postgres.tgz", listener.local_addr().unwrap());
@@ -44,7 +44,7 @@ fn sha512(bytes: &[u8]) -> String {
     BASE64_STANDARD.encode(digest(&SHA512, bytes))
 }
 
-/// What comes of an archive that is served whole.
+/// The result of a download of an archive that is served completely.
 fn fetch(files: &[(&str, &str)], into: &Path) -> Result<(), String> {
     let bytes = archive(files);
     let file = into.join("archive.tgz");
