@@ -61,13 +61,13 @@ pub struct AuditedCall {
     action: &'static str,
     request_id: String,
     facts: Arc<Mutex<AuditRecord>>,
-    told: bool,
+    finished: bool,
 }
 
 impl AuditedCall {
     #[must_use]
     pub fn begin(action: &'static str, request_id: &str) -> Self {
-        Self { action, request_id: request_id.to_owned(), facts: Arc::default(), told: false }
+        Self { action, request_id: request_id.to_owned(), facts: Arc::default(), finished: false }
     }
 
     /// Runs the work, which may call [`record`].
@@ -78,7 +78,7 @@ impl AuditedCall {
     /// Logs the outcome: the status of the response, and its `X-Error-Code` if it has one. Rate-limited and shed
     /// requests are not logged, so that a flood cannot fill the log.
     pub fn finish(mut self, status: u16, code: Option<&str>) {
-        self.told = true;
+        self.finished = true;
         if matches!(code, Some("too_many_failures" | "overloaded")) {
             return;
         }
@@ -107,7 +107,7 @@ impl AuditedCall {
 
 impl Drop for AuditedCall {
     fn drop(&mut self) {
-        if !self.told {
+        if !self.finished {
             self.emit("unknown", &lock(&self.facts), None, None);
         }
     }

@@ -21,8 +21,8 @@ pub(super) async fn run(config: Config) -> Result<()> {
         let server = Server::start(config, &database, seal).await?;
         print(&format!("listening on http://{}", server.address))?;
         if let Some(demo) = demo {
-            let told = demo.instructions(&server.state.public_url, server.state.mailbox.is_some());
-            let _ = writeln!(std::io::stderr(), "{told}");
+            let instructions = demo.instructions(&server.state.public_url, server.state.mailbox.is_some());
+            let _ = writeln!(std::io::stderr(), "{instructions}");
         }
         stop.await??;
         tracing::info!("stopping");

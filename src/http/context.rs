@@ -28,7 +28,7 @@ struct Mutable {
     slot: Option<Permit>,
     /// The app once it is known, else the client's address once it was read from the headers.
     client: Option<Client>,
-    told: Option<RateLimitHeaders>,
+    rate_limit: Option<RateLimitHeaders>,
     /// Whether the request was counted against its address.
     charged: bool,
 }
@@ -87,13 +87,13 @@ impl RequestContext {
     }
 
     /// Sets the rate-limit headers of the response.
-    pub fn set_rate_limit(&self, told: RateLimitHeaders) {
-        self.now().told = Some(told);
+    pub fn set_rate_limit(&self, rate_limit: RateLimitHeaders) {
+        self.now().rate_limit = Some(rate_limit);
     }
 
     /// Takes the rate-limit headers of the response.
     pub fn rate_limit(&self) -> Option<RateLimitHeaders> {
-        self.now().told.take()
+        self.now().rate_limit.take()
     }
 
     /// Runs a database look-up. It counts against the client's address if it finds nothing, unless an earlier look-up

@@ -53,11 +53,11 @@ impl IdempotentCall {
         app: AppId,
         caller: Option<UserId>,
         request: &str,
-        told: bool,
+        with_event: bool,
     ) -> Result<Begin, Error> {
         // Take the quota first: a task that holds a connection must not wait for another.
         let spending = state.store.mails.take(&state.store.pool, app).await.map_err(Error::from);
-        Self::begin_with(state, headers, (app, caller), request, told, spending).await
+        Self::begin_with(state, headers, (app, caller), request, with_event, spending).await
     }
 
     /// Like [`begin`](Self::begin), for a call that has already taken its quota, or was refused it.
@@ -66,13 +66,13 @@ impl IdempotentCall {
         headers: &HeaderMap,
         (app, caller): (AppId, Option<UserId>),
         request: &str,
-        told: bool,
+        with_event: bool,
         spending: Result<QuotaUse, Error>,
     ) -> Result<Begin, Error> {
         let key = key(headers)?;
         let Some(key) = key else {
             let (db, spending) = (&state.store.pool, spending?);
-            return Ok(Begin::Execute(if told {
+            return Ok(Begin::Execute(if with_event {
                 Self::Event(Transaction::begin(db).await?, spending)
             } else {
                 Self::Plain(db.clone(), None, spending)

@@ -58,8 +58,8 @@ pub async fn answer(State(state): State<AppState>, mut request: Request, next: N
         let Some(error) = response.extensions().get::<Arc<Error>>().cloned() else {
             return response;
         };
-        if let Some(told) = state.limits.headers_for(&error) {
-            context.set_rate_limit(told);
+        if let Some(rate_limit) = state.limits.headers_for(&error) {
+            context.set_rate_limit(rate_limit);
         }
         if matches!(*error, Error::Overloaded | Error::TooManyFailures(_) | Error::TooManyRequests(_)) {
             state.limits.concurrency.delay_refusal().await;
@@ -82,9 +82,9 @@ pub async fn answer(State(state): State<AppState>, mut request: Request, next: N
     }
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, id);
-    if let Some(told) = context.rate_limit() {
-        headers.insert(RATE_LIMIT_POLICY, told.policy);
-        headers.insert(RATE_LIMIT, told.left);
+    if let Some(rate_limit) = context.rate_limit() {
+        headers.insert(RATE_LIMIT_POLICY, rate_limit.policy);
+        headers.insert(RATE_LIMIT, rate_limit.left);
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

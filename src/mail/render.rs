@@ -196,8 +196,8 @@ mod tests {
                         assert_eq!(mail.language, *language);
                         assert_eq!(mail.text.contains("Ada"), inviter == Some("Ada"));
                         assert!(mail.subject.contains("Acme") && !mail.subject.contains('\n'));
-                        let told = !kind.has_link() && contact.is_some();
-                        assert_eq!(mail.text.contains("help@acme.example"), told);
+                        let shown = !kind.has_link() && contact.is_some();
+                        assert_eq!(mail.text.contains("help@acme.example"), shown);
                         let linked = mail.text.lines().any(|line| line == "https://id.example/invites/c0de");
                         assert_eq!(linked, kind.has_link());
                         let opt_out = mail.text.lines().any(|line| line == "https://id.example/opt-out/c0de");

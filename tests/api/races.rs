@@ -202,8 +202,8 @@ impl World {
         transaction.commit().await.unwrap();
         let apps: Vec<App> = ids.into_iter().map(|id| App { id: AppId(id), ..self.first.clone() }).collect();
         let deadline = Instant::now() + crate::support::DEADLINE;
-        let listeners = &self.test.server.as_ref().unwrap().state.listeners;
-        while apps.iter().any(|app| listeners.event_for(app.id).is_none()) {
+        let subscriptions = &self.test.server.as_ref().unwrap().state.subscriptions;
+        while apps.iter().any(|app| subscriptions.event_for(app.id).is_none()) {
             assert!(Instant::now() < deadline, "the server does not know the webhooks");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

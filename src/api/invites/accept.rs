@@ -51,8 +51,8 @@ impl FromRequestParts<AppState> for InviteByCodePath {
         context.set_app(holder.code.app);
         audit::record(|facts| (facts.app, facts.authenticated) = (Some(holder.code.app), true));
         cors::check_origin(&parts.headers, &state.public_url, &holder.invite.app_origins)?;
-        let told = state.limits.callers.take(&(holder.code.app, holder.invite.id));
-        context.set_rate_limit(told.map_err(Error::TooManyRequests)?);
+        let rate_limit = state.limits.callers.take(&(holder.code.app, holder.invite.id));
+        context.set_rate_limit(rate_limit.map_err(Error::TooManyRequests)?);
         Ok(holder)
     }
 }

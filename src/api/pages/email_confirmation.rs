@@ -47,7 +47,7 @@ pub async fn confirm(
         audit::record(|facts| (facts.app, facts.authenticated) = (Some(code.app), true));
         let event = state.subscriptions.event_for(code.app);
         let spending = match confirmation {
-            Confirmation { state: Stands::Open, tells: true, .. } => {
+            Confirmation { state: Stands::Open, notifies: true, .. } => {
                 state.store.mails.take(&state.store.pool, code.app).await?
             }
             _ => QuotaUse::default(),
@@ -55,7 +55,7 @@ pub async fn confirm(
         let notice = notice(&state, code.app).with_quota(spending);
         if let Some(confirmed) = email_confirmation::confirm(&state.store.pool, &code, &notice, event).await?
         {
-            if confirmed.tells {
+            if confirmed.notifies {
                 state.wake.notify_one();
             }
             state.subscriptions.notify(event);

@@ -64,8 +64,9 @@ pub(crate) async fn request(
     let (confirmation, notice) = (&state.new_mail(app).with_quota(spending), &notice(state, app));
     let requested = || async {
         let (mails, after) = (Mails { confirmation, notice }, state.config.invite.resend_after);
-        let (asked, told) = ((change, email), (event, names));
-        Ok(email_change::request(&state.store.pool, asked, versions, OF_A_TOKEN, after, mails, told).await?)
+        let (asked, publish) = ((change, email), (event, names));
+        Ok(email_change::request(&state.store.pool, asked, versions, OF_A_TOKEN, after, mails, publish)
+            .await?)
     };
     match retry_until_known_if(versions.is_none(), requested).await? {
         EmailChangeOutcome::Update(updated) => {

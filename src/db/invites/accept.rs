@@ -94,10 +94,10 @@ pub enum AcceptOutcome {
 
 /// Accepts the invite of this code, once. An invite verifies its user's address; a referral creates a verified user in
 /// a tenant of their own and records the referrer.
-pub async fn accept(db: &Pool, code: &InviteCode, told: Option<EventId>) -> Result<AcceptOutcome, Error> {
+pub async fn accept(db: &Pool, code: &InviteCode, event: Option<EventId>) -> Result<AcceptOutcome, Error> {
     for _ in 0..8 {
-        let mut change = EventScope::begin(db, told.is_some()).await?;
-        match try_accept(change.connection(), code, told).await {
+        let mut change = EventScope::begin(db, event.is_some()).await?;
+        match try_accept(change.connection(), code, event).await {
             Err(error) if is_unique_race(&error) => {}
             Err(error) => return Err(error),
             Ok(accepted) => {
@@ -128,11 +128,11 @@ pub async fn accept_with_profile(
     code: &InviteCode,
     profile: &ProfilePatch,
     referral_code: Option<&ReferralCode>,
-    told: Option<EventId>,
+    event: Option<EventId>,
 ) -> Result<AcceptWithProfileOutcome, Error> {
     for _ in 0..8 {
         let mut transaction = Transaction::begin(db).await?;
-        let user = match try_accept(&mut transaction, code, told).await {
+        let user = match try_accept(&mut transaction, code, event).await {
             Ok(AcceptOutcome::Accepted(user)) => user,
             Ok(refused) => {
                 transaction.rollback().await?;
@@ -182,7 +182,7 @@ fn is_unique_race(error: &Error) -> bool {
 async fn try_accept(
     db: &mut PgConnection,
     code: &InviteCode,
-    told: Option<EventId>,
+    event: Option<EventId>,
 ) -> Result<AcceptOutcome, Error> {
     let (user, tenant) = (id::public(), id::public());
     // Lock the invited user or the referrer first, so that the code is not used up while a concurrent change of that
@@ -240,6 +240,6 @@ async fn try_accept(
         Some(user) => UserId(user),
     };
     let more = json!({ "inviteId": row.invite_id, "kind": row.kind });
-    publish_user_event(db, told, EventType::UserAccepted, code.app, user, more).await?;
+    publish_user_event(db, event, EventType::UserAccepted, code.app, user, more).await?;
     Ok(AcceptOutcome::Accepted(user))
 }

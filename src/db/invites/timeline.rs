@@ -109,7 +109,7 @@ pub async fn report(
     app: AppId,
     report: &Report,
     opt_out: Option<&OptOutKey>,
-    told: Option<EventId>,
+    event: Option<EventId>,
 ) -> Result<Option<ReportOutcome>, Error> {
     let (mail, message_id, invite) = match &report.subject {
         Subject::Message(message_id) => {
@@ -118,7 +118,7 @@ pub async fn report(
         }
         Subject::Invite(invite) => (None, None, Some(*invite)),
     };
-    let mut change = EventScope::begin(db, told.is_some() || opt_out.is_some()).await?;
+    let mut change = EventScope::begin(db, event.is_some() || opt_out.is_some()).await?;
     let row = query!(
         r#"
         WITH mail AS (
@@ -151,7 +151,7 @@ pub async fn report(
     {
         opt_outs::add(change.connection(), app, &key.address(&row.recipient)).await?;
     }
-    if let (Some(row), Some(event), Kind::Bounced) = (&row, told, report.kind)
+    if let (Some(row), Some(event), Kind::Bounced) = (&row, event, report.kind)
         && row.first
     {
         let more = json!({ "inviteId": row.invite_id, "kind": row.kind });

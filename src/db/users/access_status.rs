@@ -14,9 +14,9 @@ pub async fn set_frozen(
     app: AppId,
     user: UserId,
     frozen: bool,
-    told: Option<EventId>,
+    event: Option<EventId>,
 ) -> Result<Option<bool>, Error> {
-    let mut change = EventScope::begin(db, told.is_some()).await?;
+    let mut change = EventScope::begin(db, event.is_some()).await?;
     let was = query_scalar!(
         r#"
         WITH person AS (
@@ -36,7 +36,7 @@ pub async fn set_frozen(
     .map_err(Error::of_change)?;
     if was == Some(!frozen) {
         let kind = if frozen { EventType::UserFrozen } else { EventType::UserUnfrozen };
-        publish_user_event(change.connection(), told, kind, app, user, Value::Null).await?;
+        publish_user_event(change.connection(), event, kind, app, user, Value::Null).await?;
     }
     change.end().await?;
     Ok(was)

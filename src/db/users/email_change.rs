@@ -43,7 +43,7 @@ pub async fn change(
     change: &Update,
     expected: Option<&[i64]>,
     mails: Mails<'_>,
-    (told, fields): (Option<EventId>, &[String]),
+    (event, fields): (Option<EventId>, &[String]),
 ) -> Result<(UpdateOutcome, usize), Error> {
     let Update { app, user, ref patch, .. } = *change;
     // If two users swap addresses at the same time, PostgreSQL ends one transaction with a deadlock error. It is
@@ -80,7 +80,7 @@ pub async fn change(
             Err(error) => return Err(error),
         };
         let more = json!({ "fields": fields });
-        publish_user_event(&mut transaction, told, EventType::UserUpdated, app, user, more).await?;
+        publish_user_event(&mut transaction, event, EventType::UserUpdated, app, user, more).await?;
         let (old, verified) = before.map_or((None, false), |row| (row.email, row.email_verified));
         let is_new =
             |email: &&Email| !old.as_deref().is_some_and(|old| old.eq_ignore_ascii_case(email.as_str()));
@@ -122,7 +122,7 @@ pub async fn request(
     bounds: ConfirmationLimits,
     again_after: Duration,
     mails: Mails<'_>,
-    (told, fields): (Option<EventId>, &[String]),
+    (event, fields): (Option<EventId>, &[String]),
 ) -> Result<EmailChangeOutcome, Error> {
     let Update { app, user, ref patch, .. } = *change;
     let mut transaction = Transaction::begin(db).await?;
@@ -165,7 +165,7 @@ pub async fn request(
             return Ok(EmailChangeOutcome::Update(UpdateOutcome::NotAccessible));
         };
         version = written.version;
-        publish_user_event(&mut transaction, told, EventType::UserUpdated, app, user, more).await?;
+        publish_user_event(&mut transaction, event, EventType::UserUpdated, app, user, more).await?;
     }
     if own {
         withdraw(&mut transaction, app, user, email).await?;

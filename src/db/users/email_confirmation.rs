@@ -113,7 +113,7 @@ pub struct Confirmation {
     /// The address to confirm.
     pub email: String,
     /// Whether the user's old address is informed.
-    pub tells: bool,
+    pub notifies: bool,
 }
 
 /// Whether an address can be confirmed.
@@ -167,7 +167,7 @@ pub async fn find(db: &Pool, code: &InviteCode) -> Result<Option<Confirmation>, 
         app_language: row.app_language,
         language: row.language,
         email: row.email,
-        tells: row.tells,
+        notifies: row.tells,
     }))
 }
 
@@ -175,7 +175,7 @@ pub async fn find(db: &Pool, code: &InviteCode) -> Result<Option<Confirmation>, 
 pub struct ConfirmOutcome {
     pub user: UserId,
     /// Whether a mail informs the old address.
-    pub tells: bool,
+    pub notifies: bool,
 }
 
 /// Confirms the address of this code, once, and makes it the user's. `notice` is sent to the old address if that was
@@ -184,11 +184,11 @@ pub async fn confirm(
     db: &Pool,
     code: &InviteCode,
     notice: &NewMail,
-    told: Option<EventId>,
+    event: Option<EventId>,
 ) -> Result<Option<ConfirmOutcome>, Error> {
     // Two users may swap addresses at the same time, as in a change by the backend.
     for _ in 0..4 {
-        let confirmed = confirm_once(db, code, notice, told).await;
+        let confirmed = confirm_once(db, code, notice, event).await;
         match confirmed {
             Err(Error::Sql(error)) if is_violation(&error, "users_email_key") => return Ok(None),
             Err(error) if error.is_deadlock() => {}
@@ -202,9 +202,9 @@ async fn confirm_once(
     db: &Pool,
     code: &InviteCode,
     notice: &NewMail,
-    told: Option<EventId>,
+    event: Option<EventId>,
 ) -> Result<Option<ConfirmOutcome>, Error> {
-    let mut change = EventScope::begin(db, told.is_some()).await?;
+    let mut change = EventScope::begin(db, event.is_some()).await?;
     notice.spending.mark_used();
     // The user is locked first, as by a change of address.
     let confirmed = query!(
@@ -239,11 +239,11 @@ async fn confirm_once(
     .fetch_optional(change.connection())
     .await
     .map_err(Error::of_change);
-    let tells = match &confirmed {
+    let notifies = match &confirmed {
         Ok(row) => row.as_ref().is_some_and(|row| row.is_new && row.was_verified),
         Err(error) => matches!(error, Error::InDoubt(_)),
     };
-    if !tells {
+    if !notifies {
         notice.spending.mark_unused();
     }
     let Some(row) = confirmed? else {
@@ -251,7 +251,7 @@ async fn confirm_once(
         return Ok(None);
     };
     let (user, more) = (UserId(row.user_id), event_fields(row.is_new));
-    publish_user_event(change.connection(), told, EventType::UserUpdated, code.app, user, more).await?;
+    publish_user_event(change.connection(), event, EventType::UserUpdated, code.app, user, more).await?;
     change.end().await?;
-    Ok(Some(ConfirmOutcome { user, tells }))
+    Ok(Some(ConfirmOutcome { user, notifies }))
 }

@@ -33,9 +33,9 @@ pub async fn verify_email(
     app: AppId,
     user: UserId,
     email: &Email,
-    told: Option<EventId>,
+    event: Option<EventId>,
 ) -> Result<VerifyEmailOutcome, Error> {
-    let mut change = EventScope::begin(db, told.is_some()).await?;
+    let mut change = EventScope::begin(db, event.is_some()).await?;
     let row = query!(
         r#"
         WITH person AS (
@@ -64,8 +64,15 @@ pub async fn verify_email(
     .await
     .map_err(Error::of_change)?;
     if row.as_ref().is_some_and(|row| row.changed) {
-        publish_user_event(change.connection(), told, EventType::UserUpdated, app, user, event_fields(false))
-            .await?;
+        publish_user_event(
+            change.connection(),
+            event,
+            EventType::UserUpdated,
+            app,
+            user,
+            event_fields(false),
+        )
+        .await?;
     }
     change.end().await?;
     Ok(match row {

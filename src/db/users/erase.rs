@@ -31,7 +31,7 @@ pub async fn erase(
     caller: Option<UserId>,
     user: UserId,
     expected: Option<&[i64]>,
-    told: Option<EventId>,
+    event: Option<EventId>,
 ) -> Result<EraseOutcome, Error> {
     if caller.is_some_and(|caller| caller != user) {
         return Ok(EraseOutcome::NotAccessible);
@@ -118,7 +118,7 @@ pub async fn erase(
     )
     .execute(&mut *transaction)
     .await?;
-    publish_user_event(&mut transaction, told, EventType::UserDeleted, app, user, Value::Null).await?;
+    publish_user_event(&mut transaction, event, EventType::UserDeleted, app, user, Value::Null).await?;
     transaction.commit().await?;
     Ok(EraseOutcome::Erased { message_ids })
 }

@@ -41,9 +41,9 @@ pub async fn set_external_subject(
     app: AppId,
     user: UserId,
     subject: Option<&str>,
-    told: Option<EventId>,
+    event: Option<EventId>,
 ) -> Result<ExternalSubjectOutcome, Error> {
-    let mut change = EventScope::begin(db, told.is_some()).await?;
+    let mut change = EventScope::begin(db, event.is_some()).await?;
     let another = subject.and_then(id::parse).filter(|id| *id != user.0);
     if let Some(another) = another {
         // Includes erased users: ids take precedence in look-ups.
@@ -69,7 +69,7 @@ pub async fn set_external_subject(
     match done {
         Ok(done) if done.rows_affected() == 1 => {
             let more = json!({ "fields": ["externalSubject"] });
-            publish_user_event(change.connection(), told, EventType::UserUpdated, app, user, more).await?;
+            publish_user_event(change.connection(), event, EventType::UserUpdated, app, user, more).await?;
             change.end().await?;
             Ok(ExternalSubjectOutcome::Recorded)
         }

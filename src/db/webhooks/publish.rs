@@ -16,8 +16,8 @@ pub enum EventScope {
 }
 
 impl EventScope {
-    pub async fn begin(db: &Pool, told: bool) -> Result<Self, Error> {
-        Ok(if told {
+    pub async fn begin(db: &Pool, with_event: bool) -> Result<Self, Error> {
+        Ok(if with_event {
             Self::WithEvent(Transaction::begin(db).await?)
         } else {
             Self::WithoutEvent(db.acquire().await?)
@@ -69,13 +69,13 @@ pub async fn publish(db: &mut PgConnection, app: AppId, event: &Event) -> Result
 /// Publishes an event about a user, if the app has webhooks.
 pub async fn publish_user_event(
     db: &mut PgConnection,
-    told: Option<EventId>,
+    event: Option<EventId>,
     kind: EventType,
     app: AppId,
     user: UserId,
     more: Value,
 ) -> Result<(), Error> {
-    match told {
+    match event {
         Some(event) => publish(db, app, &event.of(kind, app, Some(user), more)).await,
         None => Ok(()),
     }

@@ -181,8 +181,8 @@ impl Call<'_> {
 
     /// Counts a request against the rate limit of an authenticated caller.
     pub(crate) fn check_rate(&self, app: AppId, who: Uuid) -> Result<(), Error> {
-        let told = self.limits.callers.take(&(app, who)).map_err(Error::TooManyRequests)?;
-        self.context.set_rate_limit(told);
+        let rate_limit = self.limits.callers.take(&(app, who)).map_err(Error::TooManyRequests)?;
+        self.context.set_rate_limit(rate_limit);
         Ok(())
     }
 }

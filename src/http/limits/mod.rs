@@ -218,75 +218,79 @@ mod tests {
     #[test]
     fn burst_capacity_is_one_second_per_key() {
         // So slow that nothing refills while the test runs.
-        let mut bursts = TokenBuckets::new(Limit::Address, NonZeroU32::new(3).unwrap());
-        bursts.each *= 1_000_000;
-        bursts.capacity *= 1_000_000;
+        let mut buckets = TokenBuckets::new(Limit::Address, NonZeroU32::new(3).unwrap());
+        buckets.each *= 1_000_000;
+        buckets.capacity *= 1_000_000;
         for left in ["\"address\";r=2;t=1", "\"address\";r=1;t=1", "\"address\";r=0;t=1"] {
-            assert_eq!(second(&bursts.take(&1).unwrap()), ("\"address\";q=3;w=1", left));
+            assert_eq!(second(&buckets.take(&1).unwrap()), ("\"address\";q=3;w=1", left));
         }
-        assert!(bursts.take(&1).is_err());
-        bursts.give_back(&1);
-        assert!(bursts.take(&1).is_ok());
-        assert!(bursts.take(&1).is_err());
-        assert!(bursts.take(&2).is_ok(), "another's");
+        assert!(buckets.take(&1).is_err());
+        buckets.give_back(&1);
+        assert!(buckets.take(&1).is_ok());
+        assert!(buckets.take(&1).is_err());
+        assert!(buckets.take(&2).is_ok(), "another's");
     }
 
     #[test]
     fn token_bucket_refills_evenly() {
-        let bursts = TokenBuckets::new(Limit::Caller, NonZeroU32::new(1).unwrap());
-        assert!(bursts.take(&1).is_ok());
-        let wait = bursts.take(&1).map(drop).unwrap_err();
+        let buckets = TokenBuckets::new(Limit::Caller, NonZeroU32::new(1).unwrap());
+        assert!(buckets.take(&1).is_ok());
+        let wait = buckets.take(&1).map(drop).unwrap_err();
         assert!(wait > Duration::ZERO && wait <= Duration::from_secs(1), "{wait:?}");
-        bursts.full_at.get(&1).unwrap().store(bursts.now(), Relaxed);
-        assert!(bursts.take(&1).is_ok());
+        buckets.full_at.get(&1).unwrap().store(buckets.now(), Relaxed);
+        assert!(buckets.take(&1).is_ok());
     }
 
     #[test]
     fn remaining_requests_are_rounded_down_to_tenths_of_the_quota() {
-        let mut bursts = TokenBuckets::new(Limit::Caller, NonZeroU32::new(1000).unwrap());
-        bursts.each *= 1_000_000;
-        bursts.capacity *= 1_000_000;
-        let told: Vec<String> = (0..1000).map(|_| second(&bursts.take(&1).unwrap()).1.to_owned()).collect();
-        assert_eq!(told[0], "\"caller\";r=900;t=1");
-        assert_eq!((told[99].as_str(), told[100].as_str()), ("\"caller\";r=900;t=1", "\"caller\";r=800;t=1"));
-        assert_eq!(told[999], "\"caller\";r=0;t=1");
-        assert!(bursts.take(&1).is_err());
+        let mut buckets = TokenBuckets::new(Limit::Caller, NonZeroU32::new(1000).unwrap());
+        buckets.each *= 1_000_000;
+        buckets.capacity *= 1_000_000;
+        let headers: Vec<String> =
+            (0..1000).map(|_| second(&buckets.take(&1).unwrap()).1.to_owned()).collect();
+        assert_eq!(headers[0], "\"caller\";r=900;t=1");
+        assert_eq!(
+            (headers[99].as_str(), headers[100].as_str()),
+            ("\"caller\";r=900;t=1", "\"caller\";r=800;t=1")
+        );
+        assert_eq!(headers[999], "\"caller\";r=0;t=1");
+        assert!(buckets.take(&1).is_err());
     }
 
     #[test]
     fn ipv6_site_has_ten_times_the_limit_of_one_address() {
         // So slow that nothing refills while the test runs.
-        let mut strangers = UnauthenticatedLimit::new(NonZeroU32::new(1).unwrap());
-        for bursts in [&mut strangers.sources, &mut strangers.sites] {
-            bursts.each *= 1_000_000;
-            bursts.capacity *= 1_000_000;
+        let mut unauthenticated = UnauthenticatedLimit::new(NonZeroU32::new(1).unwrap());
+        for buckets in [&mut unauthenticated.sources, &mut unauthenticated.sites] {
+            buckets.each *= 1_000_000;
+            buckets.capacity *= 1_000_000;
         }
         let source = |text: String| Source::from(text.parse::<std::net::IpAddr>().unwrap());
         // Ten requests of the first /56 exhaust it; the /48 is exhausted as well.
         for number in 0..10 {
-            assert!(strangers.take(&source(format!("2001:db8:0:{number:x}::"))).is_ok(), "{number}");
+            assert!(unauthenticated.take(&source(format!("2001:db8:0:{number:x}::"))).is_ok(), "{number}");
         }
         let more = source("2001:db8:0:a::".to_owned());
-        assert!(strangers.take(&more).is_err());
-        assert!(strangers.take(&source("2001:db8:0:100::".to_owned())).is_err());
-        assert!(strangers.take(&source("2001:db8:1::".to_owned())).is_ok());
+        assert!(unauthenticated.take(&more).is_err());
+        assert!(unauthenticated.take(&source("2001:db8:0:100::".to_owned())).is_err());
+        assert!(unauthenticated.take(&source("2001:db8:1::".to_owned())).is_ok());
         // A refunded token is available to another address of the site. A refused request has taken no token.
-        strangers.refund(&source("2001:db8:0:3::".to_owned()));
-        assert!(strangers.take(&more).is_ok());
+        unauthenticated.refund(&source("2001:db8:0:3::".to_owned()));
+        assert!(unauthenticated.take(&more).is_ok());
     }
 
     #[test]
     fn maximum_rate_admits_a_request() {
-        let bursts = TokenBuckets::new(Limit::Caller, NonZeroU32::MAX);
-        assert!(bursts.take(&1).is_ok());
+        let buckets = TokenBuckets::new(Limit::Caller, NonZeroU32::MAX);
+        assert!(buckets.take(&1).is_ok());
     }
 
     #[test]
     fn number_of_buckets_is_bounded() {
-        let bursts = TokenBuckets::new(Limit::Address, NonZeroU32::new(1).unwrap());
+        let buckets = TokenBuckets::new(Limit::Address, NonZeroU32::new(1).unwrap());
         for who in 0..4 * MAX_BUCKETS {
-            let _ = bursts.take(&who);
+            let _ = buckets.take(&who);
         }
-        assert!(bursts.full_at.len() <= MAX_BUCKETS);
+        assert!(buckets.full_at.len() <= MAX_BUCKETS);
     }
 }
