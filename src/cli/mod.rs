@@ -65,10 +65,10 @@ enum Command {
     /// List, show, retry or preview mails
     #[command(subcommand)]
     Mail(mail::Command),
-    /// Create, list or delete webhooks, change their secrets, show or repeat what they were told
+    /// Create, list or delete webhooks, change their secrets, show or repeat their deliveries
     #[command(subcommand)]
     Webhook(webhook::Command),
-    /// Stop referrals to an address, for whoever writes instead of pressing the link
+    /// Stop referrals to an address, for a recipient who writes instead of using the link
     #[command(subcommand)]
     OptOut(opt_out::Command),
     /// List, show, revoke or resend invites, or import a file of them

@@ -13,13 +13,13 @@ use crate::domain::id::AppId;
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// Send an address no referrals of an app any more, as the link in a referral does
-    Add(Whom),
+    Add(Address),
     /// Allow referrals to an address again
-    Remove(Whom),
+    Remove(Address),
 }
 
 #[derive(Args)]
-pub(super) struct Whom {
+pub(super) struct Address {
     /// The app's id
     #[arg(long, value_parser = super::id)]
     app: Uuid,

@@ -23,7 +23,7 @@ pub(super) enum Command {
         /// The app's id
         #[arg(long, value_parser = super::id)]
         app: Uuid,
-        /// Sign with it now: whoever keeps the app's JWK set refuses its tokens for up to five minutes
+        /// Sign with it now; a client that has cached the app's JWK set refuses its tokens for up to five minutes
         #[arg(long)]
         at_once: bool,
     },

@@ -41,7 +41,7 @@ pub(super) enum Command {
         #[arg(long, value_parser = super::id)]
         app: Option<Uuid>,
     },
-    /// Delete a webhook, and what it was to be told
+    /// Delete a webhook and its deliveries
     Delete {
         /// The webhook's id
         #[arg(value_parser = super::id)]

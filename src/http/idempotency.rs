@@ -45,7 +45,7 @@ pub enum Begin {
 
 impl IdempotentCall {
     /// Begins a call of the app's backend, or of `caller`, the user of an access token. `request` describes the
-    /// request: two calls with one key must have the same description. `told`: whether the call publishes a webhook
+    /// request: two calls with one key must have the same description. `with_event`: whether the call publishes a webhook
     /// event.
     pub async fn begin(
         state: &AppState,

@@ -53,7 +53,7 @@ pub(super) enum Command {
         #[arg(value_parser = super::id)]
         id: Uuid,
     },
-    /// Invite everybody in a file; whoever is a user already is left alone
+    /// Invite everybody in a file; existing users are skipped
     Import(Import),
     /// Mail an invite again, with a new link
     Resend {

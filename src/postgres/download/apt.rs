@@ -110,8 +110,8 @@ impl Apt {
 
     fn download(&self, packages: &[&str]) -> Result<(), String> {
         let of = |more: &[&'static str]| self.command("apt-get", &[more, &["download"], packages].concat());
-        let told = run(&mut of(&["-qq", "--print-uris"]), "apt-get")?;
-        let total = files(&told).map(|(_, bytes)| bytes).sum();
+        let listed = run(&mut of(&["-qq", "--print-uris"]), "apt-get")?;
+        let total = files(&listed).map(|(_, bytes)| bytes).sum();
         tracing::info!(
             "PostgreSQL is not installed: downloading {} from the packages of this system ({} MB)",
             packages[0],
@@ -169,8 +169,8 @@ fn libraries(shown: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Package names and sizes in bytes from lines such as `'http://…' libpq5_15.18-0_amd64.deb 123456 SHA256:…`.
-fn files(told: &str) -> impl Iterator<Item = (&str, u64)> {
-    told.lines().filter_map(|line| {
+fn files(listed: &str) -> impl Iterator<Item = (&str, u64)> {
+    listed.lines().filter_map(|line| {
         let mut words = line.split_whitespace().skip(1);
         Some((words.next()?.split('_').next()?, words.next()?.parse().ok()?))
     })
@@ -188,7 +188,7 @@ mod tests {
         assert_eq!(major("Package: postgresql\nDepends: postgresql-15\n"), Some(15));
         assert_eq!(major("Package: postgresql\n"), None);
         assert_eq!(libraries(SHOWN).collect::<Vec<_>>(), ["libc6", "libssl3", "libxml2", "zlib1g"]);
-        let told = "'http://x/libpq5_15.18-0%2bdeb12u1_amd64.deb' libpq5_15.18-0+deb12u1_amd64.deb 190 SHA256:00\n\n";
-        assert_eq!(files(told).collect::<Vec<_>>(), [("libpq5", 190)]);
+        let listed = "'http://x/libpq5_15.18-0%2bdeb12u1_amd64.deb' libpq5_15.18-0+deb12u1_amd64.deb 190 SHA256:00\n\n";
+        assert_eq!(files(listed).collect::<Vec<_>>(), [("libpq5", 190)]);
     }
 }
