@@ -6,7 +6,7 @@ import schemathesis
 from hypothesis import strategies as st
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-# Refusals of valid bodies by what the store holds.
+# Error codes for valid bodies that conflict with the data in the database.
 OF_THE_STORE = {
     "email_taken",
     "already_accepted",
@@ -32,7 +32,7 @@ def text(pattern: str) -> st.SearchStrategy[str]:
     return st.from_regex(pattern, fullmatch=True)
 
 
-# Most calls name what exists.
+# Most generated ids exist.
 demo = st.sampled_from([os.environ["DEMO_APP"], os.environ["DEMO_USER"]])
 schemathesis.openapi.format("uuid", st.one_of(demo, demo, st.uuids().map(str)))
 schemathesis.openapi.format("email", text(f"{LOCAL}@{DOMAIN}"))
@@ -59,7 +59,7 @@ def valid_data_is_taken(ctx, response, case):
     if response.status_code == 400:
         code = response.headers.get("x-error-code", [""])[0]
         inviter = (case.query or {}).get("inviterId")
-        # `None`: what schemathesis follows a link with that leads to null, as from a line of a bulk that was refused.
+        # schemathesis sends `None` when it follows a link whose value is null, as in a rejected line of a bulk call.
         me_of_a_key = code == "invalid_path" and case.path_parameters.get("userId") in ("me", None, "None")
         me_of_a_key |= code == "invalid_query" and inviter == "me"
         if code in OF_THE_STORE or me_of_a_key:

@@ -1,11 +1,12 @@
-//! The rooms of `src/`: which may import which, no circles of files, no file and no folder too large.
+//! Architecture rules of `src/`: allowed imports between modules, no cycles between files, size limits of files and
+//! folders.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Rooms from the top to the ground: one imports only those below it.
+/// Layers from top to bottom. A module may import only layers below it.
 const ROOMS: &[&str] = &[
     "cli",
     "import",
@@ -26,7 +27,7 @@ const ROOMS: &[&str] = &[
     "domain",
     "clock",
 ];
-/// The description of the API that is written by hand: left out until it comes from the handlers' types.
+/// The handwritten API description: excluded until it is generated from the handlers' types.
 const DESCRIPTION: [&str; 2] = ["src/api/openapi", "src/api/routes"];
 const MAX_LINES: usize = 400;
 const MAX_FILES: usize = 14;
@@ -35,7 +36,7 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Every Rust file below a folder.
+/// All Rust files below a folder.
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut sources = Vec::new();
     for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
@@ -60,7 +61,7 @@ fn module(file: &Path) -> Vec<String> {
     module
 }
 
-/// The code of a file: no comments, no tests, no `mod` lines.
+/// The code of a file, without comments, tests and `mod` lines.
 fn code(file: &Path) -> String {
     let text = fs::read_to_string(file).unwrap();
     let text = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap();
@@ -95,7 +96,7 @@ fn leaves(prefix: &[String], tree: &str, all: &mut Vec<Vec<String>>) {
     }
 }
 
-/// The paths of the crate that a file names, from the root: those it re-exports, and those it uses.
+/// The crate paths that a file names, from the root: its re-exports and its uses.
 fn imports(module: &[String], is_folder: bool, code: &str) -> (Vec<Vec<String>>, Vec<Vec<String>>) {
     let (mut exported, mut used) = (Vec::new(), Vec::new());
     let mut rest = String::new();
@@ -156,7 +157,7 @@ fn graph() -> BTreeMap<PathBuf, BTreeSet<PathBuf>> {
         .iter()
         .map(|(module, file)| (module.clone(), imports(module, is_folder(file), &code(file))))
         .collect();
-    // What a folder re-exports is that of the file that it comes from.
+    // A re-export of a folder belongs to the file that defines the item.
     let mut exports = BTreeMap::new();
     for (module, (exported, _)) in &read {
         for path in exported {
@@ -170,7 +171,7 @@ fn graph() -> BTreeMap<PathBuf, BTreeSet<PathBuf>> {
         let mut imported = BTreeSet::new();
         for path in &read[module].1 {
             let mut path = path.clone();
-            // A re-export can have the name of the file that it comes from, such as `router::router`.
+            // A re-export can have the name of its file, such as `router::router`.
             for _ in 0..3 {
                 let export =
                     (1..=path.len()).rev().find_map(|length| Some((length, exports.get(&path[..length])?)));

@@ -1,13 +1,13 @@
-//! Isolation by construction: each statement of the store (`.sqlx/`) reaches the tables of apps through
-//! `app_id`, and each function of the store is given the app; the exceptions are listed here, with why.
+//! Tenant isolation: each SQL statement of the store (`.sqlx/`) reaches the tables of apps through `app_id`, and each
+//! function of the store takes the app. Exceptions are listed here with their reasons.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Statements that are not scoped, by how they begin, where `…` stands for whatever is between; and why none of them can
-/// show one app to another.
+/// Statements without an app scope, and why none of them can show one app's data to another. Each is given by its
+/// beginning; `…` stands for any text.
 const EXEMPT: &[(&str, &str)] = &[
     (
         "SELECT EXISTS (SELECT FROM apps WHERE origins @>",
@@ -82,7 +82,7 @@ const EXEMPT: &[(&str, &str)] = &[
     ("UPDATE opt_out_keys k SET hash_key = n.fresh", "the operator seals all anew"),
 ];
 
-/// What names one app: a function of the store that is given one of these cannot reach another's rows.
+/// Parameter types that name one app: a store function with one of these cannot reach another app's rows.
 const SCOPES: &[&str] = &[
     "AppId",
     "&App,",
@@ -102,9 +102,9 @@ const SCOPES: &[&str] = &[
     "&WebhookRow",
 ];
 
-/// Functions of the store that are given no app.
+/// Store functions without an app parameter.
 const OPERATOR: &[&str] = &[
-    // Of the process and the schema.
+    // Process and schema.
     "pool::session::options",
     "pool::session::connect",
     "pool::session::set_up",
@@ -118,7 +118,7 @@ const OPERATOR: &[&str] = &[
     "migrate::is_ready",
     "pool::is_alive",
     "pool::cancel",
-    // Of the worker.
+    // Worker.
     "outbox::claim",
     "outbox::backlog",
     "outbox::delete_expired",
@@ -131,18 +131,18 @@ const OPERATOR: &[&str] = &[
     "mail_quotas::delete_expired",
     "referrals::create::delete_expired_quotas",
     "idempotency::delete_expired",
-    // Of the command line.
+    // Command line.
     "outbox::manage::find",
     "api_keys::revoke",
     "operator::apps",
     "operator::app_of_signing_key",
     "operator::is_secret_key",
     "operator::reseal",
-    // Of mails that came back, and of providers whose calls were verified.
+    // Bounced mails, and webhooks of mail providers after verification.
     "reported_mails::find",
     "reported_mails::mail_with",
     "reported_mails::only_mail_to",
-    // Of pre-flights.
+    // CORS preflight requests.
     "apps::has_origin",
 ];
 
@@ -150,7 +150,7 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Every table with an `app_id`, as the migrations make them.
+/// Every table with an `app_id`, from the migrations.
 fn tables() -> BTreeSet<String> {
     let mut tables = BTreeSet::new();
     for file in files(&root().join("migrations"), "sql") {
@@ -172,7 +172,7 @@ fn files(folder: &Path, kind: &str) -> Vec<PathBuf> {
     files
 }
 
-/// Every source below a folder.
+/// Every source file below a folder.
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let below = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
     let mut sources: Vec<_> = below.flat_map(|folder| sources(&folder)).collect();
@@ -180,7 +180,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     sources
 }
 
-/// SQL as a tree: words, and what is between parentheses.
+/// SQL as a tree: words, and groups in parentheses.
 #[derive(Debug, Clone)]
 enum Token {
     Word(String),
@@ -249,22 +249,22 @@ const KEYWORDS: &[&str] = &[
 
 const SETS: &[&str] = &["UNION", "INTERSECT", "EXCEPT"];
 
-/// The tables of apps that this level of a statement, or one below it, touches without their `app_id`.
-/// `outer`: names of rows of the levels above that are the caller's app's.
+/// The tables of apps that this level of a statement, or one below it, uses without their `app_id`. `outer`: names of
+/// rows of the levels above that belong to the caller's app.
 fn unscoped(tokens: &[Token], tables: &BTreeSet<String>, outer: &BTreeSet<String>) -> Vec<String> {
     if let Some(at) = tokens.iter().position(|token| SETS.iter().any(|set| token.is(set))) {
         let (one, other) = (&tokens[..at], &tokens[at + 1..]);
         return [unscoped(one, tables, outer), unscoped(other, tables, outer)].concat();
     }
     let word = |at: usize| tokens.get(at).map_or("", Token::word);
-    // name → table, of what is read or changed here; an insert is scoped by the value it gives.
+    // name → table, of the tables read or changed here; an insert is scoped by the `app_id` it inserts.
     let mut named: BTreeMap<String, String> = BTreeMap::new();
     let mut loose = Vec::new();
     let mut listing = false;
     for at in 0..tokens.len() {
         let comma = listing && word(at) == ",";
         let begins = ["FROM", "JOIN", "UPDATE", "INTO", "USING"].iter().any(|start| tokens[at].is(start));
-        // FOR UPDATE OF u; DO UPDATE SET; extract(epoch FROM x) names no table of ours.
+        // Not table names: FOR UPDATE OF u; DO UPDATE SET; extract(epoch FROM x).
         let locks = at > 0
             && tokens[at].is("UPDATE")
             && ["FOR", "KEY", "DO"].iter().any(|before| tokens[at - 1].is(before));
@@ -299,7 +299,7 @@ fn unscoped(tokens: &[Token], tables: &BTreeSet<String>, outer: &BTreeSet<String
         let own = plain && !KEYWORDS.iter().any(|keyword| keyword.eq_ignore_ascii_case(alias));
         named.insert(if own { alias } else { table }.to_owned(), table.to_owned());
     }
-    // What is compared after WHERE or ON, and holds whatever else does.
+    // Comparisons after WHERE or ON that must hold for every row.
     let mut condition = false;
     let conditions: Vec<bool> = tokens
         .iter()
@@ -343,7 +343,7 @@ fn unscoped(tokens: &[Token], tables: &BTreeSet<String>, outer: &BTreeSet<String
         }
     }
     loose.extend(named.iter().filter(|(name, _)| !scoped.contains(*name)).map(|(_, table)| table.clone()));
-    // An inner level that names its own rows hides the outer ones by that name.
+    // An inner level that names its own rows hides the outer ones of that name.
     for token in tokens {
         if let Token::Group(group) = token {
             let inner: BTreeSet<String> =
@@ -354,7 +354,7 @@ fn unscoped(tokens: &[Token], tables: &BTreeSet<String>, outer: &BTreeSet<String
     loose
 }
 
-/// Whether a level has a table, or one by another name, that is called `name`.
+/// Whether a level uses a table under this name or alias.
 fn names_anew(group: &[Token], name: &str) -> bool {
     group.windows(2).any(|pair| {
         ["FROM", "JOIN", "UPDATE"].iter().any(|start| pair[0].is(start)) && pair[1].word() == name
@@ -410,7 +410,7 @@ fn every_sql_statement_filters_by_app_id() {
     assert_eq!(unused, BTreeSet::new(), "exempt, and not there or scoped");
 }
 
-/// The check itself: what it lets through, and what it does not.
+/// Tests the check itself: statements that it accepts and rejects.
 #[test]
 fn sql_without_app_id_filter_is_detected() {
     for good in [
@@ -486,7 +486,7 @@ fn every_db_function_takes_the_app_id() {
     assert_eq!(loose, OPERATOR.iter().copied().collect(), "given no app");
 }
 
-/// What answers requests calls none of the operator's functions.
+/// Request handlers call none of the operator's functions.
 #[test]
 fn http_handlers_call_no_operator_functions() {
     let cli = [

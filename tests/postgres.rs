@@ -1,5 +1,5 @@
-//! The supervisor of the private server, with real servers and real crashes. Where one process is
-//! not enough, the test binary runs itself again: see [`child`].
+//! The supervisor of the embedded server, with real servers and real crashes. Tests that need several processes run the
+//! test binary again: see [`child`].
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "clippy takes the helpers of a test file for more than tests")]
 
@@ -19,15 +19,15 @@ use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 use userdocks::postgres::{Durability, Embedded, running};
 
-/// Where PostgreSQL is downloaded to if this machine has none.
+/// The download folder for PostgreSQL if this machine has none.
 const DOWNLOADS: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/programs");
 
 const FOLDER: &str = "USERDOCKS_TEST_EMBEDDED_FOLDER";
 
-/// Set for a child whose commits have to survive.
+/// Set for a child whose commits have to survive a crash.
 const DURABLE: (&str, &str) = ("USERDOCKS_TEST_EMBEDDED_DURABLE", "yes");
 
-/// `rwxr-xr-x`: the server's user can reach what is in the folder.
+/// `rwxr-xr-x`: the server's user can read the folder.
 const OPEN: u32 = 0o755;
 
 fn temporary(mode: u32) -> TempDir {
@@ -57,7 +57,7 @@ fn postmaster(folder: &Path) -> Pid {
     Pid::from_raw(file.lines().next().unwrap().parse().unwrap())
 }
 
-/// All processes of the server in `folder`: they work in its data folder.
+/// All processes of the server in `folder`: their working directory is its data folder.
 fn processes(folder: &Path) -> Vec<PathBuf> {
     let Ok(data) = folder.join("data").canonicalize() else {
         return Vec::new();
@@ -77,8 +77,8 @@ async fn eventually(what: &str, mut happened: impl AsyncFnMut() -> bool) {
     }
 }
 
-/// Not a test but what the other processes of the tests do: start a server on the folder in the
-/// environment, commit a row, tell, and stay until killed or left alone.
+/// Not a test: the code of child processes. It starts a server on the folder in the environment, commits a row, reports
+/// it, and runs until it is killed or its parent ends.
 #[tokio::test]
 async fn child() {
     let Some(folder) = std::env::var_os(FOLDER) else {
@@ -100,9 +100,9 @@ async fn child() {
     }
 }
 
-/// Runs [`child`] and returns it with what it told.
+/// Runs [`child`] and returns it with its output.
 fn start_child(folder: &Path, adapt: impl FnOnce(&mut Command) -> &mut Command) -> (Child, String) {
-    // Unlike `current_exe`, this can be run by users who cannot reach the build folder.
+    // Unlike `current_exe`, users without access to the build folder can run this.
     let mut command = Command::new("/proc/self/exe");
     command.args(["--exact", "child", "--nocapture"]).env(FOLDER, folder);
     adapt(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()));
@@ -150,9 +150,9 @@ async fn data_survives_restart_in_folder_with_special_characters() {
 async fn killed_parent_stops_postgres_without_data_loss() {
     let folder = temporary(OPEN);
     let folder = folder.path();
-    // Without waiting for the disk.
+    // Do not wait for the disk.
     fast(folder).await.stop().await;
-    // Started again at once, while the old server may still be ending.
+    // Start again at once, while the old server may still be stopping.
     for rows in ["1", "2", "3"] {
         let (child, told) = start_child(folder, |command| command.env(DURABLE.0, DURABLE.1));
         assert_eq!(told, "ready");
@@ -218,7 +218,7 @@ async fn surviving_session_only_delays_the_next_start() {
         text(&options, sql).await == "1"
     })
     .await;
-    // Not the child first: its server would hear of it and end the session.
+    // Do not kill the child first: its server would notice and end the session.
     let pid = Pid::from_raw(child.id().cast_signed());
     kill(pid, Signal::SIGSTOP).unwrap();
     kill(postmaster(folder.path()), Signal::SIGKILL).unwrap();
@@ -226,7 +226,7 @@ async fn surviving_session_only_delays_the_next_start() {
     let server = fast(folder.path()).await;
     assert_eq!(text(&server.options(), "select 'in'").await, "in");
     server.stop().await;
-    // Whether it was still answered does not matter.
+    // The result of the session is irrelevant.
     let _ = session.await.unwrap();
 }
 
@@ -242,7 +242,7 @@ async fn stale_pid_file_and_partial_initdb_are_ignored() {
     assert!(folder.join("server.log").metadata().unwrap().len() < 1 << 20);
     server.stop().await;
 
-    // The number of the dead server went to another process of the same user.
+    // The process id of the dead server is reused by another process of the same user.
     let data = folder.join("data");
     let owner = data.metadata().unwrap();
     let mut other = Command::new("cat");
@@ -334,11 +334,11 @@ async fn postgres_is_found_without_path_variable() {
     kill_hard(child);
 }
 
-/// The rest is about root, who can do what an ordinary user cannot test.
+/// Tests that only root can run.
 mod as_root {
     use super::*;
 
-    /// Removes on drop what a test put outside its temporary folder.
+    /// Removes on drop the files that a test created outside its temporary folder.
     struct Elsewhere(PathBuf);
 
     impl Drop for Elsewhere {
@@ -364,7 +364,7 @@ mod as_root {
         assert_eq!(text(&running(&folder).unwrap(), "select word from t").await, "kept");
         server.stop().await;
 
-        // A folder that was deleted and made again starts anew, and what it left is not touched.
+        // A folder that was deleted and created again starts anew; the old data elsewhere is not touched.
         fs::remove_dir_all(&folder).unwrap();
         let server = fast(&folder).await;
         let second = Elsewhere(fs::read_link(folder.join("data")).unwrap());

@@ -1,17 +1,17 @@
-//! What a request costs before and after the database: `cargo bench --bench pure`, times by criterion. With
-//! `--count NAME` one work is done a hundred times inside [`counted`], whose instructions `.ci/instructions` counts.
+//! CPU cost of a request outside the database. `cargo bench --bench pure` reports times by criterion. With
+//! `--count NAME`, one workload runs 100 times inside [`counted`], and `.ci/instructions` counts its instructions.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on ends")]
 
 use criterion::Criterion;
 
 mod workloads;
 
-/// Nothing that is done once, such as reading the layouts of mails, is counted.
+/// One-time work, such as reading the mail layouts, is not counted.
 const WARM_UP: usize = 10;
-/// So many that what differs from one map's random seed to the next evens out. `.ci/instructions` divides by it.
+/// Large enough to average out the random seeds of hash maps. `.ci/instructions` divides by it.
 const COUNTED: usize = 100;
 
-/// What callgrind collects.
+/// Callgrind collects data only inside this function.
 #[inline(never)]
 fn counted(work: &dyn Fn()) {
     for _ in 0..COUNTED {
@@ -23,7 +23,7 @@ fn main() {
     let mut arguments = std::env::args().skip(1);
     let works = workloads::all();
     match arguments.next().as_deref() {
-        // What `cargo test --benches` asks for.
+        // `cargo test --benches` passes this argument.
         Some("--test") => works.iter().for_each(|(_, work)| work()),
         Some("--names") => works.iter().for_each(|(name, _)| println!("{name}")),
         Some("--count") => {

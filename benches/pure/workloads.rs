@@ -1,4 +1,4 @@
-//! The works, each over a fixed input, so that two runs count the same.
+//! The workloads. Each has a fixed input, so that two runs count the same instructions.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -21,13 +21,13 @@ use userdocks::mail::render::render;
 use userdocks::mail::{Brand, Envelope, Letter, message};
 use userdocks::metrics::{Batched, Cache, Histogram, PERMIT_WAITS, Responses, count_batch, count_cache};
 
-/// A name, and what is done under it.
+/// A name and the function to measure.
 pub type Work = (&'static str, Box<dyn Fn()>);
 
-/// No server has an app with it.
+/// No server has an app with this id.
 const KEY: &str = "userdocks_write_0194000000007000800000000000000d\
     0123456789abcdef0123456789abcdef0123456789abcdef_9ef48e9a";
-/// Signed once by a key pair whose private half is gone; good until 2100.
+/// Signed once by a key pair whose private key was discarded; valid until 2100.
 const TOKEN: &str = include_str!("token.txt");
 const PUBLIC_KEY: &[u8] = include_bytes!("public-key.der");
 const KEY_ID: &str = "01940000-0000-7000-8000-00000000000e";
@@ -50,7 +50,7 @@ fn headers<const N: usize>(headers: [(&'static str, String); N]) -> HeaderMap {
         .collect()
 }
 
-/// The credentials of a backend, as the headers of a request bring them, against what the cache holds.
+/// Checks a backend's credentials, taken from request headers, against the cache.
 fn api_key() -> Work {
     let headers = headers([
         ("x-api-key", KEY.to_owned()),
@@ -69,7 +69,7 @@ fn api_key() -> Work {
     ("credential check", Box::new(work))
 }
 
-/// An access token, RS256 under a key that is known.
+/// Verifies an RS256 access token whose key is cached.
 fn token() -> Work {
     let headers = headers([("authorization", format!("Bearer {}", TOKEN.trim()))]);
     let keys = [PublicKey::new(KEY_ID.parse().unwrap(), PUBLIC_KEY)];
@@ -100,7 +100,7 @@ fn invite() -> Work {
     ("body of an invite", Box::new(work))
 }
 
-/// An invite, from what the outbox holds to the bytes that leave.
+/// Renders an invite mail, from the outbox row to the bytes sent.
 fn mail() -> Work {
     let from: Mailbox = "Acme <no-reply@id.example>".parse().unwrap();
     let to: Address = "ada@example.com".parse().unwrap();
@@ -131,7 +131,7 @@ fn mail() -> Work {
     ("mail", Box::new(work))
 }
 
-/// All that an update counts: its answer, its turn, its connection, its statement, and three looks into caches.
+/// The counters of one update: response, concurrency permit, connection, statement and three cache look-ups.
 fn counts() -> Work {
     let (answers, connections) = (Responses::new(), Histogram::default());
     let work = move || {
@@ -147,7 +147,6 @@ fn counts() -> Work {
     ("what is counted of an update", Box::new(work))
 }
 
-/// All of them.
 pub fn all() -> Vec<Work> {
     vec![
         api_key(),

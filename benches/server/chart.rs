@@ -1,21 +1,21 @@
-//! A table of figures as CSV and as a picture.
+//! Writes a table of figures as CSV and as an SVG chart.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// Figures at each size of something.
+/// The figures measured at each size.
 pub struct Table {
-    /// What the files are called after.
+    /// The name used in the file names.
     pub name: &'static str,
-    /// What grows.
+    /// The quantity on the horizontal axis.
     pub size: &'static str,
-    /// What is measured.
+    /// The names of the columns.
     pub columns: Vec<String>,
-    /// A size, and its figures.
+    /// Each size with its figures.
     pub rows: Vec<(u64, Vec<f64>)>,
 }
 
-/// What is drawn together: a unit, by which its columns end. What is nought at every size is not drawn.
+/// One chart per unit; column names end with their unit. Columns that are zero at every size are not drawn.
 const PANELS: [&str; 4] = ["per second", "p99 ms", "claim ms", "MiB"];
 const COLORS: [&str; 6] = ["#1d4ed8", "#b91c1c", "#15803d", "#a16207", "#7e22ce", "#0e7490"];
 const WIDTH: f64 = 760.0;
@@ -33,7 +33,6 @@ impl Table {
         }
     }
 
-    /// The figures as text.
     pub fn csv(&self) -> String {
         let mut text = format!("{},{}\n", self.size, self.columns.join(","));
         for (size, figures) in &self.rows {
@@ -64,7 +63,7 @@ impl Table {
         svg + "</svg>\n"
     }
 
-    /// Sizes from left to right by their logarithm; figures from 0 up.
+    /// The horizontal axis is logarithmic; the vertical axis starts at 0.
     fn panel(&self, svg: &mut String, top: f64, unit: &str, columns: &[usize]) {
         let bottom = top + HEIGHT;
         let logarithm = |size: u64| (size.max(1) as f64).ln();

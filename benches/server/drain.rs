@@ -1,4 +1,4 @@
-//! How fast mails leave.
+//! Measures how fast mails are sent.
 
 use std::time::{Duration, Instant};
 
@@ -6,10 +6,10 @@ use crate::served::Served;
 use crate::sink::Sink;
 use crate::store::Store;
 
-/// Lets the mails go that the works have left, and sends as many by lettre alone over as many connections.
+/// Waits until the mails of the workloads are sent, then sends as many with lettre alone over as many connections.
 pub async fn drain(store: &Store, sink: &Sink, served: &Served) {
     const CONNECTIONS: u64 = 8;
-    // Those of `pgbench` have no code that opens.
+    // Delete the mails of `pgbench`: their codes cannot be decrypted.
     store.sql("DELETE FROM outbox WHERE due_at > now() AND NOT claimed").await;
     store.sql("ANALYZE outbox").await;
     let waiting = store.value("SELECT count(*)::text FROM outbox WHERE state = 'queued'").await;
@@ -40,12 +40,11 @@ pub async fn drain(store: &Store, sink: &Sink, served: &Served) {
     );
 }
 
-/// How long one mail takes on a server that has nothing else to do: from the call that causes it until the mail
-/// server has taken it.
+/// The latency of one mail on an idle server: from the API call until the mail server has accepted the mail.
 pub async fn alone(sink: &Sink, served: &Served, app: &str, key: &str) {
     const MAILS: usize = 200;
     sink.hold(false);
-    // What the works have left goes first.
+    // First wait for the mails of the workloads.
     let mut before = u64::MAX;
     while before != sink.taken() {
         before = sink.taken();
@@ -76,7 +75,7 @@ pub async fn alone(sink: &Sink, served: &Served, app: &str, key: &str) {
     );
 }
 
-/// Mails per second that the sink takes, over the next `mails`.
+/// Mails per second that the sink accepts, measured over the next `mails`.
 pub async fn rate(sink: &Sink, mails: u64) -> f64 {
     let (begun, first) = (Instant::now(), sink.taken());
     while sink.taken() - first < mails {
@@ -86,7 +85,7 @@ pub async fn rate(sink: &Sink, mails: u64) -> f64 {
     mails as f64 / begun.elapsed().as_secs_f64()
 }
 
-/// Sends mails of the size of an invite by one connection of lettre, until ended.
+/// Sends mails of the size of an invite over one lettre connection until cancelled.
 async fn send(url: &str) {
     use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor, message::MultiPart};
     let url = url::Url::parse(url).unwrap();

@@ -1,18 +1,18 @@
-//! What is measured of a run.
+//! The measurements of one run.
 
-/// How fast a work was done.
+/// Throughput, latency and CPU cost of a workload.
 #[derive(Clone, Copy, Debug)]
 pub struct Figure {
     pub per_second: f64,
     pub p50_ms: f64,
     pub p99_ms: f64,
-    /// CPU of the server, milliseconds per request; of `pgbench` none.
+    /// CPU of the server, milliseconds per request; absent for `pgbench`.
     pub cpu_ms: f64,
     /// CPU of PostgreSQL, milliseconds per request.
     pub postgres_ms: f64,
-    /// Requests that were refused with 503, in a second.
+    /// Requests per second that were refused with 503.
     pub refused: f64,
-    /// All requests.
+    /// The number of all requests.
     pub requests: f64,
 }
 
@@ -21,7 +21,7 @@ pub fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// The medians of several.
+/// The median of each measurement over several runs.
 pub fn of(figures: &[Figure]) -> Figure {
     let all = |pick: fn(&Figure) -> f64| median(figures.iter().map(pick).collect());
     Figure {
@@ -35,8 +35,8 @@ pub fn of(figures: &[Figure]) -> Figure {
     }
 }
 
-/// CPU time of a process so far, milliseconds (`proc_pid_stat(5)`; a tick is 10 ms): its own, and that of its children
-/// that have ended.
+/// CPU time used by a process, milliseconds (`proc_pid_stat(5)`; a tick is 10 ms): its own, and that of its ended
+/// children.
 pub fn cpu(pid: u32) -> Option<(f64, f64)> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let fields: Vec<f64> =

@@ -1,5 +1,5 @@
-//! How the works fare as something grows: users, apps, connections, waiting mails, servers. Each size has a server of its
-//! own, so that its memory is told apart.
+//! Measures the workloads as something grows: users, apps, connections, queued mails, servers. Each size has a server
+//! of its own, so that its memory is measured separately.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -23,10 +23,10 @@ use crate::store::id;
 use crate::workloads::{self, FIELDS, Work};
 use crate::{Plan, Scene};
 
-/// What can grow.
+/// The quantities that can grow.
 pub const ALL: [&str; 6] = ["users", "apps", "connections", "outbox", "replicas", "neighbour"];
 
-/// Measures it, and writes the table and the picture.
+/// Measures it, then writes the table and the chart.
 pub async fn measure(what: &str, plan: &Plan) {
     let table = match what {
         "users" => users(plan).await,
@@ -41,7 +41,7 @@ pub async fn measure(what: &str, plan: &Plan) {
     table.write(&plan.out);
 }
 
-/// The update by API key and the new user, as `wrk` asks for them.
+/// The update by API key and the new user, as `wrk` scripts.
 type Requests<'a> = [(&'static str, &'a str); 2];
 
 const COLUMNS: [&str; 6] =
@@ -104,7 +104,7 @@ async fn users(plan: &Plan) -> Table {
     Table { name: "users", size: "users", columns, rows }
 }
 
-/// Apps with their ids, their keys in turn, and as many users as were asked for, in turn too.
+/// Creates apps with ids, and distributes API keys and users over them in turn.
 async fn fill_apps(scene: &Scene, plan: &Plan, apps: u64) {
     let store = &scene.store;
     store.sql("TRUNCATE apps CASCADE").await;
@@ -153,7 +153,7 @@ async fn apps(plan: &Plan) -> Table {
     for size in plan.sizes(&[10, 100, 1_000, 10_000]) {
         fill_apps(&scene, plan, size).await;
         eprintln!("{size} apps");
-        // Keys in turn are those of apps in turn, and so are users.
+        // Consecutive keys belong to consecutive apps, and so do consecutive users.
         let common = format!(
             "local keys, apps, users = {{}}, {size}, {users}
             for key in io.lines('{file}') do table.insert(keys, key) end
@@ -204,8 +204,8 @@ async fn connections(plan: &Plan) -> Table {
     Table { name: "connections", size: "connections", columns: columns(""), rows }
 }
 
-/// What an app's calls take, one after the other, while another app sends calls for a thousand invites over so many
-/// connections.
+/// Latency of an app's sequential calls while another app sends bulk calls of a thousand invites over a growing number
+/// of connections.
 async fn neighbour(plan: &Plan) -> Table {
     let scene = Scene::start(plan).await;
     let (app, key) = scene.app();
@@ -276,7 +276,7 @@ async fn neighbour(plan: &Plan) -> Table {
     Table { name: "neighbour", size: "connections of the other app", columns, rows }
 }
 
-/// So many mails that are due, each of an invite of its own.
+/// Queues this many due mails, each for a separate invite.
 async fn fill_outbox(scene: &Scene, app: &str, inviter: &str, mails: u64) {
     let app = AppId(app.parse().unwrap());
     let seal = SecretKey::new(&[0x55; 32]);
@@ -303,9 +303,9 @@ async fn fill_outbox(scene: &Scene, app: &str, inviter: &str, mails: u64) {
 }
 
 async fn backlog(plan: &Plan) -> Table {
-    /// Mails that are timed as they leave.
+    /// The number of mails timed while they are sent.
     const DRAINED: u64 = 1_000;
-    /// How often claiming is timed, of as many as a server claims at once.
+    /// The number of timed claims; each claims as many mails as a server claims at once.
     const CLAIMS: usize = 30;
     let scene = Scene::start(plan).await;
     let (app, key) = scene.app();
@@ -339,7 +339,7 @@ async fn backlog(plan: &Plan) -> Table {
     Table { name: "outbox", size: "waiting mails", columns, rows }
 }
 
-/// PgBouncer in transaction mode, until it is dropped.
+/// PgBouncer in transaction mode. It stops when dropped.
 struct Bouncer(Child);
 
 impl Drop for Bouncer {

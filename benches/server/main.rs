@@ -1,5 +1,5 @@
-//! The release server against the limit of its PostgreSQL: the same rows written by `pgbench`, in turn, on
-//! one machine; and how it fares as things grow. `cargo bench --bench server`; see the README beside.
+//! Compares the release server with its PostgreSQL limit: `pgbench` writes the same rows on the same machine in
+//! alternating runs. It also measures growth. `cargo bench --bench server`; see the README in this folder.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench that cannot go on ends")]
 #![allow(clippy::cast_precision_loss, reason = "figures")]
 
@@ -23,7 +23,7 @@ use served::{Served, json_of, wrk};
 use sink::Sink;
 use store::{Settings, Store};
 
-/// What is asked for on the command line, or its default.
+/// Command line options with their defaults.
 #[derive(Clone)]
 struct Plan {
     users: u64,
@@ -31,14 +31,14 @@ struct Plan {
     rounds: usize,
     connections: u32,
     instructions: bool,
-    /// What grows, if anything.
+    /// The quantity to grow, if any.
     growth: Option<String>,
     sizes: Option<Vec<u64>>,
-    /// API keys of all apps together.
+    /// The number of API keys of all apps together.
     keys: u64,
     pgbouncer: PathBuf,
     postgres: Settings,
-    /// Where tables and pictures go.
+    /// The folder for tables and charts.
     out: PathBuf,
 }
 
@@ -72,13 +72,14 @@ impl Plan {
         }
     }
 
-    /// The sizes that were asked for, or these.
+    /// The sizes given on the command line, or these defaults.
     fn sizes(&self, usual: &[u64]) -> Vec<u64> {
         self.sizes.clone().unwrap_or_else(|| usual.to_vec())
     }
 }
 
-/// A PostgreSQL with the tables of the server, a mail server that holds every mail back, and how a server finds them.
+/// A PostgreSQL with the server's tables, a mail server that holds every mail, and the settings that lead a server to
+/// them.
 struct Scene {
     store: Store,
     sink: Sink,
@@ -101,7 +102,7 @@ impl Scene {
             ("USERDOCKS_MAIL__SMTP_URL", sink.url.clone()),
             ("USERDOCKS_MAIL__FROM", "Userdocks <no-reply@id.example>".to_owned()),
             ("USERDOCKS_MAIL__TIMEOUT", "10m".to_owned()),
-            // What bounds abuse would bound the bench: the checks are made, and pass.
+            // Raise the rate limits: the checks run, and pass.
             ("USERDOCKS_LIMITS__REQUESTS_PER_KEY_PER_SECOND", "1000000".to_owned()),
             ("USERDOCKS_LIMITS__REFERRALS_PER_USER_PER_DAY", "1000000".to_owned()),
             ("RUST_LOG", std::env::var("RUST_LOG").unwrap_or_else(|_| "info,sqlx=warn".to_owned())),
@@ -112,7 +113,7 @@ impl Scene {
         Self { store, sink, variables, _folder: folder }
     }
 
-    /// A new app and its write key.
+    /// Creates an app and returns its write key.
     fn app(&self) -> (String, String) {
         let app = json_of(&self.variables, &["app", "create", "--name", "Bench"]);
         let text = |name: &str| app[name].as_str().unwrap().to_owned();
@@ -122,7 +123,7 @@ impl Scene {
 
 #[tokio::main]
 async fn main() {
-    // What `cargo test --benches` asks for.
+    // `cargo test --benches` passes this argument.
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
@@ -139,7 +140,7 @@ async fn main() {
     }
 }
 
-/// Access tokens of the first thousand users, as Lua has them.
+/// Access tokens of the first thousand users, as a Lua table.
 async fn tokens(plan: &Plan, served: &Served, app: &str, key: &str) -> String {
     let client = reqwest::Client::new();
     let mut tokens = String::new();
@@ -157,7 +158,8 @@ async fn tokens(plan: &Plan, served: &Served, app: &str, key: &str) -> String {
     tokens
 }
 
-/// How many instructions of the server a request of each work takes. It counts the same on a busy machine.
+/// Counts the server's instructions per request of each workload. The result does not depend on the load of the
+/// machine.
 async fn instructions(plan: &Plan) {
     let scene = Scene::start(plan).await;
     let (app, key) = scene.app();
@@ -169,7 +171,7 @@ async fn instructions(plan: &Plan) {
     println!("| work | instructions of the server per request |\n|---|---|");
     for work in workloads::works(plan.users, &app, &key, &tokens) {
         let served = [Served::under_callgrind(&scene.variables, &log).await];
-        // What the first requests alone do, such as opening connections, is not counted.
+        // Exclude the one-time work of the first requests, such as opening connections.
         wrk(&served, &scene.store, plan, &work.request);
         served[0].count(true);
         let requests = wrk(&served, &scene.store, plan, &work.request).requests;

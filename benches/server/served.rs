@@ -1,4 +1,4 @@
-//! The server under test, and `wrk` on it.
+//! The server under test and the `wrk` load generator.
 
 use std::io::BufRead;
 use std::path::Path;
@@ -13,11 +13,10 @@ use crate::store::Store;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_userdocks");
 
-/// The server under test.
 pub struct Served {
     child: Child,
     pub url: String,
-    /// From its start to its first answer.
+    /// Time from its start to its first response.
     pub started: Duration,
 }
 
@@ -35,7 +34,7 @@ impl Served {
         Self::of(command(variables, &[])).await
     }
 
-    /// Starts it under callgrind, which counts once it is [told](Self::count) to, and says how much in a file.
+    /// Starts it under callgrind, which counts between calls of [`count`](Self::count) and writes the result to a file.
     pub async fn under_callgrind(variables: &[(&str, String)], log: &Path) -> Self {
         let mut callgrind = Command::new("valgrind");
         callgrind.args(["--tool=callgrind", "--instr-atstart=no", "--callgrind-out-file=/dev/null"]);
@@ -44,7 +43,7 @@ impl Served {
         Self::of(callgrind).await
     }
 
-    /// Begins or ends to count instructions.
+    /// Starts or stops counting instructions.
     pub fn count(&self, on: bool) {
         let mut control = Command::new("callgrind_control");
         control.args(["-i", if on { "on" } else { "off" }, &self.child.id().to_string()]);
@@ -62,7 +61,7 @@ impl Served {
         Self { child, url, started: begun.elapsed() }
     }
 
-    /// CPU time of the process so far, milliseconds.
+    /// CPU time used by the process, milliseconds.
     pub fn cpu(&self) -> f64 {
         cpu(self.child.id()).unwrap().0
     }
@@ -75,8 +74,8 @@ impl Served {
     }
 }
 
-/// One run of `wrk` with a script that makes each request, over as many servers as there are; their figures together,
-/// of which the times are the longest.
+/// Runs `wrk` with a script that makes each request, on each server at once. Figures are added up; for times, the
+/// longest is taken.
 pub fn wrk(served: &[Served], store: &Store, plan: &Plan, script: &str) -> Figure {
     let file = store.folder.join("script.lua");
     std::fs::write(&file, format!("{COMMON}{script}{SUMMARY}")).unwrap();
@@ -112,7 +111,7 @@ pub fn wrk(served: &[Served], store: &Store, plan: &Plan, script: &str) -> Figur
     }
 }
 
-/// Requests, seconds, p50 and p99 in microseconds, 503, other failures: of which there must be none.
+/// Requests, seconds, p50 and p99 in microseconds, responses with 503, and other failures, which must be zero.
 fn told(run: Child) -> [f64; 6] {
     let text = String::from_utf8(run.wait_with_output().unwrap().stdout).unwrap();
     let line = text.lines().find(|line| line.starts_with("RESULT ")).unwrap_or_else(|| panic!("{text}"));
@@ -122,7 +121,7 @@ fn told(run: Child) -> [f64; 6] {
     numbers
 }
 
-/// Numbers of users, ids of users, and a count of what was not a success. `replica`: which of several runs it is.
+/// Lua helpers: user numbers, user ids and a count of unsuccessful responses. `replica` distinguishes parallel runs.
 const COMMON: &str = "
 local threads = {}
 function setup(thread) table.insert(threads, thread) end
@@ -159,7 +158,7 @@ fn command(variables: &[(&str, String)], arguments: &[&str]) -> Command {
     command
 }
 
-/// What a command says.
+/// Runs a command and returns its output.
 pub fn json_of(variables: &[(&str, String)], arguments: &[&str]) -> Value {
     let output = command(variables, &[arguments, &["--json"]].concat()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -1,4 +1,4 @@
-//! A mail server that takes everything and keeps nothing; or, while it holds, answers nobody.
+//! A mail server that accepts and discards every mail. While it holds, it does not respond.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,16 +7,15 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// The mail server.
 pub struct Sink {
-    /// For `USERDOCKS_MAIL__SMTP_URL`.
+    /// The value for `USERDOCKS_MAIL__SMTP_URL`.
     pub url: String,
     hold: watch::Sender<bool>,
     taken: Arc<AtomicU64>,
 }
 
 impl Sink {
-    /// Starts on a loopback port, and holds.
+    /// Starts on a loopback port, holding.
     pub async fn start() -> Self {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("smtp://{}", socket.local_addr().unwrap());
@@ -26,19 +25,19 @@ impl Sink {
         tokio::spawn(async move {
             while let Ok((stream, _)) = socket.accept().await {
                 let (waiting, counter) = (waiting.clone(), Arc::clone(&counter));
-                // A client that leaves ends its conversation.
+                // A disconnected client only ends its own conversation.
                 tokio::spawn(async move { converse(stream, waiting, &counter).await.ok() });
             }
         });
         Self { url, hold, taken }
     }
 
-    /// Takes mails from now on, or holds them up.
+    /// Accepts mails from now on, or holds them.
     pub fn hold(&self, hold: bool) {
         self.hold.send_replace(hold);
     }
 
-    /// Mails taken so far.
+    /// The number of mails accepted so far.
     pub fn taken(&self) -> u64 {
         self.taken.load(Ordering::Relaxed)
     }

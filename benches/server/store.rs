@@ -1,4 +1,4 @@
-//! The private PostgreSQL, and `pgbench` on it.
+//! The embedded PostgreSQL and `pgbench` runs on it.
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,8 @@ use userdocks::postgres::{Durability, Embedded};
 use crate::Plan;
 use crate::figure::{Figure, cpu_with_children};
 
-/// The id of the user with this number, scattered over the index as in SQL and Lua below.
+/// The id of the user with this number. Ids are scattered over the index; the SQL and Lua code below use the same
+/// formula.
 const ID: &str = "lpad(to_hex(({i}::bigint * 1000003) % 4294967296), 8, '0')
     || '-0000-4000-8000-' || lpad(to_hex({i}::bigint), 12, '0')";
 
@@ -19,7 +20,7 @@ pub fn id(number: &str) -> String {
     format!("({})::uuid", ID.replace("{i}", number))
 }
 
-/// The private database, and where `pgbench` reaches it.
+/// The embedded database and its address for `pgbench`.
 pub struct Store {
     _embedded: Embedded,
     pub options: PgConnectOptions,
@@ -28,11 +29,11 @@ pub struct Store {
     settings: Settings,
 }
 
-/// Settings of PostgreSQL that differ from their defaults: names and values.
+/// PostgreSQL settings that differ from their defaults: names and values.
 pub type Settings = Vec<(String, String)>;
 
 impl Store {
-    /// Starts it in a folder, with settings that differ from their defaults.
+    /// Starts it in a folder with these settings.
     pub async fn start(folder: &Path, settings: Settings) -> Self {
         let postgres = folder.join("postgres");
         let mut embedded = Embedded::start(&postgres, Durability::Durable, None).await.unwrap();
@@ -53,32 +54,32 @@ impl Store {
         store
     }
 
-    /// The URL of it, for a superuser.
+    /// The URL for a superuser.
     pub fn url(&self) -> String {
         let socket = self.options.get_socket().unwrap().display().to_string().replace('/', "%2F");
         format!("postgres:///postgres?user=postgres&host={socket}")
     }
 
-    /// CPU time of PostgreSQL so far, milliseconds.
+    /// CPU time used by PostgreSQL, milliseconds.
     pub fn cpu(&self) -> f64 {
         cpu_with_children(self.postmaster)
     }
 
-    /// The text that a query says.
+    /// Runs a query and returns its text output.
     pub async fn value(&self, query: &str) -> String {
         let mut database = PgConnection::connect_with(&self.options).await.unwrap();
         sqlx::query_scalar(AssertSqlSafe(query.to_owned())).fetch_one(&mut database).await.unwrap()
     }
 
-    /// Makes what was written last as good as what was written long ago.
+    /// Runs maintenance (vacuum, checkpoint), so that new rows perform like old ones.
     pub async fn settle(&self) {
         for statement in ["VACUUM ANALYZE", "CHECKPOINT"] {
             self.sql(statement).await;
         }
     }
 
-    /// Adds users of an app by their numbers; no referral code that the server makes has a U. While they are written, and only then, the log before a checkpoint may
-    /// grow to 4 GB: it is the load of the bench that would else be measured by waiting for checkpoints.
+    /// Adds users of an app by their numbers. Their referral codes contain a U, which the server never generates.
+    /// Meanwhile, `max_wal_size` is raised to 4 GB: otherwise checkpoint waits of this set-up would be measured.
     pub async fn add_users(&self, app: &str, numbers: RangeInclusive<u64>) {
         const AT_ONCE: u64 = 500_000;
         let usual = |name: &str| !self.settings.iter().any(|(set, _)| set == name);
@@ -114,7 +115,7 @@ impl Store {
         sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut database).await.unwrap();
     }
 
-    /// One run of `pgbench -M prepared` over a script.
+    /// Runs `pgbench -M prepared` with a script.
     pub fn pgbench(&self, plan: &Plan, script: &str) -> Figure {
         let logs = tempfile::tempdir_in(&self.folder).unwrap();
         let file = logs.path().join("script.sql");

@@ -1,20 +1,20 @@
-//! The works: what `pgbench` does, and what is asked of the server.
+//! The workloads: each `pgbench` script and the matching server requests.
 
 use crate::store::id;
 
-/// A work: its name, what `pgbench` does for it, and what is asked of the server.
+/// A workload: its name, its `pgbench` script and its `wrk` script.
 pub struct Work {
     pub name: &'static str,
     pub limit: String,
     pub request: String,
-    /// Least ratio to the limit that is aimed for.
+    /// The target for the ratio to the `pgbench` limit.
     pub least: f64,
 }
 
 /// The body of an update.
 pub const FIELDS: &str = r#"{"user":{"name":"Ada Lovelace","given_name":"Ada%d","family_name":"Lovelace","nickname":"ada","phone_number":"+493012345678","zoneinfo":"Europe/London","locale":"en-GB"}}"#;
 
-/// The four, on an app with so many users.
+/// The four workloads, on an app with this many users.
 pub fn works(users: u64, app: &str, key: &str, tokens: &str) -> Vec<Work> {
     let headers = format!(
         "wrk.headers = {{ ['X-API-KEY'] = '{key}', ['X-API-KEY-TYPE'] = 'write', ['X-CLIENT-ID'] = '{app}', \
@@ -75,7 +75,7 @@ pub fn works(users: u64, app: &str, key: &str, tokens: &str) -> Vec<Work> {
         COMMIT;",
         user = id(":i")
     );
-    // Names that no run before has used: the time it began, and a count.
+    // Names unique across runs: the start time and a counter.
     let post = "local begun, n = string.format('%08x', os.time()), 0
         function request()
           n = n + 1

@@ -18,7 +18,7 @@ use crate::domain::json::JsonError;
 /// Why a request was refused or failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("this is no HTTP/1.1 request")]
+    #[error("the request is not valid HTTP/1.1")]
     MalformedRequest,
     #[error("the path and the query are too long")]
     AddressTooLong,
@@ -83,7 +83,7 @@ pub enum Error {
     ReportsTooLarge,
     #[error("the body did not arrive in time")]
     BodyTimeout,
-    #[error("the body broke off")]
+    #[error("the body is incomplete")]
     BodyIncomplete,
 
     #[error("`{0}` is the e-mail address of another user of the app")]
@@ -92,7 +92,7 @@ pub enum Error {
     UserIdTaken,
     #[error("`externalSubject` is recorded for another user of the app")]
     ExternalSubjectTaken,
-    #[error("the user has accepted already, so there is no invite to send")]
+    #[error("the user has already accepted, so no invite is sent")]
     AlreadyAccepted,
     #[error("there is no such invite, or it is not for this caller to act on, or its user is frozen")]
     InviteOutOfReach,
@@ -102,7 +102,7 @@ pub enum Error {
     InviteRevoked,
     #[error("the invite has expired; a new mail brings a new code")]
     InviteExpired,
-    #[error("the address that was invited has an account by now, to sign in to")]
+    #[error("the invited address already has an account; sign in instead")]
     AccountExists,
     #[error(
         "`referralCode` must be the referral code of a user of the app, who is neither frozen nor deleted"
@@ -141,25 +141,23 @@ pub enum Error {
     #[error("too many requests with these credentials; wait for the seconds in `Retry-After`")]
     TooManyRequests(Duration),
     #[error(
-        "too many requests from this address had no good credentials, or needed none; wait for the seconds in `Retry-After`"
+        "too many failed or unauthenticated requests from this address; wait for the seconds in `Retry-After`"
     )]
     TooManyFailures(Duration),
     #[error(
-        "the app has sent the mails of this day (UTC); more are possible after the seconds in `Retry-After`"
+        "the app has reached its limit of mails for this day (UTC); try again after the seconds in `Retry-After`"
     )]
     MailQuotaExceeded(Duration),
     #[error(
-        "the user has sent the referral invites of this day (UTC); more are possible after the seconds in `Retry-After`"
+        "the limit of referral invites for this day (UTC) is reached; try again after the seconds in `Retry-After`"
     )]
     ReferralQuotaExceeded,
     #[error(
-        "the user has asked for the changes of address of this day (UTC); more are possible after the seconds in `Retry-After`"
+        "the limit of address changes for this day (UTC) is reached; try again after the seconds in `Retry-After`"
     )]
     ConfirmationQuotaExceeded,
 
-    #[error(
-        "the server is at work on as many requests as it can take; try again after the seconds in `Retry-After`"
-    )]
+    #[error("the server is overloaded; try again after the seconds in `Retry-After`")]
     Overloaded,
     #[error("the server cannot answer now; nothing was lost, try again after the seconds in `Retry-After`")]
     Unavailable(#[source] Option<Box<dyn std::error::Error + Send + Sync>>),
@@ -167,7 +165,7 @@ pub enum Error {
         "the request was not finished in time, and may have taken effect; it is safe to send it again, after the seconds in `Retry-After`"
     )]
     TimedOut(#[source] Option<Box<dyn std::error::Error + Send + Sync>>),
-    #[error("the server failed to answer, by a fault of its own")]
+    #[error("the server failed with an internal error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 

@@ -202,7 +202,7 @@ mod tests {
             assert_eq!(header("x-request-id"), Some("r1"));
             assert_eq!(header("cache-control"), Some("no-store"));
             assert_eq!(header("x-content-type-options"), Some("nosniff"));
-            let error = "the server failed to answer, by a fault of its own; \
+            let error = "the server failed with an internal error; \
                          the log has the cause under the request id r1";
             let body = json!({ "success": false, "message": null, "error": error, "data": null });
             assert_eq!(answer.json::<Value>().await.unwrap(), body);

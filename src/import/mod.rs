@@ -91,7 +91,7 @@ impl<R: Read> Table<R> {
         // Ignore empty headers at the end of the line.
         headers.truncate(headers.iter().rposition(|header| !header.is_empty()).map_or(0, |last| last + 1));
         if headers.iter().any(|header| header.contains(|c: char| c.is_control() && !c.is_whitespace())) {
-            return Err(Unreadable::Format("no text"));
+            return Err(Unreadable::Format("not a text file"));
         }
         if headers.first().is_some_and(|header| header.starts_with('<')) {
             return Err(Unreadable::Format("HTML or XML"));

@@ -180,7 +180,10 @@ fn file_that_is_not_csv_is_refused_with_a_reason() {
             "it is a spreadsheet (such as .xlsx, .xls or .ods) or another archive: export the sheet as CSV",
         ),
         (b"%PDF-1.7\n", "it is a PDF document: expected a text file with comma-separated values (CSV)"),
-        (b"\x7FELF\x02\x01\x01", "it is no text: expected a text file with comma-separated values (CSV)"),
+        (
+            b"\x7FELF\x02\x01\x01",
+            "it is not a text file: expected a text file with comma-separated values (CSV)",
+        ),
         (b"<html>\n", "it is HTML or XML: expected a text file with comma-separated values (CSV)"),
         (b"[{\"email\": 1}]", "it is JSON: expected a text file with comma-separated values (CSV)"),
         (

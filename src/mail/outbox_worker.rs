@@ -254,14 +254,16 @@ impl Worker {
         let from = mail.app_from.as_deref().map_or(Ok(self.config.mail.from.clone()), own)?;
         let reply_to = mail.app_reply_to.as_deref().map(own).transpose()?;
         let return_path = match &mail.app_return_path {
-            Some(own) => Some(own.parse().map_err(|_| permanent("the app's return path is no address"))?),
+            Some(own) => {
+                Some(own.parse().map_err(|_| permanent("the app's return path is not a valid address"))?)
+            }
             None => self.config.mail.return_path.clone(),
         };
         let return_path = return_path.and_then(|path: ReturnPath| path.address(mail.id).ok());
         let to = Email::parse(&mail.recipient).map_err(|_| permanent("the recipient is not an address"))?;
         let to = to.address();
         let link = if mail.kind.has_link() {
-            Some(self.link(mail, &code).ok_or_else(|| permanent("the app's invite URL is none"))?)
+            Some(self.link(mail, &code).ok_or_else(|| permanent("the app's invite URL is not valid"))?)
         } else {
             None
         };

@@ -85,7 +85,7 @@ impl Receivers {
     }
 
     pub async fn post(&self, url: &str, headers: [(&'static str, String); 3], payload: String) -> Response {
-        let Ok(url) = Url::parse(url) else { return Response::Refused("the URL is none".to_owned()) };
+        let Ok(url) = Url::parse(url) else { return Response::Refused("the URL is not valid".to_owned()) };
         // The resolver is not called for a host that is an IP address, so it is checked here.
         if !self.any_address && literal(&url).is_some_and(|address| !is_public(address)) {
             return Response::Refused(NOT_PUBLIC.to_owned());
@@ -146,7 +146,7 @@ mod tests {
         assert!(why.contains("scheme"), "{why}");
         assert_eq!(
             receivers.post("hook", headers(), String::new()).await,
-            Response::Refused("the URL is none".to_owned())
+            Response::Refused("the URL is not valid".to_owned())
         );
         // No connection was made.
         let accepted = futures_util::FutureExt::now_or_never(socket.accept());

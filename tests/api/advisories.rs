@@ -1,6 +1,6 @@
-//! What befell others, from outside: none of it may be possible here.
+//! Vulnerabilities published for other software, tested from outside against this server.
 //!
-//! | advisory | what it was | test |
+//! | advisory | vulnerability | test |
 //! |---|---|---|
 //! | CVE-2026-27946 | a user sets their own verified flag | `update_never_sets_email_verified_or_read_only_fields` |
 //! | CVE-2023-0105 | the verified flag survives a change of the address | `changed_email_or_phone_number_is_unverified`, `link_sent_before_email_change_does_not_verify_after_it` |
@@ -28,7 +28,6 @@ use crate::support::smtp::Smtp;
 use crate::support::wire::Wire;
 use crate::support::{self, Answer, App, As, DEADLINE, SECRET_KEY, Test, code, create_app, new_app, new_id};
 
-/// The whole row of a user.
 async fn row(test: &Test, user: UserId) -> Value {
     let row = "SELECT to_jsonb(u) FROM users u WHERE app_id = $1 AND user_id = $2";
     sqlx::query_scalar(row).bind(test.app.id.0).bind(user.0).fetch_one(&test.db).await.unwrap()
@@ -68,7 +67,7 @@ async fn update_never_sets_email_verified_or_read_only_fields() {
     let mut before = row(&test, ada).await;
     assert_eq!((&before["email_verified"], &before["accepted_at"]), (&json!(false), &Value::Null));
 
-    // Fields of a user that a caller may send, as the seed's example does, and that are never applied.
+    // User fields that a caller may send, as the seed's example does, and that are never applied.
     let read_only = json!({
         "id": eve, "appId": new_id(), "tenantId": new_id(), "email_verified": true, "phone_number_verified": true,
         "freezed": true, "deleted": true, "acceptedNewsletterDate": "2020-01-01T00:00:00Z",
@@ -79,7 +78,7 @@ async fn update_never_sets_email_verified_or_read_only_fields() {
         let answer = put(&test, ada, who.clone(), json!({ "user": read_only })).await;
         assert_eq!(answer.success(), (200, "the user was updated", &Value::Null));
         assert_eq!(test.rows().await, all);
-        // Beside a field that is applied.
+        // The read-only fields together with a field that is applied.
         let mut user = read_only.clone();
         user["nickname"] = "Ada".into();
         assert_eq!(put(&test, ada, who.clone(), json!({ "user": user, "test": true })).await.status, 200);
@@ -93,8 +92,7 @@ async fn update_never_sets_email_verified_or_read_only_fields() {
     }
     let all = test.rows().await;
 
-    // Under another name, in another place, or as what is no field of a user: refused, naming it, and nothing
-    // that came with it is applied.
+    // A misspelled, misplaced or unknown field is refused by name, and nothing sent with it is applied.
     let field = "is not a field of a user";
     let body = "is not a field of this body, only `user` and `test` are";
     for who in [As::Token(token.clone()), As::Write(&test.app)] {
@@ -128,7 +126,7 @@ async fn update_never_sets_email_verified_or_read_only_fields() {
                 assert_eq!(answer.refusal(), (400, "invalid_fields", sentence.as_str()), "{sent}");
             }
         }
-        // Twice, so that a check and its use could read different ones.
+        // Duplicate keys: a check and its use could read different values.
         for twice in [
             r#"{"user":{"email_verified":false,"email_verified":true}}"#,
             r#"{"user":{"email_verified":false,"email\u005fverified":true}}"#,
@@ -141,7 +139,7 @@ async fn update_never_sets_email_verified_or_read_only_fields() {
         }
     }
 
-    // By way of the other calls.
+    // The other calls do not set the flag either.
     let user = |id: UserId, more: &str| format!("/v1/users/{id}{more}");
     let status = format!("/v1/apps/{}/users/{ada}/access-status/0", test.app.id);
     for (method, path, who, sent, refusal) in [
@@ -197,13 +195,13 @@ async fn changed_email_or_phone_number_is_unverified() {
         phone_number_verified = true";
     for (who, by_token) in [(As::Write(&test.app), false), (As::Token(token), true)] {
         for (fields, expected) in [
-            // What is no change keeps the flag; case is none, since an address is compared without.
+            // An unchanged address keeps the flag. Addresses are compared without case.
             (json!({ "email": "ada@example.com" }), (true, true)),
             (json!({ "email": " ADA@Example.com\n" }), (true, true)),
             (json!({ "phone_number": "+49 30 1234" }), (true, true)),
             (json!({ "nickname": "x", "acceptedNewsletter": true, "language": "de" }), (true, true)),
             (json!({}), (true, true)),
-            // What is one does not, whatever else comes with it.
+            // A changed address loses the flag, also when other fields change with it.
             (json!({ "email": "ada@example.org" }), (false, true)),
             (json!({ "email": "ada+x@example.com" }), (false, true)),
             (json!({ "email": "ad.a@example.com" }), (false, true)),
@@ -220,11 +218,11 @@ async fn changed_email_or_phone_number_is_unverified() {
             test.sql(statement).await;
             test.sql("DELETE FROM referral_quotas").await;
             assert_eq!(put(&test, ada, who.clone(), json!({ "user": fields })).await.status, 200);
-            // By a token the old address stays, and with it what is known of it.
+            // A token does not change the address, so the flag stays.
             let expected = (expected.0 || by_token, expected.1);
             assert_eq!(flags().await, expected, "{fields}");
         }
-        // There and back again is not verified.
+        // Changing the address and changing it back leaves it unverified.
         test.sql(statement).await;
         for fields in [
             json!({ "email": "ada@example.info", "phone_number": "110" }),
@@ -236,7 +234,7 @@ async fn changed_email_or_phone_number_is_unverified() {
         }
     }
     test.pass_over_mails().await;
-    // Erasing leaves no flag for whom the address or the row is next.
+    // Erasing leaves no flag for the next user with the address or the row.
     test.sql(statement).await;
     let answer = test.call("DELETE", &format!("/v1/users/{ada}"), As::Write(&test.app), None).await;
     assert_eq!(answer.success().0, 200);
@@ -264,24 +262,24 @@ async fn link_sent_before_email_change_does_not_verify_after_it() {
     };
     let verified = async |user: UserId| test.stored(user).await["email_verified"].as_bool().unwrap();
 
-    // The invite went to the old address: its reader has not shown that the new one is theirs.
+    // The invite went to the old address; its code does not verify the new one.
     let (ada, first) = test.invited("ada@old.example").await;
     change(ada, "ada@new.example").await;
     assert_eq!(post(&test, &first).await.0, 404);
     assert!(!verified(ada).await);
-    // The code to the new address proves the new one, and ends with the next change.
+    // The code sent to the new address verifies it, until the next change.
     let second = again(ada, "ada@new.example").await;
     change(ada, "ada@third.example").await;
     for code in [&first, &second] {
         assert_eq!(post(&test, code).await.0, 404);
     }
-    // Back at the second address its code, the newest, is good; the first is not, though it was for the same user.
+    // Back at the second address, its newest code works. The first code does not, although it is the same user's.
     change(ada, "ADA@new.example").await;
     assert_eq!(post(&test, &first).await.0, 404);
     assert!(!verified(ada).await);
     assert_said(&post(&test, &second).await, ACCEPTED);
     assert!(verified(ada).await);
-    // Accepted once, the code verifies no later address, nor the same one again.
+    // A code that was accepted once verifies neither a later address nor the same one again.
     change(ada, "ada@fourth.example").await;
     assert_eq!(post(&test, &second).await.0, 404);
     assert!(!verified(ada).await);
@@ -289,8 +287,8 @@ async fn link_sent_before_email_change_does_not_verify_after_it() {
     assert_said(&post(&test, &second).await, ALREADY);
     assert!(!verified(ada).await);
 
-    // A referral's code makes a user of its own address and of no other: here the address has moved on to
-    // somebody who has it unverified, and who does not become verified by another's link.
+    // The code of a referral creates a user with the referral's address and no other. Here another user took
+    // the address without verifying it; the referral's link does not verify that user.
     let refer = async |email: &str| {
         let body = json!({ "email": email, "language": "en" });
         let path = format!("/v1/users/{ada}/referral-invites");
@@ -305,7 +303,7 @@ async fn link_sent_before_email_change_does_not_verify_after_it() {
     assert_said(&post(&test, &referral).await, (200, "You already have an account"));
     assert!(!verified(bob).await);
 
-    // Who changes the address while the button is pressed: either order, never a new address that is verified.
+    // The address changes while the invite is accepted. In either order the new address stays unverified.
     for round in 0..20 {
         let (user, code) = test.invited(&format!("race{round}@old.example")).await;
         let new = format!("race{round}@new.example");
@@ -400,7 +398,7 @@ async fn only_newest_code_of_valid_invite_accepts() {
             }
         }
     }
-    // The good code elsewhere than in the path is none, and looking is not accepting.
+    // The valid code is read from the path only, and viewing does not accept.
     for (method, path) in [
         ("POST", format!("/invites/x?code={good}")),
         ("GET", format!("/invites/{good}?accept=true")),
@@ -420,7 +418,7 @@ async fn only_newest_code_of_valid_invite_accepts() {
 
 const EVIL: &str = "evil.example";
 
-/// Head of a request that says in every way known that it was for another host.
+/// The head of a request that names another host in every known way.
 fn misled(target: &str, method: &str, host: &str, more: &str) -> String {
     let forged: String = [
         ("X-Forwarded-Host", EVIL),
@@ -460,7 +458,7 @@ async fn host_and_forwarded_headers_do_not_change_links() {
         ("http://evil.example", EVIL),
         ("http://evil.example", "id.example"),
     ] {
-        // Both mails lead to the public URL and name no other place.
+        // Both mails link to the public URL and contain no other host.
         for path in [format!("/v1/users/{}", new_id()), format!("/v1/users/{ada}/referral-invites")] {
             number += 1;
             let body = json!({ "email": format!("n{number}@example.com"), "language": "en" }).to_string();
@@ -495,7 +493,7 @@ async fn host_and_forwarded_headers_do_not_change_links() {
         }
     }
 
-    // Every page and every answer is the same, byte for byte, wherever the request says that it was for.
+    // Pages and answers are identical byte for byte, whichever host the request names.
     let (_, code) = test.invited("eve@example.com").await;
     let paths = [
         "/docs",
@@ -548,28 +546,29 @@ async fn host_and_forwarded_headers_do_not_change_links() {
             }
         }
     }
-    // The button too.
+    // The same holds for the accept button.
     let answer = asked(misled(&format!("/invites/{code}"), "POST", EVIL, "Content-Length: 0\r\n")).await;
     assert_eq!(answer.status, 200);
     assert!(!format!("{answer:?}").contains("evil"), "{answer:?}");
 
-    // A page of another place is not the server's own because it says so twice.
+    // An `Origin` of another site is not same-origin because the forwarded host repeats it.
     let token = test.token(ada).await;
     let more = format!("Authorization: Bearer {token}\r\nOrigin: http://evil.example\r\n");
     let answer = asked(misled(&format!("/v1/users/{ada}"), "GET", EVIL, &more)).await;
     assert_eq!((answer.status, answer.header("x-error-code")), (403, Some("origin_not_allowed")));
     assert_eq!(answer.header("access-control-allow-origin"), None);
-    // Nor is a token's issuer.
+    // The issuer of tokens is also not taken from the request.
     assert!(test.config.issuer().starts_with("https://id.example"));
     test.finish().await;
 }
 
-/// More than this of an endless body is not read: a megabyte, and what the system's buffers take on both sides.
+/// The server must close an endless body before it takes this many bytes: one megabyte and the socket buffers
+/// of both sides.
 const READ: usize = 24 << 20;
-/// What is sent of an endless body, if it is let.
+/// The number of bytes to send if the server does not close the connection.
 const ENDLESS: usize = 256 << 20;
 
-/// Sends a head and then a body without an end: what was sent of it, and what came back until the end.
+/// Sends a head and a body without end. Returns the number of bytes sent and the text received until the end.
 async fn flood(address: &str, head: &str, chunked: bool) -> (usize, String) {
     let (mut read, mut write) = TcpStream::connect(address).await.unwrap().into_split();
     let framing =
@@ -591,7 +590,7 @@ async fn flood(address: &str, head: &str, chunked: bool) -> (usize, String) {
     };
     let reading = async move {
         let mut said = Vec::new();
-        // The end of it may be a reset: the server has closed on what it did not read.
+        // This can end with a reset, since the server closes with unread bytes.
         let _ = read.read_to_end(&mut said).await;
         String::from_utf8_lossy(&said).into_owned()
     };
@@ -599,7 +598,7 @@ async fn flood(address: &str, head: &str, chunked: bool) -> (usize, String) {
     timeout(DEADLINE, both).await.unwrap_or_else(|_| panic!("no end: {head}"))
 }
 
-/// The routes as they are called: method, path, and whether they take a body.
+/// Every route as method, path, and whether it takes a body.
 fn called(app: &App, user: UserId) -> Vec<(&'static str, String, bool)> {
     let filled = |route: &Route, prefix: &str| {
         let path = route
@@ -609,7 +608,7 @@ fn called(app: &App, user: UserId) -> Vec<(&'static str, String, bool)> {
             .replace("{accessStatus}", "1")
             .replace("{inviteId}", &new_id().to_string())
             .replace("{code}", "unknown");
-        // An unknown code is no credential: the body is not read.
+        // A route with an unknown code is refused before its body is read.
         let takes_a_body = route.operation.body.is_some() && route.operation.admits != Admits::Anyone;
         (route.method, format!("{prefix}{path}"), takes_a_body)
     };
@@ -653,7 +652,7 @@ async fn endless_body_is_cut_off_on_every_route() {
                     said.starts_with(&format!("HTTP/1.1 {expected} ")),
                     "{method} {path}: {expected}, not {said}"
                 );
-                // And nothing of the body is taken for another request.
+                // No part of the body is parsed as another request.
                 assert_eq!(said.matches("\r\nx-request-id: ").count(), 1, "{method} {path}: {said}");
             }
         }
@@ -663,7 +662,7 @@ async fn endless_body_is_cut_off_on_every_route() {
     test.finish().await;
 }
 
-/// A line of `/proc/…/status`, kB.
+/// A line of `/proc/…/status`, in kB.
 fn memory(process: u32, line: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let line = status.lines().find_map(|found| found.strip_prefix(line)).unwrap();
@@ -690,7 +689,7 @@ async fn endless_bodies_grow_memory_by_less_than_16_mib() {
     let address = line.trim().strip_prefix("listening on http://").unwrap().to_owned();
     let server = End(server);
 
-    // Every route at once, each a few times: the first round is what a working server needs anyway.
+    // Flood every route several times at once. The first round covers the memory that a working server needs anyway.
     let round = async || {
         let calls = called(&app, UserId(new_id())).into_iter().flat_map(|(method, path, _)| {
             let head =

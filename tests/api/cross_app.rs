@@ -1,6 +1,6 @@
-//! Two apps, random calls with random credentials of either: to a caller of one, everything of the other is as
-//! if it did not exist, and it stays as it is. Each call is made twice, with something of the other app and
-//! with something of nobody; the two answers are one.
+//! Isolation of two apps under random calls with random credentials. Each call is made twice, with something
+//! of the other app and with something that does not exist. Both answers must be the same, and the other
+//! app's rows must not change.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use uuid::Uuid;
 /// Calls of one run, each made twice.
 const CALLS: usize = 400;
 
-/// xorshift64*: the same calls from the same seed.
+/// xorshift64*, so that a seed reproduces the calls.
 struct Random(u64);
 
 impl Random {
@@ -36,24 +36,25 @@ impl Random {
     }
 }
 
-/// An app, and what there is to find of it.
+/// An app and the things in it that a call can name.
 struct Side {
     app: App,
     members: Vec<UserId>,
     emails: Vec<String>,
-    /// Codes of open invites, and the ids of all.
+    /// Codes of open invites. The next field has the ids of all invites.
     codes: Vec<String>,
     invites: Vec<Uuid>,
-    /// `sub`s of an outside issuer that are recorded.
+    /// Recorded `sub`s of an outside issuer.
     subjects: Vec<String>,
-    /// Sent with calls that were answered.
+    /// Keys of calls that were answered.
     idempotency_keys: Vec<String>,
     key: PrivateKey,
-    /// Words that only this app's rows have.
+    /// Texts that occur only in this app's rows.
     marks: Vec<String>,
 }
 
-/// What is fixed about a side: names of 5 letters, so that nobody's have the same length.
+/// Creates an app with its users and invites. `name` has 5 letters, as the made-up names do, so that lengths
+/// do not differ.
 async fn side(test: &Test, name: &'static str) -> Side {
     let app = create_app(&test.db, &test.seal, &new_app(&format!("App of {name}"))).await;
     let as_app = As::Write(&app);
@@ -112,7 +113,7 @@ async fn side(test: &Test, name: &'static str) -> Side {
     side
 }
 
-/// Every row of an app but for when its keys were used.
+/// Every row of an app, without the times at which its keys were used.
 async fn rows(test: &Test, app: AppId) -> BTreeMap<&'static str, Vec<String>> {
     let mut all = BTreeMap::new();
     for table in [
@@ -136,7 +137,7 @@ async fn rows(test: &Test, app: AppId) -> BTreeMap<&'static str, Vec<String>> {
     all
 }
 
-/// The tables that calls change, so that none refers to one after it.
+/// The tables that calls change, ordered so that no table refers to a later one.
 const CHANGED: [&str; 8] = [
     "outbox",
     "email_confirmations",
@@ -148,7 +149,7 @@ const CHANGED: [&str; 8] = [
     "idempotency_keys",
 ];
 
-/// Keeps what there is, for [`forget`].
+/// Copies the rows, for [`forget`].
 async fn keep(test: &Test) {
     for table in CHANGED {
         let copy = format!("CREATE TABLE kept_{table} AS SELECT * FROM {table}");
@@ -156,7 +157,7 @@ async fn keep(test: &Test) {
     }
 }
 
-/// Takes an app back to what was kept.
+/// Restores the rows that [`keep`] copied.
 async fn forget(test: &Test, app: AppId) {
     let mut transaction = userdocks::db::Transaction::begin(&test.db).await.unwrap();
     let delete = |table| format!("DELETE FROM {table} WHERE app_id = $1");
@@ -168,7 +169,7 @@ async fn forget(test: &Test, app: AppId) {
     transaction.commit().await.unwrap();
 }
 
-/// What is put into a call: of the other app, or of nobody.
+/// The values that a call is made with: of the other app, or of nothing that exists.
 #[derive(Clone)]
 struct Thing {
     user: String,
@@ -207,7 +208,7 @@ impl Thing {
         }
     }
 
-    /// The text with what differs between two things by a name for it.
+    /// The text with the values of this thing replaced by placeholders.
     fn hidden(&self, text: &str) -> String {
         let parts = [
             (&self.user, "USER"),
@@ -221,15 +222,15 @@ impl Thing {
     }
 }
 
-/// A code of one app under the name of another.
+/// The code with another app's id in it.
 fn under(app: AppId, code: &str) -> String {
     let mut bytes = BASE64_URL_SAFE_NO_PAD.decode(code).unwrap();
     bytes[..16].copy_from_slice(app.0.as_bytes());
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Status, headers and body without what differs between any two answers: ids that are made, times, versions,
-/// and what is left of the bounds.
+/// Status, headers and body, without the parts that differ between any two answers: new ids, times, versions
+/// and the remaining limits.
 fn comparable(answer: &Answer, thing: &Thing) -> String {
     let mut headers: Vec<String> = Vec::new();
     for (name, value) in &answer.headers {
@@ -253,7 +254,7 @@ struct Call {
     body: Option<Value>,
 }
 
-/// A call with a thing in it, at `route`.
+/// The call at index `route`, made with a thing.
 fn call(route: usize, thing: &Thing, me: UserId, own: AppId) -> Call {
     let Thing { user, email, app, subject, code, invite: id, .. } = thing;
     let invite = |email: &str| Some(json!({ "email": email, "language": "en" }));
@@ -292,8 +293,8 @@ fn call(route: usize, thing: &Thing, me: UserId, own: AppId) -> Call {
 }
 const ROUTES: usize = 27;
 
-/// Credentials of a caller of `own`, some of which name the thing's app or user. `theirs`: the keys of the other
-/// app, which prove nothing here.
+/// Credentials of a caller of `own`; some name the app or user of the thing. `theirs` has the keys of the
+/// other app, which are not valid here.
 fn credentials<'a>(kind: usize, own: &'a Side, theirs: &'a Side, thing: &Thing, test: &Test) -> As<'a> {
     let key = |key: &str, key_type: &str, app: &str| {
         As::Headers(vec![
@@ -312,11 +313,11 @@ fn credentials<'a>(kind: usize, own: &'a Side, theirs: &'a Side, thing: &Thing, 
         0..=2 => As::Write(&own.app),
         3 => As::Read(&own.app),
         4..=6 => token(&app, &own.members[0].to_string()),
-        // Frozen.
+        // A frozen user.
         7 => token(&app, &own.members[3].to_string()),
-        // A user of theirs, or of nobody, by a token of ours.
+        // A token of ours for a user of theirs, or for one that does not exist.
         8 => token(&app, &thing.user),
-        // Our token or key for their app, or for nobody's.
+        // Our token or key for their app, or for one that does not exist.
         9 => token(&thing.app, &thing.user),
         10 => key(&own.app.write_key, "write", &thing.app),
         11 => key(&own.app.read_key, "read", &thing.app),
@@ -344,7 +345,7 @@ async fn random_requests_never_reach_another_app() {
     let before = [rows(&test, sides[0].app.id).await, rows(&test, sides[1].app.id).await];
     let mut statuses: BTreeMap<(usize, u16), usize> = BTreeMap::new();
     for number in 0..CALLS {
-        // First every route for the app's backend, then every kind of credential, in any combination.
+        // First every route with the write key, then every kind of credential at random.
         let (route, kind) = (number % ROUTES, if number < ROUTES { 0 } else { random.below(CREDENTIALS) });
         let us = random.below(2);
         let (own, theirs) = (&sides[us], &sides[1 - us]);
@@ -368,7 +369,7 @@ async fn random_requests_never_reach_another_app() {
             }
             *statuses.entry((route, answer.status)).or_default() += 1;
             answers.push((told, comparable(&answer, thing)));
-            // The next call finds what this one found.
+            // Wait, so that the next call finds the same state.
             test.idle().await;
             for (table, rows) in rows(&test, theirs.app.id).await {
                 assert_eq!(rows, before[1 - us][table], "{table}: {}", answers[answers.len() - 1].0);
@@ -379,13 +380,13 @@ async fn random_requests_never_reach_another_app() {
         }
         assert_eq!(answers[0].1, answers[1].1, "{} and {}", answers[0].0, answers[1].0);
     }
-    // Mails say nothing of the other app: each is of one.
+    // A mail contains nothing of the other app.
     for mail in test.smtp.mails() {
         let said = String::from_utf8_lossy(&mail.raw).into_owned() + &mail.text();
         let of = |side: &Side| side.marks.iter().any(|mark| said.contains(mark.as_str()));
         assert!(of(&sides[0]) != of(&sides[1]), "{said}");
     }
-    // The calls were not all refused: each route was seen to work, where it can.
+    // Each of these routes has succeeded at least once, so the calls were not all refused.
     for route in [0, 1, 2, 4, 6, 9, 12, 21, 22] {
         assert!(
             statuses.keys().any(|(seen, status)| *seen == route && *status < 300),

@@ -1,5 +1,5 @@
-//! Slow clients, slow rows, a database that is away: an answer in time, or an end of the connection, and
-//! the server lives on.
+//! Slow clients, locked rows and an unavailable database: each call is answered in time or its connection
+//! ends, and the server keeps running.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -19,7 +19,7 @@ const UNAVAILABLE: (u16, &str, &str) = (
     "the server cannot answer now; nothing was lost, try again after the seconds in `Retry-After`",
 );
 
-/// The head of an update with a write key; its body is the caller's to send.
+/// The head of an update with a write key. The caller sends the body.
 fn head(test: &Test, user: UserId, more: &str) -> String {
     format!(
         "PUT /v1/users/{user} HTTP/1.1\r\nHost: x\r\nX-API-KEY: {}\r\nX-API-KEY-TYPE: write\r\nX-CLIENT-ID: {}\r\n{more}\r\n",
@@ -61,7 +61,7 @@ async fn stalled_body_is_408_and_oversized_body_is_413() {
     };
     assert_eq!(answer.refusal(), late);
 
-    // What is too long is known to be, whether or not the rest comes.
+    // A body over the limit is refused before its end arrives.
     let too_large = (413, "body_too_large", "the body must be at most 65536 bytes long");
     let endless = format!("10001\r\n{}", " ".repeat(65_537));
     let too_long = [
@@ -138,7 +138,7 @@ async fn request_blocked_past_the_timeout_is_503() {
     test.finish().await;
 }
 
-/// Ends every session of the database but this one.
+/// Terminates every other session of the database.
 async fn end_sessions(admin: &mut PgConnection, database: &str) {
     sqlx::query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1")
         .bind(database)
@@ -149,7 +149,7 @@ async fn end_sessions(admin: &mut PgConnection, database: &str) {
 
 #[tokio::test]
 async fn unavailable_database_is_503_for_valid_credentials() {
-    // The server reaches PostgreSQL by a link that the test can bend.
+    // The server reaches PostgreSQL through a symbolic link that the test can redirect.
     let url = support::database(true).await;
     let folder = tempfile::tempdir().unwrap();
     let link = folder.path().join("postgres");
@@ -177,7 +177,7 @@ async fn unavailable_database_is_503_for_valid_credentials() {
 
     let unavailable = async || {
         for who in [As::Write(&test.app), As::Write(&other), As::Read(&other), As::Token(token.clone())] {
-            // A read key is refused as such only while the store vouches for it.
+            // A read key is refused with 403 only if the database confirms it; here it gets 503.
             let answer = update(who).await;
             assert_eq!(answer.refusal(), UNAVAILABLE);
             assert_eq!(answer.header("retry-after"), Some("5"));
@@ -193,15 +193,15 @@ async fn unavailable_database_is_503_for_valid_credentials() {
         assert_eq!(update(As::Token("x".to_owned())).await.code(), (401, "invalid_token"));
     };
 
-    // Nobody listens.
+    // Nothing listens at the address.
     std::fs::remove_file(&link).unwrap();
     end_sessions(&mut admin, database).await;
     unavailable().await;
-    // Back.
+    // Restore the link.
     std::os::unix::fs::symlink(&there, &link).unwrap();
     works_again().await;
 
-    // It listens, and refuses this database; then there is none of that name.
+    // PostgreSQL runs and refuses this database; then the database does not exist.
     for (away, back) in [
         ("ALTER DATABASE {} ALLOW_CONNECTIONS false", "ALTER DATABASE {} ALLOW_CONNECTIONS true"),
         ("ALTER DATABASE {} RENAME TO {}_away", "ALTER DATABASE {}_away RENAME TO {}"),
@@ -216,7 +216,7 @@ async fn unavailable_database_is_503_for_valid_credentials() {
         works_again().await;
     }
 
-    // It takes connections and says nothing.
+    // A listener that accepts connections and never answers.
     std::fs::remove_file(&link).unwrap();
     std::fs::create_dir(&link).unwrap();
     let silent = tokio::net::UnixListener::bind(link.join(".s.PGSQL.5432")).unwrap();
@@ -250,7 +250,8 @@ async fn disconnected_clients_do_not_exceed_database_pool_size() {
         "GET /v1/invites?limit=1 HTTP/1.1\r\nHost: x\r\nX-API-KEY: {}\r\nX-API-KEY-TYPE: read\r\nX-CLIENT-ID: {}\r\n\r\n",
         test.app.read_key, test.app.id
     );
-    // Each session that waited for the lock was left by its caller. There are more of them than connections.
+    // Each session that waited for the lock belongs to a client that has disconnected. There are more of them
+    // than connections.
     let sessions = "SELECT pid, wait_event_type = 'Lock' FROM pg_stat_activity
         WHERE datname = current_database() AND usename = 'userdocks_server'";
     let mut left = BTreeSet::new();
@@ -265,7 +266,7 @@ async fn disconnected_clients_do_not_exceed_database_pool_size() {
         assert!(now.len() <= 4, "{} sessions", now.len());
         left.extend(now.iter().filter(|(_, waits)| *waits == Some(true)).map(|(pid, _)| *pid));
     }
-    // Who needs nothing of what is locked has a connection within the time that callers wait for one.
+    // A call that does not need the locked rows gets a connection within the acquire timeout.
     assert_eq!(update("meanwhile").await.status, 200);
     lock.rollback().await.unwrap();
     assert_eq!(update("after").await.status, 200);

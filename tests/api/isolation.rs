@@ -1,4 +1,4 @@
-//! Two apps on one server: what belongs to the other is, for a caller, as if it did not exist.
+//! Two apps on one server: to a caller of one app, data of the other looks as if it did not exist.
 
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ async fn rows(test: &Test, app: &App) -> Vec<String> {
     all
 }
 
-/// An answer without what differs between any two: the request id, the time.
+/// The answer without the parts that differ between any two: request id and time.
 fn comparable(mut answer: Answer) -> Answer {
     answer.headers.remove("x-request-id");
     answer.headers.remove("date");
@@ -59,7 +59,7 @@ async fn users_of_another_app_are_refused_like_unknown_ones() {
         }
     }
 
-    // The same key, and a token of the same user, under the name of the other app.
+    // The same key, and a token of the same user, with the other app's id.
     let unknown = new_id().to_string();
     for (key, key_type) in [(&test.app.write_key, "write"), (&test.app.read_key, "read")] {
         let call = async |client: String| {
@@ -89,7 +89,7 @@ async fn ids_and_emails_of_another_app_can_be_reused() {
     let nobody = UserId(new_id());
     let before = rows(&test, &other).await;
 
-    // Inviting at an id of theirs is as inviting at an id of nobody: a new user of ours with that id.
+    // Inviting at the id of their user works as at an unused id: it creates a user of ours with that id.
     let mut answers = Vec::new();
     for (id, email) in [(theirs, "zoe@example.com"), (nobody, "uma@example.com")] {
         let body = json!({ "email": email, "language": "en" });
@@ -111,7 +111,7 @@ async fn ids_and_emails_of_another_app_can_be_reused() {
     }
     assert_eq!(answers[0], answers[1]);
 
-    // Now the id is of both apps, and each has its own user by it.
+    // The id exists in both apps; each app has its own user.
     let token = test.token(theirs).await;
     let body = json!({ "user": { "nickname": "ours" } });
     for who in [As::Write(&test.app), As::Token(token)] {
@@ -133,7 +133,7 @@ async fn ids_and_emails_of_another_app_can_be_reused() {
     test.finish().await;
 }
 
-/// Tables without an `app_id`: of the schema and of the installation.
+/// Tables without an `app_id`: those of the migrations and of the installation.
 const OF_NO_APP: [&str; 2] = ["_sqlx_migrations", "secret_key_check"];
 
 #[tokio::test]
@@ -149,7 +149,7 @@ async fn foreign_keys_cannot_cross_apps() {
     )
     .await;
     assert_eq!(free, OF_NO_APP);
-    // Keys and unique indexes of the others begin with it.
+    // Keys and unique indexes of all other tables begin with `app_id`.
     let keys = list(
         "SELECT indexrelid::regclass::text FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
         WHERE i.indisunique AND relnamespace = 'public'::regnamespace
@@ -159,7 +159,7 @@ async fn foreign_keys_cannot_cross_apps() {
     )
     .await;
     assert_eq!(keys, Vec::<String>::new());
-    // References lead from the app_id of one to the app_id of the other.
+    // Foreign keys lead from `app_id` to `app_id`.
     let references = list(
         "SELECT conname::text FROM pg_constraint f WHERE contype = 'f' AND NOT EXISTS (
             SELECT FROM unnest(f.conkey, f.confkey) AS k (here, there)
@@ -168,7 +168,7 @@ async fn foreign_keys_cannot_cross_apps() {
     )
     .await;
     assert_eq!(references, Vec::<String>::new());
-    // And PostgreSQL holds to it.
+    // PostgreSQL enforces this.
     let other = test.another_app().await;
     let theirs = test.member(&other, "zoe@example.com", None).await;
     let refused = sqlx::query(
@@ -185,7 +185,7 @@ async fn foreign_keys_cannot_cross_apps() {
     test.finish().await;
 }
 
-/// The rest of this suite shows that its rights suffice.
+/// The other tests show that the rights of the server's role suffice.
 #[tokio::test]
 async fn server_role_lacks_unneeded_database_privileges() {
     let test = Test::start().await;
@@ -236,13 +236,13 @@ async fn server_role_lacks_unneeded_database_privileges() {
     ] {
         let error = sqlx::query(statement).execute(server).await.expect_err(statement);
         let error = error.as_database_error().unwrap_or_else(|| panic!("{statement}: {error}"));
-        // Insufficient privilege.
+        // insufficient_privilege
         assert_eq!(error.code().as_deref(), Some("42501"), "{statement}: {error}");
     }
     test.finish().await;
 }
 
-/// Whoever reads the database, or a backup of it, can act for nobody.
+/// The database or a backup of it does not let its reader act for anybody.
 #[tokio::test]
 async fn secrets_are_not_stored_in_plain_text() {
     let test = Test::start().await;
@@ -254,7 +254,7 @@ async fn secrets_are_not_stored_in_plain_text() {
     let body = serde_json::to_vec(&body).unwrap();
     let token = As::Token(test.token(user).await);
     assert_eq!(test.raw("POST", &path, token, &headers, body).await.status, 201);
-    // A mail that waits has its code, sealed.
+    // A queued mail stores its code encrypted.
     let (id, sealed): (uuid::Uuid, Vec<u8>) =
         sqlx::query_as("SELECT mail_id, secret FROM outbox").fetch_one(&test.db).await.unwrap();
     let code = String::from_utf8(
@@ -283,7 +283,7 @@ async fn secrets_are_not_stored_in_plain_text() {
     for secret in plain {
         assert!(!store.contains(secret) && !store.contains(&hex::encode(secret)), "{secret}");
     }
-    // The public half of a private key is in both.
+    // The public half of a private key occurs in both; the private part is not in the database.
     assert!(!store.contains(&private) && !store.contains(&private[private.len() - 64..]));
     test.smtp.script(|_| None);
     test.sql("UPDATE outbox SET due_at = now()").await;

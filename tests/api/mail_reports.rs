@@ -1,4 +1,4 @@
-//! `POST /v1/mail-reports?provider=…`: what mail providers post, each in its own form and with its own proof.
+//! `POST /v1/mail-reports?provider=…`: webhooks of mail providers, each with its own format and signature.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -41,7 +41,7 @@ impl Mailed {
         self.test.raw("POST", &path, As::Nobody, headers, body.into()).await
     }
 
-    /// What was recorded: whose mail, what and what was said.
+    /// The recorded reports: recipient, type and detail.
     async fn recorded(&self) -> Vec<(String, String, String)> {
         sqlx::query_as(
             "SELECT i.email, e.kind, e.detail FROM invite_events e JOIN invites i USING (app_id, invite_id)
@@ -69,7 +69,7 @@ fn row(email: &str, kind: &str, said: &str) -> (String, String, String) {
     (email.to_owned(), kind.to_owned(), said.to_owned())
 }
 
-/// Seconds since 1970, this many ago.
+/// The Unix time this many seconds ago.
 fn ago(seconds: i64) -> String {
     (userdocks::clock::now().as_second() - seconds).to_string()
 }
@@ -86,7 +86,7 @@ async fn unknown_provider_is_400_and_unconfigured_is_401() {
     for provider in ["mandrill", "", "SES"] {
         assert_eq!(mailed.post(provider, &[], "{}").await.code(), (400, "invalid_query"));
     }
-    // A key is no signature, and twice is no provider.
+    // An API key does not replace the signature, and the provider must be given once.
     let path = "/v1/mail-reports?provider=mailgun";
     unproven(&mailed.test.call("POST", path, As::Write(&mailed.test.app), Some(json!({}))).await);
     let path = "/v1/mail-reports?provider=ses&provider=ses";
@@ -105,7 +105,7 @@ async fn wrong_signatures_are_rate_limited_by_ip_address() {
     let call = async |key: &str| {
         mailed.post("mailgun", &[], mailgun(key, &ago(0), &json!({ "event": "opened" }))).await
     };
-    // Who proves themselves pays nothing.
+    // Signed calls do not count against the address.
     for _ in 0..5 {
         taken(&call(SIGNING_KEY).await);
     }
@@ -153,7 +153,7 @@ async fn mailgun_report_needs_a_fresh_hmac_signature() {
         bounced,
         late,
         event("complained", "carl@example.com", "<20261127.1@mailgun.example>"),
-        // Of nobody's mail, and nothing that matters.
+        // A mail that does not exist, and an event without meaning here.
         event("failed", "nobody@example.com", "20261127.1@mailgun.example"),
         event("delivered", "bob@example.com", &mailed.message_id),
         json!({ "event": "unsubscribed" }),
@@ -202,7 +202,7 @@ async fn sendgrid_report_needs_a_fresh_ecdsa_signature() {
     unproven(&mailed.post("sendgrid", &sent[..1], body.clone()).await);
     unproven(&mailed.post("sendgrid", &headers(&other, &ago(0), &body), body.clone()).await);
     unproven(&mailed.post("sendgrid", &headers(&key, &ago(DAY + 60), &body), body.clone()).await);
-    // Whatever is changed: the body, the time.
+    // A changed body and a changed time are refused.
     unproven(&mailed.post("sendgrid", &sent, body.replace("bob", "carl")).await);
     unproven(&mailed.post("sendgrid", &[sent[0].clone(), (sent[1].0, ago(1))], body.clone()).await);
     let long = "x".repeat((1 << 20) + 1);
@@ -276,13 +276,13 @@ async fn postmark_report_needs_the_basic_auth_password() {
     mailed.test.finish().await;
 }
 
-/// Stands in for Amazon SNS: a key, its certificate, and a server that shows it.
+/// A stand-in for Amazon SNS: a key, its certificate, and a server that serves the certificate.
 struct Sns {
     key: RsaKeyPair,
     url: String,
-    /// Certificates that were asked for.
+    /// Number of requests for the certificate.
     certificates: Arc<AtomicUsize>,
-    /// Subscriptions that were confirmed.
+    /// Number of confirmed subscriptions.
     confirmed: Arc<AtomicUsize>,
 }
 
@@ -368,7 +368,7 @@ async fn ses_report_needs_an_sns_signature_of_the_configured_topic() {
     let post = async |call: Value| mailed.post("ses", &text, call.to_string()).await;
     let bounced = ses_bounce("bob@example.com", &format!("<{}>", mailed.message_id));
 
-    // Nothing is asked of Amazon for what cannot be good.
+    // Messages that cannot be valid cause no request to Amazon.
     let old = (userdocks::clock::now() - jiff::SignedDuration::from_hours(25)).to_string();
     let certificate = |url: &str| ("SigningCertURL", json!(url));
     let bad: [(&str, Value); 10] = [
@@ -387,7 +387,7 @@ async fn ses_report_needs_an_sns_signature_of_the_configured_topic() {
         unproven(&post(sns.call(&bounced, |call| call[name] = value)).await);
     }
     assert_eq!(sns.certificates.load(Ordering::Relaxed), 0);
-    // What was signed is not what came; another key; a certificate that is none.
+    // A message changed after signing, another key, and an invalid certificate.
     let mut changed = sns.call(&bounced, |_| {});
     changed["Message"] = json!(ses_bounce("carl@example.com", "<x@y>"));
     unproven(&post(changed).await);
@@ -432,7 +432,7 @@ async fn ses_report_needs_an_sns_signature_of_the_configured_topic() {
     );
     assert_eq!((mailed.opted_out().await, sns.certificates.load(Ordering::Relaxed)), (1, 1));
 
-    // The subscription is confirmed at Amazon and nowhere else.
+    // A subscription is confirmed at Amazon's hosts only.
     let subscription = |url: &str| {
         sns.call("You have chosen to subscribe.", |call| {
             call["Type"] = json!("SubscriptionConfirmation");

@@ -1,4 +1,4 @@
-//! The contract from outside: HTTP in; answers, rows and mails out.
+//! Tests of the contract from outside: they send HTTP requests and check answers, rows and mails.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 #![allow(clippy::too_many_lines, reason = "a test is as long as its table")]
 

@@ -1,4 +1,4 @@
-//! What is over is deleted, however much there is, and whatever else cannot be deleted.
+//! Deletion of expired rows, in any number, also if some rows cannot be deleted.
 
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
@@ -16,7 +16,7 @@ const OVER: &str = "SELECT (SELECT count(*) FROM referral_quotas WHERE day < '20
     + (SELECT count(*) FROM idempotency_keys WHERE created_at < '2020-02-01')
     + (SELECT count(*) FROM webhook_deliveries WHERE finished_at < '2020-02-01')";
 
-/// Makes rows that are over and as many that are not: of each table that has any.
+/// Inserts expired rows and as many current ones into each table that has them.
 async fn fill(test: &Test) {
     for day in ["2020-01-01", "9999-01-01"] {
         for statement in [
@@ -70,7 +70,7 @@ async fn locked_table_does_not_block_cleanup_of_other_tables() {
     test.finish().await;
 }
 
-/// Rows of the retention, of 2020 and of this year: mails of a user, and referrals with a mail and an event each.
+/// Rows of 2020 and of this year for the retention: mails of a user, and referrals with a mail and an event each.
 async fn fill_retention(test: &Test) -> UserId {
     let ada = test.member(&test.app, "ada@example.com", None).await;
     for (age, count) in [("6 years", 6000), ("1 hour", 3)] {
@@ -107,7 +107,7 @@ const OLD_INVITES: &str = "SELECT count(*) FROM invites WHERE expires_at < now()
 async fn mails_and_invites_are_deleted_after_retention() {
     let mut test = Test::start().await;
     fill_retention(&test).await;
-    // However old it is, a mail that waits is kept, and so is its invite.
+    // A queued mail is kept at any age, and so is its invite.
     test.sql(
         "INSERT INTO outbox (app_id, mail_id, invite_id, kind, recipient, language, secret, message_id, created_at, due_at)
         SELECT app_id, gen_random_uuid(), invite_id, kind, email, language, '', '', '2020-01-01', '9999-01-01' FROM invites
@@ -120,7 +120,7 @@ async fn mails_and_invites_are_deleted_after_retention() {
     for (kept, count) in [
         ("SELECT count(*) FROM outbox WHERE user_id IS NOT NULL", 3),
         ("SELECT count(*) FROM invites", 2),
-        // Those that are kept have all their mails, and the oldest one the one that waits.
+        // Kept invites keep all their mails. The oldest invite has the queued mail.
         ("SELECT count(*) FROM outbox WHERE invite_id IS NOT NULL", 3),
         ("SELECT count(*) FROM invite_events", 2),
     ] {
@@ -137,7 +137,7 @@ async fn retention_of_0_keeps_mails_and_invites() {
     fill_retention(&test).await;
     let (mails, invites) = (test.count(OLD_MAILS).await, test.count(OLD_INVITES).await);
     restart(&mut test, &[("USERDOCKS_RETENTION__MAILS", "0"), ("USERDOCKS_RETENTION__INVITES", "0")]).await;
-    // Deliveries are the last kind of a round.
+    // A cleanup round deletes deliveries last.
     test.until_none("SELECT count(*) FROM webhook_deliveries WHERE finished_at < '2020-02-01'").await;
     assert_eq!((test.count(OLD_MAILS).await, test.count(OLD_INVITES).await), (mails, invites));
     test.finish().await;
@@ -184,7 +184,7 @@ async fn deleted_invite_is_404_and_can_be_sent_again() {
     }
     assert_eq!(ask_again(&test, carl, "carl@example.com").await.code(), (400, "already_accepted"));
 
-    // The user is there still, and is invited once, however many ask.
+    // The user still exists. Of two concurrent calls one invites them again.
     let (one, two) =
         tokio::join!(ask_again(&test, bob, "bob@example.com"), ask_again(&test, bob, "bob@example.com"));
     let mut said = [&one, &two].map(|answer| answer.success().1);
@@ -202,7 +202,7 @@ async fn cleanup_skips_invites_locked_by_renewal_or_mail_retry() {
     test.invited("carl@example.com").await;
     test.invited("dora@example.com").await;
     age(&test).await;
-    // It is mailed again; the second one, whose mail is tried again, too.
+    // The first invite is being renewed. The mail of the second one is being retried.
     let mut holder = PgConnection::connect(&test.database_url).await.unwrap();
     let mut renewal = holder.begin().await.unwrap();
     let renew = "UPDATE invites SET expires_at = now() + interval '7 days' WHERE email = 'bob@example.com'";
@@ -210,13 +210,13 @@ async fn cleanup_skips_invites_locked_by_renewal_or_mail_retry() {
     let retry = "SELECT FROM outbox WHERE recipient = 'carl@example.com' FOR UPDATE";
     sqlx::query(retry).execute(&mut *renewal).await.unwrap();
     restart(&mut test, &[]).await;
-    // The third one is deleted meanwhile, by the statement that passes over the others.
+    // The third invite is deleted, since the statement skips locked rows.
     test.until_none("SELECT count(*) FROM invites WHERE email = 'dora@example.com'").await;
     renewal.commit().await.unwrap();
     assert_eq!(test.count("SELECT count(*) FROM invites").await, 2);
     assert_eq!(test.count("SELECT count(*) FROM outbox WHERE recipient = 'carl@example.com'").await, 1);
 
-    // Who asks again while it is deleted gets a new one.
+    // A call during the deletion creates a new invite.
     let mut deletion = holder.begin().await.unwrap();
     for statement in ["DELETE FROM outbox", "DELETE FROM invites"] {
         sqlx::query(statement).execute(&mut *deletion).await.unwrap();
@@ -270,7 +270,7 @@ async fn referrals_of_existing_users_survive_invite_cleanup() {
     );
     restart(&mut test, &[]).await;
     test.until_none("SELECT count(*) FROM invites").await;
-    // Of who never came nothing is left.
+    // No row is left of an invited user who never accepted.
     items.pop();
     let expired = json!({ "open": 0, "accepted": 2, "expired": 1, "revoked": 0 });
     assert_eq!(told(&test).await, (expired, items, board));

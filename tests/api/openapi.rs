@@ -1,4 +1,4 @@
-//! The document against the server that it describes.
+//! The OpenAPI document, compared with the server.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use userdocks::api::openapi::document;
 
 use crate::support::{As, Test};
 
-/// Path, method and description of every operation; parts of a path are filled with what no route takes.
+/// Path, method and description of every operation. Path parameters are filled with values that no route accepts.
 fn operations() -> Vec<(String, String, &'static Value)> {
     let mut operations = Vec::new();
     for (path, item) in document()["paths"].as_object().unwrap() {

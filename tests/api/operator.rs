@@ -1,4 +1,4 @@
-//! What operators see of mails, and how they try one again.
+//! Operator commands that list mails and retry them.
 
 use std::time::Duration;
 
@@ -20,12 +20,12 @@ async fn retry_sends_failed_mail_unless_superseded_or_accepted() {
     let accept =
         async |code: &str| test.call("POST", &format!("/invites/{code}"), As::Nobody, None).await.status;
 
-    // Sent: no.
+    // A mail that was sent is not retried.
     let (_, sent_code) = test.invited("sent@x.example").await;
     until(&test, "SELECT NOT EXISTS (SELECT FROM outbox WHERE state = 'queued')").await;
     assert!(!retry("sent@x.example").await);
 
-    // Refused for now, and due in a while: now.
+    // A mail deferred by the mail server is sent at once instead of at its due time.
     test.smtp.refuse(Stage::Rcpt, "451 4.3.0 later");
     invite(&test, &test.app, "queued@x.example").await;
     until(&test, "SELECT EXISTS (SELECT FROM outbox WHERE state = 'queued' AND last_reply IS NOT NULL)")
@@ -35,7 +35,7 @@ async fn retry_sends_failed_mail_unless_superseded_or_accepted() {
     let queued = mails(&test, 1).await.remove("queued@x.example").unwrap();
     until(&test, "SELECT NOT EXISTS (SELECT FROM outbox WHERE state = 'queued')").await;
 
-    // At another worker: as good, and its lease stays.
+    // A mail claimed by another worker keeps its lease until that worker releases it.
     queue(&test, &["claimed@x.example".to_owned()], 3600.0).await;
     execute(&test, "UPDATE outbox SET claimed = true WHERE state = 'queued'").await;
     assert!(retry("claimed@x.example").await);
@@ -44,7 +44,8 @@ async fn retry_sends_failed_mail_unless_superseded_or_accepted() {
     assert!(retry("claimed@x.example").await);
     mails(&test, 1).await;
 
-    // Failed, after an earlier mail of the same invite: a new code, with its full time; the earlier is dead.
+    // A failed mail, after an earlier mail of the same invite, is sent with a new code and the full validity.
+    // The earlier code no longer works.
     let user = invite(&test, &test.app, "failed@x.example").await;
     let first = mails(&test, 1).await.remove("failed@x.example").unwrap();
     until(&test, "SELECT NOT EXISTS (SELECT FROM outbox WHERE state = 'queued')").await;
@@ -54,7 +55,7 @@ async fn retry_sends_failed_mail_unless_superseded_or_accepted() {
     let again = test.call("POST", &format!("/v1/users/{user}"), As::Write(&test.app), Some(body)).await;
     assert_eq!(again.success().1, "the invite was sent again");
     until(&test, "SELECT EXISTS (SELECT FROM outbox WHERE state = 'failed')").await;
-    // A referral that its recipient's quota kept from being mailed stamps the invite, and has no mail.
+    // A referral that was not mailed because of the recipient's quota updates the invite and queues no mail.
     execute(
         &test,
         "UPDATE invites SET expires_at = now(), mailed_at = now() WHERE email = 'failed@x.example'",
@@ -69,7 +70,7 @@ async fn retry_sends_failed_mail_unless_superseded_or_accepted() {
     assert_eq!(accept(&code(&second[0])).await, 200);
     assert!(!retry("failed@x.example").await);
 
-    // Failed, and mailed again since: the newer mail keeps its code.
+    // A failed mail is not retried if a newer mail of its invite was sent; the newer code stays valid.
     test.smtp.refuse(Stage::Rcpt, "550 5.1.1 nobody");
     let user = invite(&test, &test.app, "renewed@x.example").await;
     until(&test, "SELECT EXISTS (SELECT FROM outbox WHERE state = 'failed')").await;
@@ -82,7 +83,7 @@ async fn retry_sends_failed_mail_unless_superseded_or_accepted() {
     assert!(!outbox::manage::retry(&test.db, &old, &test.seal, week).await.unwrap());
     assert_eq!(accept(&code(&newer[0])).await, 200);
 
-    // Failed, and accepted by an earlier mail meanwhile: no.
+    // A failed mail is not retried if the invite was accepted with an earlier mail meanwhile.
     execute(&test, "UPDATE outbox SET state = 'failed' WHERE recipient = 'queued@x.example'").await;
     assert_eq!(accept(&code(&queued[0])).await, 200);
     assert!(!retry("queued@x.example").await);

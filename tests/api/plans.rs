@@ -1,5 +1,5 @@
-//! The plans that PostgreSQL makes for the statements of the API and of the worker, where tables are empty or so new that
-//! nobody has analysed them.
+//! PostgreSQL's plans for the statements of the API and of the worker, on tables that are empty or too new to
+//! be analyzed.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use userdocks::db::Pool;
 
 use crate::support;
 
-/// Tables with a few rows for each app, or one for each, which may be read whole.
+/// Tables with at most a few rows per app, which may be read whole.
 const SMALL: [&str; 7] =
     ["apps", "api_keys", "signing_keys", "opt_out_keys", "secret_key_check", "webhooks", "webhook_secrets"];
 
-/// Statements that may read an app or a table whole, by what only they have, and why.
+/// Statements that may read all rows of an app or a table: a unique part of their text, and the reason.
 const WHOLE: [(&str, &str); 4] = [
     (
         "WHERE ($1::uuid IS NULL OR app_id = $1) AND ($2::uuid IS NULL OR invite_id = $2)",
@@ -24,7 +24,7 @@ const WHOLE: [(&str, &str); 4] = [
     ("FROM (SELECT due_at FROM webhook_deliveries WHERE state = 'queued' LIMIT 100000) d", "metrics"),
 ];
 
-/// The parts of a plan that read a whole table, or a whole app by an index.
+/// The nodes of a plan that read a whole table, or all rows of an app by an index.
 fn whole_reads(plan: &Value, found: &mut Vec<String>) {
     let text = |key: &str| plan[key].as_str().unwrap_or_default();
     let table = plan["Relation Name"].as_str().or(plan["Index Name"].as_str()).unwrap_or_default();
@@ -45,7 +45,7 @@ fn whole_reads(plan: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// The statements with a generic plan that reads too much, each with what it reads.
+/// The statements whose generic plan reads too much, with the nodes that do.
 async fn faults(db: &Pool) -> String {
     let mut connection = db.acquire().await.unwrap();
     let mut statements: Vec<String> = std::fs::read_dir(".sqlx")
@@ -122,7 +122,7 @@ async fn no_full_app_scan_with_3000_unanalyzed_rows() {
     db.close().await;
 }
 
-/// The statistics of the sample in the last migration, which autovacuum would replace by those of empty tables.
+/// Autovacuum would replace the sample statistics of the last migration by those of empty tables.
 #[tokio::test]
 async fn tables_with_sample_statistics_have_autovacuum_threshold_1000() {
     let db = Pool::new(support::database(true).await.parse().unwrap(), 1, Duration::from_mins(1));
@@ -139,7 +139,7 @@ async fn tables_with_sample_statistics_have_autovacuum_threshold_1000() {
     db.close().await;
 }
 
-/// Each call would lock its app's one row, and each lock that two calls hold at once uses up a multixact.
+/// With such a key each call would lock its app's row, and each lock that two calls share would use up a multixact.
 #[tokio::test]
 async fn only_configuration_tables_have_a_foreign_key_to_apps() {
     let db = Pool::new(support::database(true).await.parse().unwrap(), 1, Duration::from_mins(1));

@@ -1,7 +1,6 @@
-//! Any two calls that meet the same people at once leave what one of them after the other would: the same two answers,
-//! and the same rows. The model is the server itself, asked one after the other, in either order. Each try has an app of
-//! its own, a copy of the same first one. `USERDOCKS_RACES` asks for more tries, `USERDOCKS_RACES_SEED` for those of an
-//! earlier run.
+//! Two concurrent calls on the same users must leave the answers and rows of one of the two sequential
+//! orders. The model is the server itself, called in both orders. Each try runs in its own copy of one app.
+//! `USERDOCKS_RACES` sets the number of tries, `USERDOCKS_RACES_SEED` repeats an earlier run.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -19,7 +18,7 @@ use uuid::Uuid;
 
 use crate::support::{Answer, App, As, Test, new_id, secrets};
 
-/// A call of one of the people; see [`World`].
+/// A call of one of the users of [`World`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Call {
     Invite,
@@ -72,13 +71,14 @@ impl Call {
 }
 
 const USER: &str = "user@races.example";
-/// Of whom the referrer has referred.
+/// The address that the referrer has referred.
 const FRIEND: &str = "friend@races.example";
-/// That of the user which waits for its confirmation.
+/// The user's new address, which is not confirmed yet.
 const WAITING: &str = "waiting@races.example";
 
-/// An app in which a user was invited, has referred somebody and asked for another address, and a referrer has referred a
-/// friend. A webhook is told of everything. Ids and the random parts of codes are those of every copy.
+/// An app with an invited user, who has referred an address and requested a change of their own, and a
+/// referrer, who has referred a friend. A webhook subscribes to all events. Every copy has the same ids and
+/// the same random parts of codes.
 struct World {
     test: Test,
     first: App,
@@ -86,11 +86,11 @@ struct World {
     user: UserId,
     referrer: UserId,
     invite: Uuid,
-    /// Of the user's invite, the friend's referral and the confirmation.
+    /// Codes of the user's invite, of the friend's referral and of the confirmation.
     codes: [Vec<u8>; 3],
 }
 
-/// The tables that have rows of an app, in an order in which they can be filled.
+/// The tables with rows of an app, in an order in which they can be filled.
 const TABLES: [&str; 18] = [
     "apps",
     "opt_out_keys",
@@ -114,7 +114,7 @@ const TABLES: [&str; 18] = [
 
 impl World {
     async fn new() -> Self {
-        // Mails wait all the time: what a worker makes of them would be another caller.
+        // No mail is delivered: a worker that updates rows would be a third participant.
         let test = Test::with(&[("USERDOCKS_MAIL__SMTP_URL", "smtp://127.0.0.1:9")]).await;
         let app = test.app.clone();
         let user = UserId(new_id());
@@ -151,7 +151,7 @@ impl World {
         }
         world.invite =
             query_scalar("SELECT invite_id FROM invites WHERE kind = 'invite'").fetch_one(db).await.unwrap();
-        // All of it was yesterday.
+        // Move all times to yesterday.
         world
             .test
             .sql("UPDATE outbox SET state = 'sent', secret = NULL, finished_at = now() - interval '1 day'")
@@ -172,7 +172,7 @@ impl World {
         world
     }
 
-    /// Makes so many copies of the first app, and waits until the server knows that each has a webhook.
+    /// Makes this many copies of the first app, and waits until the server has loaded the webhook of each.
     async fn copies(&self, count: usize) -> Vec<App> {
         let ids: Vec<Uuid> = (0..count).map(|_| new_id()).collect();
         let mut db = self.test.db.acquire().await.unwrap();
@@ -230,7 +230,7 @@ impl World {
             Call::Invite | Call::InviteWithKey => ("POST", user, backend, to(USER)),
             Call::InviteFriend => ("POST", user, backend, to(FRIEND)),
             Call::InviteMany => {
-                // One whom others meet: each of many is invited for itself.
+                // One address that other calls use too. A bulk call invites each address separately.
                 let invites = json!({ "invites": [to(FRIEND), to("third@races.example")] });
                 ("POST", "/v1/invites/bulk".to_owned(), backend, Some(invites))
             }
@@ -261,7 +261,7 @@ impl World {
             headers.push(("idempotency-key", format!("\"{call:?}\"")));
         }
         let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
-        // A key that comes while it is being answered is to come again.
+        // While the first call with a key is in progress, the second one is retried.
         let deadline = Instant::now() + crate::support::DEADLINE;
         loop {
             let answer = self.test.raw(method, &path, who.clone(), &headers, body.clone()).await;
@@ -272,7 +272,7 @@ impl World {
         }
     }
 
-    /// The answers to two calls of an app, and what is left of it.
+    /// The answers to two calls of an app, and the rows that they leave.
     async fn left(&self, app: &App, answers: [Answer; 2]) -> Outcome {
         let mut rows = BTreeMap::new();
         for table in &TABLES[COMPARED..] {
@@ -283,7 +283,7 @@ impl World {
                 query_scalar(AssertSqlSafe(all)).bind(app.id.0).fetch_all(&self.test.db).await.unwrap();
             for row in all {
                 let count = rows.entry(format!("{table} {}", self.plain(&row))).or_default();
-                // An update that another one makes needless may be told of, or not.
+                // An update made redundant by a concurrent one may or may not publish an event.
                 *count = if row["type"] == "user.updated" { 1 } else { *count + 1 };
             }
         }
@@ -294,7 +294,7 @@ impl World {
         Outcome { answers, rows }
     }
 
-    /// Without what differs from copy to copy, from run to run, and by what workers have tried.
+    /// The value without the parts that differ between copies or runs, or that depend on delivery attempts.
     fn plain(&self, value: &Value) -> Value {
         const LEFT_OUT: [&str; 9] = [
             "due_at",
@@ -338,19 +338,20 @@ impl World {
     }
 }
 
-/// Where in [`TABLES`] those begin that are compared. The count of an app's mails is leased in parts, so it is not.
+/// Index in [`TABLES`] of the first table that is compared. The mail count of an app is leased in parts, so
+/// it is not.
 const COMPARED: usize = 7;
 
 #[derive(Clone, Debug, PartialEq)]
 struct Outcome {
-    /// Status, code and message. What an answer shows of a user may be newer.
+    /// Status, code and message. The user in an answer may be newer, so it is not compared.
     answers: [(u16, Option<String>, String); 2],
-    /// How many there are of each.
+    /// Each row with the number of its occurrences.
     rows: BTreeMap<String, usize>,
 }
 
 impl Outcome {
-    /// What is not as in another, for a person to read.
+    /// A readable list of the differences.
     fn unlike(&self, other: &Self) -> String {
         let answers: Vec<_> = self.answers.iter().zip(&other.answers).filter(|(a, b)| a != b).collect();
         let but = |a: &BTreeMap<String, usize>, b: &BTreeMap<String, usize>| -> Vec<String> {
@@ -374,12 +375,12 @@ fn encode(app: AppId, random: &[u8]) -> InviteCode {
     InviteCode::parse(&BASE64_URL_SAFE_NO_PAD.encode([app.0.as_bytes(), random].concat())).unwrap()
 }
 
-/// What makes two calls meet.
+/// How two calls are made to overlap.
 #[derive(Clone, Copy, Debug)]
 enum Meeting {
-    /// Microseconds by which the first begins before the second.
+    /// The first call starts this many microseconds before the second.
     After(u64),
-    /// Rows that both find locked, or whatever of them finds it first.
+    /// Rows of this table are locked when both calls start, so that at least one of them waits.
     At(&'static str),
 }
 
@@ -400,7 +401,7 @@ impl World {
         let mut transaction = db.begin().await.unwrap();
         let lock = format!("SELECT FROM {table} WHERE app_id = $1 FOR UPDATE");
         sqlx::query(AssertSqlSafe(lock)).bind(app.id.0).execute(&mut *transaction).await.unwrap();
-        // Long before statements for several apps give up.
+        // Well below the lock timeout of statements that serve several apps.
         let hold = async {
             let deadline = Instant::now() + Duration::from_millis(40);
             let waiting =
@@ -416,7 +417,7 @@ impl World {
     }
 }
 
-/// Numbers from a seed (splitmix64).
+/// Pseudo-random numbers from a seed (splitmix64).
 struct Numbers(u64);
 
 impl Numbers {

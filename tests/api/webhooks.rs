@@ -1,4 +1,4 @@
-//! Webhooks: what an app's backend is told, how often, and where not.
+//! Webhooks: events sent to an app's backend, retries, and forbidden addresses.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::support::{App, As, DEADLINE, Test, code, new_id, secrets};
 const QUICK: [(&str, &str); 2] =
     [("USERDOCKS_WEBHOOK__ALLOW_PRIVATE_ADDRESSES", "true"), ("USERDOCKS_WEBHOOK__RETRY_AFTER", "50ms")];
 
-/// Makes a webhook of an app, and waits until the server knows: its id and its secret.
+/// Creates a webhook and waits until the server has loaded it. Returns its id and secret.
 async fn webhook(test: &Test, app: &App, url: &str, events: &[EventType]) -> (Uuid, String) {
     let secret = Secret::generate();
     secrets::keep(&secret.expose());
@@ -45,7 +45,7 @@ async fn tell(test: &Test, app: &App, kind: EventType) {
     webhooks::publish::publish(&mut db, app.id, &event).await.unwrap();
 }
 
-/// Waits until every delivery of this test is in one of these states: all of them.
+/// Waits until every delivery of this test is in one of these states, and returns all of them.
 async fn settled(test: &Test, states: &[&str]) -> Vec<DeliveryRow> {
     let deadline = Instant::now() + DEADLINE;
     loop {
@@ -58,7 +58,7 @@ async fn settled(test: &Test, states: &[&str]) -> Vec<DeliveryRow> {
     }
 }
 
-/// The events of calls, by type and data.
+/// Type and data of each event that was posted.
 fn events(posts: &[Post]) -> Vec<(String, Value)> {
     let mut events: Vec<_> = posts.iter().map(Post::event).collect();
     events.sort_by_key(|(kind, data)| (kind.clone(), data.to_string()));
@@ -86,7 +86,8 @@ async fn each_user_change_sends_one_webhook_event() {
         expected.push((kind.to_owned(), data));
     };
 
-    // Invites: of the app, of a user; with a key, twice; one more mail to the same is no more.
+    // Invites by the app and by a user. A repeat with the same key, and another mail to the same address,
+    // publish no event.
     let (ada, code_of_ada) = test.invited("ada@example.com").await;
     expect("user.invited", ada, json!({ "inviterId": null }));
     let body = json!({ "email": "bob@example.com", "language": "en" });
@@ -100,7 +101,7 @@ async fn each_user_change_sends_one_webhook_event() {
     test.mail().await;
     ok("POST", format!("/v1/users/{bob}"), Some(body)).await;
 
-    // Acceptance, by the page, and by the API of a referral, which makes its user.
+    // Acceptance of an invite by the page, and of a referral by the API, which creates its user.
     let invite_of = async |email: &str| -> Uuid {
         let id = sqlx::query_scalar("SELECT invite_id FROM invites WHERE app_id = $1 AND email = $2");
         id.bind(test.app.id.0).bind(email).fetch_one(&test.db).await.unwrap()
@@ -114,7 +115,7 @@ async fn each_user_change_sends_one_webhook_event() {
     let referral = invite_of("cleo@example.com").await;
     expect("user.accepted", cleo, json!({ "inviteId": referral, "kind": "referral" }));
 
-    // Changes: names of fields, not of what only looks like one, and nothing where nothing is changed.
+    // An update publishes the names of the changed fields. An update that changes nothing publishes no event.
     let change = json!({ "user": { "name": "Grace", "nickname": null, "tenantId": "x" } });
     ok("PUT", path.clone(), Some(change)).await;
     expect("user.updated", ada, json!({ "fields": ["name", "nickname"] }));
@@ -131,7 +132,7 @@ async fn each_user_change_sends_one_webhook_event() {
     ok("PUT", format!("{path}/external-subject"), Some(json!({ "externalSubject": "auth0|1" }))).await;
     expect("user.updated", ada, json!({ "fields": ["externalSubject"] }));
 
-    // Access, each change of it.
+    // Each change of the access status publishes an event.
     for (status, kind) in [("0", Some("user.frozen")), ("0", None), ("1", Some("user.unfrozen")), ("1", None)]
     {
         ok("PUT", format!("/v1/apps/{}/users/{ada}/access-status/{status}", test.app.id), None).await;
@@ -149,7 +150,7 @@ async fn each_user_change_sends_one_webhook_event() {
     ok("DELETE", path.clone(), None).await;
     expect("user.deleted", ada, Value::Null);
     assert_eq!(test.call("DELETE", &path, write(), None).await.code(), (403, "user_out_of_reach"));
-    // Nobody listens for the other app.
+    // The other app has no webhook.
     let rename = Some(json!({ "user": { "name": "x" } }));
     let answer = test.call("PUT", &format!("/v1/users/{stranger}"), As::Write(&other), rename).await;
     assert_eq!(answer.status, 200);
@@ -217,7 +218,7 @@ async fn failed_delivery_can_be_replayed_and_410_disables_webhook() {
         "{failed:?}"
     );
 
-    // One, then all since a time; of another app or webhook none.
+    // Replay of one delivery, then of all since a time; none of another app or webhook.
     receiver.does(|_| Does::Answers(204));
     let other = test.another_app().await;
     let since = |webhook, state: Option<&str>| {
@@ -237,7 +238,7 @@ async fn failed_delivery_can_be_replayed_and_410_disables_webhook() {
     assert_eq!((again.id, again.attempts), (failed.id, failed.attempts + 2));
     assert!(receiver.posts().iter().all(|post| post.id == failed.id.to_string()));
 
-    // 410: whatever waits has failed, and nothing more is queued.
+    // On 410 all queued deliveries fail, and no more are queued.
     receiver.does(|_| Does::Answers(410));
     for _ in 0..3 {
         tell(&test, &test.app, EventType::UserFrozen).await;
@@ -262,7 +263,7 @@ async fn failed_delivery_can_be_replayed_and_410_disables_webhook() {
 
 #[tokio::test]
 async fn slow_receiver_does_not_delay_other_apps() {
-    // Longer than the test may take, so that nothing is tried twice.
+    // The timeout is longer than the test, so that no delivery is retried.
     let test = Test::with(&[&QUICK[..], &[("USERDOCKS_WEBHOOK__TIMEOUT", "10m")]].concat()).await;
     let other = test.another_app().await;
     let (slow, quick) = (Receiver::start().await, Receiver::start().await);
@@ -277,7 +278,7 @@ async fn slow_receiver_does_not_delay_other_apps() {
         tell(&test, &other, EventType::UserUpdated).await;
     }
     quick.wait_for(20).await;
-    // Of the slow one no more are under way than of one webhook there may be.
+    // At most 8 deliveries of one webhook run at the same time.
     assert!(under_way <= 8 && slow.posts().len() <= 8, "{}", slow.posts().len());
     slow.release();
     slow.does(|_| Does::Answers(200));
@@ -327,7 +328,7 @@ async fn both_secrets_sign_during_rotation_overlap() {
     let third = rotate(Duration::ZERO).await;
     let post = told(2).await;
     assert!(post.signatures.len() == 1 && post.is_signed_with(&third));
-    // What is over is gone with the next one; what is kept is sealed.
+    // A rotation deletes expired secrets. The others are stored encrypted.
     rotate(Duration::from_hours(1)).await;
     assert_eq!(test.count("SELECT count(*) FROM webhook_secrets").await, 2);
     assert_eq!(test.count("SELECT min(length(secret))::bigint FROM webhook_secrets").await, 12 + 32 + 16);
@@ -369,7 +370,7 @@ async fn expired_lease_is_reclaimed_and_late_result_is_ignored() {
     let late = claim(Duration::from_mins(1)).await.pop().unwrap();
     assert!(claim(Duration::ZERO).await.is_empty(), "it is leased");
     assert_eq!((dead.attempts, late.attempts, &dead.id), (1, 2, &late.id));
-    // Who has lost the lease says nothing of it any more.
+    // A worker that has lost the lease does not change the delivery.
     deliveries::finish(&test.db, &dead, "200 OK").await.unwrap();
     assert!(!deliveries::retry_later(&test.db, &dead, Duration::ZERO, Duration::ZERO, "x").await.unwrap());
     let listed = deliveries::list(&test.db, None, None, None, 9).await.unwrap();

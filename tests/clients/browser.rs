@@ -1,4 +1,4 @@
-//! Chromium, as a person drives it, by `WebDriver` (W3C).
+//! Drives Chromium through `WebDriver` (W3C), with real clicks and key presses.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
@@ -20,7 +20,7 @@ pub struct Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // The end of the session ends the browser, which would outlive its driver.
+        // End the session: otherwise the browser outlives its driver.
         let (address, path) = self.session.trim_start_matches("http://").split_once('/').unwrap_or_default();
         if let Ok(mut stream) = std::net::TcpStream::connect(address) {
             let request = format!("DELETE /{path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
@@ -34,12 +34,11 @@ impl Drop for Browser {
 }
 
 impl Browser {
-    /// Opens a window of this size.
     pub async fn open(width: u32, height: u32) -> Self {
         Self::start(width, height, json!({})).await
     }
 
-    /// Opens the browser of a telephone, which is narrower than a window can be.
+    /// Opens a mobile browser, which can be narrower than the smallest desktop window.
     pub async fn phone(width: u32, height: u32) -> Self {
         let screen = json!({ "width": width, "height": height, "pixelRatio": 2 });
         Self::start(width, height, json!({ "mobileEmulation": { "deviceMetrics": screen } })).await
@@ -57,7 +56,7 @@ impl Browser {
             let (_, port) = line.split_once("started successfully on port ")?;
             Some(port.trim_end_matches('.').to_owned())
         });
-        // Its pipe must not fill up.
+        // Read the pipe so that it does not fill up.
         std::thread::spawn(move || lines.for_each(drop));
         let profile = tempfile::tempdir().unwrap();
         let arguments = [
@@ -94,17 +93,16 @@ impl Browser {
         body["value"].clone()
     }
 
-    /// Opens a page.
     pub async fn go(&self, url: &str) {
         self.command("/url", json!({ "url": url })).await;
     }
 
-    /// What a script of the page returns, which may be a promise.
+    /// Runs a script in the page and returns its value; a promise is awaited.
     pub async fn run(&self, script: &str, arguments: &[&str]) -> Value {
         self.command("/execute/sync", json!({ "script": script, "args": arguments })).await
     }
 
-    /// Waits until the page has an element, and gives its text.
+    /// Waits until the page has an element and returns its text.
     pub async fn text(&self, selector: &str) -> String {
         let deadline = Instant::now() + DEADLINE;
         loop {
@@ -123,21 +121,21 @@ impl Browser {
         found.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned()
     }
 
-    /// Presses an element.
+    /// Clicks an element.
     pub async fn click(&self, selector: &str) {
         let element = self.element(selector).await;
         self.command(&format!("/element/{element}/click"), json!({})).await;
     }
 
-    /// Types into an element, in place of what it holds.
+    /// Types into an element, replacing its content.
     pub async fn fill(&self, selector: &str, text: &str) {
         let element = self.element(selector).await;
-        // Control and A, then the text: a page may fill a field again that was cleared.
+        // Select all with Ctrl+A, then type: a page may refill a field that was cleared.
         let keys = format!("\u{e009}a\u{e000}{text}");
         self.command(&format!("/element/{element}/value"), json!({ "text": keys })).await;
     }
 
-    /// Keeps what the window shows as a picture in the folder `pictures` of the tests' temporary files.
+    /// Saves a screenshot in the folder `pictures` of the tests' temporary files.
     pub async fn picture(&self, name: &str) {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pictures");
         std::fs::create_dir_all(&folder).unwrap();

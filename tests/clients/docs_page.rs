@@ -1,4 +1,4 @@
-//! `/docs` in a browser that reaches this server and nothing else: what it shows can be tried.
+//! Opens `/docs` in a browser that can reach only this server, and tries its operations.
 
 use crate::browser::Browser;
 use crate::support::Test;

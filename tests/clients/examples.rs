@@ -1,4 +1,4 @@
-//! What stands in `docs/examples/`, run as it stands there by the programs of this machine.
+//! Runs the code in `docs/examples/` unchanged, with the programs of this machine.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -13,7 +13,7 @@ use userdocks::domain::webhook::{EventId, EventType, Secret};
 
 use crate::support::{DEADLINE, Test};
 
-/// What a program prints, which must end well.
+/// Runs a program and returns its output; panics if it fails.
 async fn run(program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> String {
     let mut command = Command::new(program);
     command.args(arguments).envs(variables.iter().copied()).stdin(Stdio::null());
@@ -41,7 +41,7 @@ async fn backend(test: &Test, program: &str, file: &str, name: &str) -> Vec<Stri
     printed.lines().map(str::to_owned).collect()
 }
 
-/// The user whom the first line of a backend's output names.
+/// Returns the user in the first line of a backend's output.
 async fn updated(test: &Test, printed: &[String]) -> serde_json::Value {
     let (_, id) = printed[0].rsplit_once(' ').unwrap();
     let user = test.stored(UserId(id.parse().unwrap())).await;
@@ -71,7 +71,7 @@ async fn shell_and_node_backend_examples_run() {
     test.finish().await;
 }
 
-/// The receiver of the examples takes what is signed, once, and nothing else.
+/// The example receiver accepts each signed webhook once and rejects everything else.
 #[tokio::test(flavor = "multi_thread")]
 async fn webhook_example_accepts_only_signed_events() {
     let test = Test::with(&[("USERDOCKS_WEBHOOK__ALLOW_PRIVATE_ADDRESSES", "true")]).await;

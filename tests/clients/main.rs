@@ -1,5 +1,5 @@
-//! The clients that callers have, against the real server: `curl`, Node and a browser. Run by
-//! `cargo test --test clients`, and not by a plain `cargo test`, since a fresh machine has none of them.
+//! Runs real clients (`curl`, Node and a browser) against the real server: `cargo test --test clients`. A plain
+//! `cargo test` skips them, because a new machine does not have these programs.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 #[path = "../support/mod.rs"]

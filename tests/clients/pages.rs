@@ -1,4 +1,4 @@
-//! What a page may do, by the origin that it is from.
+//! Tests what a page may do, depending on its origin (CORS).
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use crate::browser::Browser;
 use crate::support::{Test, create_app, new_app};
 
-/// Serves `docs/examples/browser.html` to whoever asks: its origin.
+/// Serves `docs/examples/browser.html` and returns its origin.
 pub async fn serve_page() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
@@ -15,7 +15,7 @@ pub async fn serve_page() -> String {
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
             let page = include_str!("../../docs/examples/browser.html");
-            // A browser opens connections that it may not use.
+            // The browser may open connections and not use them.
             tokio::spawn(async move {
                 if stream.read(&mut [0; 8192]).await.is_ok_and(|read| read > 0) {
                     let head =
@@ -51,7 +51,7 @@ async fn cors_allows_access_tokens_from_app_origins_only() {
     assert_eq!(test.mail().await.to, ["grace@example.com"]);
     let before = test.rows().await;
 
-    // An API key from the very page that may call: the browser does not even send it.
+    // An API key from a page of an allowed origin: the browser does not even send it.
     let call = "
         const [server, headers] = [arguments[0], JSON.parse(arguments[1])];
         const body = JSON.stringify({ user: { given_name: 'Eve' } });
@@ -62,17 +62,17 @@ async fn cors_allows_access_tokens_from_app_origins_only() {
         "X-API-KEY": test.app.write_key, "X-API-KEY-TYPE": "write", "X-CLIENT-ID": test.app.id.to_string()
     });
     assert_eq!(send(key).await, json!("Failed to fetch"));
-    // A header that a page may not send beside one that it may, and a token that proves nothing.
+    // A header that a page may not send, beside an allowed one, and an invalid token.
     let bearer = format!("Bearer {token}");
     assert_eq!(send(json!({ "Authorization": bearer, "X-API-KEY": "x" })).await, json!("Failed to fetch"));
     assert_eq!(send(json!({ "Authorization": "Bearer x" })).await, json!([401, "invalid_token"]));
 
-    // A page of an origin that is no app's hears nothing, and nothing is done.
+    // A page of an unknown origin cannot read responses, and its call has no effect.
     browser.go(&format!("{other}/{fragment}")).await;
     browser.text("#done li").await;
     assert_eq!(browser.run(ITEMS, &[]).await, json!(["Failed to fetch"]));
     browser.picture("page-of-another-origin").await;
-    // Such a page can send what needs no pre-flight; it is refused without a look at what it asks for.
+    // Such a page can send requests that need no preflight; they are refused before their body is read.
     let simple = "
         return fetch(`${arguments[0]}/v1/users/me`, { method: 'POST', mode: 'no-cors', body: '{}' })
             .then(answer => answer.type)";

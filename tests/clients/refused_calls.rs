@@ -1,5 +1,5 @@
-//! Calls with a body that are refused before the body is read, from clients and through proxies that keep
-//! connections: none is lost.
+//! Calls that are refused before their body is read, from clients and through proxies with keep-alive: each gets its
+//! response.
 
 use std::fs;
 use std::net::TcpListener;
@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::support::{DEADLINE, Test, new_id};
 
-/// A program that ends with its test.
+/// A child process that is killed when its test ends.
 struct Program {
     child: Child,
     _folder: TempDir,

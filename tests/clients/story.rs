@@ -1,5 +1,5 @@
-//! The life of invites from end to end, as everyone sees their part of it: a backend, an operator, people at their
-//! mails and browsers, and the mail server.
+//! End-to-end test of invites from every point of view: a backend, an operator, recipients with mails and browsers, and
+//! the mail server.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -16,12 +16,12 @@ use crate::support::{Answer, As, DEADLINE, SECRET_KEY, Test, code, create_app, n
 const TAKEN: &str = "250 2.0.0 Ok: queued";
 const LATER: &str = "451 4.7.1 greylisted, come again";
 
-/// A person reads a mail in their browser.
+/// A recipient reads a mail in a browser.
 async fn read(browser: &Browser, mail: &Mail) {
     browser.go(&format!("data:text/html;base64,{}", STANDARD.encode(mail.html()))).await;
 }
 
-/// Language, direction and heading of the page of the browser, once it has this heading.
+/// Waits for a page with this heading and returns its language, direction and heading.
 async fn shows(browser: &Browser, language: &str, dir: &str, heading: &str) {
     let script = "const page = document.documentElement;
         return [page.lang, page.dir, document.querySelector('h1')?.textContent, innerWidth, page.scrollWidth]";
@@ -36,7 +36,7 @@ async fn shows(browser: &Browser, language: &str, dir: &str, heading: &str) {
     }
 }
 
-/// What the app's own page is answered.
+/// Returns the API response that the app's own page receives.
 async fn fetch(browser: &Browser, method: &str, url: &str, token: &str, body: Value) -> Value {
     let script = "
         const [method, url, token, body] = arguments;
@@ -54,7 +54,7 @@ fn success(status: u16, message: &str, data: Value) -> Value {
     json!([status, { "success": true, "message": message, "error": null, "data": data }])
 }
 
-/// The next mail, once the server knows that it was taken, which those who read it wait for.
+/// Returns the next mail, after the server has recorded that it was sent.
 async fn mail(test: &Test, to: &str, subject: &str) -> Mail {
     let mail = test.mail().await;
     assert_eq!((mail.to.clone(), mail.subject()), (vec![to.to_owned()], subject.to_owned()));
@@ -63,7 +63,7 @@ async fn mail(test: &Test, to: &str, subject: &str) -> Mail {
     mail
 }
 
-/// The backend invites somebody new.
+/// The backend invites a new user.
 async fn invite(test: &Test, email: &str) -> (UserId, Mail) {
     let user = UserId(new_id());
     let body = json!({ "email": email, "language": "en" });
@@ -73,7 +73,7 @@ async fn invite(test: &Test, email: &str) -> (UserId, Mail) {
     (user, mail(test, email, "You are invited to Acme").await)
 }
 
-/// The backend gives a user who has signed in a token for their page.
+/// The backend issues a token for a signed-in user.
 async fn token(test: &Test, user: UserId) -> String {
     let answer = test.call("POST", &format!("/v1/users/{user}/tokens"), As::Write(&test.app), None).await;
     let token = answer.body["data"]["accessToken"].as_str().unwrap().to_owned();
@@ -83,7 +83,7 @@ async fn token(test: &Test, user: UserId) -> String {
     token
 }
 
-/// The ids of the invites to an address, as the backend finds them.
+/// The ids of the invites to an address, as the backend lists them.
 async fn invites_to(test: &Test, email: &str) -> Vec<String> {
     let found = test.call("GET", &format!("/v1/invites?email={email}"), As::Read(&test.app), None).await;
     let (status, message, data) = found.success();
@@ -92,11 +92,11 @@ async fn invites_to(test: &Test, email: &str) -> Vec<String> {
     items.iter().map(|invite| invite["id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// What befalls an invite: the event, the mail that it is about, and what was said.
+/// A timeline entry of an invite: the event, its mail and the detail.
 type Event<'a> = (&'a str, Option<&'a Mail>, Option<&'a str>);
 
-/// The backend and the operator are told the same of an invite: `expected`, but for its times, and this life, whose
-/// times are in order.
+/// Checks that the backend and the operator see the same invite: `expected`, apart from its times, and this timeline,
+/// with times in order.
 async fn lives(test: &Test, operator: &Place, mut expected: Value, life: &[Event<'_>]) {
     let id = expected["id"].as_str().unwrap().to_owned();
     let answer = test.call("GET", &format!("/v1/invites/by-id/{id}"), As::Read(&test.app), None).await;
@@ -123,7 +123,7 @@ async fn lives(test: &Test, operator: &Place, mut expected: Value, life: &[Event
     assert_eq!(shown["acceptedAt"].as_str(), accepted.and_then(Value::as_str));
 }
 
-/// What a mail program sends to the address of `List-Unsubscribe` (RFC 8058).
+/// The POST of a mail program to the address in `List-Unsubscribe` (RFC 8058).
 async fn one_click(test: &Test, mail: &Mail) -> Answer {
     let raw = String::from_utf8(mail.raw.clone()).unwrap();
     let head = raw.split_once("\r\n\r\n").unwrap().0.replace("\r\n ", " ");
@@ -134,7 +134,7 @@ async fn one_click(test: &Test, mail: &Mail) -> Answer {
     test.raw("POST", path, As::Nobody, &form, b"List-Unsubscribe=One-Click".to_vec()).await
 }
 
-/// The answer to a referral by a page, but for what differs between any two calls.
+/// The response to a referral by a page, without the parts that differ between any two calls.
 async fn referred(test: &Test, origin: &str, token: &str, email: &str) -> Answer {
     let headers = [("content-type", "application/json".to_owned()), ("origin", origin.to_owned())];
     let body = json!({ "email": email, "language": "ja" }).to_string().into_bytes();
@@ -168,7 +168,7 @@ async fn invite_and_referral_lifecycle_in_a_browser() {
     });
     let browser = Browser::phone(375, 720).await;
 
-    // A backend invites Ada, who opens the link of her mail and presses the button of the page.
+    // A backend invites Ada, who opens the link in her mail and presses the button on the page.
     let (ada, to_ada) = invite(&test, "ada@example.com").await;
     read(&browser, &to_ada).await;
     browser.picture("story-1-invite-mail").await;
@@ -179,7 +179,7 @@ async fn invite_and_referral_lifecycle_in_a_browser() {
     shows(&browser, "en", "ltr", "Thank you!").await;
     browser.picture("story-3-accepted").await;
 
-    // Signed in to the app, she says who she is, and refers Bob, who reads Arabic.
+    // After signing in to the app, Ada fills in her profile and refers Bob, who reads Arabic.
     browser.go(&origin).await;
     let ada_token = token(&test, ada).await;
     let name = json!({ "user": { "given_name": "Ada" } });
@@ -200,7 +200,7 @@ async fn invite_and_referral_lifecycle_in_a_browser() {
     browser.click("button").await;
     shows(&browser, "ar", "rtl", "شكرًا جزيلًا!").await;
 
-    // Ada sees that somebody came, and what she may know of them.
+    // Ada sees that Bob accepted, and only the data that she may see.
     browser.go(&origin).await;
     let board = v1("/users/me/referrals");
     let shown = fetch(&browser, "GET", &board, &ada_token, Value::Null).await;
@@ -218,7 +218,7 @@ async fn invite_and_referral_lifecycle_in_a_browser() {
     });
     assert_eq!(shown, success(200, "the referrals of the user", expected));
 
-    // Bob wants no more of them.
+    // Bob opts out of referral mails.
     read(&browser, &to_bob).await;
     browser.click("a[href*='/opt-out/']").await;
     shows(&browser, "ar", "rtl", "إيقاف الدعوات إلى Acme؟").await;
@@ -228,7 +228,7 @@ async fn invite_and_referral_lifecycle_in_a_browser() {
     shows(&browser, "ar", "rtl", "لن تصلك دعوات بعد الآن").await;
     browser.picture("story-7-opted-out").await;
 
-    // Neither does Carl, who has no account, and whose mail program says so.
+    // So does Carl, who has no account, through his mail program.
     browser.go(&origin).await;
     let refer = json!({ "email": "carl@example.com", "language": "de" });
     let done = fetch(&browser, "POST", &v1("/users/me/referral-invites"), &ada_token, refer).await;
@@ -238,7 +238,7 @@ async fn invite_and_referral_lifecycle_in_a_browser() {
     assert_eq!((clicked.status, clicked.header("location")), (200, None));
     assert_eq!(test.count("SELECT count(*) FROM opt_outs").await, 2);
 
-    // Dora comes too late, asks for another mail, and joins on the app's own page.
+    // Dora's link has expired: she requests another mail and accepts on the app's own page.
     let (dora, too_late) = invite(&test, "dora@example.com").await;
     test.sql("UPDATE invites SET expires_at = now() WHERE email = 'dora@example.com'").await;
     read(&browser, &too_late).await;
@@ -264,7 +264,7 @@ async fn invite_and_referral_lifecycle_in_a_browser() {
     });
     assert_eq!(joined, success(200, "the invite was accepted", welcome));
 
-    // She refers somebody new, Bob and Carl; what she is answered tells nothing of them.
+    // Dora refers a new person, Bob and Carl; the responses do not reveal which of them got a mail.
     let new = referred(&test, &origin, &dora_token, "eve@example.com").await;
     assert_eq!(referred(&test, &origin, &dora_token, "bob@example.com").await, new);
     assert_eq!(referred(&test, &origin, &dora_token, "carl@example.com").await, new);
@@ -272,7 +272,7 @@ async fn invite_and_referral_lifecycle_in_a_browser() {
     let to_eve = mail(&test, "eve@example.com", "Acmeのご紹介").await;
     assert!(to_eve.html().contains("<html lang=\"ja\" dir=\"ltr\">"));
 
-    // Nor do her lists, in which the three differ by name and time alone.
+    // Neither do her lists, in which the three differ only in name and time.
     let counts = json!({ "open": 3, "accepted": 0, "expired": 0, "revoked": 0 });
     let shown = fetch(&browser, "GET", &board, &dora_token, Value::Null).await;
     let data = &shown[1]["data"];
@@ -295,7 +295,7 @@ async fn invite_and_referral_lifecycle_in_a_browser() {
     }
     assert_eq!(json!(emails), json!(["e…@e…", "b…@e…", "c…@e…", "e…@e…", "b…@e…", "c…@e…"]));
 
-    // All of it can be read afterwards: of mails that were never asked for there is nothing.
+    // The audit data covers all of it, and contains nothing about mails that were not sent.
     let [of_ada] = invites_to(&test, "ada@example.com").await.try_into().unwrap();
     let [_, bob_again] = invites_to(&test, "bob@example.com").await.try_into().unwrap();
     let [of_carl, carl_again] = invites_to(&test, "carl@example.com").await.try_into().unwrap();

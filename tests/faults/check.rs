@@ -1,4 +1,4 @@
-//! The invariants, from outside: what was answered, what is stored, what has arrived.
+//! Checks the invariants from outside: the responses, the stored rows and the mails received.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -9,10 +9,10 @@ use uuid::Uuid;
 use crate::load::{Call, Kind, Outcome};
 use crate::scenario::{RECOVERY, Scenario};
 
-/// How long mails may take to become final: longer than any lease and any delay that a fault leaves.
+/// How long mails may take to become final: longer than any lease and any retry delay.
 const FINAL: Duration = Duration::from_mins(1);
 
-/// What a fault came to.
+/// The result of a fault.
 #[derive(Default)]
 pub struct Report {
     pub injected: usize,
@@ -21,17 +21,17 @@ pub struct Report {
     pub lost: usize,
     pub rows: usize,
     pub mails: usize,
-    /// Mails beyond the first of a row.
+    /// Mails sent more than once for one row.
     pub copies: usize,
     pub recovery: Option<Duration>,
-    /// What broke, each beginning with the invariant.
+    /// Each breach begins with the invariant.
     pub breaches: Vec<String>,
 }
 
-/// What is stored for an address: users, invites, mails.
+/// The number of users, invites and mails stored for an address.
 type Stored = BTreeMap<String, (i64, i64, i64)>;
 
-/// Checks everything once the load has ended.
+/// Checks all invariants after the load has ended.
 pub async fn whole(scenario: &mut Scenario) -> Report {
     let mut breaches = std::mem::take(&mut scenario.breaches);
     let recovery = scenario.recovery;
@@ -90,7 +90,7 @@ async fn stored(scenario: &Scenario) -> Stored {
     rows.into_iter().map(|(email, users, invites, mails)| (email, (users, invites, mails))).collect()
 }
 
-/// I1 and I6 of POST: a whole for each success, nothing for each refusal, either for what was lost.
+/// I1 and I6 of POST: complete rows for each success, none for each refusal, complete or none for a lost call.
 async fn pairs(scenario: &Scenario, calls: &[Call], breaches: &mut Vec<String>) {
     let stored = stored(scenario).await;
     for call in calls.iter().filter(|call| call.kind != Kind::Update) {
@@ -105,7 +105,7 @@ async fn pairs(scenario: &Scenario, calls: &[Call], breaches: &mut Vec<String>) 
             breaches.push(format!("{name}: users, invites, mails are {there:?} after {call:?}"));
         }
     }
-    // The user that was answered is the one that is stored.
+    // The stored user is the one in the response.
     let users: BTreeMap<String, Uuid> =
         sqlx::query_as::<_, (String, Uuid)>("SELECT email, user_id FROM users")
             .fetch_all(&scenario.db)
@@ -130,7 +130,7 @@ async fn pairs(scenario: &Scenario, calls: &[Call], breaches: &mut Vec<String>) 
     }
 }
 
-/// I1 and I6 of PUT: the nickname is the last that was acknowledged, or one of a lost call after it.
+/// I1 and I6 of PUT: the nickname is the last acknowledged one, or one of a lost call after it.
 async fn nicknames(scenario: &Scenario, calls: &[Call], breaches: &mut Vec<String>) {
     let rows: Vec<(Uuid, Option<String>)> =
         sqlx::query_as("SELECT user_id, nickname FROM users WHERE name = 'Ada'")
@@ -152,7 +152,7 @@ async fn nicknames(scenario: &Scenario, calls: &[Call], breaches: &mut Vec<Strin
     }
 }
 
-/// I1: whoever repeats a call that was lost gets a success, and there is one whole.
+/// I1: repeating a lost call succeeds, and there is one complete result.
 async fn repeats(scenario: &Scenario, calls: &[Call], breaches: &mut Vec<String>) {
     let lost = |call: &&Call| {
         matches!(call.outcome, Outcome::Lost(_)) && (call.kind == Kind::Invite || call.key.is_some())
@@ -174,7 +174,7 @@ async fn repeats(scenario: &Scenario, calls: &[Call], breaches: &mut Vec<String>
     }
 }
 
-/// I2, I3, I4: how many rows, mails and copies there are.
+/// I2, I3, I4: the number of rows, mails and copies.
 async fn mails(scenario: &Scenario, breaches: &mut Vec<String>) -> (usize, usize, usize) {
     let rows: Vec<(String, String, Option<String>, String, bool)> =
         sqlx::query_as("SELECT recipient, state, last_reply, message_id, secret IS NOT NULL FROM outbox")

@@ -1,4 +1,4 @@
-//! A database that ends, falls silent, refuses, fills up, or loses what it was about to say.
+//! Faults of the database: it stops, hangs, refuses connections, has a full disk, or loses its last response.
 
 use std::fs::Permissions;
 use std::io::Write;
@@ -21,7 +21,7 @@ use crate::support::proxy::Way;
 use crate::support::smtp::Smtp;
 use crate::support::{self, new_id};
 
-/// A PostgreSQL of one fault alone, as durable as in production.
+/// A PostgreSQL for one fault, with production durability.
 struct Own {
     embedded: Embedded,
     folder: PathBuf,
@@ -43,7 +43,7 @@ impl Own {
     }
 }
 
-/// A folder that the user who runs PostgreSQL can reach.
+/// A folder that the PostgreSQL system user can access.
 pub fn folder() -> TempDir {
     tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempdir().unwrap()
 }
@@ -53,7 +53,7 @@ pub async fn immediate_restart() -> Report {
     let (own, mut scenario) = Own::start(&folder.path().join("postgres")).await;
     scenario.under_load().await;
     for _ in 0..3 {
-        // Its supervisor starts it again.
+        // Its supervisor restarts it.
         kill(own.postmaster(), Signal::SIGQUIT).unwrap();
         scenario.injected += 1;
         scenario.load.ebbs(3).await;
@@ -101,7 +101,7 @@ pub async fn read_only() -> Report {
     report
 }
 
-/// Tables cannot grow; then there is no room for the log either, for which PostgreSQL ends.
+/// Tables cannot grow. Then the write-ahead log has no room either, and PostgreSQL stops.
 pub async fn disk_full() -> Report {
     let mount = Mount::tmpfs("110m");
     let (own, mut scenario) = Own::start(&mount.path().join("postgres")).await;
@@ -113,9 +113,9 @@ pub async fn disk_full() -> Report {
         drop(file);
         scenario.injected += 1;
         if log_too {
-            // Answered with the end of the session, if at all.
+            // The statement may fail because the session ends.
             let _ = sqlx::query("SELECT pg_switch_wal()").execute(&scenario.db).await;
-            // Calls under way are asked again all the while.
+            // The calls under way are retried meanwhile.
             sleep(Duration::from_secs(8)).await;
         } else {
             scenario.load.ebbs(50).await;
@@ -130,22 +130,22 @@ pub async fn disk_full() -> Report {
     report
 }
 
-/// It takes connections and bytes, and says nothing: for longer than a request may take.
+/// The database accepts connections and bytes and does not respond, for longer than a request may take.
 pub async fn silent() -> Report {
     let mut scenario = Scenario::new().await;
     scenario.under_load().await;
     scenario.line.fall_silent();
     scenario.injected = 1;
     sleep(Duration::from_secs(35)).await;
-    // Whatever was open is dead by now, and nobody says so.
+    // Every open connection is dead, without a reset.
     scenario.line.release();
     scenario.over().await
 }
 
-/// Callers that hang up while PostgreSQL begins, works for, or commits their transaction.
+/// Clients disconnect while PostgreSQL begins, executes or commits their transaction.
 pub async fn callers_hang_up() -> Report {
     let mut scenario = Scenario::new().await;
-    // What is left of them is what the next one gets.
+    // With a single connection, the next call uses the connection of the cancelled one.
     scenario.place.set("USERDOCKS_DATABASE__MAX_CONNECTIONS", "1");
     scenario.serve();
     scenario.recovers().await;
@@ -157,7 +157,7 @@ pub async fn callers_hang_up() -> Report {
         scenario.line.held().await;
         caller.abort();
         let _ = caller.await;
-        // The server has to see that the caller is gone before PostgreSQL answers.
+        // The server must notice the disconnect before PostgreSQL responds.
         sleep(Duration::from_millis(100)).await;
         scenario.line.release();
         scenario.injected += 1;
@@ -168,7 +168,7 @@ pub async fn callers_hang_up() -> Report {
     scenario.over().await
 }
 
-/// The answer to a change is lost on the line, and the line with it: the server has to find out.
+/// The response to a write is lost together with the connection: the server must find out the result.
 pub async fn answer_lost() -> Report {
     let mut scenario = Scenario::new().await;
     scenario.serve();
@@ -199,8 +199,8 @@ pub async fn answer_lost() -> Report {
     scenario.over().await
 }
 
-/// The answer to changes that were written in one statement is lost with the line, or never comes while the line
-/// stays: each of their callers is answered nevertheless.
+/// The response to a batched statement is lost with its connection, or never arrives on an open connection. Each call
+/// of the batch gets a response nevertheless.
 pub async fn gathered_answer_lost() -> Report {
     let mut scenario = Scenario::new().await;
     scenario.place.set("USERDOCKS_SERVER__REQUEST_TIMEOUT", "5s");
@@ -232,13 +232,13 @@ pub async fn gathered_answer_lost() -> Report {
     scenario.over().await
 }
 
-/// Several servers, an outage longer than any lease: none may send what another has sent.
+/// Several servers, and an outage longer than any lease: no server may send a mail that another has sent.
 pub async fn long_outage_of_several() -> Report {
     let mut scenario = Scenario::new().await;
     scenario.serve();
     scenario.serve();
     scenario.under_load().await;
-    // The peer answers while the database is away already.
+    // The SMTP server responds after the database has become unavailable.
     scenario.smtp.script(|seen| {
         let final_dot = seen.stage == crate::support::smtp::Stage::Final;
         final_dot.then_some(crate::support::smtp::Act::Late(Duration::from_secs(1)))
@@ -265,7 +265,7 @@ pub async fn listen_lost() -> Report {
     scenario.over().await
 }
 
-/// A pooler that hands each transaction to another session, and is killed meanwhile.
+/// A pooler assigns each transaction to another session, and is killed meanwhile.
 pub async fn pgbouncer() -> Report {
     let folder = folder();
     let url = support::database(true).await;

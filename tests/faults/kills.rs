@@ -1,4 +1,4 @@
-//! `kill -9` at exact points: the line to the database, or the SMTP peer, keeps the server there.
+//! `kill -9` at exact points: a proxy to the database, or the SMTP server, holds the server there.
 
 use nix::sys::signal::Signal;
 use tokio::time::sleep;
@@ -13,7 +13,7 @@ use crate::support::smtp::{Act, Smtp, Stage};
 use crate::support::{self, SECRET_KEY, new_id};
 
 impl Scenario {
-    /// Kills the only server when a message of this call with these bytes is on the line; starts another.
+    /// Kills the only server when a message of this call with these bytes reaches the proxy; starts another.
     async fn kill_at(
         &mut self,
         way: Way,
@@ -148,7 +148,7 @@ pub async fn during_migration() -> Report {
     scenario.over().await
 }
 
-/// Not at a point: wherever it is, three times, under load, while another server works.
+/// Kills at a random point, three times, under load, while another server works.
 pub async fn anywhere() -> Report {
     let mut scenario = Scenario::new().await;
     scenario.serve();

@@ -1,5 +1,5 @@
-//! Callers that never stop: invites, referrals and updates, with and without a key, while something breaks. Each
-//! call is kept with what became of it.
+//! Continuous load during a fault: invites, referrals and updates, with and without `Idempotency-Key`. The outcome of
+//! each call is recorded.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
@@ -13,19 +13,19 @@ use uuid::Uuid;
 
 use crate::support::{App, new_id};
 
-/// Callers at the same time.
+/// The number of concurrent callers.
 const CALLERS: usize = 6;
-/// Between two calls of one caller: a load that two cores answer, with room for what breaks.
+/// The pause between two calls of one caller: two cores can serve this load with capacity to spare for the fault.
 const PACE: Duration = Duration::from_millis(40);
-/// The longest that an answer may take, and a little for the way.
+/// The longest time that a response may take, with a margin for the network.
 const LONGEST: Duration = Duration::from_secs(32);
 
-/// What is asked for.
+/// The kind of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// `POST /v1/users/{userId}`, the id being nobody's.
+    /// `POST /v1/users/{userId}` with an unused id.
     Invite,
-    /// The same, the id being the inviter's.
+    /// The same with the id of the inviter.
     InviteBy,
     /// `POST /v1/users/{userId}/referral-invites`
     Referral,
@@ -33,24 +33,22 @@ pub enum Kind {
     Update,
 }
 
-/// What came back.
+/// The outcome of a call.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// 2xx, with `data`.
     Acknowledged(Value),
-    /// Any other answer: its status and code.
+    /// Any other response: its status and code.
     Refused(u16, String),
-    /// No answer, or one that says that nobody knows: `timed_out`.
+    /// No response, or `timed_out`: the result is unknown.
     Lost(String),
 }
 
-/// A call.
 #[derive(Clone, Debug)]
 pub struct Call {
     pub kind: Kind,
-    /// The id in the path.
     pub user: Uuid,
-    /// The address invited, or the nickname.
+    /// The invited address, or the nickname.
     pub text: String,
     /// `Idempotency-Key`
     pub key: Option<String>,
@@ -58,7 +56,7 @@ pub struct Call {
     pub took: Duration,
 }
 
-/// What all callers share.
+/// State shared by all callers.
 pub struct Load {
     shared: Arc<Shared>,
     callers: JoinSet<()>,
@@ -75,7 +73,7 @@ struct Shared {
 }
 
 impl Load {
-    /// Nobody calls yet. `people`: one for each caller, whom nobody else changes.
+    /// Creates the load without starting it. `people`: one user for each caller, which nothing else changes.
     pub fn new(app: App, people: Vec<UserId>) -> Self {
         assert_eq!(people.len(), CALLERS);
         let client = reqwest::Client::builder().timeout(LONGEST).build().unwrap();
@@ -90,17 +88,17 @@ impl Load {
         Self { shared: Arc::new(shared), callers: JoinSet::new(), stop: watch::Sender::new(false) }
     }
 
-    /// How many people have to be there.
+    /// The number of people to pass to `new`.
     pub const fn people() -> usize {
         CALLERS
     }
 
-    /// Where servers are; a call goes to one of them.
+    /// The addresses of the servers; each call goes to one of them.
     pub fn to(&self, urls: Vec<String>) {
         *self.shared.urls.write().unwrap() = urls;
     }
 
-    /// Begins to call, until [`Load::stop`].
+    /// Starts the calls, which go on until [`Load::stop`].
     pub fn start(&mut self) {
         for caller in 0..CALLERS {
             let (shared, mut stop) = (Arc::clone(&self.shared), self.stop.subscribe());
@@ -113,7 +111,7 @@ impl Load {
         }
     }
 
-    /// Ends the calls, each with its answer.
+    /// Stops the load and waits for the calls under way.
     pub async fn stop(&mut self) {
         self.stop.send_replace(true);
         while let Some(ended) = self.callers.join_next().await {
@@ -121,18 +119,18 @@ impl Load {
         }
     }
 
-    /// The calls so far that have ended.
+    /// The calls that have ended so far.
     pub fn calls(&self) -> Vec<Call> {
         self.shared.calls.lock().unwrap().clone()
     }
 
-    /// How many were acknowledged so far.
+    /// The number of acknowledged calls so far.
     pub fn acknowledged(&self) -> usize {
         let calls = self.shared.calls.lock().unwrap();
         calls.iter().filter(|call| matches!(call.outcome, Outcome::Acknowledged(_))).count()
     }
 
-    /// Waits until `count` more were acknowledged than are now.
+    /// Waits until `count` more calls are acknowledged.
     pub async fn flows(&self, count: usize) {
         let (before, begun) = (self.acknowledged(), Instant::now());
         while self.acknowledged() < before + count {
@@ -141,7 +139,7 @@ impl Load {
         }
     }
 
-    /// Waits until `count` more were not acknowledged than are now.
+    /// Waits until `count` more calls are not acknowledged.
     pub async fn ebbs(&self, count: usize) {
         let failed = || {
             let calls = self.shared.calls.lock().unwrap();
@@ -154,7 +152,7 @@ impl Load {
         }
     }
 
-    /// One call, kept; what became of it. It goes on by itself.
+    /// Sends one call and records its outcome, in a task of its own.
     pub fn call(
         &self,
         kind: Kind,
@@ -167,7 +165,7 @@ impl Load {
         async move { call.await.unwrap() }
     }
 
-    /// A keyed invite whose caller can be made to hang up; nobody knows what became of it.
+    /// Sends a keyed invite whose client can be disconnected; its result is then unknown.
     pub fn leaves(&self, email: &str, key: &str) -> JoinHandle<()> {
         let (kind, user) = (Kind::Invite, new_id());
         let (shared, text, key) = (Arc::clone(&self.shared), email.to_owned(), key.to_owned());
@@ -176,18 +174,18 @@ impl Load {
             Call { kind, user, text: text.clone(), key: Some(key.clone()), outcome, took: Duration::ZERO };
         self.shared.calls.lock().unwrap().push(call);
         tokio::spawn(async move {
-            // A connection of its own, which ends with it.
+            // Use a separate connection, which ends with the task.
             let client = reqwest::Client::new();
             shared.ask(&client, kind, user, &text, Some(&key)).await;
         })
     }
 
-    /// A call that is not kept, again.
+    /// Sends a call again without recording it.
     pub async fn repeat(&self, call: &Call) -> Outcome {
         self.shared.ask(&self.shared.client, call.kind, call.user, &call.text, call.key.as_deref()).await
     }
 
-    /// The person of a caller.
+    /// The user of a caller.
     pub fn person(&self, caller: usize) -> Uuid {
         self.shared.people[caller].0
     }

@@ -1,4 +1,4 @@
-//! What of the machine the faults need: programs, a small disk, hosts of their own, other clocks.
+//! Machine resources for faults: programs, a small disk, network namespaces, shifted clocks.
 
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::database::folder;
 
-/// Runs a program to its end, which has to be a good one.
+/// Runs a program to its end; panics if it fails.
 #[track_caller]
 pub fn done(program: &str, arguments: &[&str]) {
     let output = Command::new(program).args(arguments).output();
@@ -18,7 +18,6 @@ pub fn done(program: &str, arguments: &[&str]) {
     assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Starts a program.
 #[track_caller]
 pub fn run(program: &str, arguments: &[&str]) -> Child {
     let mut command = Command::new(program);
@@ -44,16 +43,16 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        // Lazily: whoever still writes is on the way out.
+        // Unmount lazily: processes that still write are about to stop.
         let _ = Command::new("umount").arg("-l").arg(self.path()).status();
     }
 }
 
-/// Two hosts with a cable between them: network namespaces.
+/// Two hosts connected by a cable: network namespaces with a veth pair.
 pub struct Hosts {
-    /// Where the server runs.
+    /// The host of the server.
     pub server: String,
-    /// Where its database can be reached.
+    /// The host with the address of the database.
     pub database: String,
 }
 
@@ -79,7 +78,7 @@ impl Hosts {
         hosts
     }
 
-    /// From now on each packet between them is dropped: it goes to an Ethernet address that nobody has.
+    /// Drops every packet between the hosts from now on: packets go to an unused Ethernet address.
     pub fn drop_packets(&self) {
         let nobody = ["lladdr", "02:00:00:00:00:99", "dev", "cable", "nud", "permanent"];
         for (host, other) in self.ways() {
@@ -110,29 +109,27 @@ impl Drop for Hosts {
     }
 }
 
-/// Does something on a host.
+/// Runs a function on a host.
 fn on<T: Send>(host: &str, act: impl FnOnce() -> T + Send) -> T {
     let enter = || {
-        // Only this thread, which ends with it.
+        // Only this thread enters the namespace, and it ends afterwards.
         setns(File::open(Path::new("/run/netns").join(host)).unwrap(), CloneFlags::CLONE_NEWNET).unwrap();
         act()
     };
     std::thread::scope(|scope| scope.spawn(enter).join().unwrap())
 }
 
-/// Listens on a host.
 pub fn listen_on(host: &str, address: &str) -> tokio::net::TcpListener {
     let listener = on(host, || TcpListener::bind((address, 0)).unwrap());
     listener.set_nonblocking(true).unwrap();
     tokio::net::TcpListener::from_std(listener).unwrap()
 }
 
-/// Connects on a host.
 pub fn connect_on(host: &str, address: SocketAddr) -> std::io::Result<TcpStream> {
     on(host, || TcpStream::connect(address))
 }
 
-/// A clock that is wrong by as much as it is told, for a program that is started with [`Clock::variables`].
+/// A shifted clock for programs that are started with [`Clock::variables`].
 pub struct Clock(PathBuf);
 
 impl Clock {
@@ -142,7 +139,7 @@ impl Clock {
         clock
     }
 
-    /// Seconds from the right time.
+    /// Sets the offset from the right time, seconds.
     pub fn set(&self, seconds: i64) {
         let part = self.0.with_extension("part");
         std::fs::write(&part, format!("{seconds:+}s\n")).unwrap();
@@ -159,13 +156,13 @@ impl Clock {
             ("LD_PRELOAD", library),
             ("FAKETIME_TIMESTAMP_FILE", self.0.display().to_string()),
             ("FAKETIME_CACHE_DURATION", "1".to_owned()),
-            // Durations stay what they are.
+            // Do not change durations (monotonic clock).
             ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
         ]
     }
 }
 
-/// Why this machine cannot make every fault.
+/// Why this machine cannot run every fault, if so.
 pub fn lacks() -> Option<String> {
     if !nix::unistd::geteuid().is_root() {
         return Some("this needs root, for network namespaces and a small disk: run it as root".to_owned());

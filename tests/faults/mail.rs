@@ -1,4 +1,4 @@
-//! Mail servers that are away, slow, rude or false, and rows that cannot be sent.
+//! Mail servers that are unavailable, slow, wrong or untrusted, and outbox rows that cannot be sent.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::support::smtp::{Act, Encryption, Smtp, Stage};
 use crate::support::{self};
 
 impl Scenario {
-    /// Lets the peer act so at the first attempt of each mail of the load, until the load has flowed.
+    /// The SMTP server acts like this at the first attempt of each mail, until the load has run for a while.
     async fn first_attempts(&mut self, stage: Stage, act: Act) {
         self.smtp.script(move |seen| {
             let fresh = seen.recipient.is_empty() || seen.attempt == 1;
@@ -18,7 +18,7 @@ impl Scenario {
         self.under_load().await;
         self.injected = usize::try_from(self.count("SELECT count(*) FROM outbox").await).unwrap();
         if [Stage::Greeting, Stage::Mail].contains(&stage) {
-            // It is about no mail: while it lasts, none goes out.
+            // This fault does not depend on the mail: while it lasts, no mail is sent.
             self.smtp.script(|_| None);
         }
     }
@@ -52,7 +52,7 @@ pub async fn reply_554_after_data() -> Report {
     refused(Stage::Final, "554 5.6.0 Message refused", true).await
 }
 
-/// Each reply of the peer takes longer than a conversation may.
+/// Each reply of the SMTP server takes longer than a conversation may.
 pub async fn tarpit() -> Report {
     let mut scenario = Scenario::new().await;
     scenario.place.set("USERDOCKS_MAIL__TIMEOUT", "2s");
@@ -68,7 +68,7 @@ pub async fn tarpit() -> Report {
     scenario.over().await
 }
 
-/// The peer takes the mail and hangs up before it says so.
+/// The SMTP server accepts the mail and disconnects before its reply.
 pub async fn cut_after_dot() -> Report {
     let mut scenario = Scenario::new().await;
     scenario.first_attempts(Stage::Final, Act::TakeAndClose).await;
@@ -77,14 +77,14 @@ pub async fn cut_after_dot() -> Report {
     report
 }
 
-/// What the peer says after the dot is no UTF-8: it has said it all the same.
+/// The reply after the final dot is not valid UTF-8: it counts nevertheless.
 pub async fn reply_in_latin_1() -> Report {
     let mut scenario = Scenario::new().await;
     scenario.first_attempts(Stage::Final, Act::TakeAndReply(b"250 2.0.0 \xfcbernommen".to_vec())).await;
     scenario.over().await
 }
 
-/// The certificate of the peer is nobody's: nothing of a mail and no password may leave.
+/// The certificate of the SMTP server is not trusted: no part of a mail and no password may be sent.
 pub async fn bad_certificate() -> Report {
     let mut reports = Vec::new();
     for encryption in [Encryption::StartTls, Encryption::Implicit] {
@@ -107,7 +107,7 @@ pub async fn bad_certificate() -> Report {
         let harmless = |line: &String| line.starts_with("EHLO") || line == "STARTTLS" || line == "QUIT";
         scenario.expect(said.iter().all(harmless), format!("in clear: {said:?}"));
         scenario.expect(smtp.mails().is_empty(), "I4: a mail went to whoever it was");
-        // Mended: the operator names the right server.
+        // The operator fixes the setting.
         let good = scenario.smtp.url();
         scenario.place.set("USERDOCKS_MAIL__SMTP_URL", &good);
         scenario.serve();
@@ -131,7 +131,7 @@ pub async fn bad_certificate() -> Report {
     report
 }
 
-/// Rows that no call could have made, among those of the load.
+/// Among the mails of the load are rows that no API call could have created.
 pub async fn poison_rows() -> Report {
     let mut scenario = Scenario::new().await;
     let to: Vec<String> = (0..6).map(|number| format!("poison-{number}@x.example")).collect();
@@ -158,7 +158,7 @@ pub async fn poison_rows() -> Report {
         .await;
     let failed = scenario.count("SELECT count(*) FROM outbox WHERE state = 'failed'").await;
     scenario.expect(failed == 4, format!("I2: {failed} of 4 poisoned mails failed"));
-    // What of its id is one that a mail can have.
+    // Replace the `Message-ID` of a row with a valid one.
     scenario.execute("UPDATE outbox SET message_id = '<a@x.example>' WHERE message_id LIKE '%eve%'").await;
     scenario.over().await
 }

@@ -1,8 +1,8 @@
-//! The fault suite: breaks the real program, its PostgreSQL, its mail server and the ways between them, under
-//! load, and checks from outside that nothing is lost, doubled or invented ([`check`]).
+//! The fault suite: breaks the real program, its PostgreSQL, its mail server and the connections between them, under
+//! load, and checks from outside that nothing is lost, duplicated or made up ([`check`]).
 //!
-//! `cargo test` runs the faults that take seconds and need nothing but PostgreSQL. All of them, and the table
-//! of `docs/reliability.md`: `cargo test --locked --test faults -- --all`, as root.
+//! `cargo test` runs the faults that take seconds and need only PostgreSQL. To run all of them, as root, and print the
+//! table of `docs/reliability.md`: `cargo test --locked --test faults -- --all`.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
@@ -28,14 +28,14 @@ mod scenario;
 
 use check::Report;
 
-/// When a fault is made.
+/// When a fault runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum When {
     /// With every `cargo test`.
     Always,
     /// With `--all`.
     All,
-    /// With `--all`, while no other fault has the machine.
+    /// With `--all`, and no other fault at the same time.
     Alone,
 }
 use When::{All, Alone, Always};
@@ -106,7 +106,7 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     println!("\nrunning {} faults", faults.len());
-    // What broke is said once, in the report.
+    // Breaches are printed once, in the report.
     std::panic::set_hook(Box::new(|_| {}));
     let begun = Instant::now();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
@@ -133,11 +133,11 @@ fn main() -> ExitCode {
         "\ntest result: {result}. {passed} passed; {failed} failed; 0 ignored; 0 measured; {} filtered out; finished in {seconds:.2}s\n",
         FAULTS.len() - done.len()
     );
-    // The PostgreSQL that all share ends with the process.
+    // The shared PostgreSQL ends with the process.
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Makes one fault. One that cannot be made, or ends in a panic, is a breach.
+/// Runs one fault. A fault that cannot be run, or that panics, is a breach.
 async fn one(name: &str, run: Run) -> Report {
     let begun = Instant::now();
     let report = AssertUnwindSafe(run()).catch_unwind().await.unwrap_or_else(|panic| {
@@ -156,7 +156,7 @@ async fn one(name: &str, run: Run) -> Report {
     report
 }
 
-/// Faults made at the same time: most of their time they wait.
+/// The number of concurrent faults: most of the time they wait.
 const AT_ONCE: usize = 5;
 
 const INVARIANTS: [&str; 6] = ["I1", "I2", "I3", "I4", "I5", "I6"];

@@ -1,5 +1,5 @@
-//! Servers that start together, stop under load, run out of descriptors, or go by wrong clocks; and a network
-//! that drops what it is given.
+//! Servers that start together, stop under load, run out of file descriptors or have wrong clocks, and a network that
+//! drops packets.
 
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
@@ -62,7 +62,7 @@ pub async fn four_replicas_at_once() -> Report {
     scenario.over().await
 }
 
-/// 64 descriptors for connections, database, mail and all: others take them all.
+/// 64 file descriptors for all connections: idle clients use them up.
 pub async fn few_descriptors() -> Report {
     let mut scenario = Scenario::new().await;
     scenario.place.through = ["sh", "-c", "ulimit -n 64; exec \"$0\" \"$@\""].map(str::to_owned).into();
@@ -79,14 +79,14 @@ pub async fn few_descriptors() -> Report {
         scenario.recovers().await;
         scenario.load.flows(20).await;
     }
-    // It met the bound, or kept below it and turned callers away.
+    // Either the server reached the limit, or it stayed below it and refused callers.
     let met = scenario.servers[0].said().contains("Too many open files");
     let turned_away = scenario.load.calls().len() > scenario.load.acknowledged();
     scenario.expect(met || turned_away, "the descriptors were enough for all");
     scenario.over().await
 }
 
-/// The database's host is there, and no packet reaches it or comes back, for longer than a request may take.
+/// The host of the database is up, but its packets are dropped in both directions, for longer than a request may take.
 pub async fn packets_dropped() -> Report {
     let hosts = Hosts::new();
     let url = support::database(true).await;
@@ -122,7 +122,7 @@ pub async fn packets_dropped() -> Report {
     scenario.over().await
 }
 
-/// A server and a PostgreSQL of its own, with a clock for each.
+/// A server and a PostgreSQL of its own, each with its own clock.
 async fn clocks(smtp: Smtp, mail: &str) -> (Scenario, Clock, Clock) {
     let place = Place::new(&[]);
     let programs = place.file("programs");
@@ -162,7 +162,7 @@ async fn clocks(smtp: Smtp, mail: &str) -> (Scenario, Clock, Clock) {
 }
 
 const HOUR: i64 = 3600;
-/// What the library under a clock believes for how long.
+/// How long the clock library (libfaketime) caches its offset.
 const SEEN: Duration = Duration::from_secs(2);
 
 pub async fn clocks_off_by_an_hour() -> Report {
@@ -178,20 +178,20 @@ pub async fn clocks_off_by_an_hour() -> Report {
         scenario.load.flows(30).await;
     }
     scenario.recovers().await;
-    // A mail that waited while the clock went back is due when the clock is there again.
+    // A mail that waited while the clock was behind is due when the clock is right again.
     database.set(HOUR);
     sleep(SEEN).await;
     scenario.ends().await
 }
 
-/// The mail server is away for an hour of the database's clock, which decides when a mail is due.
+/// The mail server is unavailable for an hour of the database's clock, which decides when a mail is due.
 pub async fn smtp_down_for_an_hour() -> Report {
     let smtp = Smtp::start().await;
     let mut line = Proxy::to_tcp(smtp.address()).await;
     let url = format!("smtp://{}", line.address);
     let (mut scenario, _server, database) = clocks(smtp, &url).await;
     line.cut().await;
-    // Acknowledged, and cut off on the way.
+    // Mails whose acknowledgement was lost when the connection was cut.
     scenario.note_unrecorded().await;
     scenario.injected = 1;
     for minutes in [1, 5, 15, 30, 60] {
@@ -205,7 +205,7 @@ pub async fn smtp_down_for_an_hour() -> Report {
     scenario.expect(failed == 0, format!("I2: {failed} mails were given up within the hour"));
     line.restore().await;
     scenario.recovers().await;
-    // Whatever was refused is tried again within an hour, give or take a fifth.
+    // A refused mail is retried within an hour, ±20 %.
     database.set(3 * HOUR);
     sleep(SEEN).await;
     scenario.ends().await

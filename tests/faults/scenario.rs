@@ -1,5 +1,5 @@
-//! A real server, or several, on a real PostgreSQL and a real SMTP peer, under load, with everything that
-//! can be broken between them.
+//! A scenario: one or more real servers on a real PostgreSQL and a real SMTP server, under load, with proxies that can
+//! break every connection between them.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -18,31 +18,31 @@ use crate::support::proxy::Proxy;
 use crate::support::smtp::Smtp;
 use crate::support::{self, App, DEADLINE, SECRET_KEY, new_id};
 
-/// How soon the server has to work again after a fault (I5).
+/// The longest time until the server works again after a fault (I5).
 pub const RECOVERY: Duration = Duration::from_secs(30);
 
 pub struct Scenario {
     pub smtp: Smtp,
-    /// Between the servers and the database.
+    /// The proxy between the servers and the database.
     pub line: Proxy,
-    /// The test's own way to the database.
+    /// The test's own connections to the database.
     pub db: Pool,
     pub place: Place,
     pub app: App,
     pub seal: SecretKey,
     pub load: Load,
     pub servers: Vec<Serve>,
-    /// How often the fault was made.
+    /// How often the fault was injected.
     pub injected: usize,
-    /// Acknowledgements of a mail that came to nobody, or to one who could not write them down.
+    /// By recipient, acknowledgements of mails that did not reach a server, or that it could not record.
     pub lost: BTreeMap<String, usize>,
-    /// The longest that it took to work again.
+    /// The longest recovery time.
     pub recovery: Duration,
-    /// Breaches seen on the way.
+    /// Breaches found during the fault.
     pub breaches: Vec<String>,
 }
 
-/// The settings of a server under test: the usual ones but for quick retries, and no bound on its callers.
+/// The settings of a server under test: the usual ones, with quick retries and without rate limits.
 fn variables(database_url: &str, smtp_url: &str) -> Vec<(&'static str, String)> {
     [
         ("DATABASE_URL", database_url),
@@ -59,18 +59,18 @@ fn variables(database_url: &str, smtp_url: &str) -> Vec<(&'static str, String)> 
 }
 
 impl Scenario {
-    /// On a migrated database of the PostgreSQL that all tests share. No server runs yet.
+    /// Uses a migrated database of the PostgreSQL that all tests share. No server runs yet.
     pub async fn new() -> Self {
         Self::on(&support::database(true).await, Smtp::start().await).await
     }
 
-    /// On the migrated database of this URL, which leads to a socket.
+    /// Uses the migrated database of this URL, which leads to a socket.
     pub async fn on(url: &str, smtp: Smtp) -> Self {
         let (line, through) = Proxy::to_database(url).await;
         Self::along(url, line, &through, smtp).await
     }
 
-    /// With a line of one's own, and the URL by which a server finds it.
+    /// Uses this proxy, and the URL by which a server reaches it.
     pub async fn along(url: &str, line: Proxy, through: &str, smtp: Smtp) -> Self {
         let mut place = Place::new(&[]);
         for (name, value) in variables(through, &smtp.url()) {
@@ -106,25 +106,25 @@ impl Scenario {
         }
     }
 
-    /// Starts a server, to which calls go from now on.
+    /// Starts a server and adds it to the targets of the load.
     pub fn serve(&mut self) {
         self.servers.push(self.place.serve());
         self.aim();
     }
 
-    /// Starts a server and the load, and waits until it flows.
+    /// Starts a server and the load, and waits until calls succeed.
     pub async fn under_load(&mut self) {
         self.serve();
         self.load.start();
         self.load.flows(40).await;
     }
 
-    /// Lets the load go to the servers that run.
+    /// Directs the load to the running servers.
     pub fn aim(&self) {
         self.load.to(self.servers.iter().map(|server| server.url.clone()).collect());
     }
 
-    /// Ends the oldest server with SIGKILL, and notes whose mails it had sent and not written down.
+    /// Kills the oldest server with SIGKILL, and lists the mails that it had sent but not marked as sent.
     pub async fn kill(&mut self) {
         self.injected += 1;
         self.servers.remove(0).kill();
@@ -134,14 +134,14 @@ impl Scenario {
         self.note_unrecorded().await;
     }
 
-    /// Waits until PostgreSQL has ended what a server that is gone had begun.
+    /// Waits until PostgreSQL has ended the sessions of a killed server.
     async fn sessions_end(&self) {
         let sessions = "SELECT count(*) FROM pg_stat_activity
             WHERE datname = current_database() AND application_name = 'userdocks'";
         self.until_none(sessions).await;
     }
 
-    /// Waits until a query counts nothing.
+    /// Waits until a counting query returns 0.
     pub async fn until_none(&self, query: &str) {
         let begun = Instant::now();
         while self.count(query).await > 0 {
@@ -150,8 +150,8 @@ impl Scenario {
         }
     }
 
-    /// Notes the mails that were taken and are not known to be: their acknowledgement is lost with whoever
-    /// had it.
+    /// Records the mails that the SMTP server accepted and that are still queued: the acknowledgement was lost with the
+    /// server that received it.
     pub async fn note_unrecorded(&mut self) {
         let queued: Vec<String> = sqlx::query_scalar("SELECT recipient FROM outbox WHERE state = 'queued'")
             .fetch_all(&self.db)
@@ -173,7 +173,7 @@ impl Scenario {
         sqlx::query_scalar(sqlx::AssertSqlSafe(query.to_owned())).fetch_one(&self.db).await.unwrap()
     }
 
-    /// The fault is over: notes how long it takes until an invite is answered and its mail arrives (I5).
+    /// Ends the fault: measures the time until an invite is answered and its mail arrives (I5).
     pub async fn recovers(&mut self) {
         let over = Instant::now();
         let give_up = 2 * RECOVERY;
@@ -194,19 +194,19 @@ impl Scenario {
         self.recovery = self.recovery.max(over.elapsed());
     }
 
-    /// Ends the load, and checks every invariant.
+    /// Ends the load and checks every invariant.
     pub async fn ends(mut self) -> Report {
         self.load.stop().await;
         check::whole(&mut self).await
     }
 
-    /// The usual end: the time to recovery, then every invariant.
+    /// Ends the scenario: measures the recovery time, then checks every invariant.
     pub async fn over(mut self) -> Report {
         self.recovers().await;
         self.ends().await
     }
 
-    /// Something that has to be so during the fault.
+    /// Adds a breach if a condition of the fault does not hold.
     pub fn expect(&mut self, so: bool, what: impl Into<String>) {
         if !so {
             self.breaches.push(what.into());

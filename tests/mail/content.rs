@@ -1,4 +1,4 @@
-//! What a mail says.
+//! The content of mails.
 
 use lettre::message::Mailbox;
 use mail_parser::MessageParser;
@@ -28,7 +28,7 @@ fn rendered_mails_match_snapshots() {
     }
 }
 
-/// Every language and kind has the one layout, its own words, its direction, and no gap.
+/// Every language and kind of mail uses the same layout, its own texts and its own direction, without missing texts.
 #[test]
 fn all_languages_share_one_html_layout() {
     let logo = LogoUrl::parse("https://cdn.example/logo.png?a=1&b=2").unwrap();
@@ -62,7 +62,7 @@ fn all_languages_share_one_html_layout() {
                 "{language}: {}",
                 mail.subject
             );
-            // The logo is all that is loaded from elsewhere, and its text is enough.
+            // The logo is the only external resource, and has an alternative text.
             assert_eq!(mail.html.matches("src=").count(), 1);
             assert!(mail.html.contains("src=\"https://cdn.example/logo.png?a=1&amp;b=2\" alt=\"Acme\""));
             assert!(!mail.html.contains("url("));

@@ -1,4 +1,4 @@
-//! What becomes of a mail.
+//! Delivery of mails: SMTP replies and their outcomes.
 
 use std::process::Command;
 use std::time::Duration;
@@ -60,7 +60,7 @@ async fn mail_is_delivered_byte_for_byte() {
     assert!(read.body_text(0).unwrap().contains("Zoë O’Hara nutzt Müller & Söhne"));
 }
 
-/// What a reply is made into.
+/// Builds the refusal that is expected for a reply.
 type Make = fn(String) -> Refusal;
 
 #[tokio::test]
@@ -190,7 +190,7 @@ async fn closed_idle_connection_is_replaced() {
     assert_eq!((server.connections(), server.mails().len()), (3, 3));
 }
 
-/// As servers do that take so many mails over a connection and no more.
+/// Some servers accept only a limited number of mails per connection.
 #[tokio::test]
 async fn connection_mail_limit_opens_a_new_connection() {
     for stage in [Stage::Rset, Stage::Mail, Stage::Rcpt, Stage::Data] {
@@ -234,7 +234,7 @@ async fn xoauth2_token_is_read_from_file_or_command() {
     let url = server.url().replace("://", "://ada@");
     let good = TokenSource::File(file.clone());
     for (source, said) in [
-        // The server knows no XOAUTH2: it is enough that it is asked.
+        // The server does not support XOAUTH2: the test only checks that the client tries it.
         (good, "504 5.5.4 Unrecognized authentication type"),
         (TokenSource::Command("printf t0k".to_owned()), "504 5.5.4 Unrecognized authentication type"),
         (
@@ -327,8 +327,8 @@ async fn opportunistic_tls_falls_back_to_plaintext() {
     assert_eq!(server.mails().len(), 1);
 }
 
-/// The authorities to trust come from the machine, so a process with other ones has to send: this test again,
-/// which is told where to.
+/// The trusted CAs come from the machine. Another process with other CAs must send: this test runs itself again and
+/// passes the URL in an environment variable.
 #[tokio::test]
 async fn certificate_of_a_system_ca_is_accepted() {
     const SEND_TO: &str = "USERDOCKS_TEST_SEND_TO";

@@ -1,4 +1,4 @@
-//! Mails from their data to a server: what they say, and what becomes of them.
+//! Mails from their data to an SMTP server: content and delivery.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod content;

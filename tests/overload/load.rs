@@ -1,4 +1,4 @@
-//! Callers in a closed loop over connections of their own, as light as can be: what they measure is the server.
+//! Closed-loop clients with a connection each. They are lightweight, so that the figures measure the server.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-/// What callers saw: how long each answer took, by status.
+/// Response times by status.
 #[derive(Default)]
 pub struct Seen {
     answers: Vec<(u16, Duration)>,
@@ -17,7 +17,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// The times of answers with this status, shortest first.
+    /// Response times with this status, ascending.
     fn times(&self, status: u16) -> Vec<Duration> {
         let mut times: Vec<Duration> =
             self.answers.iter().filter(|(of, _)| *of == status).map(|(_, time)| *time).collect();
@@ -29,19 +29,19 @@ impl Seen {
         self.answers.iter().filter(|(of, _)| *of == status).count()
     }
 
-    /// Answers with this status in a second.
+    /// Responses per second with this status.
     pub fn rate(&self, status: u16) -> f64 {
         self.count(status) as f64 / self.elapsed.as_secs_f64()
     }
 
-    /// The time that this share of the answers with a status stays below, milliseconds.
+    /// A percentile of the response times with a status, milliseconds.
     pub fn quantile(&self, status: u16, share: f64) -> f64 {
         let times = self.times(status);
         let at = ((times.len() as f64 * share) as usize).min(times.len().saturating_sub(1));
         times.get(at).map_or(0.0, |time| time.as_secs_f64() * 1000.0)
     }
 
-    /// Fails unless every answer has one of these statuses.
+    /// Panics unless every response has one of these statuses.
     pub fn assert_only(&self, statuses: &[u16]) {
         let other = self.answers.iter().find(|(status, _)| !statuses.contains(status));
         assert_eq!(other, None);
@@ -60,15 +60,14 @@ impl Seen {
     }
 }
 
-/// Callers, each with its requests, which it sends in turn for so long; after each answer it waits, longer after a
-/// refusal.
+/// Runs clients for this long. Each sends its requests in turn and pauses after each response, longer after a refusal.
 pub struct Callers {
     pub address: SocketAddr,
     pub requests: Vec<Arc<Vec<Vec<u8>>>>,
     pub pause: Duration,
     pub pause_refused: Duration,
     pub lasting: Duration,
-    /// How much of the beginning is left out.
+    /// The warm-up time to leave out.
     pub unseen: Duration,
 }
 
@@ -109,7 +108,7 @@ impl Callers {
     }
 }
 
-/// Reads one answer to its end: its status.
+/// Reads one response to its end and returns its status.
 async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> u16 {
     buffer.clear();
     loop {

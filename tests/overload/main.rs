@@ -1,6 +1,6 @@
-//! Overload, measured on the real program: what those who are let in pay for those who are not. Figures are printed;
-//! only ratios within this run are asserted, with room for a machine that has other things to do. Not part of
-//! `cargo test`, since it needs the machine for itself for some minutes:
+//! Overload tests of the real program: the effect of refused requests on accepted ones. Figures are printed; only
+//! ratios within a run are asserted, with a margin for a busy machine. Not part of `cargo test`, because they need the
+//! machine for some minutes:
 //!
 //!     cargo test --release --test overload -- --nocapture --test-threads 1
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
@@ -34,13 +34,13 @@ use support::smtp::Smtp;
 use support::{App, DEADLINE, SECRET_KEY, create_app, new_app, new_id};
 
 const LASTING: Duration = Duration::from_secs(8);
-/// Callers that keep the server as busy as it can be.
+/// The number of clients that keep the server fully busy.
 const CAPACITY: usize = 32;
 
-/// More callers than it lets wait.
+/// More clients than the server accepts and queues.
 const OVERLOAD: usize = 3_000;
 
-/// A server as its users have it, with an app and some users.
+/// A server with production settings, an app and some users.
 struct World {
     server: Serve,
     _place: Place,
@@ -95,7 +95,7 @@ impl World {
         .into_bytes()
     }
 
-    /// Updates of users by so many callers.
+    /// Updates of users by this many clients.
     fn updates(&self, callers: usize) -> Callers {
         let requests = self.users[..callers].iter();
         Callers {
@@ -120,7 +120,7 @@ impl World {
     }
 }
 
-/// `GET` of a path on a connection of its own: its status and its time.
+/// `GET` of a path on a new connection: its status and its time.
 async fn get(address: SocketAddr, path: &str) -> (u16, Duration) {
     let begun = Instant::now();
     let mut stream = TcpStream::connect(address).await.unwrap();
@@ -131,7 +131,7 @@ async fn get(address: SocketAddr, path: &str) -> (u16, Duration) {
     (answer[9..12].parse().unwrap(), begun.elapsed())
 }
 
-/// Looks at `/healthz` for as long as something goes on; the longest it took, milliseconds.
+/// Polls `/healthz` while a future runs, and returns the longest response time, milliseconds.
 async fn alive_while<T>(address: SocketAddr, work: impl Future<Output = T>) -> (T, f64) {
     let mut longest = Duration::ZERO;
     let mut work = std::pin::pin!(work);
@@ -147,7 +147,7 @@ async fn alive_while<T>(address: SocketAddr, work: impl Future<Output = T>) -> (
     }
 }
 
-/// Median of some figures.
+/// The median.
 fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures[figures.len() / 2]
@@ -167,7 +167,7 @@ async fn overload_sheds_requests_with_503_and_bounds_p99() {
         println!("{}", capacity.line("32 callers"));
         capacity.assert_only(&[200]);
         let memory = world.memory();
-        // A burst may wait longer, for two seconds: here it is more than that.
+        // A burst may wait longer for two seconds: this load lasts longer.
         let more = Callers { unseen: Duration::from_secs(3), ..world.updates(OVERLOAD) };
         let (overload, health) = alive_while(world.address(), more.call()).await;
         println!("{}", overload.line("3,000 callers"));
@@ -184,12 +184,12 @@ async fn overload_sheds_requests_with_503_and_bounds_p99() {
     }
     let (before, over, goodput) = (median(before), median(over), median(goodput));
     println!("p99 of the admitted: {:.1} times that at capacity; goodput {goodput:.2}", over / before);
-    // A tenth of a second is what the queue may take.
+    // A request may wait in the queue for 100 ms.
     assert!(over < 100.0 + before * 12.0, "{over} ms, {before} ms at capacity");
     assert!(goodput > 0.25, "{goodput}");
-    // In turn, and no later than it is told to come again.
+    // A refusal is sent sooner than the delay of its `Retry-After`.
     assert!(median(refused) < 1000.0, "a refusal waits too long");
-    // It is over with the load.
+    // The overload ends with the load.
     let after = world.updates(CAPACITY).call().await;
     println!("{}", after.line("32 callers, after"));
     after.assert_only(&[200]);
@@ -243,7 +243,7 @@ async fn million_due_mails_do_not_slow_requests() {
     world.end();
 }
 
-/// Queues a million mails that are due at one moment. The first of them can be sent; there is no time for more.
+/// Queues a million mails that are due at the same time. Only the first of them can be sent in the time of the test.
 async fn fill(world: &World, due: i64) {
     let invite = new_id();
     sqlx::query(
@@ -265,7 +265,7 @@ async fn fill(world: &World, due: i64) {
         let secrets: Vec<Vec<u8>> = ids
             .iter()
             .map(|id| {
-                // A third of them in earnest.
+                // A third of them get a real code, sealed.
                 if part < 34 {
                     sealed += 1;
                     world.seal.seal(

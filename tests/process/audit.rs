@@ -1,4 +1,4 @@
-//! What the log says of each change: one event, whole, in its documented form; and nothing of a person.
+//! The audit log: each change writes one complete event in its documented form, without personal data.
 
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
@@ -8,7 +8,7 @@ use crate::support::child::{Place, Serve, until};
 use crate::support::smtp::Smtp;
 use crate::support::{self, DEADLINE, SECRET_KEY, new_id};
 
-/// The events of a text, without the time, which has to be one.
+/// The events in a text, without their times, which are checked to be valid.
 pub fn events(said: &str) -> Vec<Value> {
     let events = said.lines().filter(|line| line.contains("userdocks::audit"));
     let events = events.map(|line| {
@@ -21,7 +21,7 @@ pub fn events(said: &str) -> Vec<Value> {
     events.collect()
 }
 
-/// An event, from what is not as in most.
+/// An event, given by its differences from the usual one.
 fn event(action: &str, outcome: &str, more: Value) -> Value {
     let mut event = json!({
         "level": "INFO", "target": "userdocks::audit", "action": action, "outcome": outcome, "status": null,
@@ -48,7 +48,7 @@ struct Caller<'a> {
 }
 
 impl Caller<'_> {
-    /// A call under a request id of its own, and the one event that came of it.
+    /// Sends a call with a request id of its own, and returns its status and its single event.
     async fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, Value) {
         let number = self.sent.replace(self.sent.get() + 1);
         let id = format!("call-{number}");
@@ -70,7 +70,7 @@ impl Caller<'_> {
         (status, of_call.remove(0))
     }
 
-    /// The same by the app's write key.
+    /// The same with the app's write key.
     async fn write(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let headers = [
             ("x-client-id", self.app.id.as_str()),
@@ -96,7 +96,7 @@ async fn each_write_request_logs_one_audit_event() {
     let caller = Caller { server: &server, app: &app, sent: std::cell::Cell::default() };
     let key = key_id(&app.write_key);
     let user = new_id().to_string();
-    // An event of the write key, done under the id of the last call.
+    // An event of the write key, under the request id of the last call.
     let by_key = |action: &str, outcome: &str, status: u16, more: Value| {
         let mut base = json!({
             "status": status, "actor": "key", "authenticated": true, "app": app.id, "key": key, "subject": user,
@@ -118,7 +118,7 @@ async fn each_write_request_logs_one_audit_event() {
     let facts = json!({ "code": "email_taken", "subject": somebody, "fields": ["email", "language"] });
     assert_eq!((status, told), (400, by_key("inviteUser", "refused", 400, facts)));
 
-    // The invite, accepted by its code.
+    // The invite is accepted by its code.
     let code = support::code(&smtp.wait_for(1, DEADLINE).await[0]);
     let accept = format!("/invites/{code}");
     let by_code = |outcome: &str, more: Value| {
@@ -138,7 +138,7 @@ async fn each_write_request_logs_one_audit_event() {
         json!({ "status": 404, "code": "unknown", "actor": "nobody", "authenticated": false, "app": null });
     assert_eq!((status, told), (404, by_code("refused", nobody)));
 
-    // A profile: the names of what changed; none where there are none.
+    // A profile update: the names of the changed fields; none if nothing changed.
     let body = json!({ "user": { "id": "x", "given_name": "Ada", "birthdate": null }, "test": true });
     let (status, told) = caller.write("PUT", &format!("/api{path}"), &body).await;
     assert_eq!(
@@ -153,7 +153,7 @@ async fn each_write_request_logs_one_audit_event() {
         (400, by_key("updateUser", "refused", 400, json!({ "code": "invalid_fields" })))
     );
 
-    // A token, and what its user does with it.
+    // A token, and the calls of its user.
     let (status, told) = caller.write("POST", &format!("{path}/tokens"), &Value::Null).await;
     assert_eq!((status, told), (200, by_key("createToken", "done", 200, json!({}))));
     let issued = place.run(&["token", "issue", "--app", &app.id, "--user", &user]);
@@ -197,7 +197,7 @@ async fn each_write_request_logs_one_audit_event() {
         (403, by_key("eraseUser", "refused", 403, json!({ "code": "user_out_of_reach" })))
     );
 
-    // Credentials that prove nothing: what they name, if they name anything.
+    // Invalid credentials: the event contains the ids that they name, if any.
     let (status, told) = caller.call("PUT", &path, &[], "").await;
     let missing = json!({ "status": 401, "code": "credentials_missing", "request_id": told["request_id"] });
     assert_eq!((status, told), (401, event("updateUser", "refused", missing)));
@@ -210,7 +210,7 @@ async fn each_write_request_logs_one_audit_event() {
     });
     assert_eq!((status, told), (401, by_key("updateUser", "refused", 401, unproven)));
 
-    // Who looks changes nothing, and gets no event; neither does what is no route.
+    // Read requests and unknown routes write no event.
     let client = reqwest::Client::new();
     for (method, path) in
         [("GET", path.as_str()), ("GET", "/readyz"), ("PATCH", &path), ("POST", "/v1/nowhere")]
@@ -219,7 +219,7 @@ async fn each_write_request_logs_one_audit_event() {
         request.header("X-Request-Id", "silent").send().await.unwrap();
     }
 
-    // A caller who goes away before the answer: what came of it is not known.
+    // The client disconnects before the response: the outcome is unknown.
     let late = new_id().to_string();
     let body = json!({ "email": "late@example.com", "language": "en" });
     assert_eq!(caller.write("POST", &format!("/v1/users/{late}"), &body).await.0, 200);
@@ -253,7 +253,7 @@ async fn each_write_request_logs_one_audit_event() {
     let said = server.said();
     let all = events(&said);
     assert_eq!(all.len(), caller.sent.get() + 1);
-    // Nothing of a person, and nothing secret.
+    // No personal data and no secrets.
     let told: String = all.iter().map(Value::to_string).collect();
     for private in ["ada@", "grace@", "example.com", "127.0.0.1", "Ada", code.as_str(), token, &app.write_key]
     {
@@ -304,7 +304,7 @@ async fn only_changing_cli_commands_log_audit_events() {
         assert_eq!(events(&run(&place, looking).1), Vec::<Value>::new());
     }
 
-    // Whatever the level: on, unless it is named, or all is off. And readable as text.
+    // Audit events are written at every level, unless they or all logs are turned off. They are readable as text.
     for (level, events_told) in
         [("error", 1), ("userdocks=warn", 1), ("off", 0), ("info,userdocks::audit=off", 0), ("", 1)]
     {
@@ -341,7 +341,7 @@ async fn rate_limited_requests_log_no_audit_event() {
     let server = place.serve();
     let caller = Caller { server: &server, app: &app, sent: std::cell::Cell::default() };
     let nobody = format!("/v1/users/{}", new_id());
-    // A key that is known before the flood pays nothing for it.
+    // A key that was cached before the flood is not affected by its rate limit.
     assert_eq!(caller.write("DELETE", &nobody, &Value::Null).await.0, 403);
     let client = reqwest::Client::new();
     let (mut refused, mut away) = (0, 0);
@@ -354,7 +354,7 @@ async fn rate_limited_requests_log_no_audit_event() {
         }
     }
     assert!(away > 0, "{refused} were let in");
-    // Events come in order: with that of a call that was answered, those of the calls before are there.
+    // Events are in order: after the event of an answered call, the events of earlier calls are there.
     assert_eq!(caller.write("DELETE", &nobody, &Value::Null).await.0, 403);
     let told: Vec<Value> = events(&server.said()).iter().map(|event| event["code"].clone()).collect();
     let mut expected = vec![json!("credentials_missing"); refused];

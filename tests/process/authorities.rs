@@ -1,4 +1,4 @@
-//! Calls of the server to others whose certificates are of a private authority.
+//! Outgoing HTTPS calls of the server to hosts with certificates of a private CA.
 
 use std::sync::Arc;
 
@@ -17,11 +17,11 @@ use crate::support::child::Place;
 use crate::support::smtp::{Encryption, Smtp};
 use crate::support::{self, DEADLINE, SECRET_KEY, new_id};
 
-/// An https server that answers each call with a JWK set.
+/// An HTTPS server that answers each call with a JWK set.
 struct Https {
     url: String,
     authority: String,
-    /// The last call that was a `POST`.
+    /// The last `POST` request.
     posted: watch::Receiver<Option<String>>,
 }
 
@@ -51,7 +51,7 @@ impl Https {
             format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                // A client that does not trust the certificate is under test.
+                // The test includes a client that does not trust the certificate.
                 let Ok(mut stream) = acceptor.accept(stream).await else { continue };
                 let mut request = vec![0; 8192];
                 let length = stream.read(&mut request).await.unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Mails that come back, as the command line reads them.
+//! Bounces and complaints, as the command line reads them.
 
 use std::io::Write;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::support::child::{Place, Serve, until};
 use crate::support::smtp::Smtp;
 use crate::support::{self, DEADLINE, SECRET_KEY};
 
-/// A delivery status notification about the mail with this `Message-ID`, or one that does not return it.
+/// A delivery status notification about the mail with this `Message-ID`, or one that does not return the mail.
 fn notification(action: &str, message_id: Option<&str>, recipient: &str) -> String {
     let returned = message_id.map_or("Subject: x".to_owned(), |id| format!("Message-ID: {id}"));
     format!(
@@ -26,7 +26,7 @@ fn notification(action: &str, message_id: Option<&str>, recipient: &str) -> Stri
     )
 }
 
-/// What a command makes of this on its standard input.
+/// Runs a command with this standard input and returns its output.
 pub fn with_input(mut command: Command, input: &str) -> (Value, String) {
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -36,7 +36,7 @@ pub fn with_input(mut command: Command, input: &str) -> (Value, String) {
     (serde_json::from_slice(&ended.stdout).unwrap(), String::from_utf8(ended.stderr).unwrap())
 }
 
-/// What the command prints: messages read, bounced, delayed, complained, known, unknown, other.
+/// The output of the command: counts of messages read, bounced, delayed, complained, known, unknown, other.
 fn counts(counts: [u64; 7]) -> Value {
     let [read, bounced, delayed, complained, known, unknown, other] = counts;
     json!({
@@ -45,7 +45,7 @@ fn counts(counts: [u64; 7]) -> Value {
     })
 }
 
-/// A server that has sent a mail to each address; the `Message-ID`s are in the same order.
+/// A server that has sent a mail to each address; `message_ids` are in the same order.
 struct Sent {
     place: Place,
     url: String,
@@ -88,7 +88,7 @@ impl Sent {
         request.send().await.unwrap().status().as_u16()
     }
 
-    /// Mails an invite and waits until it is known to be sent.
+    /// Sends an invite and waits until its mail is recorded as sent.
     async fn invite(&self, user: &str, address: &str) -> String {
         let before = self.sent();
         assert_eq!(
@@ -108,7 +108,7 @@ impl Sent {
         self.place.json(&["mail", "bounces", path.to_str().unwrap()])
     }
 
-    /// What the command makes of one message in a file.
+    /// The output of the command for one message in a file.
     fn read_message(&self, message: &str) -> Value {
         let file = self.place.file("bounce.eml");
         std::fs::write(&file, message).unwrap();
@@ -153,7 +153,7 @@ async fn mbox_bounces_match_sent_mail_by_message_id_or_recipient() {
     let sent = || place.json(&["mail", "list", "--state", "sent"]).as_array().unwrap().len() == 4;
     until("all are known to be sent", || sent().then_some(()));
 
-    // The form of this server's ids, but of no mail here: that of another database, or an old one.
+    // An id in the form of this server that belongs to no mail here, but to another database or an old mail.
     let other =
         format!("<0195c0de-0000-7000-8000-000000000000@{}", id("b1@x.example").split_once('@').unwrap().1);
     let mailbox = [
@@ -174,7 +174,7 @@ async fn mbox_bounces_match_sent_mail_by_message_id_or_recipient() {
     assert_eq!(serde_json::from_str::<Value>(&first.stdout).unwrap(), counts([7, 2, 1, 0, 0, 2, 2]));
     let told = events(&first.stderr);
     assert_eq!((told.len(), &told[0]["action"]), (1, &json!("recordBounces")));
-    // Again, nothing is new, and nothing is told.
+    // Reading them again changes nothing and publishes no event.
     let second = read();
     assert_eq!(serde_json::from_str::<Value>(&second.stdout).unwrap(), counts([7, 0, 0, 0, 3, 2, 2]));
     assert!(events(&second.stderr).is_empty());
@@ -271,7 +271,7 @@ fn filled(form: &str, recipient: &str, message_id: &str) -> String {
     form.replace("RECIPIENT", recipient).replace("ID", message_id)
 }
 
-/// A delivery status notification for one recipient field and one `Message-ID` of the returned mail.
+/// A delivery status notification with one recipient field and one `Message-ID` of the returned mail.
 fn status(recipient: &str, action: &str, returned: &str) -> String {
     notification(action, Some(returned), "x").replace("Final-Recipient: rfc822; x", recipient)
 }
@@ -304,7 +304,7 @@ async fn dsn_exim_and_arf_reports_are_recorded_once() {
 async fn bounce_that_matches_no_single_mail_is_unknown() {
     let sent = Sent::to(&["a@x.example", "b@x.example", "old@x.example"]).await;
     let unknown = counts([1, 0, 0, 0, 0, 1, 0]);
-    // Two mails went to this address, so one that names nothing else can be about either.
+    // Two mails went to this address, so a bounce without a `Message-ID` could be about either.
     sent.invite(&sent.users[0], "a@x.example").await;
     let foreign = "<0100019abcdef-000000@email.amazonses.com>";
     let bounce = |recipient: &str, returned: &str| {
@@ -312,11 +312,11 @@ async fn bounce_that_matches_no_single_mail_is_unknown() {
     };
     assert_eq!(sent.read_message(&bounce("a@x.example", foreign)), unknown);
     assert_eq!(sent.read_message(&filled(COMPLAINT, "a@x.example", foreign)), unknown);
-    // The mail that came back has an id of this server's form and domain, and is another one.
+    // The returned mail has an id with this server's form and domain, but it is another mail.
     let (_, domain) = sent.message_ids[1].split_once('@').unwrap();
     let other = format!("<{}@{domain}", support::new_id());
     assert_eq!(sent.read_message(&bounce("b@x.example", &other)), unknown);
-    // A guess, and more days than a bounce takes.
+    // A guessed address, and a mail that is too old for a bounce.
     assert_eq!(sent.read_message(&bounce("nobody@x.example", &other)), unknown);
     let mut database = PgConnection::connect(&sent.url).await.unwrap();
     let aged = "UPDATE outbox SET finished_at = now() - interval '8 days' WHERE recipient = 'old@x.example'";
@@ -351,7 +351,7 @@ async fn maildir_symlinks_and_fifos_are_skipped() {
     std::fs::remove_dir_all(maildir.join("new")).unwrap();
     std::os::unix::fs::symlink(maildir.join("tmp"), maildir.join("new")).unwrap();
     let refused = sent.place.failure(&["mail", "bounces", maildir.to_str().unwrap()]);
-    assert!(refused.ends_with("the folder is no Maildir, which has the folders cur and new"), "{refused}");
+    assert!(refused.ends_with("the folder is not a Maildir: it needs the folders cur and new"), "{refused}");
     assert_eq!(sent.befell("c@x.example"), [""; 0]);
     sent.server.stop();
 }
@@ -375,7 +375,7 @@ async fn complaint_stops_referrals_to_the_address() {
     );
     let report = json!({ "type": "complained", "messageId": to("eve@x.example") });
     assert_eq!(sent.call("mail-reports", report.clone()).await, 200);
-    // Who is not complained of is sent one; the others are not.
+    // The user without a complaint is sent a mail; the others are not.
     refer("Dan@x.example").await;
     refer("eve@x.example").await;
     refer("fred@x.example").await;
@@ -384,7 +384,7 @@ async fn complaint_stops_referrals_to_the_address() {
         sent.place.json(&["mail", "list", "--state", "queued"]).as_array().unwrap().is_empty().then_some(())
     });
     assert_eq!(sent.sent(), 6);
-    // A complaint that is known does not undo what the person allowed since.
+    // A complaint that is already known does not undo a later opt-in of the recipient.
     let allow = ["opt-out", "remove", "--app", &sent.app.id, "--email", "eve@x.example"];
     assert_eq!(sent.place.json(&allow), json!({ "changed": true }));
     assert_eq!(sent.call("mail-reports", report).await, 200);
@@ -392,7 +392,7 @@ async fn complaint_stops_referrals_to_the_address() {
     sent.server.stop();
 }
 
-/// Amazon SES and others replace the `Message-ID`; the recipient of the bounce is then what names the mail (VERP).
+/// Amazon SES and others replace the `Message-ID`; then the recipient of the bounce identifies the mail (VERP).
 #[tokio::test(flavor = "multi_thread")]
 async fn bounce_to_verp_return_path_matches_its_mail() {
     let mut sent = Sent::to(&[]).await;

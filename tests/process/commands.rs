@@ -9,7 +9,7 @@ use crate::support::child::{Place, postgres_of, until};
 use crate::support::smtp::{Smtp, Stage};
 use crate::support::{self, DEADLINE, SECRET_KEY};
 
-/// A UUID that nothing has.
+/// An unused UUID.
 const NOBODY: &str = "0195c0de-0000-7000-8000-000000000000";
 
 /// The keys of an object, sorted.
@@ -28,7 +28,7 @@ fn assert_time(value: &Value) {
     assert!(time.len() == 24 && time.ends_with('Z') && time.parse::<jiff::Timestamp>().is_ok(), "{time}");
 }
 
-/// What `userdocks app create --name NAME --json` makes.
+/// The output of `userdocks app create --name NAME --json`.
 pub struct App {
     pub id: String,
     pub read_key: String,
@@ -48,7 +48,7 @@ pub fn create_app(place: &Place, more: &[&str]) -> App {
     app
 }
 
-/// Every command on apps and their keys; those that need no user of theirs.
+/// Every command on apps and their keys that needs no user.
 pub fn on_apps(place: &Place) {
     assert_eq!(place.json(&["migrate"]), json!({ "migrated": true }));
 
@@ -80,7 +80,7 @@ pub fn on_apps(place: &Place) {
     let listed = place.json(&["app", "list"]);
     assert_eq!(listed.as_array().unwrap().last(), Some(&shown));
 
-    // Mails in that look, in the language of a reader.
+    // Preview mails with that design, in the language of a reader.
     let previews = place.json(&["mail", "preview", "--app", &app.id, "--kind", "notice", "--language", "FR"]);
     let [preview] = previews.as_array().unwrap().as_slice() else { panic!("{previews}") };
     assert_eq!(
@@ -90,7 +90,7 @@ pub fn on_apps(place: &Place) {
     assert!(text(&preview["text"]).contains("help@acme.example"), "{preview}");
     assert!(text(&preview["html"]).contains("src=\"https://cdn.acme.example/logo.png\" alt=\"Acme\""));
 
-    // What is not given stays; '' clears.
+    // Omitted options keep their values; '' clears one.
     shown["name"] = json!("Acme & Söhne");
     assert_eq!(place.json(&["app", "update", &app.id, "--name", " Acme & Söhne "]), shown);
     let clear = |flag| [flag, ""];
@@ -136,7 +136,7 @@ pub fn on_apps(place: &Place) {
     }
 }
 
-/// Every command on the users of an app and the mails to them, of which there is one that was sent.
+/// Every command on the users of an app and their mails; one mail was sent.
 pub fn on_users(place: &Place, app: &str, user: &str) {
     let token = place.json(&["token", "issue", "--app", app, "--user", user]);
     assert_eq!(keys(&token), ["accessToken", "expiresIn", "tokenType"]);
@@ -168,7 +168,7 @@ pub fn on_users(place: &Place, app: &str, user: &str) {
     );
 }
 
-/// Whoever writes to support.
+/// The commands that a support team uses for opt-outs.
 fn opt_outs(place: &Place, app: &str) {
     let run = |what: &str, email: &str| place.json(&["opt-out", what, "--app", app, "--email", email]);
     for (what, email, changed) in [
@@ -184,7 +184,7 @@ fn opt_outs(place: &Place, app: &str) {
     assert_eq!(text, "eve@example.com is sent no referrals of the app any more.\n");
 }
 
-/// What cannot be done is said in one sentence, with and without `--json`.
+/// Errors are one sentence, with and without `--json`.
 fn refusals(place: &Place, app: &str) {
     let no_app = format!("there is no app {NOBODY}");
     for (arguments, sentence) in [
@@ -293,7 +293,7 @@ async fn every_command_works_with_database_url() {
     refusals(&place, &app.id);
     opt_outs(&place, &app.id);
 
-    // The mails of a server, which answers for what the command line made.
+    // The mails of a running server after changes by the command line.
     let server = place.serve();
     let client = reqwest::Client::new();
     let user = support::new_id().to_string();
@@ -312,7 +312,7 @@ async fn every_command_works_with_database_url() {
     until("the mail is known to be sent", || sent().then_some(()));
     on_users(&place, &app.id, &user);
 
-    // A mail that is refused for good can be tried again, with a new link, by a command.
+    // A command can retry a permanently refused mail, with a new link.
     smtp.refuse(Stage::Rcpt, "550 5.1.1 no such user");
     assert_eq!(invite("bob@example.com", &app.write_key).await, 200);
     let failed = || place.json(&["mail", "list", "--state", "failed"]).as_array().unwrap().first().cloned();
@@ -341,7 +341,7 @@ async fn every_command_works_with_database_url() {
     assert_eq!(mails[1].to, ["bob@example.com"]);
     assert_eq!(format!("<{}>", mails[1].message_id()), queued["messageId"].as_str().unwrap());
 
-    // Of the two invites one is revoked, the other mailed again.
+    // One of the two invites is revoked, the other is mailed again.
     until("the mail is known to be sent", || {
         (place.json(&["mail", "show", id])["state"] == "sent").then_some(())
     });
@@ -382,7 +382,7 @@ async fn every_command_works_with_database_url() {
     assert_eq!(smtp.wait_for(3, DEADLINE).await[2].to, ["ada@example.com"]);
     assert!(place.text(&["invite", "list"]).contains("revoked"));
 
-    // A key that is made works at once, and one that is revoked soon no more.
+    // A new key works at once; a revoked key stops working soon after.
     let key = place.json(&["api-key", "create", "--app", &app.id, "--type", "write"]);
     assert_eq!(invite("ada@example.com", key["key"].as_str().unwrap()).await, 200);
     place.json(&["api-key", "revoke", key["id"].as_str().unwrap()]);
@@ -526,7 +526,7 @@ async fn closed_stdout_pipe_is_exit_code_0_and_full_disk_is_1() {
     );
 }
 
-/// Each starts the PostgreSQL of the folder, or finds it started, and leaves it to the others while it ends.
+/// Each command starts the PostgreSQL of the folder, or finds it running, and does not stop it while others use it.
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_commands_share_the_embedded_postgres() {
     let place = Place::new(&[]);

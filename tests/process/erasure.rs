@@ -1,4 +1,4 @@
-//! What is left of a person in all that the server keeps: the database, the webhooks' posts, the mailbox and the log.
+//! Personal data that remains after erasure, in all stored data: the database, webhook posts, the mailbox and the log.
 
 use std::fmt::Write;
 
@@ -11,7 +11,7 @@ use crate::support::child::{Place, Serve, until};
 use crate::support::receiver::Receiver;
 use crate::support::{SECRET_KEY, new_id};
 
-/// In everything that names the person, and in nothing else.
+/// Part of all data that names the person, and of no other data.
 const MARK: &str = "marked";
 
 /// Every row of every table as text, bytes in hexadecimal digits.
@@ -33,7 +33,7 @@ async fn dump(database_url: &str) -> String {
     dump
 }
 
-/// The tables, the mails and the lines of the log that have the mark, in clear or as bytes.
+/// The tables, mails and log lines that contain the mark, in clear or as bytes.
 async fn marks(database_url: &str, place: &Place, server: &Serve) -> Vec<String> {
     let marked = |text: &str| text.to_ascii_lowercase().contains(MARK) || text.contains(&hex::encode(MARK));
     let mut found: Vec<String> = dump(database_url)
@@ -103,7 +103,7 @@ async fn deleted_user_leaves_no_data_in_tables_mailbox_and_log() {
     assert_eq!(call("PUT", &of_person, Some(&token), "move", Some(moved)).await, 200);
     let mine = format!("{of_person}/referral-invites");
     assert_eq!(call("POST", &mine, Some(&token), "mine", to("friend.marked@example.org")).await, 201);
-    // Refusals, which are logged.
+    // Refused calls, which are logged.
     let bad = json!({ "user": { "email": "erin marked" } });
     assert_eq!(call("PUT", &of_person, Some(&token), "", Some(bad)).await, 400);
     assert_eq!(call("POST", &format!("/v1/users/{}", new_id()), None, "", to(email)).await, 400);

@@ -1,4 +1,4 @@
-//! `userdocks invite import`: a file of people.
+//! `userdocks invite import`: imports a file of people.
 
 use std::process::Command;
 
@@ -21,7 +21,7 @@ async fn repeated_csv_import_invites_each_user_once() {
     ]);
     let app = create_app(&place, &["--language", "de"]);
     let id = new_id();
-    // A mark, quotes, a comma and a line's end inside them, an empty line, both ends of lines, bytes that are no text.
+    // A byte order mark, quotes with a comma and a line break inside, an empty line, both line endings, invalid UTF-8.
     let mut file = format!(
         "\u{feff}\"Email\",language,userId,referralCode,expiresIn\r\n\
          carl@example.com,en,{id},,3600\r\n\
@@ -78,7 +78,7 @@ async fn repeated_csv_import_invites_each_user_once() {
     assert_eq!(to("carl@example.com")[0]["userId"], json!(id));
     assert_eq!(to("dora@example.com")[0]["language"], json!("de"));
 
-    // Again nobody is invited, and no mail counted.
+    // A second import invites nobody and counts no mail.
     let (result, said) = import(&[]);
     counted(false, 0, 506, &result);
     assert!(events(&said).is_empty());
@@ -106,7 +106,7 @@ async fn repeated_csv_import_invites_each_user_once() {
     assert!(nobody.starts_with("there is no app "), "{nobody}");
 }
 
-/// What an import of these bytes comes to.
+/// The result of importing these bytes.
 fn import(place: &Place, app: &str, file: &[u8]) -> Value {
     let path = place.file("people.csv");
     std::fs::write(&path, file).unwrap();
@@ -169,7 +169,7 @@ async fn import_sets_profile_fields_of_new_users_only() {
         nobody;en;;;;maybe;\n\
         \"carl@example.com;de;;;;;\n\
         anna@example.com;de;Second;;;;\n";
-    // Windows-1252 is Latin-1 there.
+    // Windows-1252 equals Latin-1 for these characters.
     let file: Vec<u8> = file.chars().map(|c| u8::try_from(c).unwrap()).collect();
     let result = import(&place, &app.id, &file);
     assert_eq!(

@@ -1,4 +1,4 @@
-//! The program as an operator meets it: its command line, its settings, its start and its end.
+//! The program from an operator's view: command line, settings, start and stop.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 #![allow(clippy::too_many_lines, reason = "a test is as long as its table")]

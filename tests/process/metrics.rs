@@ -1,4 +1,4 @@
-//! What `/metrics` says after traffic that is known, family by family, and that it says it as Prometheus wants it.
+//! `/metrics` after known traffic: every family and value, in valid Prometheus format.
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -17,7 +17,7 @@ struct Family {
     samples: Vec<(String, String)>,
 }
 
-/// Reads a page, and what `promtool check metrics` would say of it.
+/// Parses a page with the checks of `promtool check metrics`.
 fn families(page: &str) -> BTreeMap<String, Family> {
     let mut families: BTreeMap<String, Family> = BTreeMap::new();
     let mut lines = page.lines().peekable();
@@ -178,7 +178,7 @@ async fn metrics_count_requests_mails_and_limit_refusals() {
     assert_eq!(of("userdocks_outbox_oldest_due_seconds"), " 0");
     assert_eq!(of("userdocks_build_info"), format!("{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION")));
 
-    // Every look is a hit or a miss: two keys were looked at, six times, and no token, issuer or origin.
+    // Every cache look-up is a hit or a miss: two keys were looked up six times; no token, issuer or origin was.
     let looks = |name: &str| {
         families[name].samples.iter().map(|(_, value)| value.parse().unwrap()).collect::<Vec<u64>>()
     };

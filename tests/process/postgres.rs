@@ -1,4 +1,4 @@
-//! PostgreSQL as people run it: defaults of the database, encodings, forms of the URL, certificates.
+//! PostgreSQL in common configurations: database defaults, encodings, URL forms, certificates.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -99,7 +99,7 @@ async fn development_database_is_adopted_or_refused_with_a_hint() {
     assert_eq!(recorded().await, before);
 }
 
-/// A role whose search path leads to a schema of its own, with the tables in it.
+/// A role whose search path leads to a schema of its own, which holds the tables.
 #[tokio::test(flavor = "multi_thread")]
 async fn tables_in_a_non_public_search_path_schema_are_found() {
     let options = PgConnectOptions::from_str(&support::database(true).await).unwrap();
@@ -184,11 +184,11 @@ async fn server_certificate_is_checked_only_with_sslmode_verify() {
                 assert!(sentence.contains(cause) && sentence.contains("sslrootcert=FILE"), "{sentence}");
             } else {
                 assert_eq!(place.json(&["app", "list"]), json!([]), "{cause} {mode}");
-                // Nothing is left of a relay.
+                // No files of a relay remain.
                 assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0);
             }
         }
-        // A server works through it, and with another address for what needs a session of its own.
+        // A server works through the relay, with another URL for its session features.
         let in_its_role = format!("postgres://userdocks_server@localhost:{port}/{name}");
         let place = Place::new(&[
             ("DATABASE_URL", &in_its_role),
@@ -228,7 +228,7 @@ async fn front(socket: PathBuf, tls: Option<(Vec<u8>, &KeyPair)>, listen: &str) 
                     return;
                 };
                 client.write_all(b"S").await.unwrap();
-                // A client that refuses the certificate is under test.
+                // The test includes a client that refuses the certificate.
                 let Ok(mut client) = acceptor.accept(client).await else { return };
                 let _ = copy_bidirectional(&mut client, &mut server).await;
             });
@@ -237,8 +237,8 @@ async fn front(socket: PathBuf, tls: Option<(Vec<u8>, &KeyPair)>, listen: &str) 
     port
 }
 
-/// The same certificate as X.509 version 1, which has neither the field of the version nor extensions. Its signature is
-/// that of the other.
+/// The same certificate as X.509 version 1, which has neither the version field nor extensions. It keeps the signature
+/// of the original.
 fn version_1(certificate: &[u8]) -> Vec<u8> {
     let (_, outer) = elements(certificate).remove(0);
     let mut parts = elements(outer);
@@ -264,7 +264,7 @@ fn sequence(content: &[u8]) -> Vec<u8> {
     [&[0x30], length.as_slice(), content].concat()
 }
 
-/// The elements of DER that stand in a row, each whole and its content.
+/// The consecutive DER elements of some bytes: each element and its content.
 fn elements(mut der: &[u8]) -> Vec<(&[u8], &[u8])> {
     let mut found = Vec::new();
     while !der.is_empty() {

@@ -41,7 +41,7 @@ async fn mail_retry_all_skips_revoked_invites() {
     until("all have failed", || (failed().len() == 4).then_some(()));
     smtp.script(|_| None);
 
-    // One failed two days ago, the invite of another was revoked.
+    // One failed two days ago; the invite of another was revoked.
     let mut database = PgConnection::connect(&url).await.unwrap();
     sqlx::query("UPDATE outbox SET finished_at = now() - interval '2 days' WHERE recipient = 'a@x.example'")
         .execute(&mut database)

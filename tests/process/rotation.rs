@@ -1,4 +1,4 @@
-//! Keys that are changed while servers work, and the roles in which they do.
+//! Key rotation while servers work, and the database roles they use.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -16,7 +16,7 @@ const NEW_KEY: &str = "1d2c3b4a5f6e7d8c9b0a1f2e3d4c5b6a79880716253443526170f8e9d
 const WRONG_KEY: &str = "USERDOCKS_SECRET_KEY is not the key that this database is encrypted with: set it to that key, or, \
                          while you change the key, USERDOCKS_OTHER_SECRET_KEY";
 
-/// Calls a server with the app's write key: the status and the body.
+/// Calls a server with the app's write key and returns the status and the body.
 async fn call(server: &Serve, app: &App, method: &str, path: &str, body: &Value) -> (u16, Value) {
     let request = reqwest::Client::new()
         .request(method.parse().unwrap(), format!("{}{path}", server.url))
@@ -43,7 +43,7 @@ async fn token(server: &Serve, app: &App, user: &str) -> String {
     token.to_owned()
 }
 
-/// What a server says to a token.
+/// The status of a call with a token.
 async fn use_token(server: &Serve, token: &str) -> u16 {
     let request = reqwest::Client::new().get(format!("{}/v1/users/me", server.url)).bearer_auth(token);
     request.send().await.unwrap().status().as_u16()
@@ -66,12 +66,12 @@ async fn secret_key_rotates_while_servers_run() {
     let [before, preparing, changed, after] =
         [place(SECRET_KEY, ""), place(SECRET_KEY, NEW_KEY), place(NEW_KEY, SECRET_KEY), place(NEW_KEY, "")];
     let app = create_app(&before, &[]);
-    // A wrong key is noticed at the start, by every command.
+    // Every command detects a wrong key at its start.
     for arguments in [&["serve"][..], &["migrate"], &["app", "list"], &["mail", "list"]] {
         assert_eq!(after.failure(arguments), WRONG_KEY);
     }
 
-    // Servers that know both, and seal under one or the other, send each other's mails.
+    // Servers that know both keys, and seal with either one, send each other's mails.
     let servers = [preparing.serve(), changed.serve()];
     let mut user = String::new();
     for number in 0..20 {
@@ -80,7 +80,7 @@ async fn secret_key_rotates_while_servers_run() {
         assert_eq!(use_token(server, &token(server, &app, &user).await).await, 200);
     }
     smtp.wait_for(20, DEADLINE).await;
-    // So is the key under which addresses of those who opt out are hashed.
+    // The key that hashes opted-out addresses is shared as well.
     let body = json!({ "email": "carl@example.com", "language": "en" });
     let path = format!("/v1/users/{user}/referral-invites");
     assert_eq!(call(&servers[0], &app, "POST", &path, &body).await.0, 201);
@@ -90,7 +90,7 @@ async fn secret_key_rotates_while_servers_run() {
     let listed = place(SECRET_KEY, NEW_KEY).json(&["mail", "list"]);
     assert!(listed.as_array().unwrap().iter().all(|mail| mail["attempts"] == json!(1)), "{listed}");
 
-    // A mail that waits is sealed under the old key, as are the app's private key and the secret of its webhook.
+    // A queued mail is sealed with the old key, as are the app's private key and the secret of its webhook.
     let receiver = Receiver::start().await;
     let webhook = before.json(&["webhook", "create", "--app", &app.id, "--url", &receiver.url]);
     smtp.refuse(Stage::Rcpt, "450 4.2.1 later");
@@ -112,7 +112,7 @@ async fn secret_key_rotates_while_servers_run() {
          neither key and were left.\n"
     );
 
-    // From now on the old key opens nothing, and the new one all.
+    // After resealing, the old key opens nothing, and the new one opens everything.
     assert_eq!(before.failure(&["serve"]), WRONG_KEY);
     smtp.script(|_| None);
     let server = after.serve();
@@ -166,7 +166,7 @@ async fn signing_key_rotates_with_published_overlap() {
     let only = format!("no other key of the app {} signs yet: create one first", app.id);
     assert_eq!(place.failure(&["signing-key", "revoke", &kid(&first)]), only);
 
-    // A new key is shown at once, and signs when everybody has seen it.
+    // A new key is published at once, and signs after all verifiers can have fetched it.
     let made = place.json(&["signing-key", "create", "--app", &app.id]);
     let new = made["id"].as_str().unwrap().to_owned();
     assert_eq!(kids(&server, &app).await, [kid(&first), new.clone()]);
@@ -192,7 +192,7 @@ async fn signing_key_rotates_with_published_overlap() {
     }
     assert_eq!(kids(&server, &app).await, [new.clone(), kid(&first)]);
 
-    // The old key goes, and its tokens with it.
+    // The old key is removed, and its tokens become invalid.
     let revoked = json!({ "id": kid(&first), "revoked": true });
     assert_eq!(place.json(&["signing-key", "revoke", &kid(&first)]), revoked);
     let gone = format!("there is no signing key {}", kid(&first));
@@ -204,7 +204,7 @@ async fn signing_key_rotates_with_published_overlap() {
     assert_eq!(use_token(&server, &second).await, 200);
     assert_eq!(kids(&server, &app).await, [new]);
 
-    // In a hurry.
+    // An immediate rotation.
     let made = place.json(&["signing-key", "create", "--app", &app.id, "--at-once"]);
     assert_eq!(kid(&token(&server, &app, &user).await), made["id"].as_str().unwrap());
     let text = place.text(&["signing-key", "list", "--app", &app.id]);
@@ -228,7 +228,7 @@ async fn server_runs_with_a_role_that_owns_no_tables() {
     owner.variables.extend(plain.variables.clone());
     owner.set("USERDOCKS_DATABASE__DIRECT_URL", &url);
 
-    // It cannot make the schema; the owner can, and grants what it needs.
+    // This role cannot create the schema; the owner can, and grants the required privileges.
     let sentence = plain.failure(&["migrate"]);
     assert!(sentence.contains("permission denied for schema public"), "{sentence}");
     assert_eq!(owner.json(&["migrate"]), json!({ "migrated": true }));
@@ -236,7 +236,7 @@ async fn server_runs_with_a_role_that_owns_no_tables() {
     let sentence = plain.failure(&["app", "create", "--name", "x"]);
     assert!(sentence.contains("permission denied for table "), "{sentence}");
 
-    // A server that has the owner's address starts, and one that has not.
+    // A server starts with and without the owner's URL.
     for (number, place) in [&owner, &plain].into_iter().enumerate() {
         let server = place.serve();
         let user = invite(&server, &app, &format!("u{number}@example.com")).await;

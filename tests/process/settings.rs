@@ -1,4 +1,4 @@
-//! Settings from the environment and a file, as the program takes them; each rule is tested beside
+//! Settings from the environment and a file, as the program reads them; unit tests of each rule are beside
 //! `src/config/mod.rs`.
 
 use serde_json::json;
@@ -49,7 +49,7 @@ fn config_check_prints_effective_settings_with_masked_secrets() {
             },
             "mail": {
                 "smtp_url": "smtps://ada:***@mail.example", "from": "Userdocks <no-reply@id.example>",
-                // The file over the default, the environment over the file.
+                // The file overrides the default, and the environment overrides the file.
                 "retry_after": "20s", "timeout": "10s",
                 "give_up_after": "3days", "connections": 8, "return_path": "", "token_command": "", "token_file": "",
                 "reports": {
@@ -135,7 +135,7 @@ fn secrets_are_read_from_file_variables() {
     assert_eq!(shown["database"]["direct_url"], "postgres://bob:***@db.example/x");
     assert_eq!(shown["mail"]["smtp_url"], "smtps://ada:***@mail.example");
     assert_eq!([&shown["secret_key"], &shown["other_secret_key"]], ["***", "***"]);
-    // An empty variable is not set.
+    // An empty variable counts as not set.
     place.set("USERDOCKS_SECRET_KEY", "");
     assert_eq!(place.json(&["config", "check"]), shown);
 }
@@ -181,7 +181,7 @@ fn sender_name_with_commas_and_brackets_is_quoted() {
         place.set("USERDOCKS_MAIL__FROM", &format!("{name} <a@id.example>"));
         let shown = place.json(&["config", "check"]);
         assert_eq!(shown["mail"]["from"], format!("\"{name}\" <a@id.example>"));
-        // What is shown can be set.
+        // The printed value is a valid setting.
         place.set("USERDOCKS_MAIL__FROM", shown["mail"]["from"].as_str().unwrap());
         assert_eq!(place.json(&["config", "check"]), shown);
     }
@@ -199,7 +199,7 @@ fn openapi_servers_include_the_public_url_path() {
     assert_eq!(servers(&place), ["/auth", "/auth/api"]);
 }
 
-/// A file that cannot be read is not repeated: the line at fault may well be the one with the password.
+/// An unreadable settings file is not quoted: the faulty line may contain the password.
 #[test]
 fn invalid_config_file_error_hides_its_content() {
     let mut place = Place::new(&[]);

@@ -1,4 +1,4 @@
-//! How a server starts, what it says, and how it ends.
+//! Start, output and shutdown of a server.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -28,7 +28,7 @@ async fn status(url: &str) -> Option<u16> {
     Some(reqwest::Client::new().get(url).send().await.ok()?.status().as_u16())
 }
 
-/// The head and the body of an invite as they travel.
+/// The head and the body of an invite request.
 fn invite(app: &App, email: &str, more: &str) -> (String, String) {
     let body = json!({ "email": email, "language": "en" }).to_string();
     let head = format!(
@@ -48,7 +48,7 @@ fn connect(server: &Serve) -> TcpStream {
     stream
 }
 
-/// What comes until the server closes the connection.
+/// The bytes received until the server closes the connection.
 fn rest(mut stream: &TcpStream) -> String {
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
@@ -65,7 +65,7 @@ async fn sigterm_finishes_open_requests_and_exits_0() {
     assert_eq!(server.url.rsplit(':').next().unwrap().parse::<u16>().map(|port| port > 0), Ok(true));
     assert_eq!(status(&format!("{}/readyz", server.url)).await, Some(200));
 
-    // One asks whether it is ready, and takes its time to; one is in the middle of an invite.
+    // One client sends `/readyz` slowly; another is in the middle of an invite.
     let mut ready = connect(&server);
     ready.write_all(b"GET /readyz HTTP/1.1\r\nHost: id.example\r\n").unwrap();
     let idle = connect(&server);
@@ -81,7 +81,7 @@ async fn sigterm_finishes_open_requests_and_exits_0() {
     }
 
     server.signal(Signal::SIGTERM);
-    // Closed at once: who has asked nothing, and who comes too late.
+    // Idle and new connections are closed at once.
     assert_eq!(rest(&idle), "");
     let address = server.url.strip_prefix("http://").unwrap().to_owned();
     until("new connections are refused", || TcpStream::connect(&address).is_err().then_some(()));
@@ -98,7 +98,7 @@ async fn sigterm_finishes_open_requests_and_exits_0() {
     let (ended, more) = server.ended();
     assert_eq!((ended.code(), more), (Some(0), vec![]), "{}", server.said());
 
-    // Nothing that was acknowledged is lost: if it was not sent any more, the next server does it.
+    // No acknowledged invite is lost: the next server sends the mails that this one did not send.
     let mut server = place.serve();
     assert_eq!(smtp.wait_for(1, DEADLINE).await[0].to, ["slow@example.com"]);
     server.signal(Signal::SIGINT);
@@ -123,8 +123,8 @@ async fn listen_address_in_use_is_a_one_line_error() {
     assert_eq!(place.failure(&[]), place.failure(&["serve"]));
 }
 
-/// With everything that can be logged, by a database, a mail server and a caller whose secrets must not be; in
-/// metrics and in the list of processes as little.
+/// With trace logs of the database, the mail server and a client, no secret appears in logs, metrics or the process
+/// list.
 #[tokio::test(flavor = "multi_thread")]
 async fn secrets_never_appear_in_log_or_metrics() {
     let smtp = Smtp::with(Encryption::None, Some(("ada", "pa55word"))).await;
@@ -160,7 +160,7 @@ async fn secrets_never_appear_in_log_or_metrics() {
     let body = json!({ "user": { "name": "Ada" } }).to_string();
     let answer = client.put(format!("{}/v1/users/me", server.url)).bearer_auth(token).body(body).send().await;
     assert_eq!(answer.unwrap().status().as_u16(), 200);
-    // The database lets nobody in any more, which is logged.
+    // The database refuses further connections, which is logged.
     let name = url.trim_start_matches("postgres:///").split('?').next().unwrap();
     let mut admin = PgConnection::connect(&url.replace(name, "postgres")).await.unwrap();
     let closed = sqlx::AssertSqlSafe(format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"));
@@ -189,7 +189,7 @@ async fn secrets_never_appear_in_log_or_metrics() {
     server.stop();
 }
 
-/// `userdocks serve 2>&1 | tee log`, and somebody ends `tee`.
+/// `userdocks serve 2>&1 | tee log`, where `tee` is killed.
 #[tokio::test(flavor = "multi_thread")]
 async fn server_survives_a_closed_log_pipe() {
     let smtp = Smtp::start().await;
@@ -219,18 +219,18 @@ async fn server_survives_a_closed_log_pipe() {
     assert_eq!(child.0.wait().unwrap().code(), Some(0));
 }
 
-/// Dropping it kills it.
+/// Killed when dropped.
 struct Guard(std::process::Child);
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// Mails are shown to the person at the machine of a trial, and to nobody else.
+/// Only a trial server shows mails, and only on the same machine.
 #[tokio::test(flavor = "multi_thread")]
 async fn mailbox_is_404_unless_trial_on_loopback_without_smtp() {
     let smtp = Smtp::start().await;
@@ -266,7 +266,7 @@ async fn mailbox_is_404_unless_trial_on_loopback_without_smtp() {
             assert_eq!(status(&format!("{url}{path}")).await, Some(expected), "{what}: {path}");
         }
         assert_eq!(status(&format!("{url}/readyz")).await, Some(200));
-        // Only what the private PostgreSQL is for has a demo.
+        // Only the embedded PostgreSQL has a demo.
         assert!(!server.said().contains("curl "), "{what}");
         server.stop();
     }

@@ -1,4 +1,4 @@
-//! A stranger's first hour: the server with no settings, its demo, its mailbox, its crash, its return.
+//! A first trial of the server without settings: demo, mailbox, crash and restart.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -10,7 +10,7 @@ use crate::commands;
 use crate::support;
 use crate::support::child::{Place, Serve, until};
 
-/// What the server tells who tries it.
+/// The instructions that a trial server prints.
 #[derive(Clone, Debug, PartialEq)]
 struct Demo {
     app: String,
@@ -18,7 +18,7 @@ struct Demo {
     read_key: String,
     write_key: String,
     token: String,
-    /// The lines to paste: invite, update, referral.
+    /// The command lines to paste: invite, update, referral.
     lines: [String; 3],
 }
 
@@ -42,12 +42,12 @@ impl Demo {
         }
     }
 
-    /// What stays the same from start to start.
+    /// The credentials that are the same after a restart.
     fn credentials(&self) -> [&str; 4] {
         [&self.app, &self.user, &self.read_key, &self.write_key]
     }
 
-    /// Pastes the lines, as they are but for the address.
+    /// Runs the command lines, with only the address replaced.
     fn paste(&self, from: &str, to: &str) {
         let answers = self.lines.clone().map(|line| paste(&line.replace(from, to)));
         let [(invited, user), updated, referred] = answers;
@@ -70,7 +70,7 @@ impl Demo {
     }
 }
 
-/// What a line does in a shell: the status and the body.
+/// Runs a command line in a shell and returns the status and the body.
 fn paste(line: &str) -> (u16, Value) {
     let script = format!("{line} -w '\n%{{http_code}}'");
     let output = Command::new("bash").args(["-c", &script]).output().unwrap();
@@ -90,7 +90,7 @@ async fn get(url: &str, host: Option<&str>) -> (u16, String, String) {
     (response.status().as_u16(), kind, response.text().await.unwrap())
 }
 
-/// The addresses of the mails on the page, and the page of each.
+/// The addresses of the mails on the mailbox page, and the page of each mail.
 async fn mailbox(url: &str) -> BTreeMap<String, String> {
     let (status, kind, page) = get(&format!("{url}/mailbox"), None).await;
     assert_eq!((status, kind.as_str()), (200, "text/html; charset=utf-8"));
@@ -100,13 +100,13 @@ async fn mailbox(url: &str) -> BTreeMap<String, String> {
     mails.collect()
 }
 
-/// The link to accept with in a text or a page.
+/// The accept link in a text or a page.
 fn invite_link<'a>(url: &str, text: &'a str) -> &'a str {
     let start = text.find(&format!("{url}/invites/")).unwrap_or_else(|| panic!("no link in {text}"));
     text[start..].split([' ', '\n', '\r', '"', '<', '>']).next().unwrap()
 }
 
-/// Waits for so many mails, and reads each of them in every way there is.
+/// Waits for this many mails, and reads each of them in every available way.
 async fn read_mails(server: &Serve, count: usize) {
     let (url, deadline) = (&server.url, std::time::Instant::now() + support::DEADLINE);
     let mut mails = mailbox(url).await;
@@ -134,7 +134,7 @@ async fn read_mails(server: &Serve, count: usize) {
         assert_eq!((status, kind.as_str()), (200, "text/html; charset=utf-8"));
         assert!(page.contains("<form method=\"post\"><button>"), "{page}");
     }
-    // The mailbox is for the person at this machine, not for a web page that got a name to lead here.
+    // The mailbox is open only to this machine, not to web pages by DNS rebinding.
     let mail = mails.values().next().unwrap();
     let port = url.rsplit(':').next().unwrap();
     for path in [
@@ -186,7 +186,7 @@ async fn read_mails(server: &Serve, count: usize) {
     }
 }
 
-/// Invites from all sides until the server is killed; those that were answered 200.
+/// Sends concurrent invites until the server is killed; returns the addresses answered with 200.
 async fn acknowledged_until_killed(demo: &Demo, server: Serve) -> Vec<String> {
     let (acknowledged, mut count) = tokio::sync::mpsc::unbounded_channel();
     let client = reqwest::Client::new();
@@ -244,7 +244,7 @@ async fn trial_keeps_credentials_and_acknowledged_mail_after_sigkill() {
     commands::on_apps(&place);
     commands::on_users(&place, &demo.app, &demo.user);
 
-    // The folder is one server's at a time.
+    // Only one server can use the folder at a time.
     assert_eq!(
         place.failure(&["serve"]),
         format!(
@@ -261,10 +261,10 @@ async fn trial_keeps_credentials_and_acknowledged_mail_after_sigkill() {
     let again = Demo::of(&server);
     assert_eq!(again.credentials(), demo.credentials());
     again.paste("", "");
-    // What was copied from the first start is still good.
+    // The command lines of the first start still work.
     demo.paste(&first_url, &server.url);
 
-    // The mails that the killed process had in hand are due when its lease ends: now.
+    // The mails that the killed process had claimed are due when its lease ends; end it now.
     execute(&place, "UPDATE outbox SET due_at = now() WHERE state = 'queued'").await;
     until("all mails are sent", || {
         (place.json(&["mail", "list", "--state", "queued"]) == json!([])).then_some(())
@@ -272,7 +272,7 @@ async fn trial_keeps_credentials_and_acknowledged_mail_after_sigkill() {
     let mails = place.json(&["mail", "list", "--state", "sent"]);
     let to: Vec<&str> = mails.as_array().unwrap().iter().map(|mail| mail["to"].as_str().unwrap()).collect();
     let files = std::fs::read_dir(place.data().join("mailbox")).unwrap();
-    // The killed process may have been in the middle of writing one, under another name.
+    // The killed process may have left a partly written file, under another name.
     let mails_kept =
         files.filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|kind| kind == "eml"));
     assert_eq!(mails_kept.count(), to.len());

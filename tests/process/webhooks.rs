@@ -1,4 +1,4 @@
-//! Webhooks as an operator manages them, and as a server that is killed leaves them.
+//! Webhooks: management by an operator, and delivery after a server is killed.
 
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
@@ -91,7 +91,7 @@ async fn webhook_commands_create_rotate_replay_and_delete() {
     });
     assert_eq!(listed, json!([row]));
 
-    // A server that is killed while the receiver thinks has lost nothing.
+    // A server that is killed while the receiver delays its response loses no event.
     receiver.does(|_| Does::Waits);
     let invite = async |url: &str| {
         let request = reqwest::Client::new()
@@ -125,7 +125,7 @@ async fn webhook_commands_create_rotate_replay_and_delete() {
     let delivered = || (deliveries()[0]["state"] == json!("delivered")).then_some(());
     until("it is delivered", delivered);
 
-    // A new secret; for a day the old one signs too, unless it has leaked.
+    // A new secret; the old one signs too for a day, unless it has leaked.
     let rotated = place.json(&["webhook", "rotate-secret", id]);
     let new = rotated["secret"].as_str().unwrap();
     assert_eq!(rotated, json!({ "id": id, "secret": new }));

@@ -1,5 +1,4 @@
-//! The real program as a child process: commands that run to their end, and servers. No child outlives its
-//! test.
+//! The real program as a child process: commands and servers. No child outlives its test.
 
 use std::fs::Permissions;
 use std::io::{BufRead, BufReader};
@@ -17,17 +16,17 @@ use tempfile::{NamedTempFile, TempDir};
 
 use super::{DEADLINE, programs, secrets};
 
-/// Where a program runs: its data folder and its environment, which has nothing of ours but how to find
-/// PostgreSQL.
+/// The environment of a program: its data folder and its variables. Of the test's own environment, only the variables
+/// that locate PostgreSQL are passed on.
 pub struct Place {
-    /// `rwxr-xr-x`, so that the user who runs PostgreSQL for root can reach what is in it.
+    /// `rwxr-xr-x`, so that the PostgreSQL user (when run as root) can access the files in it.
     folder: TempDir,
     pub variables: Vec<(&'static str, String)>,
-    /// What the program is started by, such as `ip netns exec NAME`; it has to become the program.
+    /// A command that starts the program, such as `ip netns exec NAME`; it must `exec` the program.
     pub through: Vec<String>,
 }
 
-/// What a command said, and how it ended.
+/// The output and exit status of a command.
 #[derive(Debug, PartialEq)]
 pub struct Ended {
     pub status: i32,
@@ -36,7 +35,7 @@ pub struct Ended {
 }
 
 impl Place {
-    /// A place with a fresh data folder, and these variables.
+    /// A place with a new data folder and these variables.
     pub fn new(variables: &[(&'static str, &str)]) -> Self {
         let permissions = Permissions::from_mode(0o755);
         let folder = tempfile::Builder::new().permissions(permissions).tempdir().unwrap();
@@ -54,7 +53,6 @@ impl Place {
         self.variables.push((name, value.to_owned()));
     }
 
-    /// The data folder.
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
@@ -90,7 +88,7 @@ impl Place {
         }
     }
 
-    /// Stdout of a command that does what it is told.
+    /// Stdout of a command, which must succeed.
     #[track_caller]
     pub fn text(&self, arguments: &[&str]) -> String {
         let ended = self.run(arguments);
@@ -98,7 +96,7 @@ impl Place {
         ended.stdout
     }
 
-    /// The one JSON document, on one line, that a command prints with `--json`.
+    /// The single-line JSON document that a command prints with `--json`.
     #[track_caller]
     pub fn json(&self, arguments: &[&str]) -> Value {
         let text = self.text(&[arguments, &["--json"]].concat());
@@ -112,7 +110,7 @@ impl Place {
         json
     }
 
-    /// The sentence with which a command fails, with and without `--json`.
+    /// The error sentence of a failing command, the same with and without `--json`.
     #[track_caller]
     pub fn failure(&self, arguments: &[&str]) -> String {
         let ended = self.run(arguments);
@@ -127,7 +125,7 @@ impl Place {
         self.spawn().listening()
     }
 
-    /// Starts a server.
+    /// Starts a server without waiting.
     pub fn spawn(&self) -> Serve {
         let errors = NamedTempFile::new().unwrap();
         let mut command = self.command(&["serve"]);
@@ -142,7 +140,7 @@ impl Place {
     }
 }
 
-/// The sentence on stderr, which is all there is.
+/// The error sentence, which must be the whole of stderr.
 #[track_caller]
 fn sentence(stderr: &str) -> String {
     let sentence = stderr.strip_prefix("userdocks: ").and_then(|text| text.strip_suffix('\n'));
@@ -150,7 +148,7 @@ fn sentence(stderr: &str) -> String {
     sentence.unwrap_or_else(|| panic!("not one sentence: {stderr}")).to_owned()
 }
 
-/// A server. Dropping it kills it.
+/// A running server. It is killed when dropped.
 pub struct Serve {
     child: Child,
     lines: Mutex<Receiver<String>>,
@@ -162,7 +160,7 @@ pub struct Serve {
 }
 
 impl Serve {
-    /// Waits for the line on stdout.
+    /// Waits for the line with the address on stdout.
     #[track_caller]
     pub fn listening(mut self) -> Self {
         let line = self.lines.lock().unwrap().recv_timeout(DEADLINE);
@@ -175,12 +173,12 @@ impl Serve {
         self.child.id()
     }
 
-    /// What it said on stderr so far.
+    /// The stderr output so far.
     pub fn said(&self) -> String {
         std::fs::read_to_string(self.errors.path()).unwrap()
     }
 
-    /// What it says to whoever tries it, once it is all there.
+    /// Waits for the complete instructions of a trial server.
     pub fn instructions(&self) -> String {
         until("the instructions are printed", || {
             let said = self.said();
@@ -194,14 +192,14 @@ impl Serve {
         kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
     }
 
-    /// Waits for the end: the status, and what came on stdout after the first line.
+    /// Waits for the exit: the status, and the lines on stdout after the first.
     pub fn ended(&mut self) -> (ExitStatus, Vec<String>) {
         let status = until("the server has ended", || self.child.try_wait().unwrap());
         self.ended = true;
         (status, self.lines.lock().unwrap().iter().collect())
     }
 
-    /// Ends it with SIGTERM, which it has to obey in order.
+    /// Sends SIGTERM; the server must shut down cleanly.
     #[track_caller]
     pub fn stop(mut self) {
         self.signal(Signal::SIGTERM);
@@ -210,7 +208,7 @@ impl Serve {
         assert_eq!(postgres_of(&self.data), Vec::<PathBuf>::new());
     }
 
-    /// Ends it with SIGKILL: its PostgreSQL has to end as well.
+    /// Sends SIGKILL; its PostgreSQL must end as well.
     #[track_caller]
     pub fn kill(mut self) {
         self.signal(Signal::SIGKILL);
@@ -228,14 +226,14 @@ impl Drop for Serve {
             secrets::keep(&key);
         }
         if !self.ended {
-            // It may have ended by itself.
+            // The process may have ended.
             let _ = self.child.kill();
             let _ = self.child.wait();
         }
     }
 }
 
-/// The processes of the private PostgreSQL of a data folder: they work in its cluster.
+/// The processes of the embedded PostgreSQL of a data folder: their working directory is its cluster.
 pub fn postgres_of(data: &Path) -> Vec<PathBuf> {
     let Ok(cluster) = data.join("postgres/data").canonicalize() else { return Vec::new() };
     let processes = std::fs::read_dir("/proc").unwrap().map(|process| process.unwrap().path());
@@ -244,7 +242,7 @@ pub fn postgres_of(data: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Looks until there is something; a test that waits too long fails.
+/// Polls until there is a result; panics after a deadline.
 #[track_caller]
 pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + DEADLINE;

@@ -1,5 +1,5 @@
-//! The harness: the real server over a real PostgreSQL with a database per test, a real SMTP conversation,
-//! and a client that keeps whole answers. A test that ends with mail it did not read fails.
+//! Test harness: the real server with a real PostgreSQL (one database per test), a real SMTP server, and an HTTP client
+//! that returns complete responses. A test fails if it ends with unread mail.
 #![allow(dead_code, reason = "each test binary uses its part")]
 #![allow(
     clippy::unwrap_used,
@@ -38,33 +38,33 @@ pub mod smtp;
 pub mod wire;
 use smtp::{Mail, Smtp};
 
-/// What a wait in a test may take; far more than it does.
+/// The deadline of waits in tests, far above the usual time.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 pub const SECRET_KEY: &str = "8f3b1c5d7e9a0246813579bdf02468ace13579bd02468ace8f3b1c5d7e9a0f1e";
 
 static POSTGRES: OnceCell<Embedded> = OnceCell::const_new();
 static DATABASES: AtomicUsize = AtomicUsize::new(0);
-/// Tells the databases of this run from those of earlier ones.
+/// Distinguishes the databases of this run from those of earlier runs.
 static RUN: LazyLock<i64> = LazyLock::new(|| userdocks::clock::now().as_millisecond());
 
 fn template() -> String {
     format!("template_{}", *RUN)
 }
 
-/// Where PostgreSQL is downloaded to on a machine that has none: one folder for all tests.
+/// The download folder for PostgreSQL on a machine that has none, shared by all tests.
 pub fn downloads() -> Option<&'static Path> {
     std::env::var_os("USERDOCKS_OFFLINE")
         .is_none()
         .then_some(Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/programs")))
 }
 
-/// The folder of PostgreSQL's programs.
+/// The folder of the PostgreSQL programs.
 pub fn programs() -> &'static Path {
     static PROGRAMS: LazyLock<PathBuf> = LazyLock::new(|| postgres::programs(downloads()).unwrap());
     &PROGRAMS
 }
 
-/// The PostgreSQL of this test binary. It ends with the process; its folder serves the next run.
+/// The PostgreSQL of this test binary. It ends with the process; the next run uses its folder again.
 async fn postgres() -> PgConnectOptions {
     secrets::listen();
     let start = async || {
@@ -72,7 +72,7 @@ async fn postgres() -> PgConnectOptions {
             Path::new(env!("CARGO_TARGET_TMPDIR")).join(concat!("postgres-", env!("CARGO_CRATE_NAME")));
         let start = || Embedded::start(&folder, Durability::Fast, downloads());
         let embedded = match start().await {
-            // The last run had another PostgreSQL.
+            // The last run used another version of PostgreSQL.
             Err(postgres::Error::Version { data, .. }) => {
                 std::fs::remove_dir_all(data.canonicalize().unwrap()).unwrap();
                 std::fs::remove_dir_all(&folder).unwrap();
@@ -98,8 +98,8 @@ async fn postgres() -> PgConnectOptions {
     POSTGRES.get_or_init(start).await.options()
 }
 
-/// Drops databases beside the tests: a disk that is told of every freed block takes a second for one. What
-/// is left at the end of the process is for the next run.
+/// Drops old databases while the tests run, because a drop can take a second on disks with TRIM. The next run drops the
+/// databases that remain.
 #[tokio::main(flavor = "current_thread")]
 async fn drop_all(options: &PgConnectOptions, names: Vec<String>) {
     let mut admin = PgConnection::connect_with(options).await.unwrap();
@@ -113,7 +113,7 @@ async fn execute(connection: &mut PgConnection, statement: String) {
     sqlx::query(sqlx::AssertSqlSafe(statement)).execute(connection).await.unwrap();
 }
 
-/// A database of its own for one test: its URL. `migrated`: with the schema, else empty.
+/// Creates a database for one test and returns its URL. `migrated`: with the schema, else empty.
 pub async fn database(migrated: bool) -> String {
     let options = postgres().await;
     let name = format!("test_{}_{}", *RUN, DATABASES.fetch_add(1, Ordering::Relaxed));
@@ -124,14 +124,14 @@ pub async fn database(migrated: bool) -> String {
     format!("postgres:///{name}?user=postgres&host={}", socket.replace('/', "%2F"))
 }
 
-/// The same database in the role of the server, which owns nothing.
+/// The URL of the same database for the server's role, which owns nothing.
 pub fn served(database_url: &str) -> String {
     database_url
         .replace("user=postgres", "user=userdocks_server")
         .replace("//postgres@", "//userdocks_server@")
 }
 
-/// The settings of a test server, as environment variables: its own role for its work, the owner's for the rest.
+/// The settings of a test server as environment variables: the server's role for requests, the owner's for the rest.
 pub fn variables(database_url: &str, smtp_url: &str, more: &[(&str, &str)]) -> HashMap<String, String> {
     let database_url =
         more.iter().find(|(name, _)| *name == "DATABASE_URL").map_or(database_url, |(_, url)| url);
@@ -166,7 +166,6 @@ pub struct Test {
     read: AtomicUsize,
 }
 
-/// An app and its credentials.
 #[derive(Clone)]
 pub struct App {
     pub id: AppId,
@@ -174,7 +173,7 @@ pub struct App {
     pub write_key: String,
 }
 
-/// How a call proves who it is.
+/// The credentials of a call.
 #[derive(Clone)]
 pub enum As<'a> {
     Nobody,
@@ -184,11 +183,11 @@ pub enum As<'a> {
     Read(&'a App),
     /// `Authorization: Bearer …`
     Token(String),
-    /// Just these headers.
+    /// Only these headers.
     Headers(Vec<(&'a str, String)>),
 }
 
-/// A whole answer.
+/// A complete response.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
     pub status: u16,
@@ -197,12 +196,12 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// A header's value, or none.
+    /// The value of a header, if present.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    /// Checks the headers of every JSON answer.
+    /// Checks the headers of every JSON response.
     fn carries_the_usual(&self) {
         for (header, value) in [
             ("content-type", "application/json"),
@@ -214,7 +213,7 @@ impl Answer {
         assert!(self.header("x-request-id").is_some_and(|id| !id.is_empty()), "{self:?}");
     }
 
-    /// Status, `X-Error-Code` and sentence of a refusal, whose envelope must be whole.
+    /// Status, `X-Error-Code` and message of an error, whose envelope must be complete.
     pub fn refusal(&self) -> (u16, &str, &str) {
         let error = self.body["error"].as_str().unwrap_or_else(|| panic!("not a refusal: {self:?}"));
         assert_eq!(self.body, json!({ "success": false, "message": null, "error": error, "data": null }));
@@ -228,13 +227,13 @@ impl Answer {
         (self.status, self.header("x-error-code").unwrap(), error)
     }
 
-    /// Status and `X-Error-Code` of a refusal.
+    /// Status and `X-Error-Code` of an error.
     pub fn code(&self) -> (u16, &str) {
         let (status, code, _) = self.refusal();
         (status, code)
     }
 
-    /// Status, message and `data` of a success, whose envelope must be whole.
+    /// Status, message and `data` of a success, whose envelope must be complete.
     pub fn success(&self) -> (u16, &str, &Value) {
         let message = self.body["message"].as_str().unwrap_or_else(|| panic!("not a success: {self:?}"));
         let data = &self.body["data"];
@@ -244,7 +243,7 @@ impl Answer {
         (self.status, message, data)
     }
 
-    /// The user of a successful invite.
+    /// The user in the response to an invite.
     pub fn user(&self) -> &Value {
         assert_eq!(self.status, 200, "{self:?}");
         &self.success().2["user"]
@@ -257,7 +256,7 @@ impl Test {
         Self::with(&[]).await
     }
 
-    /// A server with more settings.
+    /// A server with additional settings.
     pub async fn with(more: &[(&str, &str)]) -> Self {
         let database_url = database(true).await;
         let smtp = Smtp::start().await;
@@ -281,19 +280,19 @@ impl Test {
         }
     }
 
-    /// Another app on the same server.
+    /// Creates another app on the same server.
     pub async fn another_app(&self) -> App {
         create_app(&self.db, &self.seal, &new_app("Other")).await
     }
 
-    /// A call with a JSON body, if there is one.
+    /// Sends a call with an optional JSON body.
     pub async fn call(&self, method: &str, path: &str, who: As<'_>, body: Option<Value>) -> Answer {
         let body = body.map(|body| serde_json::to_vec(&body).unwrap());
         let json = body.as_ref().map(|_| ("content-type", "application/json".to_owned()));
         self.raw(method, path, who, &json.into_iter().collect::<Vec<_>>(), body.unwrap_or_default()).await
     }
 
-    /// A call with whatever headers and bytes.
+    /// Sends a call with any headers and bytes.
     pub async fn raw(
         &self,
         method: &str,
@@ -326,7 +325,7 @@ impl Test {
         (UserId(id), code(&mail))
     }
 
-    /// A user of the app who has accepted.
+    /// Creates a user of the app who has accepted.
     pub async fn user(&self, email: &str) -> UserId {
         let (user, code) = self.invited(email).await;
         let answer = self.call("POST", &format!("/invites/{code}"), As::Nobody, None).await;
@@ -334,7 +333,7 @@ impl Test {
         user
     }
 
-    /// A user of an app who has accepted, made without a mail; of the tenant of another user, or of their own.
+    /// Creates an accepted user of an app without a mail, in the tenant of another user or in a new tenant.
     pub async fn member(&self, app: &App, email: &str, of: Option<UserId>) -> UserId {
         let user = UserId(id::public());
         let (email, language) = (Email::parse(email).unwrap(), Language::parse("en").unwrap());
@@ -355,7 +354,7 @@ impl Test {
         user
     }
 
-    /// The user as the API gives them; as the row is, for one who is deleted and given no more.
+    /// The user as the API returns it; for a deleted user, the database row.
     pub async fn stored(&self, user: UserId) -> Value {
         if let Some(user) = users::by_id(&self.db, self.app.id, None, user).await.unwrap() {
             return serde_json::to_value(user).unwrap();
@@ -369,7 +368,7 @@ impl Test {
         self.token_for(&self.app, user, Duration::from_mins(10)).await
     }
 
-    /// An access token for a user of an app.
+    /// An access token for a user of an app, with this lifetime.
     pub async fn token_for(&self, app: &App, user: UserId, valid: Duration) -> String {
         let (id, sealed) = apps::private_key(&self.db, app.id).await.unwrap().unwrap();
         let key = PrivateKey::new(id, &self.seal.open(Purpose::SigningKey, id, &sealed).unwrap()).unwrap();
@@ -378,13 +377,13 @@ impl Test {
         token
     }
 
-    /// The next mail that arrives, which this test expects.
+    /// Reads the next mail, which this test expects.
     pub async fn mail(&self) -> Mail {
         let next = self.read.fetch_add(1, Ordering::Relaxed);
         self.smtp.wait_for(next + 1, DEADLINE).await[next].clone()
     }
 
-    /// The next `count` mails that arrive, which this test expects, by recipient.
+    /// Reads the next `count` mails, which this test expects, sorted by recipient.
     pub async fn mails(&self, count: usize) -> Vec<Mail> {
         let mut mails = Vec::new();
         for _ in 0..count {
@@ -394,8 +393,8 @@ impl Test {
         mails
     }
 
-    /// Reads what was mailed about changes of addresses, and no other mail: how many there are depends on
-    /// whether one was sent before the next change made it void.
+    /// Reads all mails about changes of addresses and fails on any other. Their number varies: a change can cancel an
+    /// unsent mail of an earlier change.
     pub async fn pass_over_mails(&self) {
         self.idle().await;
         let of_changes =
@@ -407,8 +406,8 @@ impl Test {
         }
     }
 
-    /// Every row that a call of the API can make or change, once every mail is sent or failed:
-    /// the worker changes rows too, also after its mail has arrived.
+    /// Every row that an API call can create or change. It waits until every mail is sent or failed, because the worker
+    /// changes rows too, even after a mail has arrived.
     pub async fn rows(&self) -> Value {
         self.idle().await;
         let tables = "SELECT jsonb_build_object(
@@ -421,17 +420,16 @@ impl Test {
         sqlx::query_scalar(tables).fetch_one(&self.db).await.unwrap()
     }
 
-    /// Runs a statement without parameters.
     pub async fn sql(&self, statement: &'static str) {
         sqlx::query(statement).execute(&self.db).await.unwrap();
     }
 
-    /// The only value of a query without parameters.
+    /// The single value of a query without parameters.
     pub async fn count(&self, query: &'static str) -> i64 {
         sqlx::query_scalar(query).fetch_one(&self.db).await.unwrap()
     }
 
-    /// Waits until a query without parameters counts nothing.
+    /// Waits until a counting query without parameters returns 0.
     pub async fn until_none(&self, query: &'static str) {
         let deadline = tokio::time::Instant::now() + DEADLINE;
         while self.count(query).await > 0 {
@@ -445,15 +443,15 @@ impl Test {
         self.until_none("SELECT count(*) FROM outbox WHERE state = 'queued'").await;
     }
 
-    /// Waits until no mail is queued or under way; what has arrived counts as read, also that of somebody who was erased
-    /// at that moment.
+    /// Waits until no mail is queued, then stops the server. Mails that have arrived count as read, including those to
+    /// a user who was erased at that moment.
     pub async fn finish_with_any_mail(mut self) {
         self.idle().await;
         self.server.take().unwrap().stop().await;
         self.db.close().await;
     }
 
-    /// Waits until no mail is queued, then fails the test if there was mail it did not read.
+    /// Waits until no mail is queued, then fails the test if there is unread mail.
     pub async fn finish(mut self) {
         self.idle().await;
         self.server.take().unwrap().stop().await;
@@ -486,7 +484,7 @@ fn credentials(who: As<'_>) -> Vec<(&str, String)> {
     }
 }
 
-/// An app with nothing but a name.
+/// Creates an app with only a name.
 pub fn new_app(name: &str) -> apps::App {
     apps::App {
         app_id: id::public(),
@@ -520,8 +518,8 @@ pub async fn create_app(db: &userdocks::db::Pool, seal: &SecretKey, app: &apps::
     App { id: AppId(app.app_id), read_key, write_key }
 }
 
-/// Queues a mail to each of these, due in `due` seconds; each row goes to an invite of its own user, since
-/// the API would have made it so.
+/// Queues a mail to each address, due in `due` seconds. Each mail belongs to an invite of its own user, as the API
+/// would create it.
 pub async fn queue(db: &userdocks::db::Pool, seal: &SecretKey, app: AppId, to: &[String], due: f64) {
     let ids: Vec<Uuid> = to.iter().map(|_| id::new()).collect();
     let codes: Vec<InviteCode> = to.iter().map(|_| InviteCode::generate(app)).collect();
@@ -569,7 +567,7 @@ pub fn code(mail: &Mail) -> String {
     code
 }
 
-/// A random UUID in a text, for paths.
+/// A random UUID as text, for paths.
 pub fn new_id() -> Uuid {
     id::public()
 }

@@ -1,5 +1,5 @@
-//! A TCP port that leads to another server: it can be cut off from it, fall silent, or hold back the message
-//! that has some bytes in it.
+//! A TCP proxy in front of another server. It can cut connections, stop forwarding, or hold back the message that
+//! contains given bytes.
 
 use std::future::Future;
 use std::io;
@@ -19,11 +19,11 @@ use super::DEADLINE;
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
-/// How the proxy reaches what is behind it.
+/// The target of the proxy.
 pub type Connect = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Reached> + Send>> + Send + Sync>;
 type Reached = io::Result<Box<dyn Stream>>;
 
-/// Which way a message goes.
+/// The direction of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
     /// From the client to the server.
@@ -32,20 +32,20 @@ pub enum Way {
     Down,
 }
 
-/// What becomes of messages.
+/// How messages are forwarded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Gate {
-    /// They pass.
+    /// All messages pass.
     Open,
-    /// They pass until one that goes this way has these bytes in it.
+    /// Messages pass until one in this direction contains these bytes.
     Armed(Way, Vec<u8>),
-    /// That one came, and waits; on other connections they pass.
+    /// That message has arrived and is held back; other connections still pass.
     Held,
-    /// None passes, on any connection.
+    /// No message passes, on any connection.
     Silent,
 }
 
-/// The port. It is cut off when dropped.
+/// The proxy. It closes its connections when dropped.
 pub struct Proxy {
     pub address: SocketAddr,
     connect: Connect,
@@ -54,17 +54,17 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// To an SMTP server, or anything on TCP.
+    /// Leads to an SMTP server or any other TCP server.
     pub async fn to_tcp(target: SocketAddr) -> Self {
         Self::from(TcpListener::bind("127.0.0.1:0").await.unwrap(), tcp(target))
     }
 
-    /// To the database of this URL, which leads to a socket: the port, and the URL that leads through it.
+    /// Leads to the database of this URL, which names a socket: the proxy, and the URL that leads through it.
     pub async fn to_database(url: &str) -> (Self, String) {
         Self::to_database_from(TcpListener::bind("127.0.0.1:0").await.unwrap(), url)
     }
 
-    /// As [`Self::to_database`], from a port that is open already.
+    /// Like [`Self::to_database`], on a port that is open already.
     pub fn to_database_from(listener: TcpListener, url: &str) -> (Self, String) {
         let options = userdocks::db::options(url).unwrap();
         let socket = options.get_socket().unwrap().join(format!(".s.PGSQL.{}", options.get_port()));
@@ -77,7 +77,7 @@ impl Proxy {
         (proxy, url)
     }
 
-    /// From an open port to wherever.
+    /// Leads from an open port to any target.
     pub fn from(listener: TcpListener, connect: Connect) -> Self {
         let address = listener.local_addr().unwrap();
         let gate = watch::Sender::new(Gate::Open);
@@ -91,7 +91,7 @@ impl Proxy {
         let _ = (&mut self.accepting).await;
     }
 
-    /// Lets new connections through again. Somebody's outgoing connection can have the port meanwhile.
+    /// Accepts new connections again. Meanwhile, an outgoing connection of another process can occupy the port.
     pub async fn restore(&mut self) {
         let bind = async {
             loop {
@@ -105,22 +105,22 @@ impl Proxy {
         self.accepting = accept(listener, Arc::clone(&self.connect), &self.gate);
     }
 
-    /// From now on takes connections and bytes and passes nothing on, either way.
+    /// From now on accepts connections and bytes and forwards nothing in either direction.
     pub fn fall_silent(&self) {
         self.gate.send_replace(Gate::Silent);
     }
 
-    /// Passes on what it has kept back, and all that comes.
+    /// Forwards the held bytes and everything that follows.
     pub fn release(&self) {
         self.gate.send_replace(Gate::Open);
     }
 
-    /// Will keep back the first message this way that has these bytes in it, and what follows it.
+    /// Holds back the first message in this direction that contains these bytes, and everything after it.
     pub fn hold(&self, way: Way, bytes: impl Into<Vec<u8>>) {
         self.gate.send_replace(Gate::Armed(way, bytes.into()));
     }
 
-    /// Waits until that message has come.
+    /// Waits until that message has arrived.
     pub async fn held(&self) {
         let mut gate = self.gate.subscribe();
         let held = timeout(DEADLINE, gate.wait_for(|gate| *gate == Gate::Held)).await;
@@ -134,7 +134,6 @@ impl Drop for Proxy {
     }
 }
 
-/// To a TCP port.
 pub fn tcp(target: SocketAddr) -> Connect {
     Arc::new(move || {
         Box::pin(async move { Ok(Box::new(TcpStream::connect(target).await?) as Box<dyn Stream>) })
@@ -144,13 +143,13 @@ pub fn tcp(target: SocketAddr) -> Connect {
 fn accept(listener: TcpListener, connect: Connect, gate: &watch::Sender<Gate>) -> JoinHandle<()> {
     let gate = gate.clone();
     tokio::spawn(async move {
-        // Dropped with this task: so are the connections.
+        // Dropped with this task, which closes the connections.
         let mut connections = JoinSet::new();
         while let Ok((stream, _)) = listener.accept().await {
             let (connect, gate) = (Arc::clone(&connect), gate.clone());
             connections.spawn(async move {
                 let _ = stream.set_nodelay(true);
-                // Nobody there: the connection is closed, as by a server that has gone.
+                // The target does not accept connections: close this one, as if the server had stopped.
                 let Ok(target) = connect().await else { return };
                 let (client_reads, client_writes) = split(stream);
                 let (server_reads, server_writes) = split(target);
@@ -163,7 +162,7 @@ fn accept(listener: TcpListener, connect: Connect, gate: &watch::Sender<Gate>) -
     })
 }
 
-/// Passes bytes on until either end closes, also while they are kept back.
+/// Forwards bytes until either end closes, also while they are held back.
 async fn pump(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,

@@ -1,4 +1,4 @@
-//! A receiver of webhooks: what it was posted, and what it answers.
+//! A webhook receiver that records posts and responds by a script.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,7 +18,6 @@ use tokio::time::timeout;
 
 use super::DEADLINE;
 
-/// One call.
 #[derive(Clone, Debug)]
 pub struct Post {
     pub id: String,
@@ -29,7 +28,7 @@ pub struct Post {
 }
 
 impl Post {
-    /// Whether one of the signatures is that of a secret, by the words of the specification.
+    /// Whether one of the signatures is valid for a secret, by the text of the specification.
     pub fn is_signed_with(&self, secret: &str) -> bool {
         let key = STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
         let signed = [self.id.as_bytes(), b".", self.timestamp.as_bytes(), b".", &self.body].concat();
@@ -57,16 +56,16 @@ impl Post {
     }
 }
 
-/// What it does with a call, by how many there were before.
+/// The action for a call, given the number of earlier calls.
 pub type Script = Arc<dyn Fn(usize) -> Does + Send + Sync>;
 
 pub enum Does {
     Answers(u16),
-    /// Sends the caller elsewhere.
+    /// Responds with a redirect to this URL.
     Redirects(String),
-    /// Answers 200 with a body that does not end.
+    /// Responds with 200 and a body that does not end.
     NeverEnds,
-    /// Waits until it is released, then answers 200.
+    /// Waits until it is released, then responds with 200.
     Waits,
 }
 
@@ -82,7 +81,7 @@ struct Inner {
 }
 
 impl Receiver {
-    /// One that takes everything.
+    /// Starts a receiver that accepts everything.
     pub async fn start() -> Self {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook?x=1", socket.local_addr().unwrap());
@@ -96,12 +95,12 @@ impl Receiver {
         Self { url, inner }
     }
 
-    /// What it does from now on.
+    /// Sets the script from now on.
     pub fn does(&self, script: impl Fn(usize) -> Does + Send + Sync + 'static) {
         *self.inner.script.lock().unwrap() = Arc::new(script);
     }
 
-    /// Lets those go on that wait.
+    /// Releases the waiting calls.
     pub fn release(&self) {
         self.inner.released.send_replace(true);
     }
@@ -110,7 +109,7 @@ impl Receiver {
         self.inner.posts.borrow().clone()
     }
 
-    /// Waits until there were this many calls: all of them.
+    /// Waits for this many calls and returns all of them.
     pub async fn wait_for(&self, count: usize) -> Vec<Post> {
         let mut posts = self.inner.posts.subscribe();
         let enough = timeout(DEADLINE, posts.wait_for(|posts| posts.len() >= count)).await;

@@ -1,5 +1,5 @@
-//! What `.ci/secrets` looks through after the whole suite: with `TEST_OUTPUT` set to a folder, all that
-//! the servers of the tests log, at the level of most words, and the secrets that must not be in it.
+//! Collects data for `.ci/secrets`, which runs after the whole suite: with `TEST_OUTPUT` set to a folder, the trace
+//! logs of all test servers, and the secrets that must not occur in them.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -11,14 +11,14 @@ use tracing_subscriber::EnvFilter;
 
 static FILES: AtomicUsize = AtomicUsize::new(0);
 
-/// A file of its own in the folder, if there is one.
+/// A new file in the folder, if `TEST_OUTPUT` is set.
 pub fn file(name: &str) -> Option<PathBuf> {
     let folder = PathBuf::from(std::env::var_os("TEST_OUTPUT")?);
     let number = FILES.fetch_add(1, Ordering::Relaxed);
     Some(folder.join(format!("{name}-{}-{number}.log", std::process::id())))
 }
 
-/// Keeps a secret to be looked for.
+/// Records a secret to search for.
 pub fn keep(secret: &str) {
     if let Some(folder) = std::env::var_os("TEST_OUTPUT") {
         let path = PathBuf::from(folder).join("secrets");
@@ -27,12 +27,12 @@ pub fn keep(secret: &str) {
     }
 }
 
-/// Keeps the part of a token that makes it one.
+/// Records the signature of a token, its secret part.
 pub fn keep_token(token: &str) {
     keep(token.rsplit('.').next().unwrap());
 }
 
-/// From here on what this process logs is kept.
+/// Records the logs of this process from now on.
 pub fn listen() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -41,7 +41,7 @@ pub fn listen() {
         if let Some(path) = file(env!("CARGO_CRATE_NAME")) {
             let log = Mutex::new(File::create(path).unwrap());
             let everything = EnvFilter::new("trace");
-            // A test that listens itself has its own way.
+            // A test may have installed a subscriber of its own.
             let _ = tracing_subscriber::fmt()
                 .with_env_filter(everything)
                 .with_writer(log)

@@ -1,5 +1,5 @@
-//! HTTP/1.1 by hand, for what no client library would send: half a head, half a body, a body announced and
-//! never sent, a line that is no request.
+//! Handwritten HTTP/1.1 for input that no client library sends: partial heads and bodies, bodies that are announced and
+//! never sent, invalid request lines.
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
@@ -21,22 +21,22 @@ impl Wire {
         Self::over(TcpStream::connect(address).await.unwrap())
     }
 
-    /// Over a connection that is there.
+    /// Uses an existing connection.
     pub fn over(stream: TcpStream) -> Self {
         Self { stream, unread: Vec::new() }
     }
 
-    /// Sends bytes; a server that has closed meanwhile is no fault.
+    /// Sends bytes; errors are ignored, because the server may have closed the connection.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self.stream.write_all(bytes.as_ref()).await;
     }
 
-    /// Hangs up with a reset, as a browser does whose page is closed.
+    /// Closes the connection with a reset, like a browser whose page is closed.
     pub fn reset(self) {
         self.stream.set_zero_linger().unwrap();
     }
 
-    /// The next bytes, up to and with `end`; none once the server has closed.
+    /// Reads the next bytes up to and including `end`; None after the server has closed.
     async fn until(&mut self, end: impl Fn(&[u8]) -> Option<usize>) -> Option<Vec<u8>> {
         loop {
             if let Some(length) = end(&self.unread) {
@@ -45,15 +45,15 @@ impl Wire {
             }
             let read = timeout(DEADLINE, self.stream.read_buf(&mut self.unread)).await;
             let read = read.unwrap_or_else(|_| panic!("the server neither answers nor closes"));
-            // A reset is as good as an end here.
+            // A reset counts as the end here.
             if read.unwrap_or(0) == 0 {
                 return None;
             }
         }
     }
 
-    /// The next answer, final or not (100); `None`: closed without one. Nothing is lost if it is not awaited
-    /// to its end.
+    /// Reads the next response, final or interim (100); `None` if the connection is closed before one. It is cancel
+    /// safe: no bytes are lost.
     pub async fn answer(&mut self) -> Option<Answer> {
         let bytes =
             self.until(|bytes| Some(head(bytes)?.1 + body_length(bytes)?).filter(|end| *end <= bytes.len()));
@@ -72,14 +72,14 @@ impl Wire {
         Some(Answer { status, headers, body })
     }
 
-    /// Waits until the server closes; what it still said.
+    /// Reads until the server closes the connection and returns the remaining bytes.
     pub async fn closed(mut self) -> Vec<u8> {
         assert_eq!(self.until(|_| None).await, None);
         self.unread
     }
 }
 
-/// The head of an answer, if it is there, and where the body starts.
+/// The head of a response, if it is complete, and where the body starts.
 fn head(bytes: &[u8]) -> Option<(&str, usize)> {
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
     Some((std::str::from_utf8(&bytes[..end]).unwrap(), end + 4))

@@ -15,7 +15,7 @@ pub fn open(path: &Path) -> io::Result<Box<dyn Iterator<Item = io::Result<Vec<u8
     }
     let folders = ["cur", "new"].map(|name| path.join(name));
     if !folders.iter().all(|folder| fs::symlink_metadata(folder).is_ok_and(|found| found.is_dir())) {
-        return Err(io::Error::other("the folder is no Maildir, which has the folders cur and new"));
+        return Err(io::Error::other("the folder is not a Maildir: it needs the folders cur and new"));
     }
     let [cur, new] = folders.map(fs::read_dir);
     Ok(Box::new(cur?.chain(new?).filter_map(|entry| entry.and_then(|entry| message(&entry)).transpose())))

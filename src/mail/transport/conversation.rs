@@ -277,7 +277,7 @@ impl Conversation {
             let code = code.filter(|code| (200..600).contains(code));
             let rest = line.get(3..).unwrap_or_default();
             let (Some(code), true) = (code, rest.is_empty() || rest.starts_with([' ', '-', '\t'])) else {
-                return Err(broken(io::Error::other(format!("this is no reply of SMTP: {line}"))));
+                return Err(broken(io::Error::other(format!("not a valid SMTP reply: {line}"))));
             };
             lines.push(rest.get(1..).unwrap_or_default().to_owned());
             if !rest.starts_with('-') {

@@ -1,4 +1,4 @@
-//! What a body may be: one JSON object in UTF-8 of at most 64 KiB, declared as what it is.
+//! Request bodies: one JSON object in UTF-8 of at most 64 KiB with a matching `Content-Type`.
 
 use serde_json::json;
 
@@ -8,14 +8,14 @@ use userdocks::domain::id::UserId;
 
 const LIMIT: usize = 65_536;
 
-/// An update that sets `nickname`, filled up with white space to `length` bytes.
+/// An update that sets `nickname`, padded with white space to `length` bytes.
 fn update_of(length: usize, nickname: &str) -> Vec<u8> {
     let mut body = json!({ "user": { "nickname": nickname } }).to_string().into_bytes();
     body.resize(length, b' ');
     body
 }
 
-/// The head of an update with a write key; its body is the caller's to send.
+/// The head of an update with a write key. The caller sends the body.
 fn head(app: &App, user: UserId, more: &str) -> String {
     format!(
         "PUT /v1/users/{user} HTTP/1.1\r\nHost: x\r\nX-API-KEY: {}\r\nX-API-KEY-TYPE: write\r\nX-CLIENT-ID: {}\r\n{more}\r\n",
@@ -110,7 +110,7 @@ async fn body_over_64_kib_is_413_with_length_or_chunked() {
         assert_eq!(put(&test, user, &[], update_of(length, "no")).await.refusal(), too_large, "{length}");
     }
 
-    // Announced and not sent: nobody waits for it.
+    // The server does not wait for a body that was announced and is not sent.
     for declared in ["Expect: 100-continue\r\nContent-Length: 100000000\r\n", "Content-Length: 70000\r\n"] {
         let mut wire = Wire::open(&test).await;
         wire.send(head(&test.app, user, declared)).await;
@@ -150,7 +150,7 @@ async fn body_over_64_kib_is_413_with_length_or_chunked() {
         let mut wire = Wire::open(&test).await;
         wire.send(head(&test.app, user, "Transfer-Encoding: chunked\r\n")).await;
         wire.send(sent).await;
-        assert_eq!(wire.answer().await.unwrap().refusal(), (400, code, "the body broke off"));
+        assert_eq!(wire.answer().await.unwrap().refusal(), (400, code, "the body is incomplete"));
         assert_eq!(wire.closed().await, b"");
     }
     test.finish().await;

@@ -1,5 +1,5 @@
-//! An answer that comes before the body of its request was read: the connection goes on, or the answer says that it
-//! ends.
+//! Answers sent before the request body was read: the connection stays usable, or the answer announces that
+//! it is closed.
 
 use std::fmt::Write as _;
 
@@ -36,7 +36,7 @@ async fn refused_requests_with_bodies_keep_the_connection_alive() {
             ("Content-Length: 65536\r\n", "a".repeat(65_536)),
             ("Transfer-Encoding: chunked\r\n", chunked),
         ] {
-            // Head and body in packets of their own, as clients and proxies send them.
+            // Head and body in separate packets, as clients and proxies send them.
             wire.send(format!("{request}Host: x\r\n{framing}\r\n")).await;
             let (first, rest) = body.split_at(body.len() / 2);
             wire.send(first).await;
@@ -77,7 +77,7 @@ async fn body_too_long_to_discard_gets_connection_close() {
                     new_id()
                 ))
                 .await;
-                // All is sent before the answer is read, as simple clients do.
+                // Like a simple client, send everything before reading the answer.
                 let mut body = String::new();
                 if chunked {
                     write!(body, "{length:x}\r\n").unwrap();
@@ -154,7 +154,8 @@ async fn transfer_coding_other_than_chunked_is_501() {
     ))
     .await;
     assert_eq!(wire.answer().await.unwrap().success().0, 200);
-    // RFC 9112, 6.3: with both the length counts for nothing, and what came after the body is no other request.
+    // RFC 9112, section 6.3: with both headers, `Content-Length` is ignored, and bytes after the body are not
+    // parsed as another request.
     for framing in
         ["Transfer-Encoding: chunked\r\nContent-Length: 5", "Content-Length: 5\r\nTransfer-Encoding: chunked"]
     {

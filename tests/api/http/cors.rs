@@ -1,4 +1,4 @@
-//! CORS: who may call from a page.
+//! CORS: which origins may call from a page.
 
 use serde_json::{Value, json};
 use userdocks::db::apps;
@@ -52,7 +52,7 @@ async fn cors_allows_tokens_only_from_listed_origins() {
     assert_eq!(answer.success(), (200, "the user was updated", &Value::Null));
     assert_eq!(answer.header("access-control-allow-origin"), Some(ALLOWED));
     assert!(answer.header("access-control-expose-headers").unwrap().contains("X-Error-Code"));
-    // The origin of one app is no origin of another, though the answer can be read.
+    // An origin of one app is not allowed for another app, though it can read the answer.
     let answer = call(ALLOWED, &foreign).await;
     assert_eq!(answer.code(), (403, "origin_not_allowed"));
     let answer = call("https://evil.example", &token).await;

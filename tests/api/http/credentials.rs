@@ -1,4 +1,4 @@
-//! API keys: which headers open what, in which order a request is judged, and how much of it is read.
+//! API keys: the headers that each route accepts, the order of checks, and how much of a request is read.
 
 use std::time::Duration;
 
@@ -21,7 +21,6 @@ const INVALID_KEY: (u16, &str, &str) = (
 
 type Headers<'a> = Vec<(&'a str, String)>;
 
-/// The three headers.
 fn headers<'a>(key: &str, key_type: &str, client: &str) -> Headers<'a> {
     vec![
         ("X-API-KEY", key.to_owned()),
@@ -41,14 +40,14 @@ async fn touch(test: &Test, user: UserId, headers: Headers<'_>) -> Answer {
     test.call("PUT", &path, As::Headers(headers), Some(json!({ "user": {} }))).await
 }
 
-/// A key of an app, stored: its text.
+/// Stores a new key of an app and returns its text.
 async fn stored_key(test: &Test, app: &App, key_type: KeyType, expires_in: Option<Duration>) -> ApiKey {
     let key = ApiKey::generate(key_type);
     api_keys::create(&mut test.db.acquire().await.unwrap(), app.id, &key, expires_in).await.unwrap();
     key
 }
 
-/// A well-formed key with the id of another, and another secret.
+/// A well-formed key with the id of this one and another secret.
 fn forged(key: &str) -> String {
     let body = key.rsplit_once('_').unwrap().0;
     let last = if body.ends_with('0') { '1' } else { '0' };
@@ -182,7 +181,7 @@ async fn duplicate_header_or_api_key_with_token_is_400() {
         let answer = touch(&test, user, ambiguous.clone()).await;
         assert_eq!(answer.refusal(), (400, "ambiguous_credentials", both), "{ambiguous:?}");
     }
-    // The seeds' example sends X-CLIENT-ID whatever the credentials are.
+    // The seed's example sends X-CLIENT-ID with all kinds of credentials.
     let with_client = and(vec![], &[("Authorization", &bearer), ("X-CLIENT-ID", &test.app.id.to_string())]);
     assert_eq!(touch(&test, user, with_client).await.success().0, 200);
     test.finish().await;
@@ -229,7 +228,7 @@ async fn valid_credentials_without_permission_are_403() {
     test.finish().await;
 }
 
-/// What is wrong with a request, in the order in which the contract has it told.
+/// Faults of a request, in the order in which the contract reports them.
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Fault {
     Route,
@@ -398,7 +397,7 @@ async fn burst_of_one_caller_is_429_and_others_are_unaffected() {
         (bearer(&token), 200),
         (bearer(&neighbours), 200),
     ];
-    // A forged key is nobody's, so it costs nobody's allowance.
+    // A forged key belongs to no app, so it counts against no app's limit.
     for _ in 0..5 {
         let answer = touch(&test, user, headers(&forged(&test.app.write_key), "write", &client)).await;
         assert_eq!(answer.refusal(), INVALID_KEY);

@@ -1,4 +1,4 @@
-//! What every answer is like, whatever was asked: routes, methods, paths, queries, request ids.
+//! Properties of every answer, for all routes, methods, paths, queries and request ids.
 
 use serde_json::json;
 
@@ -136,7 +136,7 @@ async fn malformed_http_closes_the_connection_and_long_head_is_431() {
         let header = format!("Connection: close\r\nA: {}\r\n", "a".repeat(length));
         wire.send(request("GET", "/healthz", &header)).await;
         let said = String::from_utf8(wire.closed().await).unwrap();
-        // What was sent after the refusal can cost the client its answer.
+        // Bytes sent after the refusal can cost the client its answer.
         let refused = said.is_empty() || said.starts_with("HTTP/1.1 431 ");
         assert_eq!((said.starts_with("HTTP/1.1 200 "), refused), (fits, !fits), "{length}: {said}");
     }

@@ -21,7 +21,7 @@ async fn repeated_idempotency_key_replays_the_first_response() {
     let id = first.user()["id"].clone();
     test.mail().await;
     let before = test.rows().await;
-    // Quoted or bare, by either prefix, in another order of fields.
+    // Quoted or bare, under both path prefixes, with the fields in another order.
     let swapped: Value = serde_json::from_str(r#"{"language":"en","email":"ben@example.com"}"#).unwrap();
     for (path, key) in [(path.clone(), "k-1"), (format!("/api{path}"), "\"k-1\"")] {
         let again = invite(&test, &test.app, &path, key, &swapped).await;
@@ -30,13 +30,13 @@ async fn repeated_idempotency_key_replays_the_first_response() {
     let other = json!({ "email": "carl@example.com", "language": "en" });
     assert_eq!(invite(&test, &test.app, &path, "k-1", &other).await.code(), (422, "idempotency_key_reused"));
     assert_eq!(test.rows().await, before);
-    // Without the key it is another call; another app's key is another key.
+    // A call without the key is a new call, and keys are separate for each app.
     assert_eq!(invite(&test, &test.app, &path, "k-2", &body).await.code(), (400, "email_taken"));
     let foreign = test.another_app().await;
     let theirs = invite(&test, &foreign, &format!("/v1/users/{}", new_id()), "k-1", &body).await;
     assert_ne!(theirs.user()["id"], id);
     test.mail().await;
-    // A day later the key is free.
+    // A key expires after a day.
     test.sql("UPDATE idempotency_keys SET created_at = created_at - interval '24 hours'").await;
     assert_eq!(invite(&test, &test.app, &path, "k-1", &body).await.code(), (400, "email_taken"));
     let long = "k".repeat(256);
@@ -100,7 +100,7 @@ async fn stored_response_is_shared_by_servers_and_expires_after_a_day() {
     let first = invite(&test, &test.app, &path, "k", &body).await;
     first.user();
     test.mail().await;
-    // Beside the one that answered, and after its end.
+    // Another server returns the stored answer while the first one runs and after a restart.
     let second = server(&test, &[]).await;
     let own = std::mem::replace(&mut test.url, format!("http://{}", second.address));
     assert_eq!(invite(&test, &test.app, &path, "k", &body).await.success(), first.success());
@@ -108,7 +108,7 @@ async fn stored_response_is_shared_by_servers_and_expires_after_a_day() {
     test.url = own;
     restart(&mut test, &[]).await;
     assert_eq!(invite(&test, &test.app, &path, "k", &body).await.success(), first.success());
-    // What is over is deleted by whichever server runs.
+    // Any server deletes expired keys.
     test.sql("UPDATE idempotency_keys SET created_at = created_at - interval '24 hours'").await;
     restart(&mut test, &[]).await;
     test.until_none("SELECT count(*) FROM idempotency_keys").await;
@@ -140,7 +140,7 @@ async fn user_over_1000_stored_responses_a_day_is_429() {
     assert_eq!(over.code(), (429, "too_many_requests"));
     let wait: u64 = over.header("retry-after").unwrap().parse().unwrap();
     assert!((86_000..=86_401).contains(&wait), "{wait}");
-    // What is stored is answered still; a backend is not bounded; tomorrow there is room.
+    // Stored answers are still returned. A backend has no limit. Expired keys make room.
     assert_eq!(refer(As::Token(token.clone()), "first").await.body, first.body);
     assert_eq!(refer(As::Write(&test.app), "backend").await.status, 201);
     test.sql("UPDATE idempotency_keys SET created_at = now() - interval '25 hours'").await;

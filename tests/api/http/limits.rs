@@ -1,4 +1,5 @@
-//! Bounds: on callers, on addresses that prove nothing, on an app's mails, on requests at work, on connections.
+//! Limits on callers, on addresses that fail to authenticate, on mails of an app, on concurrent requests and
+//! on connections.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -23,10 +24,10 @@ const FEW: (&str, &str) = ("USERDOCKS_LIMITS__FAILURES_PER_ADDRESS_PER_SECOND", 
 const TOO_MANY_FAILURES: (u16, &str, &str) = (
     429,
     "too_many_failures",
-    "too many requests from this address had no good credentials, or needed none; wait for the seconds in `Retry-After`",
+    "too many failed or unauthenticated requests from this address; wait for the seconds in `Retry-After`",
 );
 
-/// The headers of a well-formed key that nobody has.
+/// Headers with a well-formed key that does not exist.
 fn made_up(app: &App) -> Vec<(&'static str, String)> {
     vec![
         ("X-API-KEY", ApiKey::generate(KeyType::Write).expose().to_owned()),
@@ -40,14 +41,14 @@ async fn touch(test: &Test, user: UserId, who: As<'_>) -> Answer {
     test.call("PUT", &format!("/v1/users/{user}"), who, Some(json!({ "user": {} }))).await
 }
 
-/// A call with a key that nobody has, said to be forwarded for these.
+/// A call with a key that does not exist and this `X-Forwarded-For`.
 async fn fail(test: &Test, forwarded_for: &str) -> Answer {
     let mut headers = made_up(&test.app);
     headers.push(("X-Forwarded-For", forwarded_for.to_owned()));
     touch(test, UserId(new_id()), As::Headers(headers)).await
 }
 
-/// Calls until it is refused for its failures; how often it was not.
+/// Calls until the answer is a 429 for failures. Returns the number of calls before it.
 async fn until_throttled(mut call: impl AsyncFnMut() -> Answer) -> (usize, Answer) {
     let deadline = Instant::now() + DEADLINE;
     for before in 0.. {
@@ -60,7 +61,7 @@ async fn until_throttled(mut call: impl AsyncFnMut() -> Answer) -> (usize, Answe
     unreachable!()
 }
 
-/// What is left of which limit: `RateLimit-Policy`, and `r` and `t` of `RateLimit`.
+/// `RateLimit-Policy`, and `r` and `t` of `RateLimit`.
 fn told(answer: &Answer) -> (&str, u64, u64) {
     let policy = answer.header("ratelimit-policy").unwrap();
     let name = policy.split(';').next().unwrap();
@@ -83,7 +84,7 @@ async fn authenticated_responses_have_rate_limit_headers() {
             assert_eq!(left, 900);
         }
     }
-    // A limit that nothing was counted for is not spoken of.
+    // Headers are left out for a limit that counted nothing.
     for path in ["/healthz", "/nowhere"] {
         assert_eq!(test.call("GET", path, As::Nobody, None).await.header("ratelimit"), None);
     }
@@ -179,7 +180,7 @@ async fn repeated_unauthenticated_requests_of_any_kind_are_429() {
     test.finish().await;
 }
 
-/// A well-formed code that no invite has.
+/// A well-formed code that does not belong to an invite.
 fn invite_code(app: &App) -> String {
     userdocks::domain::invites::InviteCode::generate(app.id).expose().to_owned()
 }
@@ -202,7 +203,7 @@ async fn valid_callers_are_not_limited_by_failures_of_their_address() {
         assert_eq!(answer.header("access-control-allow-origin"), Some("https://app.example.com"));
     };
     good().await;
-    // Longer than what the store said is believed.
+    // Longer than results from the database are cached.
     let end = Instant::now() + Duration::from_millis(2500);
     let mut refused = 0;
     while Instant::now() < end {
@@ -243,8 +244,8 @@ async fn clients_behind_trusted_proxy_are_limited_separately() {
         let answer = fail(&test, &format!("2001:db8:{number:x}::1")).await;
         assert_eq!(answer.code(), (401, "invalid_api_key"), "{number}");
     }
-    // What a caller writes is left of what the proxies write; a subscriber has a whole /64, and
-    // a site a /48.
+    // Addresses written by the caller stand left of those added by proxies. A subscriber counts as one /64, a
+    // site as one /48.
     for kind in ["forged", "subscriber", "site"] {
         let mut number = 0;
         let (before, answer) = until_throttled(async || {
@@ -286,7 +287,7 @@ async fn daily_mail_quota_is_exact_across_servers() {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         Answer { status, headers, body: response.json().await.unwrap() }
     };
-    // A refused call costs nothing.
+    // A refused call does not use the quota.
     let first = invite(&urls[0], &test.app, None, "u@example.com".to_owned()).await;
     assert_eq!(first.status, 200);
     for number in 0..20 {
@@ -302,14 +303,14 @@ async fn daily_mail_quota_is_exact_across_servers() {
     let done = answers.iter().filter(|answer| answer.status == 200).count();
     assert_eq!(done, 6);
     for answer in answers.iter().filter(|answer| answer.status != 200) {
-        let sentence = "the app has sent the mails of this day (UTC); more are possible after the seconds in `Retry-After`";
+        let sentence = "the app has reached its limit of mails for this day (UTC); try again after the seconds in `Retry-After`";
         assert_eq!(answer.refusal(), (429, "mail_quota_exceeded", sentence));
         let (policy, left, reset) = told(answer);
         assert_eq!((policy, left), ("\"mails\";q=7;w=86400", 0));
         assert_eq!(answer.header("retry-after"), Some(reset.to_string().as_str()));
         assert!((1..=86_400).contains(&reset));
     }
-    // Nor does another app pay, nor a referral pass.
+    // The quota applies neither to another app nor to referrals.
     let neighbour = test.another_app().await;
     assert_eq!(invite(&urls[0], &neighbour, None, "n@example.com".to_owned()).await.status, 200);
     let user = first.user()["id"].as_str().unwrap();
@@ -336,7 +337,7 @@ async fn idempotent_replay_works_with_exhausted_mail_quota() {
     assert_eq!(first.status, 200);
     assert_eq!(invite("once").await.body, first.body);
     assert_eq!(invite("twice").await.code(), (429, "mail_quota_exceeded"));
-    // The day of the quota ends by the clock of the database.
+    // The day of the quota ends by the database's clock.
     test.sql("UPDATE mail_quotas SET day = day - 1").await;
     let other = server(&test, &[("USERDOCKS_LIMITS__MAILS_PER_APP_PER_DAY", "1")]).await;
     let url = format!("http://{}/v1/users/{}", other.address, new_id());
@@ -364,13 +365,13 @@ async fn requests_over_the_queue_limit_are_503_at_once() {
     let body = json!({ "user": { "nickname": "a" } });
     let call = || test.call("PUT", &path, As::Write(&test.app), Some(body.clone()));
     let mut calls: FuturesUnordered<_> = (0..1_100).map(|_| call()).collect();
-    let sentence = "the server is at work on as many requests as it can take; try again after the seconds in `Retry-After`";
+    let sentence = "the server is overloaded; try again after the seconds in `Retry-After`";
     let is_refused = |answer: &Answer| {
         assert_eq!(answer.refusal(), (503, "overloaded", sentence));
         assert_eq!(answer.header("retry-after"), Some("1"));
     };
-    // Three are at work and 1,024 can wait, fewer once nothing has moved for a while: the others are answered meanwhile.
-    // Who waits in vain is refused after five seconds.
+    // Three requests run and up to 1,024 wait, fewer if the queue has not moved for a while; refused requests
+    // are answered meanwhile. A request that waits longer than five seconds is refused.
     let at_once = async {
         for _ in 1_027..1_100 {
             is_refused(&calls.next().await.unwrap());
@@ -417,7 +418,7 @@ async fn client_that_reads_no_response_is_disconnected() {
     let test = Test::with(&[("USERDOCKS_SERVER__REQUEST_TIMEOUT", "1s")]).await;
     let mut greedy = TcpStream::connect(address(&test)).await.unwrap();
     let many = "GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100);
-    // More than both ends can hold, until the server goes; what it says is never read.
+    // More than both socket buffers hold. The answers are never read.
     let left = timeout(DEADLINE, async { while greedy.write_all(many.as_bytes()).await.is_ok() {} });
     left.await.expect("the server waits for ever");
     assert_eq!(test.call("GET", "/healthz", As::Nobody, None).await.success().0, 200);
@@ -441,7 +442,7 @@ async fn one_address_gets_at_most_half_of_the_connections() {
     let mut other = Wire::over(other.connect(address(&test)).await.unwrap());
     other.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
     assert_eq!(other.answer().await.unwrap().success().0, 200);
-    // One that ends makes room for one.
+    // Closing one connection makes room for another.
     drop(silent.pop());
     let deadline = Instant::now() + DEADLINE;
     loop {
@@ -458,7 +459,7 @@ async fn one_address_gets_at_most_half_of_the_connections() {
 #[tokio::test]
 async fn malformed_head_is_400_and_oversized_head_is_431_in_json() {
     let test = Test::start().await;
-    let malformed = (400, "malformed_request", "this is no HTTP/1.1 request");
+    let malformed = (400, "malformed_request", "the request is not valid HTTP/1.1");
     let coding = (501, "unsupported_transfer_coding", "`Transfer-Encoding` must be `chunked` alone");
     let too_large = (
         431,
@@ -495,7 +496,7 @@ async fn malformed_head_is_400_and_oversized_head_is_431_in_json() {
             assert_eq!(wire.closed().await, b"", "{shown}");
         }
     }
-    // A long path is a path.
+    // A long path is valid.
     let mut wire = Wire::open(&test).await;
     wire.send(path).await;
     assert_eq!(wire.answer().await.unwrap().code(), (404, "route_not_found"));
@@ -550,7 +551,7 @@ async fn bulk_calls_of_one_app_do_not_block_other_apps() {
     let other = test.another_app().await;
     let user = test.member(&other, "ada@example.com", None).await;
     test.member(&test.app, "eve@example.com", None).await;
-    // Whoever invites this address waits.
+    // Invites of this address wait for the lock.
     let mut holder = PgConnection::connect(&test.database_url).await.unwrap();
     let mut held = holder.begin().await.unwrap();
     let take = "UPDATE users SET email = 'held@example.com' WHERE email = 'eve@example.com'";
@@ -560,7 +561,8 @@ async fn bulk_calls_of_one_app_do_not_block_other_apps() {
     let body = json!({ "invites": invites });
     let bulk = || test.call("POST", "/v1/invites/bulk", As::Write(&test.app), Some(body.clone()));
     let calls = async {
-        // Each takes the four slots that an app may have of nine, so that two are at work, over two of three connections.
+        // Each call uses four of nine permits, the most that an app may have. Two calls run at once and use
+        // two of three connections.
         let answers = join_all((0..6).map(|_| bulk())).await;
         for answer in answers {
             assert!([200, 503].contains(&answer.status), "{answer:?}");
@@ -581,7 +583,7 @@ async fn bulk_calls_of_one_app_do_not_block_other_apps() {
     test.finish().await;
 }
 
-/// The invite of an address by the app's backend, as it is on the wire.
+/// The backend's request to invite an address, as sent on the wire.
 fn invite_request(test: &Test, email: &str) -> String {
     let body = json!({ "email": email, "language": "en" }).to_string();
     format!(
@@ -594,7 +596,7 @@ fn invite_request(test: &Test, email: &str) -> String {
     )
 }
 
-/// Sends requests at once, each over a connection that is reset after so many microseconds.
+/// Sends requests concurrently, each on a connection that is reset after this many microseconds.
 async fn send_and_hang_up(test: &Test, requests: Vec<(String, u64)>) {
     join_all(requests.into_iter().map(async |(request, after)| {
         let mut wire = Wire::open(test).await;
@@ -612,7 +614,7 @@ async fn disconnected_clients_do_not_exceed_the_daily_mail_quota() {
     let waiting = "SELECT count(*) FROM pg_stat_activity
         WHERE datname = current_database() AND wait_event_type = 'Lock'";
     for number in 0..15 {
-        // Each hangs up while its statement is at work.
+        // Each client disconnects while its statement is running.
         let mut lock = holder.begin().await.unwrap();
         sqlx::query("LOCK TABLE tenants").execute(&mut *lock).await.unwrap();
         let mut wire = Wire::open(&test).await;
@@ -651,7 +653,7 @@ async fn bodies_over_16_mib_in_flight_are_503() {
         wire.send(vec![b' '; PART]).await;
         wires.push(wire);
     }
-    // There is room for 64, in 16 MiB.
+    // 64 bodies fit into the 16 MiB.
     {
         let mut answers: FuturesUnordered<_> = wires.iter_mut().map(Wire::answer).collect();
         for _ in 64..70 {
@@ -676,7 +678,7 @@ async fn refused_and_disconnected_requests_use_no_mail_quota() {
         requests.push((invite_request(&test, &email), number * 150));
     }
     send_and_hang_up(&test, requests).await;
-    // What they asked for is refused at some time, and each mail that they held is there again.
+    // The requests fail eventually, and the quota that they reserved is released.
     for number in 0..20 {
         let deadline = Instant::now() + DEADLINE;
         loop {

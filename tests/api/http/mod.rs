@@ -1,4 +1,4 @@
-//! What every endpoint stands on.
+//! Tests of behavior common to all endpoints: credentials, bodies, limits, connections, CORS.
 
 mod bodies;
 mod connections;

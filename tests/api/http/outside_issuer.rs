@@ -14,7 +14,7 @@ use userdocks::domain::credentials::access_token::{Jwk, NewKeyPair};
 
 use crate::support::{App, As, Test, create_app, new_app};
 
-/// The issuer: what it answers, and how often it was asked.
+/// The issuer: its answer, and the number of requests that it received.
 #[derive(Clone, Default)]
 struct Issuer(Arc<Mutex<(u16, String, usize)>>);
 
@@ -104,7 +104,7 @@ async fn external_issuer_tokens_verify_against_its_jwk_set() {
     let user = test.member(&app, "ada@example.com", None).await;
     let me = async |token: String| test.call("GET", "/v1/users/me", As::Token(token), None).await;
 
-    // Away from the beginning, and hostile: nothing is known, so nothing can be judged.
+    // If the issuer is unavailable or redirects from the start, there are no keys, so tokens cannot be checked.
     issuer.says(302, "");
     assert_eq!(me(token(&keys[0], &app, &user.to_string())).await.code(), (503, "unavailable"));
     assert_eq!(issuer.asked(), 1, "a redirect is not followed");
@@ -130,7 +130,7 @@ async fn external_issuer_tokens_verify_against_its_jwk_set() {
     let recorded = test.call("PUT", &path, As::Write(&other), Some(body)).await;
     assert_eq!(recorded.success(), (200, "the subject was recorded", &Value::Null));
     assert_eq!(me(token(&keys[0], &other, "auth0|1")).await.success().2["id"], json!(ben));
-    // An id is whose it is, whatever is recorded.
+    // A user's id cannot be recorded as the subject of another user.
     let cleo = test.member(&other, "cleo@example.com", None).await;
     for (subject, code) in [(cleo, (400, "external_subject_taken")), (ben, (200, ""))] {
         let body = json!({ "externalSubject": subject });
@@ -139,13 +139,14 @@ async fn external_issuer_tokens_verify_against_its_jwk_set() {
     }
     assert_eq!(issuer.asked(), 2);
 
-    // The issuer goes away, grows huge, says nonsense: the last good keys serve.
+    // If the issuer sends an oversized answer, the last good keys stay in use.
     let asked = issuer.asked();
     issuer.says(200, &"x".repeat(1024 * 1024));
     assert_eq!(me(token(&keys[1], &other, &ben.to_string())).await.status, 200);
     assert_eq!(me(token(&rsa("new"), &other, &ben.to_string())).await.code(), (401, "invalid_token"));
     assert_eq!(issuer.asked(), asked, "an unknown kid does not ask more often than once in a while");
-    // Another's signature under a known kid, and this server's own issuer under an outside key.
+    // A signature by another key under a known kid, and a token with an outside key for an app of this
+    // server's own issuer.
     assert_eq!(me(token(&rsa("r"), &other, &ben.to_string())).await.code(), (401, "invalid_token"));
     assert_eq!(me(token(&keys[0], &test.app, &ben.to_string())).await.code(), (401, "invalid_token"));
     test.finish().await;
@@ -203,7 +204,7 @@ async fn ed25519_alg_is_accepted_in_jwk_and_token_header() {
     test.finish().await;
 }
 
-/// An app with this issuer, and a user of it.
+/// An app with this issuer, and the id of one of its users.
 async fn app_of(test: &Test, issuer: &Issuer) -> (App, String) {
     let app = apps::App {
         issuer: Some("https://issuer.example".to_owned()),
@@ -215,7 +216,7 @@ async fn app_of(test: &Test, issuer: &Issuer) -> (App, String) {
     (app, user.to_string())
 }
 
-/// A token signed by the key whose header has another name for the algorithm.
+/// A token signed by the key with another algorithm name in its header.
 fn renamed(key: &Key, app: &App, subject: &str, algorithm: &str) -> String {
     let token = token(key, app, subject);
     let claims = token.split('.').nth(1).unwrap();

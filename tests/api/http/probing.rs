@@ -1,11 +1,11 @@
-//! No answer to a token tells whether an address has an account, whoever's.
+//! Answers to a token do not reveal whether an address has an account, in this app or another.
 
 use serde_json::{Value, json};
 use userdocks::domain::id::UserId;
 
 use crate::support::{Answer, As, Test};
 
-/// Calls of users with a token, each with one address, over every route that takes one.
+/// Routes that take an address, called with a user's token.
 const ROUTES: [(&str, &str); 4] = [
     ("PUT", "/v1/users/me"),
     ("POST", "/v1/users/me/email-confirmation"),
@@ -13,7 +13,7 @@ const ROUTES: [(&str, &str); 4] = [
     ("GET", "/v1/users/{address}"),
 ];
 
-/// What a caller can tell answers apart by: all but what is of the moment.
+/// The parts of an answer that a caller can compare: all except those that depend on the time.
 fn told(answer: &Answer) -> Value {
     let of_the_moment = ["date", "x-request-id", "retry-after", "ratelimit"];
     let headers = answer.headers.iter().map(|(name, value)| {
@@ -33,7 +33,7 @@ async fn ask(test: &Test, token: &str, (method, path): (&str, &str), address: &s
     told(&test.call(method, &path, As::Token(token.to_owned()), body).await)
 }
 
-/// Who asks for 10 addresses below the bounds and for 10 more above, and what they are told.
+/// Sends 10 addresses below the limits and 10 above, and returns the answers.
 async fn asked(test: &Test, user: UserId, addresses: &[String]) -> Vec<Value> {
     let token = test.token(user).await;
     let mut answers = Vec::new();
@@ -66,7 +66,8 @@ async fn taken_and_free_addresses_get_equal_replies_around_limits() {
         }
         statuses.extend(free.iter().map(|answer| answer[0].as_u64().unwrap()));
     }
-    // Half of the changes and of the referrals were below their bound, and every look-up was out of reach.
+    // Half of the changes and of the referrals were below their limit, and every look-up was refused as not
+    // accessible.
     let count = |status| statuses.iter().filter(|seen| **seen == status).count();
     assert_eq!((count(201), count(403), count(429)), (100, 200, 200));
     assert_eq!(count(200), 300, "changes, and what was asked again a short while after");
@@ -88,7 +89,7 @@ async fn repeated_confirmation_of_taken_and_free_address_is_equal() {
         let user = test.member(&test.app, &format!("{name}@example.com"), None).await;
         let token = test.token(user).await;
         let mut told = vec![ask(&test, &token, ROUTES[0], address).await];
-        // Over the bound of mails to one address, and over that of the user.
+        // Above the mail limit of an address, and above that of the user.
         for _ in 0..12 {
             told.push(ask(&test, &token, ROUTES[1], address).await);
         }

@@ -1,4 +1,4 @@
-//! `/v1/invites/{code}`: an invite by its code, for landing pages of the apps themselves.
+//! `/v1/invites/{code}`: an invite by its code, for the apps' own landing pages.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ pub async fn accept(test: &Test, code: &str, body: Option<Value>) -> Answer {
     test.call("POST", &format!("/v1/invites/{code}/accept"), As::Nobody, body).await
 }
 
-/// What a look tells of an open invite to `a…@e…`, which tells when it ends.
+/// The data of an open invite to `a…@e…`, after a check of its expiry time.
 fn offer(answer: &Answer) -> Value {
     let (status, message, data) = answer.success();
     assert_eq!((status, message), (200, "the invite"));
@@ -26,7 +26,7 @@ fn offer(answer: &Answer) -> Value {
     offer
 }
 
-/// The user of an answer to an accept, whose token works for what a new page does next.
+/// The user in the answer to an accept. Checks that the token works for the next calls of a page.
 async fn welcomed(test: &Test, answer: &Answer) -> Value {
     let (status, message, data) = answer.success();
     assert_eq!((status, message), (200, "the invite was accepted"));
@@ -59,7 +59,7 @@ async fn api_accept_stores_the_profile_and_returns_an_access_token() {
         assert_eq!(offer(&answer), open);
         assert!(!answer.body.to_string().contains("ada@") && !answer.body.to_string().contains(&code));
     }
-    // Faults of the body: nothing happens, and the code is as good as before.
+    // An invalid body changes nothing, and the code stays valid.
     for (body, status, said) in [
         (
             json!({ "user": { "email": "eve@example.com" } }),
@@ -135,7 +135,7 @@ async fn api_accept_of_referral_creates_user_with_referrer() {
         WHERE u.email = 'carl@example.com' AND r.email = 'ada@example.com' AND u.accepted_at IS NOT NULL";
     assert_eq!(test.count(referrers).await, 1);
 
-    // An address that has an account by now: nothing happens.
+    // If the address has an account meanwhile, nothing changes.
     let dora = code(&referred(&test, ada, "dora@example.com", "en").await);
     test.invited("DORA@example.com").await;
     test.idle().await;
@@ -181,7 +181,7 @@ async fn expired_and_unknown_codes_get_different_errors() {
         for (method, path) in
             [("GET", format!("/v1/invites/{code}")), ("POST", format!("/v1/invites/{code}/accept"))]
         {
-            // Credentials of another kind prove nothing here, and a body is not read.
+            // Other kinds of credentials are not valid here, and the body is not read.
             for who in [As::Nobody, as_key.clone()] {
                 let answer = test.raw(method, &path, who, &[], b"[".to_vec()).await;
                 assert_eq!(answer.code(), (401, "invalid_invite_code"), "{method} {code}");
@@ -200,7 +200,7 @@ async fn concurrent_accepts_have_one_winner() {
     let (bob, invite) = test.invited("bob@example.com").await;
     let referral = code(&referred(&test, ada, "carl@example.com", "en").await);
     for code in [&invite, &referral] {
-        // By the API and by the page.
+        // Accept by the API and by the page.
         let calls = join_all((0..12).map(|n| {
             let test = &test;
             async move {
@@ -307,7 +307,7 @@ async fn request_fields_and_headers_do_not_change_invite_links() {
             code.chars().take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect();
         crate::support::secrets::keep(&code);
         assert!(!mail.html().contains("evil") && !plain.contains("evil"));
-        // Nor does what the page asks.
+        // A query and headers do not change the API's answer either.
         let accepted = test
             .raw("POST", &format!("/v1/invites/{code}/accept?{query}"), As::Nobody, &headers, vec![])
             .await;
@@ -321,7 +321,7 @@ async fn request_fields_and_headers_do_not_change_invite_links() {
 async fn unknown_invite_codes_over_the_limit_are_429() {
     let test = Test::with(&[("USERDOCKS_LIMITS__FAILURES_PER_ADDRESS_PER_SECOND", "2")]).await;
     let (_, code) = test.invited("ada@example.com").await;
-    // Whoever has a code pays nothing.
+    // Calls with a valid code do not count against the address.
     for _ in 0..10 {
         assert_eq!(look(&test, &code).await.status, 200);
     }

@@ -66,7 +66,8 @@ async fn bulk_reports_each_invite_and_repeat_sends_no_mail() {
         WHERE u.email = 'dora@example.com' AND r.email = 'ada@example.com'";
     assert_eq!(test.count(referred).await, 1);
 
-    // With the key the first answer, without it the users who are there; no second mail either way.
+    // With the key the stored answer is returned, without it the existing users. No second mail is sent in
+    // either case.
     assert_eq!(bulk(&test, body.clone(), Some("k")).await.body, first.body);
     assert_eq!(bulk(&test, json!({ "invites": [] }), Some("k")).await.code(), (400, "invalid_fields"));
     let other = json!({ "invites": [{ "email": "x@example.com", "language": "en" }] });

@@ -1,4 +1,4 @@
-//! `/v1/invites`: invites are listed, shown, sent again and revoked, by the backend and by who refers.
+//! `/v1/invites`: listing, showing, resending and revoking invites, by the backend and by the referrer.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ async fn state(test: &Test, id: Uuid) -> String {
     answer.success().2["state"].as_str().unwrap().to_owned()
 }
 
-/// The addresses of a page of invites, and whether there is another.
+/// The addresses on a page of invites, and the cursor of the next page.
 async fn listed(test: &Test, who: As<'_>, query: &str) -> (Vec<String>, Option<String>) {
     let answer = test.call("GET", &format!("/v1/invites{query}"), who, None).await;
     let (status, message, data) = answer.success();
@@ -58,7 +58,7 @@ async fn page_scans_at_most_10000_invites_and_returns_a_cursor() {
     for name in ["four", "more", "last"] {
         guests.push(test.member(&test.app, &format!("{name}@example.com"), None).await.0);
     }
-    // Invites from 1 to 20,001, of which 4, 10,005 and 20,001 are revoked, and the last is to another address.
+    // Invites from 1 to 20,001. Invites 4, 10,005 and 20,001 are revoked, and the last is to another address.
     sqlx::query(
         "INSERT INTO invites (app_id, invite_id, kind, inviter_id, user_id, email, language, code_hash, expires_at,
             accepted_at, revoked_at)
@@ -89,7 +89,7 @@ async fn page_scans_at_most_10000_invites_and_returns_a_cursor() {
         let (emails, next) = list(format!("&after={}", id(20_000).unwrap())).await;
         assert_eq!((emails.iter().map(String::as_str).collect(), next), last, "{filter}");
     }
-    // A page that is full before that ends where it is full.
+    // A page that is full earlier ends there.
     let (emails, next) = listed(&test, As::Read(&test.app), "?state=accepted&limit=2").await;
     assert_eq!((emails.len(), next), (2, id(2)));
     assert_eq!(listed(&test, As::Read(&test.app), "?state=open").await, (vec![], id(10_000)));
@@ -115,7 +115,7 @@ async fn api_key_lists_all_invites_and_user_only_own_referrals() {
     test.idle().await;
     execute(&test, "UPDATE invites SET expires_at = now() WHERE email = 'eve@example.com'").await;
 
-    // One invite, whole.
+    // One invite with all its fields.
     let row: (Uuid, Uuid) =
         sqlx::query_as("SELECT invite_id, user_id FROM invites WHERE email = 'carl@example.com'")
             .fetch_one(&test.db)
@@ -132,12 +132,12 @@ async fn api_key_lists_all_invites_and_user_only_own_referrals() {
     }
     let timeline = found["timeline"].as_array().unwrap();
     let mut befell: Vec<&str> = timeline.iter().map(|event| event["event"].as_str().unwrap()).collect();
-    // The worker may write down what the mail server said after the mail was read.
+    // The worker may record the mail server's reply after the mail was read.
     befell.sort_unstable();
     assert_eq!(befell, ["accepted", "accepted_by_server", "queued"]);
     expected["timeline"] = found["timeline"].clone();
     assert_eq!(found, &expected);
-    // To the referrer the same, without what is their friend's.
+    // The referrer sees the same, without the friend's data.
     let token = test.token(ada).await;
     let answer = test.call("GET", &path, token_of(&token), None).await;
     expected["email"] = json!("c…@e…");
@@ -163,7 +163,7 @@ async fn api_key_lists_all_invites_and_user_only_own_referrals() {
     ] {
         assert_eq!(listed(&test, read(), query).await.0, expected, "{query}");
     }
-    // Page by page.
+    // All pages, one by one.
     let (mut seen, mut after) = (Vec::new(), String::new());
     loop {
         let (page, next) = listed(&test, read(), &format!("?limit=2{after}")).await;
@@ -197,13 +197,13 @@ async fn api_key_lists_all_invites_and_user_only_own_referrals() {
         (&format!("/by-id/{eve}"), As::Read(&other), (403, "invite_out_of_reach")),
         (&format!("/by-id/{}", new_id()), read(), (403, "invite_out_of_reach")),
         (&format!("/by-id/{}", eve.simple()), read(), (400, "invalid_path")),
-        // An id is no code.
+        // The id of an invite is not a code.
         (&format!("/{eve}"), As::Write(&test.app), (401, "invalid_invite_code")),
     ] {
         let answer = test.call("GET", &format!("/v1/invites{query}"), who, None).await;
         assert_eq!(answer.code(), refusal, "{query}");
     }
-    // Whoever may not look may not change, and a frozen user nothing.
+    // Callers who cannot read an invite cannot change it, and a frozen user cannot change any.
     let before = test.rows().await;
     for how in ["resend", "revoke"] {
         for (invite, who, refusal) in [
@@ -257,7 +257,7 @@ async fn resent_invite_has_new_code_and_full_lifetime() {
     assert_eq!(test.count(left).await, 3600);
     assert_eq!(ids(&test, "ada@example.com").await, [invite]);
 
-    // As often as it is asked for at once: one mail, whose code works. With a key: the first answer.
+    // Concurrent resends send one mail, whose code works. With a key, the first answer is returned.
     test.idle().await;
     until(&test, "SELECT bool_and(finished_at < now() - interval '1ms') FROM outbox").await;
     let answers = join_all((0..8).map(|_| steer(&test, write(), invite, "resend"))).await;
@@ -324,7 +324,8 @@ async fn revoked_invite_cannot_be_accepted_until_invited_again() {
     invite::assert_said(&invite::post(&test, &first).await, (404, "This link does not work"));
     let again = steer(&test, As::Write(&test.app), invite, "resend").await;
     assert_eq!(again.code(), (400, "invite_revoked"));
-    // The user stays, and is invited anew by the call that made them: at once, since no mail of theirs works.
+    // The user remains. The call that created them invites them again at once, since no mail to them has a
+    // valid code.
     assert_eq!(test.stored(ada).await, stored);
     let body = json!({ "email": "ada@example.com", "language": "en" });
     let path = format!("/v1/users/{ada}");
@@ -341,13 +342,13 @@ async fn revoked_invite_cannot_be_accepted_until_invited_again() {
 async fn revoking_an_invite_cancels_its_queued_mail() {
     let test = Test::with(&[SOON, ("USERDOCKS_MAIL__RETRY_AFTER", "1h")]).await;
     let write = || As::Write(&test.app);
-    // One that waits.
+    // A queued mail.
     test.smtp.refuse(Stage::Rcpt, "451 4.3.0 later");
     let waits = new_id();
     let body = json!({ "email": "waits@example.com", "language": "en" });
     assert_eq!(test.call("POST", &format!("/v1/users/{waits}"), write(), Some(body)).await.status, 200);
     until(&test, "SELECT bool_and(last_reply IS NOT NULL AND NOT claimed) FROM outbox").await;
-    // One that the mail server is taking.
+    // A mail that the mail server is receiving.
     let go = Arc::new(Notify::new());
     let held = Arc::clone(&go);
     test.smtp.script(move |seen| (seen.stage == Stage::Data).then(|| Act::Hold(Arc::clone(&held))));
@@ -370,7 +371,7 @@ async fn revoking_an_invite_cancels_its_queued_mail() {
         FROM outbox",
     )
     .await;
-    // What the mail server has taken is known to be sent; what waited is never.
+    // The mail accepted by the mail server is recorded as sent. The queued mail is never sent.
     test.smtp.script(|_| None);
     go.notify_one();
     let code = code(&test.mail().await);
@@ -412,12 +413,12 @@ async fn concurrent_accept_and_revoke_have_one_winner() {
             }
             "revoked" => {
                 assert_eq!(revoked.status, 200, "{told}");
-                // Which it is depends on whether the code was replaced before.
+                // The status depends on whether the code was replaced before.
                 assert!([400, 401].contains(&accepted.status), "{told}");
             }
             state => panic!("{state}: {told}"),
         }
-        // A mail that was asked for before the invite was revoked is out or stopped, which its worker knows.
+        // A mail queued before the invite was revoked has been sent or stopped; its worker records which.
         test.until_none("SELECT count(*) FROM outbox WHERE claimed").await;
         let out = sqlx::query_scalar::<_, i64>(
             "SELECT count(*) FROM outbox WHERE recipient = $1 AND state = 'sent'",
@@ -456,7 +457,7 @@ async fn referrer_resend_respects_quotas_and_hides_existing_accounts() {
     let (friend, member) = (id(&test, "friend@example.com").await, id(&test, "member@example.com").await);
     execute(&test, "UPDATE invites SET expires_at = now() WHERE kind = 'referral'").await;
     execute(&test, "UPDATE outbox SET finished_at = now() - interval '1 hour'").await;
-    // What the referrer sees of one who has an account is what they see of one who has not.
+    // The referrer sees the same of a recipient with an account and of one without.
     let seen = async |id: Uuid| {
         let answer = test.call("GET", &format!("/v1/invites/by-id/{id}"), token_of(&token), None).await;
         let mut seen = answer.success().2.clone();
@@ -480,12 +481,12 @@ async fn referrer_resend_respects_quotas_and_hides_existing_accounts() {
     let second = code(&test.mail().await);
     assert_ne!(first, second);
     test.idle().await;
-    // The recipient has had two mails today: no more, though the answer is the same, and the code stays good.
+    // The recipient has had two mails today and gets no more. The answer is the same, and the code stays valid.
     execute(&test, "UPDATE outbox SET finished_at = now() - interval '1 hour'").await;
     let answer = steer(&test, token_of(&token), friend, "resend").await;
     assert_eq!(answer.body, answers[0]);
     assert_eq!(look(&test, &second).await.success().2["state"], "open");
-    // Five referrals today, whatever became of them.
+    // The referrer's limit is five referrals a day, regardless of their outcome.
     execute(&test, "UPDATE invites SET mailed_at = now() - interval '1 hour'").await;
     let before = test.rows().await;
     for invite in [friend, member] {
@@ -493,7 +494,7 @@ async fn referrer_resend_respects_quotas_and_hides_existing_accounts() {
         assert_eq!(answer.code(), (429, "referral_quota_exceeded"));
     }
     assert_eq!(test.rows().await, before);
-    // One who has opted out gets no mail, and the referrer the same answer.
+    // A recipient who has opted out gets no mail, and the referrer gets the same answer.
     execute(&test, "DELETE FROM referral_quotas").await;
     let opt_out = "INSERT INTO opt_outs (app_id, address_hash) SELECT app_id, address_hash FROM invites
         WHERE email = 'friend@example.com'";
@@ -504,7 +505,7 @@ async fn referrer_resend_respects_quotas_and_hides_existing_accounts() {
     assert_eq!(look(&test, &second).await.success().2["state"], "open");
     execute(&test, "DELETE FROM opt_outs").await;
     execute(&test, "UPDATE invites SET mailed_at = now() - interval '1 hour'").await;
-    // Revoked, and referred again: open again.
+    // A revoked referral that is made again is open again.
     assert_eq!(steer(&test, token_of(&token), friend, "revoke").await.status, 200);
     assert_eq!(accept(&test, &second, None).await.code(), (400, "invite_revoked"));
     assert_eq!(steer(&test, token_of(&token), friend, "resend").await.code(), (400, "invite_revoked"));
@@ -534,7 +535,7 @@ async fn expired_invite_page_sends_new_mail_to_the_same_address() {
         (answer.status, heading)
     };
     let renewed = (200, "Please look into your mailbox".to_owned());
-    // Not of one that is open, nor a short while after the last mail.
+    // An open invite cannot be renewed, nor can any invite shortly after its last mail.
     invite::assert_said(&invite::get(&test, &invite).await, invite::OPEN);
     execute(&test, "UPDATE invites SET expires_at = now() WHERE email <> 'ada@example.com'").await;
     let before = test.rows().await;
@@ -548,7 +549,7 @@ async fn expired_invite_page_sends_new_mail_to_the_same_address() {
     assert_eq!(test.rows().await, before);
     execute(&test, "UPDATE outbox SET finished_at = now() - interval '1 hour'").await;
     for (code, to) in [(&invite, "bob@example.com"), (&referral, "carl@example.com")] {
-        // As often as it is pressed: one mail.
+        // Concurrent renewals send one mail.
         let pressed = join_all((0..5).map(|_| renew(code))).await;
         assert!(pressed.contains(&renewed), "{pressed:?}");
         assert!(pressed.iter().all(|said| *said == renewed || said.0 == 404), "{pressed:?}");
@@ -558,11 +559,11 @@ async fn expired_invite_page_sends_new_mail_to_the_same_address() {
         let fresh = crate::support::code(&mail);
         invite::assert_said(&invite::post(&test, &fresh).await, invite::ACCEPTED);
     }
-    // The referrer's quota is their own.
+    // Renewals do not use the referrer's quota.
     let used = "SELECT used::bigint FROM referral_quotas WHERE scope = 'referrer'";
     assert_eq!(test.count(used).await, 1);
 
-    // Where no mail may go out, the code in hand does not come to life again.
+    // If no mail may be sent, the expired code does not become valid again.
     let dora = code(&referred(&test, ada, "dora@example.com", "en").await);
     test.idle().await;
     execute(&test, "UPDATE invites SET expires_at = now() WHERE email = 'dora@example.com'").await;
@@ -608,7 +609,7 @@ async fn invite_lifetime_is_taken_from_call_then_app_then_settings() {
         invite(path, &email("both"), json!(60)).await;
         assert_eq!(hours(&email("both")).await, 1);
     }
-    // Sent again, it has what it was made with.
+    // A resent invite keeps the validity that it was created with.
     for (email, minutes) in
         [("call0", 90 * 24 * 60), ("call1", 90 * 24 * 60), ("settings0", 120), ("app1", 120), ("both1", 1)]
     {
@@ -635,7 +636,7 @@ async fn invite_lifetime_is_taken_from_call_then_app_then_settings() {
         }
     }
     assert_eq!(test.count("SELECT count(*) FROM invites").await, invites);
-    // One key, one request.
+    // A key belongs to one request.
     let key = [("idempotency-key", "k1".to_owned())];
     let path = format!("/v1/users/{}", new_id());
     for (seconds, status) in [(60, 200), (60, 200), (61, 422)] {

@@ -1,4 +1,4 @@
-//! `/v1/invites`.
+//! Tests of `/v1/invites`.
 
 pub mod accept;
 mod bulk;

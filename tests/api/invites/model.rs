@@ -1,6 +1,6 @@
-//! Any sequence of what can befall invites, against a model of what the contract says of them: every answer, every
-//! mail and every row of the app, after each step. What fails is shrunk to the shortest sequence that still does.
-//! `PROPTEST_CASES` asks for more sequences.
+//! Random sequences of invite calls, compared with a model of the contract: every answer, every mail and
+//! every row of the app after each step. A failing sequence is shrunk to the shortest one that still fails.
+//! `PROPTEST_CASES` sets the number of sequences.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,26 +15,26 @@ use uuid::Uuid;
 use crate::support::smtp::Stage;
 use crate::support::{Answer, App, As, Test, code, create_app, new_app, new_id};
 
-/// Minutes.
+/// In minutes.
 const RESEND_AFTER: i32 = 60;
 const EXPIRES_AFTER: i32 = 7 * 24 * 60;
 
-/// One step. A number chooses among what there is by then: an address of the pool, a user or a code so far.
+/// One step. A number selects one of the addresses, users or codes that exist at that step.
 #[derive(Clone, Debug)]
 enum Step {
-    /// At an id that nobody has.
+    /// Invites at an unused id.
     Invite {
         email: Address,
         language: usize,
         delivered: bool,
     },
-    /// At a user's id: as their inviter, or, with their own address, once more.
+    /// Invites at a user's id: with the user as inviter or, with the user's own address, as a resend.
     InviteAt {
         user: usize,
         email: Address,
         delivered: bool,
     },
-    /// At a user's id with the address that they have at this moment.
+    /// Invites at a user's id with the user's current address.
     Resend {
         user: usize,
         delivered: bool,
@@ -52,7 +52,7 @@ enum Step {
     Accept {
         code: usize,
     },
-    /// Of the code that was mailed last, if it is there.
+    /// Accepts the code that was mailed last, if there is one.
     AcceptLast,
     Change {
         user: usize,
@@ -70,7 +70,7 @@ enum Step {
     },
 }
 
-/// One of a few, so that they meet; in upper case or not.
+/// One of a few addresses, so that steps share them. The flag means upper case.
 #[derive(Clone, Copy, Debug)]
 struct Address(usize, bool);
 
@@ -82,7 +82,7 @@ fn address() -> impl Strategy<Value = Address> {
 
 fn step() -> impl Strategy<Value = Step> {
     let (user, code, language) = (0..6_usize, 0..12_usize, 0..2_usize);
-    // What is not delivered is refused for good.
+    // A mail that is not delivered is rejected permanently.
     let delivered = || prop::bool::weighted(0.8);
     prop_oneof![
         4 => (address(), language.clone(), delivered())
@@ -126,40 +126,40 @@ struct Invite {
     inviter: Option<Uuid>,
     email: String,
     language: String,
-    /// The one code that works; `None`: it was in no mail that arrived.
+    /// The one valid code, or `None` if it was in a mail that was not delivered.
     code: Option<String>,
     mailed_at: i32,
     expires_at: i32,
     accepted: bool,
 }
 
-/// A row of the outbox, once it is final.
+/// A row of the outbox in its final state.
 #[derive(Clone, Debug)]
 struct Sent {
     kind: &'static str,
-    /// 0: of a user.
+    /// 0 if the mail is about a user.
     invite: usize,
     recipient: String,
     language: String,
     delivered: bool,
     at: i32,
-    /// Whose it is, if it is a user's.
+    /// The recipient's user, if the mail is about a user.
     user: Option<Uuid>,
 }
 
-/// What there is, by the contract.
+/// The state that the contract prescribes.
 #[derive(Default)]
 struct Model {
     now: i32,
     users: Vec<User>,
     invites: Vec<Invite>,
     outbox: Vec<Sent>,
-    /// Every code that was ever mailed.
+    /// All codes that were ever mailed.
     codes: Vec<String>,
     made: usize,
 }
 
-/// What a step must come to.
+/// The expected result of a step.
 enum Expected {
     /// Status and message, and the user in the answer to an invite.
     Done(u16, &'static str, Option<Uuid>),
@@ -183,7 +183,7 @@ impl Model {
         self.users.iter().find(holds).map(|user| user.id)
     }
 
-    /// Whether a mail of this invite, to this address where one is given, went out a short while ago.
+    /// Whether a mail of this invite was sent a short while ago; if `to` is given, only mails to that address count.
     fn mailed_lately(&self, invite: usize, to: Option<&str>) -> bool {
         self.outbox.iter().any(|sent| {
             sent.invite == invite
@@ -195,7 +195,7 @@ impl Model {
 
     fn mail(&mut self, invite: usize, delivered: bool) {
         let found = self.invites.iter_mut().find(|found| found.id == invite).unwrap();
-        // The code of an earlier mail ends, whether or not the new one arrives.
+        // The code of an earlier mail becomes invalid, whether or not the new one arrives.
         found.code = None;
         let (recipient, language) = (found.email.clone(), found.language.clone());
         let kind = if found.referral { "referral" } else { "invite" };
@@ -249,7 +249,7 @@ impl Model {
             Some(holder) if holder == path => self.resend(path, delivered),
             Some(_) => Expected::Refused(400, "email_taken"),
             None => {
-                // Which ids the server chose is its own to say.
+                // The server chooses the ids, so they are read from its answer.
                 let Some((id, tenant)) = new else {
                     return Expected::Done(200, "the user was invited", None);
                 };
@@ -312,7 +312,7 @@ impl Model {
             Some(known) if now - self.invites[known].mailed_at < RESEND_AFTER => None,
             Some(known) => {
                 let invite = &mut self.invites[known];
-                // What the referrer may see does not tell whether a mail goes out.
+                // The fields that the referrer may see do not reveal whether a mail is sent.
                 (invite.mailed_at, invite.expires_at) = (now, now + EXPIRES_AFTER);
                 (invite.email, invite.language) = (email.to_owned(), language.to_owned());
                 Some(invite.id)
@@ -324,7 +324,7 @@ impl Model {
         Expected::Done(201, "the referral invite was taken", None)
     }
 
-    /// The page of a code; with `accept`, the button. `new` are the ids of the user that a referral makes.
+    /// The page of a code, or with `accept` its button. `new` has the ids of the user that a referral creates.
     fn page(&mut self, code: &str, accept: bool, new: Option<(Uuid, Uuid)>) -> Expected {
         let found = self.invites.iter().position(|invite| invite.code.as_deref() == Some(code));
         let known = found.filter(|&found| {
@@ -426,7 +426,7 @@ impl Model {
         Expected::Done(200, "the user was deleted", None)
     }
 
-    /// The rows of the app as [`rows`] gives them.
+    /// The rows of the app in the format of [`rows`].
     fn rows(&self) -> Value {
         let sorted = |rows: Vec<Value>| {
             let mut rows = rows;
@@ -470,7 +470,7 @@ impl Model {
     }
 }
 
-/// The server, an app of its own for one sequence, and what the model says of it.
+/// The server, a separate app for one sequence, and the model.
 struct Machine<'a> {
     test: &'a Test,
     app: App,
@@ -489,7 +489,7 @@ impl Machine<'_> {
         (!users.is_empty()).then(|| users[user % users.len()].id)
     }
 
-    /// Every row of the app that a step can make or change, each as an array.
+    /// Every row of the app that a step can insert or change, each as an array.
     async fn rows(&self) -> Value {
         let query = "SELECT jsonb_build_object(
             'users', (SELECT jsonb_agg(jsonb_build_array(user_id, tenant_id, email, email_verified,
@@ -501,7 +501,7 @@ impl Machine<'_> {
                 attempts)) FROM outbox WHERE app_id = $1))";
         let mut rows: Value =
             sqlx::query_scalar(query).bind(self.app.id.0).fetch_one(&self.test.db).await.unwrap();
-        // A code that nobody was sent is nobody's to name.
+        // The hash of a code that was never mailed is unknown to the model.
         let mailed: Vec<String> =
             self.model.codes.iter().map(|code| hex::encode(sha256(code.as_bytes()))).collect();
         for invite in rows["invites"].as_array_mut().into_iter().flatten() {
@@ -517,7 +517,7 @@ impl Machine<'_> {
         rows
     }
 
-    /// Id and tenant of the user who has an address.
+    /// Id and tenant of the user with this address.
     async fn made(&self, email: &str) -> Option<(Uuid, Uuid)> {
         let query = "SELECT user_id, tenant_id FROM users WHERE app_id = $1 AND lower(email) = lower($2)";
         let made = sqlx::query_as(query).bind(self.app.id.0).bind(email);
@@ -533,7 +533,7 @@ impl Machine<'_> {
         self.call("POST", &format!("/v1/users/{path}"), As::Write(&self.app), Some(body)).await
     }
 
-    /// Whether mails arrive, from here on.
+    /// Sets whether the mail server accepts mails from here on.
     fn deliver(&self, delivered: bool) {
         if delivered {
             self.test.smtp.script(|_| None);
@@ -685,7 +685,7 @@ impl Machine<'_> {
         Ok(())
     }
 
-    /// A user as an answer to an invite shows them.
+    /// A user as in the answer to an invite.
     fn shown(&mut self, id: Uuid) -> Value {
         let app = self.app.id;
         let user = self.model.user(id);
@@ -701,10 +701,10 @@ impl Machine<'_> {
         })
     }
 
-    /// Checks that the mails which the step should cause, and no other, have arrived. Their codes are known then.
+    /// Checks that exactly the mails expected of the step have arrived, and records their codes.
     async fn mailed(&mut self, before: usize) -> Result<(), TestCaseError> {
         self.test.idle().await;
-        // Two mails of one step come in any order.
+        // Two mails of one step arrive in any order.
         let mut arrived = self.test.smtp.mails();
         arrived[self.mails..].sort_by(|one, other| one.to.cmp(&other.to));
         let mut expected: Vec<Sent> =
@@ -745,7 +745,7 @@ fn random_invite_sequences_match_the_model() {
     let config = Config { cases, failure_persistence: None, max_shrink_time: 120_000, ..Config::default() };
     let run = |steps: Vec<Step>| {
         runtime.block_on(async {
-            // What an earlier sequence, cut off where it failed, has left.
+            // Remove rows that an earlier, failed sequence has left.
             test.idle().await;
             let app = create_app(&test.db, &test.seal, &new_app("Acme")).await;
             let mails = test.smtp.mails().len();

@@ -1,4 +1,4 @@
-//! What befalls an invite, from the mail that waits to the button, and what is reported of its mails.
+//! The timeline of an invite, from the queued mail to the acceptance, including reports on its mails.
 
 use serde_json::{Value, json};
 use userdocks::db::invites::timeline;
@@ -16,7 +16,7 @@ async fn invite_to(test: &Test, email: &str) -> Uuid {
     id.bind(test.app.id.0).bind(email).fetch_one(&test.db).await.unwrap()
 }
 
-/// The events of an invite, each with what was said, whose times must not go back.
+/// The events of an invite with their details. Checks that the times are in order.
 async fn life(test: &Test, invite: Uuid, mail: Uuid) -> Vec<(String, Option<String>)> {
     let events = timeline::timeline(&test.db, test.app.id, invite).await.unwrap();
     assert!(events.iter().all(|event| event.at.parse::<jiff::Timestamp>().is_ok()));
@@ -65,7 +65,7 @@ async fn timeline_lists_invite_events_from_queued_to_accepted() {
     ];
     assert_eq!(life(&test, invite, row).await, expected);
 
-    // The first look, of two at once or later.
+    // Only the first view is recorded, also if two are concurrent.
     let (one, two) = tokio::join!(get(&test, &code), get(&test, &code));
     for look in [one, two, get(&test, &code).await] {
         assert_said(&look, OPEN);
@@ -73,7 +73,7 @@ async fn timeline_lists_invite_events_from_queued_to_accepted() {
     expected.push(plain("viewed"));
     assert_eq!(life(&test, invite, row).await, expected);
 
-    // Reports, of whoever may make them, each once.
+    // Each authorized caller's report is recorded once.
     let bounced = json!({ "type": "bounced", "messageId": message_id, "detail": "550 5.1.1\r\n nobody" });
     for who in
         [As::Nobody, As::Read(&test.app), As::Token(test.token(userdocks::domain::id::UserId(user)).await)]
@@ -115,7 +115,7 @@ async fn timeline_lists_invite_events_from_queued_to_accepted() {
     assert_eq!(life(&test, invite, row).await, expected);
     assert!(timeline::timeline(&test.db, other.id, invite).await.unwrap().is_empty());
 
-    // What is said of the person goes with them.
+    // Erasing the user deletes the details too.
     let erased = test.call("DELETE", &format!("/v1/users/{user}"), As::Write(&test.app), None).await;
     assert_eq!(erased.status, 200);
     assert_eq!(test.count("SELECT count(*) FROM invite_events").await, 0);

@@ -1,4 +1,4 @@
-//! How an app looks in its mails, and in which language they are.
+//! Branding and language of an app's mails.
 
 use serde_json::json;
 use userdocks::domain::id;

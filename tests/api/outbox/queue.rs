@@ -1,4 +1,4 @@
-//! What becomes of a mail, by what the mail server says of it and by what is wrong with its row.
+//! The state of a mail after each kind of mail server reply and of faulty row.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::support::{self, App, As, DEADLINE, Test, code, new_id, variables};
 pub(crate) const TAKEN: &str = "250 2.0.0 Ok: queued";
 const NO_KEY: &str = "a sealed value does not open with this USERDOCKS_SECRET_KEY";
 
-/// State, attempts, last reply, whether it has its secret.
+/// State, attempts, last reply, and whether the row still has its secret.
 type Row = (String, i32, Option<String>, bool);
 
 fn row(state: &str, attempts: i32, reply: &str, secret: bool) -> Row {
@@ -38,7 +38,7 @@ async fn rows(test: &Test) -> BTreeMap<String, Row> {
         .collect()
 }
 
-/// Waits until this query says yes.
+/// Waits until this query returns true.
 pub(crate) async fn until(test: &Test, query: &'static str) {
     let deadline = Instant::now() + DEADLINE;
     while !sqlx::query_scalar::<_, bool>(query).fetch_one(&test.db).await.unwrap() {
@@ -51,13 +51,13 @@ pub(crate) async fn execute(test: &Test, statement: &'static str) {
     sqlx::query(statement).execute(&test.db).await.unwrap();
 }
 
-/// Makes what waits due, and wakes the workers from another session.
+/// Makes queued mails due, and wakes the workers from another session.
 pub(crate) async fn hasten(test: &Test) {
     execute(test, "UPDATE outbox SET due_at = now() WHERE state = 'queued' AND NOT claimed").await;
     execute(test, "NOTIFY userdocks_outbox").await;
 }
 
-/// Invites a new user; the mail is left to the worker.
+/// Invites a new user. The worker sends the mail.
 pub(crate) async fn invite(test: &Test, app: &App, email: &str) -> Uuid {
     let id = new_id();
     let body = json!({ "email": email, "language": "en" });
@@ -66,12 +66,12 @@ pub(crate) async fn invite(test: &Test, app: &App, email: &str) -> Uuid {
     id
 }
 
-/// Queues a mail to each of these, due in `due` seconds.
+/// Queues a mail to each of these addresses, due in `due` seconds.
 pub(crate) async fn queue(test: &Test, to: &[String], due: f64) {
     support::queue(&test.db, &test.seal, test.app.id, to, due).await;
 }
 
-/// One more server on the database of the test, with more settings.
+/// Starts another server on the test's database, with additional settings.
 pub(crate) async fn server(test: &Test, more: &[(&str, &str)]) -> Server {
     let settings =
         variables(&test.database_url, &test.smtp.url(), &[("USERDOCKS_DATABASE__MAX_CONNECTIONS", "3")]);
@@ -82,7 +82,7 @@ pub(crate) async fn server(test: &Test, more: &[(&str, &str)]) -> Server {
     Server::start(config, &database, seal).await.unwrap()
 }
 
-/// Stops the server of the test, and starts one with other settings.
+/// Restarts the test's server with these settings.
 pub(crate) async fn restart(test: &mut Test, more: &[(&str, &str)]) {
     test.server.take().unwrap().stop().await;
     let server = server(test, more).await;
@@ -90,7 +90,7 @@ pub(crate) async fn restart(test: &mut Test, more: &[(&str, &str)]) {
     test.server = Some(server);
 }
 
-/// Reads this many mails: those to each recipient.
+/// Reads this many mails, grouped by recipient.
 pub(crate) async fn mails(test: &Test, count: usize) -> BTreeMap<String, Vec<Mail>> {
     let mut mails: BTreeMap<String, Vec<Mail>> = BTreeMap::new();
     for _ in 0..count {
@@ -119,7 +119,7 @@ async fn smtp_4xx_is_retried_and_5xx_fails_the_mail() {
         ("530", Rcpt, vec![say("530 5.7.0 login first")], row("sent", 2, TAKEN, false), 1),
         ("close-final", Final, vec![Act::Close], row("sent", 2, TAKEN, false), 1),
         ("twice", Final, vec![Act::TakeAndClose], row("sent", 2, TAKEN, false), 2),
-        // What PostgreSQL does not store must not make the mail go out for ever.
+        // PostgreSQL cannot store NUL in text. The mail must not be sent again and again for that.
         ("nul", Final, vec![say("250 2.0.0 a\0b")], row("sent", 1, "250 2.0.0 a b", false), 0),
     ];
     let acts = cases.clone().map(|(name, stage, acts, ..)| (address(name), (stage, acts)));
@@ -184,7 +184,7 @@ async fn mail_server_outage_does_not_delay_untried_mails() {
     let mut test = Test::start().await;
     let mut proxy = Proxy::to_tcp(test.smtp.address()).await;
     proxy.cut().await;
-    // What is tried in vain would not be tried again in this test.
+    // A failed attempt would not be retried within this test.
     let late = ("USERDOCKS_MAIL__RETRY_AFTER", "1h");
     restart(&mut test, &[late, ("USERDOCKS_MAIL__SMTP_URL", &format!("smtp://{}", proxy.address))]).await;
     for number in 0..100 {
@@ -323,10 +323,10 @@ async fn unsendable_mail_does_not_block_the_outbox() {
         expected.insert(stored.to_owned(), row);
     }
 
-    // What an operator can set of an app.
+    // Values that an operator can set for an app.
     for (column, value, reply) in [
         ("mail_from", "nonsense", "the app's sender is not `Name <address>`"),
-        ("invite_url", "no url", "the app's invite URL is none"),
+        ("invite_url", "no url", "the app's invite URL is not valid"),
         (
             "invite_url",
             "mailto:a@x.example",

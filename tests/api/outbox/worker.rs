@@ -1,4 +1,4 @@
-//! Many mails, many workers, and workers and databases that die: each mail goes out, and once.
+//! Delivery with many mails and workers, and with workers and databases that crash: each mail is sent exactly once.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ fn addresses(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("{number:04}@x.example")).collect()
 }
 
-/// Holds back every mail to `held@x.example` until the gate opens; each opening lets one through.
+/// Holds every mail to `held@x.example` at the SMTP server. Each notification lets one through.
 fn gate(test: &Test) -> Arc<Notify> {
     let gate = Arc::new(Notify::new());
     let act = Act::Hold(Arc::clone(&gate));
@@ -55,7 +55,7 @@ async fn eight_workers_send_each_mail_once() {
     for _ in 0..7 {
         servers.push(server(&test, &[]).await);
     }
-    // One mail waits until the API has answered.
+    // The worker is blocked on one mail until the API has answered.
     while test.count("SELECT count(*) FROM outbox WHERE state = 'queued'").await > 0 {
         let (path, body) =
             (format!("/v1/users/{}", invite_id(&test).await), json!({ "user": { "nickname": "a" } }));
@@ -116,7 +116,7 @@ async fn bulk_of_one_app_does_not_delay_mail_of_another() {
     let expected = ["held@x.example", "other0@y.example", "0000@x.example", "other1@y.example"];
     assert_eq!(order[..4], expected);
     assert_eq!(order[4..6], ["0001@x.example", "other2@y.example"]);
-    // The rest is the bulk's.
+    // The remaining mails are those of the bulk sender.
     assert_eq!(order[6..], ["0002@x.example", "0003@x.example"]);
     test.finish().await;
 }
@@ -128,7 +128,7 @@ async fn claim_takes_equal_shares_from_all_apps() {
     let bulk = test.app.id;
     queue(&test, &addresses(100), -60.0).await;
     let mut others = Vec::new();
-    // More than one claim looks at.
+    // More rows than one claim looks at.
     for at in 0..50 {
         let other = test.another_app().await;
         let to = [format!("due{at}@y.example"), format!("late{at}@y.example")];
@@ -149,10 +149,10 @@ async fn claim_takes_equal_shares_from_all_apps() {
     let mut expected: Vec<Uuid> = others.iter().chain([&bulk]).map(|app| app.0).collect();
     expected.sort_unstable();
     assert_eq!(apps, expected, "one of each");
-    // The others' next mails are not due: all the room is for the one app that has some, the oldest first.
+    // The next mails of the other apps are not due, so the only app with due mails gets all the room, oldest first.
     let rest = outbox::claim(&test.db, &mut turn, 8, &at_hand, true, lease).await.unwrap();
     assert_eq!(rest.iter().map(|mail| mail.app).collect::<Vec<_>>(), [bulk; 8]);
-    // With three apps that have mails queued, one claim looks at all of them.
+    // If three apps have mails queued, one claim looks at all of them.
     execute(
         &test,
         "DELETE FROM outbox WHERE recipient LIKE 'late%'
@@ -164,7 +164,7 @@ async fn claim_takes_equal_shares_from_all_apps() {
         let to: Vec<_> = (0..9).map(|at| format!("more{at}@z.example")).collect();
         support::queue(&test.db, &test.seal, *other, &to, 0.0).await;
     }
-    // The one with nine mails at hand has to wait.
+    // The app with nine mails in progress has to wait.
     at_hand.extend(rest.iter().map(|mail| (mail.app.0, mail.id)));
     let next = outbox::claim(&test.db, &mut turn, 8, &at_hand, true, lease).await.unwrap();
     let of = |app| next.iter().filter(|mail| &mail.app == app).count();
@@ -186,13 +186,13 @@ async fn hanging_mail_renews_its_lease_and_does_not_block_others() {
     queue(&test, &to, 0.0).await;
     assert_once(&mails(&test, to.len()).await, &to);
 
-    // Another worker waits for the lease to run out; it never does.
+    // Another worker waits for the lease to expire, but it is renewed.
     let other = server(&test, &[]).await;
     until(&test, "SELECT o.due_at > l.due_at FROM outbox o, lease l WHERE o.recipient = 'held@x.example'")
         .await;
     assert_eq!(test.count("SELECT count(*) FROM lease WHERE due_at > now()").await, 1);
 
-    // Should it run out all the same, the worker that is at it does not begin anew.
+    // If the lease expires anyway, the worker that is sending the mail does not start it again.
     other.stop().await;
     execute(&test, "UPDATE outbox SET due_at = now() - interval '1 hour' WHERE state = 'queued'").await;
     queue(&test, &["z@x.example".to_owned()], 0.0).await;
@@ -304,7 +304,8 @@ async fn terminated_connections_neither_lose_nor_repeat_mail() {
         .execute(&test.db)
         .await;
     }
-    // A claim whose answer was cut off leaves mails to their leases. This worker leaves alone what it has.
+    // If the reply to a claim is lost, its mails wait for their leases, so make all mails due. The worker does not
+    // claim mails that it is already sending.
     let deadline = Instant::now() + DEADLINE;
     loop {
         let hastened =
@@ -326,7 +327,7 @@ async fn send_result_is_recorded_after_a_database_outage() {
     restart(&mut test, &[("DATABASE_URL", &url)]).await;
     let gate = gate(&test);
     invite(&test, &test.app, "held@x.example").await;
-    // The worker knows that it is claimed, which the row says first.
+    // The row is claimed before the worker learns of it, so wait for the SMTP command.
     let deadline = Instant::now() + DEADLINE;
     while !test.smtp.commands().iter().any(|line| line.contains("held@x.example")) {
         assert!(Instant::now() < deadline, "nobody sends the mail");
@@ -335,12 +336,12 @@ async fn send_result_is_recorded_after_a_database_outage() {
     proxy.cut().await;
     gate.notify_one();
     mails(&test, 1).await;
-    // It lasts longer than the lease.
+    // The outage lasts longer than the lease.
     execute(&test, "UPDATE outbox SET due_at = now() - interval '1 minute'").await;
     proxy.restore().await;
     until(&test, ALL_SENT).await;
     assert_eq!(test.count("SELECT count(*) FROM outbox WHERE attempts <> 1").await, 0);
-    // The connection of requests was cut too, and whoever comes first finds out.
+    // The pooled connection of requests was cut too. The first request detects this.
     let deadline = Instant::now() + DEADLINE;
     while test.call("GET", "/readyz", As::Nobody, None).await.status != 200 {
         assert!(Instant::now() < deadline, "the database is back and the server is not");
@@ -353,7 +354,7 @@ async fn send_result_is_recorded_after_a_database_outage() {
 #[tokio::test]
 async fn notify_from_another_session_wakes_the_worker() {
     let test = Test::start().await;
-    // By polling alone, each would take a second.
+    // Polling alone would take a second for each mail.
     let woken = async |name: &str| {
         let all = async {
             for number in 0..50 {

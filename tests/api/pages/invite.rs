@@ -1,4 +1,4 @@
-//! `/invites/{code}`: the page behind the link of an invite.
+//! `/invites/{code}`: the page that an invite's mail links to.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -23,7 +23,7 @@ async fn page(test: &Test, method: &str, code: &str) -> Answer {
     test.call(method, &format!("/invites/{code}"), As::Nobody, None).await
 }
 
-/// Status and heading of a page, which must have what every page has.
+/// Status and heading of a page. Checks the properties that every page has.
 fn said(page: &Answer) -> (u16, String) {
     let html = page.body.as_str().unwrap_or_else(|| panic!("not a page: {page:?}"));
     assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
@@ -147,7 +147,7 @@ async fn expired_or_unknown_code_shows_error_page_and_changes_nothing() {
     test.idle().await;
     assert_eq!(test.mail().await.to, ["elsewhere@example.com"], "asked to confirm");
 
-    // The code of this app as a code of the other, and other bits.
+    // The code of this app with the other app's id, and with changed bits.
     let mut bytes = BASE64_URL_SAFE_NO_PAD.decode(&good).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     let flipped = BASE64_URL_SAFE_NO_PAD.encode(&bytes);
@@ -201,7 +201,7 @@ async fn expired_or_unknown_code_shows_error_page_and_changes_nothing() {
     }
     assert_eq!(test.rows().await, before);
 
-    // Case does not make another address of one; a query of the page's address does not matter.
+    // Addresses are compared without case, and the query of the page's URL is ignored.
     assert_said(&post(&test, &format!("{kept}?referral_code=x&utm=1")).await, ACCEPTED);
     assert_eq!(test.stored(cased).await["email_verified"], true);
     test.sql("UPDATE invites SET expires_at = now() WHERE accepted_at IS NOT NULL").await;
@@ -230,12 +230,12 @@ async fn email_change_or_freeze_during_accept_keeps_invite_unaccepted() {
     }
     assert_eq!(test.count("SELECT count(*) FROM invites WHERE accepted_at IS NOT NULL").await, 1);
     assert_eq!(test.count("SELECT count(*) FROM users WHERE accepted_at IS NOT NULL").await, 1);
-    // Who is thawed accepts after all.
+    // After an unfreeze the user can accept.
     test.sql("UPDATE users SET freezed = false").await;
     assert_eq!(test.smtp.mails()[1].to, ["c@example.com"]);
     assert_said(&post(&test, &code(&test.smtp.mails()[1])).await, ACCEPTED);
 
-    // Accepting, changing and sending again at once, round and round: nobody waits for ever.
+    // Concurrent accepts, changes and resends do not deadlock.
     let (ada, code) = test.invited("ada@example.com").await;
     let path = format!("/v1/users/{ada}");
     let calls = join_all((0..60).map(|n| {
@@ -270,7 +270,7 @@ async fn page_without_database_is_503() {
     test.server.take().unwrap().stop().await;
 }
 
-/// The address in the mail.
+/// The link in the mail.
 fn link(mail: &Mail) -> String {
     let text = mail.text();
     let link = text.lines().find(|line| line.starts_with("https://")).unwrap();
@@ -309,7 +309,7 @@ async fn invite_page_uses_url_language_and_escaped_name_of_the_app() {
         assert_said(&post(&test, code).await, ACCEPTED);
     }
 
-    // The language of the invite, else the app's, else English.
+    // The page is in the invite's language, else in the app's, else in English.
     test.sql("UPDATE apps SET invite_url = NULL, language = 'de'").await;
     for (language, tag) in [("en-GB", "en"), ("US", "en"), ("AT", "de"), ("de", "de"), ("tlh", "de")] {
         let email = format!("{language}@example.com");
@@ -360,7 +360,7 @@ async fn invite_code_is_not_logged_or_stored_in_plain_text() {
     let mut line = String::new();
     BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let address = line.trim().strip_prefix("listening on ").unwrap().to_owned();
-    // Whatever fails below, the server does not outlive the test.
+    // Stops the server also if an assertion below fails.
     let _end = End(server);
 
     let client = reqwest::Client::new();
@@ -374,7 +374,7 @@ async fn invite_code_is_not_logged_or_stored_in_plain_text() {
             .body(body);
         assert!(request.send().await.unwrap().status().is_success());
     };
-    // A server that quotes what it refuses, first for now, then for good.
+    // A mail server that quotes the rejected text, first with a temporary reply, then with a permanent one.
     let ada = new_id();
     call(&format!("/v1/users/{ada}"), "ada@example.com").await;
     let first = code(&smtp.wait_for(1, DEADLINE).await[0]);
@@ -411,7 +411,7 @@ async fn invite_code_is_not_logged_or_stored_in_plain_text() {
     .fetch_one(&db)
     .await
     .unwrap();
-    // What is stored is logged a moment later.
+    // The log line follows the database write a moment later.
     let read = || std::fs::read_to_string(&log).unwrap();
     let all_told = async {
         while !["mail sent", "mail failed", "/invites/{code}"].iter().all(|told| read().contains(told)) {

@@ -1,4 +1,4 @@
-//! What a person opens from a mail.
+//! Tests of the pages that mails link to.
 
 pub mod invite;
 mod referral;

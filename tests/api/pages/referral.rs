@@ -1,4 +1,4 @@
-//! `/invites/{code}` of a referral: the newcomer's account.
+//! `/invites/{code}` of a referral, which creates the new user's account.
 
 use futures_util::future::join_all;
 use serde_json::json;
@@ -50,7 +50,7 @@ async fn accepting_a_referral_creates_one_user_with_a_referrer() {
     assert_eq!(test.count("SELECT count(*) FROM tenants").await, 2);
     assert_eq!(test.count("SELECT count(DISTINCT referral_code) FROM users").await, 2);
 
-    // A user as any other: invited already, refers others, is not referred again.
+    // The new user is like any other: cannot be invited again, can refer others, and is not referred again.
     let body = json!({ "email": "carl@example.com", "language": "en" });
     let again =
         test.call("POST", &format!("/v1/users/{carl}"), As::Write(&test.app), Some(body.clone())).await;
@@ -58,7 +58,7 @@ async fn accepting_a_referral_creates_one_user_with_a_referrer() {
     let path = format!("/v1/users/{ada}/referral-invites");
     assert_eq!(test.call("POST", &path, As::Write(&test.app), Some(body)).await.status, 201);
     let next = referred(&test, UserId(carl), "dora@example.com", "en").await;
-    // Who refers may be gone by then.
+    // The referrer may have been deleted when the referral is accepted.
     test.sql("UPDATE users SET deleted = true, email = NULL WHERE email = 'Carl@Example.com'").await;
     assert_said(&post(&test, &support::code(&next)).await, ACCEPTED);
     let dora = "SELECT count(*) FROM users WHERE email = 'dora@example.com' AND email_verified
@@ -81,7 +81,7 @@ async fn accepting_a_referral_of_an_existing_user_creates_none() {
     assert_said(&post(&test, &before_it).await, ALREADY);
     assert_eq!(test.rows().await["users"], users);
 
-    // An insert that is not committed yet, and is then, or not.
+    // A concurrent insert of the address that is then committed or rolled back.
     for (email, commit, expected) in
         [("dora@example.com", true, MEMBER), ("eve@example.com", false, ACCEPTED)]
     {
@@ -108,7 +108,7 @@ async fn accepting_a_referral_of_an_existing_user_creates_none() {
     assert_eq!(test.count(joined).await, 2);
     assert_eq!(test.count("SELECT count(*) FROM users WHERE referrer_id IS NOT NULL").await, 1);
 
-    // Two referrers and a backend at once, with one address each time.
+    // Two referrers and a backend invite the same address at the same time.
     for round in 0..5 {
         let email = format!("guest{round}@example.com");
         let codes = [ada, bob].map(|referrer| referred(&test, referrer, &email, "en"));

@@ -25,7 +25,7 @@ fn assert_taken(answer: &Answer) {
     assert_eq!(answer.success(), (201, "the referral invite was taken", &Value::Null));
 }
 
-/// A user of an app in a tenant of their own, made without mail.
+/// A user of an app in a separate tenant, created without mail.
 async fn user_of(test: &Test, app: &App, email: &str) -> UserId {
     let user = new_id();
     let statement = "WITH tenant AS (INSERT INTO tenants (app_id, tenant_id) VALUES ($1, $2))
@@ -39,7 +39,7 @@ async fn user(test: &Test, email: &str) -> UserId {
     user_of(test, &test.app, email).await
 }
 
-/// The codes of the mail: of the invite, and the referrer's, which stands in link and text.
+/// The two codes in the mail: of the invite, and of the referrer, which is in the link and in the text.
 fn codes(mail: &crate::support::smtp::Mail) -> (String, String) {
     let (text, code) = (mail.text(), code(mail));
     let link = text.lines().find(|line| line.starts_with("https://")).unwrap();
@@ -50,13 +50,13 @@ fn codes(mail: &crate::support::smtp::Mail) -> (String, String) {
     (code, referral_code.to_owned())
 }
 
-/// How much of the referrer's day is used.
+/// How much of the referrer's daily quota is used.
 async fn used(test: &Test, referrer: UserId) -> Option<i32> {
     let used = "SELECT used FROM referral_quotas WHERE scope = 'referrer' AND subject = $1";
     sqlx::query_scalar(used).bind(referrer.to_string()).fetch_optional(&test.db).await.unwrap()
 }
 
-/// Lets this time pass for everything that was mailed.
+/// Moves all mail times back by this many minutes.
 async fn pass(test: &Test, minutes: i32) {
     for statement in [
         "UPDATE invites SET mailed_at = mailed_at - make_interval(mins => $1)",
@@ -77,7 +77,7 @@ async fn referral_reply_is_equal_for_taken_and_free_address() {
         let path = format!("/v1/users/{referrer}/referral-invites");
         let mut answer = test.raw("POST", &path, As::Write(&test.app), &headers, body).await;
         answer.headers.remove("date");
-        // The seconds until the quota is renewed pass between two calls.
+        // The seconds until the quota resets can differ between two calls.
         if let Some(left) = answer.headers.get_mut("ratelimit") {
             let (until_reset, _) = left.to_str().unwrap().split_once(";t=").unwrap();
             *left = until_reset.parse().unwrap();
@@ -89,7 +89,7 @@ async fn referral_reply_is_equal_for_taken_and_free_address() {
         }
         answer
     };
-    // Bob refers who has an account, Ada who has none: first calls, calls too soon, later calls, one too many.
+    // Bob refers an address with an account, Ada one without: first calls, calls too soon, later calls, one too many.
     for (round, minutes) in [0, 0, 2, 2].into_iter().enumerate() {
         test.idle().await;
         pass(&test, minutes).await;
@@ -107,7 +107,7 @@ async fn referral_reply_is_equal_for_taken_and_free_address() {
         assert_eq!(mail.to, ["carl@example.com"]);
     }
 
-    // While a mail waits to be sent the quota does not tell that there is one.
+    // A queued mail cannot be detected from the quota.
     test.sql("DELETE FROM referral_quotas").await;
     test.idle().await;
     pass(&test, 2).await;
@@ -168,14 +168,14 @@ async fn repeat_referral_is_mailed_only_after_resend_interval() {
     assert_ne!(second, first);
     assert_eq!(test.call("GET", &format!("/invites/{first}"), As::Nobody, None).await.status, 404);
 
-    // The recipient's day is used up: no mail, so the code that they have stays good.
+    // The recipient's daily quota is used up, so no mail is sent and the code of the last mail stays valid.
     test.idle().await;
     pass(&test, 61).await;
     assert_taken(&refer(&test, ada, "carl@example.com").await);
     assert_eq!(used(&test, ada).await, Some(3));
     let page = test.call("GET", &format!("/invites/{second}"), As::Nobody, None).await;
     assert_eq!(page.status, 200);
-    // In the language of the last call: what the referrer may see of it does not tell whether a mail went out.
+    // The page uses the language of the last call, so the referrer cannot detect whether a mail was sent.
     assert!(page.body.as_str().unwrap().contains("<html lang=\"en\""));
     assert_eq!(test.count("SELECT count(*) FROM invites WHERE kind = 'referral'").await, 1);
     test.finish().await;
@@ -209,10 +209,10 @@ async fn concurrent_referrals_do_not_exceed_the_quotas() {
     for (table, count) in [("invites", 5), ("outbox", 5), ("quotas", 6), ("users", 1)] {
         assert_eq!(rows[table].as_array().unwrap().len(), count, "{table}");
     }
-    // Over the bound, a repeat of what was taken is still taken; nothing is counted.
+    // Above the limit, repeating a referral that was accepted still succeeds and counts nothing.
     assert_taken(&refer(&test, ada, taken.first().unwrap()).await);
     assert_eq!(test.rows().await, rows);
-    // A new day begins with nothing used.
+    // A new day starts with an unused quota.
     test.sql("UPDATE referral_quotas SET day = day - 1").await;
     assert_taken(&refer(&test, ada, "tomorrow@example.com").await);
     assert_eq!(test.mail().await.to, ["tomorrow@example.com"]);
@@ -230,11 +230,11 @@ async fn concurrent_referrals_do_not_exceed_the_quotas() {
         assert_eq!(used(&test, *referrer).await, Some(1));
     }
 
-    // Many of many to many, crossing: no call waits for another for ever.
+    // Crossing calls of many referrers to many addresses do not deadlock.
     let emails: Vec<_> = (0..10).map(|n| format!("cross{n}@example.com")).collect();
     let pairs = referrers[..10].iter().flat_map(|referrer| emails.iter().map(move |email| (referrer, email)));
     let all = join_all(pairs.map(async |(referrer, email)| {
-        // A hundred at once may be more than can wait: who is told so asks again.
+        // A hundred concurrent calls can exceed the queue, so an overloaded answer is retried.
         let deadline = Instant::now() + support::DEADLINE;
         loop {
             let answer = refer(&test, referrer, email).await;
@@ -262,7 +262,7 @@ async fn concurrent_referrals_do_not_exceed_the_quotas() {
 
 #[tokio::test]
 async fn concurrent_equal_referrals_send_one_mail() {
-    // Even where nothing keeps repeats apart.
+    // One mail is sent even if `RESEND_AFTER` is 0.
     for (calls, resend_after) in [(200, "60s"), (40, "0s")] {
         let settings = [
             ("USERDOCKS_INVITE__RESEND_AFTER", resend_after),
@@ -407,7 +407,7 @@ async fn referral_quotas_are_per_app() {
     let test = Test::with(&settings).await;
     let other = test.another_app().await;
     let ada = user(&test, "ada@example.com").await;
-    // The same id and the same referral code in the other app.
+    // The same user id and referral code in the other app.
     test.sql(
         "WITH other AS (SELECT app_id FROM apps WHERE name = 'Other'),
         tenant AS (INSERT INTO tenants (app_id, tenant_id) SELECT o.app_id, t.tenant_id FROM other o, tenants t)
@@ -421,7 +421,7 @@ async fn referral_quotas_are_per_app() {
         let answer = refer_as(&test, As::Write(app), ada, "dora@example.com").await;
         assert_eq!(answer.code(), (429, "referral_quota_exceeded"));
     }
-    // An account in one app is none in the other; a bound of nothing lets nothing through.
+    // An account in one app does not count in the other. A limit of 0 allows nothing.
     test.sql("DELETE FROM referral_quotas").await;
     user_of(&test, &other, "eve@example.com").await;
     assert_taken(&refer(&test, ada, "eve@example.com").await);

@@ -1,4 +1,4 @@
-//! Referral codes that newcomers bring along, and what became of referrals.
+//! Referral codes of new users, and the lists of referrals.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -43,7 +43,7 @@ async fn invite_with_referral_code_sets_the_referrer_once() {
     let abroad = test.member(&other, "ada@example.com", None).await;
     let (of_ada, of_bob) = (code_of(&test, ada).await, code_of(&test, bob).await);
 
-    // Written as people do; the inviter is another fact.
+    // Codes are accepted as people write them. The inviter is a separate field.
     let written =
         format!(" {}-{} ", &of_ada[..4].to_lowercase(), &of_ada[4..].replace('0', "o").replace('1', "l"));
     let answer = invite(&test, &test.app, bob, "carl@example.com", &written).await;
@@ -53,7 +53,7 @@ async fn invite_with_referral_code_sets_the_referrer_once() {
         WHERE i.email = 'carl@example.com' AND u.email = 'bob@example.com'";
     assert_eq!(test.count(inviter).await, 1);
     test.mail().await;
-    // Asked again, nothing is overwritten.
+    // A repeated invite overwrites nothing.
     invite(&test, &test.app, carl, "carl@example.com", &of_bob).await.user();
     assert_eq!(referrer_of(&test, carl).await, Some(ada));
 
@@ -89,17 +89,17 @@ async fn accept_with_referral_code_sets_the_referrer() {
         let answer = accept(&test, &invite, Some(json!({ "referralCode": sent }))).await;
         assert_eq!(answer.code(), (400, refused));
     }
-    // Nothing was spent.
+    // The refused calls did not use up the invite.
     assert_eq!(accept(&test, &invite, Some(json!({ "referralCode": of_ada }))).await.status, 200);
     assert_eq!(referrer_of(&test, carl).await, Some(ada));
 
-    // The referrer of a referral is its sender, whatever is brought along.
+    // The referrer of a referral is its sender, regardless of the code in the call.
     let mail = referred(&test, ada, "dora@example.com", "en").await;
     let answer = accept(&test, &code(&mail), Some(json!({ "referralCode": of_bob }))).await;
     let dora = UserId(answer.success().2["user"]["id"].as_str().unwrap().parse().unwrap());
     assert_eq!(referrer_of(&test, dora).await, Some(ada));
 
-    // Who has referred somebody gets no referrer any more.
+    // A user who has referred somebody can no longer get a referrer.
     let (eve, invite) = test.invited("eve@example.com").await;
     let of_eve = code_of(&test, eve).await;
     let body = json!({ "email": "fay@example.com", "language": "en", "referralCode": of_eve });
@@ -123,7 +123,8 @@ async fn accept_with_referral_code_sets_the_referrer() {
     test.finish().await;
 }
 
-/// Users in a ring whose referrers are set at once, each to the next: at most all but one, and never a circle.
+/// Users in a ring get their referrers concurrently, each the next user. At most all but one succeed, so
+/// there is never a cycle.
 #[tokio::test]
 async fn concurrent_referrer_updates_create_no_cycle() {
     let test = Test::start().await;
@@ -165,7 +166,7 @@ async fn concurrent_referrer_updates_create_no_cycle() {
     ] {
         assert_eq!(refused(set, from, to).await.as_deref(), constraint, "{from} {to:?}");
     }
-    // Two in one statement, each the other's.
+    // Two users in one statement, each the other's referrer.
     let pair = "INSERT INTO users (app_id, user_id, tenant_id, email, language, referral_code, referrer_id)
         SELECT u.app_id, n.id, u.tenant_id, n.id || '@example.com', 'en', left(n.id::text, 8), n.of
         FROM users u, (VALUES ($1, $2), ($2, $1)) n (id, of) WHERE u.email = 'ada@example.com'";
@@ -184,7 +185,7 @@ async fn referral_list_masks_addresses_for_access_tokens() {
     assert_eq!(accept(&test, &code(&carl), None).await.status, 200);
     referred(&test, ada, "dora@example.com", "en").await;
     referred(&test, ada, "fred@example.com", "en").await;
-    // Who has an account is not told apart from who does nothing.
+    // A recipient with an account looks the same as one who did not react.
     let body = json!({ "email": "bob@example.com", "language": "en" });
     let path = format!("/v1/users/{ada}/referral-invites");
     assert_eq!(test.call("POST", &path, As::Write(&test.app), Some(body)).await.status, 201);
@@ -222,7 +223,7 @@ async fn referral_list_masks_addresses_for_access_tokens() {
     );
     assert_eq!((&all["itemsLength"], &all["nextCursor"]), (&json!(5), &Value::Null));
 
-    // A page at a time, the same.
+    // The same list in pages.
     let (mut paged, mut after) = (Vec::new(), String::new());
     loop {
         let path = format!("{ada}/referrals?limit=2{after}");
@@ -234,7 +235,7 @@ async fn referral_list_masks_addresses_for_access_tokens() {
     }
     assert_eq!(json!(paged), all["items"]);
 
-    // To the user nothing of others, but the first letters of whom they wrote to themselves.
+    // The user sees no data of others, except the first letters of addresses that they referred themselves.
     let token = test.token(ada).await;
     let own = referrals(&test, As::Token(token.clone()), "me").await;
     assert_eq!((&own["counts"], &own["referralCode"]), (&all["counts"], &all["referralCode"]));
@@ -251,7 +252,7 @@ async fn referral_list_masks_addresses_for_access_tokens() {
         test.call("GET", &format!("/v1/users/{}/referrals", new_id()), As::Read(&test.app), None).await;
     assert_eq!(gone.code(), (403, "user_out_of_reach"));
 
-    // Who is erased is in no list, and still counted.
+    // An erased user is not listed but still counted.
     assert_eq!(accept(&test, &code(&of_eve), None).await.status, 200);
     let path = format!("/v1/users/{}", eve.as_str().unwrap());
     assert_eq!(test.call("DELETE", &path, As::Write(&test.app), None).await.status, 200);

@@ -1,4 +1,4 @@
-//! Referral invites, `/v1/referrals`, and who wants none.
+//! Referral invites, `/v1/referrals`, and opting out of referral mail.
 
 mod create;
 mod list;

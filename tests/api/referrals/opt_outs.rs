@@ -1,4 +1,4 @@
-//! `/opt-out/{code}`: recipients of referrals who want no more of them.
+//! `/opt-out/{code}`: recipients opt out of referral mail.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -27,7 +27,7 @@ fn header(mail: &Mail, name: &str) -> Option<String> {
     line.map(|value| value.trim().to_owned())
 }
 
-/// The path of the link to opt out, which is in the header and in both parts.
+/// The path of the opt-out link, which is in the header and in both parts.
 fn opt_out(mail: &Mail) -> String {
     let listed = header(mail, "List-Unsubscribe").unwrap();
     let link = listed.strip_prefix('<').unwrap().strip_suffix('>').unwrap();
@@ -69,14 +69,14 @@ async fn opt_out_stops_all_referral_mail_of_one_app_until_undone() {
     let link = opt_out(&test.mail().await);
     test.idle().await;
 
-    // Looking changes nothing, whoever looks.
+    // Viewing the page changes nothing.
     for _ in 0..2 {
         assert_eq!(heading(&test, "GET", &link).await, ASK);
     }
     assert_eq!(test.raw("HEAD", &link, As::Nobody, &[], vec![]).await.status, 200);
     assert_eq!(test.count("SELECT count(*) FROM opt_outs").await, 0);
 
-    // A mail that waits to be sent again is not sent any more.
+    // A mail queued for a retry is not sent.
     test.smtp.refuse(Stage::Rcpt, "450 4.2.1 greylisted");
     refer(&test, &test.app, bob, "Carl@Example.com").await;
     test.until_none(
@@ -94,7 +94,7 @@ async fn opt_out_stops_all_referral_mail_of_one_app_until_undone() {
         AND last_reply = 'not sent: the recipient has opted out of referrals'";
     assert_eq!(test.count(state).await, 1);
 
-    // Whoever refers them is answered, and pays, as for any other address.
+    // A referrer of the address gets the same answer and uses the same quota as for any other address.
     let eve = test.member(&test.app, "eve@example.com", None).await;
     let dan = test.member(&test.app, "dan@example.com", None).await;
     let refused = refer(&test, &test.app, eve, "carl@example.com").await;
@@ -110,11 +110,11 @@ async fn opt_out_stops_all_referral_mail_of_one_app_until_undone() {
         sqlx::query_scalar("SELECT address_hash FROM opt_outs").fetch_one(&test.db).await.unwrap();
     assert_eq!(hashes.len(), 32);
 
-    // Of another app they are sent mail, and of this one what its backend wants.
+    // Mails of another app, and invites by this app's backend, are still sent.
     refer(&test, &other, abroad, "carl@example.com").await;
     assert_eq!(test.mail().await.to, ["carl@example.com"]);
 
-    // It outlives the invite and who sent it; and it can be taken back.
+    // The opt-out outlives the invite and its sender, and can be undone.
     let gone = test.call("DELETE", &format!("/v1/users/{ada}"), As::Write(&test.app), None).await;
     assert_eq!(gone.status, 200);
     assert_eq!(heading(&test, "GET", &link).await, DONE);

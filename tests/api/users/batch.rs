@@ -1,4 +1,5 @@
-//! Calls that are written in one statement: each has its own answer, and what stands in the way of one is that one's.
+//! Write batching: each call in a multi-row statement gets its own answer, and a fault of one call does not
+//! affect the others.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ use uuid::Uuid;
 
 use crate::support::{self, Answer, As, DEADLINE, Test, new_id};
 
-/// A call of the app's backend that goes on by itself.
+/// Starts a call of the app's backend as a task.
 fn begin(test: &Arc<Test>, method: &'static str, path: String, body: Option<Value>) -> JoinHandle<Answer> {
     let test = Arc::clone(test);
     tokio::spawn(async move { test.call(method, &path, As::Write(&test.app), body).await })
@@ -45,7 +46,7 @@ async fn members<const COUNT: usize>(test: &Test, name: &str) -> Vec<UserId> {
     members
 }
 
-/// The test ends with the only owner of it.
+/// Finishes the test, which must have no other owner.
 async fn finish(test: Arc<Test>) {
     Arc::into_inner(test).unwrap().finish().await;
 }
@@ -71,7 +72,7 @@ async fn locked_row_delays_only_its_own_request() {
             .execute(&mut *lock)
             .await
             .unwrap();
-        // As many as statements run at once, and then as many again, among the others.
+        // Among the others, as many blocked calls as statements run at once, and then as many again.
         let mark = |who: &str, n: usize| format!("{kind}-{who}-{n}");
         let mut waiting: Vec<_> = (0..4).map(|n| call(&test, held[n], &mark("held", n))).collect();
         let waits = "SELECT (count(*) < 4)::int::bigint FROM pg_stat_activity
@@ -117,7 +118,7 @@ async fn cancelled_request_does_not_fail_its_batch() {
                 gone.push(update(&test, *user, &nickname));
             }
         }
-        // Some while they are asked for, some while they are written.
+        // Some calls are cancelled while queued, some while their statement runs.
         gone.drain(..10).for_each(|call| call.abort());
         for (n, call) in calls.into_iter().enumerate() {
             assert_eq!(call.await.unwrap().success(), (200, "the user was updated", &Value::Null));
@@ -131,7 +132,7 @@ async fn cancelled_request_does_not_fail_its_batch() {
             assert_eq!(test.stored(*user).await["nickname"], json!(nickname));
         }
     }
-    // Their own effect happened or did not; nothing is held.
+    // A cancelled call was either applied or not, and holds no lock.
     for user in &leaving {
         assert_eq!(update(&test, *user, "back").await.unwrap().status, 200);
         assert_eq!(test.stored(*user).await["nickname"], json!("back"));
@@ -186,7 +187,7 @@ async fn invalid_invite_does_not_fail_its_batch() {
     finish(test).await;
 }
 
-/// As behind PgBouncer, where the session is now this one, now another that nobody has set up.
+/// Simulates PgBouncer, where the connection can move to a session without the settings.
 #[tokio::test]
 async fn session_settings_are_reapplied_after_a_while() {
     let url = support::database(true).await;
@@ -203,11 +204,11 @@ async fn session_settings_are_reapplied_after_a_while() {
     db.close().await;
 }
 
-/// A change that PostgreSQL has no part in, and the batches that were written.
+/// A change that is not written to PostgreSQL, and the batches that were written.
 struct Change {
     app: AppId,
     batches: Arc<Mutex<Vec<Vec<AppId>>>>,
-    /// The app whose rows are held by somebody.
+    /// The app whose rows are locked by another session.
     held: AppId,
 }
 
@@ -241,7 +242,7 @@ async fn app_with_locked_rows_is_split_from_the_batch() {
     let ask = |app| {
         together.submit(Change { app, batches: Arc::clone(&batches), held: apps[1] }, QuotaUse::default())
     };
-    // This thread is the only one: all have asked before the task begins that writes.
+    // The test has one thread, so all calls are queued before the writing task starts.
     let answers = join_all([2, 0, 1, 3, 2].map(|at| ask(apps[at]))).await;
     let answers: Vec<Option<AppId>> =
         answers.into_iter().map(|answer| answer.map(|answer| answer.unwrap())).collect();
@@ -250,7 +251,7 @@ async fn app_with_locked_rows_is_split_from_the_batch() {
     let expected: Vec<_> =
         [&[2, 0, 1, 3, 2][..], &[2, 2, 3], &[0, 1], &[1], &[0]].into_iter().map(of).collect();
     assert_eq!(*batches.lock().unwrap(), expected);
-    // From now on it is not even tried with others.
+    // From here on changes of the locked app are not batched with others.
     assert!(ask(apps[1]).await.is_none());
     assert_eq!(ask(apps[0]).await.unwrap().unwrap(), apps[0]);
     assert_eq!(batches.lock().unwrap().len(), 6);

@@ -1,4 +1,5 @@
-//! A new address: the mails to it and to the old one, the page that confirms it, and what else verifies.
+//! Change of address: the mails to the new and the old address, the confirmation page, and other ways to
+//! verify an address.
 
 use serde_json::{Value, json};
 use userdocks::domain::id::{self, UserId};
@@ -24,13 +25,13 @@ async fn change(test: &Test, who: As<'_>, user: UserId, body: Value) -> Answer {
     test.call("PUT", &format!("/v1/users/{user}"), who, Some(body)).await
 }
 
-/// Changes an address, which is the only answer that there is to it.
+/// Changes an address. The answer is the same in all cases.
 async fn move_to(test: &Test, who: As<'_>, user: UserId, address: &str) {
     let answer = change(test, who, user, email(address)).await;
     assert_eq!(answer.success(), (200, "the user was updated", &Value::Null));
 }
 
-/// The address of the page in a mail.
+/// The link to the page in a mail.
 fn page_in(mail: &Mail) -> String {
     let text = mail.text();
     let link = text.lines().find_map(|line| line.strip_prefix("https://id.example"));
@@ -39,7 +40,7 @@ fn page_in(mail: &Mail) -> String {
     link.to_owned()
 }
 
-/// Status and heading or sentence of what a page says.
+/// Checks the status of a page, and its heading or sentence.
 async fn seen(test: &Test, method: &str, page: &str, says: &str) {
     let answer = test.call(method, page, As::Nobody, None).await;
     let html = answer.body.as_str().unwrap_or_default();
@@ -69,7 +70,7 @@ async fn email_change_by_api_key_applies_at_once_unverified() {
     let [asks, tells] = test.mails(2).await.try_into().unwrap();
     assert_eq!((asks.to.clone(), asks.subject()), (vec!["new@example.com".to_owned()], ASKS.to_owned()));
     assert_eq!((tells.to.clone(), tells.subject()), (vec!["old@example.com".to_owned()], TELLS.to_owned()));
-    // The old address is given no link, nor the new address.
+    // The mail to the old address contains neither a link nor the new address.
     for part in [tells.text(), tells.html()] {
         assert!(!part.contains("https://") && !part.contains("new@example.com"), "{part}");
         assert!(part.contains("If it was not you, please contact"), "{part}");
@@ -93,7 +94,7 @@ async fn email_change_by_api_key_applies_at_once_unverified() {
     }
     assert_eq!(test.stored(user).await, whole);
 
-    // The same address in another case, or once more, is no new one.
+    // The same address in another case, or sent again, is not a change.
     for same in ["New@EXAMPLE.com", "new@example.com"] {
         let answer =
             change(&test, token.clone(), user, json!({ "user": { "email": same, "nickname": same } })).await;
@@ -123,7 +124,7 @@ async fn email_change_by_token_applies_after_confirmation() {
     );
     assert_eq!(answer.header("etag"), Some(format!("\"{}\"", version(&test, user).await).as_str()));
 
-    // The new address alone changes nothing that is read.
+    // A new address alone does not change the stored user.
     move_to(&test, token.clone(), user, "new@example.com").await;
     assert_eq!(test.stored(user).await, whole);
     let found = async |address: &str| {
@@ -172,14 +173,14 @@ async fn pending_email_is_not_reserved_and_first_confirmation_wins() {
     assert_eq!(verified(&test, one).await, (json!("one@example.com"), json!(true)));
     assert_eq!(verified(&test, two).await, (json!("Wanted@example.com"), json!(true)));
 
-    // The owner of an address is invited while somebody waits for it.
+    // The owner of an address is invited while another user's confirmation of it is pending.
     move_to(&test, first.clone(), one, "owner@example.com").await;
     let of_one = page_in(&test.mail().await);
     let (_, code) = test.invited("owner@example.com").await;
     seen(&test, "POST", &of_one, USED).await;
     assert_eq!(test.call("POST", &format!("/invites/{code}"), As::Nobody, None).await.status, 200);
 
-    // Two who wait for each other's address get neither.
+    // Two users who want each other's address get neither.
     move_to(&test, first, one, "wanted@example.com").await;
     move_to(&test, second, two, "one@example.com").await;
     for mail in test.mails(2).await {
@@ -264,7 +265,7 @@ async fn later_email_change_cancels_pending_confirmation() {
     let again = test.call("POST", "/v1/users/me/email-confirmation", token.clone(), None).await;
     assert_eq!(again.code(), (400, "already_verified"));
 
-    // As does another that is asked for, taken or not, and one that a backend gives.
+    // Another requested address, taken or not, also ends the confirmation, and so does an address set by a backend.
     test.member(&test.app, "taken@example.com", None).await;
     move_to(&test, token.clone(), user, "new@example.com").await;
     let page = page_in(&test.mail().await);
@@ -288,21 +289,21 @@ async fn superseded_expired_or_frozen_confirmation_does_not_verify() {
     move_to(&test, key.clone(), user, "b@example.com").await;
     let [_, first] = test.mails(2).await.try_into().unwrap();
     let first = page_in(&first);
-    // The old address is not verified now: nobody is told.
+    // The old address is not verified, so it gets no notice.
     move_to(&test, key.clone(), user, "c@example.com").await;
     let second = page_in(&test.mail().await);
     seen(&test, "GET", &first, UNKNOWN).await;
     seen(&test, "POST", &first, UNKNOWN).await;
     assert_eq!(verified(&test, user).await, (json!("c@example.com"), json!(false)));
 
-    // Back to an earlier address: its code stays dead.
+    // Changing back to an earlier address does not make its code valid again.
     move_to(&test, key.clone(), user, "b@example.com").await;
     let third = page_in(&test.mail().await);
     for dead in [&first, &second] {
         seen(&test, "POST", dead, UNKNOWN).await;
     }
 
-    // A frozen user's code sleeps.
+    // The code of a frozen user does not work until the user is unfrozen.
     let status = |status| format!("/v1/apps/{}/users/{user}/access-status/{status}", test.app.id);
     assert_eq!(test.call("PUT", &status(0), key.clone(), None).await.status, 200);
     for method in ["GET", "POST"] {
@@ -319,12 +320,12 @@ async fn superseded_expired_or_frozen_confirmation_does_not_verify() {
     }
     assert_eq!(verified(&test, user).await, (json!("b@example.com"), json!(false)));
 
-    // What was never a code.
+    // Texts that are not codes.
     for code in ["x", "", "..%2f", "%00"] {
         let answer = test.call("GET", &format!("/email-confirmations/{code}"), As::Nobody, None).await;
         assert_eq!(answer.status, 404, "{code}");
     }
-    // The code of an invite confirms nothing, and that of a confirmation accepts nothing.
+    // The code of an invite confirms nothing, and the code of a confirmation accepts nothing.
     let (_, invite) = test.invited("guest@example.com").await;
     seen(&test, "POST", &format!("/email-confirmations/{invite}"), UNKNOWN).await;
     seen(&test, "POST", &third.replace("email-confirmations", "invites"), UNKNOWN).await;
@@ -398,7 +399,7 @@ async fn confirmation_mails_are_limited_per_recipient_and_user() {
     let test = Test::start().await;
     let (user, other) = (test.user("start@example.com").await, test.user("other@example.com").await);
     let (token, others) = (As::Token(test.token(user).await), As::Token(test.token(other).await));
-    // Three to one address, whoever asks; more are not sent, which nobody is told.
+    // Three mails to one address, from all users together. More are not sent, and the answer does not show it.
     for (number, who) in
         [(0, (&token, user)), (1, (&others, other)), (2, (&token, user)), (3, (&others, other))]
     {
@@ -410,7 +411,7 @@ async fn confirmation_mails_are_limited_per_recipient_and_user() {
     assert!(test.count(to_victim).await <= 3);
     let counted = "SELECT used::bigint FROM referral_quotas WHERE subject = 'victim@example.com'";
     assert_eq!(test.count(counted).await, 3);
-    // Ten of one user, whatever they ask for but their own.
+    // Ten requests of one user for any addresses except their own.
     for number in 0..5 {
         move_to(&test, token.clone(), user, &format!("more{number}@example.com")).await;
     }
@@ -424,7 +425,7 @@ async fn confirmation_mails_are_limited_per_recipient_and_user() {
         assert_eq!(over.code(), (429, "confirmation_quota_exceeded"));
     }
     assert_eq!(test.rows().await, before, "nothing changed");
-    // The backend answers for what it does.
+    // The limits do not apply to the backend.
     move_to(&test, As::Write(&test.app), user, "victim@example.com").await;
     test.idle().await;
     let sent = test.count("SELECT count(*) FROM outbox WHERE kind <> 'invite'").await;
@@ -471,7 +472,7 @@ async fn resent_confirmation_replaces_the_code_after_the_delay() {
     assert_eq!(test.mail().await.subject(), TELLS);
     assert_eq!(ask(token.clone(), "me").await.code(), (400, "already_verified"));
 
-    // An address that a backend gave is asked in the same way.
+    // An address set by a backend is confirmed in the same way.
     move_to(&test, As::Write(&test.app), user, "given@example.com").await;
     test.mails(2).await;
     assert_eq!(ask(As::Write(&test.app), &user.to_string()).await.success(), (200, soon, &Value::Null));
@@ -525,12 +526,12 @@ async fn write_key_can_mark_the_stored_email_verified() {
         assert_eq!(verified(&test, user).await, (json!("new@example.com"), json!(true)));
     }
     seen(&test, "POST", &page_in(&asks), BEFORE).await;
-    // Nor does any other way of a token's verify it.
+    // A token cannot verify the address in other ways either.
     let token = As::Token(test.token(user).await);
     let body = json!({ "user": { "email": "newer@example.com", "email_verified": true } });
     assert_eq!(change(&test, token, user, body).await.status, 200);
     assert_eq!(verified(&test, user).await, (json!("new@example.com"), json!(true)));
-    // Who vouches for the address that counts does not end what waits.
+    // Verifying the current address does not end the pending confirmation.
     assert_eq!(vouch(key.clone(), json!({ "email": "new@example.com" })).await.status, 200);
     assert_eq!(vouch(key, json!({ "email": "newer@example.com" })).await.code(), (400, "other_address"));
     let page = page_in(&test.mail().await);
@@ -548,7 +549,7 @@ async fn erasure_deletes_confirmations_and_queued_mails() {
     let asks = test.mails(2).await.remove(0);
     let page = page_in(&asks);
     test.smtp.refuse(crate::support::smtp::Stage::Rcpt, "450 4.2.1 later");
-    // One that waits, to nobody's address and to another user's, who is told of it.
+    // Queued mails: a confirmation to an unused address, and a notice to another user whose address was requested.
     let holder = test.member(&test.app, "holder@example.com", None).await;
     let token = As::Token(test.token(user).await);
     move_to(&test, token.clone(), user, "holder@example.com").await;

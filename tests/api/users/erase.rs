@@ -1,5 +1,5 @@
-//! What comes beside an erasure either happened before it and is erased, or did not happen; and nothing that names the
-//! person stays.
+//! A call concurrent with an erasure either happens first and is erased, or does not happen. No data that
+//! names the user is left.
 
 use std::time::Instant;
 
@@ -8,10 +8,10 @@ use userdocks::domain::id::UserId;
 
 use crate::support::{self, Answer, App, As, Test};
 
-/// Rounds of a race: each is a millisecond's chance.
+/// Rounds of a race, whose window is about a millisecond.
 const ROUNDS: usize = 40;
 
-/// What else is called with a user at the moment when they are erased.
+/// The user of a call that is concurrent with the erasure.
 struct Beside<'a> {
     test: &'a Test,
     user: UserId,
@@ -23,7 +23,7 @@ impl Beside<'_> {
         self.test.call("DELETE", &format!("/v1/users/{}", self.user), As::Write(&self.test.app), None).await
     }
 
-    /// Asks for the user's own invite again, with a key.
+    /// Sends the user's own invite again, with a key.
     async fn invite(&self, key: &str) -> Answer {
         let body = json!({ "email": self.email, "language": "en" }).to_string().into_bytes();
         let headers =
@@ -39,7 +39,7 @@ impl Beside<'_> {
     }
 }
 
-/// Races `beside` against the erasure of a fresh user, now a little before it and now a little after.
+/// Races `beside` against the erasure of a new user, starting a little before it or a little after.
 async fn race<'a>(
     test: &'a Test,
     invited: bool,
@@ -103,7 +103,7 @@ async fn idempotent_response_during_erasure_is_not_stored() {
     let test = Test::with(&[("USERDOCKS_INVITE__RESEND_AFTER", "0s")]).await;
     let beside = async |call: &Beside<'_>, round: usize| call.invite(&format!("key{round}")).await;
     race(&test, true, beside, async |call, round, _| {
-        // The key of a call that was refused a moment ago may still be held.
+        // The key of a call that was just refused may still be locked.
         let deadline = Instant::now() + support::DEADLINE;
         let mut again = call.invite(&format!("key{round}")).await;
         while again.status == 409 && Instant::now() < deadline {
@@ -146,7 +146,7 @@ async fn referral_during_erasure_of_recipient_is_erased_or_mailed() {
         .fetch_one(&test.db)
         .await
         .unwrap();
-        // One that came after it mails somebody who is unknown.
+        // A call after the erasure invites an unknown address, so its invite has a mail.
         assert_eq!(left, 0);
     })
     .await;
@@ -198,7 +198,7 @@ async fn erasure_removes_personal_data_from_every_column() {
     }
     test.mails(2).await;
     test.idle().await;
-    // A bounce whose words name them.
+    // A bounce whose text names the user.
     let bounced = sqlx::query(
         "INSERT INTO invite_events (app_id, invite_id, event_id, mail_id, kind, detail)
         SELECT app_id, invite_id, gen_random_uuid(), mail_id, 'bounced', '550 <' || recipient || '>: no such user'
@@ -218,7 +218,7 @@ async fn erasure_removes_personal_data_from_every_column() {
     assert!(marks(&test, "marked").await.len() > 8);
 
     assert_eq!(mine.erase().await.status, 200);
-    // The other app's referral is the other app's.
+    // Referrals of the other app stay.
     assert_eq!(marks(&test, "marked").await, ["invite_events.detail", "invites.email", "outbox.recipient"]);
     let of_app = "SELECT count(*) FROM invites WHERE email LIKE 'erin%' AND app_id = $1";
     let left = sqlx::query_scalar::<_, i64>(of_app).bind(app.id.0).fetch_one(&test.db).await.unwrap();
@@ -250,7 +250,7 @@ async fn nil_uuid_user_and_backend_have_separate_idempotency_keys() {
     assert_eq!(refer(As::Write(&test.app), "one@example.com").await.status, 201);
     assert_eq!(refer(As::Token(token), "two@example.com").await.status, 201);
     test.mails(2).await;
-    // Of the answers of the backend and the user, the one that names neither stays.
+    // The stored answer to the user is deleted. The backend's answer, which does not name the user, stays.
     assert_eq!(test.call("DELETE", &path, As::Write(&test.app), None).await.status, 200);
     assert_eq!(test.count("SELECT count(*) FROM idempotency_keys WHERE backend").await, 1);
     assert_eq!(test.count("SELECT count(*) FROM idempotency_keys").await, 1);

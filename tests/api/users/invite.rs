@@ -71,7 +71,7 @@ async fn invite_with_unknown_id_creates_user_with_that_id() {
     assert_eq!(rows["outbox"][0]["secret"], Value::Null, "the code outlives its mail");
     assert!(!rows.to_string().contains(&code(&mail)));
 
-    // The same handlers below /api/v1; an id in any case is the same id.
+    // The same handlers under /api/v1. Ids are compared without case.
     let path = format!("/api/v1/users/{}", id.to_string().to_uppercase());
     let body = json!({ "email": "ada@example.com", "language": "en" });
     let again = test.call("POST", &path, As::Write(&test.app), Some(body)).await;
@@ -126,7 +126,8 @@ async fn invite_with_known_id_and_new_email_joins_the_same_tenant() {
         WHERE u.email = 'boss@example.com' AND i.user_id <> u.user_id";
     assert_eq!(test.count(by_boss).await, 6);
 
-    // The same id and address in another app are somebody else, and the name of the other app's user is not told.
+    // The same id and address in another app are another user, and the answer does not contain the name of
+    // the first one.
     let other = test.another_app().await;
     let answer = invite_in(&test, &other, boss, "boss@example.com", "FR").await;
     let user = answer.user();
@@ -136,7 +137,7 @@ async fn invite_with_known_id_and_new_email_joins_the_same_tenant() {
     test.finish().await;
 }
 
-/// Lets this time pass for everything that was mailed.
+/// Moves all mail times back by this many minutes.
 async fn pass(test: &Test, minutes: i32) {
     test.idle().await;
     for statement in [
@@ -177,7 +178,7 @@ async fn invite_with_same_id_and_email_is_resent_after_delay() {
     assert_eq!(mail.subject(), "Ihre Einladung zu Acme");
     let third = code(&mail);
 
-    // To another address nothing went out yet; the old one is nobody's.
+    // The new address has had no mail yet, so the invite is sent. The old address is free.
     put(&test, ada, json!({ "email": "Lovelace@example.com" })).await;
     test.pass_over_mails().await;
     assert_eq!(invite(&test, ada, "lovelace@EXAMPLE.com", "en").await.success().1, AGAIN);
@@ -201,7 +202,7 @@ async fn invite_with_same_id_and_email_is_resent_after_delay() {
 
     pass(&test, 61).await;
     let before = test.rows().await;
-    let refusal = (400, "already_accepted", "the user has accepted already, so there is no invite to send");
+    let refusal = (400, "already_accepted", "the user has already accepted, so no invite is sent");
     assert_eq!(invite(&test, ada, "LOVELACE@example.com", "en").await.refusal(), refusal);
     assert_eq!(test.rows().await, before);
     put(&test, ada, json!({ "email": "new@example.com" })).await;
@@ -238,7 +239,7 @@ async fn resend_delay_starts_at_delivery_and_not_after_failure() {
     let accepted = test.call("POST", &format!("/invites/{}", code(&mail)), As::Nobody, None).await;
     assert_eq!(accepted.status, 200);
 
-    // The mail to an address that they left fails for good: no later code may go there.
+    // The mail to the user's former address fails permanently. Later codes must not go there.
     test.smtp.refuse(Stage::Rcpt, "550 5.1.1 no such user");
     let moved = new_id();
     assert_eq!(invite(&test, moved, "old@example.com", "en").await.success().1, INVITED);
@@ -289,7 +290,7 @@ async fn refused_invite_stores_and_sends_nothing() {
         (
             ada,
             "ada@example.com",
-            (400, "already_accepted", "the user has accepted already, so there is no invite to send"),
+            (400, "already_accepted", "the user has already accepted, so no invite is sent"),
         ),
         (frozen, "new@example.com", gone),
         (frozen, "frozen@example.com", gone),
@@ -402,7 +403,7 @@ async fn concurrent_invites_create_one_user_per_email() {
     assert_eq!(test.count(counts).await, 1111);
     assert_eq!(test.mail().await.to, ["ada@example.com"]);
 
-    // Who comes first is the user of the path, and invites the others.
+    // The first call creates the user of the path, who is the inviter of the others.
     let boss = new_id();
     let emails: BTreeSet<String> = (10..60).map(|n| format!("guest{n}@example.com")).collect();
     let all = join_all(emails.iter().map(|email| invite(&test, boss, email, "en"))).await;
@@ -430,7 +431,7 @@ async fn concurrent_invites_create_one_user_per_email() {
     assert_eq!(test.count(counts).await, 52 * 1000 + 3 * 100 + 52 * 10 + 52);
     assert_eq!(json!(test.mail().await.to[0]), winners[0].user()["email"]);
 
-    // Neither an inviter nor another's id: each of these addresses is asked for by everybody at once.
+    // The path is neither an inviter nor another user's id: all calls compete for two ids and two addresses.
     let (one, two) = (new_id(), new_id());
     let all = join_all((0..40).map(|n| {
         let (path, email) =
@@ -461,7 +462,7 @@ async fn generated_ids_are_version_4_uuids() {
     let answer = test.call("POST", &format!("/v1/users/{inviter}"), As::Write(&test.app), Some(body)).await;
     let user = answer.user();
     for id in ["id", "tenantId"] {
-        // Their pattern for a UUID has the versions 1 to 5.
+        // The seed's pattern for a UUID has versions 1 to 5.
         let id: uuid::Uuid = user[id].as_str().unwrap().parse().unwrap();
         assert_eq!(id.get_version_num(), 4, "{user}");
     }

@@ -1,4 +1,4 @@
-//! `/v1/users`.
+//! Tests of `/v1/users`.
 
 mod batch;
 mod email_change;

@@ -1,4 +1,4 @@
-//! `/v1/users` beside invite and update: show, list, erase, freeze, issue tokens; `ETag`s; public keys.
+//! `/v1/users` except invite and update: show, list, erase, freeze, issue tokens; `ETag`s; public keys.
 
 use axum::http::StatusCode;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
@@ -131,8 +131,8 @@ async fn deleted_user_leaves_no_personal_data() {
     ] {
         assert_eq!(test.call(method, &path, who, None).await.code(), (403, "user_out_of_reach"), "{method}");
     }
-    // Ben is still in the tenant; it goes with him (the harness left him a first one of his own). The address
-    // is free again.
+    // Ben is still in the tenant, which is deleted with him. His first tenant, made by the test harness, stays.
+    // The address becomes free.
     assert_eq!(test.count("SELECT count(*) FROM tenants").await, 2);
     let ben = format!("/v1/users/{colleague}");
     assert_eq!(test.call("DELETE", &ben, As::Write(&test.app), None).await.status, 200);
@@ -258,7 +258,7 @@ async fn put_or_delete_with_stale_etag_is_412() {
     };
     assert_eq!(erase(&second).await.code(), (412, "stale"));
     assert_eq!(erase("x").await.code(), (400, "invalid_if_match"));
-    // What others of the app and of other apps do leaves no trace in it.
+    // Changes of other users and other apps do not change the `ETag`.
     let third = test.call("GET", &path, As::Read(&test.app), None).await.header("etag").unwrap().to_owned();
     test.member(&test.app, "ben@example.com", None).await;
     let changed = update(&third, json!({ "name": "Ada" })).await;

@@ -1,4 +1,4 @@
-//! Access tokens: which are believed, and whom they reach.
+//! Access tokens: which are valid, and which users they give access to.
 #![allow(clippy::needless_pass_by_value, reason = "a header may be JSON or any text")]
 
 use std::time::Duration;
@@ -21,7 +21,7 @@ const OUT_OF_REACH: (u16, &str, &str) = (
     "the user in the path does not exist, is frozen or deleted, or is not for this caller to act on",
 );
 
-/// A key that signs, as the test knows it.
+/// A signing key that the test knows.
 struct Signer {
     key: EncodingKey,
     kid: String,
@@ -49,7 +49,7 @@ impl Signer {
         json!({ "typ": "JWT", "alg": "RS256", "kid": self.kid })
     }
 
-    /// A token of these texts, whatever they say.
+    /// A token of these texts, valid or not.
     fn sign(&self, header: impl ToString, claims: impl ToString) -> String {
         signed(&self.key, Algorithm::RS256, header, claims)
     }
@@ -70,7 +70,7 @@ fn now() -> i64 {
     userdocks::clock::now().as_second()
 }
 
-/// The claims of a token of this API, with some of them changed; `null` takes one away.
+/// The claims of a token of this API, with these changes. A `null` removes a claim.
 fn claims(test: &Test, app: &App, user: UserId, changes: &Value) -> Value {
     let mut claims = json!({
         "iss": test.config.issuer(), "sub": user, "aud": app.id, "lng": "en", "jti": new_id(), "nonce": "n",
@@ -159,7 +159,7 @@ async fn token_not_signed_with_rs256_by_an_app_key_is_401() {
         json!({ "alg": "RS256", "kid": own.kid, "typ": "at+jwt" }),
         json!({ "alg": "RS256", "typ": "JWT" }),
         json!({ "alg": "RS256", "kid": null, "x": 1 }),
-        // Where a token says that its key is, nobody looks.
+        // A key URL in the token's header is ignored.
         json!({ "alg": "RS256", "kid": own.kid, "jku": "http://127.0.0.1:1/", "x5u": "http://127.0.0.1:1/" }),
     ] {
         let answer = bearer(&test, &own.sign(&header, &good)).await;
@@ -201,7 +201,7 @@ async fn token_not_signed_with_rs256_by_an_app_key_is_401() {
         }
     }
 
-    // The public key is no secret, so it must not do as one.
+    // The public key must not work as an HMAC secret.
     let (_, public) = apps::public_keys(&test.db, test.app.id).await.unwrap().remove(0);
     let pem = pem::encode(&pem::Pem::new("PUBLIC KEY", public.clone()));
     let secrets =
@@ -333,7 +333,7 @@ async fn token_with_wrong_iss_aud_sub_exp_or_nbf_is_401() {
         json!({ "nbf": now() + 10 }),
         json!({ "nbf": 0 }),
         json!({ "iat": now() + 600 }),
-        // RFC 7519, 4.1.3: one of several audiences.
+        // RFC 7519, section 4.1.3: one of several audiences.
         json!({ "aud": [test.app.id] }),
         json!({ "aud": ["account", other.id, test.app.id] }),
     ] {
@@ -396,7 +396,7 @@ async fn token_with_wrong_iss_aud_sub_exp_or_nbf_is_401() {
         let twice = once.replacen('{', &format!(r#"{{"{name}":{value},"#), 1);
         assert_refused(&bearer(&test, &own.sign(own.header(), &twice)).await, INVALID, &twice);
     }
-    // Time is told of a token only to who has a true one.
+    // Expiry is only reported for a token with a valid signature.
     let forger = Signer::of(&own.kid, &NewKeyPair::generate().private);
     for changes in [json!({ "exp": 0 }), json!({ "nbf": now() + 600 })] {
         let token = forger.sign(own.header(), claims(&test, &test.app, user, &changes));
@@ -405,7 +405,7 @@ async fn token_with_wrong_iss_aud_sub_exp_or_nbf_is_401() {
     test.finish().await;
 }
 
-/// A token that was good a moment ago is remembered; what it rests on is not.
+/// Verified tokens are cached; the facts that their validity depends on are checked on every request.
 #[tokio::test]
 async fn cached_token_is_rechecked_on_every_request() {
     let test = Test::start().await;
@@ -418,7 +418,7 @@ async fn cached_token_is_rechecked_on_every_request() {
         assert_eq!(bearer(&test, &good).await.success().0, 200);
     }
 
-    // Of a page: each call is looked at, whoever called with the token before.
+    // The origin is checked on each call, also if the token was used without one before.
     sqlx::query("UPDATE apps SET origins = $1 WHERE app_id = $2")
         .bind(&apps[..])
         .bind(test.app.id.0)
@@ -433,7 +433,7 @@ async fn cached_token_is_rechecked_on_every_request() {
     assert_eq!(page("https://evil.example").await.code(), (403, "origin_not_allowed"));
     assert_eq!(page(&apps[0]).await.status, 200);
 
-    // As good as another, and not the same: nothing of it is believed.
+    // A cached token with another signature is not valid.
     let (head, signature) = good.rsplit_once('.').unwrap();
     let (_, others) = ends.rsplit_once('.').unwrap();
     assert_refused(&bearer(&test, &format!("{head}.{others}")).await, INVALID, "another's signature");
@@ -441,7 +441,7 @@ async fn cached_token_is_rechecked_on_every_request() {
     let theirs = signer.sign(signer.header(), claims(&test, &other, user, &json!({})));
     assert_refused(&bearer(&test, &theirs).await, INVALID, "the key of another app");
 
-    // Within the skew that is allowed for, then after it.
+    // Valid within the allowed clock skew, and expired after it.
     assert_eq!(bearer(&test, &ends).await.success().0, 200);
     let deadline = tokio::time::Instant::now() + DEADLINE;
     loop {
@@ -463,7 +463,7 @@ async fn cached_token_is_rechecked_on_every_request() {
         test.sql(back).await;
     }
 
-    // The key that signed it is withdrawn, and given back.
+    // The signing key is removed and then restored.
     assert_eq!(bearer(&test, &good).await.success().0, 200);
     test.sql("CREATE TABLE withdrawn AS SELECT * FROM signing_keys").await;
     test.sql("DELETE FROM signing_keys").await;
@@ -474,8 +474,8 @@ async fn cached_token_is_rechecked_on_every_request() {
     test.finish().await;
 }
 
-/// Waits for what a change of the store comes to within the second for which it may be believed unchanged, and one
-/// for a machine that is busy.
+/// Waits for a database change to take effect: at most the second for which results are cached, and one more
+/// for a slow machine.
 async fn within_a_second(so: impl AsyncFn() -> bool) {
     let changed = tokio::time::Instant::now();
     loop {
@@ -583,7 +583,7 @@ async fn token_for_a_user_of_another_tenant_is_403() {
     }
     assert_eq!(test.stored(stranger).await, before);
 
-    // The address of a user is theirs alone to change with a token; to send it as it is changes nothing.
+    // A token can change only its own user's address. A refused call changes nothing.
     let before = test.stored(colleague).await;
     let body = json!({ "user": { "email": "ben.new@example.com", "nickname": "y" } });
     assert_eq!(call("PUT", &colleague.0.to_string(), &body).await.refusal(), OUT_OF_REACH);
@@ -593,7 +593,7 @@ async fn token_for_a_user_of_another_tenant_is_403() {
     let body = json!({ "user": { "email": "ada.new@example.com" } });
     let email = test.stored(user).await["email"].clone();
     assert_eq!(call("PUT", "me", &body).await.success().0, 200);
-    // It waits until it is confirmed.
+    // The address stays the same until the new one is confirmed.
     assert_eq!(test.stored(user).await["email"], email);
     test.pass_over_mails().await;
     test.finish().await;

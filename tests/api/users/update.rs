@@ -19,7 +19,7 @@ pub(super) async fn put(test: &Test, user: UserId, who: As<'_>, body: Value) -> 
     test.call("PUT", &format!("/v1/users/{user}"), who, Some(body)).await
 }
 
-/// A `PUT` with the app's write key that must be carried out.
+/// A `PUT` with the app's write key that must succeed.
 pub(super) async fn update(test: &Test, user: UserId, fields: Value) {
     let answer = put(test, user, As::Write(&test.app), json!({ "user": fields })).await;
     assert_eq!(answer.success(), (200, "the user was updated", &Value::Null), "{fields}");
@@ -33,14 +33,14 @@ async fn colleague(test: &Test, inviter: UserId, email: &str) -> UserId {
     UserId(Uuid::try_parse(answer.user()["id"].as_str().unwrap()).unwrap())
 }
 
-/// Sets what no call can set.
+/// Sets columns that no call can set.
 pub(super) async fn set(test: &Test, user: UserId, assignments: &str) {
     let statement = format!("UPDATE users SET {assignments} WHERE app_id = $1 AND user_id = $2");
     let query = sqlx::query(sqlx::AssertSqlSafe(statement)).bind(test.app.id.0).bind(user.0);
     assert_eq!(query.execute(&test.db).await.unwrap().rows_affected(), 1);
 }
 
-/// The whole row, whoever may see it.
+/// The whole row, including columns that no caller can read.
 async fn row(test: &Test, user: UserId) -> Value {
     let statement = "SELECT to_jsonb(u) FROM users u WHERE app_id = $1 AND user_id = $2";
     sqlx::query_scalar(statement).bind(test.app.id.0).bind(user.0).fetch_one(&test.db).await.unwrap()
@@ -100,10 +100,10 @@ async fn changed_email_is_unverified_and_unique_ignoring_case() {
     let token = test.token(ada).await;
 
     for (who, email, expected) in [
-        // The same address, sent as it is stored or in another case, stays verified.
+        // The same address, sent as stored or in another case, stays verified.
         (As::Write(&test.app), "ada@example.com", verified("ada@example.com", true)),
         (As::Token(token.clone()), " Ada@EXAMPLE.com ", verified("Ada@EXAMPLE.com", true)),
-        // An address that is another app's user's is free in this one.
+        // An address of another app's user is free in this app.
         (As::Write(&test.app), "free@example.com", verified("free@example.com", false)),
         (As::Write(&test.app), "ada@müller.example", verified("ada@xn--mller-kva.example", false)),
         (As::Write(&test.app), "ada@example.com", verified("ada@example.com", false)),
@@ -113,7 +113,7 @@ async fn changed_email_is_unverified_and_unique_ignoring_case() {
         assert_eq!(address(test.stored(ada).await), expected);
     }
 
-    // Nobody takes another user's address, be they frozen or deleted.
+    // The address of another user cannot be taken, even if that user is frozen or deleted.
     set(&test, ada, "email_verified = true").await;
     let before = (test.stored(ada).await, test.stored(bob).await);
     for state in ["freezed = false", "freezed = true", "freezed = false, deleted = true"] {
@@ -124,7 +124,7 @@ async fn changed_email_is_unverified_and_unique_ignoring_case() {
     set(&test, bob, "deleted = false").await;
     assert_eq!((test.stored(ada).await, test.stored(bob).await), before);
 
-    // With a token only one's own; other fields of people in the tenant, yes.
+    // A token changes only its own user's address, but other fields of users in the tenant.
     let unchanged = test.stored(eve).await;
     for email in ["eve2@example.com", "bob@example.com"] {
         let body = json!({ "user": { "email": email, "name": "Eve" } });
@@ -137,13 +137,13 @@ async fn changed_email_is_unverified_and_unique_ignoring_case() {
     update(&test, eve, json!({ "email": "eve2@example.com" })).await;
     assert_eq!(address(test.stored(eve).await), verified("eve2@example.com", false));
 
-    // Two who want the same address at once: one gets it.
+    // Two users want the same address at the same time: one gets it.
     let body = json!({ "user": { "email": "wanted@example.com" } });
     let calls = [ada, bob, eve].map(|user| put(&test, user, As::Write(&test.app), body.clone()));
     let mut answers: Vec<u16> = join_all(calls).await.iter().map(|answer| answer.status).collect();
     answers.sort_unstable();
     assert_eq!(answers, [200, 400, 400]);
-    // A mail to each new address, and to each old one that was verified.
+    // A mail goes to each new address, and to each old one that was verified.
     test.idle().await;
     let sent = test.count("SELECT count(*) FROM outbox WHERE kind IN ('confirmation', 'notice')").await;
     test.mails(usize::try_from(sent).unwrap()).await;
@@ -206,14 +206,14 @@ async fn inaccessible_users_all_get_the_same_403() {
         for body in [
             body.clone(),
             json!({ "user": {} }),
-            // Nor is it told whose an address is.
+            // The answer does not reveal who has an address either.
             json!({ "user": { "email": "s@example.com" } }),
             json!({ "user": { "email": "nobody@example.com" } }),
         ] {
             answers.push(put(&test, user, who.clone(), body).await);
         }
     }
-    // A valid token whose user is gone opens nothing any more: themselves, their tenant, others.
+    // A valid token of a frozen or deleted user gives no access: not to the user, the tenant or others.
     for state in ["freezed = true", "freezed = false, deleted = true"] {
         set(&test, ada, state).await;
         for user in [ada, colleague, unknown] {
@@ -232,11 +232,11 @@ async fn inaccessible_users_all_get_the_same_403() {
     }
     assert_eq!(all().await, before);
 
-    // A bad body is told before anything is said of the user.
+    // An invalid body is reported before anything about the user.
     let answer = put(&test, unknown, key(), json!({ "user": { "name": 1 } })).await;
     assert_eq!(answer.code(), (400, "invalid_fields"));
 
-    // And what is within reach is.
+    // An accessible user is updated.
     put(&test, ada, by_token(), body.clone()).await.success();
     put(&test, colleague, by_token(), body.clone()).await.success();
     put(&test, foreign, As::Token(foreign_token), body).await.success();
@@ -299,14 +299,14 @@ async fn credentials_are_checked_before_path_and_body() {
     test.finish().await;
 }
 
-/// Each statement has the address that the other wants, and waits for it: PostgreSQL ends one of them.
+/// Each statement holds the address that the other wants and waits for it. PostgreSQL ends one of them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn concurrent_email_swap_is_400_for_both() {
     let test = Test::start().await;
     let (a, b) = ("a@example.com", "b@example.com");
     let (first, second) = (test.member(&test.app, a, None).await, test.member(&test.app, b, None).await);
     for _ in 0..10 {
-        // Both wait at the same point, and are let go at once.
+        // Both wait for the same lock, which is released for both at once.
         let mut gate = userdocks::db::Transaction::begin(&test.db).await.unwrap();
         sqlx::query("SELECT FROM users FOR UPDATE").execute(&mut *gate).await.unwrap();
         let take = async |user, email| {
@@ -345,7 +345,7 @@ async fn no_op_update_keeps_row_and_etag() {
         let first = put(&test, user, who.clone(), fields.clone()).await;
         assert_eq!(first.status, 200);
         let before = row().await;
-        // All of it, some of it, what was never there, and the address as it is.
+        // All fields, some fields, a field that was never set, and the unchanged address.
         for same in [
             fields.clone(),
             json!({ "user": { "nickname": "Ada" } }),

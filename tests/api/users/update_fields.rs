@@ -1,4 +1,4 @@
-//! What `PUT /v1/users/{userId}` takes, field by field.
+//! Fields of `PUT /v1/users/{userId}`, and the values that each accepts.
 
 use std::time::Duration;
 
@@ -226,9 +226,9 @@ async fn body_with_other_keys_than_user_and_test_is_400() {
         (&id, json!({ "user": {}, "test": false })),
         (&format!("{id}?test=true"), json!({ "user": {} })),
         (&format!("{id}?test=false&other=%20"), json!({ "user": {}, "test": true })),
-        // What a client does that read the user before.
+        // A client that sends back a user that it has read.
         (&id, json!({ "user": before })),
-        // What only the server writes, as anything at all.
+        // Read-only fields with any values.
         (
             &id,
             json!({ "user": READ_ONLY.map(|field| (field, json!(new_id()))).into_iter().collect::<Value>() }),
@@ -244,7 +244,7 @@ async fn body_with_other_keys_than_user_and_test_is_400() {
                 let answer = test.call("PUT", &format!("{base}/{path}"), who, Some(body)).await;
                 assert_eq!(answer.success(), (200, "the user was updated", &Value::Null), "{path}");
                 let stored = test.stored(user).await;
-                // Sent as it was, it was asked again all the same.
+                // `acceptedNewsletter` updates this time even if it is sent unchanged.
                 let stamp = if asked { &stored } else { &before }["lastAskedNewsletterSignUp"].clone();
                 before = with(&before, &[("lastAskedNewsletterSignUp", stamp)]);
                 assert_eq!(stored, before, "{path}");
@@ -344,7 +344,7 @@ async fn full_profile_put_is_200_and_ignores_read_only_fields() {
     assert_eq!(stored, expected);
     assert!(stored["lastAskedNewsletterSignUp"].is_string());
 
-    // As the seed prints it, with the wrong method.
+    // The request as printed in the seed, with the wrong method.
     let path = format!("/v1/users/{user}");
     let answer = test.call("POST", &path, As::Write(&test.app), Some(body)).await;
     assert_eq!(
@@ -393,7 +393,8 @@ async fn newsletter_opt_in_sets_its_timestamps() {
     let user = test.user("ada@example.com").await;
     let stamps = ["acceptedNewsletter", "acceptedNewsletterDate", "lastAskedNewsletterSignUp"];
     let now = || format!("{:.6}", userdocks::clock::now());
-    // Before: accepted, and when; sent; after: accepted, is the date of old, new or none.
+    // Columns: accepted before, date before, sent value, accepted after, and whether the date after is old,
+    // new or none.
     for (was, date, sent, is, date_is) in [
         (false, None, json!(true), true, "new"),
         (true, Some(LONG_AGO), json!(true), true, "old"),

@@ -1,4 +1,4 @@
-//! The bytes of a body as JSON, and the object as an invite, as a change of a profile and as an outside subject.
+//! Parses bytes as a JSON body, and the object as an invite, a profile update and an external subject.
 #![no_main]
 
 use std::collections::BTreeSet;
@@ -37,7 +37,7 @@ fuzz_target!(|body: &[u8]| {
     let value = Value::Object(object.clone());
     assert_eq!(serde_json::from_str::<Value>(text).ok().as_ref(), Some(&value));
     assert!(!has_a_key_twice(text, &value), "{text}");
-    // serde_json reads a fraction as nearly what it is; no field takes a number.
+    // serde_json may round fractions. No field takes a number, so values with fractions are skipped.
     if is_exact(&value) {
         assert_eq!(parse_object(value.to_string().as_bytes()).ok().as_ref(), Some(&object));
     }
@@ -54,7 +54,7 @@ fn is_exact(value: &Value) -> bool {
     }
 }
 
-/// An invite of the app's backend, and a referral, which has no `referralCode`.
+/// An invite by the app's backend, and a referral, which has no `referralCode`.
 fn invite(object: &Map<String, Value>) {
     let referral = InviteBody::parse(object.clone());
     match NewUserBody::parse(object.clone()) {
@@ -70,7 +70,7 @@ fn invite(object: &Map<String, Value>) {
             let mut canonical = map(json!({ "email": email, "language": language }));
             canonical.extend(invite.expires_in.map(|seconds| ("expiresIn".to_owned(), seconds.into())));
             canonical.extend(code.map(|code| ("referralCode".to_owned(), code.into())));
-            // Every field that was sent is taken: none is lost, none comes from elsewhere.
+            // The parser takes every field of the input and adds none.
             assert!(object.keys().eq(canonical.keys()), "{object:?}");
             assert_eq!(referral.is_ok(), code.is_none(), "{object:?}");
             assert!(referral.is_err() || referral.as_ref() == Ok(invite), "{object:?}");
@@ -108,7 +108,7 @@ fn profile(object: &Map<String, Value>) {
     assert!(object.keys().all(|key| ["user", "test"].contains(&key.as_str())), "{object:?}");
     assert!(object.get("test").is_none_or(Value::is_boolean), "{object:?}");
 
-    // What is taken, by name: None keeps, "" clears.
+    // The parsed texts by name: None keeps the value, "" clears it.
     let text = |name: &'static str, value: Option<&str>| (name, value.map(str::to_owned));
     let texts = [
         text("salutation", patch.salutation.to_sql()),
@@ -149,14 +149,14 @@ fn profile(object: &Map<String, Value>) {
     if let Some(accepted) = patch.accepted_newsletter {
         user.insert("acceptedNewsletter".to_owned(), accepted.into());
     }
-    // Every field that was sent is taken or read-only: none is lost, none comes from elsewhere.
+    // The parser takes every field of the input that is not read-only, and adds none.
     let writable = sent.keys().map(String::as_str).filter(|name| !READ_ONLY.contains(name));
     assert_eq!(writable.collect::<BTreeSet<_>>(), user.keys().map(String::as_str).collect(), "{object:?}");
     assert_eq!(patch.is_empty(), user.is_empty());
     assert_eq!(ProfilePatch::parse(map(json!({ "user": user })), TODAY), Ok(patch));
 }
 
-/// The rule of the contract's table, read plainly.
+/// The rule of the contract's table, implemented independently.
 fn obeys(name: &str, value: &str) -> bool {
     let characters = value.chars().count();
     match name {

@@ -1,4 +1,4 @@
-//! A text as an e-mail address.
+//! Parses a text as an email address.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -18,7 +18,8 @@ fuzz_target!(|text: &str| {
                 &Email::parse(&stored.to_ascii_uppercase()).unwrap_or_else(|_| panic!("{stored:?}"))
             ));
             assert_eq!(stored.rsplit_once('@').map(|(_, domain)| domain), Some(email.domain()));
-            // An ASCII address is kept as it was sent, without what is invisible; of any other an ASCII local part is.
+            // An ASCII address is stored unchanged, without invisible characters; so is the ASCII local part of any
+            // other address.
             let sent: String = text
                 .trim()
                 .chars()
@@ -31,7 +32,7 @@ fuzz_target!(|text: &str| {
             if let Some(local) = sent.split('@').next().filter(|local| local.is_ascii()) {
                 assert_eq!(Some(local), stored.split('@').next());
             }
-            // What sends the mail reads it the same way.
+            // The mail library (lettre) reads the address the same way.
             assert_eq!(<lettre::Address as AsRef<str>>::as_ref(&email.address()), stored);
             assert!(!stored.is_ascii() || stored.parse::<lettre::Address>().is_ok(), "{stored:?}");
         }
@@ -39,7 +40,7 @@ fuzz_target!(|text: &str| {
     }
 });
 
-/// ASCII, without punycode, whose labels have a rule of their own, nor hyphens where it has them.
+/// ASCII, without punycode labels, which have rules of their own, and without hyphens in their place.
 fn is_plain(text: &str) -> bool {
     let domain = text.split('@').nth(1).unwrap_or_default();
     text.is_ascii()

@@ -1,4 +1,4 @@
-//! The headers of a request, a line each, as who calls and as an `Idempotency-Key`.
+//! Parses request headers, one a line, as credentials and as an `Idempotency-Key`.
 #![no_main]
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
@@ -54,7 +54,7 @@ fuzz_target!(|data: &[u8]| {
             assert_eq!(status.as_u16(), if twice || both { 400 } else { 401 }, "{error}");
             let none = count(&key) + count(&key_type) + token == 0;
             assert!(!none || twice || code == "credentials_missing", "{error}");
-            // What was sent, a secret perhaps, is not said again.
+            // The error does not repeat the input, which may contain a secret.
             let sentence = error.to_string();
             assert_sentence(&sentence);
             for value in
@@ -81,7 +81,7 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-/// `userdocks_<type>_<80 hex digits>_<CRC-32 of what is before, 8 hex digits>`.
+/// `userdocks_<type>_<80 hex digits>_<CRC-32 of the preceding text, 8 hex digits>`.
 fn is_key(key: &[u8]) -> bool {
     let Some((body, checksum)) = key.len().checked_sub(9).and_then(|at| key.split_at_checked(at)) else {
         return false;

@@ -1,4 +1,4 @@
-//! A text as a language and as a locale, and the texts that are chosen for it.
+//! Parses a text as a language and as a locale, and chooses texts for it.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -36,10 +36,10 @@ fuzz_target!(|text: &str| {
         assert!(stored.eq_ignore_ascii_case(&text.trim().replace('_', "-")));
         assert_eq!(Locale::parse(stored).as_ref(), Ok(locale));
         assert_eq!(Locale::parse(&stored.replace('-', "_")).as_ref(), Ok(locale));
-        // Whatever is a locale with hyphens is a language, but for two capitals, which are a country.
+        // Every locale with hyphens is a language, except two capitals, which are a country.
         assert!(text.contains('_') || is_country(text.trim()) || language.is_ok(), "{text:?}");
     }
-    // Whatever is a language and no country is a locale, the same one.
+    // Every language that is not a country is also a locale, with the same text.
     if let Ok(language) = language.as_ref().map(Language::as_str).map_err(|_| ())
         && !is_country(language)
     {

@@ -1,5 +1,5 @@
-//! What the targets share: the rules of the contract read a second time, plainly, to be held against what the
-//! server accepts. Nothing here calls the server's own parsers.
+//! Shared by the fuzz targets: independent implementations of the contract's rules, to compare with the server's
+//! results. Nothing here calls the server's own parsers.
 
 use serde_json::Value;
 
@@ -53,14 +53,14 @@ pub fn is_uuid(text: &str) -> bool {
         && text.chars().all(|c| c == '-' || c.is_ascii_hexdigit())
 }
 
-/// What an error says to a developer: one short line.
+/// Checks an error message for developers: one short line.
 pub fn assert_sentence(sentence: &str) {
     assert!(!sentence.is_empty() && sentence.len() <= 8192, "{} bytes", sentence.len());
     assert!(!sentence.contains(char::is_control), "{sentence:?}");
 }
 
-/// Whether an object of this JSON text has a key twice, `value` being what is left of it without: there is a colon
-/// outside strings for each entry.
+/// Whether an object in this JSON text has a duplicate key. `value` is the parsed text, without duplicates; the text
+/// has one colon outside strings for each entry.
 pub fn has_a_key_twice(text: &str, value: &Value) -> bool {
     fn entries(value: &Value) -> usize {
         match value {

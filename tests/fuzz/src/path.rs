@@ -1,4 +1,4 @@
-//! What a path and its query say: `path?query`, the path being whatever stands between two slashes.
+//! Parses a path segment and a query: `segment?query`.
 #![no_main]
 
 use axum::http::Request;
@@ -20,7 +20,7 @@ fuzz_target!(|text: &str| {
             assert!(is_uuid(segment), "{segment:?}");
             assert_eq!(user.to_string(), segment.to_ascii_lowercase());
             assert_eq!(id::parse(&user.to_string()), Some(user.0));
-            // What names a user by id never names one by address.
+            // A user id is never also a valid email address.
             assert!(Email::parse(segment).is_err());
         }
         Ok(None) => assert!(!is_uuid(segment), "{segment:?}"),
@@ -64,7 +64,7 @@ fuzz_target!(|text: &str| {
     }
 });
 
-/// `application/x-www-form-urlencoded`, read plainly; none where a `%` is not followed by two hex digits.
+/// `application/x-www-form-urlencoded`, implemented independently; None if a `%` is not followed by two hex digits.
 fn read(query: &str) -> Option<Vec<(String, String)>> {
     let decode = |text: &str| -> Option<String> {
         let bytes = text.as_bytes();

@@ -1,5 +1,5 @@
-//! An access token. A first line is a header and the rest are claims, which the target signs with its own key, so
-//! that what comes after the signature is reached; a single line is a token as it stands, which nobody signed.
+//! Parses and verifies an access token. Input of several lines is a header and its claims; the target signs them with
+//! its own key, to reach the code after the signature check. A single line is an unsigned token.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -13,10 +13,10 @@ use userdocks::domain::credentials::access_token::{PublicKey, Unverified, Verifi
 use userdocks::domain::id::AppId;
 use userdocks_fuzz::{has_a_key_twice, is_uuid};
 
-/// The app of the server that is asked.
+/// The app that receives the token.
 const APP: &str = "01a205b3-1874-7e70-b0a6-00c8bb7a1552";
 const KID: &str = "k1";
-/// Clock skew that the server allows for, seconds.
+/// Clock skew that the server allows, seconds.
 const LEEWAY: f64 = 10.0;
 
 static KEY: LazyLock<Ed25519KeyPair> =
@@ -48,7 +48,7 @@ fuzz_target!(|text: &str| {
             let audiences = claims["aud"].as_array().cloned().unwrap_or_else(|| vec![claims["aud"].clone()]);
             let is_app = |audience: &Value| audience.as_str().is_some_and(|it| it.eq_ignore_ascii_case(APP));
             assert!(audiences.iter().any(is_app), "{text}");
-            // It was checked a moment before `now`, and numbers are rounded to a second.
+            // The server checked it a moment before `now`, and numbers are rounded to seconds.
             assert!(claims["exp"].as_f64().is_some_and(|exp| exp >= now - LEEWAY - 2.0), "{text}");
             let nbf = &claims["nbf"];
             assert!(nbf.is_null() || nbf.as_f64().is_some_and(|nbf| nbf <= now + LEEWAY + 1.0), "{text}");
@@ -61,7 +61,7 @@ fn app() -> AppId {
     AppId(APP.parse().unwrap_or_else(|error| panic!("{error}")))
 }
 
-/// A token as the server reads it, beside its header and claims as they are read here.
+/// The server's result for a token, with the header and claims decoded independently.
 fn read(token: &str) -> Option<(Unverified<'_>, Value, Value)> {
     let unverified = Unverified::parse(token).ok()?;
     assert!(token.len() <= 8192);
@@ -83,13 +83,13 @@ fn read(token: &str) -> Option<(Unverified<'_>, Value, Value)> {
     Some((unverified, header, claims))
 }
 
-/// None where a claim that the server does not look at is a number too large or nested too deep to be read here.
+/// None if a claim that the server ignores is a number too large or nested too deeply for serde_json.
 fn decode(part: &str) -> Option<Value> {
     let bytes = URL_SAFE_NO_PAD.decode(part).unwrap_or_else(|error| panic!("{part:?}: {error}"));
     serde_json::from_slice(&bytes).ok()
 }
 
-/// A token as any issuer would make it, which must not be refused.
+/// Whether this is an ordinary token, which must be accepted.
 fn is_good(header: &str, claims: &str) -> bool {
     let object = |text: &str, names: &[&str]| {
         let value = serde_json::from_str::<Value>(text).ok()?;

@@ -1,4 +1,4 @@
-//! One connection to the server, from the greeting to its end.
+//! One SMTP connection, from the greeting to its end.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ struct Conversation {
     to: Vec<String>,
 }
 
-/// The conversation is over.
+/// The conversation has ended.
 pub(super) struct Over;
 
 impl From<std::io::Error> for Over {
@@ -172,7 +172,7 @@ impl State {
         said.map(drop)
     }
 
-    /// What the script wants at this point.
+    /// The action of the script at this stage.
     fn act(&self, talk: &Conversation, stage: Stage) -> Option<Act> {
         self.act_on(talk, stage, &[])
     }
@@ -188,7 +188,7 @@ impl State {
         (self.script.lock().unwrap())(&seen)
     }
 
-    /// Answers, and tells whether that let the client go on.
+    /// Replies, and returns whether the client may continue.
     async fn answer(&self, talk: &mut Conversation, stage: Stage, usual: &str) -> Result<bool, Over> {
         let act = self.act(talk, stage);
         talk.perform(act, usual).await

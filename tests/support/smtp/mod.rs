@@ -1,5 +1,5 @@
-//! A real SMTP server for tests, on a loopback port: it keeps each mail it takes, and misbehaves at any
-//! point of a conversation as its script says. It closes everything when dropped.
+//! A real SMTP server for tests, on a loopback port. It keeps each mail it accepts, and can misbehave at any stage of a
+//! conversation, by a script. All connections are closed when it is dropped.
 #![allow(dead_code, reason = "each test binary uses its part")]
 #![allow(clippy::unwrap_used, reason = "a test server that cannot go on fails its test")]
 
@@ -18,56 +18,51 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 mod conversation;
 
-/// A point of a conversation at which the server speaks.
+/// A stage of a conversation at which the server replies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stage {
-    /// The connection is open.
+    /// The greeting of a new connection.
     Greeting,
     /// `EHLO` or `HELO`.
     Ehlo,
-    /// `STARTTLS`.
     StartTls,
     /// The end of `AUTH`.
     Auth,
-    /// `MAIL`.
     Mail,
-    /// `RCPT`.
     Rcpt,
-    /// `DATA`.
     Data,
     /// The dot after the mail.
     Final,
-    /// `RSET`.
     Rset,
 }
 
-/// What the server does instead of what it should.
+/// What the server does instead of the usual reply.
 #[derive(Clone, Debug)]
 pub enum Act {
-    /// Answers this, without the line end; a code of 4 or 5 refuses.
+    /// Replies with this text, without the line end; a code of 4xx or 5xx refuses.
     Reply(String),
-    /// Closes the connection without an answer.
+    /// Closes the connection without a reply.
     Close,
-    /// Takes the mail, then closes the connection without an answer.
+    /// Accepts the mail, then closes the connection without a reply.
     TakeAndClose,
-    /// Takes the mail, and answers these bytes, without the line end.
+    /// Accepts the mail, and replies with these bytes, without the line end.
     TakeAndReply(Vec<u8>),
-    /// Says nothing more, and keeps the connection open.
+    /// Sends nothing more, and keeps the connection open.
     Hang,
-    /// Goes on as usual once it is notified; not at [`Stage::Final`].
+    /// Continues as usual after it is notified; not at [`Stage::Final`].
     Hold(Arc<Notify>),
-    /// Goes on as usual, this late.
+    /// Continues as usual after this delay.
     Late(Duration),
 }
 
-/// Where a conversation stands when the script is asked.
+/// The state of a conversation when the script is called.
 #[derive(Clone, Debug)]
 pub struct Seen {
-    /// What the server is about to answer.
+    /// The stage of the next reply.
     pub stage: Stage,
-    /// Which connection this is, from 1.
+    /// The number of the connection, from 1.
     pub connection: usize,
-    /// The last recipient of the mail under way, else empty.
+    /// The last recipient of the current mail, else empty.
     pub recipient: String,
     /// How often this recipient was seen at this stage, from 1.
     pub attempt: usize,
@@ -75,30 +70,29 @@ pub struct Seen {
     pub raw: Vec<u8>,
 }
 
-/// Whether the server speaks TLS, by a certificate for `localhost` of an authority of its own.
+/// Whether the server uses TLS, with a certificate for `localhost` from a CA of its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Encryption {
-    /// It does not.
     #[default]
     None,
     /// It offers STARTTLS.
     StartTls,
-    /// From the first byte.
+    /// TLS from the first byte.
     Implicit,
 }
 
-/// A mail that was taken.
+/// An accepted mail.
 #[derive(Clone, Debug)]
 pub struct Mail {
-    /// The sender of the envelope.
+    /// The envelope sender.
     pub from: String,
-    /// The recipients of the envelope.
+    /// The envelope recipients.
     pub to: Vec<String>,
-    /// The mail as it came, dots unstuffed.
+    /// The mail as received, with dots unstuffed.
     pub raw: Vec<u8>,
-    /// The connection it came by, from 1.
+    /// The number of its connection, from 1.
     pub connection: usize,
-    /// Whether that was encrypted.
+    /// Whether the connection was encrypted.
     pub encrypted: bool,
 }
 
@@ -143,7 +137,6 @@ struct State {
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// The server. See the module.
 pub struct Smtp {
     address: SocketAddr,
     authority: String,
@@ -151,12 +144,12 @@ pub struct Smtp {
 }
 
 impl Smtp {
-    /// A plain server that takes every mail.
+    /// A server without TLS that accepts every mail.
     pub async fn start() -> Self {
         Self::with(Encryption::None, None).await
     }
 
-    /// A server with encryption, and with a login if there is one, which it then insists on.
+    /// A server with this encryption. With a login, it requires authentication.
     pub async fn with(encryption: Encryption, login: Option<(&str, &str)>) -> Self {
         let issuer = CertifiedIssuer::self_signed(
             {
@@ -198,7 +191,7 @@ impl Smtp {
                 let number = *accepting.connections.borrow();
                 let conversation = Arc::clone(&accepting).serve(stream, number);
                 accepting.tasks.lock().unwrap().push(tokio::spawn(async move {
-                    // A conversation that breaks off is one of the things under test.
+                    // Tests break conversations on purpose.
                     let _ = conversation.await;
                 }));
             }
@@ -218,33 +211,33 @@ impl Smtp {
         self.address
     }
 
-    /// The certificate authority to trust, PEM.
+    /// The CA certificate to trust, PEM.
     pub fn authority(&self) -> &str {
         &self.authority
     }
 
-    /// From now on asks `script` at each stage; `None` is the usual answer.
+    /// Calls `script` at each stage from now on; `None` is the usual reply.
     pub fn script(&self, script: impl Fn(&Seen) -> Option<Act> + Send + 'static) {
         *self.state.script.lock().unwrap() = Box::new(script);
     }
 
-    /// From now on answers `reply` at `stage`.
+    /// Replies with `reply` at `stage` from now on.
     pub fn refuse(&self, stage: Stage, reply: &str) {
         let reply = reply.to_owned();
         self.script(move |seen| (seen.stage == stage).then(|| Act::Reply(reply.clone())));
     }
 
-    /// The mails taken so far.
+    /// The mails accepted so far.
     pub fn mails(&self) -> Vec<Mail> {
         self.state.mails.borrow().clone()
     }
 
-    /// How many mails came to this address so far.
+    /// The number of mails to this address so far.
     pub fn copies(&self, to: &str) -> usize {
         self.state.mails.borrow().iter().filter(|mail| mail.to[0] == to).count()
     }
 
-    /// The mails, once there are `count` at least; fails the test if that takes longer than `deadline`.
+    /// Waits for at least `count` mails and returns them; fails the test after `deadline`.
     pub async fn wait_for(&self, count: usize, deadline: Duration) -> Vec<Mail> {
         let mut mails = self.state.mails.subscribe();
         let enough = mails.wait_for(|mails| mails.len() >= count);
@@ -254,22 +247,22 @@ impl Smtp {
         mails.unwrap().clone()
     }
 
-    /// To whom mails were taken whose acknowledgement did not leave, once for each.
+    /// The recipients of accepted mails whose reply could not be sent, once for each mail.
     pub fn unacknowledged(&self) -> Vec<String> {
         self.state.unacknowledged.lock().unwrap().clone()
     }
 
-    /// How many connections were opened so far.
+    /// The number of connections opened so far.
     pub fn connections(&self) -> usize {
         *self.state.connections.borrow()
     }
 
-    /// The command lines so far; those in clear and those encrypted.
+    /// The command lines so far; unencrypted and encrypted ones.
     pub fn commands(&self) -> Vec<String> {
         self.state.commands.lock().unwrap().clone()
     }
 
-    /// Closes every open connection; new ones are taken.
+    /// Closes every open connection; new ones are accepted.
     pub async fn close_connections(&self) {
         let open: Vec<_> = self.state.tasks.lock().unwrap().drain(1..).collect();
         for task in open {

@@ -159,12 +159,12 @@ async fn malformed_smtp_reply_is_an_error() {
     let long = format!("220-{}\r\n", "x".repeat(5000));
     let many = "220-x\r\n".repeat(200);
     for (greeting, said) in [
-        ("SSH-2.0-OpenSSH\r\n", "this is no reply of SMTP: SSH-2.0-OpenSSH"),
-        ("22\r\n", "this is no reply of SMTP: 22"),
-        ("2200 x\r\n", "this is no reply of SMTP: 2200 x"),
-        ("999 x\r\n", "this is no reply of SMTP: 999 x"),
+        ("SSH-2.0-OpenSSH\r\n", "not a valid SMTP reply: SSH-2.0-OpenSSH"),
+        ("22\r\n", "not a valid SMTP reply: 22"),
+        ("2200 x\r\n", "not a valid SMTP reply: 2200 x"),
+        ("999 x\r\n", "not a valid SMTP reply: 999 x"),
         (&many, "a reply has more than 100 lines"),
-        (&long, "this is no reply of SMTP: xxxx"),
+        (&long, "not a valid SMTP reply: xxxx"),
     ] {
         let (stream, _task) = server(greeting, &[]);
         let failure = Conversation::greet(stream, "me").await.err().unwrap();
