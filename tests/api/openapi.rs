@@ -1,4 +1,4 @@
-//! The OpenAPI document, compared with the server.
+//! The `OpenAPI` document, compared with the server.
 
 use std::collections::BTreeSet;
 

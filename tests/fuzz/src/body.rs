@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use jiff::civil::{Date, date};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value, json};
-use userdocks::domain::users::external_subject;
 use userdocks::domain::invites::invite_body::{InviteBody, NewUserBody};
-use userdocks::domain::json::parse_object;
-use userdocks::domain::users::profile::ProfilePatch;
 use userdocks::domain::invites::referral_code::ReferralCode;
+use userdocks::domain::json::parse_object;
+use userdocks::domain::users::external_subject;
+use userdocks::domain::users::profile::ProfilePatch;
 use userdocks_fuzz::{assert_clean, assert_sentence, has_a_key_twice, is_address, is_country, is_tag};
 
 const TODAY: Date = date(2026, 11, 24);

@@ -4,8 +4,8 @@
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use libfuzzer_sys::fuzz_target;
 use userdocks::domain::credentials::access_token::Unverified;
+use userdocks::http::auth::credentials::{PresentedCredentials, read_credentials};
 use userdocks::http::idempotency;
-use userdocks::http::auth::credentials::{Presented, presented};
 use userdocks_fuzz::{assert_sentence, is_uuid};
 
 fuzz_target!(|data: &[u8]| {
@@ -22,8 +22,8 @@ fuzz_target!(|data: &[u8]| {
     let (key, key_type, client) = (all("x-api-key"), all("x-api-key-type"), all("x-client-id"));
     let (authorization, authentication) = (all("authorization"), all("authentication"));
     let count = |values: &[&[u8]]| values.len();
-    match presented(&headers) {
-        Ok(Presented::Key { app, key_type: said, key: read }) => {
+    match read_credentials(&headers) {
+        Ok(PresentedCredentials::Key { app, key_type: said, key: read }) => {
             assert_eq!((count(&key), count(&key_type), count(&client)), (1, 1, 1));
             assert_eq!(count(&authorization) + count(&authentication), 0);
             assert_eq!(key_type[0], said.as_str().as_bytes());
@@ -34,7 +34,7 @@ fuzz_target!(|data: &[u8]| {
             assert!(is_key(key[0]), "{:?}", String::from_utf8_lossy(key[0]));
             assert!(!format!("{read:?}").contains(read.expose()));
         }
-        Ok(Presented::Token(token)) => {
+        Ok(PresentedCredentials::Token(token)) => {
             assert_eq!(count(&key) + count(&key_type), 0);
             assert_eq!(count(&authorization) + count(&authentication), 1);
             let value = authorization.first().or(authentication.first()).copied().unwrap_or_default();
