@@ -67,12 +67,14 @@ fn stored(value: &str) -> Option<String> {
     }
     let value = trimmed(&value)?;
     let (local, sent_domain) = value.split_once('@')?;
-    let mut local = Cow::Borrowed(local);
-    if !local.is_ascii() {
+    // An ASCII local part keeps its case, before an international domain, too.
+    let mut local_part = cleaned(local, |c| (!is_pasted(c)).then_some(c));
+    if !local_part.is_ascii() {
         let (mapped, valid) = Uts46::new().to_unicode(local.as_bytes(), AsciiDenyList::EMPTY, Hyphens::Allow);
         valid.ok()?;
-        local = Cow::Owned(mapped.into_owned());
+        local_part = Cow::Owned(mapped.into_owned());
     }
+    let local = local_part;
     if local.len() > MAX_LOCAL || !local.split('.').all(is_atom) {
         return None;
     }
@@ -117,6 +119,7 @@ mod tests {
             ("a@XN--MLLER-KVA.example", "a@XN--MLLER-KVA.example"),
             ("MÜLLER@Example.com", "müller@Example.com"),
             ("mu\u{308}ller.x@example.com", "müller.x@example.com"),
+            ("A\u{fe0e}d\u{200d}a@例え。テスト", "Ada@xn--r8jz45g.xn--zckzah"),
             ("संपर्क@डाटामेल.भारत", "संपर्क@xn--c2bd4bq1db8d.xn--h2brj9c"),
             ("用户@例え。テスト", "用户@xn--r8jz45g.xn--zckzah"),
         ] {
