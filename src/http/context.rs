@@ -20,11 +20,11 @@ pub struct Peer(pub IpAddr);
 
 pub struct RequestContext {
     peer: IpAddr,
-    now: Mutex<Mutable>,
+    now: Mutex<ContextState>,
 }
 
 #[derive(Default)]
-struct Mutable {
+struct ContextState {
     slot: Option<Permit>,
     /// The app once it is known, else the client's address once it was read from the headers.
     client: Option<Client>,
@@ -50,15 +50,15 @@ impl RequestContext {
         begun.unwrap_or_else(|| Self::begin(&mut Extensions::new()))
     }
 
-    fn now(&self) -> MutexGuard<'_, Mutable> {
+    fn state(&self) -> MutexGuard<'_, ContextState> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for a database permit, unless the request has one.
     pub async fn acquire_permit(&self, limits: &Limits) -> Result<(), Error> {
-        if self.now().slot.is_none() {
+        if self.state().slot.is_none() {
             let slot = limits.concurrency.enter(self.client(), 1).await?;
-            self.now().slot = Some(slot);
+            self.state().slot = Some(slot);
         }
         Ok(())
     }
@@ -68,32 +68,32 @@ impl RequestContext {
         if rows > ROWS_PER_PERMIT {
             self.release_permit();
             let slot = limits.concurrency.enter(self.client(), rows.div_ceil(ROWS_PER_PERMIT)).await?;
-            self.now().slot = Some(slot);
+            self.state().slot = Some(slot);
         }
         Ok(())
     }
 
     pub fn set_app(&self, app: AppId) {
-        self.now().client = Some(Client::App(app));
+        self.state().client = Some(Client::App(app));
     }
 
     /// The client that the request is queued for.
     pub fn client(&self) -> Client {
-        self.now().client.unwrap_or_else(|| Client::Address(self.peer.into()))
+        self.state().client.unwrap_or_else(|| Client::Address(self.peer.into()))
     }
 
     pub fn release_permit(&self) {
-        self.now().slot = None;
+        self.state().slot = None;
     }
 
     /// Sets the rate-limit headers of the response.
     pub fn set_rate_limit(&self, rate_limit: RateLimitHeaders) {
-        self.now().rate_limit = Some(rate_limit);
+        self.state().rate_limit = Some(rate_limit);
     }
 
     /// Takes the rate-limit headers of the response.
     pub fn rate_limit(&self) -> Option<RateLimitHeaders> {
-        self.now().rate_limit.take()
+        self.state().rate_limit.take()
     }
 
     /// Runs a database look-up. It counts against the client's address if it finds nothing, unless an earlier look-up
@@ -115,7 +115,7 @@ impl RequestContext {
         };
         match found {
             _ if known => {}
-            Ok(None) => self.now().charged = true,
+            Ok(None) => self.state().charged = true,
             _ => limits.unauthenticated.refund(&source),
         }
         found
@@ -123,7 +123,7 @@ impl RequestContext {
 
     /// Counts a request without valid credentials against the client's address, at most once.
     pub fn count_failure(&self, limits: &Limits, headers: &HeaderMap) -> Result<(), Error> {
-        if !std::mem::replace(&mut self.now().charged, true) {
+        if !std::mem::replace(&mut self.state().charged, true) {
             let source = self.source(headers, &limits.trusted_proxies);
             limits.unauthenticated.take(&source).map_err(Error::TooManyFailures)?;
         }
@@ -132,14 +132,14 @@ impl RequestContext {
 
     /// Takes back the count, for a request that turned out to be valid.
     pub fn forgive_failure(&self, limits: &Limits, headers: &HeaderMap) {
-        if std::mem::take(&mut self.now().charged) {
+        if std::mem::take(&mut self.state().charged) {
             limits.unauthenticated.refund(&self.source(headers, &limits.trusted_proxies));
         }
     }
 
     fn source(&self, headers: &HeaderMap, trusted: &Networks) -> Source {
         let source = client(self.peer, headers, trusted).into();
-        self.now().client.get_or_insert(Client::Address(source));
+        self.state().client.get_or_insert(Client::Address(source));
         source
     }
 }

@@ -106,7 +106,7 @@ pub struct ClaimedMail {
 /// Claims up to `limit` due mails for the time of `lease`; those with an expired lease only if `take_over` is set.
 /// Mails `at_hand`, each with its app, are left out even if their lease has expired: the caller still has them.
 ///
-/// Apps take turns. The app with the fewest mails at hand and claimed comes first, and among equals the next by id
+/// Apps take turns. The app with the fewest mails in progress comes first, and among equals the next by id
 /// after `turn`, which the claim sets to the app where it ended. Within an app the oldest mail comes first. A claim
 /// looks at apps with queued mails one by one, at most 32 and at most `limit`, then fills up with the oldest mails of
 /// all apps. So its cost does not depend on the number of queued mails, and the next claim continues from there.

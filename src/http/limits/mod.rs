@@ -128,8 +128,8 @@ impl UnauthenticatedLimit {
         self.sources.take(source)?;
         for (at, site) in source.sites().enumerate() {
             if let Err(wait) = self.sites.take(&site) {
-                source.sites().take(at).for_each(|taken| self.sites.give_back(&taken));
-                self.sources.give_back(source);
+                source.sites().take(at).for_each(|taken| self.sites.refund(&taken));
+                self.sources.refund(source);
                 return Err(wait);
             }
         }
@@ -138,8 +138,8 @@ impl UnauthenticatedLimit {
 
     /// Gives one token back.
     pub fn refund(&self, source: &Source) {
-        self.sources.give_back(source);
-        source.sites().for_each(|site| self.sites.give_back(&site));
+        self.sources.refund(source);
+        source.sites().for_each(|site| self.sites.refund(&site));
     }
 }
 
@@ -194,7 +194,7 @@ impl<K: Hash + Eq + Clone> TokenBuckets<K> {
     }
 
     /// Gives one token back.
-    pub fn give_back(&self, who: &K) {
+    pub fn refund(&self, who: &K) {
         if let Some(full_at) = self.full_at.get(who) {
             let full = |at: u64| Some(at.saturating_sub(self.each));
             // The closure always returns `Some`, so this cannot fail.
@@ -225,7 +225,7 @@ mod tests {
             assert_eq!(second(&buckets.take(&1).unwrap()), ("\"address\";q=3;w=1", left));
         }
         assert!(buckets.take(&1).is_err());
-        buckets.give_back(&1);
+        buckets.refund(&1);
         assert!(buckets.take(&1).is_ok());
         assert!(buckets.take(&1).is_err());
         assert!(buckets.take(&2).is_ok(), "another's");

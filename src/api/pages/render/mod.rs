@@ -201,7 +201,7 @@ fn listed(head: &Head) -> Value {
     context! { name, from, to, subject, words, date => date.map(|date| date.to_string()) }
 }
 
-/// An address with its local part masked but for the first letter, so that its owner can recognize it.
+/// An address of which only the first letters are shown, so that its owner can recognize it.
 fn masked(address: &str) -> String {
     let (local, domain) = address.rsplit_once('@').unwrap_or((address, ""));
     let first: String = local.chars().take(usize::from(local.chars().nth(1).is_some())).collect();
