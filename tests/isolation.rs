@@ -84,6 +84,7 @@ const EXEMPT: &[(&str, &str)] = &[
 
 /// Parameter types that name one app: a store function with one of these cannot reach another app's rows.
 const SCOPES: &[&str] = &[
+    "UnitOfWork",
     "AppId",
     "&App,",
     "&InviteCode",
@@ -122,14 +123,14 @@ const OPERATOR: &[&str] = &[
     "outbox::claim",
     "outbox::backlog",
     "outbox::delete_expired",
-    "invites::create::delete_expired",
+    "invites::new_invite::delete_expired",
     "outbox::wake",
     "webhooks::deliveries::claim",
     "webhooks::deliveries::backlog",
     "webhooks::deliveries::delete_finished",
     "webhooks::manage::apps",
     "mail_quotas::delete_expired",
-    "referrals::create::delete_expired_quotas",
+    "referrals::new_referral::delete_expired_quotas",
     "idempotency::delete_expired",
     // Command line.
     "outbox::manage::find",

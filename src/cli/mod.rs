@@ -18,6 +18,7 @@ mod webhook;
 
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
@@ -26,6 +27,7 @@ use uuid::Uuid;
 
 use crate::audit::{self, AuditRecord};
 use crate::config::{self, Config};
+use crate::db::store::Store;
 use crate::domain::credentials::secret_key::SecretKey;
 use crate::domain::id;
 use crate::server::Database;
@@ -192,6 +194,13 @@ struct Context {
     seal: SecretKey,
     /// Whether the result is printed as JSON.
     json: bool,
+}
+
+impl Context {
+    /// The database with its quotas, for changes of an app's data. The server's worker has to be woken.
+    fn store(&self) -> Store {
+        Store::new(self.database.operator.clone(), &self.config.limits, Arc::default(), Arc::default())
+    }
 }
 
 /// Parses a duration such as `90s`, `12h` or `30d`.

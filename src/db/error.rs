@@ -1,5 +1,7 @@
 //! Database errors, and whether a call can be retried after one.
 
+use std::time::Duration;
+
 use sqlx::migrate::MigrateError;
 use tokio_rustls::rustls::Error as TlsError;
 
@@ -19,6 +21,12 @@ pub enum Error {
     /// Every attempt conflicted with concurrent changes of the same rows.
     #[error("too many calls change the same rows at once")]
     Contended,
+    /// The app's mail quota of the day is used up; the time until the day ends.
+    #[error("the mail quota of the app is used up")]
+    MailQuotaExceeded(Duration),
+    /// The `Idempotency-Key` of the call cannot be used.
+    #[error("the idempotency key cannot be used: {0:?}")]
+    Idempotency(KeyRefusal),
     /// PostgreSQL is older than version 14.
     #[error("PostgreSQL 14 or later is needed; this one is {0}")]
     TooOld(String),
@@ -37,6 +45,19 @@ pub enum Error {
     /// rustls rejects the certificate of the server or of the configured authority.
     #[error("the certificate of PostgreSQL cannot be verified ({0}): {help}", help = tls_relay::help(.0))]
     Certificate(TlsError),
+}
+
+/// Why a call is neither executed nor answered.
+#[derive(Debug, PartialEq, Eq)]
+pub enum KeyRefusal {
+    /// The same call is being processed.
+    InProgress,
+    /// The key was used with a different request.
+    RequestMismatch,
+    /// The user has the maximum number of stored answers; how long until the oldest expires.
+    TooMany(Duration),
+    /// The call was answered, but its user is now frozen or erased.
+    NotAccessible,
 }
 
 impl Error {
@@ -102,7 +123,9 @@ impl Error {
                     | sqlx::Error::PoolClosed
                     | sqlx::Error::WorkerCrashed
             ),
-            Self::Migrate(_)
+            Self::MailQuotaExceeded(_)
+            | Self::Idempotency(_)
+            | Self::Migrate(_)
             | Self::TooOld(_)
             | Self::Development
             | Self::Encoding(_)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::{PgConnection, query, query_scalar};
 use uuid::Uuid;
 
-use super::{Error, Pool};
+use super::{Error, KeyRefusal, Pool, users};
 use crate::domain::id::{AppId, UserId};
 
 /// Stored answers per user, each for 24 hours.
@@ -31,31 +31,22 @@ impl Call {
     }
 }
 
-#[derive(Debug, PartialEq, Eq)]
-pub enum StoredCall {
-    /// The call is new. No other call with this key can begin before this transaction ends.
-    New,
-    /// The same call is being processed.
-    InProgress,
-    /// The key was used with a different request.
-    RequestMismatch,
-    /// The user has the maximum number of stored answers; how long until the oldest expires.
-    TooMany(Duration),
-    Answered {
-        status: u16,
-        body: Vec<u8>,
-    },
+/// The answer to a call.
+pub struct Answer {
+    pub status: u16,
+    pub body: Vec<u8>,
 }
 
-/// Looks up a call, in the transaction of its effect.
-pub async fn begin(transaction: &mut PgConnection, call: &Call) -> Result<StoredCall, Error> {
+/// Looks up a call, in the transaction of its effect. Returns the stored answer. `None`: the call is new, and no other
+/// call with this key can begin before the transaction ends.
+pub async fn begin(transaction: &mut PgConnection, call: &Call) -> Result<Option<Answer>, Error> {
     let (caller, backend) = call.caller();
     let lock = format!("{}/{backend}/{caller}/{}", call.app, call.key);
     let mine = query_scalar!(r#"SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)) AS "mine!""#, lock)
         .fetch_one(&mut *transaction)
         .await?;
     if !mine {
-        return Ok(StoredCall::InProgress);
+        return Err(Error::Idempotency(KeyRefusal::InProgress));
     }
     // A separate statement, so that it sees what the previous holder of the lock committed.
     let row = query!(
@@ -68,14 +59,21 @@ pub async fn begin(transaction: &mut PgConnection, call: &Call) -> Result<Stored
     )
     .fetch_optional(&mut *transaction)
     .await?;
-    Ok(match row {
-        None => match check_count(transaction, call).await? {
-            Some(wait) => StoredCall::TooMany(wait),
-            None => StoredCall::New,
-        },
-        Some(row) if row.request != call.request => StoredCall::RequestMismatch,
-        Some(row) => StoredCall::Answered { status: row.status.unsigned_abs(), body: row.body },
-    })
+    let Some(row) = row else {
+        return match check_count(transaction, call).await? {
+            Some(wait) => Err(Error::Idempotency(KeyRefusal::TooMany(wait))),
+            None => Ok(None),
+        };
+    };
+    if row.request != call.request {
+        return Err(Error::Idempotency(KeyRefusal::RequestMismatch));
+    }
+    if let Some(user) = call.caller
+        && users::language(transaction, call.app, user).await?.is_none()
+    {
+        return Err(Error::Idempotency(KeyRefusal::NotAccessible));
+    }
+    Ok(Some(Answer { status: row.status.unsigned_abs(), body: row.body }))
 }
 
 /// If the user has too many stored answers, how long to wait until the oldest expires. Backends are not limited: they
@@ -104,8 +102,7 @@ async fn check_count(transaction: &mut PgConnection, call: &Call) -> Result<Opti
 pub async fn store(
     transaction: &mut PgConnection,
     call: &Call,
-    status: u16,
-    body: &[u8],
+    answer: &Answer,
     user: Option<UserId>,
 ) -> Result<(), Error> {
     let (caller, backend) = call.caller();
@@ -125,8 +122,8 @@ pub async fn store(
         caller,
         call.key,
         &call.request,
-        status.cast_signed(),
-        body,
+        answer.status.cast_signed(),
+        answer.body,
         user.map(|user| user.0),
         backend,
         &people,

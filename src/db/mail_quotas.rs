@@ -26,20 +26,6 @@ pub struct MailQuotas {
     bound: i64,
 }
 
-#[derive(Debug)]
-pub enum QuotaError {
-    /// The app's quota of the day is used up; the time until the day ends.
-    QuotaExceeded(Duration),
-    /// The database query failed.
-    Database(Error),
-}
-
-impl From<Error> for QuotaError {
-    fn from(error: Error) -> Self {
-        Self::Database(error)
-    }
-}
-
 impl MailQuotas {
     /// Sets the limit of mails per app and day.
     #[must_use]
@@ -47,8 +33,8 @@ impl MailQuotas {
         Self { apps: Cache::new(LEASES), bound: bound.get().into() }
     }
 
-    /// Takes one mail from the quota of the app.
-    pub async fn take(&self, db: &Pool, app: AppId) -> Result<QuotaUse, QuotaError> {
+    /// Takes one mail from the quota of the app, or [`Error::MailQuotaExceeded`].
+    pub async fn take(&self, db: &Pool, app: AppId) -> Result<QuotaUse, Error> {
         let Ok(lease) = self.apps.get_or_insert_with(&app, || Ok::<_, Infallible>(Arc::default()));
         if let Some(taken) = lease.take() {
             return spending(lease, taken);
@@ -66,19 +52,6 @@ impl MailQuotas {
         }
     }
 
-    /// Takes up to `most` mails from the quota, as many as are left.
-    pub async fn take_up_to(&self, db: &Pool, app: AppId, most: usize) -> Result<Vec<QuotaUse>, Error> {
-        let mut taken = Vec::with_capacity(most);
-        while taken.len() < most {
-            match self.take(db, app).await {
-                Ok(mail) => taken.push(mail),
-                Err(QuotaError::QuotaExceeded(_)) => break,
-                Err(QuotaError::Database(error)) => return Err(error),
-            }
-        }
-        Ok(taken)
-    }
-
     /// Returns the unused lease of an app, at shutdown.
     pub async fn return_leases(&self, db: &Pool, app: AppId) -> Result<(), Error> {
         let Some(lease) = self.apps.get(&app) else { return Ok(()) };
@@ -90,7 +63,7 @@ impl MailQuotas {
     }
 }
 
-fn spending(lease: Arc<Lease>, taken: Result<Instant, Duration>) -> Result<QuotaUse, QuotaError> {
+fn spending(lease: Arc<Lease>, taken: Result<Instant, Duration>) -> Result<QuotaUse, Error> {
     match taken {
         Ok(until) => {
             let taken = Taken { lease, until, spent: AtomicBool::new(false) };
@@ -98,7 +71,7 @@ fn spending(lease: Arc<Lease>, taken: Result<Instant, Duration>) -> Result<Quota
         }
         Err(left) => {
             Limit::Mails.count_refusal();
-            Err(QuotaError::QuotaExceeded(left))
+            Err(Error::MailQuotaExceeded(left))
         }
     }
 }

@@ -6,6 +6,7 @@
 pub mod api_keys;
 pub mod apps;
 pub mod batch;
+pub mod change;
 mod error;
 pub mod idempotency;
 pub mod invites;
@@ -18,12 +19,13 @@ pub mod referrals;
 pub mod reported_mails;
 pub mod store;
 mod transaction;
+pub mod unit_of_work;
 pub mod users;
 pub mod webhooks;
 
 use error::is_violation;
 
-pub use error::Error;
+pub use error::{Error, KeyRefusal};
 pub use migrate::{ages, grant, is_ready, migrate};
 pub use pool::session::options;
 pub use pool::{Pool, PooledConnection};

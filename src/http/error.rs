@@ -8,9 +8,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::envelope;
-use crate::db;
-use crate::db::mail_quotas::QuotaError;
 use crate::db::referrals::opt_outs::OptOutKeyError;
+use crate::db::{self, KeyRefusal};
 use crate::domain::credentials::access_token;
 use crate::domain::fields::FieldErrors;
 use crate::domain::json::JsonError;
@@ -171,23 +170,16 @@ pub enum Error {
 
 impl From<db::Error> for Error {
     fn from(error: db::Error) -> Self {
-        if error.is_timeout() {
-            Self::TimedOut(None)
-        } else if matches!(error, db::Error::InDoubt(_)) {
-            Self::TimedOut(Some(Box::new(error)))
-        } else if error.is_temporary() {
-            Self::Unavailable(Some(Box::new(error)))
-        } else {
-            Self::Internal(Box::new(error))
-        }
-    }
-}
-
-impl From<QuotaError> for Error {
-    fn from(reason: QuotaError) -> Self {
-        match reason {
-            QuotaError::QuotaExceeded(left) => Self::MailQuotaExceeded(left),
-            QuotaError::Database(error) => error.into(),
+        match error {
+            db::Error::MailQuotaExceeded(left) => Self::MailQuotaExceeded(left),
+            db::Error::Idempotency(KeyRefusal::InProgress) => Self::IdempotencyInProgress,
+            db::Error::Idempotency(KeyRefusal::RequestMismatch) => Self::IdempotencyKeyReused,
+            db::Error::Idempotency(KeyRefusal::TooMany(wait)) => Self::TooManyRequests(wait),
+            db::Error::Idempotency(KeyRefusal::NotAccessible) => Self::UserOutOfReach,
+            error if error.is_timeout() => Self::TimedOut(None),
+            error @ db::Error::InDoubt(_) => Self::TimedOut(Some(Box::new(error))),
+            error if error.is_temporary() => Self::Unavailable(Some(Box::new(error))),
+            error => Self::Internal(Box::new(error)),
         }
     }
 }
@@ -202,13 +194,6 @@ impl From<OptOutKeyError> for Error {
 }
 
 impl Error {
-    /// Whether concurrent changes prevented this one, which had no effect.
-    #[must_use]
-    pub fn is_contended(&self) -> bool {
-        let Self::Unavailable(Some(source)) = self else { return false };
-        source.downcast_ref().is_some_and(db::Error::is_contended)
-    }
-
     /// The status and the stable code of `X-Error-Code`.
     #[must_use]
     pub fn status(&self) -> (StatusCode, &'static str) {

@@ -14,11 +14,15 @@ use crate::config::Config;
 use crate::db::Pool;
 use crate::db::outbox::NewMail;
 use crate::db::store::Store;
+use crate::db::users::update_fields::{ConfirmationLimits, EmailChangeRules};
+use crate::db::webhooks::subscriptions::Subscriptions;
 use crate::domain::credentials::secret_key::SecretKey;
 use crate::domain::id::AppId;
 use crate::mail::mailbox::Mailbox;
 use crate::mail::provider::Providers;
-use crate::webhook::subscriptions::Subscriptions;
+
+/// Limits of access tokens. A backend is responsible for its recipients; a token may be in anyone's hands.
+const CONFIRMATION_LIMITS: ConfirmationLimits = ConfirmationLimits { per_user: 10, per_recipient: 3 };
 
 pub struct State {
     pub config: Config,
@@ -32,10 +36,6 @@ pub struct State {
     pub origins: Origins,
     /// Mail providers whose reports are accepted.
     pub providers: Providers,
-    /// Webhook subscriptions.
-    pub subscriptions: Arc<Subscriptions>,
-    /// Wakes the mail worker of this process when a mail may be due.
-    pub wake: Arc<Notify>,
     /// Base URL of links.
     pub public_url: Url,
     /// Text of the `OpenAPI` document, made at the first request.
@@ -55,7 +55,7 @@ impl State {
         config: Config,
         pool: Pool,
         seal: SecretKey,
-        (subscriptions, wake): (Arc<Subscriptions>, Arc<Notify>),
+        (subscriptions, outbox_wake): (Arc<Subscriptions>, Arc<Notify>),
         public_url: Url,
         mailbox: Option<Mailbox>,
     ) -> AppState {
@@ -64,10 +64,8 @@ impl State {
             credentials: Credentials::new(&config),
             origins: Origins::default(),
             providers: Providers::new(&config.mail.reports),
-            store: Store::new(pool, &config.limits),
+            store: Store::new(pool, &config.limits, subscriptions, outbox_wake),
             seal,
-            subscriptions,
-            wake,
             public_url,
             openapi: OnceLock::new(),
             mailbox,
@@ -80,5 +78,20 @@ impl State {
     pub fn new_mail(&self, app: AppId) -> NewMail {
         let domain = self.config.mail.from.email.domain();
         NewMail::new(app, &self.seal, domain, self.config.invite.expires_after)
+    }
+
+    /// The data for a mail without a link.
+    pub fn new_notice(&self, app: AppId) -> NewMail {
+        NewMail::without_code(app, &self.seal, self.config.mail.from.email.domain())
+    }
+
+    /// The mails and limits of a change of address.
+    pub fn email_change(&self, app: AppId) -> EmailChangeRules {
+        EmailChangeRules {
+            confirmation: self.new_mail(app),
+            notice: self.new_notice(app),
+            limits: CONFIRMATION_LIMITS,
+            resend_after: self.config.invite.resend_after,
+        }
     }
 }

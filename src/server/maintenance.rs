@@ -37,8 +37,8 @@ pub async fn run(db: Pool, retention: Retention, mut stop: watch::Receiver<bool>
 async fn round(db: &Pool, Retention { mails, invites, .. }: Retention) -> bool {
     [
         mails.is_zero() || delete("mails", || outbox::delete_expired(db, mails)).await,
-        invites.is_zero() || delete("invites", || invites::create::delete_expired(db, invites)).await,
-        delete("counts of referrals", || referrals::create::delete_expired_quotas(db)).await,
+        invites.is_zero() || delete("invites", || invites::new_invite::delete_expired(db, invites)).await,
+        delete("counts of referrals", || referrals::new_referral::delete_expired_quotas(db)).await,
         delete("counts of mails", || mail_quotas::delete_expired(db)).await,
         delete("stored answers", || idempotency::delete_expired(db)).await,
         delete("deliveries to webhooks", || deliveries::delete_finished(db)).await,

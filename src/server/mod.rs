@@ -20,6 +20,7 @@ use tokio::time::timeout;
 
 use crate::config::{self, Config};
 use crate::db;
+use crate::db::webhooks::subscriptions::Subscriptions;
 use crate::domain::credentials::secret_key::SecretKey;
 use crate::http::{AppState, State};
 use crate::mail::mailbox::Mailbox;
@@ -28,7 +29,6 @@ use crate::mail::transport::{TokenSource, Transport, UrlError};
 use crate::postgres;
 use crate::webhook::dispatcher;
 use crate::webhook::receiver::Receivers;
-use crate::webhook::subscriptions::Subscriptions;
 use listener::{accept, bind, own_url};
 
 pub use database::Database;
@@ -107,7 +107,7 @@ impl Server {
             let shown = address.ip().is_loopback() && !config.production();
             (Transport::Folder(folder.clone()), Some(Mailbox { folder, shown }))
         };
-        let wake = Arc::new(Notify::new());
+        let outbox_wake = Arc::new(Notify::new());
         let (stop, stopped) = watch::channel(false);
         let worker = Worker {
             db: database.mails.clone(),
@@ -119,7 +119,7 @@ impl Server {
             mail_server: Outage::default(),
             sender: Outage::default(),
         };
-        let worker = tokio::spawn(worker.run(Arc::clone(&wake), stopped.clone()));
+        let worker = tokio::spawn(worker.run(Arc::clone(&outbox_wake), stopped.clone()));
         let subscriptions = Arc::new(Subscriptions::default());
         if let Err(error) = subscriptions.refresh(&database.pool).await {
             tracing::warn!(%error, "webhooks cannot be read now");
@@ -141,9 +141,15 @@ impl Server {
         let dispatcher = tokio::spawn(dispatcher.run(stopped.clone()));
         let cleanup =
             tokio::spawn(maintenance::run(database.mails.clone(), config.retention(), stopped.clone()));
-        let listener = tokio::spawn(outbox_worker::listen(database.direct.clone(), Arc::clone(&wake)));
-        let state =
-            State::new(config, database.pool.clone(), seal, (subscriptions, wake), public_url, mailbox);
+        let listener = tokio::spawn(outbox_worker::listen(database.direct.clone(), Arc::clone(&outbox_wake)));
+        let state = State::new(
+            config,
+            database.pool.clone(),
+            seal,
+            (subscriptions, outbox_wake),
+            public_url,
+            mailbox,
+        );
         if let Some(listen) = state.config.server.metrics_listen {
             // The server also starts if metrics cannot be served.
             match TcpListener::bind(listen).await {

@@ -11,9 +11,9 @@ use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
 use super::receiver::{Receivers, Response};
-use super::subscriptions::Subscriptions;
 use crate::config;
 use crate::db::webhooks::deliveries::{self, ClaimedDelivery};
+use crate::db::webhooks::subscriptions::Subscriptions;
 use crate::db::{self, Pool};
 use crate::domain::credentials::secret_key::{Purpose, SecretKey};
 use crate::domain::webhook::{Secret, signatures};

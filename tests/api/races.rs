@@ -202,7 +202,7 @@ impl World {
         transaction.commit().await.unwrap();
         let apps: Vec<App> = ids.into_iter().map(|id| App { id: AppId(id), ..self.first.clone() }).collect();
         let deadline = Instant::now() + crate::support::DEADLINE;
-        let subscriptions = &self.test.server.as_ref().unwrap().state.subscriptions;
+        let subscriptions = &self.test.server.as_ref().unwrap().state.store.subscriptions;
         while apps.iter().any(|app| subscriptions.event_for(app.id).is_none()) {
             assert!(Instant::now() < deadline, "the server does not know the webhooks");
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -27,7 +27,11 @@ async fn webhook(test: &Test, app: &App, url: &str, events: &[EventType]) -> (Uu
     secrets::keep(&secret.expose());
     let id = webhooks::manage::create(&test.db, app.id, url, events, &secret, &test.seal).await.unwrap();
     let deadline = Instant::now() + DEADLINE;
-    while test.server.as_ref().is_some_and(|server| server.state.subscriptions.event_for(app.id).is_none()) {
+    while test
+        .server
+        .as_ref()
+        .is_some_and(|server| server.state.store.subscriptions.event_for(app.id).is_none())
+    {
         assert!(Instant::now() < deadline, "the server does not know the webhook");
         sleep(Duration::from_millis(10)).await;
     }

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::api::users::tokens::{AccessToken, signing_key};
 use crate::audit;
-use crate::db::invites::accept::{self, AcceptWithProfileOutcome, InviteByCode};
+use crate::db::invites::accept::{self, AcceptWithProfile, AcceptWithProfileOutcome, InviteByCode};
 use crate::db::referrals::attribution::AttributionOutcome;
 use crate::domain::id::UserId;
 use crate::domain::invites::accept_body::AcceptBody;
@@ -78,20 +78,24 @@ pub async fn accept(
     audit::record(|facts| facts.fields = names);
     // Load the key first, so that only signing can fail after the code is used up.
     let key = signing_key(&state.store.pool, &state.seal, code.app).await?;
-    let event = state.subscriptions.event_for(code.app);
-    let user =
-        match accept::accept_with_profile(&state.store.pool, &code, &profile, referral_code.as_ref(), event)
-            .await?
-        {
-            AcceptWithProfileOutcome::User(user) => user,
-            AcceptWithProfileOutcome::AccountExists => return Err(Error::AccountExists),
-            AcceptWithProfileOutcome::Attribution(AttributionOutcome::OwnCode) => {
-                return Err(Error::OwnReferralCode);
-            }
-            AcceptWithProfileOutcome::Attribution(_) => return Err(Error::UnknownReferralCode),
-            AcceptWithProfileOutcome::No => return Err(refusal(&state, &code).await?),
-        };
-    state.subscriptions.notify(event);
+    // Not repeatable: the code would be used up by the first attempt.
+    let change = state.store.change(code.app).with_event().repeatable(false);
+    let decide = |outcome| match outcome {
+        AcceptWithProfileOutcome::User(user) => Ok(user),
+        AcceptWithProfileOutcome::AccountExists => Err(Some(Error::AccountExists)),
+        AcceptWithProfileOutcome::Attribution(AttributionOutcome::OwnCode) => {
+            Err(Some(Error::OwnReferralCode))
+        }
+        AcceptWithProfileOutcome::Attribution(_) => Err(Some(Error::UnknownReferralCode)),
+        AcceptWithProfileOutcome::NotOpen => Err(None),
+    };
+    let command = AcceptWithProfile { code, profile, referral_code };
+    let AcceptWithProfile { code, .. } = &command;
+    let user = match change.run(accept::accept_with_profile, &command, decide).await? {
+        Ok(user) => user,
+        Err(Some(error)) => return Err(error),
+        Err(None) => return Err(refusal(&state, code).await?),
+    };
     audit::record(|facts| facts.subject = Some(user.id));
     let (issuer, valid) = (state.config.issuer(), state.config.token.expires_after);
     let token = AccessToken::sign(&key, &issuer, code.app, UserId(user.id), &user.language, valid);

@@ -4,27 +4,23 @@
 use std::time::Duration;
 
 use axum::extract::{FromRequestParts, State};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::audit;
-use crate::db::invites::bulk::{self, BulkInvite, BulkInviteOutcome};
-use crate::db::mail_quotas::QuotaUse;
-use crate::db::users;
-use crate::domain::fields::FieldErrors;
-use crate::domain::id::{AppId, UserId};
+use crate::db::invites::bulk::{self, BulkInvite, BulkInviteOutcome, BulkInvites};
+use crate::domain::id::AppId;
 use crate::domain::invites::bulk_body::BulkBody;
 use crate::http::auth::{Callers, WriteKey};
 use crate::http::envelope::Success;
 use crate::http::error::Error;
 use crate::http::extract::CurrentRequest;
 use crate::http::extract::{LargeJson, Query};
-use crate::http::idempotency::{Begin, IdempotentCall, retry_until_known};
+use crate::http::idempotency::{IdempotencyKey, idempotent};
 use crate::http::state::AppState;
 
 /// The app of a backend with a `write` key.
@@ -87,7 +83,7 @@ impl From<BulkInviteOutcome> for Item {
 pub async fn create(
     State(state): State<AppState>,
     BulkCaller(app): BulkCaller,
-    headers: HeaderMap,
+    key: IdempotencyKey,
     CurrentRequest(context): CurrentRequest,
     LargeJson(json): LargeJson,
 ) -> Result<Response, Error> {
@@ -95,56 +91,26 @@ pub async fn create(
     let BulkBody { inviter, invites } = BulkBody::parse(json)?;
     audit::record(|facts| facts.fields = vec!["invites".to_owned()]);
     context.acquire_permits(&state.limits, invites.len()).await?;
-    let plan = |wanted| {
-        BulkInvite::new(app, inviter, wanted, state.new_mail(app), state.subscriptions.event_for(app))
-    };
-    let planned: Vec<_> = invites.into_iter().map(|wanted| wanted.map(plan)).collect();
-    let done = retry_until_known(|| create_once(&state, &headers, (app, inviter), &planned, &request)).await;
-    state.subscriptions.notify(planned.iter().flatten().find_map(|one| one.event));
-    done
-}
-
-async fn create_once(
-    state: &AppState,
-    headers: &HeaderMap,
-    (app, inviter): (AppId, Option<UserId>),
-    planned: &[Result<BulkInvite, FieldErrors>],
-    request: &str,
-) -> Result<Response, Error> {
-    // Take the quota for all mails first: a task that holds a connection must not wait for another.
-    let mails =
-        state.store.mails.take_up_to(&state.store.pool, app, planned.iter().flatten().count()).await?;
-    // The call uses a transaction with or without a key.
-    let own = Ok(QuotaUse::default());
-    let mut once = match IdempotentCall::begin_with(state, headers, (app, None), request, true, own).await? {
-        Begin::Replay(answer) => return Ok(answer),
-        Begin::Execute(once) => once,
-    };
-    if let Some(inviter) = inviter {
-        let found = users::by_id(once.connection().await?, app, None, inviter).await?;
-        found.filter(|inviter| !inviter.freezed).ok_or(Error::UserOutOfReach)?;
+    let (mut planned, mut refused) = (Vec::new(), Vec::new());
+    for wanted in invites {
+        refused.push(wanted.map(|wanted| planned.push(wanted)).err());
     }
-    let items = invite(once.connection().await?, app, planned, mails).await?;
-    let data = BulkResponse { kind: "bulkInvites", items_length: items.len(), items };
-    let success = Success { status: StatusCode::OK, message: "the invites were taken", data };
-    once.finish(state, &success, None).await
-}
-
-/// Invites the planned users in the transaction `db`, as far as `mails` last. Unused mails are returned to the quota.
-pub async fn invite(
-    db: &mut PgConnection,
-    app: AppId,
-    planned: &[Result<BulkInvite, FieldErrors>],
-    mut mails: Vec<QuotaUse>,
-) -> Result<Vec<Item>, Error> {
-    let sound: Vec<&BulkInvite> = planned.iter().flatten().collect();
-    let made = bulk::invite(db, app, &sound, mails.len()).await?;
-    let created = made.iter().filter(|made| matches!(made, BulkInviteOutcome::Created(_))).count();
-    mails.drain(..created.min(mails.len())).for_each(|mail| mail.mark_used());
-    let mut made = made.into_iter();
-    let items = planned.iter().filter_map(|one| match one {
-        Ok(_) => made.next().map(Item::from),
-        Err(faults) => Some(Item::refused(&Error::InvalidFields(faults.clone()))),
-    });
-    Ok(items.collect())
+    let plan = |wanted| {
+        let event = state.store.subscriptions.event_for(app);
+        BulkInvite::new(app, inviter, wanted, state.new_mail(app), event)
+    };
+    let invites: Vec<BulkInvite> = planned.into_iter().map(plan).collect();
+    let change = state.store.change(app).with_mails_up_to(invites.len());
+    let command = BulkInvites { inviter, invites, dry_run: false };
+    idempotent((key, None, &request), change, bulk::invite, &command, |outcome| {
+        let mut made = outcome.ok_or(Error::UserOutOfReach)?.into_iter();
+        let items = refused.iter().filter_map(|faults| match faults {
+            None => made.next().map(Item::from),
+            Some(faults) => Some(Item::refused(&Error::InvalidFields(faults.clone()))),
+        });
+        let items: Vec<Item> = items.collect();
+        let data = BulkResponse { kind: "bulkInvites", items_length: items.len(), items };
+        Ok(Success { status: StatusCode::OK, message: "the invites were taken", data })
+    })
+    .await
 }

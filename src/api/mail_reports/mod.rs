@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 
 use crate::audit;
-use crate::db::invites::timeline;
+use crate::db::invites::timeline::{self, RecordReport, ReportOutcome};
 use crate::domain::id::AppId;
 use crate::domain::mail::report::{Kind, Report};
 use crate::http::auth::{Callers, WriteKey};
@@ -60,14 +60,13 @@ pub async fn create(
         facts.fields = body.keys().filter(|name| Report::FIELDS.contains(&name.as_str())).cloned().collect();
     });
     let report = Report::parse(body)?;
-    let key = match report.kind {
+    let opt_out = match report.kind {
         Kind::Complained => Some(state.store.opt_out_keys.of(&state.store.pool, &state.seal, app).await?),
         Kind::Bounced | Kind::Delayed => None,
     };
-    let event = state.subscriptions.event_for(app);
-    let reported = timeline::report(&state.store.pool, app, &report, key.as_deref(), event).await?;
-    let reported = reported.ok_or(Error::MailNotFound)?;
-    state.subscriptions.notify(event);
+    let found = |outcome: Option<ReportOutcome>| outcome.ok_or(Error::MailNotFound);
+    let command = RecordReport { report, opt_out };
+    let reported = state.store.change(app).with_event().run(timeline::report, &command, found).await??;
     audit::record(|facts| (facts.subject, facts.unchanged) = (Some(reported.invite), !reported.first));
     Ok(Success { status: StatusCode::OK, message: "the report was recorded", data: () })
 }

@@ -13,7 +13,7 @@ use url::Url;
 
 use crate::audit;
 use crate::clock;
-use crate::db::invites::timeline;
+use crate::db::invites::timeline::{self, RecordReport, ReportOutcome};
 use crate::db::reported_mails;
 use crate::domain::mail::notification::Notification;
 use crate::domain::mail::report::{Kind, Report, Subject};
@@ -154,15 +154,15 @@ async fn record(state: &AppState, notification: Notification) -> Result<Option<b
         return Ok(None);
     };
     let Notification { kind, detail, .. } = notification;
-    let key = match kind {
+    let opt_out = match kind {
         Kind::Complained => Some(state.store.opt_out_keys.of(&state.store.pool, &state.seal, app).await?),
         Kind::Bounced | Kind::Delayed => None,
     };
     let report = Report { kind, subject: Subject::Message(message_id), detail: Some(detail) };
-    let event = state.subscriptions.event_for(app);
-    let reported = timeline::report(&state.store.pool, app, &report, key.as_deref(), event).await?;
-    state.subscriptions.notify(event);
-    Ok(reported.map(|reported| reported.first))
+    let found = |outcome: Option<ReportOutcome>| outcome.ok_or(());
+    let command = RecordReport { report, opt_out };
+    let reported = state.store.change(app).with_event().run(timeline::report, &command, found).await?;
+    Ok(reported.ok().map(|reported| reported.first))
 }
 
 /// The certificate at a URL of Amazon.

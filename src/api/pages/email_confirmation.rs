@@ -6,11 +6,9 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use super::render::{self, ConfirmationPage};
-use crate::api::users::email_change::notice;
 use crate::audit;
-use crate::db::mail_quotas::QuotaUse;
-use crate::db::users::email_confirmation;
-use crate::db::users::email_confirmation::{Confirmation, State as Stands};
+use crate::db::users::email_confirmation::{self, ConfirmEmail, Confirmation, State as Stands};
+use crate::domain::id::UserId;
 use crate::domain::invites::InviteCode;
 use crate::http::context::RequestContext;
 use crate::http::error::Error;
@@ -45,21 +43,14 @@ pub async fn confirm(
             return Ok(unknown());
         };
         audit::record(|facts| (facts.app, facts.authenticated) = (Some(code.app), true));
-        let event = state.subscriptions.event_for(code.app);
-        let spending = match confirmation {
-            Confirmation { state: Stands::Open, notifies: true, .. } => {
-                state.store.mails.take(&state.store.pool, code.app).await?
-            }
-            _ => QuotaUse::default(),
-        };
-        let notice = notice(&state, code.app).with_quota(spending);
-        if let Some(confirmed) = email_confirmation::confirm(&state.store.pool, &code, &notice, event).await?
-        {
-            if confirmed.notifies {
-                state.wake.notify_one();
-            }
-            state.subscriptions.notify(event);
-            audit::record(|facts| facts.subject = Some(confirmed.user.0));
+        let notifies = confirmation.state == Stands::Open && confirmation.notifies;
+        let command = ConfirmEmail { notice: state.new_notice(code.app), code };
+        // Not repeatable: the code would be used up by the first attempt.
+        let change =
+            state.store.change(command.code.app).with_event().with_mails(notifies.into()).repeatable(false);
+        let confirmed = |user: Option<UserId>| user.ok_or(());
+        if let Ok(user) = change.run(email_confirmation::confirm, &command, confirmed).await? {
+            audit::record(|facts| facts.subject = Some(user.0));
             let texts = Texts::for_person(&confirmation.language, &confirmation.app_language);
             return Ok(page(
                 StatusCode::OK,
@@ -68,7 +59,7 @@ pub async fn confirm(
             ));
         }
         // The code is not valid, or no longer; its current state gives the reason.
-        Ok(match email_confirmation::find(&state.store.pool, &code).await? {
+        Ok(match email_confirmation::find(&state.store.pool, &command.code).await? {
             Some(confirmation) => {
                 audit::record(|facts| facts.refused = Some(confirmation.state.as_str()));
                 shown(&confirmation)

@@ -8,11 +8,10 @@ use axum::response::Response;
 
 use super::render::{self, InvitePage, trouble, unknown};
 use crate::audit;
-use crate::db;
 use crate::db::invites::accept::{self, AcceptOutcome, InviteByCode};
-use crate::db::invites::manage::{self, ResendBy, ResendOutcome};
+use crate::db::invites::manage::{self, ResendBy, ResendInvite, ResendOutcome};
 use crate::db::invites::timeline;
-use crate::db::referrals::create::ReferralLimits;
+use crate::db::referrals::new_referral::ReferralLimits;
 use crate::domain::invites::{self, InviteCode};
 use crate::http::error::Error;
 use crate::http::extract::CurrentRequest;
@@ -72,10 +71,11 @@ pub async fn accept(
             return renew(&state, &parsed, &invite).await;
         }
         let app = invite.app_name.as_str();
-        let event = state.subscriptions.event_for(parsed.app);
-        Ok(match accept::accept(&state.store.pool, &parsed, event).await? {
+        let change = state.store.change(parsed.app).with_event().repeatable(false);
+        // No outcome is undone: the code of a referral to an address with an account is used up, too.
+        let (Ok(accepted) | Err(accepted)) = change.run(accept::accept, &parsed, Ok::<_, _>).await?;
+        Ok(match accepted {
             AcceptOutcome::Accepted(user) => {
-                state.subscriptions.notify(event);
                 audit::record(|facts| facts.subject = Some(user.0));
                 page(StatusCode::OK, texts_of(&invite), &InvitePage::Accepted { app })
             }
@@ -98,21 +98,15 @@ pub async fn accept(
 /// Mails an expired invite again, to the same address. The text of the page is true whether or not a mail is sent.
 async fn renew(state: &AppState, code: &InviteCode, invite: &InviteByCode) -> Result<Response, Error> {
     audit::record(|facts| facts.fields = vec!["expiresAt".to_owned()]);
-    let spending = state.store.mails.take(&state.store.pool, code.app).await?;
-    let mail = state.new_mail(code.app);
-    let mut connection = state.store.pool.acquire().await.map_err(db::Error::from)?;
-    let (by, bounds) = (ResendBy::Holder(code), ReferralLimits::of(&state.config));
-    // If the client disconnects before the result, the mail counts as used.
-    spending.mark_used();
-    let resent = manage::resend(&mut connection, code.app, by, invite.id, bounds, &mail).await;
-    if !matches!(resent, Ok(ResendOutcome::Resent) | Err(db::Error::InDoubt(_))) {
-        spending.mark_unused();
-    }
-    let resent = resent?;
-    connection.release();
-    if resent == ResendOutcome::Resent {
-        state.wake.notify_one();
-    } else {
+    let command = ResendInvite {
+        by: ResendBy::Holder(code.hash()),
+        invite: invite.id,
+        limits: ReferralLimits::of(&state.config),
+        mail: state.new_mail(code.app),
+    };
+    let change = state.store.change(code.app).with_mails(1).repeatable(false);
+    let resent = |outcome| if outcome == ResendOutcome::Resent { Ok(()) } else { Err(()) };
+    if change.run(manage::resend, &command, resent).await?.is_err() {
         audit::record(|facts| facts.unchanged = true);
     }
     let landing = InvitePage::Renewed { app: &invite.app_name };

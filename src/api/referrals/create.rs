@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 
 use crate::audit;
-use crate::db::referrals::create::{self, NewReferral, ReferralLimits, ReferralOutcome};
+use crate::db::referrals::create;
+use crate::db::referrals::new_referral::{NewReferral, ReferralLimits, ReferralOutcome};
 use crate::domain::invites::invite_body::InviteBody;
 use crate::http::auth::Caller;
 use crate::http::envelope::Success;
 use crate::http::error::Error;
 use crate::http::extract::{Json, UserPath};
-use crate::http::idempotency::{Begin, IdempotentCall, retry_until_known};
+use crate::http::idempotency::{IdempotencyKey, idempotent};
 use crate::http::state::AppState;
 use crate::metrics::Limit;
 
@@ -22,7 +23,7 @@ use crate::metrics::Limit;
 pub async fn create(
     State(state): State<AppState>,
     UserPath { caller: Caller { app, user: caller }, user }: UserPath<Caller>,
-    headers: HeaderMap,
+    key: IdempotencyKey,
     Json(json): Json,
 ) -> Result<Response, Error> {
     let body = InviteBody::parse(json)?;
@@ -33,24 +34,18 @@ pub async fn create(
         state.store.opt_out_keys.of(&state.store.pool, &state.seal, app).await?.address(body.email.as_str());
     let mail = state.new_mail(app);
     let new = Arc::new(NewReferral { app, caller, referrer: user, body, address, bounds, mail });
-    let (state, headers, request, new) = (&state, &headers, &request, &new);
-    retry_until_known(|| async move {
-        let mut once = match IdempotentCall::begin(state, headers, app, caller, request, false).await? {
-            Begin::Replay(answer) => return Ok(answer),
-            Begin::Execute(once) => once,
-        };
-        match once.batched(&state.store.referrals, new, async |db| create::refer(db, new).await).await? {
-            ReferralOutcome::Accepted => {
-                let message = "the referral invite was taken";
-                once.finish(state, &Success { status: StatusCode::CREATED, message, data: () }, None).await
-            }
-            ReferralOutcome::OwnAddress => Err(once.refused(Error::OwnAddress)),
-            ReferralOutcome::QuotaExceeded => {
-                Limit::Referrals.count_refusal();
-                Err(once.refused(Error::ReferralQuotaExceeded))
-            }
-            ReferralOutcome::NotAccessible => Err(once.refused(Error::UserOutOfReach)),
+    let change = state.store.change(app).with_mails(1);
+    idempotent((key, caller, &request), change, create::create, &new, |outcome| match outcome {
+        ReferralOutcome::Accepted => {
+            let message = "the referral invite was taken";
+            Ok(Success { status: StatusCode::CREATED, message, data: () })
         }
+        ReferralOutcome::OwnAddress => Err(Error::OwnAddress),
+        ReferralOutcome::QuotaExceeded => {
+            Limit::Referrals.count_refusal();
+            Err(Error::ReferralQuotaExceeded)
+        }
+        ReferralOutcome::NotAccessible => Err(Error::UserOutOfReach),
     })
     .await
 }

@@ -35,7 +35,7 @@ pub(crate) fn api() -> Vec<Route> {
         ),
         post(
             "/users/{userId}/email-verification",
-            users::email_verification::verify_email,
+            users::email_verification::verify,
             Operation {
                 about: "Marks the user's address as verified, where the backend knows that it is: `email` has to be the \
                     address that the user has. A link that waits to confirm it is done with.",

@@ -6,7 +6,7 @@ use axum::http::request::Parts;
 
 use crate::api::apps::{app_id, own};
 use crate::audit;
-use crate::db;
+use crate::db::users::access_status::{self, SetAccessStatus};
 use crate::domain::id::{self, AppId, UserId};
 use crate::http::auth::{Callers, WriteKey};
 use crate::http::envelope::Success;
@@ -44,11 +44,10 @@ pub async fn set_access_status(
     State(state): State<AppState>,
     AccessStatusPath { app, user, frozen }: AccessStatusPath,
 ) -> Result<Success<()>, Error> {
-    let event = state.subscriptions.event_for(app);
-    let was = db::users::access_status::set_frozen(&state.store.pool, app, user, frozen, event)
-        .await?
-        .ok_or(Error::UserOutOfReach)?;
-    state.subscriptions.notify(event);
+    let change = state.store.change(app).with_event();
+    let known = |was: Option<bool>| was.ok_or(Error::UserOutOfReach);
+    let was =
+        change.run(access_status::set_access_status, &SetAccessStatus { user, frozen }, known).await??;
     audit::record(|facts| facts.unchanged = was == frozen);
     let message = if frozen { "the user was frozen" } else { "the user was unfrozen" };
     Ok(Success { status: StatusCode::OK, message, data: () })

@@ -3,16 +3,12 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 
-use super::email_change::{OF_A_TOKEN, notice};
 use crate::audit;
-use crate::db::users::email_change::Mails;
-use crate::db::users::email_confirmation;
-use crate::db::users::email_confirmation::ResendConfirmationOutcome;
+use crate::db::users::email_confirmation::{self, ResendConfirmation, ResendConfirmationOutcome};
 use crate::http::auth::Caller;
 use crate::http::envelope::Success;
 use crate::http::error::Error;
 use crate::http::extract::UserPath;
-use crate::http::idempotency::retry_until_known;
 use crate::http::state::AppState;
 
 /// Mails the confirmation link again, to the pending address if there is one, else to the user's address. For the
@@ -24,27 +20,19 @@ pub async fn resend_confirmation(
     if caller.user.is_some_and(|caller| caller != user) {
         return Err(Error::UserOutOfReach);
     }
-    let spending = state.store.mails.take(&state.store.pool, caller.app).await?;
-    let confirmation = &state.new_mail(caller.app).with_quota(spending);
-    let (notice, db, after) =
-        (&notice(&state, caller.app), &state.store.pool, state.config.invite.resend_after);
-    let bounds = caller.user.map(|_| OF_A_TOKEN);
-    let ask = || async move {
-        let mails = Mails { confirmation, notice };
-        Ok(email_confirmation::resend_confirmation(db, caller.app, user, after, bounds, mails).await?)
-    };
-    let message = match retry_until_known(ask).await? {
-        ResendConfirmationOutcome::Queued => {
-            state.wake.notify_one();
-            "the address was asked to confirm"
-        }
+    let rules = state.email_change(caller.app);
+    let command = ResendConfirmation { user, by_user: caller.user.is_some(), rules };
+    let change = state.store.change(caller.app).with_mails(1);
+    let decide = |outcome| match outcome {
+        ResendConfirmationOutcome::Queued => Ok("the address was asked to confirm"),
         ResendConfirmationOutcome::TooSoon => {
             audit::record(|facts| facts.unchanged = true);
-            "the address was asked a short while ago, so no second mail was sent"
+            Ok("the address was asked a short while ago, so no second mail was sent")
         }
-        ResendConfirmationOutcome::Verified => return Err(Error::AlreadyVerified),
-        ResendConfirmationOutcome::QuotaExceeded => return Err(Error::ConfirmationQuotaExceeded),
-        ResendConfirmationOutcome::OutOfReach => return Err(Error::UserOutOfReach),
+        ResendConfirmationOutcome::Verified => Err(Error::AlreadyVerified),
+        ResendConfirmationOutcome::QuotaExceeded => Err(Error::ConfirmationQuotaExceeded),
+        ResendConfirmationOutcome::OutOfReach => Err(Error::UserOutOfReach),
     };
+    let message = change.run(email_confirmation::resend_confirmation, &command, decide).await??;
     Ok(Success { status: StatusCode::OK, message, data: () })
 }

@@ -4,10 +4,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 
 use crate::audit;
-use crate::db;
-use crate::db::users::external_subject::ExternalSubjectOutcome;
-use crate::domain::text::Text;
-use crate::domain::users::external_subject;
+use crate::db::users::external_subject::{self, ExternalSubjectOutcome, SetExternalSubject};
+use crate::domain::users;
 use crate::http::auth::WriteKey;
 use crate::http::envelope::Success;
 use crate::http::error::Error;
@@ -21,17 +19,15 @@ pub async fn set_external_subject(
     UserPath { caller: WriteKey { app }, user }: UserPath<WriteKey>,
     Json(body): Json,
 ) -> Result<Success<()>, Error> {
-    let subject = external_subject::parse(body)?;
+    let subject = users::external_subject::parse(body)?;
     audit::record(|facts| facts.fields = vec!["externalSubject".to_owned()]);
-    let (event, subject) = (state.subscriptions.event_for(app), subject.as_ref().map(Text::as_str));
-    match db::users::external_subject::set_external_subject(&state.store.pool, app, user, subject, event)
-        .await?
-    {
-        ExternalSubjectOutcome::Recorded => {
-            state.subscriptions.notify(event);
-            Ok(Success { status: StatusCode::OK, message: "the subject was recorded", data: () })
-        }
+    let change = state.store.change(app).with_event();
+    let decide = |outcome| match outcome {
+        ExternalSubjectOutcome::Recorded => Ok(()),
         ExternalSubjectOutcome::Taken => Err(Error::ExternalSubjectTaken),
         ExternalSubjectOutcome::NotAccessible => Err(Error::UserOutOfReach),
-    }
+    };
+    let command = SetExternalSubject { user, subject };
+    change.run(external_subject::set_external_subject, &command, decide).await??;
+    Ok(Success { status: StatusCode::OK, message: "the subject was recorded", data: () })
 }

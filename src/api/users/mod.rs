@@ -1,7 +1,6 @@
 //! `/v1/users` and `/v1/users/{userId}`: invite a user, change, show, list and erase profiles.
 
 pub mod access_status;
-pub mod email_change;
 pub mod email_confirmation;
 pub mod email_verification;
 pub mod erase;

@@ -6,20 +6,22 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use jiff::tz::TimeZone;
 
-use super::email_change;
 use crate::audit;
-use crate::db::users::update::{self, Update, UpdateOutcome};
+use crate::db::users::profile::Update;
+use crate::db::users::update;
+use crate::db::users::update_fields::{UpdateOutcome, UpdateUser};
 use crate::domain::users::profile::ProfilePatch;
 use crate::http::auth::Caller;
 use crate::http::entity_tag::{etag, if_match};
 use crate::http::envelope::Success;
 use crate::http::error::Error;
 use crate::http::extract::{Json, UserPath};
-use crate::http::idempotency::retry_until_known_if;
 use crate::http::state::AppState;
 
 /// Changes the profile fields in the body (seed `PUT /users/:userId`), all or none. With `If-Match` (RFC 9110, 13.1.1)
-/// only if the user was not changed since.
+/// only if the user was not changed since. An address that a backend writes takes effect at once, and a mail asks to
+/// confirm it; one that a user requests takes effect once it is confirmed, and no response reveals whether it belongs to
+/// another user.
 pub async fn update(
     State(state): State<AppState>,
     UserPath { caller, user }: UserPath<Caller>,
@@ -27,40 +29,23 @@ pub async fn update(
     Json(body): Json,
 ) -> Result<(HeaderMap, Success<()>), Error> {
     let today = crate::clock::now().to_zoned(TimeZone::UTC).date();
-    let names = ProfilePatch::names(&body);
+    let fields = ProfilePatch::names(&body);
     let patch = ProfilePatch::parse(body, today)?;
-    audit::record(|facts| (facts.unchanged, facts.fields) = (patch.is_empty(), names.clone()));
+    audit::record(|facts| (facts.unchanged, facts.fields) = (patch.is_empty(), fields.clone()));
     let expected = if_match(&headers)?;
+    let email_change = patch.email.as_ref().map(|_| state.email_change(caller.app));
     let change = Update { app: caller.app, caller: caller.user, user, patch: Arc::new(patch) };
-    let (event, versions) = (state.subscriptions.event_for(caller.app), expected.as_deref());
-    let update = || async {
-        Ok(match event {
-            None => {
-                update::update_batched(&state.store.pool, &state.store.updates, &change, versions).await?
-            }
-            Some(event) => {
-                update::update_and_publish(&state.store.pool, &change, versions, event, &names).await?
-            }
-        })
-    };
-    let updated = match &change.patch.email {
-        Some(email) if caller.user == Some(user) => {
-            email_change::request(&state, (&change, email), versions, event, &names).await?
-        }
-        Some(_) if caller.user.is_none() => {
-            email_change::update(&state, &change, versions, event, &names).await?
-        }
-        // A user cannot change the address of another user.
-        _ => retry_until_known_if(versions.is_none(), update).await?,
-    };
-    match updated {
-        UpdateOutcome::Updated(version) => {
-            state.subscriptions.notify(event);
-            let success = Success { status: StatusCode::OK, message: "the user was updated", data: () };
-            Ok((etag(version), success))
-        }
+    // With `If-Match` the change cannot be repeated: the tag would not match the version that it has made itself.
+    let repeatable = expected.is_none();
+    let command = UpdateUser { change, expected, fields, email_change };
+    let change = state.store.change(caller.app).with_event().repeatable(repeatable);
+    let decide = |outcome| match outcome {
+        UpdateOutcome::Updated(version) => Ok(version),
         UpdateOutcome::Stale => Err(Error::Stale),
         UpdateOutcome::EmailTaken => Err(Error::EmailTaken("user.email")),
+        UpdateOutcome::QuotaExceeded => Err(Error::ConfirmationQuotaExceeded),
         UpdateOutcome::NotAccessible => Err(Error::UserOutOfReach),
-    }
+    };
+    let version = change.run(update::update, &command, decide).await??;
+    Ok((etag(version), Success { status: StatusCode::OK, message: "the user was updated", data: () }))
 }

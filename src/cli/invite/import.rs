@@ -17,19 +17,17 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::api::invites::bulk::{self, Item};
+use crate::api::invites::bulk::Item;
 use crate::audit::{self, AuditRecord};
 use crate::cli::{Context, Output, Result, app};
 use crate::clock;
-use crate::db::invites::bulk::BulkInvite;
-use crate::db::mail_quotas::{MailQuotas, QuotaUse};
+use crate::db::invites::bulk::{self, BulkInvite, BulkInvites};
 use crate::db::outbox::{self, NewMail};
-use crate::db::{Transaction, webhooks};
+use crate::db::store::Store;
 use crate::domain::fields::FieldErrors;
 use crate::domain::id::AppId;
 use crate::domain::invites::bulk_body::Wanted;
 use crate::domain::users::profile::{ProfilePatch, TEXT_FIELDS};
-use crate::domain::webhook::EventId;
 use crate::import::{Column, Row, Table, Unreadable};
 
 /// Rows per transaction.
@@ -127,16 +125,18 @@ pub(in crate::cli) async fn run(import: Import, context: &Context) -> Result<Out
         ignored_columns: table.ignored().to_vec(),
         ..Imported::default()
     };
-    let quotas = MailQuotas::new(context.config.limits.mails_per_app_per_day);
+    let store = context.store();
+    // Without a webhook no events are written.
+    store.subscriptions.refresh(&store.pool).await?;
     let reader = Reader {
         language: found.language,
         columns: table.columns().to_vec(),
         today: clock::now().to_zoned(TimeZone::UTC).date(),
     };
     let mut imported_all =
-        import_all(&mut imported, &mut table, &reader, app, &quotas, context, &progress).await;
+        import_all(&mut imported, &mut table, &reader, app, &store, context, &progress).await;
     progress.finish_and_clear();
-    let given_back = quotas.return_leases(&context.database.operator, app).await;
+    let given_back = store.mails.return_leases(&store.pool, app).await;
     imported_all = imported_all.and(given_back.map_err(Into::into));
     let facts = AuditRecord { app: Some(app), ..AuditRecord::default() };
     let changed = imported.created > 0 && !dry_run;
@@ -224,12 +224,11 @@ async fn import_all(
     table: &mut People,
     reader: &Reader,
     app: AppId,
-    quotas: &MailQuotas,
+    store: &Store,
     context: &Context,
     progress: &ProgressBar,
 ) -> Result<()> {
-    let (db, config) = (&context.database.operator, &context.config);
-    let listens = webhooks::manage::apps(db).await?.contains(&app);
+    let config = &context.config;
     // Hashes of the addresses seen so far in a dry run, to find repeated ones.
     let (mut seen, hasher) = (HashSet::new(), RandomState::new());
     loop {
@@ -241,7 +240,7 @@ async fn import_all(
         let plan = |(wanted, profile): (Wanted, ProfilePatch)| {
             let from = config.mail.from.email.domain();
             let mail = NewMail::new(app, &context.seal, from, config.invite.expires_after);
-            let mut one = BulkInvite::new(app, None, wanted, mail, listens.then(EventId::fresh));
+            let mut one = BulkInvite::new(app, None, wanted, mail, store.subscriptions.event_for(app));
             one.profile = Arc::new(profile);
             one
         };
@@ -250,24 +249,21 @@ async fn import_all(
             match reader.read(&row) {
                 Ok(wanted) => {
                     places.push((row.line, hasher.hash_one(wanted.0.address())));
-                    planned.push(Ok(plan(wanted)));
+                    planned.push(plan(wanted));
                 }
                 Err(error) => imported.reject(row.line, "invalid_fields", error),
             }
         }
-        let mails = if imported.dry_run {
-            planned.iter().map(|_| QuotaUse::default()).collect()
-        } else {
-            quotas.take_up_to(db, app, planned.len()).await?
-        };
-        let mut transaction = Transaction::begin(db).await?;
-        let items = bulk::invite(&mut transaction, app, &planned, mails).await?;
-        if imported.dry_run {
-            transaction.rollback().await?;
-        } else {
-            transaction.commit().await?;
-            outbox::wake(db).await?;
+        let dry_run = imported.dry_run;
+        let change = store.change(app).with_mails_up_to(if dry_run { 0 } else { planned.len() });
+        let command = BulkInvites { inviter: None, invites: planned, dry_run };
+        // A refusal is undone.
+        let decide = |outcome| if dry_run { Err(outcome) } else { Ok(outcome) };
+        let (Ok(items) | Err(items)) = change.run(bulk::invite, &command, decide).await?;
+        if !dry_run {
+            outbox::wake(&store.pool).await?;
         }
+        let items = items.into_iter().flatten().map(Item::from);
         for ((line, address), item) in places.into_iter().zip(items) {
             match item {
                 Item { code: Some(code), error: Some(error), .. } => imported.reject(line, code, error),

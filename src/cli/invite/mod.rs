@@ -8,11 +8,13 @@ use uuid::Uuid;
 
 use super::{Context, Output, Result, app, table};
 use crate::audit::AuditRecord;
-use crate::db::invites::manage::{self, Filter, InviteRow, ResendBy, ResendOutcome, RevokeOutcome};
+use crate::db::invites::manage::{
+    self, Filter, InviteRow, ResendBy, ResendInvite, ResendOutcome, RevokeInvite, RevokeOutcome,
+};
 use crate::db::invites::timeline;
 use crate::db::operator;
 use crate::db::outbox::{self, NewMail};
-use crate::db::referrals::create::ReferralLimits;
+use crate::db::referrals::new_referral::ReferralLimits;
 use crate::domain::email::Email;
 use crate::domain::id::{AppId, UserId};
 use crate::domain::invites;
@@ -126,48 +128,40 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
         }
         Command::Revoke { id } => {
             let app = AppId(find(context, id).await?.app_id);
-            match manage::revoke(db, app, None, id).await? {
-                RevokeOutcome::Revoked => {
-                    let text = format!("The invite {id} is revoked.");
-                    Ok(Output::new(json!({ "id": id, "state": "revoked" }), text)?
-                        .changed("revokeInvite", facts(app, id)))
-                }
-                RevokeOutcome::AlreadyRevoked => Output::new(
-                    json!({ "id": id, "state": "revoked" }),
-                    format!("The invite {id} was revoked before."),
-                ),
+            let (store, command) = (context.store(), RevokeInvite { caller: None, invite: id });
+            let decide = |outcome| match outcome {
+                RevokeOutcome::Revoked | RevokeOutcome::AlreadyRevoked => Ok(outcome),
                 RevokeOutcome::Accepted => Err(format!("the invite {id} has been accepted").into()),
                 RevokeOutcome::OutOfReach => Err(missing(id)),
+            };
+            let revoked = store.change(app).run(manage::revoke, &command, decide).await??;
+            let shown = json!({ "id": id, "state": "revoked" });
+            if revoked == RevokeOutcome::AlreadyRevoked {
+                return Output::new(shown, format!("The invite {id} was revoked before."));
             }
+            let text = format!("The invite {id} is revoked.");
+            Ok(Output::new(shown, text)?.changed("revokeInvite", facts(app, id)))
         }
         Command::Resend { id } => {
             let app = AppId(find(context, id).await?.app_id);
             let config = &context.config;
             let domain = config.mail.from.email.domain();
-            let mail = NewMail::new(app, &context.seal, domain, config.invite.expires_after);
-            let mut connection = db.acquire().await?;
-            let resent = manage::resend(
-                &mut connection,
-                app,
-                ResendBy::Operator,
-                id,
-                ReferralLimits::of(config),
-                &mail,
-            )
-            .await?;
-            connection.release();
-            match resent {
-                ResendOutcome::Resent => {}
-                ResendOutcome::TooSoon => {
-                    return Err(format!("the invite {id} was mailed a short while ago").into());
-                }
-                ResendOutcome::Ended(state) => {
-                    return Err(format!("the invite {id} has been {}", state.as_str()).into());
-                }
+            let command = ResendInvite {
+                by: ResendBy::Operator,
+                invite: id,
+                limits: ReferralLimits::of(config),
+                mail: NewMail::new(app, &context.seal, domain, config.invite.expires_after),
+            };
+            let decide = |outcome| match outcome {
+                ResendOutcome::Resent => Ok(()),
+                ResendOutcome::TooSoon => Err(format!("the invite {id} was mailed a short while ago")),
+                ResendOutcome::Ended(state) => Err(format!("the invite {id} has been {}", state.as_str())),
                 ResendOutcome::QuotaExceeded | ResendOutcome::NotAccessible => {
-                    return Err(format!("the user of the invite {id} is frozen or deleted").into());
+                    Err(format!("the user of the invite {id} is frozen or deleted"))
                 }
-            }
+            };
+            let store = context.store();
+            store.change(app).repeatable(false).run(manage::resend, &command, decide).await??;
             outbox::wake(db).await?;
             let text = format!("The invite {id} is mailed again.");
             Ok(Output::new(json!({ "id": id, "state": "open" }), text)?

@@ -4,6 +4,7 @@ pub(super) mod preview;
 pub(super) mod retry;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Subcommand, ValueEnum};
 use serde::Serialize;
@@ -11,14 +12,13 @@ use uuid::Uuid;
 
 use super::{Context, Output, Result, app, table};
 use crate::audit::AuditRecord;
-use crate::db::invites::timeline;
+use crate::db::invites::timeline::{self, RecordReport, ReportOutcome};
 use crate::db::outbox;
 use crate::db::referrals::opt_outs;
 use crate::db::reported_mails;
 use crate::domain::id::AppId;
 use crate::domain::mail::notification::Notification;
 use crate::domain::mail::report::{Kind, Report, Subject};
-use crate::domain::webhook::EventId;
 use crate::mail::bounce::mailbox::{self, Messages};
 use preview::Preview;
 use retry::Retry;
@@ -161,6 +161,8 @@ async fn record(notification: Notification, context: &Context) -> Result<Option<
         Kind::Bounced | Kind::Delayed => None,
     };
     let report = Report { kind, subject: Subject::Message(message_id), detail: Some(detail) };
-    let reported = timeline::report(db, app, &report, key.as_ref(), Some(EventId::fresh())).await?;
-    Ok(reported.map(|reported| reported.first))
+    let found = |outcome: Option<ReportOutcome>| outcome.ok_or(());
+    let (store, command) = (context.store(), RecordReport { report, opt_out: key.map(Arc::new) });
+    let reported = store.change(app).with_event().run(timeline::report, &command, found).await?;
+    Ok(reported.ok().map(|reported| reported.first))
 }

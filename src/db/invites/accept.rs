@@ -3,20 +3,20 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use sqlx::{PgConnection, query};
+use sqlx::query;
 use uuid::Uuid;
 
 use crate::db::referrals::attribution::{AttributionOutcome, attribute};
+use crate::db::unit_of_work::UnitOfWork;
 use crate::db::users;
-use crate::db::users::update::{self, EmailChange, RowLock, Update};
-use crate::db::webhooks::publish::{EventScope, publish_user_event};
-use crate::db::{Error, Pool, Transaction, is_violation};
+use crate::db::users::profile::{self, EmailChange, RowLock, Update};
+use crate::db::{Error, Pool, is_violation};
 use crate::domain::id::{self, UserId};
 use crate::domain::invites::referral_code::{self, ReferralCode};
 use crate::domain::invites::{InviteCode, Kind, State};
 use crate::domain::users::User;
 use crate::domain::users::profile::ProfilePatch;
-use crate::domain::webhook::{EventId, EventType};
+use crate::domain::webhook::EventType;
 
 /// An invite as shown to the holder of its code.
 pub struct InviteByCode {
@@ -92,21 +92,10 @@ pub enum AcceptOutcome {
     AccountExists,
 }
 
-/// Accepts the invite of this code, once. An invite verifies its user's address; a referral creates a verified user in
-/// a tenant of their own and records the referrer.
-pub async fn accept(db: &Pool, code: &InviteCode, event: Option<EventId>) -> Result<AcceptOutcome, Error> {
-    for _ in 0..8 {
-        let mut change = EventScope::begin(db, event.is_some()).await?;
-        match try_accept(change.connection(), code, event).await {
-            Err(error) if is_unique_race(&error) => {}
-            Err(error) => return Err(error),
-            Ok(accepted) => {
-                change.end().await?;
-                return Ok(accepted);
-            }
-        }
-    }
-    Err(Error::Contended)
+pub struct AcceptWithProfile {
+    pub code: InviteCode,
+    pub profile: ProfilePatch,
+    pub referral_code: Option<ReferralCode>,
 }
 
 /// The outcome of accepting an invite together with a profile.
@@ -114,76 +103,43 @@ pub enum AcceptWithProfileOutcome {
     /// The user after the change. The caller may issue a token for them.
     User(Box<User>),
     /// As [`AcceptOutcome::NotOpen`].
-    No,
-    /// The address of the referral already has an account. The code stays valid.
+    NotOpen,
+    /// The address of the referral already has an account. Refuse the change, so that the code stays valid.
     AccountExists,
-    /// The referral code is unknown or the user's own. The code of the invite stays valid.
+    /// The referral code is unknown or the user's own. Refuse the change, so that the code of the invite stays valid.
     Attribution(AttributionOutcome),
 }
 
 /// Accepts the invite of this code as [`accept`] does and stores the user's profile, atomically. The owner of
 /// `referral_code` becomes the referrer, unless the user already has one.
 pub async fn accept_with_profile(
-    db: &Pool,
-    code: &InviteCode,
-    profile: &ProfilePatch,
-    referral_code: Option<&ReferralCode>,
-    event: Option<EventId>,
+    work: &mut UnitOfWork<'_>,
+    AcceptWithProfile { code, profile, referral_code }: &AcceptWithProfile,
 ) -> Result<AcceptWithProfileOutcome, Error> {
-    for _ in 0..8 {
-        let mut transaction = Transaction::begin(db).await?;
-        let user = match try_accept(&mut transaction, code, event).await {
-            Ok(AcceptOutcome::Accepted(user)) => user,
-            Ok(refused) => {
-                transaction.rollback().await?;
-                let exists = refused == AcceptOutcome::AccountExists;
-                return Ok(if exists {
-                    AcceptWithProfileOutcome::AccountExists
-                } else {
-                    AcceptWithProfileOutcome::No
-                });
-            }
-            Err(error) if is_unique_race(&error) => {
-                transaction.rollback().await?;
-                continue;
-            }
-            Err(error) => return Err(error),
-        };
-        if let Some(referral_code) = referral_code {
-            match attribute(&mut transaction, code.app, user, referral_code).await? {
-                AttributionOutcome::Attributed => {}
-                AttributionOutcome::Contended => {
-                    transaction.rollback().await?;
-                    continue;
-                }
-                refused => {
-                    transaction.rollback().await?;
-                    return Ok(AcceptWithProfileOutcome::Attribution(refused));
-                }
-            }
+    work.transaction().await?;
+    let user = match accept(work, code).await? {
+        AcceptOutcome::Accepted(user) => user,
+        AcceptOutcome::AccountExists => return Ok(AcceptWithProfileOutcome::AccountExists),
+        AcceptOutcome::NotOpen => return Ok(AcceptWithProfileOutcome::NotOpen),
+    };
+    let db = work.connection().await?;
+    if let Some(referral_code) = referral_code {
+        match attribute(db, code.app, user, referral_code).await? {
+            AttributionOutcome::Attributed => {}
+            refused => return Ok(AcceptWithProfileOutcome::Attribution(refused)),
         }
-        if !profile.is_empty() {
-            let update = Update { app: code.app, caller: None, user, patch: Arc::new(profile.clone()) };
-            update::write(&mut transaction, &[update], RowLock::Wait, EmailChange::Deny, None).await?;
-        }
-        let user = users::by_id(&mut *transaction, code.app, None, user).await?;
-        let Some(user) = user else { break };
-        transaction.commit().await?;
-        return Ok(AcceptWithProfileOutcome::User(Box::new(user)));
     }
-    Err(Error::Contended)
+    if !profile.is_empty() {
+        let update = Update { app: code.app, caller: None, user, patch: Arc::new(profile.clone()) };
+        profile::write(db, &[update], RowLock::Wait, EmailChange::Deny, None).await?;
+    }
+    let user = users::by_id(db, code.app, None, user).await?.ok_or(Error::Contended)?;
+    Ok(AcceptWithProfileOutcome::User(Box::new(user)))
 }
 
-/// Whether the insert of the new user conflicted with an account that was not visible yet.
-fn is_unique_race(error: &Error) -> bool {
-    matches!(error, Error::Sql(error) if is_violation(error, "invites_app_id_user_id_fkey"))
-}
-
-async fn try_accept(
-    db: &mut PgConnection,
-    code: &InviteCode,
-    event: Option<EventId>,
-) -> Result<AcceptOutcome, Error> {
+/// Accepts the invite of this code, once. An invite verifies its user's address; a referral creates a verified user in
+/// a tenant of their own and records the referrer.
+pub async fn accept(work: &mut UnitOfWork<'_>, code: &InviteCode) -> Result<AcceptOutcome, Error> {
     let (user, tenant) = (id::public(), id::public());
     // Lock the invited user or the referrer first, so that the code is not used up while a concurrent change of that
     // user makes it invalid.
@@ -230,9 +186,13 @@ async fn try_accept(
         tenant,
         referral_code::generate(),
     )
-    .fetch_optional(&mut *db)
+    .fetch_optional(work.connection().await?)
     .await
-    .map_err(Error::of_change)?;
+    .map_err(|error| match Error::of_change(error) {
+        // A concurrent insert of the same user or address is not visible yet; it is to the next attempt.
+        Error::Sql(error) if is_violation(&error, "invites_app_id_user_id_fkey") => Error::Contended,
+        error => error,
+    })?;
     let Some(row) = row else { return Ok(AcceptOutcome::NotOpen) };
     let user = match row.user_id {
         _ if row.member => return Ok(AcceptOutcome::AccountExists),
@@ -240,6 +200,6 @@ async fn try_accept(
         Some(user) => UserId(user),
     };
     let more = json!({ "inviteId": row.invite_id, "kind": row.kind });
-    publish_user_event(db, event, EventType::UserAccepted, code.app, user, more).await?;
+    work.publish(EventType::UserAccepted, Some(user), more).await?;
     Ok(AcceptOutcome::Accepted(user))
 }

@@ -7,11 +7,12 @@ use serde_json::json;
 use sqlx::{PgConnection, query};
 use uuid::Uuid;
 
-use super::create::{self, InviteOutcome, NewInvite};
+use super::new_invite::{self, InviteOutcome, NewInvite};
 use crate::db::Error;
 use crate::db::outbox::NewMail;
-use crate::db::users::update::{self, EmailChange, RowLock, Update};
-use crate::db::webhooks::publish::publish_user_event;
+use crate::db::unit_of_work::UnitOfWork;
+use crate::db::users;
+use crate::db::users::profile::{self, EmailChange, RowLock, Update};
 use crate::domain::id::{self, AppId, UserId};
 use crate::domain::invites::bulk_body::Wanted;
 use crate::domain::invites::referral_code::ReferralCode;
@@ -24,13 +25,13 @@ pub struct BulkInvite {
     /// Whether the request specifies the new user's id.
     named: bool,
     /// The id of the webhook event, if the app has webhooks.
-    pub event: Option<EventId>,
+    event: Option<EventId>,
     /// The profile of a new user. An existing user is not changed.
     pub profile: Arc<ProfilePatch>,
 }
 
 impl BulkInvite {
-    /// An invite as `wanted`, by `inviter` if a user invites.
+    /// An invite as `wanted`, by `inviter` if a user invites. `event`: the id of its webhook event.
     #[must_use]
     pub fn new(
         app: AppId,
@@ -63,27 +64,44 @@ pub enum BulkInviteOutcome {
     MailQuotaExceeded,
 }
 
-/// Creates invites of one app in a transaction, with at most `mails` mails. Repeating the call changes nothing.
+pub struct BulkInvites {
+    /// The user who invites.
+    pub inviter: Option<UserId>,
+    pub invites: Vec<BulkInvite>,
+    /// The change will be undone, so it needs no mails.
+    pub dry_run: bool,
+}
+
+/// Creates invites of one app in a transaction, as far as the mails of the change last. Repeating the call changes
+/// nothing. `None`: the user who invites is unknown, frozen or deleted.
 pub async fn invite(
-    db: &mut PgConnection,
-    app: AppId,
-    all: &[&BulkInvite],
-    mails: usize,
-) -> Result<Vec<BulkInviteOutcome>, Error> {
+    work: &mut UnitOfWork<'_>,
+    BulkInvites { inviter, invites: all, dry_run }: &BulkInvites,
+) -> Result<Option<Vec<BulkInviteOutcome>>, Error> {
+    let app = work.app;
+    let db = work.transaction().await?;
+    if let Some(inviter) = *inviter {
+        let found = users::by_id(db, app, None, inviter).await?;
+        if found.is_none_or(|inviter| inviter.freezed) {
+            return Ok(None);
+        }
+    }
     let mut made: Vec<Option<BulkInviteOutcome>> = vec![None; all.len()];
-    let mut left = mails;
+    let mut left = if *dry_run { all.len() } else { work.available_mails() };
     // Repeat, since an address may be in the list twice or may be invited concurrently: the next look-up finds its
     // user.
     for _ in 0..8 {
         let open: Vec<usize> = (0..all.len()).filter(|at| made[*at].is_none()).collect();
         if open.is_empty() {
             let made: Vec<BulkInviteOutcome> = made.into_iter().flatten().collect();
-            fill_profiles(db, app, all, &made).await?;
-            return Ok(made);
+            fill_profiles(work.connection().await?, app, all, &made).await?;
+            return Ok(Some(made));
         }
         let mut names = HashSet::new();
         let mut together = Vec::new();
-        for (at, found) in open.iter().copied().zip(find_existing(db, app, all, &open).await?) {
+        for (at, found) in
+            open.iter().copied().zip(find_existing(work.connection().await?, app, all, &open).await?)
+        {
             let new = &all[at].new;
             let address = new.body.invite.email.as_str().to_lowercase();
             made[at] = match found {
@@ -109,21 +127,17 @@ pub async fn invite(
         // Sort, so that concurrent calls take locks in the same order.
         together.sort_unstable();
         let asked: Vec<&NewInvite> = together.iter().map(|(_, at)| &all[*at].new).collect();
-        for ((_, at), invited) in together.iter().zip(create::write(db, &asked, None).await?) {
+        for ((_, at), invited) in
+            together.iter().zip(new_invite::write(work.connection().await?, &asked, None).await?)
+        {
             made[*at] = match invited {
                 Some(InviteOutcome::Created(user)) => {
                     left -= 1;
                     let NewInvite { path, fresh, .. } = all[*at].new;
                     let more = json!({ "inviterId": (path != fresh).then_some(path) });
-                    publish_user_event(
-                        db,
-                        all[*at].event,
-                        EventType::UserInvited,
-                        app,
-                        UserId(user.id),
-                        more,
-                    )
-                    .await?;
+                    let (event, user_id) = (all[*at].event, UserId(user.id));
+                    work.use_mail();
+                    work.publish_as(event, EventType::UserInvited, Some(user_id), more).await?;
                     Some(BulkInviteOutcome::Created(user.id))
                 }
                 Some(InviteOutcome::NotAccessible) => Some(BulkInviteOutcome::NotAccessible),
@@ -139,10 +153,10 @@ pub async fn invite(
 async fn fill_profiles(
     db: &mut PgConnection,
     app: AppId,
-    all: &[&BulkInvite],
+    all: &[BulkInvite],
     made: &[BulkInviteOutcome],
 ) -> Result<(), Error> {
-    let profile = |(one, made): (&&BulkInvite, &BulkInviteOutcome)| match made {
+    let profile = |(one, made): (&BulkInvite, &BulkInviteOutcome)| match made {
         BulkInviteOutcome::Created(user) if !one.profile.is_empty() => {
             Some(Update { app, caller: None, user: UserId(*user), patch: Arc::clone(&one.profile) })
         }
@@ -150,7 +164,7 @@ async fn fill_profiles(
     };
     let updates: Vec<Update> = all.iter().zip(made).filter_map(profile).collect();
     if !updates.is_empty() {
-        update::write(db, &updates, RowLock::Wait, EmailChange::Deny, None).await?;
+        profile::write(db, &updates, RowLock::Wait, EmailChange::Deny, None).await?;
     }
     Ok(())
 }
@@ -165,7 +179,7 @@ struct ExistingUser {
 async fn find_existing(
     db: &mut PgConnection,
     app: AppId,
-    all: &[&BulkInvite],
+    all: &[BulkInvite],
     open: &[usize],
 ) -> Result<Vec<ExistingUser>, Error> {
     let asked = || open.iter().map(|at| &all[*at].new);

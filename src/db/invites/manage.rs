@@ -6,11 +6,12 @@ use sqlx::{PgExecutor, query, query_scalar};
 use uuid::Uuid;
 
 use crate::db::outbox::NewMail;
-use crate::db::referrals::create::ReferralLimits;
-use crate::db::{Error, Pool, Transaction, is_violation};
+use crate::db::referrals::new_referral::ReferralLimits;
+use crate::db::unit_of_work::UnitOfWork;
+use crate::db::{Error, is_violation};
 use crate::domain::email::Email;
 use crate::domain::id::{AppId, UserId};
-use crate::domain::invites::{InviteCode, Kind, State};
+use crate::domain::invites::{Kind, State};
 
 /// An invite, with the names used in API responses and in the output of `userdocks invite`.
 #[derive(Clone, Debug, Serialize)]
@@ -173,21 +174,20 @@ pub async fn find(
 }
 
 /// The caller of [`resend`].
-#[derive(Clone, Copy)]
-pub enum ResendBy<'a> {
+pub enum ResendBy {
     Backend,
     /// The user of an access token, for their own referrals.
     Referrer(UserId),
     /// The operator; the referrer's quota does not apply.
     Operator,
-    /// The holder of this code; the referrer's quota does not apply.
-    Holder(&'a InviteCode),
+    /// The holder of the code with this hash; the referrer's quota does not apply.
+    Holder([u8; 32]),
 }
 
-impl ResendBy<'_> {
-    fn caller(self) -> Option<UserId> {
+impl ResendBy {
+    fn caller(&self) -> Option<UserId> {
         match self {
-            Self::Referrer(user) => Some(user),
+            Self::Referrer(user) => Some(*user),
             _ => None,
         }
     }
@@ -207,17 +207,23 @@ pub enum ResendOutcome {
     NotAccessible,
 }
 
+pub struct ResendInvite {
+    pub by: ResendBy,
+    pub invite: Uuid,
+    pub limits: ReferralLimits,
+    pub mail: NewMail,
+}
+
 /// Mails an invite again, with a new code and its full validity, unless this was requested less than
-/// `bounds.resend_after` ago. Referrals use the quotas of [`crate::db::referrals::create::refer`]; as there, the
+/// `limits.resend_after` ago. Referrals use the quotas of [`crate::db::referrals::create::create`]; as there, the
 /// referrer cannot see whether a mail is sent.
+#[expect(clippy::too_many_lines, reason = "one statement")]
 pub async fn resend(
-    db: &mut sqlx::PgConnection,
-    app: AppId,
-    by: ResendBy<'_>,
-    id: Uuid,
-    bounds: ReferralLimits,
-    mail: &NewMail,
+    work: &mut UnitOfWork<'_>,
+    ResendInvite { by, invite, limits, mail }: &ResendInvite,
 ) -> Result<ResendOutcome, Error> {
+    let (app, id) = (work.app, *invite);
+    let db = work.connection().await?;
     // Of concurrent calls the first renews the invite; the others match on the old code and time, so they change
     // nothing. Rows are locked in the same order as by a referral. If no mail can be sent, an existing code is renewed
     // only for a referral, and not on request of the code's holder.
@@ -289,13 +295,13 @@ pub async fn resend(
         id,
         by.caller().map(|caller| caller.0),
         match by {
-            ResendBy::Holder(code) => Some(code.hash().to_vec()),
+            ResendBy::Holder(code_hash) => Some(code_hash.to_vec()),
             _ => None,
         },
         &mail.code_hash,
-        bounds.resend_after.as_secs_f64(),
-        bounds.per_referrer,
-        bounds.per_recipient,
+        limits.resend_after.as_secs_f64(),
+        limits.per_referrer,
+        limits.per_recipient,
         mail.expires_after.as_secs_f64(),
         matches!(by, ResendBy::Backend | ResendBy::Referrer(_)),
         mail.id,
@@ -306,7 +312,10 @@ pub async fn resend(
     .await;
     match result {
         Ok(Some(row)) if row.closed => Ok(ResendOutcome::NotAccessible),
-        Ok(Some(row)) if row.renewed => Ok(ResendOutcome::Resent),
+        Ok(Some(row)) if row.renewed => {
+            work.use_mail();
+            Ok(ResendOutcome::Resent)
+        }
         // The state may have changed since the statement read it.
         Ok(Some(_)) => Ok(match find(db, app, by.caller(), id).await?.and_then(|row| row.state()) {
             Some(State::Open | State::Expired) => ResendOutcome::TooSoon,
@@ -330,10 +339,19 @@ pub enum RevokeOutcome {
     OutOfReach,
 }
 
-/// Revokes an invite that was not accepted and cancels its mail, unless the mail server is just receiving it. `caller`
-/// as in [`find`].
-pub async fn revoke(db: &Pool, app: AppId, caller: Option<UserId>, id: Uuid) -> Result<RevokeOutcome, Error> {
-    let mut transaction = Transaction::begin(db).await?;
+pub struct RevokeInvite {
+    /// As in [`find`].
+    pub caller: Option<UserId>,
+    pub invite: Uuid,
+}
+
+/// Revokes an invite that was not accepted and cancels its mail, unless the mail server is just receiving it.
+pub async fn revoke(
+    work: &mut UnitOfWork<'_>,
+    &RevokeInvite { caller, invite: id }: &RevokeInvite,
+) -> Result<RevokeOutcome, Error> {
+    let app = work.app;
+    let db = work.transaction().await?;
     let revoked = query!(
         r#"
         UPDATE invites SET revoked_at = now()
@@ -345,11 +363,10 @@ pub async fn revoke(db: &Pool, app: AppId, caller: Option<UserId>, id: Uuid) -> 
         id,
         caller.map(|caller| caller.0),
     )
-    .execute(&mut *transaction)
+    .execute(&mut *db)
     .await?;
     if revoked.rows_affected() == 0 {
-        let found = find(&mut *transaction, app, caller, id).await?;
-        transaction.rollback().await?;
+        let found = find(&mut *db, app, caller, id).await?;
         return Ok(match found.and_then(|row| row.state()) {
             None => RevokeOutcome::OutOfReach,
             Some(State::Accepted) => RevokeOutcome::Accepted,
@@ -366,8 +383,7 @@ pub async fn revoke(db: &Pool, app: AppId, caller: Option<UserId>, id: Uuid) -> 
         app.0,
         id,
     )
-    .execute(&mut *transaction)
+    .execute(&mut *db)
     .await?;
-    transaction.commit().await?;
     Ok(RevokeOutcome::Revoked)
 }

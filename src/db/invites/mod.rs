@@ -4,4 +4,5 @@ pub mod accept;
 pub mod bulk;
 pub mod create;
 pub mod manage;
+pub mod new_invite;
 pub mod timeline;

@@ -1,20 +1,21 @@
 //! The timeline of an invite. Most events are derived from the rows of the invite and its mails; the others are
 //! recorded when they happen, here and by the statements of [`crate::db::outbox`].
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::json;
 use sqlx::{query, query_as};
 use uuid::Uuid;
 
 use crate::db::referrals::opt_outs;
-use crate::db::webhooks::publish;
-use crate::db::webhooks::publish::EventScope;
+use crate::db::unit_of_work::UnitOfWork;
 use crate::db::{Error, Pool, outbox};
 use crate::domain::credentials::opt_out::OptOutKey;
 use crate::domain::id::{self, AppId, UserId};
 use crate::domain::invites::InviteCode;
 use crate::domain::mail::report::{Kind, Report, Subject};
-use crate::domain::webhook::{EventId, EventType};
+use crate::domain::webhook::EventType;
 
 /// Only the newest events are shown.
 const MAX_EVENTS: i64 = 200;
@@ -102,14 +103,17 @@ pub struct ReportOutcome {
     pub first: bool,
 }
 
+pub struct RecordReport {
+    pub report: Report,
+    /// The key of the app, for complaints: the recipient is opted out of the app's referral mails.
+    pub opt_out: Option<Arc<OptOutKey>>,
+}
+
 /// Records a bounce, complaint or delay of a sent mail. `None`: the app does not have this mail. With `opt_out` (the
 /// key of the app, for complaints) the recipient is opted out of the app's referral mails.
 pub async fn report(
-    db: &Pool,
-    app: AppId,
-    report: &Report,
-    opt_out: Option<&OptOutKey>,
-    event: Option<EventId>,
+    work: &mut UnitOfWork<'_>,
+    RecordReport { report, opt_out }: &RecordReport,
 ) -> Result<Option<ReportOutcome>, Error> {
     let (mail, message_id, invite) = match &report.subject {
         Subject::Message(message_id) => {
@@ -118,7 +122,8 @@ pub async fn report(
         }
         Subject::Invite(invite) => (None, None, Some(*invite)),
     };
-    let mut change = EventScope::begin(db, event.is_some() || opt_out.is_some()).await?;
+    let app = work.app;
+    let db = if opt_out.is_some() { work.transaction().await? } else { work.connection().await? };
     let row = query!(
         r#"
         WITH mail AS (
@@ -143,21 +148,19 @@ pub async fn report(
         report.kind.as_str(),
         report.detail,
     )
-    .fetch_optional(change.connection())
+    .fetch_optional(&mut *db)
     .await
     .map_err(Error::of_change)?;
     if let (Some(row), Some(key)) = (&row, opt_out)
         && row.first
     {
-        opt_outs::add(change.connection(), app, &key.address(&row.recipient)).await?;
+        opt_outs::add(db, app, &key.address(&row.recipient)).await?;
     }
-    if let (Some(row), Some(event), Kind::Bounced) = (&row, event, report.kind)
+    if let (Some(row), Kind::Bounced) = (&row, report.kind)
         && row.first
     {
         let more = json!({ "inviteId": row.invite_id, "kind": row.kind });
-        let event = event.of(EventType::InviteBounced, app, row.user_id.map(UserId), more);
-        publish::publish(change.connection(), app, &event).await?;
+        work.publish(EventType::InviteBounced, row.user_id.map(UserId), more).await?;
     }
-    change.end().await?;
     Ok(row.map(|row| ReportOutcome { invite: row.invite_id, first: row.first }))
 }

@@ -9,7 +9,6 @@ use std::time::Duration;
 use sqlx::query;
 use uuid::Uuid;
 
-use crate::db::mail_quotas::QuotaUse;
 use crate::db::referrals::opt_outs::SealedKey;
 use crate::db::{Error, Pool};
 use crate::domain::credentials::opt_out::AddressHash;
@@ -25,16 +24,9 @@ pub struct NewMail {
     pub(crate) secret: Vec<u8>,
     pub(crate) message_id: String,
     pub(crate) expires_after: Duration,
-    pub(crate) spending: QuotaUse,
 }
 
 impl NewMail {
-    /// The same mail, counted against the app's quota if the transaction commits.
-    #[must_use]
-    pub fn with_quota(self, spending: QuotaUse) -> Self {
-        Self { spending, ..self }
-    }
-
     /// A mail with a new code, valid for `expires_after`. `domain` is the sender's and part of the `Message-ID` (RFC
     /// 5322, 3.6.4).
     #[must_use]
@@ -47,7 +39,6 @@ impl NewMail {
             secret: key.seal(Purpose::Code, id, code.expose().as_bytes()),
             message_id: format!("<{id}@{domain}>"),
             expires_after,
-            spending: QuotaUse::default(),
         }
     }
 

@@ -16,11 +16,10 @@ pub enum AttributionOutcome {
     UnknownCode,
     /// The code is the new user's own.
     OwnCode,
-    /// A concurrent transaction changed the same rows: retry the whole transaction.
-    Contended,
 }
 
-/// Records the owner of `code` as the referrer of `user`, who must exist and have no referrer.
+/// Records the owner of `code` as the referrer of `user`, who must exist and have no referrer. [`Error::Contended`]: a
+/// concurrent transaction changed the same rows.
 pub(crate) async fn attribute(
     db: &mut PgConnection,
     app: AppId,
@@ -50,10 +49,7 @@ pub(crate) async fn attribute(
         Ok(Some(row)) if row.own => Ok(AttributionOutcome::OwnCode),
         Ok(Some(_)) => Ok(AttributionOutcome::Attributed),
         Ok(None) => Ok(AttributionOutcome::UnknownCode),
-        Err(error) if error.is_deadlock() => Ok(AttributionOutcome::Contended),
-        Err(Error::Sql(error)) if is_violation(&error, "users_referrer_leaf_check") => {
-            Ok(AttributionOutcome::Contended)
-        }
+        Err(Error::Sql(error)) if is_violation(&error, "users_referrer_leaf_check") => Err(Error::Contended),
         Err(error) => Err(error),
     }
 }

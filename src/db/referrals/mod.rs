@@ -4,4 +4,5 @@ pub mod attribution;
 pub mod create;
 pub mod leaderboard;
 pub mod list;
+pub mod new_referral;
 pub mod opt_outs;

@@ -3,20 +3,21 @@
 use serde_json::Value;
 use sqlx::query_scalar;
 
-use crate::db::webhooks::publish::{EventScope, publish_user_event};
-use crate::db::{Error, Pool};
-use crate::domain::id::{AppId, UserId};
-use crate::domain::webhook::{EventId, EventType};
+use crate::db::Error;
+use crate::db::unit_of_work::UnitOfWork;
+use crate::domain::id::UserId;
+use crate::domain::webhook::EventType;
+
+pub struct SetAccessStatus {
+    pub user: UserId,
+    pub frozen: bool,
+}
 
 /// Freezes or unfreezes a user and returns whether they were frozen before. `None`: the user is unknown or deleted.
-pub async fn set_frozen(
-    db: &Pool,
-    app: AppId,
-    user: UserId,
-    frozen: bool,
-    event: Option<EventId>,
+pub async fn set_access_status(
+    work: &mut UnitOfWork<'_>,
+    &SetAccessStatus { user, frozen }: &SetAccessStatus,
 ) -> Result<Option<bool>, Error> {
-    let mut change = EventScope::begin(db, event.is_some()).await?;
     let was = query_scalar!(
         r#"
         WITH person AS (
@@ -27,17 +28,16 @@ pub async fn set_frozen(
         )
         SELECT freezed FROM person
         "#,
-        app.0,
+        work.app.0,
         user.0,
         frozen,
     )
-    .fetch_optional(change.connection())
+    .fetch_optional(work.connection().await?)
     .await
     .map_err(Error::of_change)?;
     if was == Some(!frozen) {
         let kind = if frozen { EventType::UserFrozen } else { EventType::UserUnfrozen };
-        publish_user_event(change.connection(), event, kind, app, user, Value::Null).await?;
+        work.publish(kind, Some(user), Value::Null).await?;
     }
-    change.end().await?;
     Ok(was)
 }

@@ -6,126 +6,84 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
 use sqlx::{PgConnection, query};
 
-use super::update::{self, EmailChange, RowLock, Update, UpdateOutcome};
+use super::profile::{EmailChange, Update};
+use super::update_fields::{self, EmailChangeRules, UpdateOutcome, UpdateUser, unchanged_outcome};
 use crate::db::outbox::NewMail;
-use crate::db::webhooks::publish::publish_user_event;
-use crate::db::{Error, Pool, Transaction, is_violation};
+use crate::db::unit_of_work::UnitOfWork;
+use crate::db::{Error, is_violation};
 use crate::domain::email::Email;
 use crate::domain::id::{AppId, UserId};
 use crate::domain::users::profile::ProfilePatch;
-use crate::domain::webhook::{EventId, EventType};
 
-/// Daily (UTC) limits.
-#[derive(Clone, Copy, Debug)]
-pub struct ConfirmationLimits {
-    /// Address changes and repeated confirmation mails of one user.
-    pub per_user: i32,
-    /// Confirmation mails to one address, over all users of the app. Mails above the limit are silently not sent.
-    pub per_recipient: i32,
-}
-
-/// The two mails that a change of address may send.
-#[derive(Clone, Copy)]
-pub struct Mails<'a> {
-    /// Asks the new address to confirm.
-    pub confirmation: &'a NewMail,
-    /// Informs the old address, or the user who already has the new one.
-    pub notice: &'a NewMail,
-}
-
-/// Changes a profile as [`update::update`] does, for the app's backend. A new address is mailed, and so is the old one
-/// if it was verified. Returns the outcome and the number of mails.
-pub async fn change(
-    db: &Pool,
-    change: &Update,
-    expected: Option<&[i64]>,
-    mails: Mails<'_>,
-    (event, fields): (Option<EventId>, &[String]),
-) -> Result<(UpdateOutcome, usize), Error> {
-    let Update { app, user, ref patch, .. } = *change;
-    // If two users swap addresses at the same time, PostgreSQL ends one transaction with a deadlock error. It is
-    // retried after the other has committed.
-    for _ in 0..4 {
-        let mut transaction = Transaction::begin(db).await?;
-        let before = query!(
-            "SELECT email, email_verified FROM users WHERE app_id = $1 AND user_id = $2 AND NOT deleted
-            FOR NO KEY UPDATE",
-            app.0,
-            user.0,
-        )
-        .fetch_optional(&mut *transaction)
-        .await?;
-        let one = std::slice::from_ref(change);
-        let written = update::write(&mut transaction, one, RowLock::Wait, EmailChange::Allow, expected).await;
-        let version = match written.map(|mut written| written.pop()) {
-            Ok(Some(written)) => written.version,
-            Ok(None) => {
-                transaction.rollback().await?;
-                let seen = update::unchanged_outcome(db, change, expected).await?;
-                // The user may have become accessible since; report the state that the update saw.
-                let refused = if seen == UpdateOutcome::Stale { seen } else { UpdateOutcome::NotAccessible };
-                return Ok((refused, 0));
-            }
-            Err(Error::Sql(error)) if is_violation(&error, "users_email_key") => {
-                transaction.rollback().await?;
-                return Ok((UpdateOutcome::EmailTaken, 0));
-            }
-            Err(error) if error.is_deadlock() => {
-                transaction.rollback().await?;
-                continue;
-            }
-            Err(error) => return Err(error),
-        };
-        let more = json!({ "fields": fields });
-        publish_user_event(&mut transaction, event, EventType::UserUpdated, app, user, more).await?;
-        let (old, verified) = before.map_or((None, false), |row| (row.email, row.email_verified));
-        let is_new =
-            |email: &&Email| !old.as_deref().is_some_and(|old| old.eq_ignore_ascii_case(email.as_str()));
-        let Some(email) = patch.email.as_ref().filter(is_new) else {
-            transaction.commit().await?;
-            return Ok((UpdateOutcome::Updated(version), 0));
-        };
-        write_confirmation(&mut transaction, app, user, email.as_str(), None, Duration::ZERO, mails).await?;
-        let mut written = 1;
-        if let Some(old) = old.filter(|_| verified) {
-            write_notice(&mut transaction, app, user, &old, mails.notice).await?;
-            mails.notice.spending.mark_used();
-            written = 2;
-        }
-        // Once the commit begins, the mail counts even if its outcome is unknown.
-        mails.confirmation.spending.mark_used();
-        transaction.commit().await?;
-        return Ok((UpdateOutcome::Updated(version), written));
+/// Updates a user for the app's backend, with `email` among the fields. A new address is mailed, and so is the old one
+/// if it was verified. The address that the user already has is a field like any other.
+pub(super) async fn change(
+    work: &mut UnitOfWork<'_>,
+    update: &UpdateUser,
+    email: &Email,
+    rules: &EmailChangeRules,
+) -> Result<UpdateOutcome, Error> {
+    let UpdateUser { change, fields, .. } = update;
+    let Update { app, user, .. } = *change;
+    if let Some(kept) = update_fields::write(work, update, change, fields, EmailChange::Deny).await? {
+        return Ok(UpdateOutcome::Updated(kept.version));
     }
-    Err(Error::Contended)
+    work.rollback().await?;
+    work.take_mails(2).await?;
+    let before = query!(
+        "SELECT email, email_verified FROM users WHERE app_id = $1 AND user_id = $2 AND NOT deleted
+        FOR NO KEY UPDATE",
+        app.0,
+        user.0,
+    )
+    .fetch_optional(work.transaction().await?)
+    .await?;
+    let version = match update_fields::write(work, update, change, fields, EmailChange::Allow).await {
+        Ok(Some(written)) => written.version,
+        // The user may have become accessible since; report the state that the update saw.
+        Ok(None) => {
+            return Ok(match unchanged_outcome(work, update).await? {
+                UpdateOutcome::Stale => UpdateOutcome::Stale,
+                _ => UpdateOutcome::NotAccessible,
+            });
+        }
+        Err(Error::Sql(error)) if is_violation(&error, "users_email_key") => {
+            return Ok(UpdateOutcome::EmailTaken);
+        }
+        // If two users swap addresses at the same time, PostgreSQL ends one transaction with a deadlock error. It is
+        // retried after the other has committed.
+        Err(error) => return Err(error),
+    };
+    let (old, verified): (Option<String>, bool) =
+        before.map_or((None, false), |row| (row.email, row.email_verified));
+    if old.as_deref().is_some_and(|old| old.eq_ignore_ascii_case(email.as_str())) {
+        return Ok(UpdateOutcome::Updated(version));
+    }
+    let db = work.connection().await?;
+    write_confirmation(db, app, user, email.as_str(), None, Duration::ZERO, rules).await?;
+    work.use_mail();
+    if let Some(old) = old.filter(|_| verified) {
+        write_notice(work.connection().await?, app, user, &old, &rules.notice).await?;
+        work.use_mail();
+    }
+    Ok(UpdateOutcome::Updated(version))
 }
 
-/// The outcome of a user's request for a new address.
-#[derive(Debug, PartialEq, Eq)]
-pub enum EmailChangeOutcome {
-    /// As for any other update; the new address awaits confirmation.
-    Update(UpdateOutcome),
-    /// The user has used up the requests of the day. Nothing has changed.
-    QuotaExceeded,
-}
-
-/// Stores `email` as a user's pending address until it is confirmed; the other fields of the change are stored at once.
-/// If `email` is the user's current address, the pending one is discarded and a change of case is stored at once. If
-/// the same address was requested less than `again_after` ago, no second mail is sent.
-pub async fn request(
-    db: &Pool,
-    (change, email): (&Update, &Email),
-    expected: Option<&[i64]>,
-    bounds: ConfirmationLimits,
-    again_after: Duration,
-    mails: Mails<'_>,
-    (event, fields): (Option<EventId>, &[String]),
-) -> Result<EmailChangeOutcome, Error> {
+/// Updates a user for the user. `email` is stored as the pending address until it is confirmed; the other fields are
+/// stored at once. If `email` is the user's current address, the pending one is discarded and a change of case is stored
+/// at once.
+pub(super) async fn request(
+    work: &mut UnitOfWork<'_>,
+    update: &UpdateUser,
+    email: &Email,
+    rules: &EmailChangeRules,
+) -> Result<UpdateOutcome, Error> {
+    let UpdateUser { change, expected, fields, .. } = update;
     let Update { app, user, ref patch, .. } = *change;
-    let mut transaction = Transaction::begin(db).await?;
+    work.take_mails(1).await?;
+    let db = work.transaction().await?;
     let person = query!(
         r#"
         SELECT email AS "email!", version FROM users
@@ -134,49 +92,41 @@ pub async fn request(
         app.0,
         user.0,
     )
-    .fetch_optional(&mut *transaction)
+    .fetch_optional(&mut *db)
     .await?;
-    let Some(person) = person else {
-        transaction.rollback().await?;
-        return Ok(EmailChangeOutcome::Update(UpdateOutcome::NotAccessible));
-    };
-    if expected.is_some_and(|expected| !expected.contains(&person.version)) {
-        transaction.rollback().await?;
-        return Ok(EmailChangeOutcome::Update(UpdateOutcome::Stale));
+    let Some(person) = person else { return Ok(UpdateOutcome::NotAccessible) };
+    if expected.as_ref().is_some_and(|expected| !expected.contains(&person.version)) {
+        return Ok(UpdateOutcome::Stale);
     }
     let own = person.email.eq_ignore_ascii_case(email.as_str());
     // Count before looking up an address that is not the user's own. A page may send the user's own address with every
     // change, so that one is not counted.
-    if !own && !count(&mut transaction, app, user, bounds.per_user).await? {
-        transaction.rollback().await?;
-        return Ok(EmailChangeOutcome::QuotaExceeded);
+    if !own && !count(db, app, user, rules.limits.per_user).await? {
+        return Ok(UpdateOutcome::QuotaExceeded);
     }
     let mut version = person.version;
     let kept = Some(email.clone()).filter(|email| own && email.as_str() != person.email);
     let rest = ProfilePatch { email: kept, ..ProfilePatch::clone(patch) };
     if !rest.is_empty() {
-        let fields: Vec<_> =
-            fields.iter().filter(|field| *field != "email" || rest.email.is_some()).collect();
-        let more = json!({ "fields": fields });
-        let rest = [Update { patch: Arc::new(rest), ..change.clone() }];
-        let written =
-            update::write(&mut transaction, &rest, RowLock::Wait, EmailChange::Deny, None).await?.pop();
-        let Some(written) = written else {
-            return Ok(EmailChangeOutcome::Update(UpdateOutcome::NotAccessible));
-        };
-        version = written.version;
-        publish_user_event(&mut transaction, event, EventType::UserUpdated, app, user, more).await?;
+        let with_email = rest.email.is_some();
+        let fields: Vec<String> =
+            fields.iter().filter(|field| *field != "email" || with_email).cloned().collect();
+        let rest = Update { patch: Arc::new(rest), ..change.clone() };
+        match update_fields::write(work, update, &rest, &fields, EmailChange::Deny).await? {
+            Some(written) => version = written.version,
+            None => return Ok(UpdateOutcome::NotAccessible),
+        }
     }
+    let db = work.connection().await?;
     if own {
-        withdraw(&mut transaction, app, user, email).await?;
+        withdraw(db, app, user, email).await?;
     } else {
-        let bound = Some(bounds.per_recipient);
-        write_confirmation(&mut transaction, app, user, email.as_str(), bound, again_after, mails).await?;
+        let per_recipient = Some(rules.limits.per_recipient);
+        write_confirmation(db, app, user, email.as_str(), per_recipient, rules.resend_after, rules).await?;
     }
     // Counted whether or not a mail is sent: the app's quota must not reveal it.
-    mails.confirmation.spending.mark_used();
-    transaction.commit().await?;
-    Ok(EmailChangeOutcome::Update(UpdateOutcome::Updated(version)))
+    work.use_mail();
+    Ok(UpdateOutcome::Updated(version))
 }
 
 /// Counts one request of the day. Returns false if the user's limit was reached; the transaction must be rolled back
@@ -235,7 +185,7 @@ pub(super) async fn write_confirmation(
     email: &str,
     per_recipient: Option<i32>,
     again_after: Duration,
-    Mails { confirmation, notice }: Mails<'_>,
+    EmailChangeRules { confirmation, notice, .. }: &EmailChangeRules,
 ) -> Result<bool, Error> {
     // Lock the holder, so that they are not erased while a mail to them is written.
     let row = query!(

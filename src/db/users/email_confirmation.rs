@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
-use sqlx::{PgConnection, query};
+use sqlx::query;
 
-use super::email_change::{ConfirmationLimits, Mails, count, write_confirmation};
+use super::email_change::{count, write_confirmation};
 use super::email_verification::event_fields;
+use super::update_fields::EmailChangeRules;
 use crate::db::outbox::NewMail;
-use crate::db::webhooks::publish::{EventScope, publish_user_event};
-use crate::db::{Error, Pool, Transaction, is_violation};
-use crate::domain::id::{AppId, UserId};
+use crate::db::unit_of_work::UnitOfWork;
+use crate::db::{Error, Pool, is_violation};
+use crate::domain::id::UserId;
 use crate::domain::invites::InviteCode;
-use crate::domain::webhook::{EventId, EventType};
+use crate::domain::webhook::EventType;
 
 /// The outcome of a request to resend a confirmation mail.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,35 +28,21 @@ pub enum ResendConfirmationOutcome {
     OutOfReach,
 }
 
-/// Resends the confirmation mail to the pending address of a user, or else to their current one, unless it was
-/// requested less than `resend_after` ago.
-pub async fn resend_confirmation(
-    db: &Pool,
-    app: AppId,
-    user: UserId,
-    resend_after: Duration,
-    bounds: Option<ConfirmationLimits>,
-    mails: Mails<'_>,
-) -> Result<ResendConfirmationOutcome, Error> {
-    let mut transaction = Transaction::begin(db).await?;
-    let asked = resend_locked(&mut transaction, app, user, resend_after, bounds, mails).await?;
-    if asked == ResendConfirmationOutcome::Queued {
-        mails.confirmation.spending.mark_used();
-        transaction.commit().await?;
-    } else {
-        transaction.rollback().await?;
-    }
-    Ok(asked)
+pub struct ResendConfirmation {
+    pub user: UserId,
+    /// Whether the user requests it, and not the app's backend: the limits apply.
+    pub by_user: bool,
+    pub rules: EmailChangeRules,
 }
 
-async fn resend_locked(
-    db: &mut PgConnection,
-    app: AppId,
-    user: UserId,
-    resend_after: Duration,
-    bounds: Option<ConfirmationLimits>,
-    mails: Mails<'_>,
+/// Resends the confirmation mail to the pending address of a user, or else to their current one, unless it was
+/// requested a short while ago.
+pub async fn resend_confirmation(
+    work: &mut UnitOfWork<'_>,
+    ResendConfirmation { user, by_user, rules }: &ResendConfirmation,
 ) -> Result<ResendConfirmationOutcome, Error> {
+    let (app, user, by_user) = (work.app, *user, *by_user);
+    let db = work.transaction().await?;
     let person = query!(
         r#"
         SELECT email AS "email!", email_verified FROM users
@@ -75,7 +62,7 @@ async fn resend_locked(
         "#,
         app.0,
         user.0,
-        resend_after.as_secs_f64(),
+        rules.resend_after.as_secs_f64(),
     )
     .fetch_optional(&mut *db)
     .await?;
@@ -86,20 +73,18 @@ async fn resend_locked(
     if last.as_ref().is_some_and(|last| last.recent) {
         return Ok(ResendConfirmationOutcome::TooSoon);
     }
-    if let Some(bounds) = bounds
-        && !count(db, app, user, bounds.per_user).await?
-    {
+    if by_user && !count(db, app, user, rules.limits.per_user).await? {
         return Ok(ResendConfirmationOutcome::QuotaExceeded);
     }
     let address = last.filter(|_| waits).map_or(person.email, |last| last.email);
-    let bound = bounds.map(|bounds| bounds.per_recipient);
-    let asks = write_confirmation(db, app, user, &address, bound, Duration::ZERO, mails).await?;
+    let per_recipient = by_user.then_some(rules.limits.per_recipient);
+    let asks = write_confirmation(db, app, user, &address, per_recipient, Duration::ZERO, rules).await?;
     // For a user's own address the quota may be revealed.
-    Ok(if asks || waits {
-        ResendConfirmationOutcome::Queued
-    } else {
-        ResendConfirmationOutcome::QuotaExceeded
-    })
+    if !asks && !waits {
+        return Ok(ResendConfirmationOutcome::QuotaExceeded);
+    }
+    work.use_mail();
+    Ok(ResendConfirmationOutcome::Queued)
 }
 
 /// A confirmation, as its page shows it.
@@ -171,41 +156,17 @@ pub async fn find(db: &Pool, code: &InviteCode) -> Result<Option<Confirmation>, 
     }))
 }
 
-#[derive(Debug, PartialEq, Eq)]
-pub struct ConfirmOutcome {
-    pub user: UserId,
-    /// Whether a mail informs the old address.
-    pub notifies: bool,
+pub struct ConfirmEmail {
+    pub code: InviteCode,
+    /// Sent to the old address if that was verified.
+    pub notice: NewMail,
 }
 
-/// Confirms the address of this code, once, and makes it the user's. `notice` is sent to the old address if that was
-/// verified. Returns `None` if the address could not be confirmed; [`find`] returns the reason.
+/// Confirms the address of the code, once, and makes it the user's. Returns `None` if the address could not be confirmed; [`find`] returns the reason.
 pub async fn confirm(
-    db: &Pool,
-    code: &InviteCode,
-    notice: &NewMail,
-    event: Option<EventId>,
-) -> Result<Option<ConfirmOutcome>, Error> {
-    // Two users may swap addresses at the same time, as in a change by the backend.
-    for _ in 0..4 {
-        let confirmed = confirm_once(db, code, notice, event).await;
-        match confirmed {
-            Err(Error::Sql(error)) if is_violation(&error, "users_email_key") => return Ok(None),
-            Err(error) if error.is_deadlock() => {}
-            confirmed => return confirmed,
-        }
-    }
-    Err(Error::Contended)
-}
-
-async fn confirm_once(
-    db: &Pool,
-    code: &InviteCode,
-    notice: &NewMail,
-    event: Option<EventId>,
-) -> Result<Option<ConfirmOutcome>, Error> {
-    let mut change = EventScope::begin(db, event.is_some()).await?;
-    notice.spending.mark_used();
+    work: &mut UnitOfWork<'_>,
+    ConfirmEmail { code, notice }: &ConfirmEmail,
+) -> Result<Option<UserId>, Error> {
     // The user is locked first, as by a change of address.
     let confirmed = query!(
         r#"
@@ -236,22 +197,18 @@ async fn confirm_once(
         notice.secret,
         notice.message_id,
     )
-    .fetch_optional(change.connection())
+    .fetch_optional(work.connection().await?)
     .await
     .map_err(Error::of_change);
-    let notifies = match &confirmed {
-        Ok(row) => row.as_ref().is_some_and(|row| row.is_new && row.was_verified),
-        Err(error) => matches!(error, Error::InDoubt(_)),
+    let row = match confirmed {
+        Err(Error::Sql(error)) if is_violation(&error, "users_email_key") => return Ok(None),
+        confirmed => confirmed?,
     };
-    if !notifies {
-        notice.spending.mark_unused();
+    let Some(row) = row else { return Ok(None) };
+    if row.is_new && row.was_verified {
+        work.use_mail();
     }
-    let Some(row) = confirmed? else {
-        change.end().await?;
-        return Ok(None);
-    };
-    let (user, more) = (UserId(row.user_id), event_fields(row.is_new));
-    publish_user_event(change.connection(), event, EventType::UserUpdated, code.app, user, more).await?;
-    change.end().await?;
-    Ok(Some(ConfirmOutcome { user, notifies }))
+    let user = UserId(row.user_id);
+    work.publish(EventType::UserUpdated, Some(user), event_fields(row.is_new)).await?;
+    Ok(Some(user))
 }

@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 use sqlx::query;
 
-use crate::db::webhooks::publish::{EventScope, publish_user_event};
-use crate::db::{Error, Pool};
+use crate::db::Error;
+use crate::db::unit_of_work::UnitOfWork;
 use crate::domain::email::Email;
-use crate::domain::id::{AppId, UserId};
-use crate::domain::webhook::{EventId, EventType};
+use crate::domain::id::UserId;
+use crate::domain::webhook::EventType;
 
 /// Event fields for an address that was verified, and changed if `is_new`.
 pub(super) fn event_fields(is_new: bool) -> Value {
@@ -27,15 +27,16 @@ pub enum VerifyEmailOutcome {
     NotAccessible,
 }
 
+pub struct VerifyEmail {
+    pub user: UserId,
+    pub email: Email,
+}
+
 /// Marks the address of a user as verified, if it is `email`.
 pub async fn verify_email(
-    db: &Pool,
-    app: AppId,
-    user: UserId,
-    email: &Email,
-    event: Option<EventId>,
+    work: &mut UnitOfWork<'_>,
+    VerifyEmail { user, email }: &VerifyEmail,
 ) -> Result<VerifyEmailOutcome, Error> {
-    let mut change = EventScope::begin(db, event.is_some()).await?;
     let row = query!(
         r#"
         WITH person AS (
@@ -56,25 +57,16 @@ pub async fn verify_email(
         )
         SELECT same AS "same!", EXISTS (SELECT FROM verified) AS "changed!" FROM person
         "#,
-        app.0,
+        work.app.0,
         user.0,
         email.as_str(),
     )
-    .fetch_optional(change.connection())
+    .fetch_optional(work.connection().await?)
     .await
     .map_err(Error::of_change)?;
     if row.as_ref().is_some_and(|row| row.changed) {
-        publish_user_event(
-            change.connection(),
-            event,
-            EventType::UserUpdated,
-            app,
-            user,
-            event_fields(false),
-        )
-        .await?;
+        work.publish(EventType::UserUpdated, Some(*user), event_fields(false)).await?;
     }
-    change.end().await?;
     Ok(match row {
         None => VerifyEmailOutcome::NotAccessible,
         Some(row) if row.same => VerifyEmailOutcome::Verified,

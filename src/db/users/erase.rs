@@ -3,10 +3,10 @@
 use serde_json::Value;
 use sqlx::{query, query_scalar};
 
-use crate::db::webhooks::publish::publish_user_event;
-use crate::db::{Error, Pool, Transaction};
-use crate::domain::id::{AppId, UserId};
-use crate::domain::webhook::{EventId, EventType};
+use crate::db::Error;
+use crate::db::unit_of_work::UnitOfWork;
+use crate::domain::id::UserId;
+use crate::domain::webhook::EventType;
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum EraseOutcome {
@@ -20,23 +20,27 @@ pub enum EraseOutcome {
     NotAccessible,
 }
 
+pub struct EraseUser {
+    /// The user of an access token.
+    pub caller: Option<UserId>,
+    pub user: UserId,
+    /// The user must have one of these versions (`If-Match`).
+    pub expected: Option<Vec<i64>>,
+}
+
 /// Erases a user: all columns with personal data, the invites to them, the referrals of their address and their own
 /// open ones with all mails, and their tenant if it has no other user. The row itself stays, since other users may
 /// refer to it as their referrer. Statements that write data of a user lock the user's row first, so that the data is
-/// either erased or not written. A `caller` (the user of an access token) can erase only themselves, while not frozen.
-/// If `expected` is given, the user must have one of these versions.
+/// either erased or not written. A `caller` can erase only themselves, while not frozen.
 pub async fn erase(
-    db: &Pool,
-    app: AppId,
-    caller: Option<UserId>,
-    user: UserId,
-    expected: Option<&[i64]>,
-    event: Option<EventId>,
+    work: &mut UnitOfWork<'_>,
+    EraseUser { caller, user, expected }: &EraseUser,
 ) -> Result<EraseOutcome, Error> {
-    if caller.is_some_and(|caller| caller != user) {
+    if caller.is_some_and(|caller| caller != *user) {
         return Ok(EraseOutcome::NotAccessible);
     }
-    let mut transaction = Transaction::begin(db).await?;
+    let app = work.app;
+    let db = work.transaction().await?;
     let row = query!(
         r#"
         SELECT tenant_id AS "tenant_id!", version, email FROM users
@@ -46,10 +50,10 @@ pub async fn erase(
         user.0,
         caller.is_some(),
     )
-    .fetch_optional(&mut *transaction)
+    .fetch_optional(&mut *db)
     .await?;
     let Some(row) = row else { return Ok(EraseOutcome::NotAccessible) };
-    if expected.is_some_and(|expected| !expected.contains(&row.version)) {
+    if expected.as_ref().is_some_and(|expected| !expected.contains(&row.version)) {
         return Ok(EraseOutcome::Stale);
     }
     let message_ids = query_scalar!(
@@ -87,7 +91,7 @@ pub async fn erase(
         user.0,
         row.email,
     )
-    .fetch_all(&mut *transaction)
+    .fetch_all(&mut *db)
     .await?;
     query!(
         r#"
@@ -103,7 +107,7 @@ pub async fn erase(
         app.0,
         user.0,
     )
-    .execute(&mut *transaction)
+    .execute(&mut *db)
     .await?;
     // A user who joins the tenant concurrently holds a lock on its row; then the tenant stays.
     query!(
@@ -116,9 +120,8 @@ pub async fn erase(
         app.0,
         row.tenant_id,
     )
-    .execute(&mut *transaction)
+    .execute(&mut *db)
     .await?;
-    publish_user_event(&mut transaction, event, EventType::UserDeleted, app, user, Value::Null).await?;
-    transaction.commit().await?;
+    work.publish(EventType::UserDeleted, Some(*user), Value::Null).await?;
     Ok(EraseOutcome::Erased { message_ids })
 }

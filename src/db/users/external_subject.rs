@@ -3,10 +3,11 @@
 use serde_json::json;
 use sqlx::{query, query_scalar};
 
-use crate::db::webhooks::publish::{EventScope, publish_user_event};
+use crate::db::unit_of_work::UnitOfWork;
 use crate::db::{Error, Pool, is_violation};
 use crate::domain::id::{self, AppId, UserId};
-use crate::domain::webhook::{EventId, EventType};
+use crate::domain::text::Text;
+use crate::domain::webhook::EventType;
 
 /// The user for the `sub` of an external issuer: the user with that id, or else the user it was recorded for.
 pub async fn by_subject(db: &Pool, app: AppId, subject: &str) -> Result<Option<UserId>, Error> {
@@ -35,15 +36,18 @@ pub enum ExternalSubjectOutcome {
     NotAccessible,
 }
 
-/// Records the `sub` of the app's external issuer for a user; `None` removes it.
+pub struct SetExternalSubject {
+    pub user: UserId,
+    /// `None` removes it.
+    pub subject: Option<Text>,
+}
+
+/// Records the `sub` of the app's external issuer for a user.
 pub async fn set_external_subject(
-    db: &Pool,
-    app: AppId,
-    user: UserId,
-    subject: Option<&str>,
-    event: Option<EventId>,
+    work: &mut UnitOfWork<'_>,
+    SetExternalSubject { user, subject }: &SetExternalSubject,
 ) -> Result<ExternalSubjectOutcome, Error> {
-    let mut change = EventScope::begin(db, event.is_some()).await?;
+    let (app, subject) = (work.app, subject.as_ref().map(Text::as_str));
     let another = subject.and_then(id::parse).filter(|id| *id != user.0);
     if let Some(another) = another {
         // Includes erased users: ids take precedence in look-ups.
@@ -52,7 +56,7 @@ pub async fn set_external_subject(
             app.0,
             another,
         )
-        .fetch_one(change.connection())
+        .fetch_one(work.connection().await?)
         .await?;
         if theirs {
             return Ok(ExternalSubjectOutcome::Taken);
@@ -64,13 +68,12 @@ pub async fn set_external_subject(
         user.0,
         subject,
     )
-    .execute(change.connection())
+    .execute(work.connection().await?)
     .await;
     match done {
         Ok(done) if done.rows_affected() == 1 => {
             let more = json!({ "fields": ["externalSubject"] });
-            publish_user_event(change.connection(), event, EventType::UserUpdated, app, user, more).await?;
-            change.end().await?;
+            work.publish(EventType::UserUpdated, Some(*user), more).await?;
             Ok(ExternalSubjectOutcome::Recorded)
         }
         Ok(_) => Ok(ExternalSubjectOutcome::NotAccessible),

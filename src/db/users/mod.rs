@@ -7,7 +7,9 @@ pub mod email_confirmation;
 pub mod email_verification;
 pub mod erase;
 pub mod external_subject;
+pub mod profile;
 pub mod update;
+pub mod update_fields;
 
 use sqlx::{PgConnection, PgExecutor, query, query_as, query_scalar};
 use uuid::Uuid;

@@ -4,3 +4,4 @@
 pub mod deliveries;
 pub mod manage;
 pub mod publish;
+pub mod subscriptions;

@@ -1,45 +1,10 @@
 //! Publishes events: writes their webhook deliveries in the transaction of the change.
 
-use serde_json::Value;
 use sqlx::{PgConnection, query};
 
-use crate::db::{Error, Pool, PooledConnection, Transaction};
-use crate::domain::id::{AppId, UserId};
-use crate::domain::webhook::{Event, EventId, EventType};
-
-/// The connection of a change; a transaction if an event is published with it.
-pub enum EventScope {
-    /// No event: each statement commits on its own.
-    WithoutEvent(PooledConnection),
-    /// The change and its event are committed together.
-    WithEvent(Transaction),
-}
-
-impl EventScope {
-    pub async fn begin(db: &Pool, with_event: bool) -> Result<Self, Error> {
-        Ok(if with_event {
-            Self::WithEvent(Transaction::begin(db).await?)
-        } else {
-            Self::WithoutEvent(db.acquire().await?)
-        })
-    }
-
-    pub fn connection(&mut self) -> &mut PgConnection {
-        match self {
-            Self::WithoutEvent(lent) => lent,
-            Self::WithEvent(transaction) => transaction,
-        }
-    }
-
-    /// Commits the transaction or releases the connection.
-    pub async fn end(self) -> Result<(), Error> {
-        match self {
-            Self::WithoutEvent(lent) => lent.release(),
-            Self::WithEvent(transaction) => transaction.commit().await?,
-        }
-        Ok(())
-    }
-}
+use crate::db::Error;
+use crate::domain::id::AppId;
+use crate::domain::webhook::Event;
 
 /// Queues an event for the subscribed webhooks of the app, within the caller's transaction. Repeating the same event
 /// changes nothing.
@@ -64,19 +29,4 @@ pub async fn publish(db: &mut PgConnection, app: AppId, event: &Event) -> Result
     .await
     .map_err(Error::of_change)?;
     Ok(())
-}
-
-/// Publishes an event about a user, if the app has webhooks.
-pub async fn publish_user_event(
-    db: &mut PgConnection,
-    event: Option<EventId>,
-    kind: EventType,
-    app: AppId,
-    user: UserId,
-    more: Value,
-) -> Result<(), Error> {
-    match event {
-        Some(event) => publish(db, app, &event.of(kind, app, Some(user), more)).await,
-        None => Ok(()),
-    }
 }

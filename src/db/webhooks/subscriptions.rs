@@ -1,12 +1,13 @@
 //! Keeps the set of apps that have webhooks. An event is written in the transaction of its change
-//! ([`crate::db::webhooks`]); requests check [`Subscriptions`] first, so that apps without webhooks write no events.
+//! ([`super::publish`]); requests check [`Subscriptions`] first, so that apps without webhooks write no events.
 
 use std::collections::HashSet;
 use std::sync::{PoisonError, RwLock};
 
 use tokio::sync::Notify;
 
-use crate::db::{self, Pool, webhooks};
+use super::manage;
+use crate::db::{Error, Pool};
 use crate::domain::id::AppId;
 use crate::domain::webhook::EventId;
 
@@ -15,7 +16,8 @@ use crate::domain::webhook::EventId;
 pub struct Subscriptions {
     /// `None` until first loaded: every app may have webhooks.
     apps: RwLock<Option<HashSet<AppId>>>,
-    pub(super) wake: Notify,
+    /// Wakes the dispatcher of this process.
+    pub wake: Notify,
 }
 
 impl Subscriptions {
@@ -26,16 +28,9 @@ impl Subscriptions {
         apps.as_ref().is_none_or(|apps| apps.contains(&app)).then(EventId::fresh)
     }
 
-    /// Wakes the dispatcher of this process if an event was written.
-    pub fn notify(&self, event: Option<EventId>) {
-        if event.is_some() {
-            self.wake.notify_one();
-        }
-    }
-
     /// Reloads the set. Returns true if any app has a webhook.
-    pub async fn refresh(&self, db: &Pool) -> Result<bool, db::Error> {
-        let apps: HashSet<AppId> = webhooks::manage::apps(db).await?.into_iter().collect();
+    pub async fn refresh(&self, db: &Pool) -> Result<bool, Error> {
+        let apps: HashSet<AppId> = manage::apps(db).await?.into_iter().collect();
         let any = !apps.is_empty();
         *self.apps.write().unwrap_or_else(PoisonError::into_inner) = Some(apps);
         Ok(any)
