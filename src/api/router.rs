@@ -9,7 +9,7 @@ use super::routes::Route;
 use super::{docs, routes};
 use crate::http::cors;
 use crate::http::error::Error;
-use crate::http::respond::answer;
+use crate::http::respond::with_layers;
 use crate::http::state::AppState;
 
 /// Builds the router with every route.
@@ -22,10 +22,9 @@ pub fn router(state: &AppState) -> Router {
     if state.mailbox.as_ref().is_some_and(|mailbox| mailbox.shown) {
         router = router.merge(mailbox::routes());
     }
-    router
+    let router = router
         .fallback(async || Error::RouteNotFound)
         .method_not_allowed_fallback(async || Error::MethodNotAllowed)
-        .layer(middleware::from_fn_with_state(Arc::clone(state), cors::cors))
-        .layer(middleware::from_fn_with_state(Arc::clone(state), answer))
-        .with_state(Arc::clone(state))
+        .layer(middleware::from_fn_with_state(Arc::clone(state), cors::cors));
+    with_layers(router, state).with_state(Arc::clone(state))
 }

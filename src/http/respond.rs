@@ -1,45 +1,68 @@
-//! The outermost middleware: what all responses have in common.
+//! The layers around all routes: what every request and every response have in common.
 
 use std::any::Any;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::Instant;
 
+use axum::error_handling::HandleErrorLayer;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, Version, header};
-use axum::middleware::Next;
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use axum::{BoxError, Router};
 use futures_util::FutureExt;
-use tracing::Instrument;
+use tower::ServiceBuilder;
+use tower_http::ServiceBuilderExt;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::request_id::{MakeRequestId, RequestId};
+use tower_http::trace::TraceLayer;
+use tracing::Span;
 
 use super::context::RequestContext;
 use super::error::Error;
+use super::route_metrics;
 use super::state::AppState;
 use crate::audit::AuditedCall;
-use crate::http::route_metrics;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+/// Request headers whose values are not printed.
+const SENSITIVE: [HeaderName; 3] =
+    [header::AUTHORIZATION, HeaderName::from_static("authentication"), HeaderName::from_static("x-api-key")];
 
-/// Gives the request an id and a timeout, catches panics, writes errors into the envelope, sets the headers of every
-/// response, and writes the audit log.
-pub async fn answer(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
-    let begun = std::time::Instant::now();
-    let id = request_id(&request);
+/// Adds the layers to a router, outermost first: request id, headers of every response, log span; errors in the
+/// envelope, metrics and the audit log; the request timeout; panics.
+pub fn with_layers(router: Router<AppState>, state: &AppState) -> Router<AppState> {
+    router.layer(
+        ServiceBuilder::new()
+            .map_request(without_invalid_id)
+            .set_x_request_id(NewId)
+            .propagate_x_request_id()
+            .sensitive_request_headers(SENSITIVE.into())
+            .insert_response_header_if_not_present(
+                header::CACHE_CONTROL,
+                HeaderValue::from_static("no-store"),
+            )
+            .override_response_header(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"))
+            .layer(
+                TraceLayer::new_for_http().make_span_with(span).on_request(()).on_response(()).on_failure(()),
+            )
+            .layer(middleware::from_fn_with_state(Arc::clone(state), answer))
+            .layer(HandleErrorLayer::new(timed_out))
+            .timeout(state.config.server.request_timeout)
+            .layer(CatchPanicLayer::custom(panicked)),
+    )
+}
+
+/// Writes errors into the envelope, adds the rate-limit headers, and writes the metrics and the audit log.
+async fn answer(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let id = request.headers().get(REQUEST_ID).cloned().unwrap_or(HeaderValue::from_static(""));
     let context = RequestContext::begin(request.extensions_mut());
     let method = request.method().clone();
-    // Never log the path itself: it can contain an invite code.
-    let matched = request.extensions().get::<MatchedPath>().cloned();
-    let route = matched.as_ref().map_or(&route_metrics::NO_ROUTE, |path| route_metrics::of(path.as_str()));
-    let span = tracing::info_span!(
-        "request",
-        id = id.to_str().unwrap_or_default(),
-        %method,
-        route = matched.as_ref().map_or("none", MatchedPath::as_str),
-    );
-    let limit = state.config.server.request_timeout;
-    let attempt =
+    let route = matched(&request).map_or(&route_metrics::NO_ROUTE, route_metrics::of);
+    let call =
         route.change_name(&method).map(|action| AuditedCall::begin(action, id.to_str().unwrap_or_default()));
     let work = async {
         match one_host(&request).and_then(|()| chunked_alone(&request)) {
@@ -47,17 +70,13 @@ pub async fn answer(State(state): State<AppState>, mut request: Request, next: N
             Err(error) => error.into_response(),
         }
     };
-    let work = match &attempt {
-        Some(attempt) => attempt.watch(work).left_future(),
+    let mut response = match &call {
+        Some(call) => call.watch(work).left_future(),
         None => work.right_future(),
-    };
-    let work = AssertUnwindSafe(work).catch_unwind();
-    let mut response = async {
-        let response = with_timeout(limit, work).await;
-        context.release_permit();
-        let Some(error) = response.extensions().get::<Arc<Error>>().cloned() else {
-            return response;
-        };
+    }
+    .await;
+    context.release_permit();
+    if let Some(error) = response.extensions().get::<Arc<Error>>().cloned() {
         if let Some(rate_limit) = state.limits.headers_for(&error) {
             context.set_rate_limit(rate_limit);
         }
@@ -71,23 +90,17 @@ pub async fn answer(State(state): State<AppState>, mut request: Request, next: N
                 answer.headers_mut().insert(name, value.clone());
             }
         }
-        answer
+        response = answer;
     }
-    .instrument(span)
-    .await;
     route.responses.count(Some(&method), response.status(), begun.elapsed());
-    if let Some(attempt) = attempt {
+    if let Some(call) = call {
         let code = response.headers().get("x-error-code").and_then(|code| code.to_str().ok());
-        attempt.finish(response.status().as_u16(), code);
+        call.finish(response.status().as_u16(), code);
     }
-    let headers = response.headers_mut();
-    headers.insert(REQUEST_ID, id);
     if let Some(rate_limit) = context.rate_limit() {
-        headers.insert(RATE_LIMIT_POLICY, rate_limit.policy);
-        headers.insert(RATE_LIMIT, rate_limit.left);
+        response.headers_mut().insert(RATE_LIMIT_POLICY, rate_limit.policy);
+        response.headers_mut().insert(RATE_LIMIT, rate_limit.left);
     }
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 
@@ -111,43 +124,60 @@ fn chunked_alone(request: &Request) -> Result<(), Error> {
     }
 }
 
-type HandlerResult = Result<Response, Box<dyn Any + Send>>;
+async fn timed_out(_: BoxError) -> Error {
+    Error::TimedOut(None)
+}
 
-async fn with_timeout(limit: Duration, work: impl Future<Output = HandlerResult>) -> Response {
-    match tokio::time::timeout(limit, work).await {
-        Ok(Ok(response)) => response,
-        Ok(Err(panic)) => {
-            let said = panic.downcast_ref::<&str>().copied();
-            let said =
-                said.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no words");
-            Error::Internal(format!("a handler panicked: {said}").into()).into_response()
-        }
-        Err(_) => Error::TimedOut(None).into_response(),
+/// The response after a panic; the message is only logged.
+fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let message = panic.downcast_ref::<&str>().copied();
+    let message =
+        message.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
+    Error::Internal(format!("a handler panicked: {message}").into()).into_response()
+}
+
+/// The path of the route as registered. The path of the request can contain an invite code, so it is never logged.
+fn matched(request: &Request) -> Option<&str> {
+    request.extensions().get::<MatchedPath>().map(MatchedPath::as_str)
+}
+
+/// The log span of a request.
+fn span(request: &Request) -> Span {
+    let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
+    tracing::info_span!("request", id, method = %request.method(), route = matched(request).unwrap_or("none"))
+}
+
+/// Makes an id for a request without a valid `X-Request-Id`.
+#[derive(Clone, Copy)]
+struct NewId;
+
+impl MakeRequestId for NewId {
+    fn make_request_id<B>(&mut self, _: &axum::http::Request<B>) -> Option<RequestId> {
+        let mut buffer = uuid::Uuid::encode_buffer();
+        let id: &str = crate::domain::id::new().hyphenated().encode_lower(&mut buffer);
+        HeaderValue::from_str(id).ok().map(RequestId::new)
     }
 }
 
-/// The caller's `X-Request-Id` if it is valid, else a new one.
-fn request_id(request: &Request) -> HeaderValue {
-    let sane = |value: &&HeaderValue| {
+/// Removes an `X-Request-Id` of the caller that is repeated or not a plain text.
+fn without_invalid_id(mut request: Request) -> Request {
+    let valid = |value: &HeaderValue| {
         let bytes = value.as_bytes();
         (1..=128).contains(&bytes.len())
             && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(byte))
     };
     let mut sent = request.headers().get_all(REQUEST_ID).iter();
-    if let (Some(id), None) = (sent.next().filter(sane), sent.next()) {
-        return id.clone();
+    if !matches!((sent.next(), sent.next()), (Some(id), None) if valid(id)) {
+        request.headers_mut().remove(REQUEST_ID);
     }
-    let mut buffer = uuid::Uuid::encode_buffer();
-    let id: &str = crate::domain::id::new().hyphenated().encode_lower(&mut buffer);
-    #[expect(clippy::expect_used, reason = "hex digits and hyphens are a header value")]
-    HeaderValue::from_str(id).expect("a UUID")
+    request
 }
 
 #[cfg(test)]
 mod tests {
-    use axum::Router;
+    use std::time::Duration;
+
     use axum::http::StatusCode;
-    use axum::middleware;
     use axum::routing::get;
     use serde_json::{Value, json};
 
@@ -180,8 +210,8 @@ mod tests {
                     panic!("secret")
                 }),
             )
-            .route("/never", get(async || std::future::pending::<()>().await))
-            .layer(middleware::from_fn_with_state(state, answer));
+            .route("/never", get(async || std::future::pending::<()>().await));
+        let router = with_layers(router, &state).with_state(state);
         let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", socket.local_addr().unwrap());
         tokio::spawn(axum::serve(socket, router).into_future());
@@ -217,15 +247,15 @@ mod tests {
         assert_eq!(answer.headers()["retry-after"], "5");
     }
 
-    #[tokio::test]
-    async fn panic_message_is_kept_for_the_log() {
+    #[test]
+    fn panic_message_is_kept_for_the_log() {
         let boxed: [(Box<dyn Any + Send>, &str); 3] = [
             (Box::new("one"), "a handler panicked: one"),
             (Box::new("two".to_owned()), "a handler panicked: two"),
-            (Box::new(3), "a handler panicked: no words"),
+            (Box::new(3), "a handler panicked: no message"),
         ];
         for (panic, cause) in boxed {
-            let response = with_timeout(Duration::from_secs(9), std::future::ready(Err(panic))).await;
+            let response = panicked(panic);
             match &**response.extensions().get::<Arc<Error>>().unwrap() {
                 Error::Internal(source) => assert_eq!(source.to_string(), cause),
                 other => panic!("{other}"),
