@@ -6,12 +6,13 @@ use sqlx::{query, query_as, query_scalar};
 use uuid::Uuid;
 
 use super::apps::App;
-use super::invites::manage::{Filter, InviteRow, invite_rows};
+use super::invites::manage::{Filter, invite_rows};
 use super::outbox::manage::MailRow;
 use super::{Error, Pool};
 use crate::domain::credentials::secret_key::{Purpose, SecretKey};
 use crate::domain::email::Email;
 use crate::domain::id::AppId;
+use crate::domain::invites::invite::Invite;
 use crate::domain::invites::{Kind, State};
 
 /// All apps, oldest first.
@@ -34,7 +35,7 @@ pub async fn invites(
     filter: &Filter,
     id: Option<Uuid>,
     limit: i64,
-) -> Result<Vec<InviteRow>, Error> {
+) -> Result<Vec<Invite>, Error> {
     Ok(invite_rows!(
         r#"
         WHERE ($1::uuid IS NULL OR app_id = $1) AND ($2::uuid IS NULL OR invite_id = $2)

@@ -13,6 +13,7 @@ pub mod json;
 pub mod language;
 pub mod mail;
 pub mod network;
+pub mod referrals;
 pub mod text;
 pub mod users;
 pub mod webhook;

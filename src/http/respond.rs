@@ -129,6 +129,7 @@ async fn timed_out(_: BoxError) -> Error {
 }
 
 /// The response after a panic; the message is only logged.
+#[expect(clippy::needless_pass_by_value, reason = "as `CatchPanicLayer` calls it")]
 fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let message = panic.downcast_ref::<&str>().copied();
     let message =

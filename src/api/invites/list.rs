@@ -7,10 +7,11 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::shown;
-use crate::db::invites::manage::{self, Filter, InviteRow};
+use crate::db::invites::manage::{self, Filter};
 use crate::db::users;
 use crate::domain::email::Email;
 use crate::domain::id::{self, UserId};
+use crate::domain::invites::invite::Invite;
 use crate::domain::invites::{self, Kind};
 use crate::http::auth::{Callers, Reader};
 use crate::http::envelope::Success;
@@ -65,7 +66,7 @@ impl FromRequestParts<AppState> for ListQuery {
 pub struct InvitePage {
     kind: &'static str,
     items_length: usize,
-    items: Vec<InviteRow>,
+    items: Vec<Invite>,
     next_cursor: Option<Uuid>,
 }
 
@@ -91,7 +92,7 @@ pub async fn list(
     if next_cursor.is_none() && !nothing {
         next_cursor = manage::last_scanned(&state.store.pool, app, &filter, after).await?;
     }
-    let items: Vec<InviteRow> = found.into_iter().map(|invite| shown(invite, user)).collect();
+    let items: Vec<Invite> = found.into_iter().map(|invite| shown(invite, user)).collect();
     let data = InvitePage { kind: "invites", items_length: items.len(), items, next_cursor };
     Ok(Success { status: StatusCode::OK, message: "invites", data })
 }

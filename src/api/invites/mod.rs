@@ -14,9 +14,9 @@ use axum::http::request::Parts;
 use uuid::Uuid;
 
 use crate::audit;
-use crate::db::invites::manage::InviteRow;
 use crate::domain::email;
 use crate::domain::id::{self, UserId};
+use crate::domain::invites::invite::Invite;
 use crate::http::auth::Callers;
 use crate::http::error::Error;
 use crate::http::extract::{self, Query};
@@ -42,7 +42,7 @@ impl<C: Callers> FromRequestParts<AppState> for InvitePath<C> {
 }
 
 /// An invite as this caller may see it: for a user, the address is masked and the recipient's id is removed.
-fn shown(mut invite: InviteRow, caller: Option<UserId>) -> InviteRow {
+fn shown(mut invite: Invite, caller: Option<UserId>) -> Invite {
     if caller.is_some() {
         invite.email = email::masked(&invite.email);
         invite.user_id = None;

@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::InvitePath;
 use super::shown;
-use crate::db::invites::manage::{self, InviteRow};
-use crate::db::invites::timeline::{self, Event};
+use crate::db::invites::manage;
+use crate::db::invites::timeline;
+use crate::domain::invites::invite::{Invite, TimelineEvent};
 use crate::http::auth::Reader;
 use crate::http::envelope::Success;
 use crate::http::error::Error;
@@ -18,8 +19,8 @@ use crate::http::state::AppState;
 #[derive(Serialize)]
 pub struct InviteWithTimeline {
     #[serde(flatten)]
-    invite: InviteRow,
-    timeline: Option<Vec<Event>>,
+    invite: Invite,
+    timeline: Option<Vec<TimelineEvent>>,
 }
 
 /// Shows an invite.

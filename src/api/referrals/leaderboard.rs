@@ -6,7 +6,7 @@ use axum::http::request::Parts;
 use serde::Serialize;
 
 use crate::db::referrals::leaderboard;
-use crate::db::referrals::leaderboard::Place;
+use crate::domain::referrals::LeaderboardPlace;
 use crate::http::auth::{AnyKey, Callers};
 use crate::http::envelope::Success;
 use crate::http::error::Error;
@@ -35,7 +35,7 @@ impl FromRequestParts<AppState> for LeaderboardQuery {
 pub struct Leaderboard {
     kind: &'static str,
     items_length: usize,
-    items: Vec<Place>,
+    items: Vec<LeaderboardPlace>,
 }
 
 /// Ranks users by the number of people who accepted after their referral.

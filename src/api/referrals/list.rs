@@ -6,9 +6,10 @@ use axum::http::request::Parts;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::db::referrals::list::{self, Counts, Referral};
+use crate::db::referrals::list;
 use crate::domain::email;
 use crate::domain::id::UserId;
+use crate::domain::referrals::{Referral, ReferralCounts};
 use crate::http::auth::{Callers, Reader};
 use crate::http::envelope::Success;
 use crate::http::error::Error;
@@ -42,7 +43,7 @@ impl FromRequestParts<AppState> for ListQuery {
 pub struct ReferralPage {
     kind: &'static str,
     referral_code: String,
-    counts: Counts,
+    counts: ReferralCounts,
     items_length: usize,
     items: Vec<Referral>,
     next_cursor: Option<Uuid>,

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{Context, Output, Result, app, table};
 use crate::audit::AuditRecord;
 use crate::db::invites::manage::{
-    self, Filter, InviteRow, ResendBy, ResendInvite, ResendOutcome, RevokeInvite, RevokeOutcome,
+    self, Filter, ResendBy, ResendInvite, ResendOutcome, RevokeInvite, RevokeOutcome,
 };
 use crate::db::invites::timeline;
 use crate::db::operator;
@@ -18,6 +18,7 @@ use crate::db::referrals::new_referral::ReferralLimits;
 use crate::domain::email::Email;
 use crate::domain::id::{AppId, UserId};
 use crate::domain::invites;
+use crate::domain::invites::invite::Invite;
 use import::Import;
 
 #[derive(Subcommand)]
@@ -178,7 +179,7 @@ fn missing(id: Uuid) -> Box<dyn std::error::Error + Send + Sync> {
     format!("there is no invite {id}").into()
 }
 
-async fn find(context: &Context, id: Uuid) -> Result<InviteRow> {
+async fn find(context: &Context, id: Uuid) -> Result<Invite> {
     let invites =
         operator::invites(&context.database.operator, None, &Filter::default(), Some(id), 1).await?;
     invites.into_iter().next().ok_or_else(|| missing(id))

@@ -1,7 +1,6 @@
 //! Lists, resends and revokes invites by id. The app's backend can manage all invites of its app, the user of an access
 //! token their own referrals. The holder of a mailed code can request another mail to the same address.
 
-use serde::Serialize;
 use sqlx::{PgExecutor, query, query_scalar};
 use uuid::Uuid;
 
@@ -11,40 +10,14 @@ use crate::db::unit_of_work::UnitOfWork;
 use crate::db::{Error, is_violation};
 use crate::domain::email::Email;
 use crate::domain::id::{AppId, UserId};
+use crate::domain::invites::invite::Invite;
 use crate::domain::invites::{Kind, State};
 
-/// An invite, with the names used in API responses and in the output of `userdocks invite`.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct InviteRow {
-    pub id: Uuid,
-    pub app_id: Uuid,
-    pub kind: String,
-    pub state: String,
-    pub email: String,
-    pub language: String,
-    pub inviter_id: Option<Uuid>,
-    pub user_id: Option<Uuid>,
-    pub created_at: String,
-    pub mailed_at: String,
-    pub expires_at: String,
-    pub accepted_at: Option<String>,
-    pub revoked_at: Option<String>,
-}
-
-impl InviteRow {
-    /// The parsed state.
-    #[must_use]
-    pub fn state(&self) -> Option<State> {
-        State::parse(&self.state)
-    }
-}
-
-/// A query for [`InviteRow`]s. Takes the SQL after `FROM invites` and its parameters.
+/// A query for [`Invite`]s. Takes the SQL after `FROM invites` and its parameters.
 macro_rules! invite_rows {
     ($rest:literal, $($parameter:expr),* $(,)?) => {
         sqlx::query_as!(
-            InviteRow,
+            Invite,
             r#"
             SELECT invite_id AS id, app_id, kind, invite_state(accepted_at, revoked_at, expires_at) AS "state!", email,
                 language, inviter_id, user_id,
@@ -81,7 +54,7 @@ pub async fn list(
     filter: &Filter,
     after: Uuid,
     limit: i64,
-) -> Result<Vec<InviteRow>, Error> {
+) -> Result<Vec<Invite>, Error> {
     // One subquery per combination of filters, so that each uses its own index. Conditions on parameters alone disable
     // the others.
     Ok(invite_rows!(
@@ -159,7 +132,7 @@ pub async fn find(
     app: AppId,
     caller: Option<UserId>,
     id: Uuid,
-) -> Result<Option<InviteRow>, Error> {
+) -> Result<Option<Invite>, Error> {
     Ok(invite_rows!(
         r#"
         WHERE app_id = $1 AND invite_id = $2 AND ($3::uuid IS NULL OR kind = 'referral' AND inviter_id = $3

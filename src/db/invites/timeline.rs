@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
 use serde_json::json;
 use sqlx::{query, query_as};
 use uuid::Uuid;
@@ -14,31 +13,17 @@ use crate::db::{Error, Pool, outbox};
 use crate::domain::credentials::opt_out::OptOutKey;
 use crate::domain::id::{self, AppId, UserId};
 use crate::domain::invites::InviteCode;
+use crate::domain::invites::invite::TimelineEvent;
 use crate::domain::mail::report::{Kind, Report, Subject};
 use crate::domain::webhook::EventType;
 
 /// Only the newest events are shown.
 const MAX_EVENTS: i64 = 200;
 
-/// One event of an invite.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Event {
-    /// RFC 3339.
-    pub at: String,
-    /// `queued`, `resent`, `refused`, `accepted_by_server`, `failed`, `delayed`, `bounced`, `complained`, `viewed`,
-    /// `accepted`, `revoked` or `expired`.
-    pub event: String,
-    /// The mail, if the event is about one.
-    pub mail_id: Option<Uuid>,
-    /// The text of the mail server or the report.
-    pub detail: Option<String>,
-}
-
 /// The events of an invite, oldest first.
-pub async fn timeline(db: &Pool, app: AppId, invite: Uuid) -> Result<Vec<Event>, Error> {
+pub async fn timeline(db: &Pool, app: AppId, invite: Uuid) -> Result<Vec<TimelineEvent>, Error> {
     let mut events = query_as!(
-        Event,
+        TimelineEvent,
         r#"
         WITH invite AS (
             SELECT accepted_at, revoked_at, expires_at FROM invites WHERE app_id = $1 AND invite_id = $2

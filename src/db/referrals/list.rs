@@ -2,22 +2,12 @@
 //! (`migrations/0004_referrals.sql`). The database also counts accepted referrals, so that counting and ranking cost
 //! the same however many there are.
 
-use serde::Serialize;
 use sqlx::{query, query_as};
 use uuid::Uuid;
 
 use crate::db::{Error, Pool};
 use crate::domain::id::{AppId, UserId};
-
-/// The number of a user's referrals by state.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Counts {
-    pub open: i64,
-    pub accepted: i64,
-    pub expired: i64,
-    pub revoked: i64,
-}
+use crate::domain::referrals::{Referral, ReferralCounts};
 
 /// The referral code of a user and the number of their referrals. A `caller` (the user of an access token) can see only
 /// their own, while not frozen.
@@ -26,7 +16,7 @@ pub async fn counts(
     app: AppId,
     caller: Option<UserId>,
     user: UserId,
-) -> Result<Option<(String, Counts)>, Error> {
+) -> Result<Option<(String, ReferralCounts)>, Error> {
     if caller.is_some_and(|caller| caller != user) {
         return Ok(None);
     }
@@ -56,22 +46,14 @@ pub async fn counts(
     .fetch_optional(db)
     .await?;
     Ok(row.map(|row| {
-        let counts =
-            Counts { open: row.open, accepted: row.accepted, expired: row.expired, revoked: row.revoked };
+        let counts = ReferralCounts {
+            open: row.open,
+            accepted: row.accepted,
+            expired: row.expired,
+            revoked: row.revoked,
+        };
         (row.referral_code, counts)
     }))
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Referral {
-    pub id: Uuid,
-    pub by: String,
-    pub state: String,
-    pub email: Option<String>,
-    pub user_id: Option<Uuid>,
-    pub created_at: String,
-    pub accepted_at: Option<String>,
 }
 
 /// The referrals of a user with ids greater than `after`, by id, at most `limit`: invites they sent and users who used

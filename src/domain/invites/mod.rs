@@ -2,6 +2,7 @@
 
 pub mod accept_body;
 pub mod bulk_body;
+pub mod invite;
 pub mod invite_body;
 pub mod referral_code;
 
