@@ -14,9 +14,11 @@ use super::pool::{session, tls_relay};
 const LOCK_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
-/// The migrations of development versions, which together make the same schema as [`MIGRATIONS`].
+/// The migrations of development versions. Together they make the same schema as those up to [`ADOPTED`].
 const DEVELOPMENT: [i64; 23] =
     [1, 2, 3, 5, 6, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 21, 22, 23, 24, 25, 26, 29, 30];
+/// The last migration that a database with all of [`DEVELOPMENT`] has.
+const ADOPTED: i64 = 9;
 /// Privileges of the server's role.
 const RIGHTS: &str = include_str!("rights.sql");
 
@@ -88,7 +90,7 @@ async fn adopt(connection: &mut PgConnection) -> Result<(), Error> {
         return Err(Error::Development);
     }
     sqlx::query!("DELETE FROM _sqlx_migrations").execute(&mut *transaction).await?;
-    for migration in MIGRATIONS.iter() {
+    for migration in MIGRATIONS.iter().filter(|migration| migration.version <= ADOPTED) {
         sqlx::query!(
             "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
             VALUES ($1, $2, true, $3, 0)",

@@ -60,19 +60,17 @@ pub async fn invite(
     };
     let NewInvite { app, path, ref body, ref mail, .. } = **new;
     match invited {
-        InviteOutcome::Created(user) => {
-            let id = UserId(user.id);
-            let more = json!({ "inviterId": (id != path).then_some(path) });
-            work.publish(EventType::UserInvited, Some(id), more).await?;
-            work.answers_about = Some(id);
-            Ok(InviteUserOutcome::Created(user))
-        }
+        InviteOutcome::Created(user) => created(work, path, user).await,
         InviteOutcome::Exists => {
             let db = work.connection().await?;
             let again = resend(db, app, path, &body.invite, *resend_after, mail).await?;
             let user = users::by_id(db, app, None, path).await?.map(Box::new);
             work.answers_about = Some(path);
             Ok(match (again, user) {
+                (ReinviteOutcome::Created, Some(user)) => {
+                    work.use_mail();
+                    return created(work, path, user).await;
+                }
                 (ReinviteOutcome::Accepted, _) => InviteUserOutcome::AlreadyAccepted,
                 (ReinviteOutcome::NotAccessible, _) | (_, None) => InviteUserOutcome::NotAccessible,
                 (ReinviteOutcome::TooSoon, Some(user)) => InviteUserOutcome::TooSoon(user),
@@ -88,9 +86,23 @@ pub async fn invite(
     }
 }
 
+async fn created(
+    work: &mut UnitOfWork<'_>,
+    inviter: UserId,
+    user: Box<User>,
+) -> Result<InviteUserOutcome, Error> {
+    let id = UserId(user.id);
+    let more = json!({ "inviterId": (id != inviter).then_some(inviter) });
+    work.publish(EventType::UserInvited, Some(id), more).await?;
+    work.answers_about = Some(id);
+    Ok(InviteUserOutcome::Created(user))
+}
+
 /// The outcome of a repeated invite.
 #[derive(Debug, PartialEq, Eq)]
 enum ReinviteOutcome {
+    /// An earlier attempt of this change created the user.
+    Created,
     /// The mail is queued, with a new code.
     Queued,
     /// A mail was sent too recently, or is still queued.
@@ -103,7 +115,8 @@ enum ReinviteOutcome {
 
 /// Mails the invite of `user` again, in the user's stored language, unless a mail to the same address was sent less
 /// than `resend_after` ago or is still queued. Earlier codes become invalid. A revoked invite is reopened, and its mail
-/// is not subject to `resend_after`. An invite that was deleted after its end is created again.
+/// is not subject to `resend_after`. An invite that was deleted after its end is created again. With the code of `mail`
+/// nothing happens: the answer to an earlier attempt was lost.
 async fn resend(
     db: &mut PgConnection,
     app: AppId,
@@ -118,7 +131,9 @@ async fn resend(
         let row = query!(
             r#"
             WITH person AS (
-                SELECT u.email, u.language, u.accepted_at, i.invite_id, i.code_hash, i.revoked_at IS NULL AND (
+                SELECT u.email, u.language, u.accepted_at, i.invite_id, i.code_hash,
+                    COALESCE(i.code_hash = $3, false) AS own, i.mailed_at > i.created_at AS renewed,
+                    i.revoked_at IS NULL AND (
                     SELECT true FROM outbox o
                     WHERE o.app_id = $1 AND o.invite_id = i.invite_id AND lower(o.recipient) = lower(u.email)
                         AND CASE o.state WHEN 'queued' THEN true
@@ -129,7 +144,7 @@ async fn resend(
                 WHERE u.app_id = $1 AND u.user_id = $2 AND NOT u.freezed AND NOT u.deleted
                 FOR KEY SHARE OF u
             ), asked AS (
-                SELECT * FROM person WHERE accepted_at IS NULL AND NOT mailed AND lower(email) = lower($11)
+                SELECT * FROM person WHERE accepted_at IS NULL AND NOT mailed AND NOT own AND lower(email) = lower($11)
             ), renewed AS (
                 UPDATE invites i SET code_hash = $3, email = a.email, language = a.language, mailed_at = now(),
                     revoked_at = NULL, expires_in = $9, expires_at = now() + make_interval(secs => COALESCE(
@@ -151,7 +166,7 @@ async fn resend(
                 INSERT INTO outbox (app_id, mail_id, invite_id, kind, recipient, language, secret, message_id)
                 SELECT $1, $6, invite_id, 'invite', email, language, $7, $8 FROM open
             )
-            SELECT accepted_at IS NOT NULL AS "accepted!", mailed AS "mailed!", EXISTS (SELECT FROM open) AS "open!",
+            SELECT own AS "own!", renewed, accepted_at IS NOT NULL AS "accepted!", mailed AS "mailed!", EXISTS (SELECT FROM open) AS "open!",
                 lower(email) <> lower($11) AS "moved!"
             FROM person
             "#,
@@ -172,6 +187,10 @@ async fn resend(
         .map_err(Error::of_change)?;
         match row {
             None => return Ok(ReinviteOutcome::NotAccessible),
+            Some(row) if row.own => {
+                let renewed = row.renewed == Some(true);
+                return Ok(if renewed { ReinviteOutcome::Queued } else { ReinviteOutcome::Created });
+            }
             // The user's address has just changed: the caller must look up its owner again.
             Some(row) if row.moved => return Err(Error::Contended),
             Some(row) if row.accepted => return Ok(ReinviteOutcome::Accepted),

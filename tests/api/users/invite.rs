@@ -2,11 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use userdocks::db::invites::create::{self, InviteUser, InviteUserOutcome};
+use userdocks::db::invites::new_invite::NewInvite;
 use userdocks::db::outbox;
 use userdocks::domain::id::UserId;
+use userdocks::domain::invites::invite_body::NewUserBody;
 
 use crate::support::smtp::Stage;
 use crate::support::{Answer, App, As, Test, code, new_id};
@@ -467,5 +472,44 @@ async fn generated_ids_are_version_4_uuids() {
         assert_eq!(id.get_version_num(), 4, "{user}");
     }
     test.mail().await;
+    test.finish().await;
+}
+
+/// As after a lost answer of the database: the same change once more, with the same ids and mail.
+#[tokio::test]
+async fn repeated_change_answers_as_the_first_and_sends_one_mail() {
+    // Even if an invite may be mailed again at once.
+    let test = Test::with(&[("USERDOCKS_INVITE__RESEND_AFTER", "0s")]).await;
+    let state = &test.server.as_ref().unwrap().state;
+    let email =
+        || Map::from_iter([("email".into(), "ada@example.com".into()), ("language".into(), "en".into())]);
+    let path = UserId(new_id());
+    let command = || {
+        let body = NewUserBody::parse(email()).unwrap();
+        let new = NewInvite {
+            app: test.app.id,
+            path,
+            fresh: UserId(new_id()),
+            body,
+            mail: state.new_mail(test.app.id),
+        };
+        InviteUser { new: Arc::new(new), resend_after: Duration::ZERO }
+    };
+    let run = async |command: &InviteUser| {
+        let change = state.store.change(test.app.id).with_event().with_mails(1);
+        match change.run(create::invite, command, Ok::<_, ()>).await.unwrap().unwrap() {
+            InviteUserOutcome::Created(user) => ("created", user.id),
+            InviteUserOutcome::Resent(user) => ("resent", user.id),
+            _ => panic!("neither"),
+        }
+    };
+    let (first, second) = (command(), command());
+    for (command, outcome) in [(&first, "created"), (&second, "resent")] {
+        for _ in 0..2 {
+            assert_eq!(run(command).await, (outcome, path.0));
+        }
+        test.mail().await;
+    }
+    assert_eq!(test.count("SELECT count(*) FROM outbox").await, 2);
     test.finish().await;
 }
