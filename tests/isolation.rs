@@ -22,7 +22,7 @@ const EXEMPT: &[(&str, &str)] = &[
         "answers of more than a day ago, of all apps",
     ),
     (
-        "WITH asked AS MATERIALIZED ( SELECT *",
+        "WITH requested AS MATERIALIZED ( SELECT *",
         "what several apps ask for: each row brings the app of its own credentials, and meets rows of that app only",
     ),
     ("UPDATE api_keys SET revoked_at = now() WHERE key_id = $1", "the operator names a key by its id"),

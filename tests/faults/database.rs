@@ -201,7 +201,7 @@ pub async fn answer_lost() -> Report {
 
 /// The response to a batched statement is lost with its connection, or never arrives on an open connection. Each call
 /// of the batch gets a response nevertheless.
-pub async fn gathered_answer_lost() -> Report {
+pub async fn batch_answer_lost() -> Report {
     let mut scenario = Scenario::new().await;
     scenario.place.set("USERDOCKS_SERVER__REQUEST_TIMEOUT", "5s");
     scenario.serve();

@@ -67,7 +67,7 @@ const FAULTS: &[(&str, When, Run)] = faults! {
     All "disk of PostgreSQL full" database::disk_full;
     Always "callers that hang up" database::callers_hang_up;
     Always "answer of PostgreSQL lost" database::answer_lost;
-    Always "answer to gathered changes lost" database::gathered_answer_lost;
+    Always "answer to a batch lost" database::batch_answer_lost;
     Always "LISTEN connection lost" database::listen_lost;
     All "PgBouncer between, killed" database::pgbouncer;
     Always "421 at the greeting" mail::reply_421;

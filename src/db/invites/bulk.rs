@@ -126,9 +126,9 @@ pub async fn invite(
         }
         // Sort, so that concurrent calls take locks in the same order.
         together.sort_unstable();
-        let asked: Vec<&NewInvite> = together.iter().map(|(_, at)| &all[*at].new).collect();
+        let requested: Vec<&NewInvite> = together.iter().map(|(_, at)| &all[*at].new).collect();
         for ((_, at), invited) in
-            together.iter().zip(new_invite::write(work.connection().await?, &asked, None).await?)
+            together.iter().zip(new_invite::write(work.connection().await?, &requested, None).await?)
         {
             made[*at] = match invited {
                 Some(InviteOutcome::Created(user)) => {
@@ -182,11 +182,11 @@ async fn find_existing(
     all: &[BulkInvite],
     open: &[usize],
 ) -> Result<Vec<ExistingUser>, Error> {
-    let asked = || open.iter().map(|at| &all[*at].new);
-    let addresses: Vec<&str> = asked().map(|new| new.body.invite.email.as_str()).collect();
-    let ids: Vec<Uuid> = asked().map(|new| new.fresh.0).collect();
+    let requested = || open.iter().map(|at| &all[*at].new);
+    let addresses: Vec<&str> = requested().map(|new| new.body.invite.email.as_str()).collect();
+    let ids: Vec<Uuid> = requested().map(|new| new.fresh.0).collect();
     let codes: Vec<Option<&str>> =
-        asked().map(|new| new.body.referral_code.as_ref().map(ReferralCode::as_str)).collect();
+        requested().map(|new| new.body.referral_code.as_ref().map(ReferralCode::as_str)).collect();
     let rows = query!(
         r#"
         SELECT (SELECT user_id FROM users WHERE app_id = $1 AND lower(email) = lower(a.email)) AS holder,

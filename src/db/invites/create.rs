@@ -143,21 +143,21 @@ async fn resend(
                 LEFT JOIN invites i ON i.app_id = u.app_id AND i.user_id = u.user_id AND i.kind = 'invite'
                 WHERE u.app_id = $1 AND u.user_id = $2 AND NOT u.freezed AND NOT u.deleted
                 FOR KEY SHARE OF u
-            ), asked AS (
+            ), due AS (
                 SELECT * FROM person WHERE accepted_at IS NULL AND NOT mailed AND NOT own AND lower(email) = lower($11)
             ), renewed AS (
-                UPDATE invites i SET code_hash = $3, email = a.email, language = a.language, mailed_at = now(),
+                UPDATE invites i SET code_hash = $3, email = d.email, language = d.language, mailed_at = now(),
                     revoked_at = NULL, expires_in = $9, expires_at = now() + make_interval(secs => COALESCE(
                         $9::integer, (SELECT invite_expires_in FROM apps WHERE app_id = $1), $4::float8))
-                FROM asked a
-                WHERE i.app_id = $1 AND i.invite_id = a.invite_id AND i.code_hash = a.code_hash
+                FROM due d
+                WHERE i.app_id = $1 AND i.invite_id = d.invite_id AND i.code_hash = d.code_hash
                     AND i.accepted_at IS NULL
                 RETURNING i.invite_id, i.email, i.language
             ), remade AS (
                 INSERT INTO invites (app_id, invite_id, kind, user_id, email, language, code_hash, expires_in, expires_at)
                 SELECT $1, $10, 'invite', $2, email, language, $3, $9, now() + make_interval(secs => COALESCE(
                     $9::integer, (SELECT invite_expires_in FROM apps WHERE app_id = $1), $4::float8))
-                FROM asked WHERE invite_id IS NULL
+                FROM due WHERE invite_id IS NULL
                 ON CONFLICT (app_id, user_id) WHERE kind = 'invite' AND user_id IS NOT NULL DO NOTHING
                 RETURNING invite_id, email, language
             ), open AS (
@@ -166,8 +166,8 @@ async fn resend(
                 INSERT INTO outbox (app_id, mail_id, invite_id, kind, recipient, language, secret, message_id)
                 SELECT $1, $6, invite_id, 'invite', email, language, $7, $8 FROM open
             )
-            SELECT own AS "own!", renewed, accepted_at IS NOT NULL AS "accepted!", mailed AS "mailed!", EXISTS (SELECT FROM open) AS "open!",
-                lower(email) <> lower($11) AS "moved!"
+            SELECT own AS "own!", renewed, accepted_at IS NOT NULL AS "accepted!", mailed AS "mailed!",
+                EXISTS (SELECT FROM open) AS "open!", lower(email) <> lower($11) AS "moved!"
             FROM person
             "#,
             app.0,

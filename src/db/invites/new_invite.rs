@@ -89,7 +89,7 @@ pub(crate) async fn write(
     let (tenants, codes) = (column(all, |_| id::public()), column(all, |_| referral_code::generate()));
     let rows = query!(
         r#"
-        WITH asked AS MATERIALIZED (
+        WITH requested AS MATERIALIZED (
             SELECT *, set_config('lock_timeout', $16, true) AS lock_timeout
             FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[],
                 $8::uuid[], $9::bytea[], $10::integer[], $11::float8[], $12::uuid[], $13::bytea[], $14::text[],
@@ -101,7 +101,7 @@ pub(crate) async fn write(
                 a.referrer_code IS NOT NULL AND r.user_id IS NULL AS stray, t.freezed OR t.deleted AS closed, h.user_id AS holder,
                 CASE WHEN t.user_id IS NULL THEN a.path ELSE a.fresh END AS user_id,
                 COALESCE(t.tenant_id, a.tenant_id) AS joined
-            FROM asked a
+            FROM requested a
             LEFT JOIN users t ON t.app_id = a.app_id AND t.user_id = a.path
             LEFT JOIN users h ON h.app_id = a.app_id AND lower(h.email) = lower(a.email)
             LEFT JOIN users r ON r.app_id = a.app_id AND r.referral_code = a.referrer_code

@@ -30,15 +30,15 @@ pub async fn timeline(db: &Pool, app: AppId, invite: Uuid) -> Result<Vec<Timelin
         ), mails AS (
             SELECT mail_id, state, last_reply, created_at, finished_at FROM outbox
             WHERE app_id = $1 AND invite_id = $2
-        ), told AS (
+        ), recorded AS (
             SELECT mail_id, kind, detail, created_at FROM invite_events WHERE app_id = $1 AND invite_id = $2
         ), begun AS (
             SELECT mail_id, created_at FROM mails
-            UNION ALL SELECT mail_id, created_at FROM told WHERE kind = 'queued'
+            UNION ALL SELECT mail_id, created_at FROM recorded WHERE kind = 'queued'
         ), life (at, rank, event, mail_id, detail) AS (
             SELECT created_at, 0, CASE row_number() OVER (ORDER BY created_at) WHEN 1 THEN 'queued' ELSE 'resent' END,
                 mail_id, NULL FROM begun
-            UNION ALL SELECT created_at, 1, kind, mail_id, detail FROM told WHERE kind <> 'queued'
+            UNION ALL SELECT created_at, 1, kind, mail_id, detail FROM recorded WHERE kind <> 'queued'
             UNION ALL
             SELECT finished_at, 1, CASE state WHEN 'sent' THEN 'accepted_by_server' ELSE 'failed' END, mail_id,
                 last_reply FROM mails WHERE state <> 'queued'

@@ -120,21 +120,21 @@ async fn write(
     // LIMIT 1 keeps PostgreSQL from reading all referrals if outdated statistics say that there are none.
     let rows = query!(
         r#"
-        WITH asked AS MATERIALIZED (
+        WITH requested AS MATERIALIZED (
             SELECT *, (now() AT TIME ZONE 'UTC')::date AS day, set_config('lock_timeout', $18, true) AS lock_timeout
             FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bytea[], $6::text[], $7::uuid[],
                 $8::bytea[], $9::integer[], $10::float8[], $11::uuid[], $12::bytea[], $13::text[])
             AS a(app_id, caller, referrer, email, address_hash, language, invite_id, code_hash, expires_in,
                 expires_after, mail_id, secret, message_id)
         ), referrer AS MATERIALIZED (
-            SELECT a.mail_id, r.email FROM asked a
+            SELECT a.mail_id, r.email FROM requested a
             JOIN users r ON r.app_id = a.app_id AND r.user_id = a.referrer
             WHERE NOT r.freezed AND NOT r.deleted AND (a.caller IS NULL OR a.caller = r.user_id OR r.tenant_id = (
                 SELECT c.tenant_id FROM users c
                 WHERE c.app_id = a.app_id AND c.user_id = a.caller AND NOT c.freezed AND NOT c.deleted))
             ORDER BY r.app_id, r.user_id FOR KEY SHARE OF r
         ), holder AS MATERIALIZED (
-            SELECT a.mail_id FROM referrer f JOIN asked a ON a.mail_id = f.mail_id
+            SELECT a.mail_id FROM referrer f JOIN requested a ON a.mail_id = f.mail_id
             JOIN users h ON h.app_id = a.app_id AND lower(h.email) = lower(a.email)
             ORDER BY h.app_id, h.user_id FOR KEY SHARE OF h
         ), looked AS MATERIALIZED (
@@ -154,7 +154,7 @@ async fn write(
                     SELECT q.used FROM referral_quotas q
                     WHERE q.app_id = a.app_id AND q.scope = 'recipient' AND q.subject = encode(a.address_hash, 'hex')
                         AND q.day = a.day), 0) AS sendable
-            FROM asked a
+            FROM requested a
             LEFT JOIN referrer r ON r.mail_id = a.mail_id
             LEFT JOIN LATERAL (
                 SELECT i.invite_id, i.mailed_at FROM invites i

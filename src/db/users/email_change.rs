@@ -215,7 +215,7 @@ pub(super) async fn write_confirmation(
             DELETE FROM outbox
             WHERE app_id = $1 AND user_id = $2 AND kind = 'confirmation' AND state = 'queued' AND NOT claimed
                 AND (lower(recipient) <> lower($3) OR EXISTS (SELECT FROM sendable))
-        ), asked AS (
+        ), pending AS (
             INSERT INTO email_confirmations (app_id, user_id, email, code_hash, expires_at)
             SELECT $1, $2, $3, $4, now() + make_interval(secs => $5) WHERE NOT EXISTS (SELECT FROM recent)
             ON CONFLICT (app_id, user_id) DO UPDATE SET (email, created_at, confirmed_at, code_hash, expires_at) = (
@@ -225,7 +225,7 @@ pub(super) async fn write_confirmation(
                 FROM (SELECT lower(email_confirmations.email) = lower(EXCLUDED.email)
                         AND email_confirmations.confirmed_at IS NULL
                     AND NOT EXISTS (SELECT FROM sendable) AS kept) k)
-        ), told AS (
+        ), notified AS (
             INSERT INTO referral_quotas (app_id, scope, subject, day, used, allowed)
             SELECT $1, 'holder', lower(email), (now() AT TIME ZONE 'UTC')::date, 1, 1 FROM holder
             WHERE NOT EXISTS (SELECT FROM recent)
@@ -234,7 +234,7 @@ pub(super) async fn write_confirmation(
         ), notice AS (
             INSERT INTO outbox (app_id, mail_id, user_id, kind, recipient, language, secret, message_id)
             SELECT $1, $11, user_id, 'taken', email, language, $12, $13 FROM holder
-            WHERE EXISTS (SELECT FROM told)
+            WHERE EXISTS (SELECT FROM notified)
         ), mail AS (
             INSERT INTO outbox (app_id, mail_id, user_id, kind, recipient, language, secret, message_id)
             SELECT $1, $8, $2, 'confirmation', $3, language, $9, $10 FROM sendable

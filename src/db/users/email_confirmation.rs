@@ -185,7 +185,7 @@ pub async fn confirm(
             UPDATE users u SET email = CASE WHEN given.is_new THEN given.email ELSE u.email END,
                 email_verified = true, version = version + 1
             FROM given WHERE u.app_id = $1 AND u.user_id = given.user_id
-        ), told AS (
+        ), notice AS (
             INSERT INTO outbox (app_id, mail_id, user_id, kind, recipient, language, secret, message_id)
             SELECT $1, $3, user_id, 'notice', old, language, $4, $5 FROM given WHERE is_new AND was_verified
         )

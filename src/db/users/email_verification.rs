@@ -46,7 +46,7 @@ pub async fn verify_email(
             UPDATE users SET email_verified = true, version = version + 1
             WHERE app_id = $1 AND user_id = $2 AND NOT email_verified AND EXISTS (SELECT FROM person WHERE same)
             RETURNING user_id
-        ), asked AS (
+        ), confirmed AS (
             UPDATE email_confirmations SET confirmed_at = now()
             WHERE app_id = $1 AND user_id = $2 AND lower(email) = lower($3) AND confirmed_at IS NULL
                 AND EXISTS (SELECT FROM person WHERE same)

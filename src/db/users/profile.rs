@@ -97,7 +97,7 @@ pub(crate) async fn write(
     let rows = query_as!(
         UpdatedRow,
         r#"
-        WITH asked AS MATERIALIZED (
+        WITH requested AS MATERIALIZED (
             SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::boolean[], $5::text[], $6::text[],
                 $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[],
                 $14::text[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[], $20::text[],
@@ -106,10 +106,10 @@ pub(crate) async fn write(
                 name, given_name, family_name, middle_name, nickname, preferred_username, profile, picture,
                 website, gender, other_gender, birthdate, zoneinfo, locale, phone_number)
         ), unlocked AS MATERIALIZED (
-            SELECT a.* FROM asked a JOIN users u ON u.app_id = a.app_id AND u.user_id = a.user_id
+            SELECT a.* FROM requested a JOIN users u ON u.app_id = a.app_id AND u.user_id = a.user_id
             WHERE $24 FOR NO KEY UPDATE OF u SKIP LOCKED
         ), free AS (
-            SELECT * FROM unlocked UNION ALL SELECT * FROM asked WHERE NOT $24
+            SELECT * FROM unlocked UNION ALL SELECT * FROM requested WHERE NOT $24
         ), seen AS MATERIALIZED (
             SELECT p.*, u.version, p.accepted_newsletter IS NULL AND ROW(
                     COALESCE(p.email, u.email), COALESCE(p.language, u.language),
