@@ -46,6 +46,26 @@ pub(crate) fn trimmed(value: &str) -> Option<&str> {
     (!value.contains(char::is_control)).then_some(value)
 }
 
+/// Maximum length of a line, in bytes.
+const LINE: usize = 500;
+
+/// Reduces a text of another server to one line of at most 500 bytes without control characters.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    let mut line = String::new();
+    for word in text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty()) {
+        if line.len() > LINE {
+            break;
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    line.truncate(line.floor_char_boundary(LINE));
+    line
+}
+
 text_type! {
     /// 1 to 256 characters (Unicode scalar values) without control characters.
     Text
@@ -174,6 +194,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn text_of_another_server_is_reduced_to_one_bounded_line() {
+        assert_eq!(one_line("550 5.1.1\r\n no\tsuch\u{1b}[2J user "), "550 5.1.1 no such [2J user");
+        assert_eq!(one_line(&"ä".repeat(400)), "ä".repeat(250));
+    }
 
     #[test]
     fn text_is_trimmed_and_bounded_in_characters() {

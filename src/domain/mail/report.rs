@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use crate::domain::fields::{FieldErrors, Fields, Invalid};
 use crate::domain::id;
+use crate::domain::text::one_line;
 
 /// What happened to the mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,32 +87,21 @@ impl Report {
     }
 }
 
-/// Maximum length of a detail in bytes.
-const LENGTH: usize = 500;
 /// Words of at least this many characters could be a part of an invite code.
 const SECRET: usize = 20;
 
-/// Formats a text as one line of bounded length. Words that could be an invite code are masked, because spam filters
+/// Formats a text as [`one_line`]. Words that could be an invite code are masked, because spam filters
 /// quote links.
 #[must_use]
 pub fn detail(text: &str) -> String {
     let is_code = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    let mut line = String::new();
-    for word in text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty()) {
-        if line.len() > LENGTH {
-            break;
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        for part in word.split_inclusive(|c| !is_code(c)) {
-            let run = part.trim_end_matches(|c| !is_code(c));
-            line.push_str(if run.len() < SECRET { run } else { "***" });
-            line.push_str(&part[run.len()..]);
-        }
+    let mut masked = String::with_capacity(text.len());
+    for part in text.split_inclusive(|c| !is_code(c)) {
+        let word = part.trim_end_matches(|c| !is_code(c));
+        masked.push_str(if word.len() < SECRET { word } else { "***" });
+        masked.push_str(&part[word.len()..]);
     }
-    line.truncate(line.floor_char_boundary(LENGTH));
-    line
+    one_line(&masked)
 }
 
 #[cfg(test)]

@@ -15,14 +15,12 @@ use lettre::Message;
 
 use super::mailbox;
 use crate::config::write_private;
+use crate::domain::text::one_line;
 use crate::http_client::Authorities;
 use crate::metrics;
 
 pub use super::transport::login::TokenSource;
 pub use super::transport::smtp::Server;
-
-/// Maximum bytes kept of a server's reply.
-const REPLY_LENGTH: usize = 500;
 
 /// How mails are sent.
 #[derive(Clone, Debug)]
@@ -128,21 +126,6 @@ fn write(folder: &Path, name: &str, bytes: &[u8]) -> std::io::Result<()> {
     write_private(&folder.join(name), bytes)
 }
 
-/// Reduces a text to one line of at most [`REPLY_LENGTH`] bytes, without control characters.
-fn one_line(text: &str) -> String {
-    let mut line = text.split(|c: char| c.is_control() || c == ' ').filter(|word| !word.is_empty()).fold(
-        String::new(),
-        |mut line, word| {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line + word
-        },
-    );
-    line.truncate(line.floor_char_boundary(REPLY_LENGTH));
-    line
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,11 +144,5 @@ mod tests {
         write(&folder, "b.eml", b"code").unwrap();
         assert_eq!(std::fs::read_to_string(&victim).unwrap(), "theirs");
         assert_eq!(std::fs::read_to_string(folder.join("b.eml")).unwrap(), "code");
-    }
-
-    #[test]
-    fn smtp_reply_is_reduced_to_one_bounded_line() {
-        assert_eq!(one_line("550 5.1.1\r\n no\tsuch\u{1b}[2J user "), "550 5.1.1 no such [2J user");
-        assert_eq!(one_line(&"ä".repeat(400)), "ä".repeat(250));
     }
 }

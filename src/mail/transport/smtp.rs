@@ -2,24 +2,27 @@
 //! If the server closes a reused connection, while it is idle or after a number of mails, that is not about the mail,
 //! which is sent over the next connection.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use lettre::Message;
+use percent_encoding::percent_decode_str;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
-use url::{Host, Url, form_urlencoded};
+use url::{Host, Url};
 
 use super::conversation::{Conversation, Failure, Login, Stream};
 use super::login::{Secret, TokenSource, secrets};
 use super::verdict::{Verdict, verdict};
-use super::{Refusal, UrlError, one_line};
+use super::{Refusal, UrlError};
+use crate::domain::text::one_line;
 use crate::http_client::Authorities;
 
 /// How long an unused connection is kept. Servers close idle connections after 5 minutes (RFC 5321, section
@@ -285,11 +288,11 @@ fn hello() -> String {
 }
 
 fn percent_decoded(text: &str) -> Result<String, UrlError> {
-    // Form encoding differs from percent-encoding in these two characters only.
-    let form = format!("={}", text.replace('+', "%2B").replace('&', "%26"));
-    let decoded = form_urlencoded::parse(form.as_bytes()).map(|(_, value)| value.into_owned()).next();
-    decoded
-        .filter(|text| !text.contains(char::REPLACEMENT_CHARACTER) && !text.contains(char::is_control))
+    percent_decode_str(text)
+        .decode_utf8()
+        .ok()
+        .filter(|text| !text.contains(char::is_control))
+        .map(Cow::into_owned)
         .ok_or(UrlError::Form("user and password must be percent-encoded UTF-8"))
 }
 
