@@ -44,7 +44,7 @@ struct Side {
     /// Codes of open invites. The next field has the ids of all invites.
     codes: Vec<String>,
     invites: Vec<Uuid>,
-    /// Recorded `sub`s of an outside issuer.
+    /// Recorded `sub`s of an external issuer.
     subjects: Vec<String>,
     /// Keys of calls that were answered.
     idempotency_keys: Vec<String>,

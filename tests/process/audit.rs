@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 
-use crate::commands::{App, create_app};
+use crate::cli::commands::{App, create_app};
 use crate::support::child::{Place, Serve, until};
 use crate::support::smtp::Smtp;
 use crate::support::{self, DEADLINE, SECRET_KEY, new_id};

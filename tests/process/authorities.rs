@@ -12,7 +12,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use userdocks::domain::credentials::access_token::{Jwk, NewKeyPair};
 
-use crate::commands::create_app;
+use crate::cli::commands::create_app;
 use crate::support::child::Place;
 use crate::support::smtp::{Encryption, Smtp};
 use crate::support::{self, DEADLINE, SECRET_KEY, new_id};

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use crate::commands::create_app;
+use crate::cli::commands::create_app;
 use crate::support;
 use crate::support::child::{Place, Serve, until};
 use crate::support::receiver::Receiver;

@@ -8,15 +8,11 @@ mod support;
 
 mod audit;
 mod authorities;
-mod bounces;
-mod commands;
+mod cli;
 mod erasure;
-mod imports;
 mod metrics;
 mod postgres;
 mod replicas;
-mod retry;
-mod rotation;
 mod settings;
 mod stop;
 mod trial;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use crate::commands::create_app;
+use crate::cli::commands::create_app;
 use crate::support::child::Place;
 use crate::support::smtp::{Smtp, Stage};
 use crate::support::{self, DEADLINE, SECRET_KEY};
@@ -149,11 +149,11 @@ async fn metrics_count_requests_mails_and_limit_refusals() {
         r#"{method="GET",route="none",status="404"} 1"#,
     ];
     assert_eq!(of("userdocks_http_requests_total"), requests.join("\n"));
-    let gathered = "{change=\"update\"} 2\n{change=\"invite\"} 1\n{change=\"referral\"} 2";
-    assert_eq!(of("userdocks_batch_rows_total"), gathered);
+    let batched = "{change=\"update\"} 2\n{change=\"invite\"} 1\n{change=\"referral\"} 2";
+    assert_eq!(of("userdocks_batch_rows_total"), batched);
     assert_eq!(
         of("userdocks_batch_statements_total"),
-        gathered,
+        batched,
         "one at a time; who is refused was written to no avail"
     );
     let mails = [

@@ -7,7 +7,7 @@ use futures_util::stream;
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
 
-use crate::commands::create_app;
+use crate::cli::commands::create_app;
 use crate::support::child::Place;
 use crate::support::smtp::Smtp;
 use crate::support::{self, DEADLINE, SECRET_KEY};

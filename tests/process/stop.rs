@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
 
-use crate::commands::{App, create_app};
+use crate::cli::commands::{App, create_app};
 use crate::support::child::{Place, Serve, until};
 use crate::support::smtp::{Encryption, Smtp};
 use crate::support::{self, DEADLINE, SECRET_KEY};

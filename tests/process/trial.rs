@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 
-use crate::commands;
+use crate::cli::commands;
 use crate::support;
 use crate::support::child::{Place, Serve, until};
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 
 use crate::audit::events;
-use crate::commands::create_app;
+use crate::cli::commands::create_app;
 use crate::support::child::{Place, until};
 use crate::support::receiver::{Does, Receiver};
 use crate::support::smtp::Smtp;

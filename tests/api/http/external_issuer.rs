@@ -1,4 +1,4 @@
-//! Tokens of an app's outside issuer, whose JWK set is served on loopback.
+//! Tokens of an app's external issuer, whose JWK set is served on loopback.
 
 use std::sync::{Arc, Mutex};
 

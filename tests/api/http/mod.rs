@@ -7,5 +7,5 @@ mod credentials;
 mod envelope;
 mod idempotency;
 mod limits;
-mod outside_issuer;
+mod external_issuer;
 mod probing;

@@ -509,6 +509,8 @@ async fn repeated_change_answers_as_the_first_and_sends_one_mail() {
             assert_eq!(run(command).await, (outcome, path.0));
         }
         test.mail().await;
+        // A queued mail would stop the next one.
+        test.idle().await;
     }
     assert_eq!(test.count("SELECT count(*) FROM outbox").await, 2);
     test.finish().await;

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 
 use crate::audit::events;
-use crate::bounces::with_input;
-use crate::commands::create_app;
+use crate::cli::bounces::with_input;
+use crate::cli::commands::create_app;
 use crate::support::child::Place;
 use crate::support::{self, SECRET_KEY, new_id};
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 
 use crate::audit::events;
-use crate::commands::{App, create_app};
+use crate::cli::commands::{App, create_app};
 use crate::support::child::{Place, Serve, until};
 use crate::support::receiver::Receiver;
 use crate::support::smtp::{Smtp, Stage};

@@ -1,0 +1,7 @@
+//! Commands of the operator.
+
+pub mod bounces;
+pub mod commands;
+pub mod imports;
+pub mod retry;
+pub mod rotation;
