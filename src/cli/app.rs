@@ -36,7 +36,7 @@ pub(super) enum Command {
     },
     /// List all apps
     List,
-    /// Show one app, and whether the keys of its outside issuer can be had
+    /// Show one app, and whether the keys of its external issuer can be read
     Show {
         /// The app's id
         #[arg(value_parser = super::id)]
@@ -84,7 +84,7 @@ pub(super) struct Settings {
     /// The colour of the app's mails, such as #1d4ed8
     #[arg(long)]
     color: Option<String>,
-    /// `iss` of an outside issuer of access tokens
+    /// `iss` of an external issuer of access tokens
     #[arg(long)]
     issuer: Option<String>,
     /// Where that issuer's keys are

@@ -145,7 +145,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
         Command::Enable { id } => {
             let webhook = find(context, id).await?;
             manage::enable(db, &webhook).await?;
-            let text = format!("The webhook {id} is told what happens from now on.");
+            let text = format!("The webhook {id} is enabled.");
             Ok(Output::new(json!({ "id": id, "enabled": true }), text)?
                 .changed("enableWebhook", facts(&webhook)))
         }

@@ -290,16 +290,12 @@ pub fn write_counters(page: &mut Page) {
     family("userdocks_limit_refusals_total", "Requests refused by a limit.", &|page, name| {
         REFUSALS.write(page, name);
     });
-    family("userdocks_cache_hits_total", "Looks into a cache that found an answer.", &|page, name| {
+    family("userdocks_cache_hits_total", "Cache look-ups that found an entry.", &|page, name| {
         HITS.write(page, name);
     });
-    family(
-        "userdocks_cache_misses_total",
-        "Looks into a cache after which others were asked.",
-        &|page, name| {
-            MISSES.write(page, name);
-        },
-    );
+    family("userdocks_cache_misses_total", "Cache look-ups that found no entry.", &|page, name| {
+        MISSES.write(page, name);
+    });
     family("userdocks_batch_rows_total", "Changes that went into statements together.", &|page, name| {
         BATCHED_ROWS.write(page, name);
     });

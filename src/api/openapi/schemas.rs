@@ -179,7 +179,7 @@ pub(crate) fn schemas(codes: &[&str]) -> Value {
             "properties": {
                 "externalSubject": {
                     "anyOf": [reference("Text"), reference("Cleared")],
-                    "description": "`sub` of the app's outside issuer; `null` or an empty text forgets it.",
+                    "description": "`sub` of the app's external issuer; `null` or an empty text forgets it.",
                     "examples": ["auth0|5f7c8ec7c33c6c004bbafe82"],
                 },
             },

@@ -215,7 +215,7 @@ fn users() -> Vec<Route> {
             "/users/{userId}/external-subject",
             users::external_subject::set_external_subject,
             Operation {
-                about: "Records which `sub` of the app's outside issuer is the user, where it is not the user's id.",
+                about: "Records which `sub` of the app's external issuer is the user, where it is not the user's id.",
                 parameters: &["userId"],
                 body: Some(Body::ExternalSubject),
                 answer: Answer::data("Null", "the subject was recorded"),

@@ -1,4 +1,4 @@
-//! `PUT /v1/users/{userId}/external-subject`: records the user's `sub` at the app's outside issuer.
+//! `PUT /v1/users/{userId}/external-subject`: records the user's `sub` at the app's external issuer.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -12,7 +12,7 @@ use crate::http::error::Error;
 use crate::http::extract::{Json, UserPath};
 use crate::http::state::AppState;
 
-/// Records which `sub` of the app's outside issuer is the user in the path. The body is `{"externalSubject"}`, a
+/// Records which `sub` of the app's external issuer is the user in the path. The body is `{"externalSubject"}`, a
 /// string, or null to remove it.
 pub async fn set_external_subject(
     State(state): State<AppState>,

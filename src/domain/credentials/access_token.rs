@@ -1,5 +1,5 @@
 //! Access tokens: JWTs (RFC 7519). Issues tokens in this API's own format, signed with RS256 by the app's key pair,
-//! and verifies tokens of this server and of outside issuers. Each key has one algorithm; a token that names another
+//! and verifies tokens of this server and of external issuers. Each key has one algorithm; a token that names another
 //! is refused.
 
 use std::time::Duration;
@@ -62,7 +62,7 @@ impl PublicKey {
         Self { id: Some(id.to_string()), algorithm: Algorithm::RS256, key }
     }
 
-    /// Parses a key of an outside issuer: RSA of at least 2048 bits for RS256, P-256 for ES256, Ed25519 for `EdDSA`.
+    /// Parses a key of an external issuer: RSA of at least 2048 bits for RS256, P-256 for ES256, Ed25519 for `EdDSA`.
     /// Returns `None` for any other key, for a key that is not for signatures, and for an invalid key. Numbers may
     /// have leading zero bytes, which Java's `BigInteger` writes.
     #[must_use]

@@ -1,4 +1,4 @@
-//! The request body that links a user to a `sub` of an outside issuer.
+//! The request body that links a user to a `sub` of an external issuer.
 
 use serde_json::{Map, Value};
 

@@ -1,4 +1,4 @@
-//! Keys of outside issuers (RFC 7517). They are fetched only from the URL that the app's operator configured: without
+//! Keys of external issuers (RFC 7517). They are fetched only from the URL that the app's operator configured: without
 //! redirects or proxies, with limits for size and time. The last good keys stay in use while the issuer is
 //! unreachable. An unknown `kid` triggers a fetch, at a bounded rate.
 
@@ -36,13 +36,13 @@ const MAX_SIZE: usize = 256 * 1024;
 const MAX_KEYS: usize = 64;
 
 #[derive(Debug, thiserror::Error)]
-#[error("the keys of the outside issuer at {url} cannot be had: {reason}")]
+#[error("the keys of the external issuer at {url} cannot be had: {reason}")]
 pub struct Unreachable {
     url: String,
     reason: String,
 }
 
-/// Cache of the keys of outside issuers.
+/// Cache of the keys of external issuers.
 pub struct Jwks {
     pace: FetchLimits,
     issuers: Cache<String, Arc<Issuer>>,
@@ -132,7 +132,7 @@ async fn refresh(
             Ok(())
         }
         Err(reason) => {
-            tracing::warn!(url, reason, "an outside issuer's keys were not fetched");
+            tracing::warn!(url, reason, "an external issuer's keys were not fetched");
             Err(Unreachable { url: url.to_owned(), reason })
         }
     }

@@ -127,7 +127,7 @@ fn seconds() -> f64 {
     crate::clock::now().as_duration().as_secs_f64()
 }
 
-/// Verifies a token for the app `id` and returns its user: by `sub`, which in a token of an outside issuer may be an
+/// Verifies a token for the app `id` and returns its user: by `sub`, which in a token of an external issuer may be an
 /// `external_subject` recorded for the user.
 async fn by_token_for(
     state: &AppState,
