@@ -5,7 +5,7 @@ mod connections;
 mod cors;
 mod credentials;
 mod envelope;
+mod external_issuer;
 mod idempotency;
 mod limits;
-mod external_issuer;
 mod probing;
