@@ -59,7 +59,7 @@ pub async fn idempotent<C, O, T: Serialize>(
 }
 
 /// The key: a quoted string (RFC 8941, 3.3.3) or a bare token, 1 to 255 characters.
-fn key(headers: &HeaderMap) -> Result<Option<String>, Error> {
+pub fn key(headers: &HeaderMap) -> Result<Option<String>, Error> {
     let Some(value) = header(headers, "Idempotency-Key")? else { return Ok(None) };
     let text =
         std::str::from_utf8(value).map_err(|_| Error::InvalidIdempotencyKey)?.trim_matches([' ', '\t']);
