@@ -35,7 +35,7 @@ enum Mails {
 }
 
 /// A success, which is committed, or a refusal `R`, which is undone.
-pub type Done<T, R> = Result<Result<T, R>, Error>;
+pub type Decision<T, R> = Result<Result<T, R>, Error>;
 
 impl Store {
     /// Begins to describe a change of an app's data.
@@ -78,7 +78,7 @@ impl Change<'_> {
         execute: impl AsyncFn(&mut UnitOfWork<'_>, &C) -> Result<O, Error>,
         command: &C,
         decide: impl Fn(O) -> Result<T, R>,
-    ) -> Done<T, R> {
+    ) -> Decision<T, R> {
         let mut attempts = Attempts::new(&self);
         loop {
             let mut unit = UnitOfWork::new(self.store, self.app, self.event, false);
@@ -87,7 +87,7 @@ impl Change<'_> {
                 Err(error) => Err(error),
             };
             match unit.end(done).await {
-                Err(error) => attempts.after(error).await?,
+                Err(error) => attempts.wait_after(error).await?,
                 done => return done,
             }
         }
@@ -101,7 +101,7 @@ impl Change<'_> {
         execute: impl AsyncFn(&mut UnitOfWork<'_>, &C) -> Result<O, Error>,
         command: &C,
         decide: impl Fn(O) -> Result<Answer, R>,
-    ) -> Done<(Answer, bool), R> {
+    ) -> Decision<(Answer, bool), R> {
         let mut attempts = Attempts::new(&self);
         loop {
             let mut unit = UnitOfWork::new(self.store, self.app, self.event, true);
@@ -116,7 +116,7 @@ impl Change<'_> {
                 (Err(error), _) | (Ok(None), Err(error)) => (Err(error), false),
             };
             match unit.end(done).await {
-                Err(error) => attempts.after(error).await?,
+                Err(error) => attempts.wait_after(error).await?,
                 Ok(done) => return Ok(done.map(|answer| (answer, repeated))),
             }
         }
@@ -148,7 +148,7 @@ impl Attempts {
 
     /// Waits until the next attempt after this error: while concurrent changes prevent the change, and if it is
     /// repeatable, until its outcome is known. Otherwise the error is final.
-    async fn after(&mut self, error: Error) -> Result<(), Error> {
+    async fn wait_after(&mut self, error: Error) -> Result<(), Error> {
         tracing::debug!(%error, "a change failed");
         self.in_doubt |= self.repeatable && matches!(error, Error::InDoubt(_));
         // The lost session may still hold the key.

@@ -20,16 +20,15 @@ pub struct UnitOfWork<'a> {
     pub(super) store: &'a Store,
     pub(super) app: AppId,
     /// `None`: the app has no webhooks, or the change publishes no event.
-    pub(super) event: Option<EventId>,
+    event: Option<EventId>,
     /// Mails taken from the quota of the app.
-    pub(super) mails: Vec<QuotaUse>,
-    /// How many of them are used.
-    queued: usize,
-    published: bool,
+    mails: Vec<QuotaUse>,
+    used_mails: usize,
+    has_published: bool,
     in_transaction: bool,
     scope: Option<Scope>,
     /// The user in the answer. An answer that is stored for an `Idempotency-Key` is erased with that user.
-    pub(super) answers_about: Option<UserId>,
+    pub(super) user_in_answer: Option<UserId>,
 }
 
 enum Scope {
@@ -44,11 +43,11 @@ impl<'a> UnitOfWork<'a> {
             app,
             event,
             mails: Vec::new(),
-            queued: 0,
-            published: false,
+            used_mails: 0,
+            has_published: false,
             in_transaction: keyed || event.is_some(),
             scope: None,
-            answers_about: None,
+            user_in_answer: None,
         }
     }
 
@@ -69,7 +68,7 @@ impl<'a> UnitOfWork<'a> {
 
     /// Counts a mail that the change has queued, or must not reveal to be missing.
     pub(super) fn use_mail(&mut self) {
-        self.queued += 1;
+        self.used_mails += 1;
     }
 
     /// The connection for the next statement.
@@ -99,7 +98,7 @@ impl<'a> UnitOfWork<'a> {
         self.connection().await
     }
 
-    /// Writes a change together with those of other requests. `None`: it was not written, and has to be on its own.
+    /// Writes a change in a batch with those of other requests. `None`: it was not written and must be written on its own.
     pub(super) async fn batched<T: Batchable + Clone>(
         &mut self,
         batcher: &Batcher<T>,
@@ -111,7 +110,7 @@ impl<'a> UnitOfWork<'a> {
         let mail = self.mails.first().cloned().unwrap_or_default();
         let Some(answer) = batcher.submit(change.clone(), mail).await else { return Ok(None) };
         let answer = answer?;
-        self.queued += usize::from(T::sends_mail(&answer));
+        self.used_mails += usize::from(T::sends_mail(&answer));
         Ok(Some(answer))
     }
 
@@ -135,7 +134,7 @@ impl<'a> UnitOfWork<'a> {
     ) -> Result<(), Error> {
         let (app, Some(event)) = (self.app, event) else { return Ok(()) };
         publish(self.connection().await?, app, &event.of(kind, app, user, more)).await?;
-        self.published = true;
+        self.has_published = true;
         Ok(())
     }
 
@@ -151,8 +150,8 @@ impl<'a> UnitOfWork<'a> {
         done: Result<Result<Answer, R>, Error>,
     ) -> Result<Result<Answer, R>, Error> {
         if let Ok(Ok(answer)) = &done {
-            let about = self.answers_about;
-            idempotency::store(self.connection().await?, call, answer, about).await?;
+            let user = self.user_in_answer;
+            idempotency::store(self.connection().await?, call, answer, user).await?;
         }
         done
     }
@@ -188,7 +187,7 @@ impl<'a> UnitOfWork<'a> {
 
     async fn commit(&mut self) -> Result<(), Error> {
         // From here mails count as used: the outcome of the commit may stay unknown.
-        let (used, unused) = self.mails.split_at(self.queued.min(self.mails.len()));
+        let (used, unused) = self.mails.split_at(self.used_mails.min(self.mails.len()));
         used.iter().for_each(QuotaUse::mark_used);
         unused.iter().for_each(QuotaUse::mark_unused);
         match self.scope.take() {
@@ -196,10 +195,10 @@ impl<'a> UnitOfWork<'a> {
             Some(Scope::Connection(connection)) => connection.release(),
             Some(Scope::Transaction(transaction)) => transaction.commit().await?,
         }
-        if self.published {
+        if self.has_published {
             self.store.subscriptions.wake.notify_one();
         }
-        if self.queued > 0 {
+        if self.used_mails > 0 {
             self.store.outbox_wake.notify_one();
         }
         Ok(())

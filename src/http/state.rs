@@ -21,7 +21,7 @@ use crate::domain::id::AppId;
 use crate::mail::mailbox::Mailbox;
 use crate::mail::provider::Providers;
 
-/// Limits of access tokens. A backend is responsible for its recipients; a token may be in anyone's hands.
+/// Limits of access tokens, which anyone may have.
 const CONFIRMATION_LIMITS: ConfirmationLimits = ConfirmationLimits { per_user: 10, per_recipient: 3 };
 
 pub struct State {

@@ -179,7 +179,7 @@ impl Server {
         let abort = [&self.http, &self.worker, &self.dispatcher, &self.cleanup].map(JoinHandle::abort_handle);
         let all = async { tokio::join!(self.http, self.worker, self.dispatcher, self.cleanup) };
         if timeout(SHUTDOWN_TIMEOUT, all).await.is_err() {
-            tracing::warn!("requests or mails were still at hand at the end; the mails are tried again");
+            tracing::warn!("requests or mails were not finished at shutdown; the mails are retried");
             abort.iter().for_each(AbortHandle::abort);
         }
         self.listener.abort();

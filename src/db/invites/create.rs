@@ -65,7 +65,7 @@ pub async fn invite(
             let db = work.connection().await?;
             let again = resend(db, app, path, &body.invite, *resend_after, mail).await?;
             let user = users::by_id(db, app, None, path).await?.map(Box::new);
-            work.answers_about = Some(path);
+            work.user_in_answer = Some(path);
             Ok(match (again, user) {
                 (ReinviteOutcome::Created, Some(user)) => {
                     work.use_mail();
@@ -94,7 +94,7 @@ async fn created(
     let id = UserId(user.id);
     let more = json!({ "inviterId": (id != inviter).then_some(inviter) });
     work.publish(EventType::UserInvited, Some(id), more).await?;
-    work.answers_about = Some(id);
+    work.user_in_answer = Some(id);
     Ok(InviteUserOutcome::Created(user))
 }
 

@@ -1,4 +1,4 @@
-//! Updates of users that do not change the address.
+//! The command to update a user, and the updates that do not change the address.
 
 use std::time::Duration;
 
