@@ -5,8 +5,10 @@ use std::sync::atomic::Ordering;
 use axum::extract::State;
 use axum::http::StatusCode;
 
+use crate::api::route::{Route, get};
 use crate::http::envelope::Success;
 use crate::http::error::Error;
+use crate::http::operation::Operation;
 use crate::http::state::AppState;
 
 /// 200 while the process is running.
@@ -22,4 +24,21 @@ pub async fn readyz(State(state): State<AppState>) -> Result<Success<()>, Error>
         return Err(Error::Unavailable(None));
     }
     Ok(Success { status: StatusCode::OK, message: "ready", data: () })
+}
+
+pub fn healthz_route() -> Route {
+    get("/healthz", healthz, Operation::new("healthz", "operation", "Liveness check").message("alive"))
+}
+
+pub fn readyz_route() -> Route {
+    get(
+        "/readyz",
+        readyz,
+        Operation::new("readyz", "operation", "Readiness check")
+            .about(
+                "Returns 503 while the database is unavailable or has a different schema, or the server \
+                    is stopping.",
+            )
+            .message("ready"),
+    )
 }

@@ -6,11 +6,11 @@ mod docs;
 mod health;
 pub mod invites;
 mod mail_reports;
-pub mod openapi;
+mod openapi;
 pub mod pages;
 mod referrals;
-mod router;
-pub mod routes;
+pub mod route;
+pub mod router;
 pub mod users;
 
 pub use router::router;

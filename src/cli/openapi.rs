@@ -1,15 +1,12 @@
 //! `userdocks openapi`
 
 use super::{Output, Result};
-use crate::api::openapi;
+use crate::api::router;
 use crate::config::Config;
 
 /// Prints the `OpenAPI` document, always as JSON.
 pub(super) fn run(config: &Config) -> Result<Output> {
-    let document = match &config.server.public_url {
-        Some(url) => openapi::document_at(url),
-        None => openapi::document().clone(),
-    };
+    let document = router::document(config.server.public_url.as_ref());
     let text = serde_json::to_string_pretty(&document)?;
     Output::new(document, text)
 }

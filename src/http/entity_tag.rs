@@ -1,9 +1,14 @@
 //! `ETag` and `If-Match` (RFC 9110, 8.8.3 and 13.1.1): the version of a user.
 
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 
 use super::error::Error;
 use super::headers::header;
+use super::operation::{Describe, Operation};
 
 #[must_use]
 pub fn etag(version: i64) -> HeaderMap {
@@ -11,8 +16,25 @@ pub fn etag(version: i64) -> HeaderMap {
     value.into_iter().map(|value| (header::ETAG, value)).collect()
 }
 
-/// The versions that `If-Match` lists; `None` if every version matches.
-pub fn if_match(headers: &HeaderMap) -> Result<Option<Vec<i64>>, Error> {
+/// The versions that `If-Match` lists; `None` if every version matches. An invalid one is refused after an invalid body.
+pub struct IfMatch(pub Result<Option<Vec<i64>>, Error>);
+
+impl<S: Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(if_match(&parts.headers)))
+    }
+}
+
+impl Describe for IfMatch {
+    fn describe(operation: &mut Operation) {
+        operation.parameters.push("If-Match");
+        operation.refusals.extend([Error::InvalidIfMatch, Error::Stale]);
+    }
+}
+
+fn if_match(headers: &HeaderMap) -> Result<Option<Vec<i64>>, Error> {
     let Some(value) = header(headers, "If-Match")? else { return Ok(None) };
     let value = std::str::from_utf8(value).map_err(|_| Error::InvalidIfMatch)?.trim();
     if value == "*" {

@@ -2,16 +2,18 @@
 //! successes are stored: a refused call changed nothing, so its repetition is executed like a new call.
 
 use std::convert::Infallible;
+use std::marker::PhantomData;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::envelope::{self, Success};
 use super::error::Error;
 use super::headers::header;
+use super::operation::{Data, Describe, DescribeResponse, Operation};
 use crate::audit;
 use crate::db;
 use crate::db::change::Change;
@@ -31,6 +33,32 @@ impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
     }
 }
 
+impl Describe for IdempotencyKey {
+    fn describe(operation: &mut Operation) {
+        operation.parameters.push("Idempotency-Key");
+        operation.refusals.extend([
+            Error::InvalidIdempotencyKey,
+            Error::IdempotencyInProgress,
+            Error::IdempotencyKeyReused,
+        ]);
+    }
+}
+
+/// A [`Success`] with `data` of this type, or the stored response to an earlier call.
+pub struct IdempotentResponse<T>(Response, PhantomData<T>);
+
+impl<T> IntoResponse for IdempotentResponse<T> {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+impl<T: Data> DescribeResponse for IdempotentResponse<T> {
+    fn describe(operation: &mut Operation) {
+        <Success<T> as DescribeResponse>::describe(operation);
+    }
+}
+
 /// Executes a command, once for all calls of this caller with the key: the app's backend, or the user of an access
 /// token. `request` describes the request: two calls with one key must have the same description. `respond` makes the
 /// response to the outcome.
@@ -40,7 +68,7 @@ pub async fn idempotent<C, O, T: Serialize>(
     execute: impl AsyncFn(&mut UnitOfWork<'_>, &C) -> Result<O, db::Error>,
     command: &C,
     respond: impl Fn(O) -> Result<Success<T>, Error>,
-) -> Result<Response, Error> {
+) -> Result<IdempotentResponse<T>, Error> {
     let decide = |outcome| {
         let success = respond(outcome)?;
         Ok::<_, Error>(Answer { status: success.status.as_u16(), body: success.body() })
@@ -55,7 +83,8 @@ pub async fn idempotent<C, O, T: Serialize>(
     if repeated {
         audit::record(|facts| facts.unchanged = true);
     }
-    Ok(envelope::json(StatusCode::from_u16(status).unwrap_or_default(), body))
+    let response = envelope::json(StatusCode::from_u16(status).unwrap_or_default(), body);
+    Ok(IdempotentResponse(response, PhantomData))
 }
 
 /// The key: a quoted string (RFC 8941, 3.3.3) or a bare token, 1 to 255 characters.

@@ -11,6 +11,7 @@ pub mod extract;
 pub mod headers;
 pub mod idempotency;
 pub mod limits;
+pub mod operation;
 pub mod origins;
 pub mod paging;
 pub mod respond;

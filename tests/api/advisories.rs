@@ -18,10 +18,11 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use userdocks::api::openapi::Admits;
-use userdocks::api::routes::{self, Route};
+use userdocks::api::route::Route;
+use userdocks::api::router;
 use userdocks::domain::id::UserId;
 use userdocks::domain::invites::InviteCode;
+use userdocks::http::operation::Admits;
 
 use crate::pages::invite::{ACCEPTED, ALREADY, assert_said, get, post};
 use crate::support::smtp::Smtp;
@@ -612,10 +613,10 @@ fn called(app: &App, user: UserId) -> Vec<(&'static str, String, bool)> {
         let takes_a_body = route.operation.body.is_some() && route.operation.admits != Admits::Anyone;
         (route.method, format!("{prefix}{path}"), takes_a_body)
     };
-    let api = routes::api();
+    let api = router::api_routes();
     let mut called: Vec<_> =
         api.iter().flat_map(|route| [filled(route, "/v1"), filled(route, "/api/v1")]).collect();
-    called.extend(routes::page_routes().iter().map(|route| filled(route, "")));
+    called.extend(router::page_routes().iter().map(|route| filled(route, "")));
     called.extend(
         [
             ("get", "/docs/page.js"),

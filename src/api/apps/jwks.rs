@@ -1,17 +1,21 @@
 //! `GET /v1/apps/{appId}/jwks.json`: the keys that verify tokens (RFC 7517).
 
+use std::time::Duration;
+
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::app_id;
+use super::{APP_ID, app_id};
+use crate::api::route::{Route, get};
 use crate::db::apps;
 use crate::domain::credentials::access_token::Jwk;
 use crate::domain::id::AppId;
 use crate::http::error::Error;
 use crate::http::extract::Unauthenticated;
+use crate::http::operation::{Answer, Describe, Operation};
 use crate::http::state::AppState;
 
 /// The app in the path, for a caller without credentials.
@@ -22,6 +26,13 @@ impl FromRequestParts<AppState> for NamedApp {
 
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Error> {
         app_id(parts).await.map(Self)
+    }
+}
+
+impl Describe for NamedApp {
+    fn describe(operation: &mut Operation) {
+        operation.parameters.push("appId");
+        operation.refusals.push(APP_ID);
     }
 }
 
@@ -43,4 +54,18 @@ pub async fn jwks(
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
     ];
     Ok((headers, json!({ "keys": keys }).to_string()).into_response())
+}
+
+pub fn route() -> Route {
+    get(
+        "/apps/{appId}/jwks.json",
+        jwks,
+        Operation::new("listKeys", "apps", "List the public keys")
+            .about(
+                "Lists all keys that verify access tokens of the app, as a JWK set (RFC 7517). Public; \
+                    caches may keep the response for five minutes.",
+            )
+            .answer(Answer::Bare { media: "application/jwk-set+json", data: "JwkSet" })
+            .refuses([Error::AppNotFound, Error::TooManyFailures(Duration::ZERO), Error::Overloaded]),
+    )
 }

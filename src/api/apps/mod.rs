@@ -9,9 +9,11 @@ use crate::domain::id::{self, AppId};
 use crate::http::error::Error;
 use crate::http::extract;
 
+pub(crate) const APP_ID: Error = Error::InvalidPath("`appId` in the path must be a hyphenated UUID");
+
 pub(crate) async fn app_id(parts: &mut Parts) -> Result<AppId, Error> {
     let text = extract::param(parts, "appId").await?;
-    id::parse(&text).map(AppId).ok_or(Error::InvalidPath("`appId` in the path must be a hyphenated UUID"))
+    id::parse(&text).map(AppId).ok_or(APP_ID)
 }
 
 /// Another app is refused in the same way as one that does not exist.

@@ -5,13 +5,15 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::Serialize;
 
-use super::{app_id, own};
+use super::{APP_ID, app_id, own};
+use crate::api::route::{Route, get};
 use crate::db::apps;
 use crate::domain::id::AppId;
 use crate::http::auth::{AnyKey, Callers};
 use crate::http::envelope::Success;
 use crate::http::error::Error;
 use crate::http::extract::{self, Query};
+use crate::http::operation::{Data, Describe, Operation};
 use crate::http::state::AppState;
 
 /// The app of the API key. The path may name it.
@@ -32,12 +34,22 @@ impl FromRequestParts<AppState> for OwnApp {
     }
 }
 
+impl Describe for OwnApp {
+    fn describe(operation: &mut Operation) {
+        operation.admit(AnyKey::ADMITS);
+    }
+}
+
 /// `data` of the response with a public key.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PublicKeyData {
     kind: &'static str,
     public_key: String,
+}
+
+impl Data for PublicKeyData {
+    const SCHEMA: &'static str = "PublicKey";
 }
 
 /// The key that verifies the newest tokens of the app, as SubjectPublicKeyInfo in PEM (RFC 7468).
@@ -51,4 +63,30 @@ pub async fn public_key(
     let public_key = pem::encode_config(&pem::Pem::new("PUBLIC KEY", spki), unix);
     let data = PublicKeyData { kind: "publicKey", public_key };
     Ok(Success { status: StatusCode::OK, message: "the public key of the app", data })
+}
+
+pub fn route() -> Route {
+    get(
+        "/apps/{appId}/public-keys",
+        public_key,
+        Operation::new("showPublicKey", "apps", "Show the public key")
+            .about("Returns the public key that verifies the newest access tokens of the app.")
+            .message("the public key of the app")
+            .parameters(&["appId"])
+            .refuses([Error::AppOutOfReach, Error::AppNotFound, APP_ID]),
+    )
+}
+
+pub fn own_route() -> Route {
+    get(
+        "/public-key",
+        public_key,
+        Operation::new("showOwnPublicKey", "apps", "Show the public key")
+            .about(
+                "The same as `/apps/{appId}/public-keys`, at the older path. The app is that of the API \
+                    key.",
+            )
+            .message("the public key of the app")
+            .refuses([Error::AppNotFound]),
+    )
 }

@@ -7,10 +7,12 @@ use std::sync::LazyLock;
 use axum::Router;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing;
 use utoipa_swagger_ui_vendored::SWAGGER_UI_VENDORED as ARCHIVE;
 
+use crate::api::route::{Route, get};
 use crate::http::error::Error;
+use crate::http::operation::{Answer, Operation};
 use crate::http::state::AppState;
 
 /// Swagger UI writes `style` attributes; its icons are in its style sheet.
@@ -32,9 +34,12 @@ pub fn assets() -> Router<AppState> {
     static STYLE: LazyLock<Option<Vec<u8>>> = LazyLock::new(|| gzip(ARCHIVE, "/dist/swagger-ui.css"));
     const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
     Router::new()
-        .route("/docs/page.js", get(async || file(JAVASCRIPT, include_str!("page.js"))))
-        .route("/docs/swagger-ui.js", get(async || packed(JAVASCRIPT, SCRIPT.as_deref())))
-        .route("/docs/swagger-ui.css", get(async || packed("text/css; charset=utf-8", STYLE.as_deref())))
+        .route("/docs/page.js", routing::get(async || file(JAVASCRIPT, include_str!("page.js"))))
+        .route("/docs/swagger-ui.js", routing::get(async || packed(JAVASCRIPT, SCRIPT.as_deref())))
+        .route(
+            "/docs/swagger-ui.css",
+            routing::get(async || packed("text/css; charset=utf-8", STYLE.as_deref())),
+        )
 }
 
 fn file(content_type: &'static str, body: impl IntoResponse) -> Response {
@@ -80,6 +85,14 @@ fn gzip(archive: &[u8], path: &str) -> Option<Vec<u8>> {
         entry += 46 + name + extra + comment;
     }
     None
+}
+
+pub fn route() -> Route {
+    get(
+        "/docs",
+        page,
+        Operation::new("docs", "pages", "Show this document in Swagger UI").answer(Answer::Page(&[200])),
+    )
 }
 
 #[cfg(test)]

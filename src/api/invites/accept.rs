@@ -1,18 +1,23 @@
 //! `/v1/invites/{code}`: invites for an app's own landing page, with the code of the mail as the credential. Showing
 //! an invite does not use up its code. Unknown codes count against the client's address, like forged API keys.
 
+use std::time::Duration;
+
 use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use jiff::tz::TimeZone;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
+use crate::api::route::{Route, post};
 use crate::api::users::tokens::{AccessToken, signing_key};
 use crate::audit;
 use crate::db::invites::accept::{self, AcceptWithProfile, AcceptWithProfileOutcome, InviteByCode};
 use crate::db::referrals::attribution::AttributionOutcome;
+use crate::domain::fields::{FieldErrors, Fields, Invalid};
 use crate::domain::id::UserId;
-use crate::domain::invites::accept_body::AcceptBody;
+use crate::domain::invites::referral_code::ReferralCode;
 use crate::domain::invites::{self, InviteCode};
 use crate::domain::users::User;
 use crate::domain::users::profile::ProfilePatch;
@@ -20,7 +25,8 @@ use crate::http::context::RequestContext;
 use crate::http::cors;
 use crate::http::envelope::Success;
 use crate::http::error::Error;
-use crate::http::extract::{self, OptionalJson};
+use crate::http::extract::{self, OptionalJson, RequestBody};
+use crate::http::operation::{Body, Data, Describe, Operation};
 use crate::http::state::AppState;
 
 /// An invite and its code, which the caller sent in the path.
@@ -57,6 +63,20 @@ impl FromRequestParts<AppState> for InviteByCodePath {
     }
 }
 
+impl Describe for InviteByCodePath {
+    fn describe(operation: &mut Operation) {
+        operation.parameters.push("code");
+        operation.refusals.extend([
+            Error::InvalidInviteCode,
+            Error::OriginNotAllowed,
+            Error::DuplicateHeader("Origin"),
+            Error::TooManyRequests(Duration::ZERO),
+            Error::TooManyFailures(Duration::ZERO),
+            Error::Overloaded,
+        ]);
+    }
+}
+
 /// The user who accepted, and an access token for them.
 #[derive(Serialize)]
 pub struct AcceptedInvite {
@@ -65,17 +85,56 @@ pub struct AcceptedInvite {
     token: AccessToken,
 }
 
+impl Data for AcceptedInvite {
+    const SCHEMA: &'static str = "Welcome";
+}
+
+/// `{"user"?: {…}, "referralCode"?, "test"?: bool}`. `user` has the fields of an update except the address, which the
+/// invite determines.
+pub struct AcceptBody {
+    /// Empty if `user` was not sent.
+    profile: ProfilePatch,
+    /// The code of the user who referred the new user.
+    referral_code: Option<ReferralCode>,
+    /// The names of the fields in the body.
+    fields: Vec<String>,
+}
+
+impl RequestBody for AcceptBody {
+    const BODY: Body = Body::Accept;
+
+    fn parse(body: Map<String, Value>) -> Result<Self, FieldErrors> {
+        let today = crate::clock::now().to_zoned(TimeZone::UTC).date();
+        let mut fields = ProfilePatch::names(&body);
+        let has_user = body.contains_key("user");
+        let problem = "is not a field of this body, only `user`, `referralCode` and `test` are";
+        let mut body = Fields::of(body, Invalid(problem));
+        let mut profile = Ok(ProfilePatch::default());
+        if has_user {
+            profile = body.object("user", Invalid("is not a field of a user"), |user| {
+                let problem = "must not be sent: it is the address that was invited";
+                user.optional("email", |_| Err::<(), _>(Invalid(problem)));
+                ProfilePatch::read(user, today)
+            });
+        }
+        let referral_code = body.optional("referralCode", ReferralCode::parse);
+        body.boolean("test");
+        fields.extend(referral_code.as_ref().map(|_| "referralCode".to_owned()));
+        body.finish(|| Ok(Self { profile: profile?, referral_code, fields }))
+    }
+
+    fn invalid() -> Map<String, Value> {
+        Map::from_iter([("code".to_owned(), Value::Null)])
+    }
+}
+
 /// Accepts the invite, once, and saves the profile and the referral code in the body; all or none.
 pub async fn accept(
     State(state): State<AppState>,
     InviteByCodePath { code, .. }: InviteByCodePath,
-    OptionalJson(body): OptionalJson,
+    OptionalJson(AcceptBody { profile, referral_code, fields }): OptionalJson<AcceptBody>,
 ) -> Result<Success<AcceptedInvite>, Error> {
-    let today = crate::clock::now().to_zoned(TimeZone::UTC).date();
-    let mut names = ProfilePatch::names(&body);
-    let AcceptBody { profile, referral_code } = AcceptBody::parse(body, today)?;
-    names.extend(referral_code.as_ref().map(|_| "referralCode".to_owned()));
-    audit::record(|facts| facts.fields = names);
+    audit::record(|facts| facts.fields = fields);
     // Load the key first, so that only signing can fail after the code is used up.
     let key = signing_key(&state.store.pool, &state.seal, code.app).await?;
     // Not repeatable: the code would be used up by the first attempt.
@@ -115,4 +174,73 @@ async fn refusal(state: &AppState, code: &InviteCode) -> Result<Error, Error> {
         // The invite was opened again in the meantime.
         Some(invites::State::Open) => Error::Unavailable(None),
     })
+}
+
+pub fn route() -> Route {
+    post(
+        "/invites/{code}/accept",
+        accept,
+        Operation::new("acceptInviteByCode", "invites", "Accept an invite")
+            .about(
+                "Accepts the invite and saves the profile and the referral code in the body: all or \
+                    nothing. An invite can be accepted once. The response contains an access token, which \
+                    the page can use for `PUT /v1/users/me`.",
+            )
+            .message("the invite was accepted")
+            .refuses([
+                Error::InviteAccepted,
+                Error::InviteRevoked,
+                Error::InviteExpired,
+                Error::AccountExists,
+                Error::UnknownReferralCode,
+                Error::OwnReferralCode,
+            ]),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::fields::Patch;
+    use crate::domain::text::Text;
+
+    fn parse(body: Value) -> Result<(ProfilePatch, Option<ReferralCode>), String> {
+        match body {
+            Value::Object(map) => {
+                let body = AcceptBody::parse(map);
+                body.map(|body| (body.profile, body.referral_code)).map_err(|error| error.to_string())
+            }
+            other => panic!("{other} is not an object"),
+        }
+    }
+
+    #[test]
+    fn profile_and_referral_code_are_optional() {
+        let nothing = || (ProfilePatch::default(), None);
+        for body in [json!({}), json!({ "user": {}, "test": true }), json!({ "user": { "id": 7 } })] {
+            assert_eq!(parse(body), Ok(nothing()));
+        }
+        let name = Patch::Set(Text::parse("Ada").unwrap());
+        let expected = (ProfilePatch { name, ..ProfilePatch::default() }, None);
+        assert_eq!(parse(json!({ "user": { "name": "Ada" } })), Ok(expected));
+        let expected = (ProfilePatch::default(), ReferralCode::parse("K7QF2M9X").ok());
+        assert_eq!(parse(json!({ "referralCode": "k7qf-2m9x" })), Ok(expected));
+    }
+
+    #[test]
+    fn every_invalid_field_is_named() {
+        for (body, sentence) in [
+            (json!({ "user": null }), "`user` must be an object"),
+            (
+                json!({ "user": { "email": "a@b.co", "nmae": 1, "birthdate": "2999-01-01" }, "code": "x" }),
+                "`user.email` must not be sent: it is the address that was invited; `user.birthdate` must be a real \
+                 date, YYYY-MM-DD, 0000-MM-DD or YYYY, and not in the future; `user.nmae` is not a field of \
+                 a user; `code` is not a field of this body, only `user`, `referralCode` and `test` are",
+            ),
+        ] {
+            assert_eq!(parse(body).unwrap_err(), sentence);
+        }
+    }
 }

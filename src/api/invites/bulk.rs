@@ -6,21 +6,23 @@ use std::time::Duration;
 use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::response::Response;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use crate::api::route::{Route, post};
 use crate::audit;
 use crate::db::invites::bulk::{self, BulkInvite, BulkInviteOutcome, BulkInvites};
-use crate::domain::id::AppId;
-use crate::domain::invites::bulk_body::BulkBody;
+use crate::domain::fields::{FieldErrors, Fields, Invalid};
+use crate::domain::id::{AppId, UserId};
+use crate::domain::invites::wanted::{self, Wanted};
 use crate::http::auth::{Callers, WriteKey};
 use crate::http::envelope::Success;
 use crate::http::error::Error;
 use crate::http::extract::CurrentRequest;
-use crate::http::extract::{LargeJson, Query};
-use crate::http::idempotency::{IdempotencyKey, idempotent};
+use crate::http::extract::{LargeJson, Query, RequestBody};
+use crate::http::idempotency::{IdempotencyKey, IdempotentResponse, idempotent};
+use crate::http::operation::{Body, Data, Describe, Operation};
 use crate::http::state::AppState;
 
 /// The app of a backend with a `write` key.
@@ -33,6 +35,12 @@ impl FromRequestParts<AppState> for BulkCaller {
         let caller = WriteKey::authenticate(parts, state).await?;
         Query::of(parts, &[])?;
         Ok(Self(caller.app))
+    }
+}
+
+impl Describe for BulkCaller {
+    fn describe(operation: &mut Operation) {
+        operation.admit(WriteKey::ADMITS);
     }
 }
 
@@ -52,10 +60,14 @@ pub struct Item {
 /// The results, in the order of the invites.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct BulkResponse {
+pub struct BulkResponse {
     kind: &'static str,
     items_length: usize,
     items: Vec<Item>,
+}
+
+impl Data for BulkResponse {
+    const SCHEMA: &'static str = "BulkResult";
 }
 
 impl Item {
@@ -79,16 +91,49 @@ impl From<BulkInviteOutcome> for Item {
     }
 }
 
+/// Maximum number of invites in one request.
+const MAX_INVITES: usize = 1000;
+
+/// `{"invites": [{"email", "language", "userId"?, …}, …], "inviterId"?}`
+#[derive(Debug)]
+pub struct BulkBody {
+    /// The body as JSON.
+    text: String,
+    /// The user who invites; `None` if the app invites.
+    inviter: Option<UserId>,
+    /// The result of parsing each invite, in the order of the request.
+    invites: Vec<Result<Wanted, FieldErrors>>,
+}
+
+impl RequestBody for BulkBody {
+    const BODY: Body = Body::Bulk;
+
+    /// An error in one invite does not affect the others.
+    fn parse(mut body: Map<String, Value>) -> Result<Self, FieldErrors> {
+        let text = Value::Object(body.clone()).to_string();
+        let list = body.remove("invites");
+        let mut body =
+            Fields::of(body, Invalid("is not a field of this body, only `invites` and `inviterId` are"));
+        let inviter = body.optional("inviterId", wanted::user);
+        body.finish(|| Ok(()))?;
+        match list {
+            Some(Value::Array(list)) if (1..=MAX_INVITES).contains(&list.len()) => {
+                Ok(Self { text, inviter, invites: list.into_iter().map(Wanted::parse).collect() })
+            }
+            _ => Err(FieldErrors::one("invites", Invalid("must be a list of 1 to 1000 invites"))),
+        }
+    }
+}
+
 /// Invites many users.
 pub async fn create(
     State(state): State<AppState>,
     BulkCaller(app): BulkCaller,
     key: IdempotencyKey,
     CurrentRequest(context): CurrentRequest,
-    LargeJson(json): LargeJson,
-) -> Result<Response, Error> {
-    let request = format!("bulk {}", Value::Object(json.clone()));
-    let BulkBody { inviter, invites } = BulkBody::parse(json)?;
+    LargeJson(BulkBody { text, inviter, invites }): LargeJson<BulkBody>,
+) -> Result<IdempotentResponse<BulkResponse>, Error> {
+    let request = format!("bulk {text}");
     audit::record(|facts| facts.fields = vec!["invites".to_owned()]);
     context.acquire_permits(&state.limits, invites.len()).await?;
     let (mut planned, mut refused) = (Vec::new(), Vec::new());
@@ -113,4 +158,20 @@ pub async fn create(
         Ok(Success { status: StatusCode::OK, message: "the invites were taken", data })
     })
     .await
+}
+
+pub fn route() -> Route {
+    post(
+        "/invites/bulk",
+        create,
+        Operation::new("inviteUsers", "invites", "Invite many users")
+            .about(
+                "Invites up to 1,000 addresses. Each invite is processed independently, and the response \
+                    has a result for each, in the same order. Existing users are not changed and get no \
+                    mail, so the call can be repeated without sending a second mail. The body can be up to \
+                    256 KiB.",
+            )
+            .message("the invites were taken")
+            .refuses([Error::UserOutOfReach, Error::UserIdTaken, Error::MailQuotaExceeded(Duration::ZERO)]),
+    )
 }

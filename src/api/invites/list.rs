@@ -7,6 +7,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::shown;
+use crate::api::route::{Route, get};
 use crate::db::invites::manage::{self, Filter};
 use crate::db::users;
 use crate::domain::email::Email;
@@ -17,6 +18,7 @@ use crate::http::auth::{Callers, Reader};
 use crate::http::envelope::Success;
 use crate::http::error::Error;
 use crate::http::extract::Query;
+use crate::http::operation::{Data, Describe, Operation};
 use crate::http::paging;
 use crate::http::state::AppState;
 
@@ -60,6 +62,15 @@ impl FromRequestParts<AppState> for ListQuery {
     }
 }
 
+impl Describe for ListQuery {
+    fn describe(operation: &mut Operation) {
+        let filter = ["inviteState", "inviteKind", "inviterId", "emailOfInvite"];
+        operation.admit(Reader::ADMITS);
+        operation.parameters.extend(["limit", "after"].into_iter().chain(filter));
+        operation.refusals.push(Error::ApiKeyRequired);
+    }
+}
+
 /// A page of invites.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -68,6 +79,10 @@ pub struct InvitePage {
     items_length: usize,
     items: Vec<Invite>,
     next_cursor: Option<Uuid>,
+}
+
+impl Data for InvitePage {
+    const SCHEMA: &'static str = "InvitePage";
 }
 
 /// Lists invites by id. A backend sees those of the app, a user their own referrals.
@@ -95,4 +110,18 @@ pub async fn list(
     let items: Vec<Invite> = found.into_iter().map(|invite| shown(invite, user)).collect();
     let data = InvitePage { kind: "invites", items_length: items.len(), items, next_cursor };
     Ok(Success { status: StatusCode::OK, message: "invites", data })
+}
+
+pub fn route() -> Route {
+    get(
+        "/invites",
+        list,
+        Operation::new("listInvites", "invites", "List invites")
+            .about(
+                "Lists invites, ordered by id, with pagination. With an API key, all invites of the app. \
+                    With an access token, the referrals of the token's user, with masked addresses.",
+            )
+            .message("invites")
+            .refuses([Error::UserOutOfReach]),
+    )
 }

@@ -20,7 +20,10 @@ use crate::domain::invites::invite::Invite;
 use crate::http::auth::Callers;
 use crate::http::error::Error;
 use crate::http::extract::{self, Query};
+use crate::http::operation::{Describe, Operation};
 use crate::http::state::AppState;
+
+const INVITE_ID: Error = Error::InvalidPath("`inviteId` in the path must be a hyphenated UUID");
 
 /// A caller and the invite in the path.
 pub struct InvitePath<C> {
@@ -33,11 +36,18 @@ impl<C: Callers> FromRequestParts<AppState> for InvitePath<C> {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
         let caller = C::authenticate(parts, state).await?;
-        let invite = id::parse(&extract::param(parts, "inviteId").await?)
-            .ok_or(Error::InvalidPath("`inviteId` in the path must be a hyphenated UUID"))?;
+        let invite = id::parse(&extract::param(parts, "inviteId").await?).ok_or(INVITE_ID)?;
         audit::record(|facts| facts.subject = Some(invite));
         Query::of(parts, &[])?;
         Ok(Self { caller, invite })
+    }
+}
+
+impl<C: Callers> Describe for InvitePath<C> {
+    fn describe(operation: &mut Operation) {
+        operation.admit(C::ADMITS);
+        operation.parameters.push("inviteId");
+        operation.refusals.extend([INVITE_ID, Error::InviteOutOfReach]);
     }
 }
 

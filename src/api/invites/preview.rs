@@ -6,8 +6,10 @@ use serde::Serialize;
 
 use super::accept::InviteByCodePath;
 use crate::api::pages::invite::record_view;
+use crate::api::route::{Route, get};
 use crate::domain::email;
 use crate::http::envelope::Success;
+use crate::http::operation::{Data, Operation};
 use crate::http::state::AppState;
 
 /// An invite as the holder of its code sees it.
@@ -21,6 +23,10 @@ pub struct InvitePreview {
     language: String,
     email: String,
     expires_at: String,
+}
+
+impl Data for InvitePreview {
+    const SCHEMA: &'static str = "Offer";
 }
 
 /// Shows the invite of the code in the path.
@@ -39,4 +45,18 @@ pub async fn show(
         expires_at: invite.expires_at,
     };
     Success { status: StatusCode::OK, message: "the invite", data }
+}
+
+pub fn route() -> Route {
+    get(
+        "/invites/{code}",
+        show,
+        Operation::new("showInviteByCode", "invites", "Show an invite by its code")
+            .about(
+                "Returns the invite for the landing page of the app. The code in the mailed link is the \
+                    credential, and this call does not use it up. `state` says whether the invite can be \
+                    accepted.",
+            )
+            .message("the invite"),
+    )
 }

@@ -1,10 +1,12 @@
 //! `POST /v1/invites/by-id/{inviteId}/resend`: mails an invite again.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::Response;
 
 use super::InvitePath;
+use crate::api::route::{Route, post};
 use crate::audit;
 use crate::db::invites::manage::{self, ResendBy, ResendInvite, ResendOutcome};
 use crate::db::referrals::new_referral::ReferralLimits;
@@ -12,7 +14,8 @@ use crate::domain::invites;
 use crate::http::auth::Caller;
 use crate::http::envelope::Success;
 use crate::http::error::Error;
-use crate::http::idempotency::{IdempotencyKey, idempotent};
+use crate::http::idempotency::{IdempotencyKey, IdempotentResponse, idempotent};
+use crate::http::operation::Operation;
 use crate::http::state::AppState;
 
 /// Mails an invite again, with a new code and the full time until it expires.
@@ -20,7 +23,7 @@ pub async fn resend(
     State(state): State<AppState>,
     InvitePath { caller: Caller { app, user }, invite }: InvitePath<Caller>,
     key: IdempotencyKey,
-) -> Result<Response, Error> {
+) -> Result<IdempotentResponse<()>, Error> {
     let command = ResendInvite {
         by: user.map_or(ResendBy::Backend, ResendBy::Referrer),
         invite,
@@ -44,4 +47,25 @@ pub async fn resend(
         Ok(Success { status: StatusCode::OK, message, data: () })
     })
     .await
+}
+
+pub fn route() -> Route {
+    post(
+        "/invites/by-id/{inviteId}/resend",
+        resend,
+        Operation::new("resendInvite", "invites", "Resend an invite")
+            .about(
+                "Sends the invite again, with a new code and its full validity. The previous code \
+                    becomes invalid. If the last mail was requested less than `invite.resend_after` ago, no \
+                    mail is sent and `message` says so. A referral is subject to the same limits as a new \
+                    one. As there, the response does not reveal whether a mail is sent.",
+            )
+            .message("the invite was sent again")
+            .refuses([
+                Error::InviteAccepted,
+                Error::InviteRevoked,
+                Error::ReferralQuotaExceeded,
+                Error::MailQuotaExceeded(Duration::ZERO),
+            ]),
+    )
 }

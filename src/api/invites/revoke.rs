@@ -4,11 +4,13 @@ use axum::extract::State;
 use axum::http::StatusCode;
 
 use super::InvitePath;
+use crate::api::route::{Route, post};
 use crate::audit;
 use crate::db::invites::manage::{self, RevokeInvite, RevokeOutcome};
 use crate::http::auth::Caller;
 use crate::http::envelope::Success;
 use crate::http::error::Error;
+use crate::http::operation::Operation;
 use crate::http::state::AppState;
 
 /// Revokes an invite that was not accepted. Its code becomes invalid, and a queued mail is not sent.
@@ -28,4 +30,19 @@ pub async fn revoke(
     let command = RevokeInvite { caller: user, invite };
     let message = state.store.change(app).run(manage::revoke, &command, decide).await??;
     Ok(Success { status: StatusCode::OK, message, data: () })
+}
+
+pub fn route() -> Route {
+    post(
+        "/invites/by-id/{inviteId}/revoke",
+        revoke,
+        Operation::new("revokeInvite", "invites", "Revoke an invite")
+            .about(
+                "Revokes an invite that has not been accepted. A queued mail is not sent. The user that \
+                    the invite created is kept and can be invited again. If the invite was revoked before, \
+                    `message` says so.",
+            )
+            .message("the invite was revoked")
+            .refuses([Error::InviteAccepted]),
+    )
 }

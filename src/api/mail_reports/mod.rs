@@ -6,15 +6,19 @@ mod provider;
 use axum::extract::{FromRequest, FromRequestParts, Request, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use serde_json::{Map, Value};
 
+use crate::api::route::{Route, post};
 use crate::audit;
 use crate::db::invites::timeline::{self, RecordReport, ReportOutcome};
+use crate::domain::fields::FieldErrors;
 use crate::domain::id::AppId;
 use crate::domain::mail::report::{Kind, Report};
 use crate::http::auth::{Callers, WriteKey};
 use crate::http::envelope::Success;
 use crate::http::error::Error;
-use crate::http::extract::{Json, Query};
+use crate::http::extract::{Json, Query, RequestBody};
+use crate::http::operation::{Body, Describe, Operation};
 use crate::http::state::AppState;
 use crate::mail::provider::Provider;
 
@@ -45,6 +49,31 @@ impl FromRequestParts<AppState> for Reporter {
     }
 }
 
+impl Describe for Reporter {
+    fn describe(operation: &mut Operation) {
+        operation.admit(WriteKey::ADMITS);
+        operation.parameters.push("provider");
+        Json::<ReportBody>::describe(operation);
+    }
+}
+
+/// `{"type", "messageId" or "inviteId", "detail"?}`
+struct ReportBody {
+    report: Report,
+    /// The names of the fields in the body.
+    fields: Vec<String>,
+}
+
+impl RequestBody for ReportBody {
+    const BODY: Body = Body::MailReport;
+
+    fn parse(body: Map<String, Value>) -> Result<Self, FieldErrors> {
+        let known = |name: &&String| Report::FIELDS.contains(&name.as_str());
+        let fields = body.keys().filter(known).cloned().collect();
+        Ok(Self { report: Report::parse(body)?, fields })
+    }
+}
+
 /// Records bounces, delays and complaints. After a complaint the recipient gets no more referral mail of the app.
 pub async fn create(
     State(state): State<AppState>,
@@ -55,11 +84,8 @@ pub async fn create(
         Reporter::App(app) => app,
         Reporter::Provider(provider) => return provider::create(&state, provider, request).await,
     };
-    let Json(body) = Json::from_request(request, &state).await?;
-    audit::record(|facts| {
-        facts.fields = body.keys().filter(|name| Report::FIELDS.contains(&name.as_str())).cloned().collect();
-    });
-    let report = Report::parse(body)?;
+    let Json(ReportBody { report, fields }) = Json::from_request(request, &state).await?;
+    audit::record(|facts| facts.fields = fields);
     let opt_out = match report.kind {
         Kind::Complained => Some(state.store.opt_out_keys.of(&state.store.pool, &state.seal, app).await?),
         Kind::Bounced | Kind::Delayed => None,
@@ -69,4 +95,27 @@ pub async fn create(
     let reported = state.store.change(app).with_event().run(timeline::report, &command, found).await??;
     audit::record(|facts| (facts.subject, facts.unchanged) = (Some(reported.invite), !reported.first));
     Ok(Success { status: StatusCode::OK, message: "the report was recorded", data: () })
+}
+
+pub fn route() -> Route {
+    post(
+        "/mail-reports",
+        create,
+        Operation::new("reportMail", "apps", "Report a bounce or a complaint")
+            .about(
+                "Records a bounce, a delay or a complaint for a mail that the mail server had accepted. \
+                    The mail is identified by its `Message-ID`, or as the newest mail of an invite. \
+                    Repeated reports are recorded once. The event appears in the timeline of the invite. \
+                    After a complaint the recipient gets no more referral mails of the app. With \
+                    `provider`, the request comes from that mail provider: the body has the format of the \
+                    provider, and the request is authenticated by the signature or password of the provider \
+                    instead of an API key, as configured under `[mail.reports]`. Reports by a provider \
+                    about unknown mails change nothing.",
+            )
+            .message("the report was recorded")
+            .refuses([
+                Error::MailNotFound,
+                Error::UnprovenProvider("the signature of the provider is more than a day old"),
+            ]),
+    )
 }

@@ -12,14 +12,15 @@ fn state() -> Value {
     json!({
         "type": "string",
         "enum": State::ALL.map(State::as_str),
-        "description": "`open`: it can be accepted. `accepted` and `revoked` are for good, `expired` until a new mail.",
+        "description": "`open`: the invite can be accepted. `accepted` is final. A `revoked` invite opens \
+            again if the address is invited again. An `expired` invite opens again if it is sent again.",
     })
 }
 
-/// For how long an invite can be accepted.
+/// The validity of an invite.
 pub(crate) fn expires_in() -> Value {
     let seconds = json!({ "type": "integer", "minimum": EXPIRES_IN.start(), "maximum": EXPIRES_IN.end() });
-    let about = "For how many seconds the invite can be accepted; else as long as the app says.";
+    let about = "Validity of the invite in seconds. The default is the setting of the app.";
     with(seconds, about, &json!(86_400))
 }
 
@@ -27,7 +28,7 @@ fn time(about: &str) -> Value {
     json!({ "type": "string", "format": "date-time", "description": about })
 }
 
-/// An invite as those who steer it see it.
+/// An invite, for the app's backend and for the referrer.
 fn resource() -> Value {
     let id = |about: &str| json!({ "type": "string", "format": "uuid", "description": about });
     let maybe = |mut schema: Value| {
@@ -35,50 +36,59 @@ fn resource() -> Value {
         schema
     };
     exact(json!({
-        "id": id("The invite's UUID."),
-        "appId": id("The app of the invite."),
+        "id": id("The UUID of the invite."),
+        "appId": id("The UUID of the app."),
         "kind": { "type": "string", "enum": ["invite", "referral"] },
         "state": state(),
         "email": {
             "type": "string",
-            "description": "To whom it was last mailed; with an access token the first letters alone.",
+            "description": "The address that the last mail was sent to. With an access token it is masked \
+                to the first letters.",
         },
         "language": { "type": "string", "description": "See `Language`." },
-        "inviterId": maybe(id("The user who invites, if one does.")),
+        "inviterId": maybe(id("The UUID of the inviter; `null` if no user is the inviter.")),
         "userId": maybe(id(
-            "The user who is invited; of a referral the one that acceptance made. With an access token `null`.",
+            "The UUID of the invited user. For a referral, the user that acceptance created. With an access \
+                token `null`.",
         )),
-        "createdAt": time("When it was made, UTC."),
-        "mailedAt": time("When a mail was last asked for, UTC."),
-        "expiresAt": time("When it ends, UTC."),
-        "acceptedAt": maybe(time("When it was accepted, UTC.")),
-        "revokedAt": maybe(time("When it was revoked, UTC.")),
+        "createdAt": time("Time of creation, UTC."),
+        "mailedAt": time("Time when a mail was last requested, UTC."),
+        "expiresAt": time("Time of expiry, UTC."),
+        "acceptedAt": maybe(time("Time of acceptance, UTC.")),
+        "revokedAt": maybe(time("Time of revocation, UTC.")),
     }))
 }
 
-/// An invite with what befell it.
+/// An invite with its timeline.
 fn life() -> Value {
     let mut fields = resource()["properties"].clone();
     let event = exact(json!({
-        "at": time("When, UTC."),
+        "at": time("Time of the event, UTC."),
         "event": {
             "type": "string",
             "enum": [
                 "queued", "resent", "refused", "accepted_by_server", "failed", "delayed", "bounced", "complained", "viewed",
                 "accepted", "revoked", "expired",
             ],
-            "description": "`refused`: by the mail server for now; `accepted_by_server`: it took the mail, which is not to say \
-                that it arrived; `failed`: refused for good, or given up; `delayed`, `bounced`, `complained`: reported \
-                later; `viewed`: somebody looked at the page for the first time.",
+            "description": "`queued`: the first mail was queued. `resent`: another mail was queued. \
+                `refused`: the mail server refused the mail temporarily. `accepted_by_server`: the mail \
+                server accepted the mail, which does not mean that it was delivered. `failed`: the mail \
+                server refused the mail permanently, or the delivery was given up. `delayed`, `bounced`, \
+                `complained`: reported later. `viewed`: the invite was viewed for the first time.",
         },
         "mailId": {
-            "type": ["string", "null"], "format": "uuid", "description": "Which mail, where it is about one.",
+            "type": ["string", "null"], "format": "uuid",
+            "description": "The id of the mail, if the event is about a mail.",
         },
-        "detail": { "type": ["string", "null"], "description": "What the mail server or the report said." },
+        "detail": {
+            "type": ["string", "null"],
+            "description": "The reply of the mail server, or the text of the report.",
+        },
     }));
     fields["timeline"] = json!({
         "type": ["array", "null"], "maxItems": 200, "items": event,
-        "description": "What befell it, the oldest first, of more than 200 events the newest. With an access token `null`.",
+        "description": "The events of the invite, oldest first. At most 200: the newest ones. With an \
+            access token `null`.",
     });
     exact(fields)
 }
@@ -101,18 +111,18 @@ fn resource_example() -> Value {
     })
 }
 
-/// The body with which an invite is accepted: that of an update without `email`.
+/// The body that accepts an invite: the body of an update without `email`, plus `referralCode`.
 fn accept(mut update: Value) -> Value {
     update["required"] = json!([]);
     update["properties"]["referralCode"] = super::referrals::code();
     if let Some(fields) = update["properties"]["user"]["properties"].as_object_mut() {
         fields.remove("email");
     }
-    update["properties"]["user"]["description"] = json!("What the user says of themselves.");
+    update["properties"]["user"]["description"] = json!("The profile of the user.");
     update
 }
 
-/// Every schema of an invite that has a name. `update`: the body of an update.
+/// The named schemas of invites. `update`: the body of an update.
 pub(crate) fn schemas(update: Value) -> Map<String, Value> {
     let mut token = super::schemas::access_token();
     token["user"] = reference("User");
@@ -124,14 +134,16 @@ pub(crate) fn schemas(update: Value) -> Map<String, Value> {
             "appName": { "type": "string" },
             "inviter": {
                 "type": ["string", "null"],
-                "description": "The name of the user who invites, as they typed it; `null` if none does, or has one.",
+                "description": "The name of the inviter, as entered in their profile. `null` if there is no \
+                    inviter or the inviter has no name.",
             },
             "language": { "type": "string", "description": "See `Language`." },
             "email": {
                 "type": "string",
-                "description": "Of the address that was invited, the first letters, for its owner to know it.",
+                "description": "The invited address, masked to the first letters so that only its owner can \
+                    recognize it.",
             },
-            "expiresAt": time("When it ends, UTC."),
+            "expiresAt": time("Time of expiry, UTC."),
         })),
         "Welcome": exact(token),
         "InviteResource": resource(),
@@ -143,15 +155,16 @@ pub(crate) fn schemas(update: Value) -> Map<String, Value> {
             "nextCursor": {
                 "type": ["string", "null"],
                 "format": "uuid",
-                "description": "`after` of the next page; `null` on the last one. A page ends after 10,000 invites \
-                    were looked at: so it may have fewer items than `limit`, or none, and not be the last.",
+                "description": "The value of `after` for the next page; `null` on the last page. At most \
+                    10,000 invites are scanned for a page, so a page can have fewer items than `limit`, or \
+                    none, without being the last.",
             },
         })),
     });
     if let Value::Object(schemas) = schemas { schemas } else { Map::new() }
 }
 
-/// `data` of a success, for the schema of that name.
+/// An example of `data` in a successful response, for the schema of that name.
 pub(crate) fn data_example(name: &str) -> Option<Value> {
     Some(match name {
         "Offer" => json!({
@@ -172,48 +185,54 @@ pub(crate) fn data_example(name: &str) -> Option<Value> {
     })
 }
 
-/// What is sent with calls on invites.
+/// The parameters of requests about invites.
 pub(crate) fn parameters() -> Map<String, Value> {
     let parameters = json!({
         "renew": optional(
             "query",
             "renew",
-            "Mails an expired invite again instead.",
+            "If the invite has expired, send it again instead of accepting it.",
             json!({ "const": "" }),
             json!(""),
         ),
         "optOutCode": path(
             "code",
-            "The code in the link of a referral to opt out of more.",
+            "The code in the opt-out link of a referral mail.",
             json!({ "type": "string" }),
             "AYkKXayWd0u8zrMCCZqAVw",
         ),
-        "inviteId": path("inviteId", "The UUID of an invite, hyphenated, in any case.", uuid(), INVITE),
+        "inviteId": path(
+            "inviteId",
+            "The UUID of the invite, with hyphens, in upper or lower case.",
+            uuid(),
+            INVITE,
+        ),
         "inviteState": optional(
             "query",
             "state",
-            "Only invites in this state.",
+            "Return only invites in this state.",
             json!({ "type": "string", "enum": State::ALL.map(State::as_str) }),
             json!("open"),
         ),
         "inviteKind": optional(
             "query",
             "kind",
-            "Only invites of this kind.",
+            "Return only invites of this kind.",
             json!({ "type": "string", "enum": ["invite", "referral"] }),
             json!("referral"),
         ),
         "inviterId": optional(
             "query",
             "inviterId",
-            "Only invites by this user; with an access token its own user, who can be `me`.",
+            "Return only invites by this inviter. With an access token, only its own user is allowed, as \
+                UUID or `me`.",
             json!({ "anyOf": [uuid(), me()] }),
             json!(USER),
         ),
         "emailOfInvite": optional(
             "query",
             "email",
-            "Only invites to this address; with an API key only.",
+            "Return only invites to this address. Requires an API key.",
             reference("Email"),
             json!("ada@example.com"),
         ),

@@ -1,5 +1,5 @@
-//! The `OpenAPI` 3.1 document, made from the table of routes, the errors themselves and the schemas beside.
-//! `docs/openapi.json` is a committed copy, so that a change of the contract shows in review.
+//! The `OpenAPI` 3.1 document, generated from the routes, their errors and the schemas in this module.
+//! `docs/openapi.json` is a committed copy, so that changes of the API are visible in review.
 
 mod components;
 mod invites;
@@ -7,141 +7,18 @@ mod referrals;
 mod schemas;
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
-use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::routes::{self, Route};
+use super::route::Route;
 use crate::http::error::Error;
-use crate::http::state::AppState;
+use crate::http::operation::{Admits, Answer, Body, Operation};
 
-/// Who may call a route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Admits {
-    /// Everybody, without credentials.
-    Anyone,
-    /// An API key of either type.
-    AnyKey,
-    /// An API key of the type `write`.
-    WriteKey,
-    /// An API key of either type, or an access token.
-    AnyKeyOrToken,
-    /// An API key of the type `write`, or an access token.
-    WriteKeyOrToken,
-}
-
-/// The body of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Body {
-    /// `{"email", "language", "expiresIn"?, "referralCode"?}`
-    Invite,
-    /// `{"email", "language", "expiresIn"?}`
-    Referral,
-    /// `{"invites", "inviterId"?}`
-    Bulk,
-    /// `{"user", "test"?}`
-    Update,
-    /// `{"externalSubject"}`
-    ExternalSubject,
-    /// `{"type", "messageId" or "inviteId", "detail"?}`
-    MailReport,
-    /// `{"email"}`
-    Verification,
-    /// `{"user"?, "test"?}`, or none.
-    Accept,
-}
-
-/// What a success looks like.
-pub enum Answer {
-    /// The envelope.
-    Success {
-        /// 200 or 201.
-        status: u16,
-        /// What it says.
-        message: &'static str,
-        /// The schema of `data`.
-        data: &'static str,
-        /// Whether the answer has an `ETag`.
-        etag: bool,
-    },
-    /// JSON of somebody else's format.
-    Bare {
-        /// Its content type.
-        media: &'static str,
-        /// Its schema.
-        data: &'static str,
-    },
-    /// HTML for people, with any of these statuses.
-    Page(&'static [u16]),
-}
-
-impl Answer {
-    /// 200 with `data` of this schema.
-    #[must_use]
-    pub fn data(data: &'static str, message: &'static str) -> Self {
-        Self::Success { status: 200, message, data, etag: false }
-    }
-}
-
-/// What the document says of a route.
-pub struct Operation {
-    /// `operationId`.
-    pub id: &'static str,
-    /// The heading it stands under.
-    pub tag: &'static str,
-    /// In a few words.
-    pub summary: &'static str,
-    /// In sentences.
-    pub about: &'static str,
-    /// Who may call.
-    pub admits: Admits,
-    /// Names of `components.parameters`.
-    pub parameters: &'static [&'static str],
-    /// The body, if it has one.
-    pub body: Option<Body>,
-    /// What a success looks like.
-    pub answer: Answer,
-    /// What it refuses, or fails with, beside what all of its kind do.
-    pub refusals: Vec<Error>,
-    /// Operations on the user of the answer.
-    pub links: &'static [&'static str],
-}
-
-impl Operation {
-    /// An operation without parameters that answers `data: null`.
-    #[must_use]
-    pub fn new(id: &'static str, tag: &'static str, summary: &'static str, admits: Admits) -> Self {
-        Self {
-            id,
-            tag,
-            summary,
-            about: "",
-            admits,
-            parameters: &[],
-            body: None,
-            answer: Answer::data("Null", ""),
-            refusals: Vec::new(),
-            links: &[],
-        }
-    }
-}
-
-static DOCUMENT: LazyLock<Value> = LazyLock::new(make);
-
-/// The document of a server whose public URL has no path.
+/// Adapts the document to a server at this public URL: the URLs in `servers` start with its path.
 #[must_use]
-pub fn document() -> &'static Value {
-    &DOCUMENT
-}
-
-/// The document of a server at this public URL: its `servers` start with the path of the URL.
-#[must_use]
-pub fn document_at(public_url: &Url) -> Value {
-    let mut document = document().clone();
+pub fn at(mut document: Value, public_url: &Url) -> Value {
     let path = public_url.path().trim_end_matches('/');
     for server in document.pointer_mut("/servers").and_then(Value::as_array_mut).into_iter().flatten() {
         prepend(path, server);
@@ -159,39 +36,32 @@ fn prepend(path: &str, server: &mut Value) {
     }
 }
 
-/// `GET /openapi.json`: public, good for five minutes.
-pub async fn serve(State(state): State<AppState>) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
-        (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300")),
-        (header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
-    ];
-    let text = state.openapi.get_or_init(|| document_at(&state.public_url).to_string().into());
-    (headers, text.clone()).into_response()
-}
-
 const ABOUT: &str = "Invites, profiles and referrals of the users of your apps.\n\n\
-    Every path below `/v1` exists below `/api/v1` too, which is what the second server says. Every JSON answer is the envelope `success`, `message`, \
-    `error`, `data`, but for those that have a format of their own. Every answer carries `X-Request-Id`; every refusal \
-    also `X-Error-Code`, which is stable.\n\n\
-    A request is judged in this order: route (404, 405), credentials (401), permission of the route (403), path, \
-    query and body (400), reach of the user (403). A user that does not exist and one that is out of the caller's \
-    reach get the same answer.\n\n\
-    How often a caller may ask is told in `RateLimit-Policy` and `RateLimit`; who asks more often is answered 429. A \
-    server with too much to do answers 503. Both say in `Retry-After` when to try again.\n\n\
-    A backend sends an API key: `X-API-KEY`, `X-API-KEY-TYPE` and `X-CLIENT-ID` together, never from a browser. A \
-    browser sends an access token, from one of the app's origins.";
+    Every path below `/v1` also exists below `/api/v1`, the second server. Every JSON response has the \
+    fields `success`, `message`, `error` and `data`, except responses with a format of their own, such \
+    as the JWK set. Every response has an `X-Request-Id`. Every error response also has an \
+    `X-Error-Code`, which is stable.\n\n\
+    A request is checked in this order: route (404, 405), credentials (401), permission for the route \
+    (403), path, query and body (400), access to the user (403). The response is the same for a user who \
+    does not exist and for a user that the caller has no access to.\n\n\
+    Requests are rate-limited. `RateLimit-Policy` and `RateLimit` give the limit and the remaining \
+    quota. A request over the limit gets 429. An overloaded server responds with 503. `Retry-After` \
+    gives the number of seconds to wait before the next attempt.\n\n\
+    A backend sends an API key in three headers: `X-API-KEY`, `X-API-KEY-TYPE` and `X-CLIENT-ID`. An API \
+    key must not be sent from a browser. A browser sends an access token, from one of the app's origins.";
 
-fn make() -> Value {
+/// The document of a server whose public URL has no path. `api`: the routes below `/v1`. `pages`: all other routes.
+#[must_use]
+pub fn document(api: Vec<Route>, pages: Vec<Route>) -> Value {
     let mut used = Used::default();
     let mut paths: Map<String, Value> = Map::new();
-    for Route { method, path, operation, .. } in routes::api() {
+    for Route { method, path, operation, .. } in api {
         let path = format!("/v1{path}");
         paths.entry(path).or_insert_with(|| json!({}))[method] = used.operation(operation);
     }
-    for Route { method, path, operation, .. } in routes::page_routes() {
+    for Route { method, path, operation, .. } in pages {
         let mut described = used.operation(operation);
-        // They do not exist below /api.
+        // These routes do not exist below `/api`.
         described["servers"] = json!([{ "url": "/" }]);
         paths.entry(path).or_insert_with(|| json!({}))[method] = described;
     }
@@ -217,15 +87,15 @@ fn make() -> Value {
         },
         "servers": [
             { "url": "/", "description": "This server." },
-            { "url": "/api", "description": "The same operations below the older prefix." },
+            { "url": "/api", "description": "The same operations below the older path prefix." },
         ],
         "tags": [
             { "name": "users", "description": "Invite, update, show, list and delete users." },
-            { "name": "invites", "description": "What becomes of invites." },
-            { "name": "tokens", "description": "Access tokens for the users of a backend." },
-            { "name": "apps", "description": "What a backend does beside profiles." },
-            { "name": "pages", "description": "HTML for people." },
-            { "name": "operation", "description": "For those who run the server." },
+            { "name": "invites", "description": "Manage and accept invites, and list referrals." },
+            { "name": "tokens", "description": "Access tokens for users, issued to the backend of the app." },
+            { "name": "apps", "description": "Public keys, mail reports and access status, for backends." },
+            { "name": "pages", "description": "HTML pages for people." },
+            { "name": "operation", "description": "Health checks and this document, for the operator." },
         ],
         "paths": paths,
         "components": {
@@ -238,7 +108,7 @@ fn make() -> Value {
     })
 }
 
-/// The examples of refusals that operations use, by code.
+/// The examples of error responses in use, by error code.
 #[derive(Default)]
 struct Used {
     examples: BTreeMap<&'static str, Value>,
@@ -277,7 +147,7 @@ impl Used {
                 json!({ "required": body != Body::Accept, "content": { "application/json": content } });
         }
         let mut by_status: BTreeMap<u16, Vec<Error>> = BTreeMap::new();
-        for error in routes::refusals(operation) {
+        for error in operation.refusals {
             self.example(&error);
             by_status.entry(error.status().0.as_u16()).or_default().push(error);
         }
@@ -287,7 +157,7 @@ impl Used {
             if response.is_null() {
                 *response = refusal;
             } else {
-                // A page says the same in HTML.
+                // The operation has an HTML page for this status, too.
                 response["headers"] = refusal["headers"].clone();
                 response["content"]["application/json"] = refusal["content"]["application/json"].clone();
             }
@@ -300,7 +170,7 @@ fn reference(kind: &str, name: &str) -> Value {
     json!({ "$ref": format!("#/components/{kind}/{name}") })
 }
 
-/// The answers of an operation that are not refusals.
+/// The responses of an operation other than errors.
 fn success(operation: &Operation) -> Value {
     let mut headers = json!({ "X-Request-Id": reference("headers", "X-Request-Id") });
     match operation.answer {
@@ -317,7 +187,7 @@ fn success(operation: &Operation) -> Value {
             });
             let content = json!({ "schema": schemas::success(data), "example": example });
             let mut response = json!({
-                "description": "Done.", "headers": headers, "content": { "application/json": content },
+                "description": "Success.", "headers": headers, "content": { "application/json": content },
             });
             if !operation.links.is_empty() {
                 let links: Map<String, Value> = operation
@@ -337,11 +207,11 @@ fn success(operation: &Operation) -> Value {
             if data != "Document" {
                 content = json!({ "schema": schemas::data(data), "example": schemas::data_example(data) });
             }
-            json!({ "200": { "description": "Done.", "headers": headers, "content": { media: content } } })
+            json!({ "200": { "description": "Success.", "headers": headers, "content": { media: content } } })
         }
         Answer::Page(statuses) => {
             let page = json!({
-                "description": "A page.",
+                "description": "An HTML page.",
                 "headers": headers,
                 "content": { "text/html": { "schema": { "type": "string" }, "example": "<!DOCTYPE html>…" } },
             });
@@ -350,13 +220,13 @@ fn success(operation: &Operation) -> Value {
     }
 }
 
-/// What an operation answers with one status that is a refusal or a failure.
+/// The error response of an operation for one status.
 fn refusal(errors: &[Error]) -> Value {
     let codes: std::collections::BTreeSet<&str> = errors.iter().map(|error| error.status().1).collect();
     let examples: Map<String, Value> =
         codes.iter().map(|code| ((*code).to_owned(), reference("examples", code))).collect();
     let code = json!({
-        "description": "Which of the refusals it is; stable.",
+        "description": "The stable code of the error.",
         "required": true,
         "schema": { "type": "string", "enum": codes },
         "example": codes.first(),
@@ -390,85 +260,5 @@ fn security(admits: Admits) -> Value {
         Admits::AnyKeyOrToken | Admits::WriteKeyOrToken => {
             json!([key, { "accessToken": [] }, { "authentication": [] }])
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    /// Every `(S::STATUS, "code")` in the text of `Error::status`.
-    fn codes_of_the_source() -> BTreeSet<&'static str> {
-        let source = include_str!("../../http/error.rs");
-        let codes = source.split("(S::").skip(1).filter_map(|rest| {
-            let (_, code) = rest.split_once(')')?.0.split_once(", \"")?;
-            code.strip_suffix('"')
-        });
-        codes.collect()
-    }
-
-    #[test]
-    fn every_error_code_is_documented() {
-        let described: BTreeSet<&str> = document()["components"]["schemas"]["ErrorCode"]["enum"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter_map(Value::as_str)
-            .collect();
-        assert!(described.len() > 30);
-        assert_eq!(described, codes_of_the_source());
-    }
-
-    #[test]
-    fn server_urls_start_with_the_path_of_the_public_url() {
-        for (public, root, api) in [
-            ("https://id.example", "/", "/api"),
-            ("https://id.example/auth", "/auth", "/auth/api"),
-            ("https://id.example/a/b/", "/a/b", "/a/b/api"),
-        ] {
-            let document = document_at(&public.parse().unwrap());
-            assert_eq!(document["servers"][0]["url"], root);
-            assert_eq!(document["servers"][1]["url"], api);
-            assert_eq!(document["paths"]["/healthz"]["get"]["servers"], json!([{ "url": root }]));
-        }
-    }
-
-    #[test]
-    fn documented_paths_equal_the_routes() {
-        let routes: BTreeSet<String> = routes::api()
-            .iter()
-            .map(|route| format!("/v1{}", route.path))
-            .chain(routes::page_routes().iter().map(|route| route.path.to_owned()))
-            .collect();
-        assert_eq!(document()["paths"].as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>(), routes);
-    }
-
-    #[test]
-    fn every_ref_resolves() {
-        fn check(value: &Value, document: &Value) {
-            match value {
-                Value::Object(map) => {
-                    if let Some(Value::String(reference)) = map.get("$ref") {
-                        let pointer = reference.strip_prefix('#').unwrap();
-                        assert!(document.pointer(pointer).is_some(), "{reference}");
-                    }
-                    map.values().for_each(|value| check(value, document));
-                }
-                Value::Array(items) => items.iter().for_each(|value| check(value, document)),
-                _ => {}
-            }
-        }
-        check(document(), document());
-    }
-
-    #[test]
-    fn committed_openapi_json_is_up_to_date() {
-        let committed: Value = serde_json::from_str(include_str!("../../../docs/openapi.json")).unwrap();
-        assert!(
-            committed == *document(),
-            "the contract changed: run `cargo run -- openapi >docs/openapi.json` and commit it"
-        );
     }
 }

@@ -8,20 +8,21 @@ use crate::domain::invites::State;
 
 const CODE: &str = "K7QF2M9X";
 
-/// A referral code, as a newcomer brings it along.
+/// The referral code that a new user enters.
 pub(crate) fn code() -> Value {
     let pattern = "^[ \\u2010-\\u2015-]*([0-9A-TV-Za-tv-z][ \\u2010-\\u2015-]*){8}$";
     let text = json!({ "type": "string", "maxLength": 64, "pattern": pattern });
-    let about = "The referral code of whoever recommended the app, read in any case, with or without spaces and hyphens, `O` \
-                 as 0, `I` and `L` as 1. They are the user's referrer for good, unless somebody is already.";
+    let about = "Referral code of the user who recommended the app. Case, spaces and hyphens are ignored; \
+                 `O` is read as 0, `I` and `L` as 1. The owner of the code permanently becomes the referrer \
+                 of the user, unless the user already has one or has referred others.";
     with(text, about, &json!(CODE))
 }
 
-/// The body of an invite, by a backend or by who refers.
+/// The body of an invite by a backend, or of a referral invite.
 pub(crate) fn invite(by_backend: bool) -> Value {
     let mut properties = json!({
-        "email": with(reference("Email"), "Who is invited.", &json!("ada@example.com")),
-        "language": with(reference("Language"), "What they read.", &json!("en")),
+        "email": with(reference("Email"), "The address to invite.", &json!("ada@example.com")),
+        "language": with(reference("Language"), "The language of the recipient.", &json!("en")),
         "expiresIn": invites::expires_in(),
     });
     if by_backend {
@@ -35,18 +36,18 @@ pub(crate) fn invite(by_backend: bool) -> Value {
     })
 }
 
-/// The body with which many are invited.
+/// The body of a bulk invite.
 pub(crate) fn bulk() -> Value {
     let mut item = invite(true);
     item["properties"]["userId"] =
-        json!({ "type": "string", "format": "uuid", "description": "The id of the new user." });
+        json!({ "type": "string", "format": "uuid", "description": "The UUID of the new user." });
     json!({
         "type": "object",
         "required": ["invites"],
         "additionalProperties": false,
         "properties": {
             "invites": { "type": "array", "minItems": 1, "maxItems": 1000, "items": item },
-            "inviterId": { "type": "string", "format": "uuid", "description": "The user who invites them all." },
+            "inviterId": { "type": "string", "format": "uuid", "description": "The UUID of the inviter." },
         },
     })
 }
@@ -66,46 +67,50 @@ fn referral() -> Value {
         "id": {
             "type": "string",
             "format": "uuid",
-            "description": "The id of the invite; of the user, where they brought the code along or the invite has been deleted.",
+            "description": "The UUID of the invite, or of the user if they used the code or if the invite \
+                has been deleted.",
         },
         "by": {
             "type": "string",
             "enum": ["invite", "code"],
-            "description": "`invite`: the user sent it. `code`: somebody else invited, and the code was brought along.",
+            "description": "`invite`: the user sent a referral invite. `code`: the new user was invited \
+                otherwise and used the referral code.",
         },
         "state": { "type": "string", "enum": State::ALL.map(State::as_str) },
         "email": {
             "type": ["string", "null"],
-            "description": "With an access token the first letters of an address that the user wrote to, else `null`.",
+            "description": "The address. With an access token, it is masked to the first letters if the \
+                user sent the invite, otherwise `null`.",
         },
         "userId": {
             "type": ["string", "null"],
             "format": "uuid",
-            "description": "Who came, if they did. With an access token `null`.",
+            "description": "The UUID of the new user; `null` if there is none yet. With an access token \
+                always `null`.",
         },
-        "createdAt": time(json!("string"), "When they were invited, UTC."),
-        "acceptedAt": time(json!(["string", "null"]), "When they accepted, UTC."),
+        "createdAt": time(json!("string"), "Time of the invite, UTC."),
+        "acceptedAt": time(json!(["string", "null"]), "Time of acceptance, UTC."),
     }))
 }
 
-/// Every schema of a referral that has a name.
+/// The named schemas of referrals.
 pub(crate) fn schemas() -> Map<String, Value> {
     let schemas = json!({
         "ReferralPage": exact(json!({
             "kind": { "const": "referrals" },
-            "referralCode": { "type": "string", "description": "The user's own." },
+            "referralCode": { "type": "string", "description": "The user's own referral code." },
             "counts": exact(json!({
-                "open": count("Who can still accept."),
-                "accepted": count("Who accepted, those who were deleted since included."),
-                "expired": count("Whose invite ended."),
-                "revoked": count("Whose invite was revoked."),
+                "open": count("Number of referrals that can still be accepted."),
+                "accepted": count("Number of accepted referrals, including deleted users."),
+                "expired": count("Number of expired referrals."),
+                "revoked": count("Number of revoked referrals."),
             })),
             "itemsLength": { "type": "integer", "minimum": 0, "maximum": 100 },
             "items": { "type": "array", "maxItems": 100, "items": referral() },
             "nextCursor": {
                 "type": ["string", "null"],
                 "format": "uuid",
-                "description": "`after` of the next page; `null` on the last one.",
+                "description": "The value of `after` for the next page; `null` on the last page.",
             },
         })),
         "BulkResult": exact(json!({
@@ -118,11 +123,13 @@ pub(crate) fn schemas() -> Map<String, Value> {
                     "result": {
                         "type": "string",
                         "enum": ["created", "exists", "error"],
-                        "description": "`exists`: the address is a user's, and no mail was sent.",
+                        "description": "`created`: the user was created and a mail is queued. `exists`: the \
+                            address belongs to an existing user, and no mail is sent. `error`: see `code` \
+                            and `error`.",
                     },
                     "userId": { "type": ["string", "null"], "format": "uuid" },
-                    "code": { "type": ["string", "null"], "description": "Of an error, one of `ErrorCode`." },
-                    "error": { "type": ["string", "null"], "description": "Of an error, one sentence." },
+                    "code": { "type": ["string", "null"], "description": "One of `ErrorCode`, or `null`." },
+                    "error": { "type": ["string", "null"], "description": "The error message, or `null`." },
                 })),
             },
         })),
@@ -135,7 +142,7 @@ pub(crate) fn schemas() -> Map<String, Value> {
                 "items": exact(json!({
                     "userId": { "type": "string", "format": "uuid" },
                     "referralCode": { "type": "string" },
-                    "accepted": count("Who accepted, those who were deleted since included."),
+                    "accepted": count("Number of accepted referrals, including deleted users."),
                 })),
             },
         })),
@@ -143,7 +150,7 @@ pub(crate) fn schemas() -> Map<String, Value> {
     if let Value::Object(schemas) = schemas { schemas } else { Map::new() }
 }
 
-/// `data` of a success, for the schema of that name.
+/// An example of `data` in a successful response, for the schema of that name.
 pub(crate) fn data_example(name: &str) -> Option<Value> {
     Some(match name {
         "ReferralPage" => json!({

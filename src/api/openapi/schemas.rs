@@ -1,21 +1,22 @@
-//! What bodies and answers look like, as JSON Schema 2020-12. A rule that a schema cannot say in full (a real
-//! date, a known time zone) is a `format` with a sentence beside it; a `pattern` refuses nothing that the
-//! parsers of `domain` take. The tests hold every field against those parsers.
+//! Schemas of request and response bodies, in JSON Schema 2020-12. A rule that a schema cannot express in full (a valid
+//! date, a known time zone) is a `format` with a description. A `pattern` matches everything that the parsers of
+//! `domain` accept. The tests check every field against those parsers.
 
 use serde_json::{Map, Value, json};
 
-use super::{Body, invites, referrals};
+use super::{invites, referrals};
+use crate::http::operation::Body;
 
-/// A user of the examples.
+/// The id of the user in examples.
 pub(crate) const USER: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
-/// Their app.
+/// The id of the user's app.
 pub(crate) const APP: &str = "018f2f3e-6c1b-7d3a-9e4f-2a1b3c4d5e6f";
-/// An invite.
+/// The id of the invite in examples.
 pub(crate) const INVITE: &str = "01890a5d-ac96-774b-bcce-b302099a8060";
-/// Their tenant.
+/// The id of the user's tenant.
 const TENANT: &str = "01890a5d-ac96-774b-bcce-b302099a8058";
 
-/// What a caller may change of a user: the field, its schema, an example.
+/// The writable fields of a user: name, schema, example.
 const PROFILE: [(&str, &str, &str); 19] = [
     ("email", "Email", "ada@example.com"),
     ("language", "Language", "en-GB"),
@@ -38,39 +39,44 @@ const PROFILE: [(&str, &str, &str); 19] = [
     ("phone_number", "PhoneNumber", "+44 20 7946 0000"),
 ];
 
-/// The pattern of a phone number: digits, and between them what `PhoneNumber` takes or leaves out.
+/// The pattern of a phone number: digits, and between them the characters that `PhoneNumber` accepts or removes.
 fn phone_number() -> String {
     const BETWEEN: &str = "[+().\\-/ \\u00a0\\u00ad\\u034f\\u058a\\u061c\\u115f\\u1160\\u1680\\u180e\\u2000-\\u2015\\u202a-\\u202f\\u2043\
         \\u205f-\\u206f\\u2212\\u3000\\u3164\\ufe00-\\ufe0f\\ufe58\\ufe63\\ufeff\\uff0d\\uffa0\\ufff0-\\ufffb]*";
     format!("^{BETWEEN}([0-9]{BETWEEN}){{3,}}(;ext=[0-9]+)?$")
 }
 
-/// What only the server writes: the field, the schema of what it shows, an example, what it is.
+/// The read-only fields of a user: name, schema, example, description.
 fn read_only() -> [(&'static str, Value, Value, &'static str); 10] {
     let id = || json!({ "type": "string", "format": "uuid" });
     let flag = || json!({ "type": "boolean" });
     let time = || json!({ "type": ["string", "null"], "format": "date-time" });
     [
-        ("id", id(), json!(USER), "The user's UUID."),
+        ("id", id(), json!(USER), "The UUID of the user."),
         ("appId", id(), json!(APP), "The app of the user: `X-CLIENT-ID`, and `aud` of access tokens."),
-        ("tenantId", id(), json!(TENANT), "The account inside the app that the user belongs to."),
-        ("freezed", flag(), json!(false), "Whether the app's backend shut the user out."),
-        ("deleted", flag(), json!(false), "Whether the user was erased."),
-        ("email_verified", flag(), json!(true), "Whether the user proved to read mail at `email`."),
-        ("phone_number_verified", flag(), json!(false), "Whether the user proved to answer `phone_number`."),
-        ("acceptedNewsletterDate", time(), json!("2026-11-22T09:30:00Z"), "When they agreed, UTC."),
-        ("lastAskedNewsletterSignUp", time(), json!("2026-11-22T09:30:00Z"), "When they last answered, UTC."),
+        ("tenantId", id(), json!(TENANT), "The UUID of the tenant within the app that the user belongs to."),
+        ("freezed", flag(), json!(false), "Whether the app's backend has frozen the user."),
+        ("deleted", flag(), json!(false), "Whether the user has been erased."),
+        ("email_verified", flag(), json!(true), "Whether `email` is verified."),
+        ("phone_number_verified", flag(), json!(false), "Whether `phone_number` is verified."),
+        ("acceptedNewsletterDate", time(), json!("2026-11-22T09:30:00Z"), "Time of acceptance, UTC."),
+        (
+            "lastAskedNewsletterSignUp",
+            time(),
+            json!("2026-11-22T09:30:00Z"),
+            "Time of the last update with `acceptedNewsletter`, UTC.",
+        ),
         ("mailchimpMemberId", json!({ "type": ["string", "null"] }), json!(null), "Not used by this server."),
     ]
 }
 
-const NEWSLETTER: &str = "Whether the user agreed to get the newsletter.";
+const NEWSLETTER: &str = "Whether the user has accepted the newsletter.";
 
 pub(crate) fn reference(name: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
-/// An object with exactly these fields, all of them always there.
+/// An object with exactly these fields, all required.
 pub(crate) fn exact(properties: Value) -> Value {
     let names: Vec<String> = properties.as_object().into_iter().flat_map(Map::keys).cloned().collect();
     let mut object = json!({ "type": "object", "required": names, "additionalProperties": false });
@@ -78,10 +84,10 @@ pub(crate) fn exact(properties: Value) -> Value {
     object
 }
 
-/// The body of a success with `data` of this schema.
+/// The body of a successful response with `data` of this schema.
 pub(crate) fn success(data: &str) -> Value {
     let data = self::data(data);
-    let message = json!({ "type": "string", "description": "What was done, for a developer." });
+    let message = json!({ "type": "string", "description": "The result, for a developer." });
     exact(json!({
         "success": { "const": true },
         "message": message,
@@ -90,12 +96,12 @@ pub(crate) fn success(data: &str) -> Value {
     }))
 }
 
-/// A named schema of `components`, where `data` is one; `Null` for `data: null`.
+/// The schema of `data`: a reference to the named schema of `components`, or null for `Null`.
 pub(crate) fn data(name: &str) -> Value {
     if name == "Null" { json!({ "type": "null" }) } else { reference(name) }
 }
 
-/// The body of an invite, or of an update that sets every field.
+/// An example of a request body. That of an update sets every field.
 pub(crate) fn body_example(body: Body) -> Value {
     match body {
         Body::Bulk => return referrals::bulk_example(),
@@ -123,7 +129,7 @@ pub(crate) fn user_example() -> Map<String, Value> {
     user
 }
 
-/// `data` of a success, for the schema of that name.
+/// An example of `data` in a successful response, for the schema of that name.
 pub(crate) fn data_example(name: &str) -> Value {
     let resource = || {
         let mut user = user_example();
@@ -149,7 +155,7 @@ pub(crate) fn data_example(name: &str) -> Value {
     }
 }
 
-/// Every schema that has a name. `codes`: the values of `X-Error-Code`.
+/// All named schemas. `codes`: the values of `X-Error-Code`.
 pub(crate) fn schemas(codes: &[&str]) -> Value {
     let mut schemas = json!({
         "Refusal": exact(json!({
@@ -157,15 +163,15 @@ pub(crate) fn schemas(codes: &[&str]) -> Value {
             "message": { "type": "null" },
             "error": {
                 "type": "string",
-                "description": "One sentence for a developer, which names the fields or the header at fault. It may \
-                    change; `X-Error-Code` does not.",
+                "description": "One sentence for a developer, which names the invalid fields or header. The \
+                    text can change; `X-Error-Code` is stable.",
             },
             "data": { "type": "null" },
         })),
         "ErrorCode": {
             "type": "string",
             "enum": codes,
-            "description": "Every value of `X-Error-Code`.",
+            "description": "All values of `X-Error-Code`.",
             "examples": ["invalid_fields"],
         },
         "Invite": referrals::invite(true),
@@ -179,7 +185,8 @@ pub(crate) fn schemas(codes: &[&str]) -> Value {
             "properties": {
                 "externalSubject": {
                     "anyOf": [reference("Text"), reference("Cleared")],
-                    "description": "`sub` of the app's external issuer; `null` or an empty text forgets it.",
+                    "description": "The `sub` of the user at the app's external issuer. `null` or an empty \
+                        string removes it.",
                     "examples": ["auth0|5f7c8ec7c33c6c004bbafe82"],
                 },
             },
@@ -201,13 +208,16 @@ pub(crate) fn schemas(codes: &[&str]) -> Value {
             "nextCursor": {
                 "type": ["string", "null"],
                 "format": "uuid",
-                "description": "`after` of the next page; `null` on the last one.",
+                "description": "The value of `after` for the next page; `null` on the last page.",
             },
         })),
         "AccessToken": exact(access_token()),
         "PublicKey": exact(json!({
             "kind": { "const": "publicKey" },
-            "publicKey": { "type": "string", "description": "SubjectPublicKeyInfo, PEM (RFC 7468)." },
+            "publicKey": {
+                "type": "string",
+                "description": "The public key as SubjectPublicKeyInfo in PEM (RFC 7468).",
+            },
         })),
         "JwkSet": exact(json!({
             "keys": {
@@ -229,19 +239,20 @@ pub(crate) fn schemas(codes: &[&str]) -> Value {
     schemas
 }
 
-/// What an answer with an access token has of it.
+/// The fields of a response with an access token.
 pub(crate) fn access_token() -> Value {
     json!({
         "tokenType": { "const": "Bearer" },
         "accessToken": {
             "type": "string",
-            "description": "A JWT (RFC 7519), signed RS256: `iss`, `aud` the app, `sub` the user, `exp`.",
+            "description": "A JWT (RFC 7519), signed with RS256. Claims: `iss`, `aud` (the app), `sub` (the \
+                user), `exp`.",
         },
-        "expiresIn": { "type": "integer", "minimum": 1, "description": "Seconds." },
+        "expiresIn": { "type": "integer", "minimum": 1, "description": "Lifetime in seconds." },
     })
 }
 
-/// The kinds of text.
+/// The schemas of text values.
 fn values() -> Map<String, Value> {
     let values = json!({
         "Email": {
@@ -249,8 +260,10 @@ fn values() -> Map<String, Value> {
             "format": "email",
             "pattern": "^[^@]+@[^@]+$",
             "maxLength": 254,
-            "description": "One e-mail address, at most 254 bytes. International domains are accepted and kept as \
-                punycode; letters other than ASCII before the `@` are kept in lower case, and need a mail server with SMTPUTF8. Unique in the app, compared without case.",
+            "description": "One e-mail address, at most 254 bytes. International domain names are accepted \
+                and stored as punycode. Non-ASCII characters before the `@` are stored in lower case and \
+                need a mail server with SMTPUTF8. An address is unique in the app, compared without regard \
+                to case.",
             "examples": ["ada@example.com"],
         },
         "Language": {
@@ -258,17 +271,18 @@ fn values() -> Map<String, Value> {
             "format": "language",
             "pattern": "^[A-Za-z]{1,3}(-[A-Za-z0-9]{1,8})*$",
             "maxLength": 64,
-            "description": "A BCP 47 language tag in any case (`de`, `en-US`, `zh-Hant`), or an ISO 3166 country code \
-                in upper case (`DE`), which stands for the likeliest language of the country. Two capitals are always a \
-                country, or what CLDR has as an alias of one (`UK`).",
+            "description": "A BCP 47 language tag in any case (`de`, `en-US`, `zh-Hant`), or an ISO 3166 \
+                country code in upper case (`DE`), which stands for the most likely language of that \
+                country. Two upper-case letters are always read as a country, or as an alias of a country \
+                in CLDR (`UK`).",
             "examples": ["en-GB"],
         },
         "Text": {
             "type": "string",
             "pattern": "^[\\t-\\r\\u0085]*[^\\u0000-\\u001f\\u007f-\\u009f]*[\\t-\\r\\u0085]*$",
             "maxLength": 256,
-            "description": "Unicode text of at most 256 characters without control characters. White space around it is \
-                cut off.",
+            "description": "Unicode text of at most 256 characters, without control characters. Leading and \
+                trailing white space is removed.",
             "examples": ["Ada Lovelace"],
         },
         "WebUrl": {
@@ -284,8 +298,9 @@ fn values() -> Map<String, Value> {
             "format": "birthdate",
             "pattern": "^[0-9]{4}(-[0-9]{2}-[0-9]{2}([Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]+)?\
                 ([Zz]|[+-][0-9]{2}:[0-9]{2}))?)?$",
-            "description": "`YYYY-MM-DD`, `0000-MM-DD` (the year is not told) or `YYYY`, as OpenID Connect has it; of an \
-                RFC 3339 date-time the date is kept. A real date, not in the future.",
+            "description": "`YYYY-MM-DD`, `0000-MM-DD` (without the year) or `YYYY`, as in OpenID Connect. \
+                Of an RFC 3339 date-time only the date is stored. It must be a valid date that is not in \
+                the future.",
             "examples": ["1815-12-10"],
         },
         "Zoneinfo": {
@@ -293,7 +308,7 @@ fn values() -> Map<String, Value> {
             "format": "time-zone",
             "pattern": "^[A-Za-z0-9_+/-]+$",
             "maxLength": 64,
-            "description": "The name of a time zone in the IANA database, in any case.",
+            "description": "A time zone name of the IANA database, in any case.",
             "examples": ["Europe/London"],
         },
         "Locale": {
@@ -301,21 +316,21 @@ fn values() -> Map<String, Value> {
             "format": "locale",
             "pattern": "^[A-Za-z]{1,3}([-_][A-Za-z0-9]{1,8})*$",
             "maxLength": 64,
-            "description": "A BCP 47 language tag in any case; `_` is taken for `-`.",
+            "description": "A BCP 47 language tag in any case. `_` is read as `-`.",
             "examples": ["en-GB"],
         },
         "PhoneNumber": {
             "type": "string",
             "pattern": phone_number(),
             "maxLength": 64,
-            "description": "A phone number as people write it: at most 64 digits, spaces and `+ - . ( ) /`, at least three \
-                digits, then optionally an extension as `;ext=12`. Spaces and hyphens of any kind are stored as plain ones, \
-                without invisible characters.",
+            "description": "A phone number in free form: at most 64 digits, spaces and `+ - . ( ) /`, with \
+                at least three digits, optionally followed by an extension such as `;ext=12`. Spaces and \
+                hyphens of any kind are stored as ASCII ones, and invisible characters are removed.",
             "examples": ["+44 20 7946 0000"],
         },
         "Cleared": {
             "enum": ["", null],
-            "description": "`null` or an empty string: the field is unset.",
+            "description": "`null` or an empty string clears the field.",
         },
     });
     if let Value::Object(values) = values { values } else { Map::new() }
@@ -334,19 +349,19 @@ fn update() -> Value {
         .iter()
         .map(|&(field, schema, example)| {
             let (schema, description) = if cannot_be_cleared.contains(&field) {
-                (reference(schema), "Cannot be cleared.")
+                (reference(schema), "This field cannot be cleared.")
             } else {
                 (json!({ "anyOf": [reference(schema), reference("Cleared")] }), "`null` or `\"\"` clears it.")
             };
             (field.to_owned(), with(schema, description, &json!(example)))
         })
         .collect();
-    let newsletter = format!("{NEWSLETTER} Cannot be cleared.");
+    let newsletter = format!("{NEWSLETTER} This field cannot be cleared.");
     fields.insert(
         "acceptedNewsletter".to_owned(),
         with(json!({ "type": "boolean" }), &newsletter, &json!(true)),
     );
-    let ignored = json!({ "description": "Ignored: only the server writes it." });
+    let ignored = json!({ "description": "Read-only: the value is ignored." });
     for (field, ..) in read_only() {
         fields.insert(field.to_owned(), ignored.clone());
     }
@@ -360,40 +375,43 @@ fn update() -> Value {
                 "type": "object",
                 "additionalProperties": false,
                 "properties": fields,
-                "description": "The fields to change. What is not there stays as it is; one bad field and nothing \
-                    changes.",
+                "description": "The fields to change. Absent fields are not changed. If one field is \
+                    invalid, nothing is changed.",
             },
             "test": {
                 "type": "boolean",
-                "description": "Checked to be a boolean; has no effect.",
+                "description": "Must be a boolean. It has no effect.",
                 "examples": [true],
             },
         },
     })
 }
 
-/// The body that reports what became of a mail.
+/// The body of a mail report.
 fn mail_report() -> Value {
     let fields = json!({
         "type": {
             "enum": ["bounced", "delayed", "complained"],
-            "description": "What became of it: it came back for good, it is late and still tried, or who got it \
-                complains.",
+            "description": "`bounced`: the mail was returned and will not be delivered. `delayed`: the mail \
+                is late and delivery is still being tried. `complained`: the recipient reported the mail as \
+                unwanted.",
             "examples": ["bounced"],
         },
         "messageId": {
             "type": "string", "pattern": "^(<[!-;=?-~]{1,250}>|[!-;=?-~]{1,250})$",
-            "description": "The `Message-ID` of the mail, with or without its angle brackets.",
+            "description": "The `Message-ID` of the mail, with or without angle brackets.",
             "examples": [format!("<{USER}@id.example.com>")],
         },
         "inviteId": {
             "type": "string", "format": "uuid",
-            "description": "The invite, instead of `messageId`: its newest mail is meant.",
+            "description": "The UUID of the invite, instead of `messageId`. The report is about its newest \
+                mail.",
             "examples": [USER],
         },
         "detail": {
             "type": "string", "maxLength": 2000,
-            "description": "What was said. Kept as one line of at most 500 bytes, long words masked.",
+            "description": "The reason for the report. It is stored as one line of at most 500 bytes, with \
+                long words masked.",
             "examples": ["550 5.1.1 no such user"],
         },
     });
@@ -406,13 +424,13 @@ fn mail_report() -> Value {
     })
 }
 
-/// A user, as an answer shows them.
+/// A user in a response.
 fn user() -> Value {
     let mut fields: Map<String, Value> = PROFILE
         .iter()
         .map(|&(field, schema, example)| {
             let shown = if field == "language" { json!("string") } else { json!(["string", "null"]) };
-            let description = format!("See `{schema}`; `null` where it is not set.");
+            let description = format!("See `{schema}`. `null` if not set.");
             (field.to_owned(), with(json!({ "type": shown }), &description, &json!(example)))
         })
         .collect();
@@ -426,7 +444,7 @@ fn user() -> Value {
     exact(Value::Object(fields))
 }
 
-/// A user with their `kind`.
+/// A user with `kind`.
 fn resource() -> Value {
     let mut fields = user()["properties"].clone();
     fields["kind"] = json!({ "const": "user" });

@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use super::render::{self, ConfirmationPage};
+use crate::api::route::{Route, get, post};
 use crate::audit;
 use crate::db::users::email_confirmation::{self, ConfirmEmail, Confirmation, State as Stands};
 use crate::domain::id::UserId;
@@ -14,6 +15,7 @@ use crate::http::context::RequestContext;
 use crate::http::error::Error;
 use crate::http::extract::CurrentRequest;
 use crate::http::extract::Segment;
+use crate::http::operation::{Answer, Operation};
 use crate::http::state::AppState;
 use crate::l10n::Texts;
 
@@ -104,4 +106,29 @@ fn trouble(error: &Error) -> Response {
 
 fn page(status: StatusCode, texts: &'static Texts, confirming: &ConfirmationPage) -> Response {
     render::response(status, render::confirmation(texts, confirming))
+}
+
+pub fn show_route() -> Route {
+    get(
+        "/email-confirmations/{code}",
+        show,
+        Operation::new("showConfirmation", "pages", "Show the confirmation page")
+            .about("Shows the page that the link in a confirmation mail opens. It changes nothing.")
+            .answer(Answer::Page(&[200, 404, 429, 500, 503]))
+            .parameters(&["code"]),
+    )
+}
+
+pub fn confirm_route() -> Route {
+    post(
+        "/email-confirmations/{code}",
+        confirm,
+        Operation::new("confirmEmail", "pages", "Confirm an address")
+            .about(
+                "Confirms the address, once: it becomes the user's address and is verified, unless \
+                    another user has it by then. The button on the page sends this request.",
+            )
+            .answer(Answer::Page(&[200, 404, 429, 500, 503]))
+            .parameters(&["code"]),
+    )
 }

@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 
 use super::render::{self, InvitePage, trouble, unknown};
+use crate::api::route::{Route, get, post};
 use crate::audit;
 use crate::db::invites::accept::{self, AcceptOutcome, InviteByCode};
 use crate::db::invites::manage::{self, ResendBy, ResendInvite, ResendOutcome};
@@ -16,6 +17,7 @@ use crate::domain::invites::{self, InviteCode};
 use crate::http::error::Error;
 use crate::http::extract::CurrentRequest;
 use crate::http::extract::Segment;
+use crate::http::operation::{Answer, Operation};
 use crate::http::state::AppState;
 use crate::l10n::Texts;
 
@@ -147,4 +149,32 @@ fn texts_of(invite: &InviteByCode) -> &'static Texts {
 
 fn page(status: StatusCode, texts: &'static Texts, landing: &InvitePage<'_>) -> Response {
     render::response(status, render::landing(texts, landing))
+}
+
+pub fn show_route() -> Route {
+    get(
+        "/invites/{code}",
+        show,
+        Operation::new("showInvite", "pages", "Show the invite page")
+            .about(
+                "Shows the page that the link in the mail opens, for an app without a landing page of \
+                    its own. It does not accept the invite. The first view is recorded in the timeline.",
+            )
+            .answer(Answer::Page(&[200, 404, 429, 500, 503]))
+            .parameters(&["code"]),
+    )
+}
+
+pub fn accept_route() -> Route {
+    post(
+        "/invites/{code}",
+        accept,
+        Operation::new("acceptInvite", "pages", "Accept an invite")
+            .about(
+                "Accepts the invite, once. The button on the page sends this request. With `renew` in \
+                    the query, an expired invite is sent again to the same address instead.",
+            )
+            .answer(Answer::Page(&[200, 404, 429, 500, 503]))
+            .parameters(&["code", "renew"]),
+    )
 }

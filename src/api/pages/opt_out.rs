@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 
 use super::render::{self, OptOutPage, trouble};
+use crate::api::route::{Route, get, post};
 use crate::audit;
 use crate::db;
 use crate::db::referrals::opt_outs::{self, Subject};
@@ -15,6 +16,7 @@ use crate::domain::credentials::opt_out::OptOutCode;
 use crate::http::context::RequestContext;
 use crate::http::error::Error;
 use crate::http::extract::Segment;
+use crate::http::operation::{Answer, Describe, Operation};
 use crate::http::state::AppState;
 use crate::l10n::Texts;
 
@@ -43,6 +45,12 @@ impl FromRequestParts<AppState> for OptOutLink {
         let language = query.into_iter().find(|(name, _)| name == "language").map(|(_, value)| value);
         let texts = Texts::for_person(language.as_deref().unwrap_or_default(), &subject.app_language);
         Ok(Self { code, subject, texts })
+    }
+}
+
+impl Describe for OptOutLink {
+    fn describe(operation: &mut Operation) {
+        operation.parameters.push("optOutCode");
     }
 }
 
@@ -87,4 +95,38 @@ pub async fn add(State(state): State<AppState>, link: OptOutLink) -> Response {
 pub async fn remove(State(state): State<AppState>, link: OptOutLink) -> Response {
     let changed = opt_outs::remove(&state.store.pool, link.code.app, &link.code.address).await;
     link.changed(changed, OptOutPage::Undone)
+}
+
+pub fn show_route() -> Route {
+    get(
+        "/opt-out/{code}",
+        show,
+        Operation::new("showOptOut", "pages", "Show the opt-out page")
+            .about("Shows the page that the opt-out link in a referral mail opens. It changes nothing.")
+            .answer(Answer::Page(&[200, 404, 429, 500, 503])),
+    )
+}
+
+pub fn add_route() -> Route {
+    post(
+        "/opt-out/{code}",
+        add,
+        Operation::new("optOut", "pages", "Opt out of referrals")
+            .about(
+                "Opts the address out: it gets no more referral mails of the app, from any sender. The \
+                    button on the page sends this request, or a mail client with one-click unsubscribe (RFC \
+                    8058). The body is ignored.",
+            )
+            .answer(Answer::Page(&[200, 404, 429, 500, 503])),
+    )
+}
+
+pub fn remove_route() -> Route {
+    post(
+        "/opt-out/{code}/undo",
+        remove,
+        Operation::new("undoOptOut", "pages", "Allow referrals again")
+            .about("Undoes the opt-out.")
+            .answer(Answer::Page(&[200, 404, 429, 500, 503])),
+    )
 }

@@ -1,20 +1,24 @@
 //! `POST /v1/users/{userId}/referral-invites`: a mail with a referral code.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::Response;
+use serde_json::{Map, Value};
 
+use crate::api::route::{Route, post};
 use crate::audit;
 use crate::db::referrals::create;
 use crate::db::referrals::new_referral::{NewReferral, ReferralLimits, ReferralOutcome};
+use crate::domain::fields::FieldErrors;
 use crate::domain::invites::invite_body::InviteBody;
 use crate::http::auth::Caller;
 use crate::http::envelope::Success;
 use crate::http::error::Error;
-use crate::http::extract::{Json, UserPath};
-use crate::http::idempotency::{IdempotencyKey, idempotent};
+use crate::http::extract::{Json, RequestBody, UserPath};
+use crate::http::idempotency::{IdempotencyKey, IdempotentResponse, idempotent};
+use crate::http::operation::{Body, Operation};
 use crate::http::state::AppState;
 use crate::metrics::Limit;
 
@@ -24,9 +28,8 @@ pub async fn create(
     State(state): State<AppState>,
     UserPath { caller: Caller { app, user: caller }, user }: UserPath<Caller>,
     key: IdempotencyKey,
-    Json(json): Json,
-) -> Result<Response, Error> {
-    let body = InviteBody::parse(json)?;
+    Json(body): Json<InviteBody>,
+) -> Result<IdempotentResponse<()>, Error> {
     audit::record(|facts| facts.fields = body.names());
     let request = format!("refer {user} {}", body.line());
     let bounds = ReferralLimits::of(&state.config);
@@ -48,4 +51,32 @@ pub async fn create(
         ReferralOutcome::NotAccessible => Err(Error::UserOutOfReach),
     })
     .await
+}
+
+impl RequestBody for InviteBody {
+    const BODY: Body = Body::Referral;
+
+    fn parse(body: Map<String, Value>) -> Result<Self, FieldErrors> {
+        Self::parse(body)
+    }
+}
+
+pub fn route() -> Route {
+    post(
+        "/users/{userId}/referral-invites",
+        create,
+        Operation::new("createReferralInvite", "users", "Send a referral invite")
+            .about(
+                "Sends a referral invite with the referral code of the user in the path. The response is \
+                    the same whether or not the address has an account, so that callers cannot probe for \
+                    accounts. No mail is sent to an address that has an account or has opted out. Daily \
+                    limits apply per referrer and per recipient.",
+            )
+            .status(201, "the referral invite was taken")
+            .refuses([
+                Error::OwnAddress,
+                Error::ReferralQuotaExceeded,
+                Error::MailQuotaExceeded(Duration::ZERO),
+            ]),
+    )
 }

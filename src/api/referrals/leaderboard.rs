@@ -5,12 +5,14 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::Serialize;
 
+use crate::api::route::{Route, get};
 use crate::db::referrals::leaderboard;
 use crate::domain::referrals::LeaderboardPlace;
 use crate::http::auth::{AnyKey, Callers};
 use crate::http::envelope::Success;
 use crate::http::error::Error;
 use crate::http::extract::Query;
+use crate::http::operation::{Data, Describe, Operation};
 use crate::http::paging;
 use crate::http::state::AppState;
 
@@ -30,12 +32,23 @@ impl FromRequestParts<AppState> for LeaderboardQuery {
     }
 }
 
+impl Describe for LeaderboardQuery {
+    fn describe(operation: &mut Operation) {
+        operation.admit(AnyKey::ADMITS);
+        operation.parameters.push("limit");
+    }
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Leaderboard {
     kind: &'static str,
     items_length: usize,
     items: Vec<LeaderboardPlace>,
+}
+
+impl Data for Leaderboard {
+    const SCHEMA: &'static str = "Leaderboard";
 }
 
 /// Ranks users by the number of people who accepted after their referral.
@@ -47,4 +60,14 @@ pub async fn leaderboard(
     let items = leaderboard::leaderboard(&state.store.pool, caller.app, limit).await?;
     let data = Leaderboard { kind: "leaderboard", items_length: items.len(), items };
     Ok(Success { status: StatusCode::OK, message: "who referred most", data })
+}
+
+pub fn route() -> Route {
+    get(
+        "/referrals/leaderboard",
+        leaderboard,
+        Operation::new("showLeaderboard", "invites", "Show the referral leaderboard")
+            .about("Lists the users with the most accepted referrals, highest first.")
+            .message("who referred most"),
+    )
 }

@@ -6,6 +6,7 @@ use axum::http::request::Parts;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::api::route::{Route, get};
 use crate::db::referrals::list;
 use crate::domain::email;
 use crate::domain::id::UserId;
@@ -13,7 +14,8 @@ use crate::domain::referrals::{Referral, ReferralCounts};
 use crate::http::auth::{Callers, Reader};
 use crate::http::envelope::Success;
 use crate::http::error::Error;
-use crate::http::extract::{self, Query};
+use crate::http::extract::{self, Query, USER_ID};
+use crate::http::operation::{Data, Describe, Operation};
 use crate::http::paging;
 use crate::http::state::AppState;
 
@@ -31,9 +33,17 @@ impl FromRequestParts<AppState> for ListQuery {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
         let caller = Reader::authenticate(parts, state).await?;
         let user = extract::user_id(&extract::param(parts, "userId").await?, caller.user)?
-            .ok_or(Error::InvalidPath("`userId` in the path must be a hyphenated UUID"))?;
+            .ok_or(Error::InvalidPath(USER_ID))?;
         let (after, limit) = paging::of(&Query::of(parts, &["limit", "after"])?)?;
         Ok(Self { caller, user, after, limit })
+    }
+}
+
+impl Describe for ListQuery {
+    fn describe(operation: &mut Operation) {
+        operation.admit(Reader::ADMITS);
+        operation.parameters.extend(["userIdOrMe", "limit", "after"]);
+        operation.refusals.extend([Error::InvalidPath(USER_ID), Error::UserOutOfReach]);
     }
 }
 
@@ -47,6 +57,10 @@ pub struct ReferralPage {
     items_length: usize,
     items: Vec<Referral>,
     next_cursor: Option<Uuid>,
+}
+
+impl Data for ReferralPage {
+    const SCHEMA: &'static str = "ReferralPage";
 }
 
 /// A referral as this caller may see it. A user sees the masked address of a person they invited by mail, and nothing
@@ -74,4 +88,19 @@ pub async fn list(
     let kind = "referrals";
     let data = ReferralPage { kind, referral_code, counts, items_length: items.len(), items, next_cursor };
     Ok(Success { status: StatusCode::OK, message: "the referrals of the user", data })
+}
+
+pub fn route() -> Route {
+    get(
+        "/users/{userId}/referrals",
+        list,
+        Operation::new("listReferrals", "invites", "List the referrals of a user")
+            .about(
+                "Returns the referral code of a user and the state of their referrals: the invites that \
+                    the user sent, and the users who used the code. Ordered by id, with pagination. With an \
+                    access token, only the token's own user, with masked addresses.",
+            )
+            .message("the referrals of the user")
+            .refuses([Error::UserOutOfReach]),
+    )
 }

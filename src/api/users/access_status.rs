@@ -5,13 +5,15 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 
 use crate::api::apps::{app_id, own};
+use crate::api::route::{Route, put};
 use crate::audit;
 use crate::db::users::access_status::{self, SetAccessStatus};
 use crate::domain::id::{self, AppId, UserId};
 use crate::http::auth::{Callers, WriteKey};
 use crate::http::envelope::Success;
 use crate::http::error::Error;
-use crate::http::extract::{self, Query};
+use crate::http::extract::{self, Query, USER_ID};
+use crate::http::operation::{Describe, Operation};
 use crate::http::state::AppState;
 
 /// A user, and whether to freeze them: `0` in the path freezes, `1` unfreezes.
@@ -27,8 +29,7 @@ impl FromRequestParts<AppState> for AccessStatusPath {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
         let caller = WriteKey::authenticate(parts, state).await?;
         let named = app_id(parts).await?;
-        let user = id::parse(&extract::param(parts, "userId").await?)
-            .ok_or(Error::InvalidPath("`userId` in the path must be a hyphenated UUID"))?;
+        let user = id::parse(&extract::param(parts, "userId").await?).ok_or(Error::InvalidPath(USER_ID))?;
         audit::record(|facts| {
             (facts.subject, facts.fields) = (Some(user), vec!["freezed".to_owned()]);
         });
@@ -36,6 +37,14 @@ impl FromRequestParts<AppState> for AccessStatusPath {
         Query::of(parts, &[])?;
         own(caller.app, named)?;
         Ok(Self { app: named, user: UserId(user), frozen })
+    }
+}
+
+impl Describe for AccessStatusPath {
+    fn describe(operation: &mut Operation) {
+        operation.admit(WriteKey::ADMITS);
+        operation.parameters.extend(["appId", "userId", "accessStatus"]);
+        operation.refusals.extend([Error::InvalidPath(USER_ID), Error::AppOutOfReach]);
     }
 }
 
@@ -51,4 +60,18 @@ pub async fn set_access_status(
     audit::record(|facts| facts.unchanged = was == frozen);
     let message = if frozen { "the user was frozen" } else { "the user was unfrozen" };
     Ok(Success { status: StatusCode::OK, message, data: () })
+}
+
+pub fn route() -> Route {
+    put(
+        "/apps/{appId}/users/{userId}/access-status/{accessStatus}",
+        set_access_status,
+        Operation::new("setAccessStatus", "apps", "Freeze or unfreeze a user")
+            .about(
+                "`0` freezes the user: the server refuses their access tokens from then on. `1` \
+                    unfreezes the user.",
+            )
+            .message("the user was frozen")
+            .refuses([Error::UserOutOfReach]),
+    )
 }

@@ -1,14 +1,18 @@
 //! `POST /v1/users/{userId}/email-confirmation`: mails the confirmation link of an address again.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 
+use crate::api::route::{Route, post};
 use crate::audit;
 use crate::db::users::email_confirmation::{self, ResendConfirmation, ResendConfirmationOutcome};
 use crate::http::auth::Caller;
 use crate::http::envelope::Success;
 use crate::http::error::Error;
 use crate::http::extract::UserPath;
+use crate::http::operation::Operation;
 use crate::http::state::AppState;
 
 /// Mails the confirmation link again, to the pending address if there is one, else to the user's address. For the
@@ -35,4 +39,24 @@ pub async fn resend_confirmation(
     };
     let message = change.run(email_confirmation::resend_confirmation, &command, decide).await??;
     Ok(Success { status: StatusCode::OK, message, data: () })
+}
+
+pub fn route() -> Route {
+    post(
+        "/users/{userId}/email-confirmation",
+        resend_confirmation,
+        Operation::new("askToConfirmEmail", "users", "Resend the confirmation mail")
+            .about(
+                "Sends the confirmation mail again, to the pending new address if there is one, \
+                    otherwise to the user's own address. Links in earlier mails stop working. With an \
+                    access token, only for the token's own user and within the daily limits per user and \
+                    per address. No mail is sent to an address that belongs to another user.",
+            )
+            .message("the address was asked to confirm")
+            .refuses([
+                Error::AlreadyVerified,
+                Error::ConfirmationQuotaExceeded,
+                Error::MailQuotaExceeded(Duration::ZERO),
+            ]),
+    )
 }

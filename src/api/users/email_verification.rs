@@ -2,23 +2,39 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use serde_json::{Map, Value};
 
+use crate::api::route::{Route, post};
 use crate::audit;
 use crate::db::users::email_verification::{VerifyEmail, VerifyEmailOutcome, verify_email};
-use crate::domain::users::email_body;
+use crate::domain::email::Email;
+use crate::domain::fields::{FieldErrors, Fields, Invalid};
 use crate::http::auth::WriteKey;
 use crate::http::envelope::Success;
 use crate::http::error::Error;
-use crate::http::extract::{Json, UserPath};
+use crate::http::extract::{Json, RequestBody, UserPath};
+use crate::http::operation::{Body, Operation};
 use crate::http::state::AppState;
+
+/// `{"email"}`
+pub struct EmailBody(Email);
+
+impl RequestBody for EmailBody {
+    const BODY: Body = Body::Verification;
+
+    fn parse(body: Map<String, Value>) -> Result<Self, FieldErrors> {
+        let mut body = Fields::of(body, Invalid("is not a field of this body, only `email` is"));
+        let email = body.required("email", Email::parse);
+        body.finish(|| email.map(Self))
+    }
+}
 
 /// Marks the user's address as verified for the app's backend, if it is the address in the body.
 pub async fn verify(
     State(state): State<AppState>,
     UserPath { caller: WriteKey { app }, user }: UserPath<WriteKey>,
-    Json(body): Json,
+    Json(EmailBody(email)): Json<EmailBody>,
 ) -> Result<Success<()>, Error> {
-    let email = email_body::parse(body)?;
     audit::record(|facts| facts.fields = vec!["email_verified".to_owned()]);
     let change = state.store.change(app).with_event();
     let decide = |outcome| match outcome {
@@ -28,4 +44,19 @@ pub async fn verify(
     };
     change.run(verify_email, &VerifyEmail { user, email }, decide).await??;
     Ok(Success { status: StatusCode::OK, message: "the address is verified", data: () })
+}
+
+pub fn route() -> Route {
+    post(
+        "/users/{userId}/email-verification",
+        verify,
+        Operation::new("verifyEmail", "users", "Mark an address as verified")
+            .about(
+                "Marks the address of the user as verified, for a backend that has verified it itself. \
+                    `email` must be the user's current address. A pending confirmation of this address is \
+                    completed.",
+            )
+            .message("the address is verified")
+            .refuses([Error::OtherAddress]),
+    )
 }

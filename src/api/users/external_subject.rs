@@ -2,24 +2,47 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use serde_json::{Map, Value};
 
+use crate::api::route::{Route, put};
 use crate::audit;
 use crate::db::users::external_subject::{self, ExternalSubjectOutcome, SetExternalSubject};
-use crate::domain::users;
+use crate::domain::fields::{FieldErrors, Fields, Invalid, Patch};
+use crate::domain::text::Text;
 use crate::http::auth::WriteKey;
 use crate::http::envelope::Success;
 use crate::http::error::Error;
-use crate::http::extract::{Json, UserPath};
+use crate::http::extract::{Json, RequestBody, UserPath};
+use crate::http::operation::{Body, Operation};
 use crate::http::state::AppState;
+
+/// `{"externalSubject"}`: a text, or null (`None`) to delete it.
+pub struct ExternalSubjectBody(pub Option<Text>);
+
+impl RequestBody for ExternalSubjectBody {
+    const BODY: Body = Body::ExternalSubject;
+
+    fn parse(body: Map<String, Value>) -> Result<Self, FieldErrors> {
+        let sent = body.contains_key("externalSubject");
+        let mut body = Fields::of(body, Invalid("is not a field of this body, only `externalSubject` is"));
+        let subject = match body.patch("externalSubject", Text::parse) {
+            Patch::Set(subject) => Some(subject),
+            Patch::Clear | Patch::Keep => None,
+        };
+        if !sent {
+            body.refuse("externalSubject", Invalid("is required, as a text or null"));
+        }
+        body.finish(|| Ok(Self(subject)))
+    }
+}
 
 /// Records which `sub` of the app's external issuer is the user in the path. The body is `{"externalSubject"}`, a
 /// string, or null to remove it.
 pub async fn set_external_subject(
     State(state): State<AppState>,
     UserPath { caller: WriteKey { app }, user }: UserPath<WriteKey>,
-    Json(body): Json,
+    Json(ExternalSubjectBody(subject)): Json<ExternalSubjectBody>,
 ) -> Result<Success<()>, Error> {
-    let subject = users::external_subject::parse(body)?;
     audit::record(|facts| facts.fields = vec!["externalSubject".to_owned()]);
     let change = state.store.change(app).with_event();
     let decide = |outcome| match outcome {
@@ -30,4 +53,49 @@ pub async fn set_external_subject(
     let command = SetExternalSubject { user, subject };
     change.run(external_subject::set_external_subject, &command, decide).await??;
     Ok(Success { status: StatusCode::OK, message: "the subject was recorded", data: () })
+}
+
+pub fn route() -> Route {
+    put(
+        "/users/{userId}/external-subject",
+        set_external_subject,
+        Operation::new("setExternalSubject", "users", "Record an external subject")
+            .about(
+                "Records the `sub` that the app's external issuer uses for the user. Needed only if that \
+                    `sub` is not the user's id.",
+            )
+            .message("the subject was recorded")
+            .refuses([Error::ExternalSubjectTaken]),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn external_subject_must_be_text_or_null() {
+        let read = |body: Value| {
+            let body = ExternalSubjectBody::parse(body.as_object().cloned().unwrap());
+            body.map(|ExternalSubjectBody(subject)| subject.map(|text| text.as_str().to_owned()))
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(read(json!({ "externalSubject": " auth0|1 " })), Ok(Some("auth0|1".to_owned())));
+        assert_eq!(read(json!({ "externalSubject": null })), Ok(None));
+        for (body, sentence) in [
+            (json!({}), "`externalSubject` is required, as a text or null"),
+            (
+                json!({ "externalSubject": "a\u{f}" }),
+                "`externalSubject` must be text of 1 to 256 characters without control characters",
+            ),
+            (json!({ "externalSubject": 7 }), "`externalSubject` must be a string"),
+            (
+                json!({ "externalSubject": "a", "x": 1 }),
+                "`x` is not a field of this body, only `externalSubject` is",
+            ),
+        ] {
+            assert_eq!(read(body), Err(sentence.to_owned()));
+        }
+    }
 }

@@ -1,29 +1,37 @@
 //! `POST /v1/users/{userId}`: invites a user by mail.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::Response;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
+use crate::api::route::{Route, post};
 use crate::audit;
 use crate::db::invites::create::{self, InviteUser, InviteUserOutcome};
 use crate::db::invites::new_invite::NewInvite;
+use crate::domain::fields::FieldErrors;
 use crate::domain::id::{self, UserId};
 use crate::domain::invites::invite_body::NewUserBody;
 use crate::domain::users::User;
 use crate::http::auth::WriteKey;
 use crate::http::envelope::Success;
 use crate::http::error::Error;
-use crate::http::extract::{Json, UserPath};
-use crate::http::idempotency::{IdempotencyKey, idempotent};
+use crate::http::extract::{Json, RequestBody, UserPath};
+use crate::http::idempotency::{IdempotencyKey, IdempotentResponse, idempotent};
+use crate::http::operation::{Body, Data, Operation};
 use crate::http::state::AppState;
 
 /// `data` of the response to an invite.
 #[derive(Serialize)]
-struct UserData {
+pub struct UserData {
     user: Box<User>,
+}
+
+impl Data for UserData {
+    const SCHEMA: &'static str = "InvitedUser";
 }
 
 /// Invites a user by mail (seed `POST /users/:userId`). An unused id in the path becomes the new user's. The id of an
@@ -32,9 +40,8 @@ pub async fn invite(
     State(state): State<AppState>,
     UserPath { caller: WriteKey { app }, user }: UserPath<WriteKey>,
     key: IdempotencyKey,
-    Json(json): Json,
-) -> Result<Response, Error> {
-    let body = NewUserBody::parse(json)?;
+    Json(body): Json<NewUserBody>,
+) -> Result<IdempotentResponse<UserData>, Error> {
     audit::record(|facts| facts.fields = body.names());
     let request = format!("invite {user} {}", body.line());
     let (fresh, mail) = (UserId(id::public()), state.new_mail(app));
@@ -58,4 +65,35 @@ pub async fn invite(
         Ok(Success { status: StatusCode::OK, message, data: UserData { user } })
     })
     .await
+}
+
+impl RequestBody for NewUserBody {
+    const BODY: Body = Body::Invite;
+
+    fn parse(body: Map<String, Value>) -> Result<Self, FieldErrors> {
+        Self::parse(body)
+    }
+}
+
+pub fn route() -> Route {
+    post(
+        "/users/{userId}",
+        invite,
+        Operation::new("inviteUser", "users", "Invite a user")
+            .about(
+                "Sends an invite mail to `email` and returns the new user. If the id in the path is \
+                    unused, it becomes the id of the new user, who gets a new tenant. If it is the id of an \
+                    existing user, that user is the inviter: the new user gets a new id and joins the \
+                    inviter's tenant. If `email` is the existing user's own address, their invite is sent \
+                    again, unless a mail was sent less than `invite.resend_after` ago.",
+            )
+            .message("the user was invited")
+            .refuses([
+                Error::EmailTaken("email"),
+                Error::AlreadyAccepted,
+                Error::UnknownReferralCode,
+                Error::MailQuotaExceeded(Duration::ZERO),
+            ])
+            .links(&["updateUser", "showUser", "createToken", "eraseUser", "createReferralInvite"]),
+    )
 }

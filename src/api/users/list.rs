@@ -7,12 +7,14 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::UserResource;
+use crate::api::route::{Route, get};
 use crate::db::users;
 use crate::domain::email::Email;
 use crate::http::auth::{AnyKey, Callers};
 use crate::http::envelope::Success;
 use crate::http::error::Error;
 use crate::http::extract::Query;
+use crate::http::operation::{Data, Describe, Operation};
 use crate::http::paging;
 use crate::http::state::AppState;
 
@@ -24,6 +26,10 @@ pub struct UserPage {
     items_length: usize,
     items: Vec<UserResource>,
     next_cursor: Option<Uuid>,
+}
+
+impl Data for UserPage {
+    const SCHEMA: &'static str = "UserPage";
 }
 
 /// The page and the filter of the list.
@@ -47,6 +53,13 @@ impl FromRequestParts<AppState> for ListQuery {
     }
 }
 
+impl Describe for ListQuery {
+    fn describe(operation: &mut Operation) {
+        operation.admit(AnyKey::ADMITS);
+        operation.parameters.extend(["limit", "after", "email"]);
+    }
+}
+
 /// Lists the users of the app, by id.
 pub async fn list(
     State(state): State<AppState>,
@@ -62,4 +75,14 @@ pub async fn list(
     let items: Vec<UserResource> = users.into_iter().map(UserResource::from).collect();
     let data = UserPage { kind: "users", items_length: items.len(), items, next_cursor };
     Ok(Success { status: StatusCode::OK, message: "users of the app", data })
+}
+
+pub fn route() -> Route {
+    get(
+        "/users",
+        list,
+        Operation::new("listUsers", "users", "List users")
+            .about("Lists the users of the app, ordered by id, with pagination.")
+            .message("users of the app"),
+    )
 }

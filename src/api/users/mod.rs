@@ -14,6 +14,7 @@ pub mod update;
 use serde::Serialize;
 
 use crate::domain::users::User;
+use crate::http::operation::Data;
 
 /// A user as the resource of a response.
 #[derive(Serialize)]
@@ -27,4 +28,8 @@ impl From<User> for UserResource {
     fn from(user: User) -> Self {
         Self { kind: "user", user }
     }
+}
+
+impl Data for UserResource {
+    const SCHEMA: &'static str = "UserResource";
 }

@@ -5,6 +5,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 
 use super::UserResource;
+use crate::api::route::{Route, get};
 use crate::db::users;
 use crate::domain::email::Email;
 use crate::domain::id::UserId;
@@ -12,7 +13,8 @@ use crate::http::auth::{Callers, Reader};
 use crate::http::entity_tag::etag;
 use crate::http::envelope::Success;
 use crate::http::error::Error;
-use crate::http::extract::{self, Query};
+use crate::http::extract::{self, Query, USER_ID};
+use crate::http::operation::{Describe, Operation};
 use crate::http::state::AppState;
 
 /// How a caller selects a user.
@@ -44,6 +46,14 @@ impl FromRequestParts<AppState> for ReadPath {
     }
 }
 
+impl Describe for ReadPath {
+    fn describe(operation: &mut Operation) {
+        operation.admit(Reader::ADMITS);
+        operation.parameters.push("userIdOrMeOrEmail");
+        operation.refusals.extend([Error::InvalidPath(USER_ID), Error::UserOutOfReach]);
+    }
+}
+
 /// Shows a user. A backend can see every user who is not deleted, a user those of their own tenant.
 pub async fn show(
     State(state): State<AppState>,
@@ -58,4 +68,18 @@ pub async fn show(
     let user = user.ok_or(Error::UserOutOfReach)?;
     let headers = etag(user.version);
     Ok((headers, Success { status: StatusCode::OK, message: "the user", data: user.into() }))
+}
+
+pub fn route() -> Route {
+    get(
+        "/users/{userId}",
+        show,
+        Operation::new("showUser", "users", "Show a user")
+            .about(
+                "Returns one user. With an API key, any user of the app who is not deleted. With an \
+                    access token, the users of the tenant of the token's user.",
+            )
+            .message("the user")
+            .refuses([Error::UserOutOfReach]),
+    )
 }

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
 
+use crate::api::route::{Route, post};
 use crate::db::{Pool, apps, users};
 use crate::domain::credentials::access_token::{DamagedKey, PrivateKey};
 use crate::domain::credentials::secret_key::{NotOurs, Purpose, SecretKey};
@@ -14,6 +15,7 @@ use crate::http::auth::WriteKey;
 use crate::http::envelope::Success;
 use crate::http::error::Error;
 use crate::http::extract::UserPath;
+use crate::http::operation::{Data, Operation};
 use crate::http::state::AppState;
 
 /// An access token, with the field names of OAuth 2.0 (RFC 6749, 5.1).
@@ -24,6 +26,10 @@ pub struct AccessToken {
     pub access_token: String,
     /// Seconds.
     expires_in: u64,
+}
+
+impl Data for AccessToken {
+    const SCHEMA: &'static str = "AccessToken";
 }
 
 /// Why no token was issued.
@@ -95,4 +101,17 @@ impl AccessToken {
         let access_token = key.issue(issuer, app, user, language, valid)?;
         Ok(Self { token_type: "Bearer", access_token, expires_in: valid.as_secs() })
     }
+}
+
+pub fn route() -> Route {
+    post(
+        "/users/{userId}/tokens",
+        create,
+        Operation::new("createToken", "tokens", "Issue an access token")
+            .about(
+                "Issues a short-lived access token for a user of the app. The backend passes it to the \
+                    browser of the user.",
+            )
+            .message("an access token was issued"),
+    )
 }

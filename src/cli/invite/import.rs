@@ -26,7 +26,7 @@ use crate::db::outbox::{self, NewMail};
 use crate::db::store::Store;
 use crate::domain::fields::FieldErrors;
 use crate::domain::id::AppId;
-use crate::domain::invites::bulk_body::Wanted;
+use crate::domain::invites::wanted::Wanted;
 use crate::domain::users::profile::{ProfilePatch, TEXT_FIELDS};
 use crate::import::{Column, Row, Table, Unreadable};
 

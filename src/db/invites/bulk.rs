@@ -14,8 +14,8 @@ use crate::db::unit_of_work::UnitOfWork;
 use crate::db::users;
 use crate::db::users::profile::{self, EmailChange, RowLock, Update};
 use crate::domain::id::{self, AppId, UserId};
-use crate::domain::invites::bulk_body::Wanted;
 use crate::domain::invites::referral_code::ReferralCode;
+use crate::domain::invites::wanted::Wanted;
 use crate::domain::users::profile::ProfilePatch;
 use crate::domain::webhook::{EventId, EventType};
 

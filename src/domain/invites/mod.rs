@@ -1,10 +1,9 @@
 //! Invites: kinds, states, lifetimes, and the secret code in the mail.
 
-pub mod accept_body;
-pub mod bulk_body;
 pub mod invite;
 pub mod invite_body;
 pub mod referral_code;
+pub mod wanted;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use uuid::Uuid;

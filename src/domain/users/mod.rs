@@ -1,8 +1,6 @@
 //! A user as in API responses: exactly the thirty fields of the seed for `POST /users/:userId`.
 
 pub mod birthdate;
-pub mod email_body;
-pub mod external_subject;
 pub mod profile;
 
 use serde::Serialize;

@@ -6,10 +6,13 @@ use super::{Credential, authenticate};
 use crate::domain::credentials::api_key::KeyType;
 use crate::domain::id::{AppId, UserId};
 use crate::http::error::Error;
+use crate::http::operation::Admits;
 use crate::http::state::AppState;
 
 /// A type of caller that a handler accepts.
 pub trait Callers: Sized + Send {
+    const ADMITS: Admits;
+
     /// Authenticates the caller of a request. Fails if this type does not accept the credentials.
     fn authenticate(parts: &Parts, state: &AppState) -> impl Future<Output = Result<Self, Error>> + Send;
 
@@ -30,6 +33,8 @@ pub struct Caller {
 }
 
 impl Callers for WriteKey {
+    const ADMITS: Admits = Admits::WriteKey;
+
     async fn authenticate(parts: &Parts, state: &AppState) -> Result<Self, Error> {
         match authenticate(parts, state).await? {
             Credential::Key(app, KeyType::Write) => Ok(Self { app }),
@@ -44,6 +49,8 @@ impl Callers for WriteKey {
 }
 
 impl Callers for Caller {
+    const ADMITS: Admits = Admits::WriteKeyOrToken;
+
     async fn authenticate(parts: &Parts, state: &AppState) -> Result<Self, Error> {
         match authenticate(parts, state).await? {
             Credential::Key(app, KeyType::Write) => Ok(Self { app, user: None }),
@@ -70,6 +77,8 @@ pub struct Reader {
 }
 
 impl Callers for AnyKey {
+    const ADMITS: Admits = Admits::AnyKey;
+
     async fn authenticate(parts: &Parts, state: &AppState) -> Result<Self, Error> {
         match authenticate(parts, state).await? {
             Credential::Key(app, _) => Ok(Self { app }),
@@ -83,6 +92,8 @@ impl Callers for AnyKey {
 }
 
 impl Callers for Reader {
+    const ADMITS: Admits = Admits::AnyKeyOrToken;
+
     async fn authenticate(parts: &Parts, state: &AppState) -> Result<Self, Error> {
         Ok(match authenticate(parts, state).await? {
             Credential::Key(app, _) => Self { app, user: None },

@@ -10,11 +10,13 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout_at};
 
+use crate::domain::fields::FieldErrors;
 use crate::domain::json::{self, JsonError};
 use crate::http::context::RequestContext;
 use crate::http::error::Error;
 use crate::http::headers::header;
 use crate::http::limits::body_budget::BodyBytes;
+use crate::http::operation::{Body, Describe, Operation};
 use crate::http::state::AppState;
 
 /// Longest body, bytes.
@@ -23,28 +25,59 @@ const BODY_LIMIT: usize = 64 * 1024;
 /// Longest body of a bulk call, bytes; other routes accept shorter JSON only.
 pub const LARGE_LIMIT: usize = 256 * 1024;
 
-/// A body that is a JSON object of up to 64 KiB.
-pub struct Json(pub Map<String, Value>);
+/// The body of a request, parsed.
+pub trait RequestBody: Sized {
+    const BODY: Body;
 
-impl FromRequest<AppState> for Json {
+    /// Parses the body. All invalid fields are named.
+    fn parse(body: Map<String, Value>) -> Result<Self, FieldErrors>;
+
+    /// A body that is refused, as an example.
+    #[must_use]
+    fn invalid() -> Map<String, Value> {
+        Map::new()
+    }
+}
+
+fn describe<T: RequestBody>(operation: &mut Operation) {
+    operation.body(T::BODY, T::parse(T::invalid()).err().map(Error::from));
+}
+
+/// A body that is a JSON object of up to 64 KiB.
+pub struct Json<T>(pub T);
+
+impl<T: RequestBody> FromRequest<AppState> for Json<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Error> {
-        object(request, state, BODY_LIMIT).await.map(Self)
+        Ok(Self(T::parse(object(request, state, BODY_LIMIT).await?)?))
+    }
+}
+
+impl<T: RequestBody> Describe for Json<T> {
+    fn describe(operation: &mut Operation) {
+        describe::<T>(operation);
     }
 }
 
 /// The body of a bulk call: a JSON object of up to 256 KiB.
-pub struct LargeJson(pub Map<String, Value>);
+pub struct LargeJson<T>(pub T);
 
-impl FromRequest<AppState> for LargeJson {
+impl<T: RequestBody> FromRequest<AppState> for LargeJson<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Error> {
         match object(request, state, LARGE_LIMIT).await {
             Err(Error::BodyTooLarge) => Err(Error::BulkTooLarge),
-            read => read.map(Self),
+            read => Ok(Self(T::parse(read?)?)),
         }
+    }
+}
+
+impl<T: RequestBody> Describe for LargeJson<T> {
+    fn describe(operation: &mut Operation) {
+        describe::<T>(operation);
+        operation.refusals.push(Error::BulkTooLarge);
     }
 }
 
@@ -74,16 +107,23 @@ async fn object(request: Request, state: &AppState, limit: usize) -> Result<Map<
 }
 
 /// A body that is a JSON object. An empty body is read as an empty object.
-pub struct OptionalJson(pub Map<String, Value>);
+pub struct OptionalJson<T>(pub T);
 
-impl FromRequest<AppState> for OptionalJson {
+impl<T: RequestBody> FromRequest<AppState> for OptionalJson<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Error> {
-        match Json::from_request(request, state).await {
-            Err(Error::InvalidJson(JsonError::Empty)) => Ok(Self(Map::new())),
-            read => read.map(|Json(map)| Self(map)),
-        }
+        let body = match object(request, state, BODY_LIMIT).await {
+            Err(Error::InvalidJson(JsonError::Empty)) => Map::new(),
+            read => read?,
+        };
+        Ok(Self(T::parse(body)?))
+    }
+}
+
+impl<T: RequestBody> Describe for OptionalJson<T> {
+    fn describe(operation: &mut Operation) {
+        describe::<T>(operation);
     }
 }
 

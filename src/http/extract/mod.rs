@@ -7,16 +7,18 @@ mod query;
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
 use super::context::RequestContext;
 use super::error::Error;
+use super::operation::{Describe, Operation};
 use super::state::AppState;
 
-pub use json::{Json, LARGE_LIMIT, LargeJson, OptionalJson, bytes};
-pub use path::{Segment, UserPath, frozen, param, user_id};
+pub use json::{Json, LARGE_LIMIT, LargeJson, OptionalJson, RequestBody, bytes};
+pub use path::{Segment, USER_ID, UserPath, frozen, param, user_id};
 pub use query::Query;
 
 /// A request for something public: it counts against the client's address.
@@ -33,6 +35,12 @@ impl FromRequestParts<AppState> for Unauthenticated {
     }
 }
 
+impl Describe for Unauthenticated {
+    fn describe(operation: &mut Operation) {
+        operation.refusals.extend([Error::TooManyFailures(Duration::ZERO), Error::Overloaded]);
+    }
+}
+
 /// The request context, for a handler that turns errors into responses itself.
 pub struct CurrentRequest(pub Arc<RequestContext>);
 
@@ -42,4 +50,8 @@ impl FromRequestParts<AppState> for CurrentRequest {
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Infallible> {
         Ok(Self(RequestContext::of(&parts.extensions)))
     }
+}
+
+impl Describe for CurrentRequest {
+    fn describe(_: &mut Operation) {}
 }

@@ -10,7 +10,10 @@ use crate::audit;
 use crate::domain::id::{self, UserId};
 use crate::http::auth::Callers;
 use crate::http::error::Error;
+use crate::http::operation::{Admits, Describe, Operation};
 use crate::http::state::AppState;
+
+pub const USER_ID: &str = "`userId` in the path must be a hyphenated UUID";
 
 /// A caller that may use the route, and the user in its path: a UUID, or `me` with an access token.
 pub struct UserPath<C> {
@@ -24,11 +27,19 @@ impl<C: Callers> FromRequestParts<AppState> for UserPath<C> {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
         let caller = C::authenticate(parts, state).await?;
         let text = param(parts, "userId").await?;
-        let user = user_id(&text, caller.user())?
-            .ok_or(Error::InvalidPath("`userId` in the path must be a hyphenated UUID"))?;
+        let user = user_id(&text, caller.user())?.ok_or(Error::InvalidPath(USER_ID))?;
         audit::record(|facts| facts.subject = Some(user.0));
         Query::of(parts, &[])?;
         Ok(Self { caller, user })
+    }
+}
+
+impl<C: Callers> Describe for UserPath<C> {
+    fn describe(operation: &mut Operation) {
+        let token = matches!(C::ADMITS, Admits::AnyKeyOrToken | Admits::WriteKeyOrToken);
+        operation.admit(C::ADMITS);
+        operation.parameters.push(if token { "userIdOrMe" } else { "userId" });
+        operation.refusals.extend([Error::InvalidPath(USER_ID), Error::UserOutOfReach]);
     }
 }
 
@@ -43,6 +54,10 @@ impl FromRequestParts<AppState> for Segment {
         let first = params.ok().and_then(|params| params.iter().next().map(|(_, value)| value.to_owned()));
         Ok(Self(first.unwrap_or_default()))
     }
+}
+
+impl Describe for Segment {
+    fn describe(_: &mut Operation) {}
 }
 
 /// Parses a UUID, or `me` for the user of an access token. `None` for other text.

@@ -6,11 +6,12 @@ use std::collections::BTreeSet;
 use jiff::civil::{Date, date};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value, json};
+use userdocks::api::users::external_subject::ExternalSubjectBody;
 use userdocks::domain::invites::invite_body::{InviteBody, NewUserBody};
 use userdocks::domain::invites::referral_code::ReferralCode;
 use userdocks::domain::json::parse_object;
-use userdocks::domain::users::external_subject;
 use userdocks::domain::users::profile::ProfilePatch;
+use userdocks::http::extract::RequestBody;
 use userdocks_fuzz::{assert_clean, assert_sentence, has_a_key_twice, is_address, is_country, is_tag};
 
 const TODAY: Date = date(2026, 11, 24);
@@ -84,15 +85,16 @@ fn invite(object: &Map<String, Value>) {
 }
 
 fn subject(object: &Map<String, Value>) {
-    match external_subject::parse(object.clone()) {
-        Ok(subject) => {
+    match ExternalSubjectBody::parse(object.clone()) {
+        Ok(ExternalSubjectBody(subject)) => {
             assert!(object.keys().eq(["externalSubject"]), "{object:?}");
             let text = subject.as_ref().map(|subject| subject.as_str());
             if let Some(text) = text {
                 assert_clean(text);
                 assert!(text.chars().count() <= 256);
             }
-            assert_eq!(external_subject::parse(map(json!({ "externalSubject": text }))), Ok(subject));
+            let again = ExternalSubjectBody::parse(map(json!({ "externalSubject": text })));
+            assert_eq!(again.map(|ExternalSubjectBody(subject)| subject), Ok(subject));
         }
         Err(error) => assert_sentence(&error.to_string()),
     }

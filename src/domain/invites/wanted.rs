@@ -1,0 +1,43 @@
+//! One invite of a bulk request or of an imported file.
+
+use serde_json::Value;
+
+use super::invite_body::NewUserBody;
+use crate::domain::fields::{FieldErrors, Invalid};
+use crate::domain::id::{self, UserId};
+
+/// A requested invite.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// The id for the invited user, if the request sets it.
+    pub user: Option<UserId>,
+    /// The fields of a single invite.
+    pub body: NewUserBody,
+}
+
+/// Parses the id of a user in a body.
+pub fn user(text: &str) -> Result<UserId, Invalid> {
+    id::parse(text).map(UserId).ok_or(Invalid("must be a hyphenated UUID"))
+}
+
+impl Wanted {
+    /// The address in lower case, for comparison.
+    #[must_use]
+    pub fn address(&self) -> String {
+        self.body.invite.email.as_str().to_lowercase()
+    }
+
+    pub fn parse(item: Value) -> Result<Self, FieldErrors> {
+        let Value::Object(mut item) = item else {
+            return Err(FieldErrors::one("invites", Invalid("must be a list of objects")));
+        };
+        let user = match item.remove("userId") {
+            None => None,
+            Some(Value::String(text)) => {
+                Some(user(&text).map_err(|problem| FieldErrors::one("userId", problem))?)
+            }
+            Some(_) => return Err(FieldErrors::one("userId", Invalid("must be a string"))),
+        };
+        Ok(Self { user, body: NewUserBody::parse(item)? })
+    }
+}
