@@ -3,7 +3,6 @@
 use std::sync::atomic::Ordering;
 
 use axum::extract::State;
-use axum::http::StatusCode;
 
 use crate::api::route::{Route, get};
 use crate::http::envelope::Success;
@@ -13,7 +12,7 @@ use crate::http::state::AppState;
 
 /// 200 while the process is running.
 pub async fn healthz() -> Success<()> {
-    Success { status: StatusCode::OK, message: "alive", data: () }
+    Success::ok("alive", ())
 }
 
 /// 200 while the database answers with this server's schema and the server is not stopping; else 503.
@@ -23,7 +22,7 @@ pub async fn readyz(State(state): State<AppState>) -> Result<Success<()>, Error>
     if state.stopping.load(Ordering::Relaxed) || !crate::db::is_ready(&state.store.pool).await? {
         return Err(Error::Unavailable(None));
     }
-    Ok(Success { status: StatusCode::OK, message: "ready", data: () })
+    Ok(Success::ok("ready", ()))
 }
 
 pub fn healthz_route() -> Route {

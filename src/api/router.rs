@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Router, middleware};
+use schemars::json_schema;
 use serde_json::Value;
 use url::Url;
 
@@ -57,13 +58,13 @@ pub fn page_routes() -> Vec<Route> {
         document_route(),
         health::healthz_route(),
         health::readyz_route(),
-        pages::email_confirmation::confirm_route(),
         pages::email_confirmation::show_route(),
-        pages::invite::accept_route(),
+        pages::email_confirmation::confirm_route(),
         pages::invite::show_route(),
+        pages::invite::accept_route(),
+        pages::opt_out::show_route(),
         pages::opt_out::add_route(),
         pages::opt_out::remove_route(),
-        pages::opt_out::show_route(),
     ]
 }
 
@@ -119,7 +120,7 @@ fn document_route() -> Route {
         "/openapi.json",
         serve_document,
         Operation::new("openapi", "operation", "Get this document")
-            .answer(Answer::Bare { media: "application/json", data: "Document" }),
+            .answer(Answer::Bare { media: "application/json", data: |_| json_schema!({ "type": "object" }) }),
     )
 }
 

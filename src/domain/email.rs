@@ -17,8 +17,15 @@ const MAX_ADDRESS: usize = 254;
 const MAX_SENT: usize = 4 * MAX_ADDRESS;
 
 text_type! {
-    /// One e-mail address. `==` is case-sensitive, [`Email::same_as`] is not.
-    Email
+    /// One e-mail address, at most 254 bytes. International domain names are accepted and stored as punycode. Non-ASCII
+    /// characters before the `@` are stored in lower case and need a mail server with SMTPUTF8. An address is unique in
+    /// the app, compared without regard to case.
+    Email {
+        "format": "email",
+        "pattern": "^[^@]+@[^@]+$",
+        "maxLength": 254,
+        "examples": ["ada@example.com"],
+    }
 }
 
 impl Email {

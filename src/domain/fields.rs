@@ -1,9 +1,11 @@
 //! Reads the fields of a JSON object and reports all invalid fields at once. An error names the field and what was
 //! expected; it never repeats the value that was sent.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::RangeInclusive;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value};
 
 /// Errors listed in a message; further ones are only counted.
@@ -91,6 +93,23 @@ pub enum Patch<T> {
     /// `null` or only white space: clear the stored value.
     Clear,
     Set(T),
+}
+
+impl<T: JsonSchema> JsonSchema for Patch<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("PatchOf{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "anyOf": [generator.subschema_for::<T>(), { "enum": ["", null] }],
+            "description": "`null` or an empty string clears it.",
+        })
+    }
 }
 
 impl<T: AsRef<str>> Patch<T> {

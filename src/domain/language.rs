@@ -23,8 +23,15 @@ const COUNTRIES: &str = "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB B
     VG VI VN VU WF WS YE YT ZA ZM ZW";
 
 text_type! {
-    /// A BCP 47 tag in canonical case, or an ISO 3166 country code.
-    Language
+    /// A BCP 47 language tag in any case (`de`, `en-US`, `zh-Hant`), or an ISO 3166 country code in upper case (`DE`),
+    /// which stands for the most likely language of that country. Two upper-case letters are always read as a country,
+    /// or as an alias of a country in CLDR (`UK`). A tag is stored in canonical case.
+    Language {
+        "format": "language",
+        "pattern": "^[A-Za-z]{1,3}(-[A-Za-z0-9]{1,8})*$",
+        "maxLength": MAX_TAG,
+        "examples": ["en-GB"],
+    }
 }
 
 impl Language {
@@ -76,8 +83,13 @@ impl Language {
 }
 
 text_type! {
-    /// A BCP 47 tag in canonical case (the `locale` claim of `OpenID` Connect Core 1.0, 5.1).
-    Locale
+    /// A BCP 47 language tag in any case. `_` is read as `-`. It is stored in canonical case.
+    Locale {
+        "format": "locale",
+        "pattern": "^[A-Za-z]{1,3}([-_][A-Za-z0-9]{1,8})*$",
+        "maxLength": MAX_TAG,
+        "examples": ["en-GB"],
+    }
 }
 
 impl Locale {

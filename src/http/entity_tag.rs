@@ -5,10 +5,11 @@ use std::convert::Infallible;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
+use schemars::json_schema;
 
 use super::error::Error;
 use super::headers::header;
-use super::operation::{Describe, Operation};
+use super::operation::{Describe, Operation, Parameter};
 
 #[must_use]
 pub fn etag(version: i64) -> HeaderMap {
@@ -29,7 +30,15 @@ impl<S: Sync> FromRequestParts<S> for IfMatch {
 
 impl Describe for IfMatch {
     fn describe(operation: &mut Operation) {
-        operation.parameters.push("If-Match");
+        operation.parameters.push(Parameter::header(
+            "If-Match",
+            "The `ETag` of the user as last read. The request is refused if the user has changed since.",
+            |_| {
+                let etags = r#"^(W/)?"[^",]*"( *, *(W/)?"[^",]*")*$"#;
+                json_schema!({ "type": "string", "anyOf": [{ "const": "*" }, { "minLength": 2, "pattern": etags }] })
+            },
+            "*",
+        ));
         operation.refusals.extend([Error::InvalidIfMatch, Error::Stale]);
     }
 }

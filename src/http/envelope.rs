@@ -21,6 +21,13 @@ struct Envelope<'a, T> {
     data: T,
 }
 
+impl<T> Success<T> {
+    /// A response with the status 200.
+    pub fn ok(message: &'static str, data: T) -> Self {
+        Self { status: StatusCode::OK, message, data }
+    }
+}
+
 impl<T: Serialize> Success<T> {
     #[must_use]
     pub fn body(&self) -> Vec<u8> {

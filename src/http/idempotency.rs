@@ -8,12 +8,13 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use schemars::{JsonSchema, json_schema};
 use serde::Serialize;
 
 use super::envelope::{self, Success};
 use super::error::Error;
 use super::headers::header;
-use super::operation::{Data, Describe, DescribeResponse, Operation};
+use super::operation::{Describe, DescribeResponse, Operation, Parameter};
 use crate::audit;
 use crate::db;
 use crate::db::change::Change;
@@ -35,7 +36,17 @@ impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
 
 impl Describe for IdempotencyKey {
     fn describe(operation: &mut Operation) {
-        operation.parameters.push("Idempotency-Key");
+        operation.parameters.push(Parameter::header(
+            "Idempotency-Key",
+            "A new value for each request, as a quoted string or a bare token. If the same request is repeated \
+                within 24 hours, it gets the first response and has no second effect. A refused request \
+                changes nothing and is not stored: the same value can be sent with the corrected request.",
+            |_| {
+                let key = r#"^("([ !#-\[\]-~]|\\["\\]){1,255}"|[!#-+\-.-:<-\[\]-~]{1,255})$"#;
+                json_schema!({ "type": "string", "minLength": 1, "pattern": key })
+            },
+            "\"8e03978e-40d5-43dd-bc93-6894a57f9324\"",
+        ));
         operation.refusals.extend([
             Error::InvalidIdempotencyKey,
             Error::IdempotencyInProgress,
@@ -53,7 +64,7 @@ impl<T> IntoResponse for IdempotentResponse<T> {
     }
 }
 
-impl<T: Data> DescribeResponse for IdempotentResponse<T> {
+impl<T: JsonSchema> DescribeResponse for IdempotentResponse<T> {
     fn describe(operation: &mut Operation) {
         <Success<T> as DescribeResponse>::describe(operation);
     }

@@ -1,13 +1,34 @@
 //! Paging by id: `limit` and `after` in the query, `nextCursor` in the response.
 
+use schemars::json_schema;
 use uuid::Uuid;
 
 use super::error::Error;
 use super::extract::Query;
+use super::operation::{Parameter, example};
 use crate::domain::id;
 
 const DEFAULT_LIMIT: usize = 50;
 const MAX_LIMIT: usize = 100;
+
+/// The parameter `limit`.
+#[must_use]
+pub fn limit() -> Parameter {
+    Parameter {
+        place: "query",
+        name: "limit",
+        about: "The maximum number of items in a page.",
+        schema: |_| json_schema!({ "type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT }),
+        example: DEFAULT_LIMIT.into(),
+    }
+}
+
+/// The parameters `limit` and `after`.
+#[must_use]
+pub fn parameters() -> [Parameter; 2] {
+    let about = "The `nextCursor` of the previous page.";
+    [limit(), Parameter::query::<Uuid>("after", about, example::USER)]
+}
 
 /// Reads `after` and `limit` from the query.
 pub fn of(query: &Query) -> Result<(Uuid, usize), Error> {

@@ -6,16 +6,18 @@ use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::json;
 
-use super::{APP_ID, app_id};
+use super::{APP_ID, app_id, app_id_parameter};
 use crate::api::route::{Route, get};
 use crate::db::apps;
 use crate::domain::credentials::access_token::Jwk;
 use crate::domain::id::AppId;
 use crate::http::error::Error;
 use crate::http::extract::Unauthenticated;
-use crate::http::operation::{Answer, Describe, Operation};
+use crate::http::operation::{Answer, Describe, Operation, schema_of};
 use crate::http::state::AppState;
 
 /// The app in the path, for a caller without credentials.
@@ -31,9 +33,15 @@ impl FromRequestParts<AppState> for NamedApp {
 
 impl Describe for NamedApp {
     fn describe(operation: &mut Operation) {
-        operation.parameters.push("appId");
+        operation.parameters.push(app_id_parameter());
         operation.refusals.push(APP_ID);
     }
+}
+
+/// A JWK set (RFC 7517, 5).
+#[derive(Serialize, JsonSchema)]
+struct JwkSet {
+    keys: Vec<Jwk>,
 }
 
 /// All keys that verify tokens of the app, as a JWK set (RFC 7517). Public; caches may keep it for five minutes.
@@ -53,7 +61,7 @@ pub async fn jwks(
         (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300")),
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
     ];
-    Ok((headers, json!({ "keys": keys }).to_string()).into_response())
+    Ok((headers, json!(JwkSet { keys }).to_string()).into_response())
 }
 
 pub fn route() -> Route {
@@ -65,7 +73,7 @@ pub fn route() -> Route {
                 "Lists all keys that verify access tokens of the app, as a JWK set (RFC 7517). Public; \
                     caches may keep the response for five minutes.",
             )
-            .answer(Answer::Bare { media: "application/jwk-set+json", data: "JwkSet" })
+            .answer(Answer::Bare { media: "application/jwk-set+json", data: schema_of::<JwkSet>() })
             .refuses([Error::AppNotFound, Error::TooManyFailures(Duration::ZERO), Error::Overloaded]),
     )
 }

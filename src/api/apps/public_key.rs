@@ -1,11 +1,11 @@
 //! `GET /v1/apps/{appId}/public-key` and `GET /v1/public-key`: the key that verifies tokens, as PEM.
 
 use axum::extract::{FromRequestParts, State};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{APP_ID, app_id, own};
+use super::{APP_ID, app_id, app_id_parameter, own};
 use crate::api::route::{Route, get};
 use crate::db::apps;
 use crate::domain::id::AppId;
@@ -13,8 +13,10 @@ use crate::http::auth::{AnyKey, Callers};
 use crate::http::envelope::Success;
 use crate::http::error::Error;
 use crate::http::extract::{self, Query};
-use crate::http::operation::{Data, Describe, Operation};
+use crate::http::operation::{Describe, Operation};
 use crate::http::state::AppState;
+
+const MESSAGE: &str = "the public key of the app";
 
 /// The app of the API key. The path may name it.
 pub struct OwnApp(AppId);
@@ -40,16 +42,15 @@ impl Describe for OwnApp {
     }
 }
 
-/// `data` of the response with a public key.
-#[derive(Serialize)]
+/// The public key of an app.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PublicKeyData {
+    #[schemars(extend("const" = "publicKey"))]
     kind: &'static str,
+    /// The public key as SubjectPublicKeyInfo in PEM (RFC 7468).
+    #[schemars(example = &"-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkq…\n-----END PUBLIC KEY-----\n")]
     public_key: String,
-}
-
-impl Data for PublicKeyData {
-    const SCHEMA: &'static str = "PublicKey";
 }
 
 /// The key that verifies the newest tokens of the app, as SubjectPublicKeyInfo in PEM (RFC 7468).
@@ -62,7 +63,7 @@ pub async fn public_key(
     let unix = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
     let public_key = pem::encode_config(&pem::Pem::new("PUBLIC KEY", spki), unix);
     let data = PublicKeyData { kind: "publicKey", public_key };
-    Ok(Success { status: StatusCode::OK, message: "the public key of the app", data })
+    Ok(Success::ok(MESSAGE, data))
 }
 
 pub fn route() -> Route {
@@ -71,8 +72,8 @@ pub fn route() -> Route {
         public_key,
         Operation::new("showPublicKey", "apps", "Show the public key")
             .about("Returns the public key that verifies the newest access tokens of the app.")
-            .message("the public key of the app")
-            .parameters(&["appId"])
+            .message(MESSAGE)
+            .parameters([app_id_parameter()])
             .refuses([Error::AppOutOfReach, Error::AppNotFound, APP_ID]),
     )
 }
@@ -86,7 +87,7 @@ pub fn own_route() -> Route {
                 "The same as `/apps/{appId}/public-keys`, at the older path. The app is that of the API \
                     key.",
             )
-            .message("the public key of the app")
+            .message(MESSAGE)
             .refuses([Error::AppNotFound]),
     )
 }

@@ -1,15 +1,17 @@
 //! `/v1/invites/{code}`: invites for an app's own landing page, with the code of the mail as the credential. Showing
 //! an invite does not use up its code. Unknown codes count against the client's address, like forged API keys.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use axum::extract::{FromRequestParts, State};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
 use jiff::tz::TimeZone;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::code_parameter;
 use crate::api::route::{Route, post};
 use crate::api::users::tokens::{AccessToken, signing_key};
 use crate::audit;
@@ -26,8 +28,10 @@ use crate::http::cors;
 use crate::http::envelope::Success;
 use crate::http::error::Error;
 use crate::http::extract::{self, OptionalJson, RequestBody};
-use crate::http::operation::{Body, Data, Describe, Operation};
+use crate::http::operation::{Describe, Operation, TestFlag};
 use crate::http::state::AppState;
+
+const MESSAGE: &str = "the invite was accepted";
 
 /// An invite and its code, which the caller sent in the path.
 pub struct InviteByCodePath {
@@ -65,7 +69,7 @@ impl FromRequestParts<AppState> for InviteByCodePath {
 
 impl Describe for InviteByCodePath {
     fn describe(operation: &mut Operation) {
-        operation.parameters.push("code");
+        operation.parameters.push(code_parameter());
         operation.refusals.extend([
             Error::InvalidInviteCode,
             Error::OriginNotAllowed,
@@ -78,15 +82,11 @@ impl Describe for InviteByCodePath {
 }
 
 /// The user who accepted, and an access token for them.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct AcceptedInvite {
     user: Box<User>,
     #[serde(flatten)]
     token: AccessToken,
-}
-
-impl Data for AcceptedInvite {
-    const SCHEMA: &'static str = "Welcome";
 }
 
 /// `{"user"?: {…}, "referralCode"?, "test"?: bool}`. `user` has the fields of an update except the address, which the
@@ -100,9 +100,30 @@ pub struct AcceptBody {
     fields: Vec<String>,
 }
 
-impl RequestBody for AcceptBody {
-    const BODY: Body = Body::Accept;
+impl JsonSchema for AcceptBody {
+    fn schema_name() -> Cow<'static, str> {
+        "AcceptBody".into()
+    }
 
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut user = ProfilePatch::json_schema(generator);
+        if let Some(Value::Object(properties)) = user.get_mut("properties") {
+            properties.remove("email");
+        }
+        user.insert("description".to_owned(), "The profile of the user.".into());
+        json_schema!({
+            "type": "object",
+            "properties": {
+                "user": user,
+                "referralCode": generator.subschema_for::<ReferralCode>(),
+                "test": generator.subschema_for::<TestFlag>(),
+            },
+            "examples": [{ "user": { "given_name": "Ada", "family_name": "Lovelace" } }],
+        })
+    }
+}
+
+impl RequestBody for AcceptBody {
     fn parse(body: Map<String, Value>) -> Result<Self, FieldErrors> {
         let today = crate::clock::now().to_zoned(TimeZone::UTC).date();
         let mut fields = ProfilePatch::names(&body);
@@ -160,7 +181,7 @@ pub async fn accept(
     let token = AccessToken::sign(&key, &issuer, code.app, UserId(user.id), &user.language, valid);
     let token = token.map_err(|error| Error::Internal(Box::new(error)))?;
     let data = AcceptedInvite { user, token };
-    Ok(Success { status: StatusCode::OK, message: "the invite was accepted", data })
+    Ok(Success::ok(MESSAGE, data))
 }
 
 /// Why a code that was valid at the look-up could not be used.
@@ -186,7 +207,7 @@ pub fn route() -> Route {
                     nothing. An invite can be accepted once. The response contains an access token, which \
                     the page can use for `PUT /v1/users/me`.",
             )
-            .message("the invite was accepted")
+            .message(MESSAGE)
             .refuses([
                 Error::InviteAccepted,
                 Error::InviteRevoked,

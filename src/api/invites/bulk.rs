@@ -1,11 +1,12 @@
 //! `POST /v1/invites/bulk`: invites many new users, for the app's backend. Each invite has its own result, and
 //! existing users are skipped. So the call can be repeated after any outcome, and nobody gets a second mail.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use axum::extract::{FromRequestParts, State};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -22,8 +23,10 @@ use crate::http::error::Error;
 use crate::http::extract::CurrentRequest;
 use crate::http::extract::{LargeJson, Query, RequestBody};
 use crate::http::idempotency::{IdempotencyKey, IdempotentResponse, idempotent};
-use crate::http::operation::{Body, Data, Describe, Operation};
+use crate::http::operation::{Describe, Operation};
 use crate::http::state::AppState;
+
+const MESSAGE: &str = "the invites were taken";
 
 /// The app of a backend with a `write` key.
 pub struct BulkCaller(AppId);
@@ -44,39 +47,51 @@ impl Describe for BulkCaller {
     }
 }
 
+/// The result of one invite, in one word.
+#[derive(JsonSchema)]
+#[schemars(inline, rename_all = "lowercase")]
+#[expect(dead_code, reason = "only its schema is used")]
+enum BulkResult {
+    /// The user was created and a mail is queued.
+    Created,
+    /// The address belongs to an existing user, and no mail is sent.
+    Exists,
+    /// See `code` and `error`.
+    Error,
+}
+
 /// The result of one invite.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Item {
-    /// `created`, `exists` or `error`
+pub struct BulkItem {
+    #[schemars(with = "BulkResult")]
     pub result: &'static str,
     user_id: Option<Uuid>,
-    /// The `X-Error-Code` of an error.
+    /// One of `ErrorCode`, or `null`.
     pub code: Option<&'static str>,
-    /// The sentence of an error.
+    /// The error message, or `null`.
     pub error: Option<String>,
 }
 
 /// The results, in the order of the invites.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BulkResponse {
+    #[schemars(extend("const" = "bulkInvites"))]
     kind: &'static str,
+    #[schemars(range(min = 1, max = 1000), example = 1)]
     items_length: usize,
-    items: Vec<Item>,
+    #[schemars(length(max = 1000))]
+    items: Vec<BulkItem>,
 }
 
-impl Data for BulkResponse {
-    const SCHEMA: &'static str = "BulkResult";
-}
-
-impl Item {
+impl BulkItem {
     fn refused(error: &Error) -> Self {
         Self { result: "error", user_id: None, code: Some(error.status().1), error: Some(error.to_string()) }
     }
 }
 
-impl From<BulkInviteOutcome> for Item {
+impl From<BulkInviteOutcome> for BulkItem {
     fn from(made: BulkInviteOutcome) -> Self {
         let of = |result, user| Self { result, user_id: Some(user), code: None, error: None };
         match made {
@@ -105,9 +120,30 @@ pub struct BulkBody {
     invites: Vec<Result<Wanted, FieldErrors>>,
 }
 
-impl RequestBody for BulkBody {
-    const BODY: Body = Body::Bulk;
+impl JsonSchema for BulkBody {
+    fn schema_name() -> Cow<'static, str> {
+        "BulkBody".into()
+    }
 
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "object",
+            "required": ["invites"],
+            "properties": {
+                "invites": {
+                    "type": "array",
+                    "minItems": 1,
+                    "maxItems": MAX_INVITES,
+                    "items": generator.subschema_for::<Wanted>(),
+                },
+                "inviterId": { "type": "string", "format": "uuid", "description": "The UUID of the inviter." },
+            },
+            "examples": [{ "invites": [{ "email": "ada@example.com", "language": "en" }] }],
+        })
+    }
+}
+
+impl RequestBody for BulkBody {
     /// An error in one invite does not affect the others.
     fn parse(mut body: Map<String, Value>) -> Result<Self, FieldErrors> {
         let text = Value::Object(body.clone()).to_string();
@@ -150,12 +186,12 @@ pub async fn create(
     idempotent((key, None, &request), change, bulk::invite, &command, |outcome| {
         let mut made = outcome.ok_or(Error::UserOutOfReach)?.into_iter();
         let items = refused.iter().filter_map(|faults| match faults {
-            None => made.next().map(Item::from),
-            Some(faults) => Some(Item::refused(&Error::InvalidFields(faults.clone()))),
+            None => made.next().map(BulkItem::from),
+            Some(faults) => Some(BulkItem::refused(&Error::InvalidFields(faults.clone()))),
         });
-        let items: Vec<Item> = items.collect();
+        let items: Vec<BulkItem> = items.collect();
         let data = BulkResponse { kind: "bulkInvites", items_length: items.len(), items };
-        Ok(Success { status: StatusCode::OK, message: "the invites were taken", data })
+        Ok(Success::ok(MESSAGE, data))
     })
     .await
 }
@@ -171,7 +207,7 @@ pub fn route() -> Route {
                     mail, so the call can be repeated without sending a second mail. The body can be up to \
                     256 KiB.",
             )
-            .message("the invites were taken")
+            .message(MESSAGE)
             .refuses([Error::UserOutOfReach, Error::UserIdTaken, Error::MailQuotaExceeded(Duration::ZERO)]),
     )
 }

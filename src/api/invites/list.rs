@@ -1,8 +1,8 @@
 //! `GET /v1/invites`: lists invites.
 
 use axum::extract::{FromRequestParts, State};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -13,14 +13,16 @@ use crate::db::users;
 use crate::domain::email::Email;
 use crate::domain::id::{self, UserId};
 use crate::domain::invites::invite::Invite;
-use crate::domain::invites::{self, Kind};
+use crate::domain::invites::{Kind, State as InviteState};
 use crate::http::auth::{Callers, Reader};
 use crate::http::envelope::Success;
 use crate::http::error::Error;
-use crate::http::extract::Query;
-use crate::http::operation::{Data, Describe, Operation};
+use crate::http::extract::{IdOrMe, Query};
+use crate::http::operation::{Describe, Operation, Parameter, example};
 use crate::http::paging;
 use crate::http::state::AppState;
+
+const MESSAGE: &str = "invites";
 
 /// The page and the filter of the list.
 pub struct ListQuery {
@@ -53,7 +55,7 @@ impl FromRequestParts<AppState> for ListQuery {
             None => caller.user,
         };
         let filter = Filter {
-            state: query.get("state").map(|text| invites::State::parse(text).ok_or(STATE)).transpose()?,
+            state: query.get("state").map(|text| InviteState::parse(text).ok_or(STATE)).transpose()?,
             kind: query.get("kind").map(|text| Kind::parse(text).ok_or(KIND)).transpose()?,
             inviter,
             email: query.get("email").map(|text| Email::parse(text).map_err(|_| EMAIL)).transpose()?,
@@ -64,25 +66,40 @@ impl FromRequestParts<AppState> for ListQuery {
 
 impl Describe for ListQuery {
     fn describe(operation: &mut Operation) {
-        let filter = ["inviteState", "inviteKind", "inviterId", "emailOfInvite"];
         operation.admit(Reader::ADMITS);
-        operation.parameters.extend(["limit", "after"].into_iter().chain(filter));
+        operation.parameters.extend(paging::parameters());
+        operation.parameters.extend([
+            Parameter::query::<InviteState>("state", "Return only invites in this state.", "open"),
+            Parameter::query::<Kind>("kind", "Return only invites of this kind.", "referral"),
+            Parameter::query::<IdOrMe>(
+                "inviterId",
+                "Return only invites by this inviter. With an access token, only its own user is allowed, as \
+                    UUID or `me`.",
+                example::USER,
+            ),
+            Parameter::query::<Email>(
+                "email",
+                "Return only invites to this address. Requires an API key.",
+                "ada@example.com",
+            ),
+        ]);
         operation.refusals.push(Error::ApiKeyRequired);
     }
 }
 
 /// A page of invites.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InvitePage {
+    #[schemars(extend("const" = "invites"))]
     kind: &'static str,
+    #[schemars(range(max = 100), example = 1)]
     items_length: usize,
+    #[schemars(length(max = 100))]
     items: Vec<Invite>,
+    /// The value of `after` for the next page; `null` on the last page. At most 10,000 invites are scanned for a page,
+    /// so a page can have fewer items than `limit`, or none, without being the last.
     next_cursor: Option<Uuid>,
-}
-
-impl Data for InvitePage {
-    const SCHEMA: &'static str = "InvitePage";
 }
 
 /// Lists invites by id. A backend sees those of the app, a user their own referrals.
@@ -109,7 +126,7 @@ pub async fn list(
     }
     let items: Vec<Invite> = found.into_iter().map(|invite| shown(invite, user)).collect();
     let data = InvitePage { kind: "invites", items_length: items.len(), items, next_cursor };
-    Ok(Success { status: StatusCode::OK, message: "invites", data })
+    Ok(Success::ok(MESSAGE, data))
 }
 
 pub fn route() -> Route {
@@ -121,7 +138,7 @@ pub fn route() -> Route {
                 "Lists invites, ordered by id, with pagination. With an API key, all invites of the app. \
                     With an access token, the referrals of the token's user, with masked addresses.",
             )
-            .message("invites")
+            .message(MESSAGE)
             .refuses([Error::UserOutOfReach]),
     )
 }

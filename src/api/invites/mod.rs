@@ -20,7 +20,7 @@ use crate::domain::invites::invite::Invite;
 use crate::http::auth::Callers;
 use crate::http::error::Error;
 use crate::http::extract::{self, Query};
-use crate::http::operation::{Describe, Operation};
+use crate::http::operation::{Describe, Operation, Parameter, example};
 use crate::http::state::AppState;
 
 const INVITE_ID: Error = Error::InvalidPath("`inviteId` in the path must be a hyphenated UUID");
@@ -46,9 +46,15 @@ impl<C: Callers> FromRequestParts<AppState> for InvitePath<C> {
 impl<C: Callers> Describe for InvitePath<C> {
     fn describe(operation: &mut Operation) {
         operation.admit(C::ADMITS);
-        operation.parameters.push("inviteId");
+        let about = "The UUID of the invite, with hyphens, in upper or lower case.";
+        operation.parameters.push(Parameter::path::<Uuid>("inviteId", about, example::INVITE));
         operation.refusals.extend([INVITE_ID, Error::InviteOutOfReach]);
     }
+}
+
+/// `code` in the path.
+pub(crate) fn code_parameter() -> Parameter {
+    Parameter::path::<String>("code", "The code in the link of the invite mail.", example::CODE)
 }
 
 /// An invite as this caller may see it: for a user, the address is masked and the recipient's id is removed.

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::StatusCode;
 
 use super::InvitePath;
 use crate::api::route::{Route, post};
@@ -44,7 +43,7 @@ pub async fn resend(
             ResendOutcome::QuotaExceeded => return Err(Error::ReferralQuotaExceeded),
             ResendOutcome::NotAccessible => return Err(Error::InviteOutOfReach),
         };
-        Ok(Success { status: StatusCode::OK, message, data: () })
+        Ok(Success::ok(message, ()))
     })
     .await
 }

@@ -1,7 +1,6 @@
 //! `DELETE /v1/invites/by-id/{inviteId}`: revokes an invite.
 
 use axum::extract::State;
-use axum::http::StatusCode;
 
 use super::InvitePath;
 use crate::api::route::{Route, post};
@@ -29,7 +28,7 @@ pub async fn revoke(
     };
     let command = RevokeInvite { caller: user, invite };
     let message = state.store.change(app).run(manage::revoke, &command, decide).await??;
-    Ok(Success { status: StatusCode::OK, message, data: () })
+    Ok(Success::ok(message, ()))
 }
 
 pub fn route() -> Route {

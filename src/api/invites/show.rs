@@ -1,7 +1,7 @@
 //! `GET /v1/invites/by-id/{inviteId}`: shows an invite with its timeline.
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::InvitePath;
@@ -13,20 +13,19 @@ use crate::domain::invites::invite::{Invite, TimelineEvent};
 use crate::http::auth::Reader;
 use crate::http::envelope::Success;
 use crate::http::error::Error;
-use crate::http::operation::{Data, Operation};
+use crate::http::operation::Operation;
 use crate::http::state::AppState;
 
-/// An invite with its timeline. A user gets no timeline, since it would reveal whether a mail was sent, and so who has
-/// an account.
-#[derive(Serialize)]
+const MESSAGE: &str = "the invite";
+
+/// An invite with its timeline.
+#[derive(Serialize, JsonSchema)]
 pub struct InviteWithTimeline {
     #[serde(flatten)]
     invite: Invite,
+    /// The events of the invite, oldest first. At most 200: the newest ones. With an access token `null`.
+    #[schemars(length(max = 200))]
     timeline: Option<Vec<TimelineEvent>>,
-}
-
-impl Data for InviteWithTimeline {
-    const SCHEMA: &'static str = "InviteLife";
 }
 
 /// Shows an invite.
@@ -36,12 +35,13 @@ pub async fn show(
 ) -> Result<Success<InviteWithTimeline>, Error> {
     let found = manage::find(&state.store.pool, app, user, invite).await?;
     let found = shown(found.ok_or(Error::InviteOutOfReach)?, user);
+    // A timeline would reveal to a user whether a mail was sent, and so who has an account.
     let timeline = match user {
         None => Some(timeline::timeline(&state.store.pool, app, invite).await?),
         Some(_) => None,
     };
     let data = InviteWithTimeline { invite: found, timeline };
-    Ok(Success { status: StatusCode::OK, message: "the invite", data })
+    Ok(Success::ok(MESSAGE, data))
 }
 
 pub fn route() -> Route {
@@ -53,6 +53,6 @@ pub fn route() -> Route {
                 "Returns one invite. With an API key, any invite of the app. With an access token, the \
                     referrals of the token's user, with a masked address and without the timeline.",
             )
-            .message("the invite"),
+            .message(MESSAGE),
     )
 }

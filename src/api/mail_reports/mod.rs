@@ -4,8 +4,8 @@
 mod provider;
 
 use axum::extract::{FromRequest, FromRequestParts, Request, State};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use schemars::{JsonSchema, json_schema};
 use serde_json::{Map, Value};
 
 use crate::api::route::{Route, post};
@@ -18,9 +18,11 @@ use crate::http::auth::{Callers, WriteKey};
 use crate::http::envelope::Success;
 use crate::http::error::Error;
 use crate::http::extract::{Json, Query, RequestBody};
-use crate::http::operation::{Body, Describe, Operation};
+use crate::http::operation::{Describe, Operation, Parameter};
 use crate::http::state::AppState;
 use crate::mail::provider::Provider;
+
+const MESSAGE: &str = "the report was recorded";
 
 /// The sender of a report.
 pub enum Reporter {
@@ -52,21 +54,25 @@ impl FromRequestParts<AppState> for Reporter {
 impl Describe for Reporter {
     fn describe(operation: &mut Operation) {
         operation.admit(WriteKey::ADMITS);
-        operation.parameters.push("provider");
+        operation.parameters.push(Parameter {
+            schema: |_| json_schema!({ "type": "string", "enum": ["ses", "sendgrid", "mailgun", "postmark"] }),
+            ..Parameter::query::<String>("provider", "The mail provider that sends the request.", "postmark")
+        });
         Json::<ReportBody>::describe(operation);
     }
 }
 
 /// `{"type", "messageId" or "inviteId", "detail"?}`
+#[derive(JsonSchema)]
+#[schemars(transparent)]
 struct ReportBody {
     report: Report,
     /// The names of the fields in the body.
+    #[schemars(skip)]
     fields: Vec<String>,
 }
 
 impl RequestBody for ReportBody {
-    const BODY: Body = Body::MailReport;
-
     fn parse(body: Map<String, Value>) -> Result<Self, FieldErrors> {
         let known = |name: &&String| Report::FIELDS.contains(&name.as_str());
         let fields = body.keys().filter(known).cloned().collect();
@@ -94,7 +100,7 @@ pub async fn create(
     let command = RecordReport { report, opt_out };
     let reported = state.store.change(app).with_event().run(timeline::report, &command, found).await??;
     audit::record(|facts| (facts.subject, facts.unchanged) = (Some(reported.invite), !reported.first));
-    Ok(Success { status: StatusCode::OK, message: "the report was recorded", data: () })
+    Ok(Success::ok(MESSAGE, ()))
 }
 
 pub fn route() -> Route {
@@ -112,7 +118,7 @@ pub fn route() -> Route {
                     instead of an API key, as configured under `[mail.reports]`. Reports by a provider \
                     about unknown mails change nothing.",
             )
-            .message("the report was recorded")
+            .message(MESSAGE)
             .refuses([
                 Error::MailNotFound,
                 Error::UnprovenProvider("the signature of the provider is more than a day old"),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aws_lc_rs::signature::ParsedPublicKey;
 use axum::extract::Request;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use secrecy::ExposeSecret;
 use url::Url;
 
@@ -64,7 +64,7 @@ pub async fn create(state: &AppState, provider: Provider, request: Request) -> R
     let provider = provider.as_str();
     tracing::info!(provider, recorded, known, unknown, "a mail provider reported");
     audit::record(|facts| facts.unchanged = recorded == 0);
-    Ok(Success { status: StatusCode::OK, message: "the report was recorded", data: () })
+    Ok(Success::ok("the report was recorded", ()))
 }
 
 /// How the request of a provider is verified.

@@ -15,7 +15,7 @@ use crate::http::context::RequestContext;
 use crate::http::error::Error;
 use crate::http::extract::CurrentRequest;
 use crate::http::extract::Segment;
-use crate::http::operation::{Answer, Operation};
+use crate::http::operation::{Answer, Operation, Parameter, example};
 use crate::http::state::AppState;
 use crate::l10n::Texts;
 
@@ -108,6 +108,10 @@ fn page(status: StatusCode, texts: &'static Texts, confirming: &ConfirmationPage
     render::response(status, render::confirmation(texts, confirming))
 }
 
+fn code_parameter() -> Parameter {
+    Parameter::path::<String>("code", "The code in the link of the confirmation mail.", example::CODE)
+}
+
 pub fn show_route() -> Route {
     get(
         "/email-confirmations/{code}",
@@ -115,7 +119,7 @@ pub fn show_route() -> Route {
         Operation::new("showConfirmation", "pages", "Show the confirmation page")
             .about("Shows the page that the link in a confirmation mail opens. It changes nothing.")
             .answer(Answer::Page(&[200, 404, 429, 500, 503]))
-            .parameters(&["code"]),
+            .parameters([code_parameter()]),
     )
 }
 
@@ -129,6 +133,6 @@ pub fn confirm_route() -> Route {
                     another user has it by then. The button on the page sends this request.",
             )
             .answer(Answer::Page(&[200, 404, 429, 500, 503]))
-            .parameters(&["code"]),
+            .parameters([code_parameter()]),
     )
 }

@@ -5,8 +5,10 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
+use schemars::json_schema;
 
 use super::render::{self, InvitePage, trouble, unknown};
+use crate::api::invites::code_parameter;
 use crate::api::route::{Route, get, post};
 use crate::audit;
 use crate::db::invites::accept::{self, AcceptOutcome, InviteByCode};
@@ -17,7 +19,7 @@ use crate::domain::invites::{self, InviteCode};
 use crate::http::error::Error;
 use crate::http::extract::CurrentRequest;
 use crate::http::extract::Segment;
-use crate::http::operation::{Answer, Operation};
+use crate::http::operation::{Answer, Operation, Parameter};
 use crate::http::state::AppState;
 use crate::l10n::Texts;
 
@@ -161,7 +163,7 @@ pub fn show_route() -> Route {
                     its own. It does not accept the invite. The first view is recorded in the timeline.",
             )
             .answer(Answer::Page(&[200, 404, 429, 500, 503]))
-            .parameters(&["code"]),
+            .parameters([code_parameter()]),
     )
 }
 
@@ -175,6 +177,16 @@ pub fn accept_route() -> Route {
                     the query, an expired invite is sent again to the same address instead.",
             )
             .answer(Answer::Page(&[200, 404, 429, 500, 503]))
-            .parameters(&["code", "renew"]),
+            .parameters([
+                code_parameter(),
+                Parameter {
+                    schema: |_| json_schema!({ "const": "" }),
+                    ..Parameter::query::<String>(
+                        "renew",
+                        "If the invite has expired, send it again instead of accepting it.",
+                        "",
+                    )
+                },
+            ]),
     )
 }

@@ -16,7 +16,7 @@ use crate::domain::credentials::opt_out::OptOutCode;
 use crate::http::context::RequestContext;
 use crate::http::error::Error;
 use crate::http::extract::Segment;
-use crate::http::operation::{Answer, Describe, Operation};
+use crate::http::operation::{Answer, Describe, Operation, Parameter};
 use crate::http::state::AppState;
 use crate::l10n::Texts;
 
@@ -50,7 +50,8 @@ impl FromRequestParts<AppState> for OptOutLink {
 
 impl Describe for OptOutLink {
     fn describe(operation: &mut Operation) {
-        operation.parameters.push("optOutCode");
+        let about = "The code in the opt-out link of a referral mail.";
+        operation.parameters.push(Parameter::path::<String>("code", about, "AYkKXayWd0u8zrMCCZqAVw"));
     }
 }
 

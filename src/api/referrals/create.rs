@@ -18,7 +18,7 @@ use crate::http::envelope::Success;
 use crate::http::error::Error;
 use crate::http::extract::{Json, RequestBody, UserPath};
 use crate::http::idempotency::{IdempotencyKey, IdempotentResponse, idempotent};
-use crate::http::operation::{Body, Operation};
+use crate::http::operation::Operation;
 use crate::http::state::AppState;
 use crate::metrics::Limit;
 
@@ -54,8 +54,6 @@ pub async fn create(
 }
 
 impl RequestBody for InviteBody {
-    const BODY: Body = Body::Referral;
-
     fn parse(body: Map<String, Value>) -> Result<Self, FieldErrors> {
         Self::parse(body)
     }

@@ -1,8 +1,8 @@
 //! `GET /v1/referrals/leaderboard`: the users with the most accepted referrals.
 
 use axum::extract::{FromRequestParts, State};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::api::route::{Route, get};
@@ -12,9 +12,11 @@ use crate::http::auth::{AnyKey, Callers};
 use crate::http::envelope::Success;
 use crate::http::error::Error;
 use crate::http::extract::Query;
-use crate::http::operation::{Data, Describe, Operation};
+use crate::http::operation::{Describe, Operation};
 use crate::http::paging;
 use crate::http::state::AppState;
+
+const MESSAGE: &str = "who referred most";
 
 /// The caller and the number of places to return.
 pub struct LeaderboardQuery {
@@ -35,20 +37,20 @@ impl FromRequestParts<AppState> for LeaderboardQuery {
 impl Describe for LeaderboardQuery {
     fn describe(operation: &mut Operation) {
         operation.admit(AnyKey::ADMITS);
-        operation.parameters.push("limit");
+        operation.parameters.push(paging::limit());
     }
 }
 
-#[derive(Serialize)]
+/// The users with the most accepted referrals.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Leaderboard {
+    #[schemars(extend("const" = "leaderboard"))]
     kind: &'static str,
+    #[schemars(range(max = 100), example = 1)]
     items_length: usize,
+    #[schemars(length(max = 100))]
     items: Vec<LeaderboardPlace>,
-}
-
-impl Data for Leaderboard {
-    const SCHEMA: &'static str = "Leaderboard";
 }
 
 /// Ranks users by the number of people who accepted after their referral.
@@ -59,7 +61,7 @@ pub async fn leaderboard(
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let items = leaderboard::leaderboard(&state.store.pool, caller.app, limit).await?;
     let data = Leaderboard { kind: "leaderboard", items_length: items.len(), items };
-    Ok(Success { status: StatusCode::OK, message: "who referred most", data })
+    Ok(Success::ok(MESSAGE, data))
 }
 
 pub fn route() -> Route {
@@ -68,6 +70,6 @@ pub fn route() -> Route {
         leaderboard,
         Operation::new("showLeaderboard", "invites", "Show the referral leaderboard")
             .about("Lists the users with the most accepted referrals, highest first.")
-            .message("who referred most"),
+            .message(MESSAGE),
     )
 }

@@ -1,8 +1,8 @@
 //! `GET /v1/users/{userId}/referrals`: the referrals of a user and their states.
 
 use axum::extract::{FromRequestParts, State};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -15,9 +15,11 @@ use crate::http::auth::{Callers, Reader};
 use crate::http::envelope::Success;
 use crate::http::error::Error;
 use crate::http::extract::{self, Query, USER_ID};
-use crate::http::operation::{Data, Describe, Operation};
+use crate::http::operation::{Describe, Operation};
 use crate::http::paging;
 use crate::http::state::AppState;
+
+const MESSAGE: &str = "the referrals of the user";
 
 /// The user whose referrals are listed, and the page.
 pub struct ListQuery {
@@ -42,25 +44,28 @@ impl FromRequestParts<AppState> for ListQuery {
 impl Describe for ListQuery {
     fn describe(operation: &mut Operation) {
         operation.admit(Reader::ADMITS);
-        operation.parameters.extend(["userIdOrMe", "limit", "after"]);
+        operation.parameters.push(extract::user_id_or_me());
+        operation.parameters.extend(paging::parameters());
         operation.refusals.extend([Error::InvalidPath(USER_ID), Error::UserOutOfReach]);
     }
 }
 
 /// A page of referrals.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReferralPage {
+    #[schemars(extend("const" = "referrals"))]
     kind: &'static str,
+    /// The user's own referral code.
+    #[schemars(example = &"K7QF2M9X")]
     referral_code: String,
     counts: ReferralCounts,
+    #[schemars(range(max = 100), example = 1)]
     items_length: usize,
+    #[schemars(length(max = 100))]
     items: Vec<Referral>,
+    /// The value of `after` for the next page; `null` on the last page.
     next_cursor: Option<Uuid>,
-}
-
-impl Data for ReferralPage {
-    const SCHEMA: &'static str = "ReferralPage";
 }
 
 /// A referral as this caller may see it. A user sees the masked address of a person they invited by mail, and nothing
@@ -87,7 +92,7 @@ pub async fn list(
     let items: Vec<Referral> = found.into_iter().map(|referral| shown(referral, &caller)).collect();
     let kind = "referrals";
     let data = ReferralPage { kind, referral_code, counts, items_length: items.len(), items, next_cursor };
-    Ok(Success { status: StatusCode::OK, message: "the referrals of the user", data })
+    Ok(Success::ok(MESSAGE, data))
 }
 
 pub fn route() -> Route {
@@ -100,7 +105,7 @@ pub fn route() -> Route {
                     the user sent, and the users who used the code. Ordered by id, with pagination. With an \
                     access token, only the token's own user, with masked addresses.",
             )
-            .message("the referrals of the user")
+            .message(MESSAGE)
             .refuses([Error::UserOutOfReach]),
     )
 }

@@ -1,10 +1,10 @@
 //! `PUT /v1/apps/{appId}/users/{userId}/access-status/{accessStatus}`: freezes and unfreezes a user.
 
 use axum::extract::{FromRequestParts, State};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use schemars::json_schema;
 
-use crate::api::apps::{app_id, own};
+use crate::api::apps::{app_id, app_id_parameter, own};
 use crate::api::route::{Route, put};
 use crate::audit;
 use crate::db::users::access_status::{self, SetAccessStatus};
@@ -13,7 +13,7 @@ use crate::http::auth::{Callers, WriteKey};
 use crate::http::envelope::Success;
 use crate::http::error::Error;
 use crate::http::extract::{self, Query, USER_ID};
-use crate::http::operation::{Describe, Operation};
+use crate::http::operation::{Describe, Operation, Parameter};
 use crate::http::state::AppState;
 
 /// A user, and whether to freeze them: `0` in the path freezes, `1` unfreezes.
@@ -43,7 +43,15 @@ impl FromRequestParts<AppState> for AccessStatusPath {
 impl Describe for AccessStatusPath {
     fn describe(operation: &mut Operation) {
         operation.admit(WriteKey::ADMITS);
-        operation.parameters.extend(["appId", "userId", "accessStatus"]);
+        let about = "`0` freezes the user, `1` unfreezes the user.";
+        operation.parameters.extend([
+            app_id_parameter(),
+            extract::user_id_only(),
+            Parameter {
+                schema: |_| json_schema!({ "type": "string", "enum": ["0", "1"] }),
+                ..Parameter::path::<String>("accessStatus", about, "0")
+            },
+        ]);
         operation.refusals.extend([Error::InvalidPath(USER_ID), Error::AppOutOfReach]);
     }
 }
@@ -59,7 +67,7 @@ pub async fn set_access_status(
         change.run(access_status::set_access_status, &SetAccessStatus { user, frozen }, known).await??;
     audit::record(|facts| facts.unchanged = was == frozen);
     let message = if frozen { "the user was frozen" } else { "the user was unfrozen" };
-    Ok(Success { status: StatusCode::OK, message, data: () })
+    Ok(Success::ok(message, ()))
 }
 
 pub fn route() -> Route {

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::StatusCode;
 
 use crate::api::route::{Route, post};
 use crate::audit;
@@ -38,7 +37,7 @@ pub async fn resend_confirmation(
         ResendConfirmationOutcome::OutOfReach => Err(Error::UserOutOfReach),
     };
     let message = change.run(email_confirmation::resend_confirmation, &command, decide).await??;
-    Ok(Success { status: StatusCode::OK, message, data: () })
+    Ok(Success::ok(message, ()))
 }
 
 pub fn route() -> Route {

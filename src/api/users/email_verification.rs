@@ -1,7 +1,7 @@
 //! `POST /v1/users/{userId}/email-verification`: marks an address as verified.
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde_json::{Map, Value};
 
 use crate::api::route::{Route, post};
@@ -13,19 +13,22 @@ use crate::http::auth::WriteKey;
 use crate::http::envelope::Success;
 use crate::http::error::Error;
 use crate::http::extract::{Json, RequestBody, UserPath};
-use crate::http::operation::{Body, Operation};
+use crate::http::operation::Operation;
 use crate::http::state::AppState;
 
+const MESSAGE: &str = "the address is verified";
+
 /// `{"email"}`
-pub struct EmailBody(Email);
+#[derive(JsonSchema)]
+pub struct EmailBody {
+    email: Email,
+}
 
 impl RequestBody for EmailBody {
-    const BODY: Body = Body::Verification;
-
     fn parse(body: Map<String, Value>) -> Result<Self, FieldErrors> {
         let mut body = Fields::of(body, Invalid("is not a field of this body, only `email` is"));
         let email = body.required("email", Email::parse);
-        body.finish(|| email.map(Self))
+        body.finish(|| email.map(|email| Self { email }))
     }
 }
 
@@ -33,7 +36,7 @@ impl RequestBody for EmailBody {
 pub async fn verify(
     State(state): State<AppState>,
     UserPath { caller: WriteKey { app }, user }: UserPath<WriteKey>,
-    Json(EmailBody(email)): Json<EmailBody>,
+    Json(EmailBody { email }): Json<EmailBody>,
 ) -> Result<Success<()>, Error> {
     audit::record(|facts| facts.fields = vec!["email_verified".to_owned()]);
     let change = state.store.change(app).with_event();
@@ -43,7 +46,7 @@ pub async fn verify(
         VerifyEmailOutcome::NotAccessible => Err(Error::UserOutOfReach),
     };
     change.run(verify_email, &VerifyEmail { user, email }, decide).await??;
-    Ok(Success { status: StatusCode::OK, message: "the address is verified", data: () })
+    Ok(Success::ok(MESSAGE, ()))
 }
 
 pub fn route() -> Route {
@@ -56,7 +59,7 @@ pub fn route() -> Route {
                     `email` must be the user's current address. A pending confirmation of this address is \
                     completed.",
             )
-            .message("the address is verified")
+            .message(MESSAGE)
             .refuses([Error::OtherAddress]),
     )
 }

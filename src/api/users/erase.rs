@@ -1,7 +1,6 @@
 //! `DELETE /v1/users/{userId}`: erases a user.
 
 use axum::extract::State;
-use axum::http::StatusCode;
 
 use crate::api::pages::mailbox;
 use crate::api::route::{Route, delete};
@@ -13,6 +12,8 @@ use crate::http::error::Error;
 use crate::http::extract::UserPath;
 use crate::http::operation::Operation;
 use crate::http::state::AppState;
+
+const MESSAGE: &str = "the user was deleted";
 
 /// Erases a user's personal data, for the app's backend or for the user. `If-Match` works as in an update.
 pub async fn erase(
@@ -30,7 +31,7 @@ pub async fn erase(
     let command = EraseUser { caller: caller.user, user, expected: expected? };
     let message_ids = change.run(erase::erase, &command, decide).await??;
     mailbox::delete(&state, message_ids).await;
-    Ok(Success { status: StatusCode::OK, message: "the user was deleted", data: () })
+    Ok(Success::ok(MESSAGE, ()))
 }
 
 pub fn route() -> Route {
@@ -44,6 +45,6 @@ pub fn route() -> Route {
                     invalid at once, and the address can be used again. With `If-Match`, the user is erased \
                     only if they have not changed since that version.",
             )
-            .message("the user was deleted"),
+            .message(MESSAGE),
     )
 }

@@ -1,8 +1,10 @@
 //! `PUT /v1/users/{userId}/external-subject`: records the user's `sub` at the app's external issuer.
 
+use std::borrow::Cow;
+
 use axum::extract::State;
-use axum::http::StatusCode;
-use serde_json::{Map, Value};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Map, Value, json};
 
 use crate::api::route::{Route, put};
 use crate::audit;
@@ -13,15 +15,34 @@ use crate::http::auth::WriteKey;
 use crate::http::envelope::Success;
 use crate::http::error::Error;
 use crate::http::extract::{Json, RequestBody, UserPath};
-use crate::http::operation::{Body, Operation};
+use crate::http::operation::Operation;
 use crate::http::state::AppState;
+
+const MESSAGE: &str = "the subject was recorded";
 
 /// `{"externalSubject"}`: a text, or null (`None`) to delete it.
 pub struct ExternalSubjectBody(pub Option<Text>);
 
-impl RequestBody for ExternalSubjectBody {
-    const BODY: Body = Body::ExternalSubject;
+impl JsonSchema for ExternalSubjectBody {
+    fn schema_name() -> Cow<'static, str> {
+        "ExternalSubjectBody".into()
+    }
 
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut subject = generator.subschema_for::<Patch<Text>>();
+        let about =
+            "The `sub` of the user at the app's external issuer. `null` or an empty string removes it.";
+        subject.insert("description".to_owned(), about.into());
+        subject.insert("examples".to_owned(), json!(["auth0|5f7c8ec7c33c6c004bbafe82"]));
+        json_schema!({
+            "type": "object",
+            "required": ["externalSubject"],
+            "properties": { "externalSubject": subject },
+        })
+    }
+}
+
+impl RequestBody for ExternalSubjectBody {
     fn parse(body: Map<String, Value>) -> Result<Self, FieldErrors> {
         let sent = body.contains_key("externalSubject");
         let mut body = Fields::of(body, Invalid("is not a field of this body, only `externalSubject` is"));
@@ -52,7 +73,7 @@ pub async fn set_external_subject(
     };
     let command = SetExternalSubject { user, subject };
     change.run(external_subject::set_external_subject, &command, decide).await??;
-    Ok(Success { status: StatusCode::OK, message: "the subject was recorded", data: () })
+    Ok(Success::ok(MESSAGE, ()))
 }
 
 pub fn route() -> Route {
@@ -64,7 +85,7 @@ pub fn route() -> Route {
                 "Records the `sub` that the app's external issuer uses for the user. Needed only if that \
                     `sub` is not the user's id.",
             )
-            .message("the subject was recorded")
+            .message(MESSAGE)
             .refuses([Error::ExternalSubjectTaken]),
     )
 }
@@ -72,7 +93,6 @@ pub fn route() -> Route {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn external_subject_must_be_text_or_null() {

@@ -1,10 +1,10 @@
 //! `POST /v1/users/{userId}`: invites a user by mail.
 
+use schemars::JsonSchema;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -21,17 +21,13 @@ use crate::http::envelope::Success;
 use crate::http::error::Error;
 use crate::http::extract::{Json, RequestBody, UserPath};
 use crate::http::idempotency::{IdempotencyKey, IdempotentResponse, idempotent};
-use crate::http::operation::{Body, Data, Operation};
+use crate::http::operation::Operation;
 use crate::http::state::AppState;
 
-/// `data` of the response to an invite.
-#[derive(Serialize)]
+/// An invited user.
+#[derive(Serialize, JsonSchema)]
 pub struct UserData {
     user: Box<User>,
-}
-
-impl Data for UserData {
-    const SCHEMA: &'static str = "InvitedUser";
 }
 
 /// Invites a user by mail (seed `POST /users/:userId`). An unused id in the path becomes the new user's. The id of an
@@ -62,14 +58,12 @@ pub async fn invite(
             InviteUserOutcome::UnknownReferralCode => return Err(Error::UnknownReferralCode),
         };
         audit::record(|facts| facts.subject = Some(user.id));
-        Ok(Success { status: StatusCode::OK, message, data: UserData { user } })
+        Ok(Success::ok(message, UserData { user }))
     })
     .await
 }
 
 impl RequestBody for NewUserBody {
-    const BODY: Body = Body::Invite;
-
     fn parse(body: Map<String, Value>) -> Result<Self, FieldErrors> {
         Self::parse(body)
     }

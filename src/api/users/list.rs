@@ -1,8 +1,8 @@
 //! `GET /v1/users`: lists the users of an app.
 
 use axum::extract::{FromRequestParts, State};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -14,22 +14,24 @@ use crate::http::auth::{AnyKey, Callers};
 use crate::http::envelope::Success;
 use crate::http::error::Error;
 use crate::http::extract::Query;
-use crate::http::operation::{Data, Describe, Operation};
+use crate::http::operation::{Describe, Operation, Parameter};
 use crate::http::paging;
 use crate::http::state::AppState;
 
+const MESSAGE: &str = "users of the app";
+
 /// A page of users.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UserPage {
+    #[schemars(extend("const" = "users"))]
     kind: &'static str,
+    #[schemars(range(max = 100), example = 1)]
     items_length: usize,
+    #[schemars(length(max = 100))]
     items: Vec<UserResource>,
+    /// The value of `after` for the next page; `null` on the last page.
     next_cursor: Option<Uuid>,
-}
-
-impl Data for UserPage {
-    const SCHEMA: &'static str = "UserPage";
 }
 
 /// The page and the filter of the list.
@@ -56,7 +58,12 @@ impl FromRequestParts<AppState> for ListQuery {
 impl Describe for ListQuery {
     fn describe(operation: &mut Operation) {
         operation.admit(AnyKey::ADMITS);
-        operation.parameters.extend(["limit", "after", "email"]);
+        operation.parameters.extend(paging::parameters());
+        operation.parameters.push(Parameter::query::<Email>(
+            "email",
+            "Return only the user with this e-mail address.",
+            "ada@example.com",
+        ));
     }
 }
 
@@ -74,7 +81,7 @@ pub async fn list(
     let next_cursor = paging::truncate(&mut users, limit, |user| user.id);
     let items: Vec<UserResource> = users.into_iter().map(UserResource::from).collect();
     let data = UserPage { kind: "users", items_length: items.len(), items, next_cursor };
-    Ok(Success { status: StatusCode::OK, message: "users of the app", data })
+    Ok(Success::ok(MESSAGE, data))
 }
 
 pub fn route() -> Route {
@@ -83,6 +90,6 @@ pub fn route() -> Route {
         list,
         Operation::new("listUsers", "users", "List users")
             .about("Lists the users of the app, ordered by id, with pagination.")
-            .message("users of the app"),
+            .message(MESSAGE),
     )
 }

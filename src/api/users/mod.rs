@@ -11,14 +11,15 @@ pub mod show;
 pub mod tokens;
 pub mod update;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::domain::users::User;
-use crate::http::operation::Data;
 
 /// A user as the resource of a response.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct UserResource {
+    #[schemars(extend("const" = "user"))]
     kind: &'static str,
     #[serde(flatten)]
     user: User,
@@ -28,8 +29,4 @@ impl From<User> for UserResource {
     fn from(user: User) -> Self {
         Self { kind: "user", user }
     }
-}
-
-impl Data for UserResource {
-    const SCHEMA: &'static str = "UserResource";
 }

@@ -1,8 +1,9 @@
 //! `GET /v1/users/{userIdOrEmail}`: shows a user.
 
 use axum::extract::{FromRequestParts, State};
+use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use schemars::JsonSchema;
 
 use super::UserResource;
 use crate::api::route::{Route, get};
@@ -13,13 +14,24 @@ use crate::http::auth::{Callers, Reader};
 use crate::http::entity_tag::etag;
 use crate::http::envelope::Success;
 use crate::http::error::Error;
-use crate::http::extract::{self, Query, USER_ID};
-use crate::http::operation::{Describe, Operation};
+use crate::http::extract::{self, IdOrMe, Query, USER_ID};
+use crate::http::operation::{Describe, Operation, Parameter};
 use crate::http::state::AppState;
+
+const MESSAGE: &str = "the user";
 
 /// How a caller selects a user.
 enum UserSelector {
     Id(UserId),
+    Email(Email),
+}
+
+/// A UUID, an e-mail address, or with an access token `me`.
+#[derive(JsonSchema)]
+#[schemars(inline, untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum IdOrMeOrEmail {
+    IdOrMe(IdOrMe),
     Email(Email),
 }
 
@@ -49,7 +61,11 @@ impl FromRequestParts<AppState> for ReadPath {
 impl Describe for ReadPath {
     fn describe(operation: &mut Operation) {
         operation.admit(Reader::ADMITS);
-        operation.parameters.push("userIdOrMeOrEmail");
+        operation.parameters.push(Parameter::path::<IdOrMeOrEmail>(
+            "userId",
+            "The UUID or the e-mail address of the user. With an access token, `me` is the user of the token.",
+            "me",
+        ));
         operation.refusals.extend([Error::InvalidPath(USER_ID), Error::UserOutOfReach]);
     }
 }
@@ -67,7 +83,7 @@ pub async fn show(
     };
     let user = user.ok_or(Error::UserOutOfReach)?;
     let headers = etag(user.version);
-    Ok((headers, Success { status: StatusCode::OK, message: "the user", data: user.into() }))
+    Ok((headers, Success::ok(MESSAGE, user.into())))
 }
 
 pub fn route() -> Route {
@@ -79,7 +95,7 @@ pub fn route() -> Route {
                 "Returns one user. With an API key, any user of the app who is not deleted. With an \
                     access token, the users of the tenant of the token's user.",
             )
-            .message("the user")
+            .message(MESSAGE)
             .refuses([Error::UserOutOfReach]),
     )
 }

@@ -1,9 +1,9 @@
 //! `POST /v1/users/{userId}/tokens`: access tokens for the users of a backend.
 
+use schemars::JsonSchema;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use serde::Serialize;
 
 use crate::api::route::{Route, post};
@@ -15,21 +15,23 @@ use crate::http::auth::WriteKey;
 use crate::http::envelope::Success;
 use crate::http::error::Error;
 use crate::http::extract::UserPath;
-use crate::http::operation::{Data, Operation};
+use crate::http::operation::Operation;
 use crate::http::state::AppState;
 
+const MESSAGE: &str = "an access token was issued";
+
 /// An access token, with the field names of OAuth 2.0 (RFC 6749, 5.1).
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AccessToken {
+    #[schemars(extend("const" = "Bearer"))]
     token_type: &'static str,
+    /// A JWT (RFC 7519), signed with RS256. Claims: `iss`, `aud` (the app), `sub` (the user), `exp`.
+    #[schemars(example = &"eyJhbGciOi…")]
     pub access_token: String,
-    /// Seconds.
+    /// Lifetime in seconds.
+    #[schemars(range(min = 1), example = 900)]
     expires_in: u64,
-}
-
-impl Data for AccessToken {
-    const SCHEMA: &'static str = "AccessToken";
 }
 
 /// Why no token was issued.
@@ -65,7 +67,7 @@ pub async fn create(
     let valid = state.config.token.expires_after;
     let token = issue(&state.store.pool, &state.seal, &state.config.issuer(), app, user, valid).await;
     let data = token?;
-    Ok(Success { status: StatusCode::OK, message: "an access token was issued", data })
+    Ok(Success::ok(MESSAGE, data))
 }
 
 /// Issues a token for a user who is neither frozen nor deleted, signed with the newest key of their app.
@@ -112,6 +114,6 @@ pub fn route() -> Route {
                 "Issues a short-lived access token for a user of the app. The backend passes it to the \
                     browser of the user.",
             )
-            .message("an access token was issued"),
+            .message(MESSAGE),
     )
 }

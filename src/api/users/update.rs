@@ -1,11 +1,13 @@
 //! `PUT /v1/users/{userId}`: changes a profile.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use jiff::tz::TimeZone;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value};
 
 use crate::api::route::{Route, put};
@@ -20,8 +22,10 @@ use crate::http::entity_tag::{IfMatch, etag};
 use crate::http::envelope::Success;
 use crate::http::error::Error;
 use crate::http::extract::{Json, RequestBody, UserPath};
-use crate::http::operation::{Body, Operation};
+use crate::http::operation::{Operation, TestFlag};
 use crate::http::state::AppState;
+
+const MESSAGE: &str = "the user was updated";
 
 /// `{"user": {…}, "test"?: bool}`
 pub struct UpdateBody {
@@ -30,9 +34,24 @@ pub struct UpdateBody {
     fields: Vec<String>,
 }
 
-impl RequestBody for UpdateBody {
-    const BODY: Body = Body::Update;
+impl JsonSchema for UpdateBody {
+    fn schema_name() -> Cow<'static, str> {
+        "UpdateBody".into()
+    }
 
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "object",
+            "required": ["user"],
+            "properties": {
+                "user": generator.subschema_for::<ProfilePatch>(),
+                "test": generator.subschema_for::<TestFlag>(),
+            },
+        })
+    }
+}
+
+impl RequestBody for UpdateBody {
     fn parse(body: Map<String, Value>) -> Result<Self, FieldErrors> {
         let today = crate::clock::now().to_zoned(TimeZone::UTC).date();
         let fields = ProfilePatch::names(&body);
@@ -66,7 +85,7 @@ pub async fn update(
         UpdateOutcome::NotAccessible => Err(Error::UserOutOfReach),
     };
     let version = change.run(update::update, &command, decide).await??;
-    Ok((etag(version), Success { status: StatusCode::OK, message: "the user was updated", data: () }))
+    Ok((etag(version), Success::ok(MESSAGE, ())))
 }
 
 pub fn route() -> Route {
@@ -85,11 +104,54 @@ pub fn route() -> Route {
                     user's own (which cancels a pending change). Each request for an address other than the \
                     user's own counts towards the user's daily limit.",
             )
-            .message("the user was updated")
+            .message(MESSAGE)
             .refuses([
                 Error::EmailTaken("user.email"),
                 Error::ConfirmationQuotaExceeded,
                 Error::MailQuotaExceeded(Duration::ZERO),
             ]),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use schemars::generate::SchemaSettings;
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::users::User;
+    use crate::http::operation::schema_of;
+    use crate::http::operation::schemas::Schemas;
+
+    fn parse(body: &Value) -> Result<ProfilePatch, FieldErrors> {
+        UpdateBody::parse(body.as_object().cloned().unwrap()).map(|body| body.patch)
+    }
+
+    #[test]
+    fn update_example_sets_every_field() {
+        let example = Schemas::default().request(schema_of::<UpdateBody>()).example;
+        let patch = parse(&example).unwrap();
+        // A field without an example would be left at its default.
+        let text = format!("{patch:?}");
+        assert!(!text.contains("Keep") && !text.contains("None"), "{text}");
+    }
+
+    #[test]
+    fn update_accepts_exactly_the_documented_fields() {
+        let mut schemas = Schemas::default();
+        let example = schemas.request(schema_of::<ProfilePatch>()).example;
+        let named = schemas.named();
+        let described = named["ProfilePatch"]["properties"].as_object().unwrap();
+        for (field, schema) in described {
+            parse(&json!({ "user": { field: example[field] } })).unwrap();
+            let cleared = parse(&json!({ "user": { field: "" } })).is_ok();
+            let read_only = schema.as_object().unwrap().len() == 1;
+            assert_eq!(cleared, read_only || schema["anyOf"][1] == json!({ "enum": ["", null] }), "{field}");
+        }
+        let user =
+            SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<User>();
+        for field in user.get("properties").and_then(Value::as_object).unwrap().keys() {
+            assert!(described.contains_key(field), "{field}");
+        }
+    }
 }

@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::api::invites::bulk::Item;
+use crate::api::invites::bulk::BulkItem;
 use crate::audit::{self, AuditRecord};
 use crate::cli::{Context, Output, Result, app};
 use crate::clock;
@@ -263,11 +263,11 @@ async fn import_all(
         if !dry_run {
             outbox::wake(&store.pool).await?;
         }
-        let items = items.into_iter().flatten().map(Item::from);
+        let items = items.into_iter().flatten().map(BulkItem::from);
         for ((line, address), item) in places.into_iter().zip(items) {
             match item {
-                Item { code: Some(code), error: Some(error), .. } => imported.reject(line, code, error),
-                Item { result: "created", .. } if !imported.dry_run || seen.insert(address) => {
+                BulkItem { code: Some(code), error: Some(error), .. } => imported.reject(line, code, error),
+                BulkItem { result: "created", .. } if !imported.dry_run || seen.insert(address) => {
                     imported.created += 1;
                 }
                 _ => imported.exists += 1,

@@ -2,6 +2,7 @@
 //! and verifies tokens of this server and of external issuers. Each key has one algorithm; a token that names another
 //! is refused.
 
+use schemars::JsonSchema;
 use std::time::Duration;
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
@@ -128,13 +129,20 @@ fn algorithm(name: &str) -> Option<Algorithm> {
 }
 
 /// A public key as a JSON Web Key (RFC 7517; RFC 7518, 6.3.1).
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Jwk {
+    #[schemars(extend("const" = "RSA"))]
     kty: &'static str,
+    #[schemars(extend("const" = "sig"))]
     r#use: &'static str,
+    #[schemars(extend("const" = "RS256"))]
     alg: &'static str,
     kid: Uuid,
+    /// The modulus (RFC 7518, 6.3.1.1).
+    #[schemars(example = &"0vx7agoebGcQSuu…")]
     n: String,
+    /// The exponent (RFC 7518, 6.3.1.2).
+    #[schemars(example = &"AQAB")]
     e: String,
 }
 

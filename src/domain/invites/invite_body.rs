@@ -1,6 +1,7 @@
 //! The request bodies of invites and referrals: address, language and lifetime.
 
-use serde_json::{Map, Value};
+use schemars::JsonSchema;
+use serde_json::{Map, Value, json};
 
 use super::EXPIRES_IN;
 use super::referral_code::ReferralCode;
@@ -9,11 +10,15 @@ use crate::domain::fields::{FieldErrors, Fields, Invalid, Refused};
 use crate::domain::language::Language;
 
 /// `{"email", "language", "expiresIn"?}`; other fields are refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(rename_all = "camelCase", example = json!({ "email": "ada@example.com", "language": "en" }))]
 pub struct InviteBody {
+    /// The address to invite.
     pub email: Email,
+    /// The language of the recipient.
     pub language: Language,
-    /// Seconds during which the invite can be accepted, if the request sets them.
+    /// Validity of the invite in seconds. The default is the setting of the app.
+    #[schemars(range(min = *EXPIRES_IN.start(), max = *EXPIRES_IN.end()), example = 86_400)]
     pub expires_in: Option<i32>,
 }
 
@@ -56,10 +61,11 @@ impl InviteBody {
 }
 
 /// An invite by the app's backend: `{"email", "language", "expiresIn"?, "referralCode"?}`; other fields are refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(rename_all = "camelCase", example = json!({ "email": "ada@example.com", "language": "en" }))]
 pub struct NewUserBody {
+    #[schemars(flatten)]
     pub invite: InviteBody,
-    /// Code of the user who referred the invited user.
     pub referral_code: Option<ReferralCode>,
 }
 
@@ -96,8 +102,6 @@ impl NewUserBody {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn parse(body: Value) -> Result<InviteBody, String> {

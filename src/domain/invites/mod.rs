@@ -6,13 +6,15 @@ pub mod referral_code;
 pub mod wanted;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use schemars::JsonSchema;
 use uuid::Uuid;
 
 use super::credentials::api_key::sha256;
 use super::id::AppId;
 
 /// The kind of an invite.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(inline, rename_all = "lowercase")]
 pub enum Kind {
     /// Sent by the app, or by a user of the tenant that the invited user joins.
     Invite,
@@ -38,12 +40,16 @@ impl Kind {
 }
 
 /// The state of an invite.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(inline, rename_all = "lowercase")]
 pub enum State {
     /// The invite can be accepted.
     Open,
+    /// Final.
     Accepted,
+    /// The invite opens again if the address is invited again.
     Revoked,
+    /// The invite opens again if it is sent again.
     Expired,
 }
 

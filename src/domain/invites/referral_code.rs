@@ -12,8 +12,14 @@ const LENGTH: usize = 8;
 const MOST: usize = 64;
 
 text_type! {
-    /// A referral code in its stored form.
-    ReferralCode
+    /// Referral code of the user who recommended the app. Case, spaces and hyphens are ignored; `O` is read as 0, `I` and
+    /// `L` as 1. The owner of the code permanently becomes the referrer of the user, unless the user already has one or
+    /// has referred others.
+    ReferralCode {
+        "pattern": "^[ \\u2010-\\u2015-]*([0-9A-TV-Za-tv-z][ \\u2010-\\u2015-]*){8}$",
+        "maxLength": MOST,
+        "examples": ["K7QF2M9X"],
+    }
 }
 
 impl ReferralCode {

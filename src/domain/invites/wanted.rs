@@ -1,17 +1,21 @@
-//! One invite of a bulk request or of an imported file.
+//! One invite of a bulk request, or of a file that is imported.
 
+use schemars::JsonSchema;
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::invite_body::NewUserBody;
 use crate::domain::fields::{FieldErrors, Invalid};
 use crate::domain::id::{self, UserId};
 
-/// A requested invite.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One invite of a bulk request.
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
 pub struct Wanted {
-    /// The id for the invited user, if the request sets it.
+    /// The UUID for the new user.
+    #[schemars(rename = "userId", with = "Option<Uuid>")]
     pub user: Option<UserId>,
     /// The fields of a single invite.
+    #[schemars(flatten)]
     pub body: NewUserBody,
 }
 

@@ -1,5 +1,8 @@
 //! Reports about a mail after the mail server accepted it, by the app's backend or by a delivery status notification.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -8,11 +11,12 @@ use crate::domain::id;
 use crate::domain::text::one_line;
 
 /// What happened to the mail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(inline, rename_all = "lowercase")]
 pub enum Kind {
-    /// The mail was not delivered and will not be.
+    /// The mail was returned and will not be delivered.
     Bounced,
-    /// The mail is late; delivery is still being tried.
+    /// The mail is late, and delivery is still being tried.
     Delayed,
     /// The recipient reported the mail as unwanted.
     Complained,
@@ -83,6 +87,44 @@ impl Report {
         };
         body.finish(|| {
             Ok(Self { kind: kind?, subject: subject?, detail: said.filter(|said| !said.is_empty()) })
+        })
+    }
+}
+
+impl JsonSchema for Report {
+    fn schema_name() -> Cow<'static, str> {
+        "MailReport".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "object",
+            "required": ["type"],
+            "oneOf": [{ "required": ["messageId"] }, { "required": ["inviteId"] }],
+            "properties": {
+                "type": generator.subschema_for::<Kind>(),
+                "messageId": {
+                    "type": "string",
+                    "pattern": "^(<[!-;=?-~]{1,250}>|[!-;=?-~]{1,250})$",
+                    "description": "The `Message-ID` of the mail, with or without angle brackets.",
+                },
+                "inviteId": {
+                    "type": "string",
+                    "format": "uuid",
+                    "description": "The UUID of the invite, instead of `messageId`. The report is about its newest mail.",
+                },
+                "detail": {
+                    "type": "string",
+                    "maxLength": 2000,
+                    "description": "The reason for the report. It is stored as one line of at most 500 bytes, with long \
+                        words masked.",
+                },
+            },
+            "examples": [{
+                "type": "bounced",
+                "messageId": "<01890a5d-ac96-774b-bcce-b302099a8057@id.example.com>",
+                "detail": "550 5.1.1 no such user",
+            }],
         })
     }
 }

@@ -9,8 +9,13 @@ use crate::domain::text::{text_type, trimmed};
 const SOME_LEAP_YEAR: i16 = 2000;
 
 text_type! {
-    /// `YYYY-MM-DD`, `0000-MM-DD` (without a year) or `YYYY`.
-    Birthdate
+    /// `YYYY-MM-DD`, `0000-MM-DD` (without the year) or `YYYY`, as in OpenID Connect. Of an RFC 3339 date-time only the
+    /// date is stored. It must be a valid date that is not in the future.
+    Birthdate {
+        "format": "birthdate",
+        "pattern": "^[0-9]{4}(-[0-9]{2}-[0-9]{2}([Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2}))?)?$",
+        "examples": ["1815-12-10"],
+    }
 }
 
 impl Birthdate {

@@ -3,13 +3,15 @@
 //! read.
 
 use jiff::civil::Date;
-use serde_json::{Map, Value};
+use schemars::{JsonSchema, Schema};
+use serde_json::{Map, Value, json};
 
 use super::birthdate::Birthdate;
+use super::phone_number::PhoneNumber;
 use crate::domain::email::Email;
 use crate::domain::fields::{FieldErrors, Fields, Invalid, Patch};
 use crate::domain::language::{Language, Locale};
-use crate::domain::text::{PhoneNumber, Text, WebUrl, Zoneinfo};
+use crate::domain::text::{Text, WebUrl, Zoneinfo};
 
 /// Read-only fields of a user. They may be sent but are never applied.
 const READ_ONLY: &[&str] = &[
@@ -47,33 +49,57 @@ pub const TEXT_FIELDS: [&str; 17] = [
     "phone_number",
 ];
 
-/// The fields of a user that an update changes, in snake case. Those in an `Option` cannot be cleared.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[expect(
-    missing_docs,
-    reason = "the fields are those of the contract's table and of OpenID Connect Core 1.0, 5.1"
-)]
+/// The fields to change. Absent fields are not changed. If one field is invalid, nothing is changed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, JsonSchema)]
+#[schemars(default, transform = add_read_only)]
 pub struct ProfilePatch {
+    /// This field cannot be cleared.
+    #[schemars(example = &"ada@example.com")]
     pub email: Option<Email>,
+    /// This field cannot be cleared.
+    #[schemars(example = &"en-GB")]
     pub language: Option<Language>,
+    /// Whether the user has accepted the newsletter. This field cannot be cleared.
+    #[schemars(rename = "acceptedNewsletter", example = true)]
     pub accepted_newsletter: Option<bool>,
+    #[schemars(example = &"Ms")]
     pub salutation: Patch<Text>,
+    #[schemars(rename = "salutationOther", example = &"Countess")]
     pub salutation_other: Patch<Text>,
+    #[schemars(example = &"Ada Lovelace")]
     pub name: Patch<Text>,
+    #[schemars(example = &"Ada")]
     pub given_name: Patch<Text>,
+    #[schemars(example = &"Lovelace")]
     pub family_name: Patch<Text>,
+    #[schemars(example = &"King")]
     pub middle_name: Patch<Text>,
+    #[schemars(example = &"Ada")]
     pub nickname: Patch<Text>,
+    #[schemars(example = &"ada")]
     pub preferred_username: Patch<Text>,
+    #[schemars(example = &"female")]
     pub gender: Patch<Text>,
+    #[schemars(example = &"none of these")]
     pub other_gender: Patch<Text>,
+    #[schemars(example = &"https://ada.example.com/about")]
     pub profile: Patch<WebUrl>,
+    #[schemars(example = &"https://ada.example.com/ada.png")]
     pub picture: Patch<WebUrl>,
+    #[schemars(example = &"https://ada.example.com")]
     pub website: Patch<WebUrl>,
     pub birthdate: Patch<Birthdate>,
     pub zoneinfo: Patch<Zoneinfo>,
     pub locale: Patch<Locale>,
     pub phone_number: Patch<PhoneNumber>,
+}
+
+/// Adds the read-only fields, which are ignored.
+fn add_read_only(schema: &mut Schema) {
+    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+        let ignored = json!({ "description": "Read-only: the value is ignored." });
+        properties.extend(READ_ONLY.iter().map(|field| ((*field).to_owned(), ignored.clone())));
+    }
 }
 
 impl ProfilePatch {

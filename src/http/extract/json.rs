@@ -7,6 +7,7 @@ use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use futures_util::FutureExt;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use schemars::JsonSchema;
 use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout_at};
 
@@ -16,7 +17,7 @@ use crate::http::context::RequestContext;
 use crate::http::error::Error;
 use crate::http::headers::header;
 use crate::http::limits::body_budget::BodyBytes;
-use crate::http::operation::{Body, Describe, Operation};
+use crate::http::operation::{Body, Describe, Operation, schema_of};
 use crate::http::state::AppState;
 
 /// Longest body, bytes.
@@ -26,9 +27,7 @@ const BODY_LIMIT: usize = 64 * 1024;
 pub const LARGE_LIMIT: usize = 256 * 1024;
 
 /// The body of a request, parsed.
-pub trait RequestBody: Sized {
-    const BODY: Body;
-
+pub trait RequestBody: JsonSchema + Sized {
     /// Parses the body. All invalid fields are named.
     fn parse(body: Map<String, Value>) -> Result<Self, FieldErrors>;
 
@@ -39,8 +38,9 @@ pub trait RequestBody: Sized {
     }
 }
 
-fn describe<T: RequestBody>(operation: &mut Operation) {
-    operation.body(T::BODY, T::parse(T::invalid()).err().map(Error::from));
+fn describe<T: RequestBody>(operation: &mut Operation, required: bool) {
+    let body = Body { schema: schema_of::<T>(), required };
+    operation.body(body, T::parse(T::invalid()).err().map(Error::from));
 }
 
 /// A body that is a JSON object of up to 64 KiB.
@@ -56,7 +56,7 @@ impl<T: RequestBody> FromRequest<AppState> for Json<T> {
 
 impl<T: RequestBody> Describe for Json<T> {
     fn describe(operation: &mut Operation) {
-        describe::<T>(operation);
+        describe::<T>(operation, true);
     }
 }
 
@@ -76,7 +76,7 @@ impl<T: RequestBody> FromRequest<AppState> for LargeJson<T> {
 
 impl<T: RequestBody> Describe for LargeJson<T> {
     fn describe(operation: &mut Operation) {
-        describe::<T>(operation);
+        describe::<T>(operation, true);
         operation.refusals.push(Error::BulkTooLarge);
     }
 }
@@ -123,7 +123,7 @@ impl<T: RequestBody> FromRequest<AppState> for OptionalJson<T> {
 
 impl<T: RequestBody> Describe for OptionalJson<T> {
     fn describe(operation: &mut Operation) {
-        describe::<T>(operation);
+        describe::<T>(operation, false);
     }
 }
 

@@ -18,7 +18,7 @@ use super::operation::{Describe, Operation};
 use super::state::AppState;
 
 pub use json::{Json, LARGE_LIMIT, LargeJson, OptionalJson, RequestBody, bytes};
-pub use path::{Segment, USER_ID, UserPath, frozen, param, user_id};
+pub use path::{IdOrMe, Segment, USER_ID, UserPath, frozen, param, user_id, user_id_only, user_id_or_me};
 pub use query::Query;
 
 /// A request for something public: it counts against the client's address.

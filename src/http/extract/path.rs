@@ -4,13 +4,15 @@ use std::convert::Infallible;
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
+use schemars::JsonSchema;
+use uuid::Uuid;
 
 use super::Query;
 use crate::audit;
 use crate::domain::id::{self, UserId};
 use crate::http::auth::Callers;
 use crate::http::error::Error;
-use crate::http::operation::{Admits, Describe, Operation};
+use crate::http::operation::{Admits, Describe, Operation, Parameter, example};
 use crate::http::state::AppState;
 
 pub const USER_ID: &str = "`userId` in the path must be a hyphenated UUID";
@@ -38,9 +40,32 @@ impl<C: Callers> Describe for UserPath<C> {
     fn describe(operation: &mut Operation) {
         let token = matches!(C::ADMITS, Admits::AnyKeyOrToken | Admits::WriteKeyOrToken);
         operation.admit(C::ADMITS);
-        operation.parameters.push(if token { "userIdOrMe" } else { "userId" });
+        operation.parameters.push(if token { user_id_or_me() } else { user_id_only() });
         operation.refusals.extend([Error::InvalidPath(USER_ID), Error::UserOutOfReach]);
     }
+}
+
+/// `userId` in the path of a route that also admits access tokens.
+#[must_use]
+pub fn user_id_or_me() -> Parameter {
+    let about = "The UUID of the user. With an access token, `me` is the user of the token.";
+    Parameter::path::<IdOrMe>("userId", about, "me")
+}
+
+/// `userId` in the path of a route for API keys only.
+#[must_use]
+pub fn user_id_only() -> Parameter {
+    let about = "The UUID of the user, with hyphens, in upper or lower case.";
+    Parameter::path::<Uuid>("userId", about, example::USER)
+}
+
+/// A UUID, or with an access token `me`.
+#[derive(JsonSchema)]
+#[schemars(inline, untagged)]
+pub enum IdOrMe {
+    Id(Uuid),
+    /// The user of the access token.
+    Me(#[schemars(extend("const" = "me"))] String),
 }
 
 /// The only parameter of a page's path. Empty if it is not UTF-8; an empty value matches nothing.

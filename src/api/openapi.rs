@@ -1,10 +1,5 @@
-//! The `OpenAPI` 3.1 document, generated from the routes, their errors and the schemas in this module.
+//! The `OpenAPI` 3.1 document, generated from the routes, their errors and the types of their handlers.
 //! `docs/openapi.json` is a committed copy, so that changes of the API are visible in review.
-
-mod components;
-mod invites;
-mod referrals;
-mod schemas;
 
 use std::collections::BTreeMap;
 
@@ -14,7 +9,9 @@ use url::Url;
 
 use super::route::Route;
 use crate::http::error::Error;
-use crate::http::operation::{Admits, Answer, Body, Operation};
+use crate::http::operation::components::{headers, security_schemes};
+use crate::http::operation::schemas::{SchemaWithExample, Schemas};
+use crate::http::operation::{Admits, Answer, Operation, Parameter, TestFlag, example, schema_of};
 
 /// Adapts the document to a server at this public URL: the URLs in `servers` start with its path.
 #[must_use]
@@ -75,7 +72,10 @@ pub fn document(api: Vec<Route>, pages: Vec<Route>) -> Value {
     ] {
         used.example(&error);
     }
-    let codes: Vec<&str> = used.examples.keys().copied().collect();
+    let Used { examples, schemas } = used;
+    let mut schemas = schemas.named();
+    schemas.insert("Refusal".to_owned(), refused());
+    schemas.insert("ErrorCode".to_owned(), error_code(examples.keys()));
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -99,52 +99,59 @@ pub fn document(api: Vec<Route>, pages: Vec<Route>) -> Value {
         ],
         "paths": paths,
         "components": {
-            "schemas": schemas::schemas(&codes),
-            "parameters": components::parameters(),
-            "headers": components::headers(),
-            "examples": used.examples,
-            "securitySchemes": components::security_schemes(),
+            "schemas": schemas,
+            "headers": headers(),
+            "examples": examples,
+            "securitySchemes": security_schemes(),
         },
     })
 }
 
-/// The examples of error responses in use, by error code.
+/// The components that the operations use.
 #[derive(Default)]
 struct Used {
+    /// Error responses by error code.
     examples: BTreeMap<&'static str, Value>,
+    schemas: Schemas,
 }
 
 impl Used {
     fn example(&mut self, error: &Error) {
-        let sentence = error.sentence(schemas::USER);
+        let sentence = error.sentence(example::USER);
         let envelope = json!({ "success": false, "message": null, "error": sentence, "data": null });
         self.examples.entry(error.status().1).or_insert_with(|| json!({ "value": envelope }));
     }
 
     fn operation(&mut self, operation: Operation) -> Value {
-        let names = if operation.admits == Admits::Anyone {
-            &["X-Request-Id"][..]
-        } else {
-            &["test", "X-Request-Id"]
-        };
-        let parameters: Vec<Value> =
-            operation.parameters.iter().chain(names).map(|name| reference("parameters", name)).collect();
+        let mut parameters: Vec<Value> =
+            operation.parameters.into_iter().map(|parameter| self.parameter(parameter)).collect();
+        if operation.admits != Admits::Anyone {
+            let about = "Must be `true` or `false`. It has no effect.";
+            parameters.push(self.parameter(Parameter::query::<TestFlag>("test", about, true)));
+        }
+        parameters.push(self.parameter(Parameter::header(
+            "X-Request-Id",
+            "A request id chosen by the client, which is returned in the response and written to the log. 1 to \
+                128 ASCII letters, digits and `- _ . : / + =`. An invalid value is replaced by a new id.",
+            schema_of::<String>(),
+            "8e03978e-40d5-43dd-bc93-6894a57f9324",
+        )));
         let mut described = json!({
             "operationId": operation.id,
             "tags": [operation.tag],
             "summary": operation.summary,
             "parameters": parameters,
             "security": security(operation.admits),
-            "responses": success(&operation),
+            "responses": self.success(operation.admits, &operation.answer, operation.links),
         });
         if !operation.about.is_empty() {
             described["description"] = json!(operation.about);
         }
         if let Some(body) = operation.body {
-            let schema = reference("schemas", &format!("{body:?}"));
-            let content = json!({ "schema": schema, "example": schemas::body_example(body) });
+            let SchemaWithExample { schema, example } = self.schemas.request(body.schema);
+            let content = json!({ "schema": schema, "example": example });
             described["requestBody"] =
-                json!({ "required": body != Body::Accept, "content": { "application/json": content } });
+                json!({ "required": body.required, "content": { "application/json": content } });
         }
         let mut by_status: BTreeMap<u16, Vec<Error>> = BTreeMap::new();
         for error in operation.refusals {
@@ -164,60 +171,75 @@ impl Used {
         }
         described
     }
+
+    /// A parameter. The example of an optional one is part of its schema, since Swagger UI would prefill and send an
+    /// example of the parameter itself.
+    fn parameter(&mut self, Parameter { place, name, about, schema, example }: Parameter) -> Value {
+        let SchemaWithExample { mut schema, .. } = self.schemas.request(schema);
+        let mut parameter = json!({ "name": name, "in": place, "description": about });
+        if place == "path" {
+            parameter["required"] = json!(true);
+            parameter["example"] = example;
+        } else {
+            schema["examples"] = json!([example]);
+        }
+        parameter["schema"] = schema;
+        parameter
+    }
+
+    /// The responses of an operation other than errors.
+    fn success(&mut self, admits: Admits, answer: &Answer, links: &[&str]) -> Value {
+        let mut headers = json!({ "X-Request-Id": reference("headers", "X-Request-Id") });
+        match *answer {
+            Answer::Success { status, message, data, etag } => {
+                if admits != Admits::Anyone {
+                    headers["RateLimit-Policy"] = reference("headers", "RateLimit-Policy");
+                    headers["RateLimit"] = reference("headers", "RateLimit");
+                }
+                if etag {
+                    headers["ETag"] = reference("headers", "ETag");
+                }
+                let data = self.schemas.response(data);
+                let example =
+                    json!({ "success": true, "message": message, "error": null, "data": data.example });
+                let content = json!({ "schema": envelope(&data.schema), "example": example });
+                let mut response = json!({
+                    "description": "Success.", "headers": headers, "content": { "application/json": content },
+                });
+                if !links.is_empty() {
+                    let links: Map<String, Value> = links
+                        .iter()
+                        .map(|id| {
+                            let parameters = json!({ "path.userId": "$response.body#/data/user/id" });
+                            ((*id).to_owned(), json!({ "operationId": id, "parameters": parameters }))
+                        })
+                        .collect();
+                    response["links"] = Value::Object(links);
+                }
+                json!({ status.to_string(): response })
+            }
+            Answer::Bare { media, data } => {
+                let SchemaWithExample { schema, example } = self.schemas.response(data);
+                let mut content = json!({ "schema": schema });
+                if !example.is_null() {
+                    content["example"] = example;
+                }
+                json!({ "200": { "description": "Success.", "headers": headers, "content": { media: content } } })
+            }
+            Answer::Page(statuses) => {
+                let page = json!({
+                    "description": "An HTML page.",
+                    "headers": headers,
+                    "content": { "text/html": { "schema": { "type": "string" }, "example": "<!DOCTYPE html>…" } },
+                });
+                statuses.iter().map(|status| (status.to_string(), page.clone())).collect::<Map<_, _>>().into()
+            }
+        }
+    }
 }
 
 fn reference(kind: &str, name: &str) -> Value {
     json!({ "$ref": format!("#/components/{kind}/{name}") })
-}
-
-/// The responses of an operation other than errors.
-fn success(operation: &Operation) -> Value {
-    let mut headers = json!({ "X-Request-Id": reference("headers", "X-Request-Id") });
-    match operation.answer {
-        Answer::Success { status, message, data, etag } => {
-            if operation.admits != Admits::Anyone {
-                headers["RateLimit-Policy"] = reference("headers", "RateLimit-Policy");
-                headers["RateLimit"] = reference("headers", "RateLimit");
-            }
-            if etag {
-                headers["ETag"] = reference("headers", "ETag");
-            }
-            let example = json!({
-                "success": true, "message": message, "error": null, "data": schemas::data_example(data),
-            });
-            let content = json!({ "schema": schemas::success(data), "example": example });
-            let mut response = json!({
-                "description": "Success.", "headers": headers, "content": { "application/json": content },
-            });
-            if !operation.links.is_empty() {
-                let links: Map<String, Value> = operation
-                    .links
-                    .iter()
-                    .map(|id| {
-                        let parameters = json!({ "path.userId": "$response.body#/data/user/id" });
-                        ((*id).to_owned(), json!({ "operationId": id, "parameters": parameters }))
-                    })
-                    .collect();
-                response["links"] = Value::Object(links);
-            }
-            json!({ status.to_string(): response })
-        }
-        Answer::Bare { media, data } => {
-            let mut content = json!({ "schema": { "type": "object" } });
-            if data != "Document" {
-                content = json!({ "schema": schemas::data(data), "example": schemas::data_example(data) });
-            }
-            json!({ "200": { "description": "Success.", "headers": headers, "content": { media: content } } })
-        }
-        Answer::Page(statuses) => {
-            let page = json!({
-                "description": "An HTML page.",
-                "headers": headers,
-                "content": { "text/html": { "schema": { "type": "string" }, "example": "<!DOCTYPE html>…" } },
-            });
-            statuses.iter().map(|status| (status.to_string(), page.clone())).collect::<Map<_, _>>().into()
-        }
-    }
 }
 
 /// The error response of an operation for one status.
@@ -261,4 +283,45 @@ fn security(admits: Admits) -> Value {
             json!([key, { "accessToken": [] }, { "authentication": [] }])
         }
     }
+}
+
+/// An object with exactly these fields, all required.
+fn exact(properties: Value) -> Value {
+    let names: Vec<String> = properties.as_object().into_iter().flat_map(Map::keys).cloned().collect();
+    let mut object = json!({ "type": "object", "required": names, "additionalProperties": false });
+    object["properties"] = properties;
+    object
+}
+
+/// The body of a successful response with `data` of this schema.
+fn envelope(data: &Value) -> Value {
+    exact(json!({
+        "success": { "const": true },
+        "message": { "type": "string", "description": "The result, for a developer." },
+        "error": { "type": "null" },
+        "data": data,
+    }))
+}
+
+/// The body of every error response.
+fn refused() -> Value {
+    exact(json!({
+        "success": { "const": false },
+        "message": { "type": "null" },
+        "error": {
+            "type": "string",
+            "description": "One sentence for a developer, which names the invalid fields or header. The text can change; \
+                `X-Error-Code` is stable.",
+        },
+        "data": { "type": "null" },
+    }))
+}
+
+fn error_code<'a>(codes: impl Iterator<Item = &'a &'static str>) -> Value {
+    json!({
+        "type": "string",
+        "enum": codes.collect::<Vec<_>>(),
+        "description": "All values of `X-Error-Code`.",
+        "examples": ["invalid_fields"],
+    })
 }

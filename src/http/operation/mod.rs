@@ -1,11 +1,16 @@
 //! What the `OpenAPI` document says of a route. A handler's extractors and result describe what they imply: credentials,
 //! parameters, body, refusals and the schema of the response.
 
+pub mod components;
+pub mod schemas;
+
 use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::Value;
 
 use super::envelope::Success;
 use super::error::Error;
@@ -27,18 +32,64 @@ pub enum Admits {
     WriteKeyOrToken,
 }
 
-/// The body of a request, by the name of its schema.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Body {
-    Invite,
-    Referral,
-    Bulk,
-    Update,
-    ExternalSubject,
-    MailReport,
-    Verification,
-    /// Optional.
-    Accept,
+/// Makes the schema of a type: a reference, or the schema itself if it is short.
+pub type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
+
+/// The schema of `T`.
+#[must_use]
+pub fn schema_of<T: JsonSchema>() -> SchemaOf {
+    |generator| generator.subschema_for::<T>()
+}
+
+/// The body of a request.
+#[derive(Clone, Copy)]
+pub struct Body {
+    pub schema: SchemaOf,
+    pub required: bool,
+}
+
+/// A parameter in the path, the query or a header.
+pub struct Parameter {
+    /// `path`, `query` or `header`
+    pub place: &'static str,
+    pub name: &'static str,
+    pub about: &'static str,
+    pub schema: SchemaOf,
+    pub example: Value,
+}
+
+impl Parameter {
+    #[must_use]
+    pub fn path<T: JsonSchema>(name: &'static str, about: &'static str, example: &str) -> Self {
+        Self { place: "path", name, about, schema: schema_of::<T>(), example: example.into() }
+    }
+
+    /// An optional parameter of the query.
+    #[must_use]
+    pub fn query<T: JsonSchema>(name: &'static str, about: &'static str, example: impl Into<Value>) -> Self {
+        Self { place: "query", name, about, schema: schema_of::<T>(), example: example.into() }
+    }
+
+    /// An optional header.
+    #[must_use]
+    pub fn header(name: &'static str, about: &'static str, schema: SchemaOf, example: &str) -> Self {
+        Self { place: "header", name, about, schema, example: example.into() }
+    }
+}
+
+/// Must be a boolean. It has no effect.
+#[derive(JsonSchema)]
+#[schemars(inline)]
+#[expect(dead_code, reason = "only the schema of `test`, which the public clients send, is used")]
+pub struct TestFlag(#[schemars(example = true)] bool);
+
+/// Ids in examples.
+pub mod example {
+    pub const USER: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+    pub const INVITE: &str = "01890a5d-ac96-774b-bcce-b302099a8060";
+    pub const APP: &str = "018f2f3e-6c1b-7d3a-9e4f-2a1b3c4d5e6f";
+    /// A code in a mailed link.
+    pub const CODE: &str = "AYkKXayWd0u8zrMCCZqAV9uGkd0Wt7m5r2bQK4yhXnZpE1c8oJfLsQ";
 }
 
 /// A successful response.
@@ -49,16 +100,11 @@ pub enum Answer {
         status: u16,
         /// An example of `message`.
         message: &'static str,
-        /// The schema of `data`.
-        data: &'static str,
+        data: SchemaOf,
         etag: bool,
     },
     /// JSON in a format of its own.
-    Bare {
-        media: &'static str,
-        /// The schema.
-        data: &'static str,
-    },
+    Bare { media: &'static str, data: SchemaOf },
     /// HTML with any of these statuses.
     Page(&'static [u16]),
 }
@@ -70,8 +116,7 @@ pub struct Operation {
     pub summary: &'static str,
     pub about: &'static str,
     pub admits: Admits,
-    /// Names of `components.parameters`.
-    pub parameters: Vec<&'static str>,
+    pub parameters: Vec<Parameter>,
     pub body: Option<Body>,
     pub answer: Answer,
     pub refusals: Vec<Error>,
@@ -91,7 +136,7 @@ impl Operation {
             admits: Admits::Anyone,
             parameters: Vec::new(),
             body: None,
-            answer: Answer::Success { status: 200, message: "", data: "Null", etag: false },
+            answer: Answer::Success { status: 200, message: "", data: schema_of::<()>(), etag: false },
             refusals: Vec::new(),
             links: &[],
         }
@@ -125,8 +170,8 @@ impl Operation {
 
     /// Adds parameters that no extractor describes.
     #[must_use]
-    pub fn parameters(mut self, names: &[&'static str]) -> Self {
-        self.parameters.extend(names);
+    pub fn parameters(mut self, parameters: impl IntoIterator<Item = Parameter>) -> Self {
+        self.parameters.extend(parameters);
         self
     }
 
@@ -191,12 +236,6 @@ pub trait DescribeResponse {
     fn describe(operation: &mut Operation);
 }
 
-/// `data` of a response.
-pub trait Data {
-    /// The name of its schema; `Null` for `null`.
-    const SCHEMA: &'static str;
-}
-
 /// A handler whose extractors and result are described.
 pub trait Described<T> {
     fn describe(operation: &mut Operation);
@@ -237,14 +276,10 @@ impl<S> Describe for State<S> {
     fn describe(_: &mut Operation) {}
 }
 
-impl Data for () {
-    const SCHEMA: &'static str = "Null";
-}
-
-impl<T: Data> DescribeResponse for Success<T> {
+impl<T: JsonSchema> DescribeResponse for Success<T> {
     fn describe(operation: &mut Operation) {
         if let Answer::Success { data, .. } = &mut operation.answer {
-            *data = T::SCHEMA;
+            *data = schema_of::<T>();
         }
     }
 }
