@@ -143,7 +143,7 @@ pub fn variables(database_url: &str, smtp_url: &str, more: &[(&str, &str)]) -> H
         ("USERDOCKS_SERVER__LISTEN", "127.0.0.1:0"),
         ("USERDOCKS_SERVER__METRICS_LISTEN", ""),
         ("USERDOCKS_SERVER__PUBLIC_URL", "https://id.example"),
-        ("USERDOCKS_DATABASE__MAX_CONNECTIONS", "8"),
+        ("USERDOCKS_DATABASE__MAX_CONNECTIONS", "4"),
         ("USERDOCKS_MAIL__SMTP_URL", smtp_url),
         ("USERDOCKS_MAIL__FROM", "Userdocks <no-reply@id.example>"),
     ]
