@@ -13,7 +13,6 @@ pub mod idempotency;
 pub mod limits;
 pub mod operation;
 pub mod origins;
-pub mod paging;
 pub mod respond;
 pub mod route_metrics;
 pub mod state;

@@ -17,9 +17,8 @@ use crate::domain::invites::{Kind, State as InviteState};
 use crate::http::auth::{Callers, Reader};
 use crate::http::envelope::Success;
 use crate::http::error::Error;
-use crate::http::extract::{IdOrMe, Query};
+use crate::http::extract::{IdOrMe, Page, Query};
 use crate::http::operation::{Describe, Operation, Parameter, example};
-use crate::http::paging;
 use crate::http::state::AppState;
 
 const MESSAGE: &str = "invites";
@@ -28,8 +27,7 @@ const MESSAGE: &str = "invites";
 pub struct ListQuery {
     caller: Reader,
     filter: Filter,
-    after: Uuid,
-    limit: usize,
+    page: Page,
 }
 
 impl FromRequestParts<AppState> for ListQuery {
@@ -48,7 +46,7 @@ impl FromRequestParts<AppState> for ListQuery {
         if caller.user.is_some() && query.get("email").is_some() {
             return Err(Error::ApiKeyRequired);
         }
-        let (after, limit) = paging::of(&query)?;
+        let page = Page::of(&query)?;
         let inviter = match query.get("inviterId") {
             Some("me") if caller.user.is_some() => caller.user,
             Some(text) => Some(id::parse(text).map(UserId).ok_or(INVITER)?),
@@ -60,14 +58,14 @@ impl FromRequestParts<AppState> for ListQuery {
             inviter,
             email: query.get("email").map(|text| Email::parse(text).map_err(|_| EMAIL)).transpose()?,
         };
-        Ok(Self { caller, filter, after, limit })
+        Ok(Self { caller, filter, page })
     }
 }
 
 impl Describe for ListQuery {
     fn describe(operation: &mut Operation) {
         operation.admit(Reader::ADMITS);
-        operation.parameters.extend(paging::parameters());
+        operation.parameters.extend(Page::parameters());
         operation.parameters.extend([
             Parameter::query::<InviteState>("state", "Return only invites in this state.", "open"),
             Parameter::query::<Kind>("kind", "Return only invites of this kind.", "referral"),
@@ -105,28 +103,36 @@ pub struct InvitePage {
 /// Lists invites by id. A backend sees those of the app, a user their own referrals.
 pub async fn list(
     State(state): State<AppState>,
-    ListQuery { caller: Reader { app, user }, mut filter, after, limit }: ListQuery,
+    ListQuery { caller, mut filter, page }: ListQuery,
 ) -> Result<Success<InvitePage>, Error> {
-    let mut nothing = false;
-    if let Some(user) = user {
-        users::language(&state.store.pool, app, user).await?.ok_or(Error::UserOutOfReach)?;
+    if let Some(user) = caller.user {
+        users::language(&state.store.pool, caller.app, user).await?.ok_or(Error::UserOutOfReach)?;
         if filter.inviter != Some(user) {
             return Err(Error::UserOutOfReach);
         }
-        nothing = filter.kind == Some(Kind::Invite);
+        if filter.kind == Some(Kind::Invite) {
+            return Ok(Success::ok(MESSAGE, InvitePage::new(vec![], None)));
+        }
         filter.kind = Some(Kind::Referral);
     }
-    let mut found = Vec::new();
-    if !nothing {
-        found = manage::list(&state.store.pool, app, &filter, after, paging::fetch_limit(limit)).await?;
+    Ok(Success::ok(MESSAGE, find(&state, &caller, &filter, page).await?))
+}
+
+/// The page of the invites that the filter selects, as this caller may see them.
+async fn find(state: &AppState, caller: &Reader, filter: &Filter, page: Page) -> Result<InvitePage, Error> {
+    let mut found = manage::list(&state.store.pool, caller.app, filter, page.after, page.rows()).await?;
+    let mut next_cursor = page.truncate(&mut found, |invite| invite.id);
+    if next_cursor.is_none() {
+        next_cursor = manage::last_scanned(&state.store.pool, caller.app, filter, page.after).await?;
     }
-    let mut next_cursor = paging::truncate(&mut found, limit, |invite| invite.id);
-    if next_cursor.is_none() && !nothing {
-        next_cursor = manage::last_scanned(&state.store.pool, app, &filter, after).await?;
+    let items = found.into_iter().map(|invite| shown(invite, caller.user)).collect();
+    Ok(InvitePage::new(items, next_cursor))
+}
+
+impl InvitePage {
+    fn new(items: Vec<Invite>, next_cursor: Option<Uuid>) -> Self {
+        Self { kind: "invites", items_length: items.len(), items, next_cursor }
     }
-    let items: Vec<Invite> = found.into_iter().map(|invite| shown(invite, user)).collect();
-    let data = InvitePage { kind: "invites", items_length: items.len(), items, next_cursor };
-    Ok(Success::ok(MESSAGE, data))
 }
 
 pub fn route() -> Route {

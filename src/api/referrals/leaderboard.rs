@@ -11,9 +11,8 @@ use crate::domain::referrals::LeaderboardPlace;
 use crate::http::auth::{AnyKey, Callers};
 use crate::http::envelope::Success;
 use crate::http::error::Error;
-use crate::http::extract::Query;
+use crate::http::extract::{Page, Query};
 use crate::http::operation::{Describe, Operation};
-use crate::http::paging;
 use crate::http::state::AppState;
 
 const MESSAGE: &str = "who referred most";
@@ -29,7 +28,7 @@ impl FromRequestParts<AppState> for LeaderboardQuery {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
         let caller = AnyKey::authenticate(parts, state).await?;
-        let (_, limit) = paging::of(&Query::of(parts, &["limit"])?)?;
+        let Page { limit, .. } = Page::of(&Query::of(parts, &["limit"])?)?;
         Ok(Self { caller, limit })
     }
 }
@@ -37,7 +36,7 @@ impl FromRequestParts<AppState> for LeaderboardQuery {
 impl Describe for LeaderboardQuery {
     fn describe(operation: &mut Operation) {
         operation.admit(AnyKey::ADMITS);
-        operation.parameters.push(paging::limit());
+        operation.parameters.push(Page::limit_parameter());
     }
 }
 

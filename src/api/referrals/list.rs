@@ -1,7 +1,6 @@
 //! `GET /v1/users/{userId}/referrals`: the referrals of a user and their states.
 
-use axum::extract::{FromRequestParts, State};
-use axum::http::request::Parts;
+use axum::extract::State;
 use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
@@ -9,46 +8,15 @@ use uuid::Uuid;
 use crate::api::route::{Route, get};
 use crate::db::referrals::list;
 use crate::domain::email;
-use crate::domain::id::UserId;
 use crate::domain::referrals::{Referral, ReferralCounts};
-use crate::http::auth::{Callers, Reader};
+use crate::http::auth::Reader;
 use crate::http::envelope::Success;
 use crate::http::error::Error;
-use crate::http::extract::{self, Query, USER_ID};
-use crate::http::operation::{Describe, Operation};
-use crate::http::paging;
+use crate::http::extract::UserPagePath;
+use crate::http::operation::Operation;
 use crate::http::state::AppState;
 
 const MESSAGE: &str = "the referrals of the user";
-
-/// The user whose referrals are listed, and the page.
-pub struct ListQuery {
-    caller: Reader,
-    user: UserId,
-    after: Uuid,
-    limit: usize,
-}
-
-impl FromRequestParts<AppState> for ListQuery {
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
-        let caller = Reader::authenticate(parts, state).await?;
-        let user = extract::user_id(&extract::param(parts, "userId").await?, caller.user)?
-            .ok_or(Error::InvalidPath(USER_ID))?;
-        let (after, limit) = paging::of(&Query::of(parts, &["limit", "after"])?)?;
-        Ok(Self { caller, user, after, limit })
-    }
-}
-
-impl Describe for ListQuery {
-    fn describe(operation: &mut Operation) {
-        operation.admit(Reader::ADMITS);
-        operation.parameters.push(extract::user_id_or_me());
-        operation.parameters.extend(paging::parameters());
-        operation.refusals.extend([Error::InvalidPath(USER_ID), Error::UserOutOfReach]);
-    }
-}
 
 /// A page of referrals.
 #[derive(Serialize, JsonSchema)]
@@ -82,13 +50,12 @@ fn shown(mut referral: Referral, caller: &Reader) -> Referral {
 /// The referral code of a user and the states of their referrals.
 pub async fn list(
     State(state): State<AppState>,
-    ListQuery { caller, user, after, limit }: ListQuery,
+    UserPagePath { caller, user, page }: UserPagePath<Reader>,
 ) -> Result<Success<ReferralPage>, Error> {
     let counted = list::counts(&state.store.pool, caller.app, caller.user, user).await?;
     let (referral_code, counts) = counted.ok_or(Error::UserOutOfReach)?;
-    let mut found =
-        list::list(&state.store.pool, caller.app, user, after, paging::fetch_limit(limit)).await?;
-    let next_cursor = paging::truncate(&mut found, limit, |referral| referral.id);
+    let mut found = list::list(&state.store.pool, caller.app, user, page.after, page.rows()).await?;
+    let next_cursor = page.truncate(&mut found, |referral| referral.id);
     let items: Vec<Referral> = found.into_iter().map(|referral| shown(referral, &caller)).collect();
     let kind = "referrals";
     let data = ReferralPage { kind, referral_code, counts, items_length: items.len(), items, next_cursor };

@@ -13,9 +13,8 @@ use crate::domain::email::Email;
 use crate::http::auth::{AnyKey, Callers};
 use crate::http::envelope::Success;
 use crate::http::error::Error;
-use crate::http::extract::Query;
+use crate::http::extract::{Page, Query};
 use crate::http::operation::{Describe, Operation, Parameter};
-use crate::http::paging;
 use crate::http::state::AppState;
 
 const MESSAGE: &str = "users of the app";
@@ -38,8 +37,7 @@ pub struct UserPage {
 pub struct ListQuery {
     caller: AnyKey,
     email: Option<Email>,
-    after: Uuid,
-    limit: usize,
+    page: Page,
 }
 
 impl FromRequestParts<AppState> for ListQuery {
@@ -49,16 +47,16 @@ impl FromRequestParts<AppState> for ListQuery {
         const EMAIL: Error = Error::InvalidQuery("`email` in the query must be one e-mail address");
         let caller = AnyKey::authenticate(parts, state).await?;
         let query = Query::of(parts, &["limit", "after", "email"])?;
-        let (after, limit) = paging::of(&query)?;
+        let page = Page::of(&query)?;
         let email = query.get("email").map(Email::parse).transpose().map_err(|_| EMAIL)?;
-        Ok(Self { caller, email, after, limit })
+        Ok(Self { caller, email, page })
     }
 }
 
 impl Describe for ListQuery {
     fn describe(operation: &mut Operation) {
         operation.admit(AnyKey::ADMITS);
-        operation.parameters.extend(paging::parameters());
+        operation.parameters.extend(Page::parameters());
         operation.parameters.push(Parameter::query::<Email>(
             "email",
             "Return only the user with this e-mail address.",
@@ -70,15 +68,15 @@ impl Describe for ListQuery {
 /// Lists the users of the app, by id.
 pub async fn list(
     State(state): State<AppState>,
-    ListQuery { caller, email, after, limit }: ListQuery,
+    ListQuery { caller, email, page }: ListQuery,
 ) -> Result<Success<UserPage>, Error> {
     let mut users = match email {
         Some(email) => {
             users::by_email(&state.store.pool, caller.app, None, &email).await?.into_iter().collect()
         }
-        None => users::page(&state.store.pool, caller.app, after, paging::fetch_limit(limit)).await?,
+        None => users::page(&state.store.pool, caller.app, page.after, page.rows()).await?,
     };
-    let next_cursor = paging::truncate(&mut users, limit, |user| user.id);
+    let next_cursor = page.truncate(&mut users, |user| user.id);
     let items: Vec<UserResource> = users.into_iter().map(UserResource::from).collect();
     let data = UserPage { kind: "users", items_length: items.len(), items, next_cursor };
     Ok(Success::ok(MESSAGE, data))

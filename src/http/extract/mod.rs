@@ -2,6 +2,7 @@
 //! permission of the route, path, query, body. Each rejection is an [`Error`], so it is answered in the envelope.
 
 mod json;
+mod paging;
 mod path;
 mod query;
 
@@ -18,7 +19,10 @@ use super::operation::{Describe, Operation};
 use super::state::AppState;
 
 pub use json::{Json, LARGE_LIMIT, LargeJson, OptionalJson, RequestBody, bytes};
-pub use path::{IdOrMe, Segment, USER_ID, UserPath, frozen, param, user_id, user_id_only, user_id_or_me};
+pub use paging::Page;
+pub use path::{
+    IdOrMe, Segment, USER_ID, UserPagePath, UserPath, frozen, param, user_id, user_id_only, user_id_or_me,
+};
 pub use query::Query;
 
 /// A request for something public: it counts against the client's address.

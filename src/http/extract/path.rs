@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 use schemars::JsonSchema;
 use uuid::Uuid;
 
-use super::Query;
+use super::{Page, Query};
 use crate::audit;
 use crate::domain::id::{self, UserId};
 use crate::http::auth::Callers;
@@ -23,16 +23,48 @@ pub struct UserPath<C> {
     pub user: UserId,
 }
 
-impl<C: Callers> FromRequestParts<AppState> for UserPath<C> {
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
+impl<C: Callers> UserPath<C> {
+    /// Reads the credentials and the path.
+    async fn read(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
         let caller = C::authenticate(parts, state).await?;
         let text = param(parts, "userId").await?;
         let user = user_id(&text, caller.user())?.ok_or(Error::InvalidPath(USER_ID))?;
         audit::record(|facts| facts.subject = Some(user.0));
-        Query::of(parts, &[])?;
         Ok(Self { caller, user })
+    }
+}
+
+impl<C: Callers> FromRequestParts<AppState> for UserPath<C> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
+        let path = Self::read(parts, state).await?;
+        Query::of(parts, &[])?;
+        Ok(path)
+    }
+}
+
+/// The path of a list that belongs to a user, and the page of it.
+pub struct UserPagePath<C> {
+    pub caller: C,
+    pub user: UserId,
+    pub page: Page,
+}
+
+impl<C: Callers> FromRequestParts<AppState> for UserPagePath<C> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
+        let UserPath { caller, user } = UserPath::read(parts, state).await?;
+        let page = Page::of(&Query::of(parts, &Page::NAMES)?)?;
+        Ok(Self { caller, user, page })
+    }
+}
+
+impl<C: Callers> Describe for UserPagePath<C> {
+    fn describe(operation: &mut Operation) {
+        UserPath::<C>::describe(operation);
+        operation.parameters.extend(Page::parameters());
     }
 }
 
