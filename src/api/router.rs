@@ -40,6 +40,7 @@ pub fn api_routes() -> Vec<Route> {
         invites::accept::route(),
         invites::bulk::route(),
         invites::list::route(),
+        invites::list::user_route(),
         invites::preview::route(),
         invites::resend::route(),
         invites::revoke::route(),

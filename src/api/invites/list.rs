@@ -1,4 +1,4 @@
-//! `GET /v1/invites`: lists invites.
+//! `GET /v1/invites` and `GET /v1/users/{userId}/invites`: lists invites.
 
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
@@ -17,7 +17,7 @@ use crate::domain::invites::{Kind, State as InviteState};
 use crate::http::auth::{Callers, Reader};
 use crate::http::envelope::Success;
 use crate::http::error::Error;
-use crate::http::extract::{IdOrMe, Page, Query};
+use crate::http::extract::{IdOrMe, Page, Query, UserPagePath};
 use crate::http::operation::{Describe, Operation, Parameter, example};
 use crate::http::state::AppState;
 
@@ -118,6 +118,20 @@ pub async fn list(
     Ok(Success::ok(MESSAGE, find(&state, &caller, &filter, page).await?))
 }
 
+/// Lists the invites that a user has sent, by id. A user sees their own referrals.
+pub async fn list_of_user(
+    State(state): State<AppState>,
+    UserPagePath { caller, user, page }: UserPagePath<Reader>,
+) -> Result<Success<InvitePage>, Error> {
+    let found = users::by_id(&state.store.pool, caller.app, caller.user, user).await?;
+    if found.is_none() || caller.user.is_some_and(|own| own != user) {
+        return Err(Error::UserOutOfReach);
+    }
+    let kind = caller.user.map(|_| Kind::Referral);
+    let filter = Filter { inviter: Some(user), kind, ..Filter::default() };
+    Ok(Success::ok(MESSAGE, find(&state, &caller, &filter, page).await?))
+}
+
 /// The page of the invites that the filter selects, as this caller may see them.
 async fn find(state: &AppState, caller: &Reader, filter: &Filter, page: Page) -> Result<InvitePage, Error> {
     let mut found = manage::list(&state.store.pool, caller.app, filter, page.after, page.rows()).await?;
@@ -146,5 +160,18 @@ pub fn route() -> Route {
             )
             .message(MESSAGE)
             .refuses([Error::UserOutOfReach]),
+    )
+}
+
+pub fn user_route() -> Route {
+    get(
+        "/users/{userId}/invites",
+        list_of_user,
+        Operation::new("listInvitesOfUser", "invites", "List the invites of a user")
+            .about(
+                "Lists the invites that a user has sent, ordered by id, with pagination. With an access \
+                    token, only the referrals of the token's own user, with masked addresses.",
+            )
+            .message(MESSAGE),
     )
 }

@@ -232,6 +232,60 @@ async fn api_key_lists_all_invites_and_user_only_own_referrals() {
 }
 
 #[tokio::test]
+async fn invites_of_a_user_are_listed_for_any_key_and_for_that_user() {
+    let test = Test::start().await;
+    let other = test.another_app().await;
+    let ada = test.user("ada@example.com").await;
+    let bob = test.member(&test.app, "bob@example.com", Some(ada)).await;
+    referred(&test, ada, "carl@example.com", "de").await;
+    referred(&test, bob, "dora@example.org", "en").await;
+    let body = json!({ "email": "eve@example.com", "language": "en" });
+    test.call("POST", &format!("/v1/users/{ada}"), As::Write(&test.app), Some(body)).await.user();
+    test.mail().await;
+
+    let path = format!("/v1/users/{ada}/invites");
+    let all = test.call("GET", &format!("/v1/invites?inviterId={ada}"), As::Read(&test.app), None).await;
+    assert_eq!(all.success().2["itemsLength"], 2);
+    for who in [As::Read(&test.app), As::Write(&test.app)] {
+        assert_eq!(test.call("GET", &path, who, None).await.success(), all.success());
+    }
+    let first = test.call("GET", &format!("{path}?limit=1"), As::Read(&test.app), None).await;
+    let (_, _, page) = first.success();
+    assert_eq!(page["items"], json!([all.body["data"]["items"][0]]));
+    let rest = format!("{path}?limit=1&after={}", page["nextCursor"].as_str().unwrap());
+    let rest = test.call("GET", &rest, As::Read(&test.app), None).await;
+    let (_, _, page) = rest.success();
+    assert_eq!((&page["items"], &page["nextCursor"]), (&json!([all.body["data"]["items"][1]]), &Value::Null));
+
+    let token = test.token(ada).await;
+    for path in [&*path, "/v1/users/me/invites", "/api/v1/users/me/invites"] {
+        let own = test.call("GET", path, token_of(&token), None).await;
+        let (_, _, page) = own.success();
+        assert_eq!(page["itemsLength"], 1);
+        assert_eq!(
+            (&page["items"][0]["email"], &page["items"][0]["userId"]),
+            (&json!("c…@e…"), &Value::Null)
+        );
+    }
+    for (path, who, refusal) in [
+        (&*format!("/v1/users/{bob}/invites"), token_of(&token), (403, "user_out_of_reach")),
+        (&format!("/v1/users/{}/invites", new_id()), As::Read(&test.app), (403, "user_out_of_reach")),
+        (&path, As::Read(&other), (403, "user_out_of_reach")),
+        (&path, As::Nobody, (401, "credentials_missing")),
+        ("/v1/users/me/invites", As::Read(&test.app), (400, "invalid_path")),
+        ("/v1/users/x/invites", As::Read(&test.app), (400, "invalid_path")),
+        (&format!("{path}?limit=0"), As::Read(&test.app), (400, "invalid_query")),
+        (&format!("{path}?after=x"), As::Read(&test.app), (400, "invalid_query")),
+    ] {
+        assert_eq!(test.call("GET", path, who, None).await.code(), refusal, "{path}");
+    }
+    execute(&test, "UPDATE users SET freezed = true WHERE email = 'ada@example.com'").await;
+    assert_eq!(test.call("GET", &path, token_of(&token), None).await.code(), (403, "user_out_of_reach"));
+    assert_eq!(test.call("GET", &path, As::Read(&test.app), None).await.success(), all.success());
+    test.finish().await;
+}
+
+#[tokio::test]
 async fn resent_invite_has_new_code_and_full_lifetime() {
     let test = Test::with(&[SOON]).await;
     let write = || As::Write(&test.app);
