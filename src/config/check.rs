@@ -90,11 +90,11 @@ impl Config {
                 return fail(&format!("{name} must not be negative"));
             }
         }
-        self.check_reports()?;
+        self.check_mail_reports()?;
         if self.production() { self.check_production() } else { Ok(()) }
     }
 
-    fn check_reports(&self) -> Result<(), Error> {
+    fn check_mail_reports(&self) -> Result<(), Error> {
         let reports = &self.mail.reports;
         let fail =
             |name: &str, what: &str| Err(Error(format!("USERDOCKS_MAIL__REPORTS__{name} must be {what}")));

@@ -254,8 +254,8 @@ const REFUSED: &[(&str, &str, &str)] = &[
 fn invalid_setting_is_refused_by_name() {
     const START: &str = "the settings cannot be used: ";
     for (name, value, sentence) in REFUSED {
-        let told = load(&[(name, value)]).unwrap_err();
-        assert_eq!(told.strip_prefix(START).unwrap_or(&told), *sentence, "{name}={value}");
+        let error = load(&[(name, value)]).unwrap_err();
+        assert_eq!(error.strip_prefix(START).unwrap_or(&error), *sentence, "{name}={value}");
     }
     // Zero is valid: it means immediate resends, or a single attempt.
     load(&[("USERDOCKS_INVITE__RESEND_AFTER", "0s"), ("USERDOCKS_MAIL__GIVE_UP_AFTER", "0s")]).unwrap();
@@ -267,8 +267,8 @@ fn invalid_setting_is_refused_by_name() {
     let short = load(&[("USERDOCKS_RETENTION__MAILS", "1s"), ("USERDOCKS_RETENTION__INVITES", "0")]).unwrap();
     let kept = short.retention();
     assert_eq!([kept.mails, kept.invites].map(|time| time.as_secs()), [60, 0]);
-    let told = load(&[("USERDOCKS_LIMITS__REQUESTS_PER_KEY_PER_SECOND", "0")]).unwrap_err();
-    assert!(told.contains("limits.requests_per_key_per_second"), "{told}");
+    let error = load(&[("USERDOCKS_LIMITS__REQUESTS_PER_KEY_PER_SECOND", "0")]).unwrap_err();
+    assert!(error.contains("limits.requests_per_key_per_second"), "{error}");
 }
 
 const PRODUCTION: [(&str, &str); 6] = [

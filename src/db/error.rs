@@ -70,8 +70,8 @@ impl Error {
             | sqlx::Error::Protocol(_)
             | sqlx::Error::WorkerCrashed => Self::InDoubt(error),
             // The same from a connection pooler or PostgreSQL (class 08, connection exception; 40003).
-            sqlx::Error::Database(ref said)
-                if said.code().is_some_and(|code| code.starts_with("08") || code == "40003") =>
+            sqlx::Error::Database(ref cause)
+                if cause.code().is_some_and(|code| code.starts_with("08") || code == "40003") =>
             {
                 Self::InDoubt(error)
             }

@@ -68,11 +68,11 @@ impl Language {
         if let Some(tag) = available.iter().find(is_it) {
             return Some(tag);
         }
-        let wanted = self.mail_language()?;
+        let requested = self.mail_language()?;
         let readable = available.iter().filter_map(|tag| {
             let language = maximized(tag)?;
-            let same = language.language == wanted.language && language.script == wanted.script;
-            same.then_some((language.region != wanted.region, tag.len(), *tag))
+            let same = language.language == requested.language && language.script == requested.script;
+            same.then_some((language.region != requested.region, tag.len(), *tag))
         });
         readable.min_by_key(|&(elsewhere, len, _)| (elsewhere, len)).map(|(_, _, tag)| tag)
     }

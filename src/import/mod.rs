@@ -143,17 +143,17 @@ impl<R: Read> Table<R> {
 
     /// Reads the header line and detects the delimiter from it, or from a line `sep=` before it.
     fn read_header(&mut self, known: &[&'static str]) -> io::Result<Option<Record>> {
-        let mut told = false;
+        let mut sep_line_read = false;
         while let Some(line) = self.lines.next()? {
             if line.bytes.iter().all(u8::is_ascii_whitespace) && line.whole {
                 continue;
             }
-            if !told && let Some(delimiter) = told_delimiter(&line.bytes) {
+            if !sep_line_read && let Some(delimiter) = sep_line_delimiter(&line.bytes) {
                 self.delimiter = delimiter;
-                told = true;
+                sep_line_read = true;
                 continue;
             }
-            if !told {
+            if !sep_line_read {
                 let understood = |delimiter: &u8| {
                     let headers = headers_of(&line.bytes, *delimiter);
                     (headers::meanings(&headers, known).iter().flatten().count(), headers.len())
@@ -259,7 +259,7 @@ impl<R: Read> Iterator for Table<R> {
 }
 
 /// Parses a line such as `sep=;`, which Excel writes. It may be in quotes or followed by delimiters.
-fn told_delimiter(line: &[u8]) -> Option<u8> {
+fn sep_line_delimiter(line: &[u8]) -> Option<u8> {
     let line = line.strip_prefix(b"\"").unwrap_or(line);
     let (name, rest) = line.split_at_checked(4)?;
     let (&delimiter, rest) = rest.split_first()?;

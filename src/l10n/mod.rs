@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn regional_variant_uses_the_texts_of_its_language() {
-        for (wanted, chosen) in [
+        for (requested, chosen) in [
             ("pt-BR", Some("pt")),
             ("pt-PT", Some("pt")),
             ("BR", Some("pt")),
@@ -285,8 +285,8 @@ mod tests {
             ("uk-Latn", None),
             ("ko", None),
         ] {
-            let language = crate::domain::language::Language::parse(wanted).unwrap();
-            assert_eq!(language.choose(LANGUAGES), chosen, "{wanted}");
+            let language = crate::domain::language::Language::parse(requested).unwrap();
+            assert_eq!(language.choose(LANGUAGES), chosen, "{requested}");
         }
     }
 

@@ -229,8 +229,8 @@ pub fn count_mail(outcome: Outcome) {
 }
 
 /// Counts an SMTP server's reply to a mail by its first digit. Text that is not a reply counts as `none`.
-pub fn count_smtp_reply(said: &str) {
-    let class = match said.as_bytes() {
+pub fn count_smtp_reply(reply: &str) {
+    let class = match reply.as_bytes() {
         [b'2', b'0'..=b'9', b'0'..=b'9', ..] => 0,
         [b'4', b'0'..=b'9', b'0'..=b'9', ..] => 1,
         [b'5', b'0'..=b'9', b'0'..=b'9', ..] => 2,
@@ -307,7 +307,7 @@ pub fn write_counters(page: &mut Page) {
         },
     );
     family("userdocks_mails_total", "Tries to send a mail.", &|page, name| MAILS.write(page, name));
-    family("userdocks_smtp_replies_total", "What the mail server said to a mail.", &|page, name| {
+    family("userdocks_smtp_replies_total", "Replies of the mail server to mails.", &|page, name| {
         REPLIES.write(page, name);
     });
     family("userdocks_webhooks_total", "Tries to tell a webhook.", &|page, name| WEBHOOKS.write(page, name));

@@ -50,8 +50,8 @@ fn concurrent_responses_are_counted_by_method_and_status() {
 #[test]
 fn smtp_replies_are_counted_by_code_class() {
     let before: Vec<u64> = REPLIES.counts.iter().map(Counter::value).collect();
-    for said in ["250 ok", "451 later", "550 no", "552", "Connection error: 250", "25", "no final reply"] {
-        count_smtp_reply(said);
+    for reply in ["250 ok", "451 later", "550 no", "552", "Connection error: 250", "25", "no final reply"] {
+        count_smtp_reply(reply);
     }
     let counted: Vec<u64> =
         REPLIES.counts.iter().zip(before).map(|(now, before)| now.value() - before).collect();

@@ -52,16 +52,16 @@ impl Downloads {
         kept.filter_map(|programs| Binaries::in_folder(&bin(&programs)?, account).ok()).collect()
     }
 
-    /// Downloads PostgreSQL, in the major version `wanted` if given.
-    pub(super) fn fetch(&self, wanted: Option<u32>, account: &Account) -> Result<Binaries, Error> {
-        self.fetch_from(&[("apt-get", apt::fetch), ("the archive", archive::fetch)], wanted, account)
+    /// Downloads PostgreSQL, in the major version `required` if given.
+    pub(super) fn fetch(&self, required: Option<u32>, account: &Account) -> Result<Binaries, Error> {
+        self.fetch_from(&[("apt-get", apt::fetch), ("the archive", archive::fetch)], required, account)
     }
 
     /// Downloads from the first source that succeeds.
     fn fetch_from(
         &self,
         sources: &[(&str, Source)],
-        wanted: Option<u32>,
+        required: Option<u32>,
         account: &Account,
     ) -> Result<Binaries, Error> {
         let fresh = self.folder.join("new");
@@ -69,7 +69,7 @@ impl Downloads {
         for (name, source) in sources {
             remove(&fresh)?;
             make(&fresh).map_err(Error::io("cannot create", &fresh))?;
-            let fetched = source(&fresh, wanted).and_then(|programs| self.keep(&programs, account));
+            let fetched = source(&fresh, required).and_then(|programs| self.keep(&programs, account));
             remove(&fresh)?;
             match fetched {
                 Ok(binaries) => return Ok(binaries),

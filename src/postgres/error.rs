@@ -34,10 +34,10 @@ pub enum Error {
 
     /// The cluster was created by a major version that is not installed.
     #[error(
-        "the data in {} are of PostgreSQL {wanted}{}: install PostgreSQL {wanted}, or set POSTGRES_BIN_DIR to its programs, or move the folder away to start anew",
+        "the data in {} are of PostgreSQL {required}{}: install PostgreSQL {required}, or set POSTGRES_BIN_DIR to its programs, or move the folder away to start anew",
         data.display(), found_instead(found)
     )]
-    Version { data: PathBuf, wanted: String, found: Vec<u32> },
+    Version { data: PathBuf, required: String, found: Vec<u32> },
 
     /// Another userdocks process has locked the folder.
     #[error(

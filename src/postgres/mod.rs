@@ -185,7 +185,7 @@ fn options_for(socket: &Path) -> PgConnectOptions {
         .ssl_mode(PgSslMode::Disable)
 }
 
-/// Keeps a server running on `cluster` until a shutdown is requested. The result of the first start is sent to
+/// Keeps a PostgreSQL server running on `cluster` until a shutdown is requested. The result of the first start is sent to
 /// `report`; if the first start fails, this returns.
 fn supervise(
     cluster: &Cluster,

@@ -41,9 +41,9 @@ fn majors(found: &[Binaries]) -> Vec<u32> {
 /// Finds programs that fit the cluster in `data`, or any supported version if there is no cluster. If none are
 /// installed, they are downloaded into `downloads`; `None` forbids that.
 pub(super) fn find(data: &Path, account: &Account, downloads: Option<&Path>) -> Result<Binaries, Error> {
-    let wanted = fs::read_to_string(data.join("PG_VERSION")).ok().map(|version| version.trim().to_owned());
-    let fits = |found: &Binaries| match &wanted {
-        Some(wanted) => found.major.to_string() == *wanted,
+    let required = fs::read_to_string(data.join("PG_VERSION")).ok().map(|version| version.trim().to_owned());
+    let fits = |found: &Binaries| match &required {
+        Some(required) => found.major.to_string() == *required,
         None => found.major >= OLDEST,
     };
     let strict = env::var_os("POSTGRES_BIN_DIR").filter(|folder| !folder.is_empty());
@@ -56,7 +56,7 @@ pub(super) fn find(data: &Path, account: &Account, downloads: Option<&Path>) -> 
     if let Some(folder) = downloads.filter(|_| !found.iter().any(fits)) {
         let downloads = Downloads::open(folder, account)?;
         found.extend(downloads.kept(account));
-        let major = wanted.as_ref().map(|wanted| wanted.parse().unwrap_or_default());
+        let major = required.as_ref().map(|required| required.parse().unwrap_or_default());
         if !found.iter().any(fits) && major.is_none_or(|major| major >= OLDEST) {
             match downloads.fetch(major, account) {
                 Ok(fetched) => found.push(fetched),
@@ -64,9 +64,11 @@ pub(super) fn find(data: &Path, account: &Account, downloads: Option<&Path>) -> 
             }
         }
     }
-    match (found.iter().position(fits), wanted) {
+    match (found.iter().position(fits), required) {
         (Some(at), _) => Ok(found.swap_remove(at)),
-        (None, Some(wanted)) => Err(Error::Version { data: data.to_owned(), wanted, found: majors(&found) }),
+        (None, Some(required)) => {
+            Err(Error::Version { data: data.to_owned(), required, found: majors(&found) })
+        }
         (None, None) => {
             let missing = || Error::Missing { found: majors(&found), install: install_hint() };
             Err(failed.unwrap_or_else(missing))

@@ -60,10 +60,10 @@ pub(super) fn bind(listen: SocketAddr) -> std::io::Result<TcpListener> {
 
 /// Maximum number of client connections. Raises the limit of open files as far as allowed and subtracts our own files.
 fn max_connections(config: &Config) -> usize {
-    let wanted = config.server.max_connections;
+    let configured = config.server.max_connections;
     let own = config.database.max_connections as usize + config.mail.connections as usize + RESERVED_FILES;
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return wanted };
-    let needed = u64::try_from(wanted + own + dispatcher::MAX_CONCURRENT).unwrap_or(u64::MAX);
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return configured };
+    let needed = u64::try_from(configured + own + dispatcher::MAX_CONCURRENT).unwrap_or(u64::MAX);
     let raised = soft.max(needed.min(hard));
     let files = match setrlimit(Resource::RLIMIT_NOFILE, raised, hard) {
         Ok(()) => raised,
@@ -71,9 +71,9 @@ fn max_connections(config: &Config) -> usize {
     };
     let left = usize::try_from(files).unwrap_or(usize::MAX).saturating_sub(own);
     // If files are scarce, prefer client connections to webhook deliveries, which can wait.
-    let most = (left - dispatcher::MAX_CONCURRENT.min(left / 2)).clamp(1, wanted);
-    if most < wanted {
-        tracing::warn!(most, wanted, "the system lets this process open fewer connections (ulimit -n)");
+    let most = (left - dispatcher::MAX_CONCURRENT.min(left / 2)).clamp(1, configured);
+    if most < configured {
+        tracing::warn!(most, configured, "the system lets this process open fewer connections (ulimit -n)");
     }
     most
 }

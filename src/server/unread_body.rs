@@ -39,7 +39,7 @@ pub async fn call<E>(
         Some(unread) if unread.ended => true,
         // Reading it would make hyper send `100 Continue`.
         Some(unread) if expects && !unread.started => false,
-        Some(unread) => timeout(DISCARD_TIME, unread.discard()).await.unwrap_or(false),
+        Some(unread) => timeout(DISCARD_TIME, unread.drain()).await.unwrap_or(false),
         None => false,
     };
     if !kept {
@@ -59,8 +59,8 @@ struct UnreadBody {
 }
 
 impl UnreadBody {
-    /// Reads to the end. Returns whether the end was reached.
-    async fn discard(mut self) -> bool {
+    /// Reads and drops the rest of the body, up to the limit of a bulk call. Returns whether the end was reached.
+    async fn drain(mut self) -> bool {
         let mut left = LARGE_LIMIT;
         while self.body.size_hint().lower() <= left as u64 {
             match self.body.frame().await {

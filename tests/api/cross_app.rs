@@ -285,13 +285,15 @@ fn call(route: usize, thing: &Thing, me: UserId, own: AppId) -> Call {
         22 => ("GET", format!("invites?email={email}"), None),
         23 => ("GET", format!("invites/by-id/{id}"), None),
         24 => ("POST", format!("invites/by-id/{id}/resend"), None),
-        25 => ("POST", "mail-reports".to_owned(), Some(json!({ "type": "bounced", "inviteId": id }))),
+        25 => ("GET", format!("users/{user}/invites"), None),
+        26 => ("GET", format!("users/{user}/referrals"), None),
+        27 => ("POST", "mail-reports".to_owned(), Some(json!({ "type": "bounced", "inviteId": id }))),
         _ => ("POST", format!("invites/by-id/{id}/revoke"), None),
     };
     let path = if path.starts_with('/') { path } else { format!("/v1/{path}") };
     Call { method, path, body }
 }
-const ROUTES: usize = 27;
+const ROUTES: usize = 29;
 
 /// Credentials of a caller of `own`; some name the app or user of the thing. `theirs` has the keys of the
 /// other app, which are not valid here.

@@ -16,7 +16,7 @@ use crate::audit;
 use crate::db::invites::bulk::{self, BulkInvite, BulkInviteOutcome, BulkInvites};
 use crate::domain::fields::{FieldErrors, Fields, Invalid};
 use crate::domain::id::{AppId, UserId};
-use crate::domain::invites::wanted::{self, Wanted};
+use crate::domain::invites::requested_invite::{self, RequestedInvite};
 use crate::http::auth::{Callers, WriteKey};
 use crate::http::envelope::Success;
 use crate::http::error::Error;
@@ -117,7 +117,7 @@ pub struct BulkBody {
     /// The user who invites; `None` if the app invites.
     inviter: Option<UserId>,
     /// The result of parsing each invite, in the order of the request.
-    invites: Vec<Result<Wanted, FieldErrors>>,
+    invites: Vec<Result<RequestedInvite, FieldErrors>>,
 }
 
 impl JsonSchema for BulkBody {
@@ -134,7 +134,7 @@ impl JsonSchema for BulkBody {
                     "type": "array",
                     "minItems": 1,
                     "maxItems": MAX_INVITES,
-                    "items": generator.subschema_for::<Wanted>(),
+                    "items": generator.subschema_for::<RequestedInvite>(),
                 },
                 "inviterId": { "type": "string", "format": "uuid", "description": "The UUID of the inviter." },
             },
@@ -150,11 +150,11 @@ impl RequestBody for BulkBody {
         let list = body.remove("invites");
         let mut body =
             Fields::of(body, Invalid("is not a field of this body, only `invites` and `inviterId` are"));
-        let inviter = body.optional("inviterId", wanted::user);
+        let inviter = body.optional("inviterId", requested_invite::user_id);
         body.finish(|| Ok(()))?;
         match list {
             Some(Value::Array(list)) if (1..=MAX_INVITES).contains(&list.len()) => {
-                Ok(Self { text, inviter, invites: list.into_iter().map(Wanted::parse).collect() })
+                Ok(Self { text, inviter, invites: list.into_iter().map(RequestedInvite::parse).collect() })
             }
             _ => Err(FieldErrors::one("invites", Invalid("must be a list of 1 to 1000 invites"))),
         }
@@ -173,12 +173,12 @@ pub async fn create(
     audit::record(|facts| facts.fields = vec!["invites".to_owned()]);
     context.acquire_permits(&state.limits, invites.len()).await?;
     let (mut planned, mut refused) = (Vec::new(), Vec::new());
-    for wanted in invites {
-        refused.push(wanted.map(|wanted| planned.push(wanted)).err());
+    for requested in invites {
+        refused.push(requested.map(|requested| planned.push(requested)).err());
     }
-    let plan = |wanted| {
+    let plan = |requested| {
         let event = state.store.subscriptions.event_for(app);
-        BulkInvite::new(app, inviter, wanted, state.new_mail(app), event)
+        BulkInvite::new(app, inviter, requested, state.new_mail(app), event)
     };
     let invites: Vec<BulkInvite> = planned.into_iter().map(plan).collect();
     let change = state.store.change(app).with_mails_up_to(invites.len());

@@ -24,8 +24,8 @@ use crate::mail::preview::Look;
 pub fn routes() -> Router<AppState> {
     Router::new()
         .route("/mailbox", get(list))
-        .route("/mailbox/previews", get(previews))
-        .route("/mailbox/previews/{name}", get(preview))
+        .route("/mailbox/previews", get(list_previews))
+        .route("/mailbox/previews/{name}", get(show_preview))
         .route("/mailbox/{name}", get(show))
         .route("/mailbox/{name}/html", get(html))
         .route("/mailbox/{name}/text", get(text))
@@ -70,12 +70,13 @@ pub async fn delete(state: &AppState, message_ids: Vec<String>) {
     }
 }
 
-async fn previews() -> Response {
+/// Lists every kind of mail in every language, with sample data.
+async fn list_previews() -> Response {
     render::response(StatusCode::OK, render::previews())
 }
 
 /// `{kind}.{language}.html` or `….txt`, as `userdocks mail preview` names its files.
-async fn preview(Segment(name): Segment) -> Result<Response, Error> {
+async fn show_preview(Segment(name): Segment) -> Result<Response, Error> {
     let mut parts = name.split('.');
     let (kind, language) = (parts.next().and_then(MailKind::parse), parts.next());
     let (form, rest) = (parts.next(), parts.next());

@@ -60,7 +60,7 @@ async fn look_up(state: &AppState, code: &str) -> Result<Option<(OptOutCode, Sub
     let Some(code) = OptOutCode::parse(code) else { return Ok(None) };
     let Some(subject) = opt_outs::find(&state.store.pool, &code).await? else { return Ok(None) };
     let key = subject.key.open(&state.seal).map_err(|error| Error::Internal(Box::new(error)))?;
-    Ok(key.made(&code).then_some((code, subject)))
+    Ok(key.is_authentic(&code).then_some((code, subject)))
 }
 
 impl OptOutLink {

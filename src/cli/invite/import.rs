@@ -26,7 +26,7 @@ use crate::db::outbox::{self, NewMail};
 use crate::db::store::Store;
 use crate::domain::fields::FieldErrors;
 use crate::domain::id::AppId;
-use crate::domain::invites::wanted::Wanted;
+use crate::domain::invites::requested_invite::RequestedInvite;
 use crate::domain::users::profile::{ProfilePatch, TEXT_FIELDS};
 use crate::import::{Column, Row, Table, Unreadable};
 
@@ -191,7 +191,7 @@ struct Reader {
 
 impl Reader {
     /// The invite and the profile that a row contains.
-    fn read(&self, row: &Row) -> std::result::Result<(Wanted, ProfilePatch), String> {
+    fn read(&self, row: &Row) -> std::result::Result<(RequestedInvite, ProfilePatch), String> {
         let (mut invite, mut profile) = (Map::new(), Map::new());
         for (name, text) in row.values.as_ref().map_err(ToString::to_string)? {
             let value = match *name {
@@ -203,7 +203,10 @@ impl Reader {
             of.insert((*name).to_owned(), value.unwrap_or_else(|| text.as_str().into()));
         }
         invite.entry("language").or_insert_with(|| self.language.as_str().into());
-        let both = FieldErrors::both(Wanted::parse(invite.into()), ProfilePatch::of_new(profile, self.today));
+        let both = FieldErrors::both(
+            RequestedInvite::parse(invite.into()),
+            ProfilePatch::of_new(profile, self.today),
+        );
         let header =
             |field: &str| self.columns.iter().find(|column| column.name == field).map(ToString::to_string);
         both.map_err(|faults| faults.renamed(header).to_string())
@@ -237,19 +240,19 @@ async fn import_all(
             return Ok(());
         }
         let lines = chunk.len();
-        let plan = |(wanted, profile): (Wanted, ProfilePatch)| {
+        let plan = |(requested, profile): (RequestedInvite, ProfilePatch)| {
             let from = config.mail.from.email.domain();
             let mail = NewMail::new(app, &context.seal, from, config.invite.expires_after);
-            let mut one = BulkInvite::new(app, None, wanted, mail, store.subscriptions.event_for(app));
+            let mut one = BulkInvite::new(app, None, requested, mail, store.subscriptions.event_for(app));
             one.profile = Arc::new(profile);
             one
         };
         let (mut planned, mut places) = (Vec::new(), Vec::new());
         for row in chunk {
             match reader.read(&row) {
-                Ok(wanted) => {
-                    places.push((row.line, hasher.hash_one(wanted.0.address())));
-                    planned.push(plan(wanted));
+                Ok(requested) => {
+                    places.push((row.line, hasher.hash_one(requested.0.lowercase_address())));
+                    planned.push(plan(requested));
                 }
                 Err(error) => imported.reject(row.line, "invalid_fields", error),
             }

@@ -50,13 +50,15 @@ pub(in crate::cli) async fn run(preview: Preview, context: Option<&Context>) -> 
     let languages = match &preview.language {
         None => LANGUAGES.to_vec(),
         Some(language) => {
-            let wanted = Language::parse(language).map_err(|error| format!("--language {}", error.0))?;
+            let requested = Language::parse(language).map_err(|error| format!("--language {}", error.0))?;
             let own = app.as_ref().map_or("en", |app| &app.language);
-            vec![Texts::for_person(wanted.as_str(), own).language()]
+            vec![Texts::for_person(requested.as_str(), own).language()]
         }
     };
     let (mut shown, mut lines) = (Vec::new(), Vec::new());
-    for kind in MailKind::ALL.into_iter().filter(|kind| preview.kind.is_none_or(|wanted| wanted == *kind)) {
+    for kind in
+        MailKind::ALL.into_iter().filter(|kind| preview.kind.is_none_or(|requested| requested == *kind))
+    {
         for language in &languages {
             let mail = look.preview(kind, language)?;
             let (kind, language, subject) = (kind.as_str(), mail.language, mail.subject);

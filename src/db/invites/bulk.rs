@@ -15,7 +15,7 @@ use crate::db::users;
 use crate::db::users::profile::{self, EmailChange, RowLock, Update};
 use crate::domain::id::{self, AppId, UserId};
 use crate::domain::invites::referral_code::ReferralCode;
-use crate::domain::invites::wanted::Wanted;
+use crate::domain::invites::requested_invite::RequestedInvite;
 use crate::domain::users::profile::ProfilePatch;
 use crate::domain::webhook::{EventId, EventType};
 
@@ -31,12 +31,12 @@ pub struct BulkInvite {
 }
 
 impl BulkInvite {
-    /// An invite as `wanted`, by `inviter` if a user invites. `event`: the id of its webhook event.
+    /// An invite as `requested`, by `inviter` if a user invites. `event`: the id of its webhook event.
     #[must_use]
     pub fn new(
         app: AppId,
         inviter: Option<UserId>,
-        Wanted { user, body }: Wanted,
+        RequestedInvite { user, body }: RequestedInvite,
         mail: NewMail,
         event: Option<EventId>,
     ) -> Self {

@@ -46,9 +46,9 @@ impl OptOutKey {
         OptOutCode { app, address, tag: self.tag(&address) }
     }
 
-    /// Whether the code was made with this key. Compares in constant time.
+    /// Whether the code was signed with this key. Compares in constant time.
     #[must_use]
-    pub fn made(&self, code: &OptOutCode) -> bool {
+    pub fn is_authentic(&self, code: &OptOutCode) -> bool {
         verify_slices_are_equal(&self.tag(&code.address), &code.tag).is_ok()
     }
 
@@ -105,11 +105,11 @@ mod tests {
         let text = key.code(app, address).expose();
         let read = OptOutCode::parse(&text).unwrap();
         assert_eq!((read.app, read.address), (app, address));
-        assert!(key.made(&read) && !other.made(&read));
+        assert!(key.is_authentic(&read) && !other.is_authentic(&read));
         for at in 16..64 {
             let mut bytes = URL_SAFE_NO_PAD.decode(&text).unwrap();
             bytes[at] ^= 1;
-            assert!(!key.made(&OptOutCode::parse(&URL_SAFE_NO_PAD.encode(bytes)).unwrap()), "{at}");
+            assert!(!key.is_authentic(&OptOutCode::parse(&URL_SAFE_NO_PAD.encode(bytes)).unwrap()), "{at}");
         }
         for cut in 0..text.len() {
             assert!(OptOutCode::parse(&text[..cut]).is_none(), "{cut}");

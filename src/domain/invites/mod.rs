@@ -3,7 +3,7 @@
 pub mod invite;
 pub mod invite_body;
 pub mod referral_code;
-pub mod wanted;
+pub mod requested_invite;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use schemars::JsonSchema;

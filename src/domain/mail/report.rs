@@ -76,7 +76,7 @@ impl Report {
         let invite = body.optional("inviteId", |text| {
             id::parse(text).ok_or(Invalid("must be the hyphenated UUID of an invite"))
         });
-        let said = body.optional("detail", |text| {
+        let reason = body.optional("detail", |text| {
             let short = text.chars().count() <= 2000;
             if short { Ok(detail(text)) } else { Err(Invalid("must be at most 2000 characters long")) }
         });
@@ -86,7 +86,7 @@ impl Report {
             _ => Err(body.refuse("messageId", Invalid("or `inviteId` must be there, one of the two"))),
         };
         body.finish(|| {
-            Ok(Self { kind: kind?, subject: subject?, detail: said.filter(|said| !said.is_empty()) })
+            Ok(Self { kind: kind?, subject: subject?, detail: reason.filter(|reason| !reason.is_empty()) })
         })
     }
 }
@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn detail_is_one_bounded_line_with_invite_codes_redacted() {
         let code = "AZqvq2sPcAGc1_x-0123456789abcdefghijklmnopqrstuvwxyzAB";
-        for (said, kept) in [
+        for (reason, kept) in [
             (
                 "550 5.1.1 <ada@example.com>:\r\n\tno such user\u{1b}[2J".to_owned(),
                 "550 5.1.1 <ada@example.com>: no such user [2J",
@@ -213,7 +213,7 @@ mod tests {
             (format!("{}={}", &code[..30], &code[30..]), "***=***"),
             (String::new(), ""),
         ] {
-            assert_eq!(detail(&said), kept);
+            assert_eq!(detail(&reason), kept);
         }
         assert_eq!(detail(&"ä ".repeat(900)).len(), 500);
     }

@@ -54,7 +54,7 @@ pub struct Jwks {
 struct Issuer {
     keys: RwLock<Option<Keys>>,
     /// Time of the last fetch. Locked during a fetch, so that concurrent requests share one.
-    asked: Mutex<Option<Instant>>,
+    requested_at: Mutex<Option<Instant>>,
 }
 
 #[derive(Clone)]
@@ -120,11 +120,11 @@ async fn refresh(
     url: &str,
     cool_down: Duration,
 ) -> Result<(), Unreachable> {
-    let mut asked = issuer.asked.lock().await;
-    if asked.is_some_and(|at| at.elapsed() < cool_down) {
+    let mut requested_at = issuer.requested_at.lock().await;
+    if requested_at.is_some_and(|at| at.elapsed() < cool_down) {
         return Ok(());
     }
-    *asked = Some(Instant::now());
+    *requested_at = Some(Instant::now());
     match fetch(client, url).await {
         Ok(keys) => {
             let known = Keys { at: Instant::now(), keys: Arc::new(keys) };
@@ -211,7 +211,7 @@ mod tests {
     struct Served {
         url: String,
         does: watch::Sender<Does>,
-        asked: watch::Receiver<usize>,
+        requests: watch::Receiver<usize>,
     }
 
     impl Served {
@@ -219,18 +219,18 @@ mod tests {
             let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             let url = format!("http://{}/keys", socket.local_addr().unwrap());
             let (does, doing) = watch::channel(does);
-            let (count, asked) = watch::channel(0);
+            let (count, requests) = watch::channel(0);
             let router = Router::new().fallback(async move || {
                 count.send_modify(|count| *count += 1);
                 let does = doing.borrow().clone();
                 answer(does).await
             });
             tokio::spawn(async move { axum::serve(socket, router).await });
-            Self { url, does, asked }
+            Self { url, does, requests }
         }
 
-        fn asked(&self) -> usize {
-            *self.asked.borrow()
+        fn requests(&self) -> usize {
+            *self.requests.borrow()
         }
     }
 
@@ -314,7 +314,7 @@ mod tests {
         for found in futures_util::future::join_all(calls).await {
             assert!(!found.unwrap());
         }
-        assert_eq!(issuer.asked(), 1);
+        assert_eq!(issuer.requests(), 1);
     }
 
     #[tokio::test]
@@ -341,16 +341,16 @@ mod tests {
             Does::NeverEnds,
         ] {
             issuer.does.send_replace(does);
-            let asked = issuer.asked();
+            let requests = issuer.requests();
             let deadline = Instant::now() + DEADLINE;
             // An unknown `kid` triggers a fetch as soon as the cool-down is over.
-            while issuer.asked() == asked {
+            while issuer.requests() == requests {
                 assert!(!has(&jwks, &issuer.url, "elsewhere").await.unwrap());
                 assert!(Instant::now() < deadline);
             }
             assert!(has(&jwks, &issuer.url, "a").await.unwrap());
         }
-        assert_eq!(elsewhere.asked(), 0, "a redirect is not followed");
+        assert_eq!(elsewhere.requests(), 0, "a redirect is not followed");
         issuer.does.send_replace(set(&["b"]));
         until_has(&jwks, &issuer.url, "b", true).await;
     }

@@ -1,6 +1,6 @@
 //! Complaints: feedback reports (ARF, RFC 5965), and Outlook.com's own format.
 
-use super::Said;
+use super::Outcome;
 use super::dsn::field;
 use super::fields::{addresses, groups, without_comments};
 use super::mime::Part;
@@ -12,7 +12,7 @@ const NO_COMPLAINT: [&str; 4] = ["not-spam", "auth-failure", "dkim", "dmarc"];
 pub(super) const KINDS: [&str; 1] = ["message/feedback-report"];
 
 /// Parses a feedback report about the mail in `returned`. Returns `None` if it is not a complaint.
-pub(super) fn read(report: &Part, returned: Option<&Part>) -> Option<Said> {
+pub(super) fn read(report: &Part, returned: Option<&Part>) -> Option<Outcome> {
     // Some senders write a blank line between the fields.
     let fields: Vec<(String, String)> = groups(&report.text()).into_iter().flatten().collect();
     let kind = without_comments(field(&fields, "feedback-type")?).to_ascii_lowercase();
@@ -27,12 +27,12 @@ pub(super) fn read(report: &Part, returned: Option<&Part>) -> Option<Said> {
         recipients.extend(to.into_iter().flat_map(addresses));
     }
     let agent = field(&fields, "user-agent").unwrap_or_default();
-    Some(Said { kind: Kind::Complained, recipients, detail: format!("{kind} {agent}") })
+    Some(Outcome { kind: Kind::Complained, recipients, detail: format!("{kind} {agent}") })
 }
 
 /// Parses a complaint of Outlook.com, which attaches the mail and names the recipient in a header of that mail.
-pub(super) fn read_outlook(returned: &Part) -> Option<Said> {
+pub(super) fn read_outlook(returned: &Part) -> Option<Outcome> {
     let head = returned.head()?;
     let recipients = addresses(head.header_raw("X-HmXmrOriginalRecipient")?).collect();
-    Some(Said { kind: Kind::Complained, recipients, detail: "abuse".to_owned() })
+    Some(Outcome { kind: Kind::Complained, recipients, detail: "abuse".to_owned() })
 }

@@ -1,6 +1,6 @@
 //! Delivery status notifications (RFC 3464, RFC 6533).
 
-use super::Said;
+use super::Outcome;
 use super::fields::{addresses, groups, untyped, without_comments};
 use super::mime::Part;
 use crate::domain::mail::report::Kind;
@@ -8,7 +8,7 @@ use crate::domain::mail::report::Kind;
 pub(super) const KINDS: [&str; 2] = ["message/delivery-status", "message/global-delivery-status"];
 
 /// Parses the status part: bounced if any recipient failed, otherwise delayed if any is delayed, otherwise `None`.
-pub(super) fn read(status: &Part) -> Option<Said> {
+pub(super) fn read(status: &Part) -> Option<Outcome> {
     let recipients = groups(&status.text());
     let acted = |action: &str| -> Vec<_> {
         let is = |value: &str| without_comments(value).eq_ignore_ascii_case(action);
@@ -26,7 +26,7 @@ pub(super) fn read(status: &Part) -> Option<Said> {
         let names = ["original-recipient", "final-recipient"];
         names.into_iter().filter_map(|name| field(fields, name)).flat_map(addresses)
     });
-    Some(Said {
+    Some(Outcome {
         kind,
         recipients: named.collect(),
         detail: format!(

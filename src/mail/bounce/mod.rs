@@ -27,8 +27,8 @@ const MOST: usize = 8;
 /// Maximum bytes of a message id.
 const LONGEST_ID: usize = 300;
 
-/// The content of a notification in any of the formats.
-struct Said {
+/// What happened to which recipients, in any of the formats.
+struct Outcome {
     kind: Kind,
     recipients: Vec<Email>,
     detail: String,
@@ -39,7 +39,7 @@ impl Notification {
     #[must_use]
     pub fn parse(message: &[u8]) -> Option<Self> {
         let parts = mime::parts(message);
-        let (Said { kind, recipients, detail: said }, returned) = read(&parts)?;
+        let (Outcome { kind, recipients, detail: reason }, returned) = read(&parts)?;
         let head = returned.and_then(Part::head);
         let returned_id = head.as_ref().and_then(|head| head.message_id()).map(|id| format!("<{id}>"));
 
@@ -52,7 +52,7 @@ impl Notification {
         message_ids.truncate(MOST);
         let mail_ids = parts.first().and_then(Part::head).map(|head| return_paths(&head)).unwrap_or_default();
         let recipients = distinct(recipients);
-        Some(Self { kind, message_ids, mail_ids, returned_id, recipients, detail: detail(&said) })
+        Some(Self { kind, message_ids, mail_ids, returned_id, recipients, detail: detail(&reason) })
     }
 
     /// A mail provider's notification about the mail with this `Message-ID`, which may lack its angle brackets, be the
@@ -61,7 +61,7 @@ impl Notification {
         kind: Kind,
         message_id: &str,
         recipients: impl IntoIterator<Item = T>,
-        said: &str,
+        reason: &str,
     ) -> Self {
         let message_id = message_id.trim().trim_start_matches('<').trim_end_matches('>');
         let returned_id = Some(format!("<{message_id}>")).filter(|_| !message_id.is_empty());
@@ -73,14 +73,14 @@ impl Notification {
             mail_ids: Vec::new(),
             returned_id,
             recipients: distinct(recipients),
-            detail: detail(said),
+            detail: detail(reason),
         }
     }
 }
 
 /// The content of the notification, and the part that returns the original mail. A machine-readable part takes
 /// precedence over text: a report that a mail was delivered is not a bounce, even if its text looks like one.
-fn read(parts: &[Part]) -> Option<(Said, Option<&Part>)> {
+fn read(parts: &[Part]) -> Option<(Outcome, Option<&Part>)> {
     let find = |kinds: &[&str]| {
         let at = parts.iter().position(|part| kinds.contains(&part.kind.as_str()))?;
         Some((&parts[at], parts[at..].iter().find(|part| part.is_mail())))

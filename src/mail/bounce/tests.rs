@@ -43,7 +43,7 @@ const FAILED: &str = "Final-Recipient: rfc822; ada@new.example\r\nOriginal-Recip
 #[test]
 fn dsn_gives_message_id_recipients_and_diagnostic() {
     let to = ["ada@x.example", "ada@new.example"];
-    let said = "5.1.1 550 5.1.1 no such user";
+    let detail = "5.1.1 550 5.1.1 no such user";
     let whole =
         format!("Content-Type: message/rfc822\r\n\r\nMessage-ID:\r\n {OURS}\r\nSubject: x\r\n\r\nHello\r\n");
     let encoded = format!(
@@ -54,11 +54,11 @@ fn dsn_gives_message_id_recipients_and_diagnostic() {
     let text = format!("Content-Type: text/plain\r\n\r\nMessage-ID: {OURS}\r\n");
     for returned in [head(), whole, encoded, text] {
         let read = read(&notification(FAILED, &returned));
-        assert_eq!(read, expected("bounced", &[OURS], &to, said), "{returned}");
+        assert_eq!(read, expected("bounced", &[OURS], &to, detail), "{returned}");
     }
     // Amazon SES replaces the message id.
     let foreign = "Content-Type: message/rfc822\r\n\r\nMessage-ID: <0100019ab-0@email.amazonses.com>\r\n";
-    assert_eq!(read(&notification(FAILED, foreign)), expected("bounced", &[], &to, said));
+    assert_eq!(read(&notification(FAILED, foreign)), expected("bounced", &[], &to, detail));
     assert_eq!(
         Notification::parse(notification(FAILED, foreign).as_bytes()).unwrap().returned_id.as_deref(),
         Some("<0100019ab-0@email.amazonses.com>")
@@ -134,10 +134,10 @@ fn complaint(kind: &str, head: &str) -> String {
 fn feedback_report_is_a_complaint_unless_not_spam_or_auth() {
     let ours = format!("Message-ID: {OURS}");
     for kind in ["abuse", "fraud", "Other", "opt-out", "new-in-2040", "abuse (spam)"] {
-        let said = format!("{} Mx/1.0", kind.split(' ').next().unwrap().to_lowercase());
+        let detail = format!("{} Mx/1.0", kind.split(' ').next().unwrap().to_lowercase());
         assert_eq!(
             read(&complaint(kind, &ours)),
-            expected("complained", &[OURS], &["ada@x.example"], &said),
+            expected("complained", &[OURS], &["ada@x.example"], &detail),
             "{kind}"
         );
     }

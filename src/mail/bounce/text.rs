@@ -3,7 +3,7 @@
 
 use mail_parser::Message;
 
-use super::Said;
+use super::Outcome;
 use super::fields::addresses;
 use super::mime::Part;
 use crate::domain::email::Email;
@@ -37,14 +37,14 @@ const FAILED: [&str; 7] = [
 ];
 
 /// Parses the first such text in a mail, or in a mail that it forwards as an attachment.
-pub(super) fn read(parts: &[Part]) -> Option<Said> {
+pub(super) fn read(parts: &[Part]) -> Option<Outcome> {
     parts.iter().enumerate().filter(|(_, part)| part.is_mail()).find_map(|(at, mail)| {
         let text = parts[at + 1..].iter().find(|part| part.is_text())?.text();
-        say(&mail.head()?, &text)
+        outcome(&mail.head()?, &text)
     })
 }
 
-fn say(head: &Message, text: &str) -> Option<Said> {
+fn outcome(head: &Message, text: &str) -> Option<Outcome> {
     let notice: Vec<&str> = text.lines().take_while(|line| !begins_copy(line)).collect();
     let mut recipients: Vec<Email> = head
         .header_values("X-Failed-Recipients")
@@ -80,7 +80,7 @@ fn say(head: &Message, text: &str) -> Option<Said> {
         || notice.iter().position(|line| line.split(is_around_address).any(|word| address(word).is_some()));
     let at = permanent.or(temporary).or_else(|| named().map(|at| at + 1));
     let detail = at.and_then(|at| notice.get(at)).map_or(String::new(), |line| line.trim().to_owned());
-    Some(Said { kind, recipients, detail })
+    Some(Outcome { kind, recipients, detail })
 }
 
 fn begins_copy(line: &str) -> bool {

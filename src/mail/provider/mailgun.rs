@@ -80,10 +80,10 @@ pub fn read(key: &str, body: &[u8], now: Timestamp) -> Read {
         ("complained", _) => Kind::Complained,
         _ => return Ok(Vec::new()),
     };
-    let said = event.status.map_or(event.reason, |status| {
+    let detail = event.status.map_or(event.reason, |status| {
         let text = status.message.filter(|text| !text.is_empty()).or(status.description).unwrap_or_default();
         format!("{} {text}", status.code.map_or(String::new(), |code| code.to_string()))
     });
     let message_id = event.message.map_or(String::new(), |message| message.headers.message_id);
-    Ok(vec![Notification::reported(kind, &message_id, [event.recipient], &said)])
+    Ok(vec![Notification::reported(kind, &message_id, [event.recipient], &detail)])
 }

@@ -49,7 +49,7 @@ pub fn read(body: &[u8]) -> Read {
         ("Bounce", kind) if !PASSED_OVER.contains(&kind) => Kind::Bounced,
         _ => return Ok(Vec::new()),
     };
-    let said = if event.details.is_empty() { event.description } else { event.details };
+    let detail = if event.details.is_empty() { event.description } else { event.details };
     // `MessageID` is Postmark's own id, not the `Message-ID` of the mail.
-    Ok(vec![Notification::reported(kind, "", [event.email], &said)])
+    Ok(vec![Notification::reported(kind, "", [event.email], &detail)])
 }

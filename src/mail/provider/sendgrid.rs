@@ -46,7 +46,7 @@ impl Event {
             "spamreport" => Kind::Complained,
             _ => return None,
         };
-        let said = format!("{} {}", self.status, self.reason);
-        Some(Notification::reported(kind, &self.message_id, [self.email], &said))
+        let detail = format!("{} {}", self.status, self.reason);
+        Some(Notification::reported(kind, &self.message_id, [self.email], &detail))
     }
 }

@@ -163,7 +163,7 @@ struct Recipient {
 fn read(message: &str) -> Vec<Notification> {
     // A newly configured topic sends one plain-text message, which is not JSON.
     let Ok(event) = serde_json::from_str::<Event>(message) else { return Vec::new() };
-    let (kind, recipients, said) = match (event.bounce, event.complaint, event.delivery_delay) {
+    let (kind, recipients, detail) = match (event.bounce, event.complaint, event.delivery_delay) {
         (Some(bounce), ..) if event.notification_type == "Bounce" => {
             // A transient bounce without an action may be an out-of-office reply.
             let failed = |one: &Recipient| one.action.as_deref() == Some("failed");
@@ -184,7 +184,7 @@ fn read(message: &str) -> Vec<Notification> {
         _ => return Vec::new(),
     };
     let first = recipients.first();
-    let said = said.unwrap_or_else(|| {
+    let detail = detail.unwrap_or_else(|| {
         let text = |of: fn(&Recipient) -> &Option<String>| {
             first.and_then(|one| of(one).as_deref()).unwrap_or_default()
         };
@@ -193,5 +193,5 @@ fn read(message: &str) -> Vec<Notification> {
     let header = event.mail.headers.iter().find(|header| header.name.eq_ignore_ascii_case("message-id"));
     let message_id = header.map_or("", |header| header.value.as_str());
     let recipients = recipients.iter().map(|one| one.email_address.as_str());
-    vec![Notification::reported(kind, message_id, recipients, &said)]
+    vec![Notification::reported(kind, message_id, recipients, &detail)]
 }

@@ -175,15 +175,15 @@ impl Server {
             if used && failure.ends_the_connection() {
                 continue;
             }
-            let said = one_line(&failure.to_string());
-            let Failure::Refused { command, reply } = failure else { return Err(Refusal::Temporary(said)) };
+            let text = one_line(&failure.to_string());
+            let Failure::Refused { command, reply } = failure else { return Err(Refusal::Temporary(text)) };
             if reply.code != 421 {
                 self.keep(connection);
             }
             return Err(match verdict(command, &reply) {
-                Verdict::Later => Refusal::Temporary(said),
-                Verdict::Sender => Refusal::Sender(said),
-                Verdict::Mail => Refusal::Permanent(said),
+                Verdict::Later => Refusal::Temporary(text),
+                Verdict::Sender => Refusal::Sender(text),
+                Verdict::Mail => Refusal::Permanent(text),
             });
         }
     }
@@ -210,11 +210,11 @@ impl Server {
             None => None,
         };
         self.open(login.as_ref()).await.map_err(|error| {
-            let mut said = error.to_string();
+            let mut text = error.to_string();
             for secret in login.iter().flat_map(secrets) {
-                said = said.replace(&secret, "***");
+                text = text.replace(&secret, "***");
             }
-            one_line(&said)
+            one_line(&text)
         })
     }
 

@@ -12,7 +12,7 @@ use super::progress;
 use crate::postgres::places::named_in;
 use crate::postgres::settings::OLDEST;
 
-pub(super) fn fetch(into: &Path, wanted: Option<u32>) -> Result<PathBuf, String> {
+pub(super) fn fetch(into: &Path, required: Option<u32>) -> Result<PathBuf, String> {
     let apt = Apt { folder: into.to_owned() };
     for folder in ["lists/partial", "cache/archives/partial", "packages", "root"] {
         fs::create_dir_all(into.join(folder)).map_err(|error| error.to_string())?;
@@ -21,7 +21,7 @@ pub(super) fn fetch(into: &Path, wanted: Option<u32>) -> Result<PathBuf, String>
     let update = apt.run("apt-get", &["-qq", "update"]);
     bar.finish_and_clear();
     update?;
-    let major = match wanted {
+    let major = match required {
         Some(major) => major,
         None => major(&apt.show("postgresql")?).ok_or("there is no package `postgresql`")?,
     };

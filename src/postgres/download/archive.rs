@@ -57,9 +57,9 @@ const ARCHIVES: [(&str, &str, &str, &str); 5] = [
 /// Maximum size of an archive in bytes; those above have 24 MB.
 const MAX: u64 = 128 << 20;
 
-pub(super) fn fetch(into: &Path, wanted: Option<u32>) -> Result<PathBuf, String> {
-    if let Some(wanted) = wanted.filter(|wanted| *wanted != MAJOR) {
-        return Err(format!("it is of PostgreSQL {MAJOR}, not {wanted}"));
+pub(super) fn fetch(into: &Path, required: Option<u32>) -> Result<PathBuf, String> {
+    if let Some(required) = required.filter(|required| *required != MAJOR) {
+        return Err(format!("it is of PostgreSQL {MAJOR}, not {required}"));
     }
     let (.., name, sha512) = ARCHIVES
         .into_iter()

@@ -12,16 +12,16 @@ fn server(greeting: &str, script: &[(&str, &str)]) -> (Box<dyn Stream>, JoinHand
         let mut stream = BufReader::new(server);
         stream.get_mut().write_all(greeting.as_bytes()).await.unwrap();
         for (expected, reply) in script {
-            let mut said = String::new();
+            let mut received = String::new();
             loop {
                 let mut line = String::new();
                 stream.read_line(&mut line).await.unwrap();
-                said.push_str(&line);
-                if said.len() >= expected.len() || line.is_empty() {
+                received.push_str(&line);
+                if received.len() >= expected.len() || line.is_empty() {
                     break;
                 }
             }
-            assert_eq!(said, expected);
+            assert_eq!(received, expected);
             stream.get_mut().write_all(reply.as_bytes()).await.unwrap();
         }
     });
@@ -131,7 +131,7 @@ async fn xoauth2_sends_the_token_and_an_empty_line_after_refusal() {
 
 #[tokio::test]
 async fn missing_auth_mechanism_lists_the_offered_ones() {
-    for (offer, said) in [
+    for (offer, error) in [
         (
             "250-mx\r\n250 AUTH GSSAPI NTLM\r\n",
             "the server offers no AUTH PLAIN or LOGIN; it offers: GSSAPI NTLM",
@@ -140,7 +140,7 @@ async fn missing_auth_mechanism_lists_the_offered_ones() {
     ] {
         let (stream, _task) = server("220 mx\r\n", &[("EHLO me\r\n", offer)]);
         let mut conversation = Conversation::greet(stream, "me").await.unwrap();
-        assert_eq!(conversation.login(&password()).await.unwrap_err().to_string(), said);
+        assert_eq!(conversation.login(&password()).await.unwrap_err().to_string(), error);
     }
 }
 
@@ -158,7 +158,7 @@ async fn plaintext_injected_after_starttls_is_refused() {
 async fn malformed_smtp_reply_is_an_error() {
     let long = format!("220-{}\r\n", "x".repeat(5000));
     let many = "220-x\r\n".repeat(200);
-    for (greeting, said) in [
+    for (greeting, error) in [
         ("SSH-2.0-OpenSSH\r\n", "not a valid SMTP reply: SSH-2.0-OpenSSH"),
         ("22\r\n", "not a valid SMTP reply: 22"),
         ("2200 x\r\n", "not a valid SMTP reply: 2200 x"),
@@ -168,7 +168,7 @@ async fn malformed_smtp_reply_is_an_error() {
     ] {
         let (stream, _task) = server(greeting, &[]);
         let failure = Conversation::greet(stream, "me").await.err().unwrap();
-        assert!(failure.to_string().starts_with(said), "{failure}");
+        assert!(failure.to_string().starts_with(error), "{failure}");
     }
 }
 

@@ -10,7 +10,7 @@ use crate::domain::id::{self, UserId};
 
 /// One invite of a bulk request.
 #[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
-pub struct Wanted {
+pub struct RequestedInvite {
     /// The UUID for the new user.
     #[schemars(rename = "userId", with = "Option<Uuid>")]
     pub user: Option<UserId>,
@@ -20,14 +20,14 @@ pub struct Wanted {
 }
 
 /// Parses the id of a user in a body.
-pub fn user(text: &str) -> Result<UserId, Invalid> {
+pub fn user_id(text: &str) -> Result<UserId, Invalid> {
     id::parse(text).map(UserId).ok_or(Invalid("must be a hyphenated UUID"))
 }
 
-impl Wanted {
+impl RequestedInvite {
     /// The address in lower case, for comparison.
     #[must_use]
-    pub fn address(&self) -> String {
+    pub fn lowercase_address(&self) -> String {
         self.body.invite.email.as_str().to_lowercase()
     }
 
@@ -38,7 +38,7 @@ impl Wanted {
         let user = match item.remove("userId") {
             None => None,
             Some(Value::String(text)) => {
-                Some(user(&text).map_err(|problem| FieldErrors::one("userId", problem))?)
+                Some(user_id(&text).map_err(|problem| FieldErrors::one("userId", problem))?)
             }
             Some(_) => return Err(FieldErrors::one("userId", Invalid("must be a string"))),
         };
