@@ -5,8 +5,9 @@
 
 use std::fmt;
 use std::io::Write;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use serde::Serialize;
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::Context;
@@ -45,14 +46,10 @@ tokio::task_local! {
     static FACTS: Arc<Mutex<AuditRecord>>;
 }
 
-fn lock(facts: &Mutex<AuditRecord>) -> MutexGuard<'_, AuditRecord> {
-    facts.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Adds details to the record of the current call.
 pub fn record(fact: impl FnOnce(&mut AuditRecord)) {
     // Outside an audited call there is no record to add to.
-    let _ = FACTS.try_with(|facts| fact(&mut lock(facts)));
+    let _ = FACTS.try_with(|facts| fact(&mut facts.lock()));
 }
 
 /// A call that changes data. If it is dropped before its response, because the client has disconnected, the change
@@ -82,7 +79,7 @@ impl AuditedCall {
         if matches!(code, Some("too_many_failures" | "overloaded")) {
             return;
         }
-        let facts = lock(&self.facts);
+        let facts = self.facts.lock();
         let outcome = match status {
             500.. => "failed",
             400.. => "refused",
@@ -108,7 +105,7 @@ impl AuditedCall {
 impl Drop for AuditedCall {
     fn drop(&mut self) {
         if !self.finished {
-            self.emit("unknown", &lock(&self.facts), None, None);
+            self.emit("unknown", &self.facts.lock(), None, None);
         }
     }
 }

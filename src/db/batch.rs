@@ -7,8 +7,9 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::io::ErrorKind;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use sqlx::PgConnection;
 use tokio::sync::oneshot;
 use tokio::time::{Duration, Instant, timeout};
@@ -127,7 +128,7 @@ impl<T: Batchable> Batcher<T> {
     pub async fn submit(&self, what: T, mail: QuotaUse) -> Option<Result<T::Answer, Error>> {
         let (answer, answered) = oneshot::channel();
         {
-            let mut queue = self.0.queue();
+            let mut queue = self.0.queue.lock();
             if queue.is_unbatched(what.app()) {
                 return None;
             }
@@ -140,16 +141,10 @@ impl<T: Batchable> Batcher<T> {
     }
 }
 
-impl<T: Batchable> Shared<T> {
-    fn queue(&self) -> MutexGuard<'_, Queue<T>> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl<T: Batchable> RunningStatement<T> {
     /// Starts another statement if enough requests are queued.
     fn start(shared: &Arc<Shared<T>>) -> Option<Self> {
-        let mut queue = shared.queue();
+        let mut queue = shared.queue.lock();
         let enough = if queue.running == 0 { 1 } else { SECOND_STATEMENT_AT };
         (queue.running < MAX_STATEMENTS && queue.waiting.len() >= enough).then(|| {
             queue.running += 1;
@@ -162,7 +157,7 @@ impl<T: Batchable> RunningStatement<T> {
         let shared = Arc::clone(&self.0);
         loop {
             let pending = {
-                let waiting = &mut shared.queue().waiting;
+                let waiting = &mut shared.queue.lock().waiting;
                 let most = waiting.len().min(MAX_ROWS);
                 waiting.drain(..most).collect()
             };
@@ -176,7 +171,7 @@ impl<T: Batchable> RunningStatement<T> {
 
 impl<T: Batchable> Drop for RunningStatement<T> {
     fn drop(&mut self) {
-        self.0.queue().running -= 1;
+        self.0.queue.lock().running -= 1;
     }
 }
 
@@ -239,12 +234,12 @@ async fn write<T: Batchable>(shared: &Shared<T>, mut pending: Vec<Pending<T>>) {
                 match halves(pending.collect()) {
                     Ok(halves) => parts.extend(halves),
                     Err(app) => {
-                        shared.queue().unbatched.insert(app, Instant::now() + UNBATCHED_FOR);
+                        shared.queue.lock().unbatched.insert(app, Instant::now() + UNBATCHED_FOR);
                         tracing::debug!(%app, "rows of this app are locked: its changes are not batched for a while");
                     }
                 }
             }
-            Err(error) => tracing::debug!(%error, "a batch failed: its changes are written one by one"),
+            Err(error) => tracing::debug!(%error, "a batch failed: its changes are executed one by one"),
         }
     }
 }

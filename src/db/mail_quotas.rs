@@ -2,10 +2,11 @@
 
 use std::convert::Infallible;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use quick_cache::sync::Cache;
 use sqlx::query_scalar;
 
@@ -55,7 +56,7 @@ impl MailQuotas {
     /// Returns the unused lease of an app, at shutdown.
     pub async fn return_leases(&self, db: &Pool, app: AppId) -> Result<(), Error> {
         let Some(lease) = self.apps.get(&app) else { return Ok(()) };
-        let held = std::mem::take(&mut *lease.held());
+        let held = std::mem::take(&mut *lease.held.lock());
         if held.mails > 0 && held.until.is_some_and(|until| until > Instant::now()) {
             return_lease(db, app, held.mails).await?;
         }
@@ -94,14 +95,10 @@ struct LeaseState {
 }
 
 impl Lease {
-    fn held(&self) -> MutexGuard<'_, LeaseState> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Leases more mails from the database.
     async fn extend(&self, db: &Pool, app: AppId, bound: i64) -> Result<(), Error> {
         let (mails, left) = lease(db, app, bound).await?;
-        let mut held = self.held();
+        let mut held = self.held.lock();
         // Mails returned meanwhile are of the same day. `until` is set once per day and identifies it for returned
         // mails.
         let mails = if mails == 0 && held.mails <= 0 { NONE } else { held.mails.max(0) + mails };
@@ -111,7 +108,7 @@ impl Lease {
 
     /// Takes one leased mail of this day. `Some(Err)`: the quota is used up, with the time until the day ends.
     fn take(&self) -> Option<Result<Instant, Duration>> {
-        let mut held = self.held();
+        let mut held = self.held.lock();
         let until = held.until?;
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -160,7 +157,7 @@ impl QuotaUse {
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        let mut held = self.lease.held();
+        let mut held = self.lease.held.lock();
         if !self.spent.load(Relaxed) && held.until == Some(self.until) {
             held.mails = held.mails.max(0) + 1;
         }

@@ -49,9 +49,7 @@ pub async fn migrate(options: &PgConnectOptions) -> Result<(), Error> {
         if !is_lock_timeout(&error) {
             return Err(error.into());
         }
-        tracing::warn!(
-            "a migration waits for a table that somebody uses, or for another server that migrates"
-        );
+        tracing::warn!("a migration waits for a table in use, or for another server that migrates");
         sleep(LOCK_RETRY_DELAY).await;
         // Closing the session cleans up after the failed attempt.
         let _ = connection.close().await;

@@ -3,9 +3,10 @@
 //! cannot load the database.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use axum::http::{Extensions, HeaderMap};
+use parking_lot::Mutex;
 
 use super::error::Error;
 use super::limits::load_shed::{Client, Permit, ROWS_PER_PERMIT};
@@ -50,15 +51,11 @@ impl RequestContext {
         begun.unwrap_or_else(|| Self::begin(&mut Extensions::new()))
     }
 
-    fn state(&self) -> MutexGuard<'_, ContextState> {
-        self.now.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Waits for a database permit, unless the request has one.
     pub async fn acquire_permit(&self, limits: &Limits) -> Result<(), Error> {
-        if self.state().slot.is_none() {
+        if self.now.lock().slot.is_none() {
             let slot = limits.concurrency.enter(self.client(), 1).await?;
-            self.state().slot = Some(slot);
+            self.now.lock().slot = Some(slot);
         }
         Ok(())
     }
@@ -68,32 +65,32 @@ impl RequestContext {
         if rows > ROWS_PER_PERMIT {
             self.release_permit();
             let slot = limits.concurrency.enter(self.client(), rows.div_ceil(ROWS_PER_PERMIT)).await?;
-            self.state().slot = Some(slot);
+            self.now.lock().slot = Some(slot);
         }
         Ok(())
     }
 
     pub fn set_app(&self, app: AppId) {
-        self.state().client = Some(Client::App(app));
+        self.now.lock().client = Some(Client::App(app));
     }
 
     /// The client that the request is queued for.
     pub fn client(&self) -> Client {
-        self.state().client.unwrap_or_else(|| Client::Address(self.peer.into()))
+        self.now.lock().client.unwrap_or_else(|| Client::Address(self.peer.into()))
     }
 
     pub fn release_permit(&self) {
-        self.state().slot = None;
+        self.now.lock().slot = None;
     }
 
     /// Sets the rate-limit headers of the response.
     pub fn set_rate_limit(&self, rate_limit: RateLimitHeaders) {
-        self.state().rate_limit = Some(rate_limit);
+        self.now.lock().rate_limit = Some(rate_limit);
     }
 
     /// Takes the rate-limit headers of the response.
     pub fn rate_limit(&self) -> Option<RateLimitHeaders> {
-        self.state().rate_limit.take()
+        self.now.lock().rate_limit.take()
     }
 
     /// Runs a database look-up. It counts against the client's address if it finds nothing, unless an earlier look-up
@@ -115,7 +112,7 @@ impl RequestContext {
         };
         match found {
             _ if known => {}
-            Ok(None) => self.state().charged = true,
+            Ok(None) => self.now.lock().charged = true,
             _ => limits.unauthenticated.refund(&source),
         }
         found
@@ -123,7 +120,7 @@ impl RequestContext {
 
     /// Counts a request without valid credentials against the client's address, at most once.
     pub fn count_failure(&self, limits: &Limits, headers: &HeaderMap) -> Result<(), Error> {
-        if !std::mem::replace(&mut self.state().charged, true) {
+        if !std::mem::replace(&mut self.now.lock().charged, true) {
             let source = self.source(headers, &limits.trusted_proxies);
             limits.unauthenticated.take(&source).map_err(Error::TooManyFailures)?;
         }
@@ -132,14 +129,14 @@ impl RequestContext {
 
     /// Takes back the count, for a request that turned out to be valid.
     pub fn forgive_failure(&self, limits: &Limits, headers: &HeaderMap) {
-        if std::mem::take(&mut self.state().charged) {
+        if std::mem::take(&mut self.now.lock().charged) {
             limits.unauthenticated.refund(&self.source(headers, &limits.trusted_proxies));
         }
     }
 
     fn source(&self, headers: &HeaderMap, trusted: &Networks) -> Source {
         let source = client(self.peer, headers, trusted).into();
-        self.state().client.get_or_insert(Client::Address(source));
+        self.now.lock().client.get_or_insert(Client::Address(source));
         source
     }
 }

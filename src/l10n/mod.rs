@@ -106,7 +106,7 @@ impl Texts {
     pub fn get(&self, id: &str, args: &[(&str, &str)]) -> String {
         let args: Vec<_> = args.iter().map(|(name, value)| (*name, self.isolated(value))).collect();
         self.format(id, args.iter().map(|(name, value)| (*name, &**value))).unwrap_or_else(|(text, slip)| {
-            tracing::error!(language = self.language, id, slip, "a text is wrong");
+            tracing::error!(language = self.language, id, slip, "a text has an error");
             text
         })
     }

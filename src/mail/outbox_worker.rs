@@ -5,11 +5,12 @@
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use lettre::message::Mailbox;
+use parking_lot::Mutex;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use tokio::sync::{Notify, watch};
 use tokio::task::{AbortHandle, JoinSet};
@@ -82,11 +83,7 @@ pub struct Outage(Mutex<Option<Instant>>);
 
 impl Outage {
     fn is_over(&self, after: Duration) -> bool {
-        self.last().is_none_or(|last| last.elapsed() > after)
-    }
-
-    fn last(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().is_none_or(|last| last.elapsed() > after)
     }
 }
 
@@ -148,7 +145,7 @@ impl Worker {
             .await
             .unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into()).into()));
         if done.is_err() {
-            *self.database.last() = Some(Instant::now());
+            *self.database.0.lock() = Some(Instant::now());
         }
         done
     }
@@ -156,7 +153,7 @@ impl Worker {
     /// Wakes the workers of other processes, since more mails may be due than this process can send.
     async fn wake_others(&self) {
         if let Err(error) = self.with_timeout(outbox::wake(&self.db)).await {
-            tracing::debug!(%error, "other workers were not woken");
+            tracing::debug!(%error, "other workers were not notified");
         }
     }
 
@@ -173,7 +170,7 @@ impl Worker {
         // would be sent again.
         let deadline = Instant::now() + LEASE;
         while let Err(error) = self.with_timeout(self.record(mail, &result)).await {
-            tracing::warn!(mail = %mail.id, %error, "the outcome of a mail was not written down");
+            tracing::warn!(mail = %mail.id, %error, "the outcome of a mail was not recorded");
             if !error.is_temporary() && Instant::now() > deadline {
                 return;
             }
@@ -188,7 +185,7 @@ impl Worker {
             match self.with_timeout(outbox::extend(&self.db, mail, LEASE)).await {
                 Ok(true) => {}
                 Ok(false) => {
-                    tracing::warn!(mail = %mail.id, "the lease of a mail ran out while it was sent");
+                    tracing::warn!(mail = %mail.id, "the lease of a mail expired while it was sent");
                     std::future::pending::<()>().await;
                 }
                 Err(error) => tracing::warn!(mail = %mail.id, %error, "a lease was not extended"),
@@ -221,10 +218,10 @@ impl Worker {
         if matches!(result, Err(SendError::Refused(Refusal::Sender(_))))
             && self.sender.is_over(ERROR_LOG_INTERVAL)
         {
-            *self.sender.last() = Some(Instant::now());
+            *self.sender.0.lock() = Some(Instant::now());
             tracing::error!(
                 app = %mail.app, reply = %loggable(&reply),
-                "the mail server refuses our sender, login, quota or account: mails stay queued until that is mended"
+                "the mail server refuses our sender, login, quota or account: mails stay queued until that is fixed"
             );
         }
         let mut give_up = self.config.mail.give_up_after;
@@ -310,7 +307,7 @@ impl Worker {
         // Spam filters quote the refused link.
         let masked = |reply: &str| masked(&masked(reply, &code), opt_out.as_deref().unwrap_or_default());
         let sent = self.transport.send(&message, &mail.message_id).await;
-        *self.mail_server.last() = matches!(sent, Err(Refusal::NoSession(_))).then(Instant::now);
+        *self.mail_server.0.lock() = matches!(sent, Err(Refusal::NoSession(_))).then(Instant::now);
         match sent {
             Ok(reply) => Ok(masked(&reply)),
             Err(Refusal::Temporary(reply)) => Err(Refusal::Temporary(masked(&reply)).into()),

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crate::domain::network::{Networks, Source};
+use parking_lot::Mutex;
 
 /// Number of open connections by address.
 pub struct ConnectionCounter {
@@ -30,7 +31,7 @@ impl ConnectionCounter {
             return Some(ConnectionGuard(None));
         }
         let source = Source::from(peer).widest();
-        let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut of = self.of.lock();
         let count = of.entry(source).or_default();
         if *count >= self.most {
             return None;
@@ -43,7 +44,7 @@ impl ConnectionCounter {
 impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         let Some((counter, source)) = self.0.take() else { return };
-        let mut of = counter.of.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut of = counter.of.lock();
         if let Some(count) = of.get_mut(&source) {
             *count -= 1;
             if *count == 0 {
@@ -73,6 +74,6 @@ mod tests {
         held.remove(0);
         held.push(count("2001:db8::4").unwrap());
         drop(held);
-        assert!(counter.of.lock().unwrap().is_empty());
+        assert!(counter.of.lock().is_empty());
     }
 }

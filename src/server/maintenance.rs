@@ -60,7 +60,7 @@ where
             Ok(true) => sleep(STEP_PAUSE).await,
             Ok(false) => return true,
             Err(error) => {
-                tracing::warn!(%error, what, "what is over was not deleted");
+                tracing::warn!(%error, what, "expired rows were not deleted");
                 return false;
             }
         }

@@ -22,7 +22,7 @@ pub async fn serve(socket: TcpListener, state: AppState, mails: Pool, mut stoppe
         let _ = stopped.wait_for(|stopped| *stopped).await;
     };
     if let Err(error) = axum::serve(socket, router).with_graceful_shutdown(stop).await {
-        tracing::warn!(%error, "metrics are served no more");
+        tracing::warn!(%error, "the metrics listener has stopped");
     }
 }
 

@@ -3,7 +3,7 @@
 //! response says `Connection: close`.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use axum::response::Response;
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Bytes, Frame, Incoming, SizeHint};
 use hyper::http::{HeaderValue, Request, header};
+use parking_lot::Mutex;
 use tokio::time::timeout;
 
 use crate::http::extract::LARGE_LIMIT;
@@ -34,7 +35,7 @@ pub async fn call<E>(
         Body::new(BodyReader { unread: Some(unread), returned: Arc::clone(&returned) })
     });
     let mut response = service(request).await?;
-    let unread = returned.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let unread = returned.lock().take();
     let kept = match unread {
         Some(unread) if unread.ended => true,
         // Reading it would make hyper send `100 Continue`.
@@ -108,6 +109,6 @@ impl hyper::body::Body for BodyReader {
 
 impl Drop for BodyReader {
     fn drop(&mut self) {
-        *self.returned.lock().unwrap_or_else(PoisonError::into_inner) = self.unread.take();
+        *self.returned.lock() = self.unread.take();
     }
 }

@@ -107,7 +107,7 @@ impl Dispatcher {
         // After the lease has expired, another worker may claim the delivery.
         let deadline = Instant::now() + LEASE_MARGIN - SOON;
         while let Err(error) = with_timeout(self.write_down(delivery, &answer)).await {
-            tracing::warn!(delivery = %delivery.id, %error, "the outcome of a delivery was not written down");
+            tracing::warn!(delivery = %delivery.id, %error, "the outcome of a delivery was not recorded");
             if Instant::now() > deadline {
                 return;
             }
@@ -143,7 +143,7 @@ impl Dispatcher {
             }
             Response::Gone(answer) => {
                 deliveries::disable(&self.db, delivery, answer).await?;
-                tracing::warn!(%app, %webhook, answer, "a webhook is gone, and disabled");
+                tracing::warn!(%app, %webhook, answer, "webhook disabled: its receiver answered 410");
                 DeliveryOutcome::Failed
             }
             Response::Refused(answer) => {
@@ -152,9 +152,9 @@ impl Dispatcher {
                     deliveries::retry_later(&self.db, delivery, delay, self.config.give_up_after, answer)
                         .await?;
                 if failed {
-                    tracing::warn!(%app, %webhook, delivery = %delivery.id, answer, "a delivery is given up");
+                    tracing::warn!(%app, %webhook, delivery = %delivery.id, answer, "webhook delivery failed: given up");
                 } else {
-                    tracing::info!(%app, %webhook, delivery = %delivery.id, answer, "a delivery was refused for now");
+                    tracing::info!(%app, %webhook, delivery = %delivery.id, answer, "webhook delivery failed: will be retried");
                 }
                 if failed { DeliveryOutcome::Failed } else { DeliveryOutcome::Refused }
             }

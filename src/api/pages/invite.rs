@@ -50,7 +50,7 @@ pub(crate) async fn record_view(state: &AppState, code: &InviteCode, invite: &In
     if !invite.viewed
         && let Err(error) = timeline::record_view(&state.store.pool, code).await
     {
-        tracing::debug!(%error, "a look was not recorded");
+        tracing::debug!(%error, "the view of an invite was not recorded");
     }
 }
 

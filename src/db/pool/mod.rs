@@ -7,13 +7,14 @@ pub mod tls_relay;
 
 use std::io::ErrorKind;
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt, StreamExt, TryFutureExt, TryStreamExt};
+use parking_lot::Mutex;
 use sqlx::postgres::{PgConnectOptions, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
 use sqlx::{
     AssertSqlSafe, Connection, Describe, Either, Error, Execute, Executor, PgConnection, Postgres, SqlStr,
@@ -136,7 +137,7 @@ impl Pool {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         let free = count(self.0.permits.available_permits());
         Usage {
-            idle: count(self.idle().len()),
+            idle: count(self.0.idle.lock().len()),
             busy: self.0.most.saturating_sub(free),
             waiting: self.0.waiting.load(Relaxed),
         }
@@ -161,7 +162,7 @@ impl Pool {
 
     async fn take(&self) -> Result<PooledConnection, Error> {
         let permit = Arc::clone(&self.0.permits).acquire_owned().await.map_err(|_| Error::PoolClosed)?;
-        while let Some(IdleConnection { mut live, since }) = { self.idle().pop() } {
+        while let Some(IdleConnection { mut live, since }) = { self.0.idle.lock().pop() } {
             let good = if live.set_up.elapsed() > SET_UP_TIMEOUT {
                 live.set_up = Instant::now();
                 matches!(timeout(CHECK_TIMEOUT, self.set_up(&mut live.connection)).await, Ok(Ok(())))
@@ -204,13 +205,9 @@ impl Pool {
         Ok(())
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<IdleConnection>> {
-        self.0.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn put(&self, live: OpenConnection) {
         let old = {
-            let mut idle = self.idle();
+            let mut idle = self.0.idle.lock();
             if self.0.permits.is_closed() || live.opened.elapsed() > MAX_LIFETIME {
                 Some(live)
             } else {
@@ -226,7 +223,7 @@ impl Pool {
     /// Closes the pool: idle connections now, the others when they are returned.
     pub async fn close(&self) {
         self.0.permits.close();
-        let idle = std::mem::take(&mut *self.idle());
+        let idle = std::mem::take(&mut *self.0.idle.lock());
         for IdleConnection { live, .. } in idle {
             // The server may be unreachable.
             let _ = live.connection.close().await;

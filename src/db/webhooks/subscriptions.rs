@@ -2,8 +2,8 @@
 //! ([`super::publish`]); requests check [`Subscriptions`] first, so that apps without webhooks write no events.
 
 use std::collections::HashSet;
-use std::sync::{PoisonError, RwLock};
 
+use parking_lot::RwLock;
 use tokio::sync::Notify;
 
 use super::manage;
@@ -24,7 +24,7 @@ impl Subscriptions {
     /// Returns a new event id to write with a change of this app, or `None` if the app has no webhooks.
     #[must_use]
     pub fn event_for(&self, app: AppId) -> Option<EventId> {
-        let apps = self.apps.read().unwrap_or_else(PoisonError::into_inner);
+        let apps = self.apps.read();
         apps.as_ref().is_none_or(|apps| apps.contains(&app)).then(EventId::fresh)
     }
 
@@ -32,7 +32,7 @@ impl Subscriptions {
     pub async fn refresh(&self, db: &Pool) -> Result<bool, Error> {
         let apps: HashSet<AppId> = manage::apps(db).await?.into_iter().collect();
         let any = !apps.is_empty();
-        *self.apps.write().unwrap_or_else(PoisonError::into_inner) = Some(apps);
+        *self.apps.write() = Some(apps);
         Ok(any)
     }
 }

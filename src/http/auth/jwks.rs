@@ -2,10 +2,11 @@
 //! redirects or proxies, with limits for size and time. The last good keys stay in use while the issuer is
 //! unreachable. An unknown `kid` triggers a fetch, at a bounded rate.
 
-use std::sync::{Arc, OnceLock, RwLock};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use axum::http::header;
+use parking_lot::RwLock;
 use quick_cache::sync::Cache;
 use serde_json::Value;
 use tokio::sync::Mutex;
@@ -65,7 +66,7 @@ struct Keys {
 
 impl Issuer {
     fn known(&self) -> Option<Keys> {
-        self.keys.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.keys.read().clone()
     }
 }
 
@@ -128,7 +129,7 @@ async fn refresh(
     match fetch(client, url).await {
         Ok(keys) => {
             let known = Keys { at: Instant::now(), keys: Arc::new(keys) };
-            *issuer.keys.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(known);
+            *issuer.keys.write() = Some(known);
             Ok(())
         }
         Err(reason) => {

@@ -2,10 +2,10 @@
 //! large `Content-Length` alone takes nothing from other requests.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::load_shed::{Client, overloaded};
 use crate::http::error::Error;
+use parking_lot::Mutex;
 
 /// Limit for all bodies together, bytes.
 const ALL: usize = 64 * 1024 * 1024;
@@ -34,16 +34,12 @@ impl BodyBudget {
     pub fn body(&self, client: Client) -> BodyBytes<'_> {
         BodyBytes { budget: self, client, taken: 0 }
     }
-
-    fn taken(&self) -> MutexGuard<'_, Taken> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl BodyBytes<'_> {
     /// Counts `bytes` more. Fails with [`Error::Overloaded`] if that exceeds a limit.
     pub fn take(&mut self, bytes: usize) -> Result<(), Error> {
-        let mut taken = self.budget.taken();
+        let mut taken = self.budget.0.lock();
         let own = taken.clients.get(&self.client).copied().unwrap_or_default();
         if taken.all + bytes > ALL || own + bytes > EACH {
             return Err(overloaded());
@@ -57,7 +53,7 @@ impl BodyBytes<'_> {
 
 impl Drop for BodyBytes<'_> {
     fn drop(&mut self) {
-        let mut taken = self.budget.taken();
+        let mut taken = self.budget.0.lock();
         taken.all -= self.taken;
         if let Some(own) = taken.clients.get_mut(&self.client) {
             *own -= self.taken;
@@ -94,6 +90,6 @@ mod tests {
         late.take(EACH - 1).unwrap();
         second.take(0).unwrap();
         drop((second, others, late));
-        assert!(budget.taken().clients.is_empty() && budget.taken().all == 0);
+        assert!(budget.0.lock().clients.is_empty() && budget.0.lock().all == 0);
     }
 }

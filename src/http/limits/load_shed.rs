@@ -4,10 +4,11 @@
 //! clients that retry at once would cost CPU time.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 use tokio::time::{sleep, timeout};
 
@@ -170,14 +171,10 @@ impl Queues {
     }
 }
 
-fn lock(queues: &Mutex<Queues>) -> MutexGuard<'_, Queues> {
-    queues.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Admits queued requests until the next one has to wait.
 fn admit_next(queues: &Arc<Mutex<Queues>>) {
     loop {
-        let Some((client, waiter)) = lock(queues).next() else { return };
+        let Some((client, waiter)) = queues.lock().next() else { return };
         let slot = Permit { queues: Arc::clone(queues), client, slots: waiter.slots };
         // If the receiver is gone, dropping the permit gives it back.
         drop(waiter.let_in.send(slot));
@@ -193,7 +190,7 @@ pub struct Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        lock(&self.queues).release(self.client, self.slots);
+        self.queues.lock().release(self.client, self.slots);
         admit_next(&self.queues);
     }
 }
@@ -207,7 +204,7 @@ struct Waiting<'a> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        lock(self.queues).remove(self.client, self.id);
+        self.queues.lock().remove(self.client, self.id);
         admit_next(self.queues);
     }
 }
@@ -242,7 +239,7 @@ impl ConcurrencyLimit {
     pub async fn enter(&self, client: Client, slots: usize) -> Result<Permit, Error> {
         let (sender, mut receiver) = oneshot::channel();
         let waiting = {
-            let mut queues = lock(&self.queues);
+            let mut queues = self.queues.lock();
             let slots = slots.clamp(1, queues.half());
             if queues.waiting == 0 && queues.free >= slots {
                 queues.take(client, slots);
@@ -257,7 +254,7 @@ impl ConcurrencyLimit {
         let begun = Instant::now();
         admit_next(&self.queues);
         if receiver.is_empty() {
-            let mut queues = lock(&self.queues);
+            let mut queues = self.queues.lock();
             if self.is_full(queues.waiting.saturating_sub(1)) {
                 queues.shed_longest_queue(client);
             }
@@ -276,7 +273,7 @@ impl ConcurrencyLimit {
     /// The number of permits in use, and of waiting requests.
     #[must_use]
     pub fn usage(&self) -> (usize, usize) {
-        let queues = lock(&self.queues);
+        let queues = self.queues.lock();
         (queues.slots - queues.free, queues.waiting)
     }
 

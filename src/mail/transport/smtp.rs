@@ -5,10 +5,11 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use lettre::Message;
+use parking_lot::Mutex;
 use percent_encoding::percent_decode_str;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
@@ -191,7 +192,7 @@ impl Server {
     /// An idle connection that still responds and is ready for a new mail.
     async fn kept(&self) -> Option<Conversation> {
         loop {
-            let (since, mut connection) = lock(&self.idle).connections.pop()?;
+            let (since, mut connection) = self.idle.lock().connections.pop()?;
             if since.elapsed() > IDLE {
                 continue;
             }
@@ -199,7 +200,7 @@ impl Server {
                 Ok(true) => return Some(connection),
                 Ok(false) => {}
                 // The other connections probably hang too, and the remaining time is needed to send the mail.
-                Err(_) => lock(&self.idle).connections.clear(),
+                Err(_) => self.idle.lock().connections.clear(),
             }
         }
     }
@@ -255,7 +256,7 @@ impl Server {
 
     /// Keeps a connection for the next mail, and starts a task that closes it if it stays idle.
     fn keep(&self, connection: Conversation) {
-        let mut idle = lock(&self.idle);
+        let mut idle = self.idle.lock();
         idle.connections.push((Instant::now(), connection));
         if idle.watched {
             return;
@@ -266,7 +267,7 @@ impl Server {
             loop {
                 tokio::time::sleep(IDLE).await;
                 let Some(all) = all.upgrade() else { return };
-                let mut idle = lock(&all);
+                let mut idle = all.lock();
                 idle.connections.retain(|(since, _)| since.elapsed() < IDLE);
                 if idle.connections.is_empty() {
                     idle.watched = false;
@@ -275,10 +276,6 @@ impl Server {
             }
         });
     }
-}
-
-fn lock(idle: &Mutex<Idle>) -> std::sync::MutexGuard<'_, Idle> {
-    idle.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The name of this host if it has a domain, otherwise the address literal that RFC 5321, section 4.1.4, requires.

@@ -222,7 +222,7 @@ pub fn response(status: StatusCode, html: String) -> Response {
 fn page(layout: &str, context: Value) -> String {
     let layouts = LAYOUTS.as_ref().map_err(|error| minijinja::Error::new(error.kind(), error.to_string()));
     layouts.and_then(|layouts| layouts.get_template(layout)?.render(context)).unwrap_or_else(|error| {
-        tracing::error!(layout, error = format!("{error:#}"), "a layout is wrong");
+        tracing::error!(layout, error = format!("{error:#}"), "a template has an error");
         "<!DOCTYPE html><title>Error</title><p>This page cannot be shown.".to_owned()
     })
 }

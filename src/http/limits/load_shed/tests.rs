@@ -50,10 +50,10 @@ async fn order(gate: &ConcurrencyLimit, arriving: &[(Client, usize)]) -> Vec<usi
     let order = Mutex::new(Vec::new());
     let waits = arriving.iter().enumerate().map(async |(number, (client, slots))| {
         let _slot = gate.enter(*client, *slots).await.unwrap();
-        order.lock().unwrap().push(number);
+        order.lock().push(number);
     });
     tokio::join!(join_all(waits), async { drop(busy) });
-    order.into_inner().unwrap()
+    order.into_inner()
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn lone_app_gets_all_permits_and_half_while_another_waits() {
     assert_eq!(gate.usage(), (8, 3));
     drop((other, again, more, slots));
     assert_eq!(gate.usage(), (0, 0));
-    assert!(lock(&gate.queues).clients.is_empty(), "nothing is remembered of who has left");
+    assert!(gate.queues.lock().clients.is_empty(), "nothing is remembered of who has left");
 }
 
 #[tokio::test]
