@@ -71,7 +71,7 @@ impl OptOutKey {
 }
 
 impl OptOutCode {
-    /// Parses a code. Returns `None` if its format is wrong; [`OptOutKey::made`] checks its authenticity.
+    /// Parses a code. Returns `None` if its format is wrong; [`OptOutKey::is_authentic`] checks its authenticity.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
