@@ -50,14 +50,14 @@ const ABOUT: &str = "Invites, profiles and referrals of the users of your apps.\
 /// The document of a server whose public URL has no path. `api`: the routes below `/v1`. `pages`: all other routes.
 #[must_use]
 pub fn document(api: Vec<Route>, pages: Vec<Route>) -> Value {
-    let mut used = Used::default();
+    let mut components = Components::default();
     let mut paths: Map<String, Value> = Map::new();
     for Route { method, path, operation, .. } in api {
         let path = format!("/v1{path}");
-        paths.entry(path).or_insert_with(|| json!({}))[method] = used.operation(operation);
+        paths.entry(path).or_insert_with(|| json!({}))[method] = components.operation(operation);
     }
     for Route { method, path, operation, .. } in pages {
-        let mut described = used.operation(operation);
+        let mut described = components.operation(operation);
         // These routes do not exist below `/api`.
         described["servers"] = json!([{ "url": "/" }]);
         paths.entry(path).or_insert_with(|| json!({}))[method] = described;
@@ -70,11 +70,11 @@ pub fn document(api: Vec<Route>, pages: Vec<Route>) -> Value {
         Error::RouteNotFound,
         Error::MethodNotAllowed,
     ] {
-        used.example(&error);
+        components.example(&error);
     }
-    let Used { examples, schemas } = used;
+    let Components { examples, schemas } = components;
     let mut schemas = schemas.named();
-    schemas.insert("Refusal".to_owned(), refused());
+    schemas.insert("Refusal".to_owned(), error_envelope());
     schemas.insert("ErrorCode".to_owned(), error_code(examples.keys()));
     json!({
         "openapi": "3.1.0",
@@ -107,15 +107,15 @@ pub fn document(api: Vec<Route>, pages: Vec<Route>) -> Value {
     })
 }
 
-/// The components that the operations use.
+/// Collects the components that the operations refer to.
 #[derive(Default)]
-struct Used {
+struct Components {
     /// Error responses by error code.
     examples: BTreeMap<&'static str, Value>,
     schemas: Schemas,
 }
 
-impl Used {
+impl Components {
     fn example(&mut self, error: &Error) {
         let sentence = error.sentence(example::USER);
         let envelope = json!({ "success": false, "message": null, "error": sentence, "data": null });
@@ -286,7 +286,7 @@ fn security(admits: Admits) -> Value {
 }
 
 /// An object with exactly these fields, all required.
-fn exact(properties: Value) -> Value {
+fn object(properties: Value) -> Value {
     let names: Vec<String> = properties.as_object().into_iter().flat_map(Map::keys).cloned().collect();
     let mut object = json!({ "type": "object", "required": names, "additionalProperties": false });
     object["properties"] = properties;
@@ -295,7 +295,7 @@ fn exact(properties: Value) -> Value {
 
 /// The body of a successful response with `data` of this schema.
 fn envelope(data: &Value) -> Value {
-    exact(json!({
+    object(json!({
         "success": { "const": true },
         "message": { "type": "string", "description": "The result, for a developer." },
         "error": { "type": "null" },
@@ -304,8 +304,8 @@ fn envelope(data: &Value) -> Value {
 }
 
 /// The body of every error response.
-fn refused() -> Value {
-    exact(json!({
+fn error_envelope() -> Value {
+    object(json!({
         "success": { "const": false },
         "message": { "type": "null" },
         "error": {

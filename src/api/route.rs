@@ -5,7 +5,7 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 
 use crate::http::AppState;
 use crate::http::error::Error;
-use crate::http::operation::{Described, Operation};
+use crate::http::operation::{DescribeHandler, Operation};
 
 pub struct Route {
     /// In lower case, as a key of a path item.
@@ -24,7 +24,7 @@ fn route<H, T: 'static, D>(
     mut operation: Operation,
 ) -> Route
 where
-    H: Handler<T, AppState> + Described<D>,
+    H: Handler<T, AppState> + DescribeHandler<D>,
 {
     H::describe(&mut operation);
     let failures = [Error::Internal("unknown".into()), Error::Unavailable(None), Error::TimedOut(None)];
@@ -36,7 +36,7 @@ macro_rules! methods {
     ($($name:ident $filter:ident),*) => {
         $(pub(crate) fn $name<H, T: 'static, D>(path: &'static str, handler: H, operation: Operation) -> Route
         where
-            H: Handler<T, AppState> + Described<D>,
+            H: Handler<T, AppState> + DescribeHandler<D>,
         {
             route(MethodFilter::$filter, stringify!($name), path, handler, operation)
         })*

@@ -237,13 +237,13 @@ pub trait DescribeResponse {
 }
 
 /// A handler whose extractors and result are described.
-pub trait Described<T> {
+pub trait DescribeHandler<T> {
     fn describe(operation: &mut Operation);
 }
 
-macro_rules! described {
+macro_rules! describe_handler {
     ($($extractor:ident)*) => {
-        impl<F, R, $($extractor),*> Described<($($extractor,)*)> for F
+        impl<F, R, $($extractor),*> DescribeHandler<($($extractor,)*)> for F
         where
             F: FnOnce($($extractor),*) -> R,
             R: Future<Output: DescribeResponse>,
@@ -256,21 +256,21 @@ macro_rules! described {
         }
     };
 }
-described!();
-described!(A);
-described!(A B);
-described!(A B C);
-described!(A B C D);
-described!(A B C D E);
+describe_handler!();
+describe_handler!(A);
+describe_handler!(A B);
+describe_handler!(A B C);
+describe_handler!(A B C D);
+describe_handler!(A B C D E);
 
-macro_rules! undescribed {
+macro_rules! describe_nothing {
     ($($extractor:ty),*) => {
         $(impl Describe for $extractor {
             fn describe(_: &mut Operation) {}
         })*
     };
 }
-undescribed!(HeaderMap, Uri, Request);
+describe_nothing!(HeaderMap, Uri, Request);
 
 impl<S> Describe for State<S> {
     fn describe(_: &mut Operation) {}

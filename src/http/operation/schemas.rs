@@ -63,8 +63,8 @@ fn describe(generator: &mut SchemaGenerator, schema: SchemaOf) -> SchemaWithExam
     SchemaWithExample { schema, example }
 }
 
-/// Removes what says nothing to a client: line breaks of a comment, the width of an integer. An object has no other
-/// fields than its properties, and a field that can be absent cannot be null.
+/// Removes the line breaks of a comment and the width of an integer. Makes an object accept no other fields than its
+/// properties, and an optional field accept no null.
 fn tidy(schema: &mut Value) {
     let Value::Object(schema) = schema else { return };
     if let Some(Value::String(description)) = schema.get_mut("description") {
@@ -87,7 +87,7 @@ fn tidy(schema: &mut Value) {
         schema.remove("unevaluatedProperties");
         schema.insert("additionalProperties".to_owned(), Value::Bool(false));
     }
-    if let Some((values, about)) = schema.get("oneOf").and_then(words) {
+    if let Some((values, about)) = schema.get("oneOf").and_then(enum_values) {
         let about = [schema.get("description").and_then(Value::as_str), about.as_deref()];
         let about: Vec<&str> = about.into_iter().flatten().collect();
         let about = about.join(" ");
@@ -102,9 +102,9 @@ fn tidy(schema: &mut Value) {
     }
 }
 
-/// The words of an enumeration, and what they mean; `None` if the variants are not words. A client knows what to do with
-/// an `enum`, not with a `oneOf` of constants.
-fn words(variants: &Value) -> Option<(Vec<Value>, Option<String>)> {
+/// The values of an enumeration and their descriptions in one text; `None` if a variant is not a string. Client generators
+/// understand an `enum` better than a `oneOf` of constants.
+fn enum_values(variants: &Value) -> Option<(Vec<Value>, Option<String>)> {
     let (mut values, mut meanings) = (Vec::new(), Vec::new());
     for variant in variants.as_array()? {
         match (&variant["const"], &variant["enum"]) {
@@ -113,7 +113,7 @@ fn words(variants: &Value) -> Option<(Vec<Value>, Option<String>)> {
                 let about = variant["description"].as_str()?.replace('\n', " ");
                 meanings.push(format!("`{word}`: {about}"));
             }
-            (_, Value::Array(words)) => values.extend(words.iter().cloned()),
+            (_, Value::Array(more)) => values.extend(more.iter().cloned()),
             _ => return None,
         }
     }
