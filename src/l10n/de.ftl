@@ -1,6 +1,6 @@
 ## Dates
 
-date = { $day }. { $month } { $year }, { $time } Uhr (UTC)
+date = { $day }.{"\u00A0"}{ $month } { $year }, { $time }{"\u00A0"}Uhr (UTC)
 day-1 = 1
 month-1 = Januar
 month-2 = Februar
@@ -17,14 +17,17 @@ month-12 = Dezember
 
 ## Mails
 
-greeting = Guten Tag,
-invitation-next = Mit einem Klick auf die Schaltfläche nehmen Sie die Einladung an und bestätigen, dass diese E-Mail-Adresse Ihnen gehört.
-invitation-next-link = Um die Einladung anzunehmen und zu bestätigen, dass diese E-Mail-Adresse Ihnen gehört, öffnen Sie bitte diese Adresse im Browser:
+greeting = Guten Tag!
+invitation-next = Die Schaltfläche öffnet eine Seite, auf der Sie die Einladung annehmen können. Damit bestätigen Sie zugleich, dass diese E-Mail-Adresse Ihnen gehört.
+invitation-next-link = Um die Einladung anzunehmen und zu bestätigen, dass diese E-Mail-Adresse Ihnen gehört, öffnen Sie bitte diesen Link im Browser:
+invitation-open = Einladung ansehen
 invitation-button = Einladung annehmen
-link-fallback = Falls die Schaltfläche nicht funktioniert, kopieren Sie bitte diese Adresse in Ihren Browser:
+link-fallback = Falls die Schaltfläche nicht funktioniert, kopieren Sie bitte diesen Link in Ihren Browser:
 referral-code = Empfehlungscode: { $code }
+referral-code-note = Den Code brauchen Sie nur, wenn Sie sich ohne den Link oben registrieren.
 invitation-expires = Die Einladung gilt bis zum { $date }.
-invitation-unexpected = Sie haben diese E-Mail nicht erwartet? Dann ignorieren Sie sie einfach: Solange Sie nicht zustimmen, geschieht nichts, und es wird kein Konto bestätigt.
+invitation-unexpected = Sie haben diese E-Mail nicht erwartet? Dann können Sie sie einfach ignorieren: Solange Sie die Einladung nicht annehmen, geschieht nichts.
+sent-to = Diese E-Mail wurde an { $address } gesendet.
 
 ## Invite
 
@@ -39,19 +42,21 @@ invite-what-from = { $inviter } hat Sie zu { $app } eingeladen.
 referral-subject = { $app } wurde Ihnen empfohlen
 referral-subject-from = { $inviter } empfiehlt Ihnen { $app }
 referral-preheader = Schauen Sie vorbei – es dauert nur einen Moment.
-referral-what = Jemand, der { $app } nutzt, meint, dass es auch Ihnen gefallen wird, und lädt Sie ein.
-referral-what-from = { $inviter } nutzt { $app }, meint, dass es auch Ihnen gefallen wird, und lädt Sie ein.
+referral-what = Jemand, der { $app } nutzt, möchte es Ihnen empfehlen und lädt Sie ein.
+referral-what-from = { $inviter } nutzt { $app } und lädt Sie ein, es auch auszuprobieren.
+referral-next = Die Schaltfläche öffnet eine Seite, auf der Sie die Einladung annehmen können. Damit legen Sie Ihr Konto an und bestätigen, dass diese E-Mail-Adresse Ihnen gehört.
+referral-unexpected = Sie haben diese E-Mail nicht erwartet? Dann können Sie sie einfach ignorieren: Solange Sie die Einladung nicht annehmen, wird kein Konto angelegt.
 
 ## The end of a referral
 
-opt-out = Nie wieder von anderen zu { $app } eingeladen werden
-opt-out-link = Um nie wieder von anderen zu { $app } eingeladen zu werden, öffnen Sie bitte diese Adresse im Browser:
+opt-out = Keine Einladungen zu { $app } mehr erhalten
+opt-out-link = Um keine Einladungen zu { $app } mehr zu erhalten, öffnen Sie bitte diesen Link im Browser:
 
 ## The page behind that link
 
 opt-out-ask-heading = Keine Einladungen zu { $app } mehr?
 opt-out-ask-text = Wer { $app } nutzt, kann Ihnen dann keine Einladungen mehr senden. Niemand erfährt davon.
-opt-out-button = Nie wieder einladen
+opt-out-button = Keine Einladungen mehr
 opt-out-done-heading = Sie werden nicht mehr eingeladen
 opt-out-done-text = Wer { $app } nutzt, kann Ihrer E-Mail-Adresse keine Einladungen mehr senden. Sie können diese Seite nun schließen.
 opt-out-undo = Einladungen wieder erlauben
@@ -60,42 +65,45 @@ opt-out-undone-text = Wer { $app } nutzt, kann Ihrer E-Mail-Adresse wieder Einla
 
 ## The page behind the link
 
-open-heading = Willkommen bei { $app }
+open-heading = Ihre Einladung zu { $app }
 open-address = Diese Einladung ging an { $address }.
 open-note = Mit der Annahme bestätigen Sie, dass diese E-Mail-Adresse Ihnen gehört.
+referral-note = Mit der Annahme legen Sie ein Konto bei { $app } an und bestätigen, dass diese E-Mail-Adresse Ihnen gehört.
 unexpected-page = Sie haben diese Einladung nicht erwartet? Dann schließen Sie einfach diese Seite: Es geschieht nichts.
 accepted-heading = Vielen Dank!
 accepted-text = Ihre E-Mail-Adresse ist bestätigt. Willkommen bei { $app } – Sie können diese Seite nun schließen.
+continue = Weiter zu { $app }
 already-heading = Bereits angenommen
 already-text = Sie haben diese Einladung zu { $app } schon angenommen. Es ist nichts weiter zu tun.
 expired-heading = Diese Einladung ist abgelaufen
-expired-text = Mit einem Klick auf die Schaltfläche wird eine neue Einladung zu { $app } an dieselbe Adresse geschickt.
-renew = Neue E-Mail senden
-renewed-heading = Bitte sehen Sie in Ihr Postfach
-renewed-text = Eine neue Einladung zu { $app } geht an die eingeladene Adresse, falls nicht vor Kurzem schon eine verschickt wurde.
+expired-text = Über die Schaltfläche können Sie sich eine neue Einladung zu { $app } an dieselbe Adresse schicken lassen.
+renew = Neue Einladung senden
+renewed-heading = Bitte sehen Sie in Ihrem Postfach nach
+renewed-text = Eine neue Einladung zu { $app } geht an dieselbe Adresse. Falls vor Kurzem schon eine verschickt wurde, verwenden Sie bitte diese.
 unknown-heading = Dieser Link funktioniert nicht
-unknown-text = Vielleicht ist er unvollständig, oder die Einladung wurde zurückgezogen. Bitte prüfen Sie, ob Sie die ganze Adresse aus der E-Mail geöffnet haben.
+unknown-text = Vielleicht ist er unvollständig, oder die Einladung wurde zurückgezogen. Bitte prüfen Sie, ob Sie den ganzen Link aus der E-Mail geöffnet haben, oder bitten Sie um eine neue Einladung.
+link-unknown-text = Vielleicht ist er unvollständig. Bitte prüfen Sie, ob Sie den ganzen Link aus der E-Mail geöffnet haben.
 member-heading = Sie haben bereits ein Konto
 member-text = Diese E-Mail-Adresse gehört schon zu einem Konto bei { $app }. Melden Sie sich einfach wie gewohnt an.
 trouble-heading = Bitte versuchen Sie es gleich noch einmal
-trouble-text = Auf unserer Seite funktioniert gerade etwas nicht. Ihre Einladung ist nicht verloren.
+trouble-text = Bei uns ist gerade ein Fehler aufgetreten. Es ist nichts verloren gegangen: Bitte öffnen Sie den Link in ein paar Minuten noch einmal.
 
 ## The mail that confirms a new address
 
 confirmation-subject = Bitte bestätigen Sie Ihre neue E-Mail-Adresse für { $app }
-confirmation-preheader = Ein Klick auf die Schaltfläche genügt.
-confirmation-what = Diese E-Mail-Adresse wurde für Ihr Konto bei { $app } angegeben.
-confirmation-next = Mit einem Klick auf die Schaltfläche bestätigen Sie, dass diese E-Mail-Adresse Ihnen gehört.
-confirmation-next-link = Um zu bestätigen, dass diese E-Mail-Adresse Ihnen gehört, öffnen Sie bitte diese Adresse im Browser:
+confirmation-preheader = Das dauert nur einen Moment.
+confirmation-what = Diese E-Mail-Adresse wurde für ein Konto bei { $app } angegeben.
+confirmation-next = Die Schaltfläche öffnet eine Seite, auf der Sie bestätigen können, dass diese E-Mail-Adresse Ihnen gehört.
+confirmation-next-link = Um zu bestätigen, dass diese E-Mail-Adresse Ihnen gehört, öffnen Sie bitte diesen Link im Browser:
 confirmation-button = Adresse bestätigen
 confirmation-expires = Der Link gilt bis zum { $date }.
-confirmation-unexpected = Sie haben diese E-Mail nicht erwartet? Dann ignorieren Sie sie einfach: Die Adresse bleibt unbestätigt.
+confirmation-unexpected = Sie haben diese E-Mail nicht erwartet? Dann können Sie sie einfach ignorieren: Die Adresse wird nicht bestätigt.
 
 ## The mail to the former address
 
-notice-subject = Ihre E-Mail-Adresse bei { $app } wurde geändert
-notice-preheader = Wenn Sie das selbst waren, ist nichts weiter zu tun.
-notice-what = Ihr Konto bei { $app } hat jetzt eine andere E-Mail-Adresse. Bisher war es diese.
+notice-subject = Die E-Mail-Adresse Ihres Kontos bei { $app } wurde geändert
+notice-preheader = Das waren nicht Sie? Dann melden Sie sich bitte sofort.
+notice-what = Für Ihr Konto bei { $app } gilt jetzt eine andere E-Mail-Adresse statt dieser.
 notice-next = Wenn Sie die Adresse selbst geändert haben, ist nichts weiter zu tun.
 notice-unexpected = Wenn Sie das nicht waren, wenden Sie sich bitte sofort an { $app }.
 notice-contact = Wenn Sie das nicht waren, schreiben Sie bitte sofort an { $address }.
@@ -112,7 +120,7 @@ taken-contact = Wenn Sie das nicht waren, ist nichts weiter zu tun. Sollte es wi
 ## The page that confirms a new address
 
 confirm-heading = Ist das Ihre E-Mail-Adresse?
-confirm-address = { $address } wurde für Ihr Konto bei { $app } angegeben.
+confirm-address = { $address } wurde für ein Konto bei { $app } angegeben.
 confirm-unexpected = Sie haben das nicht erwartet? Dann schließen Sie einfach diese Seite: Es geschieht nichts.
 confirmed-text = Ihre E-Mail-Adresse ist bestätigt. Sie können diese Seite nun schließen.
 confirmed-before-heading = Bereits bestätigt
@@ -121,5 +129,5 @@ confirm-expired-heading = Dieser Link ist abgelaufen
 confirm-expired-text = Bitte fordern Sie bei { $app } einen neuen an.
 confirm-taken-heading = Diese Adresse kann nicht mehr verwendet werden
 confirm-taken-text = Sie gehört inzwischen zu einem anderen Konto bei { $app }. Ihr Konto behält seine bisherige Adresse.
-confirm-unknown-text = Vielleicht ist er unvollständig, oder ein neuerer Link oder eine andere Adresse ist an seine Stelle getreten. Bitte prüfen Sie, ob Sie die ganze Adresse aus der neuesten E-Mail geöffnet haben.
-confirm-trouble-text = Auf unserer Seite funktioniert gerade etwas nicht. Ihr Link ist nicht verloren.
+confirm-unknown-text = Vielleicht ist er unvollständig oder wurde durch einen neueren ersetzt. Bitte prüfen Sie, ob Sie den ganzen Link aus der neuesten E-Mail geöffnet haben.
+confirm-trouble-text = Bei uns ist gerade ein Fehler aufgetreten. Es ist nichts verloren gegangen: Bitte öffnen Sie den Link in ein paar Minuten noch einmal.

@@ -1,6 +1,6 @@
 ## Dates
 
-date = { $day } { $month } { $year }, { $time } (UTC)
+date = { $day }{"\u00A0"}{ $month }{"\u00A0"}{ $year }, { $time }{"\u00A0"}(UTC)
 day-1 = 1
 month-1 = January
 month-2 = February
@@ -18,87 +18,95 @@ month-12 = December
 ## Mails
 
 greeting = Hello,
-invitation-next = Press the button to accept the invitation and confirm that this e-mail address is yours.
-invitation-next-link = To accept the invitation and confirm that this e-mail address is yours, open this address in your browser:
-invitation-button = Accept the invitation
-link-fallback = If the button does not work, copy this address into your browser:
+invitation-next = The button opens a page where you can accept the invitation. Accepting also confirms that this email address is yours.
+invitation-next-link = To accept the invitation and confirm that this email address is yours, open this link in your browser:
+invitation-open = View the invitation
+invitation-button = Accept invitation
+link-fallback = Button not working? Copy this link into your browser:
 referral-code = Referral code: { $code }
-invitation-expires = The invitation is valid until { $date }.
-invitation-unexpected = You did not expect this e-mail? Then simply ignore it: unless you accept, nothing happens, and no account is confirmed.
+referral-code-note = You only need this code if you sign up without the link above.
+invitation-expires = This invitation expires on { $date }.
+invitation-unexpected = Not expecting this email? You can safely ignore it. Nothing happens unless you accept.
+sent-to = This email was sent to { $address }.
 
 ## Invite
 
-invite-subject = You are invited to { $app }
-invite-subject-from = { $inviter } invites you to { $app }
-invite-preheader = Confirm your e-mail address and get started.
-invite-what = You have been invited to { $app }.
-invite-what-from = { $inviter } has invited you to { $app }.
+invite-subject = You have been invited to join { $app }
+invite-subject-from = { $inviter } has invited you to join { $app }
+invite-preheader = Accept the invitation to get started.
+invite-what = You have been invited to join { $app }.
+invite-what-from = { $inviter } has invited you to join { $app }.
 
 ## Referral
 
-referral-subject = { $app } was recommended to you
-referral-subject-from = { $inviter } recommends { $app } to you
-referral-preheader = Have a look – it only takes a moment.
-referral-what = Someone who uses { $app } thinks you will like it, and invites you to join.
-referral-what-from = { $inviter } uses { $app }, thinks you will like it, and invites you to join.
+referral-subject = You have been invited to try { $app }
+referral-subject-from = { $inviter } invites you to try { $app }
+referral-preheader = Take a look and join if you like it.
+referral-what = Someone who uses { $app } thinks you would like it too and has invited you to join.
+referral-what-from = { $inviter } uses { $app } and has invited you to join.
+referral-next = The button opens a page where you can accept the invitation. Accepting creates your account and confirms that this email address is yours.
+referral-unexpected = Not expecting this email? You can safely ignore it. No account is created unless you accept.
 
 ## The end of a referral
 
-opt-out = Never be invited to { $app } by its users again
-opt-out-link = To never be invited to { $app } by its users again, open this address in your browser:
+opt-out = Stop invitations from { $app } users
+opt-out-link = To stop invitations from { $app } users, open this link in your browser:
 
 ## The page behind that link
 
-opt-out-ask-heading = No more invitations to { $app }?
-opt-out-ask-text = Users of { $app } can then no longer send you invitations. Nobody is told about it.
-opt-out-button = Never invite me again
+opt-out-ask-heading = Stop invitations to { $app }?
+opt-out-ask-text = { $app } users will no longer be able to send you invitations. Nobody will be told.
+opt-out-button = Stop invitations
 opt-out-done-heading = You will not be invited again
-opt-out-done-text = Users of { $app } can no longer send invitations to your e-mail address. You can close this page now.
+opt-out-done-text = { $app } users can no longer send invitations to your email address. You can close this page now.
 opt-out-undo = Allow invitations again
 opt-out-undone-heading = Invitations are allowed again
-opt-out-undone-text = Users of { $app } can send invitations to your e-mail address again.
+opt-out-undone-text = { $app } users can send invitations to your email address again.
 
 ## The page behind the link
 
-open-heading = Welcome to { $app }
+open-heading = Your invitation to { $app }
 open-address = This invitation was sent to { $address }.
-open-note = By accepting, you confirm that this e-mail address is yours.
-unexpected-page = You did not expect this invitation? Then simply close this page: nothing happens.
+open-note = By accepting, you confirm that this email address is yours.
+referral-note = By accepting, you create an account at { $app } and confirm that this email address is yours.
+unexpected-page = Not expecting this invitation? Just close this page – nothing will happen.
 accepted-heading = Thank you!
-accepted-text = Your e-mail address is confirmed. Welcome to { $app } – you can close this page now.
+accepted-text = Your email address is confirmed. Welcome to { $app }! You can close this page now.
+continue = Continue to { $app }
 already-heading = Already accepted
-already-text = You have accepted this invitation to { $app } before. There is nothing left to do.
+already-text = You have already accepted this invitation to { $app }. There is nothing more to do.
 expired-heading = This invitation has expired
-expired-text = Press the button to have a new invitation to { $app } sent to the same address.
-renew = Send me a new e-mail
-renewed-heading = Please look into your mailbox
-renewed-text = A new invitation to { $app } goes to the address that was invited, unless one was sent a short while ago.
+expired-text = We can send a new invitation to { $app } to the same email address.
+renew = Send a new invitation
+renewed-heading = Check your inbox
+renewed-text = We are sending a new invitation to { $app } to the same address, unless one was sent a moment ago.
 unknown-heading = This link does not work
-unknown-text = It may be incomplete, or the invitation has been withdrawn. Please check that you opened the whole address from the e-mail.
+unknown-text = It may be incomplete, or the invitation has been withdrawn. Please check that you opened the full link from the email, or ask for a new invitation.
+link-unknown-text = It may be incomplete. Please check that you opened the full link from the email.
 member-heading = You already have an account
-member-text = This e-mail address already belongs to an account at { $app }. Just sign in as usual.
+member-text = There is already an account at { $app } with this email address. Just sign in as usual.
 trouble-heading = Please try again in a moment
-trouble-text = Something on our side is not working right now. Your invitation is not lost.
+trouble-text = Something went wrong on our side. Nothing is lost: please open the link again in a few minutes.
 
 ## The mail that confirms a new address
 
-confirmation-subject = Please confirm your new e-mail address for { $app }
-confirmation-preheader = It only takes one press of a button.
-confirmation-what = This e-mail address was entered for your account at { $app }.
-confirmation-next = Press the button to confirm that this e-mail address is yours.
-confirmation-next-link = To confirm that this e-mail address is yours, open this address in your browser:
-confirmation-button = Confirm the address
+confirmation-subject = Please confirm your new email address for { $app }
+confirmation-preheader = It only takes a moment.
+confirmation-what = This email address was entered for an account at { $app }.
+confirmation-next = The button opens a page where you can confirm that this email address is yours.
+confirmation-next-link = To confirm that this email address is yours, open this link in your browser:
+confirmation-button = Confirm address
 confirmation-expires = The link works until { $date }.
-confirmation-unexpected = You did not expect this e-mail? Then simply ignore it: the address stays unconfirmed.
+confirmation-unexpected = Not expecting this email? You can safely ignore it. The address will not be confirmed.
 
 ## The mail to the former address
 
-notice-subject = Your e-mail address at { $app } was changed
-notice-preheader = If that was you, there is nothing left to do.
-notice-what = Your account at { $app } has another e-mail address now. Until now it was this one.
-notice-next = If you changed it yourself, there is nothing left to do.
-notice-unexpected = If it was not you, please contact { $app } at once.
-notice-contact = If it was not you, please write to { $address } at once.
+notice-subject = The email address of your { $app } account was changed
+notice-preheader = Not you? Then please get in touch at once.
+notice-what = Your { $app } account now uses another email address instead of this one.
+notice-next = If you made this change, there is nothing more to do.
+notice-unexpected = If you did not make this change, please contact { $app } at once.
+notice-contact = If you did not make this change, please write to { $address } at once.
 
 ## The mail to who has an address that another user asked for
 
@@ -111,15 +119,15 @@ taken-contact = If it was not you, there is nothing left to do. If it happens ag
 
 ## The page that confirms a new address
 
-confirm-heading = Is this your e-mail address?
-confirm-address = { $address } was entered for your account at { $app }.
-confirm-unexpected = You did not expect this? Then simply close this page: nothing happens.
-confirmed-text = Your e-mail address is confirmed. You can close this page now.
+confirm-heading = Is this your email address?
+confirm-address = { $address } was entered for an account at { $app }.
+confirm-unexpected = Not expecting this? Just close this page – nothing will happen.
+confirmed-text = Your email address is confirmed. You can close this page now.
 confirmed-before-heading = Already confirmed
-confirmed-before-text = You have confirmed this e-mail address before. There is nothing left to do.
+confirmed-before-text = You have already confirmed this email address. There is nothing more to do.
 confirm-expired-heading = This link has expired
 confirm-expired-text = Please ask { $app } for a new one.
 confirm-taken-heading = This address cannot be used any more
 confirm-taken-text = It now belongs to another account at { $app }. Your account keeps its previous address.
-confirm-unknown-text = It may be incomplete, or a newer link or another address has taken its place. Please check that you opened the whole address from the newest e-mail.
-confirm-trouble-text = Something on our side is not working right now. Your link is not lost.
+confirm-unknown-text = It may be incomplete, or a newer one has replaced it. Please check that you opened the full link from the latest email.
+confirm-trouble-text = Something went wrong on our side. Nothing is lost: please open the link again in a few minutes.

@@ -18,19 +18,22 @@ month-12 = 12月
 ## Mails
 
 greeting = こんにちは。
-invitation-next = 下のボタンを押すと、招待を承諾し、このメールアドレスがご本人のものであることを確認できます。
-invitation-next-link = 招待を承諾し、このメールアドレスがご本人のものであることを確認するには、次のアドレスをブラウザーで開いてください。
+invitation-next = ボタンを押すと、招待を承諾できるページが開きます。承諾すると、このメールアドレスの確認も完了します。
+invitation-next-link = 招待を承諾し、メールアドレスの確認を完了するには、次のリンクをブラウザーで開いてください。
+invitation-open = 招待を見る
 invitation-button = 招待を承諾する
-link-fallback = ボタンが機能しない場合は、次のアドレスをブラウザーにコピーしてください。
+link-fallback = ボタンが機能しない場合は、次のリンクをブラウザーにコピーしてください。
 referral-code = 紹介コード：{ $code }
+referral-code-note = 上のリンクを使わずに登録する場合にのみ必要です。
 invitation-expires = この招待の有効期限は{ $date }です。
-invitation-unexpected = このメールにお心当たりのない場合は、そのまま破棄してください。承諾されない限り、何も起こらず、アカウントが確認されることもありません。
+invitation-unexpected = このメールにお心当たりのない場合は、破棄していただいて問題ありません。招待を承諾しない限り、何も行われません。
+sent-to = このメールは{ $address }宛てに送信されました。
 
 ## Invite
 
-invite-subject = { $app }への招待のお知らせ
+invite-subject = { $app }への招待が届いています
 invite-subject-from = { $inviter }さんから{ $app }への招待が届いています
-invite-preheader = メールアドレスを確認して、ご利用を始めましょう。
+invite-preheader = 招待を承諾して、ご利用を始めましょう。
 invite-what = { $app }への招待が届いています。
 invite-what-from = { $inviter }さんから{ $app }への招待が届いています。
 
@@ -39,64 +42,69 @@ invite-what-from = { $inviter }さんから{ $app }への招待が届いてい�
 referral-subject = { $app }のご紹介
 referral-subject-from = { $inviter }さんが{ $app }をおすすめしています
 referral-preheader = お手続きはすぐに終わります。ぜひご覧ください。
-referral-what = { $app }をご利用中の方が、きっと気に入っていただけると考え、あなたを招待しています。
-referral-what-from = { $app }をご利用中の{ $inviter }さんが、きっと気に入っていただけると考え、あなたを招待しています。
+referral-what = { $app }をご利用中の方から、招待が届いています。
+referral-what-from = { $app }をご利用中の{ $inviter }さんから、招待が届いています。
+referral-next = ボタンを押すと、招待を承諾できるページが開きます。承諾すると、アカウントが作成され、このメールアドレスの確認も完了します。
+referral-unexpected = このメールにお心当たりのない場合は、破棄していただいて問題ありません。招待を承諾しない限り、アカウントは作成されません。
 
 ## The end of a referral
 
 opt-out = { $app }の利用者からの招待を今後受け取らない
-opt-out-link = { $app }の利用者からの招待を今後受け取らないようにするには、次のアドレスをブラウザーで開いてください。
+opt-out-link = { $app }の利用者からの招待を今後受け取らないようにするには、次のリンクをブラウザーで開いてください。
 
 ## The page behind that link
 
-opt-out-ask-heading = { $app }への招待を停止しますか？
-opt-out-ask-text = { $app }の利用者は、今後あなたに招待を送信できなくなります。このことは誰にも通知されません。
+opt-out-ask-heading = { $app }への招待の受け取りを停止しますか？
+opt-out-ask-text = { $app }の利用者からの招待は、今後届かなくなります。このことは誰にも通知されません。
 opt-out-button = 今後招待を受け取らない
 opt-out-done-heading = 今後、招待は届きません
-opt-out-done-text = { $app }の利用者は、あなたのメールアドレスに招待を送信できなくなりました。このページは閉じていただいてかまいません。
+opt-out-done-text = { $app }の利用者からの招待は、このメールアドレスには届かなくなりました。このページは閉じていただいてかまいません。
 opt-out-undo = 招待を再び許可する
 opt-out-undone-heading = 招待が再び許可されました
-opt-out-undone-text = { $app }の利用者は、あなたのメールアドレスに再び招待を送信できます。
+opt-out-undone-text = { $app }の利用者からの招待が、このメールアドレスに再び届くようになりました。
 
 ## The page behind the link
 
-open-heading = { $app }へようこそ
+open-heading = { $app }への招待
 open-address = この招待は{ $address }宛てに送信されました。
-open-note = 承諾すると、このメールアドレスがご本人のものであることを確認したことになります。
+open-note = 承諾すると、このメールアドレスの確認が完了します。
+referral-note = 承諾すると、{ $app }のアカウントが作成され、このメールアドレスの確認が完了します。
 unexpected-page = この招待にお心当たりのない場合は、このページを閉じてください。何も起こりません。
 accepted-heading = ありがとうございます
 accepted-text = メールアドレスが確認されました。{ $app }へようこそ。このページは閉じていただいてかまいません。
+continue = { $app }へ進む
 already-heading = すでに承諾済みです
 already-text = この{ $app }への招待は、すでに承諾されています。これ以上のお手続きは必要ありません。
 expired-heading = この招待は有効期限が切れています
-expired-text = 下のボタンを押すと、{ $app }への新しい招待が同じアドレス宛てに送信されます。
-renew = 新しいメールを送信
-renewed-heading = メールボックスをご確認ください
-renewed-text = { $app }への新しい招待を、招待されたアドレス宛てに送信します。直前に送信済みの場合は送信されません。
+expired-text = 下のボタンを押すと、{ $app }への新しい招待を同じアドレス宛てにお送りします。
+renew = 招待メールを再送信
+renewed-heading = メールをご確認ください
+renewed-text = { $app }への新しい招待を、同じアドレス宛てにお送りします。直前にお送りしている場合は、そちらのメールをご利用ください。
 unknown-heading = このリンクは無効です
-unknown-text = リンクが途中で切れているか、招待が取り消された可能性があります。メールに記載されたアドレス全体を開いているかご確認ください。
+unknown-text = リンクが途中で切れているか、招待が取り消された可能性があります。メールに記載されたリンク全体を開いているかご確認いただくか、新しい招待をご依頼ください。
+link-unknown-text = リンクが途中で切れている可能性があります。メールに記載されたリンク全体を開いているかご確認ください。
 member-heading = すでにアカウントをお持ちです
 member-text = このメールアドレスは、すでに{ $app }のアカウントに登録されています。いつもどおりログインしてください。
 trouble-heading = しばらくしてからもう一度お試しください
-trouble-text = 現在、こちら側で問題が発生しています。招待が失われることはありません。
+trouble-text = 現在、システムに問題が発生しています。招待が失われることはありません。数分後にもう一度リンクを開いてください。
 
 ## The mail that confirms a new address
 
-confirmation-subject = { $app }の新しいメールアドレスをご確認ください
-confirmation-preheader = ボタンを押すだけで完了します。
-confirmation-what = このメールアドレスが、{ $app }のあなたのアカウントに登録されました。
-confirmation-next = このメールアドレスがご本人のものであることを確認するには、下のボタンを押してください。
-confirmation-next-link = このメールアドレスがご本人のものであることを確認するには、次のアドレスをブラウザーで開いてください。
+confirmation-subject = { $app }：新しいメールアドレスの確認をお願いします
+confirmation-preheader = すぐに完了します。
+confirmation-what = { $app }のアカウントに、このメールアドレスが入力されました。
+confirmation-next = ボタンを押すと、このメールアドレスを確認するためのページが開きます。
+confirmation-next-link = このメールアドレスを確認するには、次のリンクをブラウザーで開いてください。
 confirmation-button = メールアドレスを確認する
 confirmation-expires = このリンクの有効期限は{ $date }です。
-confirmation-unexpected = このメールにお心当たりのない場合は、そのまま破棄してください。メールアドレスは未確認のままになります。
+confirmation-unexpected = このメールにお心当たりのない場合は、破棄していただいて問題ありません。メールアドレスの確認は行われません。
 
 ## The mail to the former address
 
-notice-subject = { $app }のメールアドレスが変更されました
-notice-preheader = ご本人による変更の場合、お手続きは必要ありません。
-notice-what = { $app }のあなたのアカウントのメールアドレスが、このアドレスから別のアドレスに変更されました。
-notice-next = ご本人による変更の場合、これ以上のお手続きは必要ありません。
+notice-subject = { $app }アカウントのメールアドレスが変更されました
+notice-preheader = お心当たりのない場合は、すぐにご連絡ください。
+notice-what = { $app }アカウントのメールアドレスが、このアドレスから別のアドレスに変更されました。
+notice-next = お客様ご自身による変更の場合、お手続きは必要ありません。
 notice-unexpected = お心当たりのない場合は、すぐに{ $app }までご連絡ください。
 notice-contact = お心当たりのない場合は、すぐに{ $address }までご連絡ください。
 
@@ -111,15 +119,15 @@ taken-contact = お心当たりのない場合、お手続きは必要ありま�
 
 ## The page that confirms a new address
 
-confirm-heading = こちらはご本人のメールアドレスですか？
-confirm-address = { $address }が、{ $app }のあなたのアカウントに登録されました。
+confirm-heading = このメールアドレスはお使いのものですか？
+confirm-address = { $app }のアカウントに、{ $address }が入力されました。
 confirm-unexpected = お心当たりのない場合は、このページを閉じてください。何も起こりません。
 confirmed-text = メールアドレスが確認されました。このページは閉じていただいてかまいません。
 confirmed-before-heading = すでに確認済みです
 confirmed-before-text = このメールアドレスは、すでに確認されています。これ以上のお手続きは必要ありません。
 confirm-expired-heading = このリンクは有効期限が切れています
-confirm-expired-text = { $app }に新しいリンクを依頼してください。
+confirm-expired-text = { $app }で新しいリンクの送信をご依頼ください。
 confirm-taken-heading = このアドレスはご利用いただけなくなりました
 confirm-taken-text = このアドレスは現在、{ $app }の別のアカウントに登録されています。あなたのアカウントのアドレスはこれまでと変わりません。
-confirm-unknown-text = リンクが途中で切れているか、新しいリンクまたは別のアドレスに置き換えられた可能性があります。最新のメールに記載されたアドレス全体を開いているかご確認ください。
-confirm-trouble-text = 現在、こちら側で問題が発生しています。リンクが失われることはありません。
+confirm-unknown-text = リンクが途中で切れているか、新しいリンクに置き換えられた可能性があります。最新のメールに記載されたリンク全体を開いているかご確認ください。
+confirm-trouble-text = 現在、システムに問題が発生しています。リンクが失われることはありません。数分後にもう一度開いてください。

@@ -1,6 +1,6 @@
 ## Dates
 
-date = { $day } { $month } { $year }, { $time } uur (UTC)
+date = { $day }{"\u00A0"}{ $month } { $year }, { $time }{"\u00A0"}uur (UTC)
 day-1 = 1
 month-1 = januari
 month-2 = februari
@@ -17,14 +17,17 @@ month-12 = december
 
 ## Mails
 
-greeting = Hallo,
-invitation-next = Klik op de knop om de uitnodiging aan te nemen en te bevestigen dat dit e-mailadres van u is.
-invitation-next-link = Open dit adres in uw browser om de uitnodiging aan te nemen en te bevestigen dat dit e-mailadres van u is:
-invitation-button = Uitnodiging aannemen
-link-fallback = Werkt de knop niet? Kopieer dan dit adres naar uw browser:
+greeting = Goedendag,
+invitation-next = De knop opent een pagina waarop u de uitnodiging kunt accepteren. Daarmee bevestigt u ook dat dit e-mailadres van u is.
+invitation-next-link = Open deze link in uw browser om de uitnodiging te accepteren en te bevestigen dat dit e-mailadres van u is:
+invitation-open = Uitnodiging bekijken
+invitation-button = Uitnodiging accepteren
+link-fallback = Werkt de knop niet? Kopieer dan deze link naar uw browser:
 referral-code = Aanbevelingscode: { $code }
+referral-code-note = U hebt deze code alleen nodig als u zich zonder de link hierboven registreert.
 invitation-expires = De uitnodiging is geldig tot { $date }.
-invitation-unexpected = Had u deze e-mail niet verwacht? Dan kunt u hem negeren: zolang u de uitnodiging niet aanneemt, gebeurt er niets en wordt er geen account bevestigd.
+invitation-unexpected = Had u deze e-mail niet verwacht? Dan kunt u hem negeren: zolang u de uitnodiging niet accepteert, gebeurt er niets.
+sent-to = Deze e-mail is verstuurd naar { $address }.
 
 ## Invite
 
@@ -39,19 +42,21 @@ invite-what-from = { $inviter } heeft u uitgenodigd voor { $app }.
 referral-subject = { $app } is u aanbevolen
 referral-subject-from = { $inviter } raadt u { $app } aan
 referral-preheader = Neem een kijkje – het duurt maar even.
-referral-what = Iemand die { $app } gebruikt, denkt dat het ook iets voor u is en nodigt u uit.
-referral-what-from = { $inviter } gebruikt { $app }, denkt dat het ook iets voor u is en nodigt u uit.
+referral-what = Iemand die { $app } gebruikt, denkt dat het ook iets voor u is en heeft u uitgenodigd.
+referral-what-from = { $inviter } gebruikt { $app } en nodigt u uit om het ook te proberen.
+referral-next = De knop opent een pagina waarop u de uitnodiging kunt accepteren. Daarmee maakt u uw account aan en bevestigt u dat dit e-mailadres van u is.
+referral-unexpected = Had u deze e-mail niet verwacht? Dan kunt u hem negeren: zolang u de uitnodiging niet accepteert, wordt er geen account aangemaakt.
 
 ## The end of a referral
 
-opt-out = Nooit meer door gebruikers van { $app } uitgenodigd worden
-opt-out-link = Open dit adres in uw browser om nooit meer door gebruikers van { $app } uitgenodigd te worden:
+opt-out = Geen uitnodigingen meer van gebruikers van { $app }
+opt-out-link = Open deze link in uw browser om geen uitnodigingen meer van gebruikers van { $app } te krijgen:
 
 ## The page behind that link
 
 opt-out-ask-heading = Geen uitnodigingen voor { $app } meer?
-opt-out-ask-text = Gebruikers van { $app } kunnen u dan geen uitnodigingen meer sturen. Niemand krijgt daarvan bericht.
-opt-out-button = Nodig mij nooit meer uit
+opt-out-ask-text = Gebruikers van { $app } kunnen u dan geen uitnodigingen meer sturen. Niemand krijgt hier bericht van.
+opt-out-button = Geen uitnodigingen meer
 opt-out-done-heading = U wordt niet meer uitgenodigd
 opt-out-done-text = Gebruikers van { $app } kunnen geen uitnodigingen meer naar uw e-mailadres sturen. U kunt deze pagina nu sluiten.
 opt-out-undo = Uitnodigingen weer toestaan
@@ -60,45 +65,48 @@ opt-out-undone-text = Gebruikers van { $app } kunnen weer uitnodigingen naar uw 
 
 ## The page behind the link
 
-open-heading = Welkom bij { $app }
+open-heading = Uw uitnodiging voor { $app }
 open-address = Deze uitnodiging is verstuurd naar { $address }.
-open-note = Door de uitnodiging aan te nemen, bevestigt u dat dit e-mailadres van u is.
+open-note = Door de uitnodiging te accepteren, bevestigt u dat dit e-mailadres van u is.
+referral-note = Door de uitnodiging te accepteren, maakt u een account bij { $app } aan en bevestigt u dat dit e-mailadres van u is.
 unexpected-page = Had u deze uitnodiging niet verwacht? Sluit dan gewoon deze pagina: er gebeurt niets.
 accepted-heading = Hartelijk dank!
-accepted-text = Uw e-mailadres is bevestigd. Welkom bij { $app } – u kunt deze pagina nu sluiten.
-already-heading = Al aangenomen
-already-text = U hebt deze uitnodiging voor { $app } al aangenomen. U hoeft verder niets te doen.
+accepted-text = Uw e-mailadres is bevestigd. Welkom bij { $app }! U kunt deze pagina nu sluiten.
+continue = Verder naar { $app }
+already-heading = Uitnodiging al geaccepteerd
+already-text = U hebt deze uitnodiging voor { $app } al geaccepteerd. U hoeft verder niets te doen.
 expired-heading = Deze uitnodiging is verlopen
-expired-text = Klik op de knop om een nieuwe uitnodiging voor { $app } naar hetzelfde adres te laten sturen.
-renew = Nieuwe e-mail sturen
-renewed-heading = Kijk in uw mailbox
-renewed-text = Er gaat een nieuwe uitnodiging voor { $app } naar het uitgenodigde adres, tenzij er kort geleden al een is verstuurd.
+expired-text = Klik op de knop om op hetzelfde adres een nieuwe uitnodiging voor { $app } te ontvangen.
+renew = Nieuwe uitnodiging sturen
+renewed-heading = Kijk in uw inbox
+renewed-text = Een nieuwe uitnodiging voor { $app } is onderweg naar hetzelfde adres. Is er kort geleden al een verstuurd? Gebruik dan die.
 unknown-heading = Deze link werkt niet
-unknown-text = Misschien is hij niet volledig of is de uitnodiging ingetrokken. Controleer of u het hele adres uit de e-mail hebt geopend.
+unknown-text = Misschien is hij niet volledig of is de uitnodiging ingetrokken. Controleer of u de hele link uit de e-mail hebt geopend, of vraag om een nieuwe uitnodiging.
+link-unknown-text = Misschien is hij niet volledig. Controleer of u de hele link uit de e-mail hebt geopend.
 member-heading = U hebt al een account
 member-text = Dit e-mailadres hoort al bij een account bij { $app }. Log gewoon in zoals altijd.
 trouble-heading = Probeer het zo meteen opnieuw
-trouble-text = Er werkt bij ons op dit moment iets niet. Uw uitnodiging is niet verloren.
+trouble-text = Er is bij ons iets misgegaan. Er is niets verloren gegaan: open de link over een paar minuten opnieuw.
 
 ## The mail that confirms a new address
 
 confirmation-subject = Bevestig uw nieuwe e-mailadres voor { $app }
-confirmation-preheader = Eén klik op de knop is genoeg.
-confirmation-what = Dit e-mailadres is opgegeven voor uw account bij { $app }.
-confirmation-next = Klik op de knop om te bevestigen dat dit e-mailadres van u is.
-confirmation-next-link = Open dit adres in uw browser om te bevestigen dat dit e-mailadres van u is:
+confirmation-preheader = Het duurt maar even.
+confirmation-what = Dit e-mailadres is opgegeven voor een account bij { $app }.
+confirmation-next = De knop opent een pagina waarop u kunt bevestigen dat dit e-mailadres van u is.
+confirmation-next-link = Open deze link in uw browser om te bevestigen dat dit e-mailadres van u is:
 confirmation-button = Adres bevestigen
 confirmation-expires = De link is geldig tot { $date }.
-confirmation-unexpected = Had u deze e-mail niet verwacht? Dan kunt u hem negeren: het adres blijft onbevestigd.
+confirmation-unexpected = Had u deze e-mail niet verwacht? Dan kunt u hem negeren: het adres wordt niet bevestigd.
 
 ## The mail to the former address
 
-notice-subject = Uw e-mailadres bij { $app } is gewijzigd
-notice-preheader = Hebt u dit zelf gedaan, dan hoeft u verder niets te doen.
-notice-what = Uw account bij { $app } heeft nu een ander e-mailadres. Tot nu toe was het dit adres.
+notice-subject = Het e-mailadres van uw account bij { $app } is gewijzigd
+notice-preheader = Was u het niet? Neem dan meteen contact op.
+notice-what = Uw account bij { $app } heeft nu een ander e-mailadres in plaats van dit adres.
 notice-next = Hebt u het zelf gewijzigd, dan hoeft u verder niets te doen.
 notice-unexpected = Was u het niet? Neem dan meteen contact op met { $app }.
-notice-contact = Was u het niet? Schrijf dan meteen naar { $address }.
+notice-contact = Was u het niet? Mail dan meteen naar { $address }.
 
 ## The mail to who has an address that another user asked for
 
@@ -112,7 +120,7 @@ taken-contact = Was u het niet? Dan hoeft u niets te doen. Gebeurt het opnieuw, 
 ## The page that confirms a new address
 
 confirm-heading = Is dit uw e-mailadres?
-confirm-address = { $address } is opgegeven voor uw account bij { $app }.
+confirm-address = { $address } is opgegeven voor een account bij { $app }.
 confirm-unexpected = Had u dit niet verwacht? Sluit dan gewoon deze pagina: er gebeurt niets.
 confirmed-text = Uw e-mailadres is bevestigd. U kunt deze pagina nu sluiten.
 confirmed-before-heading = Al bevestigd
@@ -121,5 +129,5 @@ confirm-expired-heading = Deze link is verlopen
 confirm-expired-text = Vraag { $app } om een nieuwe link.
 confirm-taken-heading = Dit adres kan niet meer worden gebruikt
 confirm-taken-text = Het hoort nu bij een ander account bij { $app }. Uw account behoudt het vorige adres.
-confirm-unknown-text = Misschien is hij niet volledig, of is er een nieuwere link of een ander adres voor in de plaats gekomen. Controleer of u het hele adres uit de nieuwste e-mail hebt geopend.
-confirm-trouble-text = Er werkt bij ons op dit moment iets niet. Uw link is niet verloren.
+confirm-unknown-text = Misschien is hij niet volledig of is hij vervangen door een nieuwere. Controleer of u de hele link uit de nieuwste e-mail hebt geopend.
+confirm-trouble-text = Er is bij ons iets misgegaan. Er is niets verloren gegaan: open de link over een paar minuten opnieuw.

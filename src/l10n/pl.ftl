@@ -1,6 +1,6 @@
 ## Dates
 
-date = { $day } { $month } { $year } r., godz. { $time } (UTC)
+date = { $day }{"\u00A0"}{ $month } { $year }{"\u00A0"}r., godz.{"\u00A0"}{ $time } (UTC)
 day-1 = 1
 month-1 = stycznia
 month-2 = lutego
@@ -17,20 +17,23 @@ month-12 = grudnia
 
 ## Mails
 
-greeting = Dzień dobry,
-invitation-next = Aby przyjąć zaproszenie i potwierdzić, że ten adres e-mail należy do Ciebie, kliknij przycisk.
-invitation-next-link = Aby przyjąć zaproszenie i potwierdzić, że ten adres e-mail należy do Ciebie, otwórz ten adres w przeglądarce:
+greeting = Dzień dobry!
+invitation-next = Przycisk otwiera stronę, na której możesz przyjąć zaproszenie. Przyjmując je, potwierdzasz też, że ten adres e-mail należy do Ciebie.
+invitation-next-link = Aby przyjąć zaproszenie i potwierdzić, że ten adres e-mail należy do Ciebie, otwórz ten link w przeglądarce:
+invitation-open = Zobacz zaproszenie
 invitation-button = Przyjmij zaproszenie
-link-fallback = Jeśli przycisk nie działa, skopiuj ten adres do przeglądarki:
-referral-code = Kod polecający: { $code }
+link-fallback = Jeśli przycisk nie działa, skopiuj ten link do przeglądarki:
+referral-code = Kod polecenia: { $code }
+referral-code-note = Kod jest potrzebny tylko przy rejestracji bez powyższego linku.
 invitation-expires = Zaproszenie jest ważne do { $date }.
-invitation-unexpected = Nie spodziewasz się tej wiadomości? Po prostu ją zignoruj: bez Twojej zgody nic się nie stanie i żadne konto nie zostanie potwierdzone.
+invitation-unexpected = Nie wiesz, skąd ta wiadomość? Po prostu ją zignoruj: dopóki nie przyjmiesz zaproszenia, nic się nie stanie.
+sent-to = Tę wiadomość wysłano na adres { $address }.
 
 ## Invite
 
 invite-subject = Zaproszenie do serwisu { $app }
 invite-subject-from = { $inviter } zaprasza Cię do serwisu { $app }
-invite-preheader = Potwierdź swój adres e-mail i zaczynaj.
+invite-preheader = Przyjmij zaproszenie i zacznij korzystać.
 invite-what = Otrzymujesz zaproszenie do serwisu { $app }.
 invite-what-from = { $inviter } zaprasza Cię do serwisu { $app }.
 
@@ -41,17 +44,19 @@ referral-subject-from = { $inviter } poleca Ci serwis { $app }
 referral-preheader = Zajrzyj – to zajmie tylko chwilę.
 referral-what = Ktoś, kto korzysta z serwisu { $app }, uważa, że spodoba się on także Tobie, i zaprasza Cię do dołączenia.
 referral-what-from = { $inviter } korzysta z serwisu { $app }, uważa, że spodoba się on także Tobie, i zaprasza Cię do dołączenia.
+referral-next = Przycisk otwiera stronę, na której możesz przyjąć zaproszenie. Przyjmując je, zakładasz konto i potwierdzasz, że ten adres e-mail należy do Ciebie.
+referral-unexpected = Nie wiesz, skąd ta wiadomość? Po prostu ją zignoruj: dopóki nie przyjmiesz zaproszenia, żadne konto nie powstanie.
 
 ## The end of a referral
 
-opt-out = Nie otrzymuj więcej zaproszeń od osób korzystających z serwisu { $app }
-opt-out-link = Aby nie otrzymywać więcej zaproszeń od osób korzystających z serwisu { $app }, otwórz ten adres w przeglądarce:
+opt-out = Nie chcę więcej zaproszeń do serwisu { $app }
+opt-out-link = Aby nie otrzymywać więcej zaproszeń do serwisu { $app }, otwórz ten link w przeglądarce:
 
 ## The page behind that link
 
-opt-out-ask-heading = Bez zaproszeń do serwisu { $app }?
+opt-out-ask-heading = Nie chcesz więcej zaproszeń do serwisu { $app }?
 opt-out-ask-text = Osoby korzystające z serwisu { $app } nie będą już mogły wysyłać Ci zaproszeń. Nikt się o tym nie dowie.
-opt-out-button = Nie zapraszajcie mnie więcej
+opt-out-button = Nie chcę więcej zaproszeń
 opt-out-done-heading = Nie otrzymasz więcej zaproszeń
 opt-out-done-text = Osoby korzystające z serwisu { $app } nie mogą już wysyłać zaproszeń na Twój adres e-mail. Możesz już zamknąć tę stronę.
 opt-out-undo = Zezwól ponownie na zaproszenia
@@ -60,42 +65,45 @@ opt-out-undone-text = Osoby korzystające z serwisu { $app } mogą znów wysyła
 
 ## The page behind the link
 
-open-heading = Witamy w serwisie { $app }
+open-heading = Twoje zaproszenie do serwisu { $app }
 open-address = To zaproszenie wysłano na adres { $address }.
 open-note = Przyjmując je, potwierdzasz, że ten adres e-mail należy do Ciebie.
-unexpected-page = Nie spodziewasz się tego zaproszenia? Po prostu zamknij tę stronę: nic się nie stanie.
+referral-note = Przyjmując je, zakładasz konto w serwisie { $app } i potwierdzasz, że ten adres e-mail należy do Ciebie.
+unexpected-page = Nie wiesz, skąd to zaproszenie? Po prostu zamknij tę stronę: nic się nie stanie.
 accepted-heading = Dziękujemy!
-accepted-text = Twój adres e-mail jest potwierdzony. Witamy w serwisie { $app }! Możesz już zamknąć tę stronę.
+accepted-text = Twój adres e-mail został potwierdzony. Witamy w serwisie { $app }! Możesz już zamknąć tę stronę.
+continue = Przejdź do serwisu { $app }
 already-heading = Zaproszenie jest już przyjęte
 already-text = To zaproszenie do serwisu { $app } zostało już przyjęte. Nie trzeba robić nic więcej.
 expired-heading = To zaproszenie wygasło
 expired-text = Aby otrzymać na ten sam adres nowe zaproszenie do serwisu { $app }, kliknij przycisk.
-renew = Wyślij nową wiadomość
+renew = Wyślij nowe zaproszenie
 renewed-heading = Sprawdź swoją skrzynkę
-renewed-text = Nowe zaproszenie do serwisu { $app } zostanie wysłane na zaproszony adres, chyba że niedawno już je wysłano.
+renewed-text = Nowe zaproszenie do serwisu { $app } wysyłamy na ten sam adres. Jeśli przed chwilą wysłano już inne, skorzystaj z niego.
 unknown-heading = Ten link nie działa
-unknown-text = Może jest niekompletny albo zaproszenie zostało wycofane. Sprawdź, czy otwarty został cały adres z wiadomości e-mail.
+unknown-text = Może być niepełny albo zaproszenie zostało wycofane. Sprawdź, czy otwierasz cały link z wiadomości, albo poproś o nowe zaproszenie.
+link-unknown-text = Może być niepełny. Sprawdź, czy otwierasz cały link z wiadomości.
 member-heading = Masz już konto
 member-text = Ten adres e-mail należy już do konta w serwisie { $app }. Zaloguj się jak zwykle.
 trouble-heading = Spróbuj ponownie za chwilę
-trouble-text = Coś po naszej stronie chwilowo nie działa. Twoje zaproszenie nie przepadło.
+trouble-text = Po naszej stronie wystąpił chwilowy problem. Nic nie przepadło: otwórz link ponownie za kilka minut.
 
 ## The mail that confirms a new address
 
 confirmation-subject = Potwierdź nowy adres e-mail w serwisie { $app }
-confirmation-preheader = Wystarczy jedno kliknięcie.
-confirmation-what = Ten adres e-mail podano dla Twojego konta w serwisie { $app }.
-confirmation-next = Aby potwierdzić, że ten adres e-mail należy do Ciebie, kliknij przycisk.
-confirmation-next-link = Aby potwierdzić, że ten adres e-mail należy do Ciebie, otwórz ten adres w przeglądarce:
+confirmation-preheader = To zajmie tylko chwilę.
+confirmation-what = Ten adres e-mail podano dla konta w serwisie { $app }.
+confirmation-next = Przycisk otwiera stronę, na której możesz potwierdzić, że ten adres e-mail należy do Ciebie.
+confirmation-next-link = Aby potwierdzić, że ten adres e-mail należy do Ciebie, otwórz ten link w przeglądarce:
 confirmation-button = Potwierdź adres
 confirmation-expires = Link jest ważny do { $date }.
-confirmation-unexpected = Nie spodziewasz się tej wiadomości? Po prostu ją zignoruj: adres pozostanie niepotwierdzony.
+confirmation-unexpected = Nie wiesz, skąd ta wiadomość? Po prostu ją zignoruj: adres nie zostanie potwierdzony.
 
 ## The mail to the former address
 
-notice-subject = Zmieniono Twój adres e-mail w serwisie { $app }
-notice-preheader = Jeśli to Twoja zmiana, nie trzeba robić nic więcej.
-notice-what = Twoje konto w serwisie { $app } ma teraz inny adres e-mail. Dotychczas był to ten adres.
+notice-subject = Zmieniono adres e-mail Twojego konta w serwisie { $app }
+notice-preheader = To nie Twoja zmiana? Skontaktuj się niezwłocznie.
+notice-what = Twoje konto w serwisie { $app } ma teraz inny adres e-mail zamiast tego, na który przyszła ta wiadomość.
 notice-next = Jeśli to Twoja zmiana, nie trzeba robić nic więcej.
 notice-unexpected = Jeśli to nie Twoja zmiana, niezwłocznie skontaktuj się z serwisem { $app }.
 notice-contact = Jeśli to nie Twoja zmiana, niezwłocznie napisz na adres { $address }.
@@ -112,14 +120,14 @@ taken-contact = Jeśli to nie Twoje działanie, nie trzeba nic robić. Jeśli to
 ## The page that confirms a new address
 
 confirm-heading = Czy to Twój adres e-mail?
-confirm-address = Adres { $address } podano dla Twojego konta w serwisie { $app }.
-confirm-unexpected = Nie spodziewasz się tego? Po prostu zamknij tę stronę: nic się nie stanie.
-confirmed-text = Twój adres e-mail jest potwierdzony. Możesz już zamknąć tę stronę.
+confirm-address = Adres { $address } podano dla konta w serwisie { $app }.
+confirm-unexpected = Nie wiesz, skąd ta prośba? Po prostu zamknij tę stronę: nic się nie stanie.
+confirmed-text = Twój adres e-mail został potwierdzony. Możesz już zamknąć tę stronę.
 confirmed-before-heading = Adres jest już potwierdzony
 confirmed-before-text = Ten adres e-mail został już potwierdzony. Nie trzeba robić nic więcej.
 confirm-expired-heading = Ten link wygasł
 confirm-expired-text = Poproś o nowy link w serwisie { $app }.
 confirm-taken-heading = Tego adresu nie można już użyć
 confirm-taken-text = Należy on teraz do innego konta w serwisie { $app }. Twoje konto zachowuje dotychczasowy adres.
-confirm-unknown-text = Może jest niekompletny albo zastąpił go nowszy link lub inny adres. Sprawdź, czy otwarty został cały adres z najnowszej wiadomości e-mail.
-confirm-trouble-text = Coś po naszej stronie chwilowo nie działa. Twój link nie przepadł.
+confirm-unknown-text = Może być niepełny albo zastąpił go nowszy. Sprawdź, czy otwierasz cały link z najnowszej wiadomości.
+confirm-trouble-text = Po naszej stronie wystąpił chwilowy problem. Nic nie przepadło: otwórz link ponownie za kilka minut.
