@@ -42,7 +42,7 @@ const EXEMPT: &[(&str, &str)] = &[
         "the operator looks at the invites of all apps",
     ),
     (
-        "SELECT app_id, name, language, mail_from, reply_to, return_path, logo_url, color, invite_url, invite_expires_in, origins, issuer, jwks_url FROM apps ORDER BY",
+        "SELECT app_id, name, language, mail_from, reply_to, return_path, logo_url, color, home_url, footer, imprint_url, privacy_url, invite_url, invite_expires_in, origins, issuer, jwks_url FROM apps ORDER BY",
         "the operator lists the apps",
     ),
     (

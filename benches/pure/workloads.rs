@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use jiff::civil::date;
 use lettre::Address;
 use lettre::message::Mailbox;
-use userdocks::domain::brand::Color;
+use userdocks::domain::brand::{Brand, Color};
 use userdocks::domain::credentials::access_token::{PublicKey, Unverified};
 use userdocks::domain::credentials::api_key::ApiKey;
 use userdocks::domain::invites::invite_body::NewUserBody;
@@ -18,7 +18,7 @@ use userdocks::domain::mail::kind::MailKind;
 use userdocks::domain::users::profile::ProfilePatch;
 use userdocks::http::auth::credentials::{PresentedCredentials, read_credentials};
 use userdocks::mail::render::render;
-use userdocks::mail::{Brand, Envelope, Letter, message};
+use userdocks::mail::{Envelope, Letter, message};
 use userdocks::metrics::{Batched, Cache, Histogram, PERMIT_WAITS, Responses, count_batch, count_cache};
 
 /// A name and the function to measure.
@@ -106,11 +106,13 @@ fn mail() -> Work {
     let to: Address = "ada@example.com".parse().unwrap();
     let date = Timestamp::from_second(1_764_000_000).unwrap();
     let color = Color::parse("#1f6feb").unwrap();
+    let brand = Brand { color, contact: Some(from.email.clone()), ..Brand::named("Acme") };
     let work = move || {
         let letter = Letter {
             kind: MailKind::Invite,
             language: "en",
-            brand: Brand { name: "Acme", logo: None, color, contact: Some(&from.email) },
+            brand: &brand,
+            recipient: "ada@example.com",
             inviter: Some("Charles Babbage"),
             link: Some("https://id.example/invites/0123456789abcdefghijklmnopqrstuvwxyz"),
             referral_code: None,

@@ -75,12 +75,13 @@ pub fn router(state: &AppState) -> Router {
     let add = |router: Router<AppState>, route: Route| router.route(route.path, route.handler);
     let api = api_routes().into_iter().fold(Router::new(), add);
     let mut router = page_routes().into_iter().fold(docs::assets(), add);
+    let api = api.fallback(async || Error::RouteNotFound);
     router = router.nest("/v1", api.clone()).nest("/api/v1", api);
     if state.mailbox.as_ref().is_some_and(|mailbox| mailbox.shown) {
         router = router.merge(mailbox::routes());
     }
     let router = router
-        .fallback(async || Error::RouteNotFound)
+        .fallback(pages::start::no_route)
         .method_not_allowed_fallback(async || Error::MethodNotAllowed)
         .layer(middleware::from_fn_with_state(Arc::clone(state), cors::cors));
     with_layers(router, state).with_state(Arc::clone(state))

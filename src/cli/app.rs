@@ -21,8 +21,9 @@ use crate::domain::invites::EXPIRES_IN;
 use crate::domain::language::Language;
 use crate::domain::mail::return_path::ReturnPath;
 use crate::domain::mail::sender;
-use crate::domain::text::Text;
+use crate::domain::text::{Text, WebUrl};
 use crate::http::auth::jwks;
+use crate::mail;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -81,9 +82,21 @@ pub(super) struct Settings {
     /// The logo in the app's mails, an https address; loaded by mail programs as it is, the same for everybody
     #[arg(long)]
     logo_url: Option<String>,
-    /// The colour of the app's mails, such as #1d4ed8
+    /// The colour of the buttons in the app's mails and pages, such as #1d4ed8
     #[arg(long)]
     color: Option<String>,
+    /// Where people go on after they accept or confirm: a button of the pages leads there
+    #[arg(long, value_name = "URL")]
+    home_url: Option<String>,
+    /// A line below the app's mails and pages, such as company and postal address
+    #[arg(long, value_name = "TEXT")]
+    footer: Option<String>,
+    /// The app's legal notice, linked below mails and pages
+    #[arg(long, value_name = "URL")]
+    imprint_url: Option<String>,
+    /// The app's privacy policy, linked below mails and pages
+    #[arg(long, value_name = "URL")]
+    privacy_url: Option<String>,
     /// `iss` of an external issuer of access tokens
     #[arg(long)]
     issuer: Option<String>,
@@ -114,14 +127,17 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
             transaction.commit().await?;
             let [read, write] = keys;
             let text = format!(
-                "app id     {}\nread key   {}\nwrite key  {}\nThe keys are not shown again.",
+                "app id     {}\nread key   {}\nwrite key  {}\nmails from {}\nThe keys are not shown again.",
                 app.app_id,
                 read.expose(),
-                write.expose()
+                write.expose(),
+                mail::sender(app.mail_from.as_deref(), &app.name, &context.config.mail.from)
+                    .map_or_else(String::new, |sender| sender.to_string()),
             );
             let result = json!({ "appId": app.app_id, "readKey": read.expose(), "writeKey": write.expose() });
             let fields = changed(&new(app.app_id), &app);
-            Ok(Output::new(result, text)?.changed("createApp", facts(&app, fields)))
+            let notes = notes(&new(app.app_id), &app);
+            Ok(Output { notes, ..Output::new(result, text)?.changed("createApp", facts(&app, fields)) })
         }
         Command::List => {
             let apps = operator::apps(db).await?;
@@ -151,10 +167,25 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
                 return Err(format!("there is no app {id}").into());
             }
             let text = serde_json::to_string_pretty(&app)?;
-            let facts = facts(&app, changed(&before, &app));
-            Ok(Output::new(app, text)?.changed("updateApp", facts))
+            let (facts, notes) = (facts(&app, changed(&before, &app)), notes(&before, &app));
+            Ok(Output { notes, ..Output::new(app, text)?.changed("updateApp", facts) })
         }
     }
+}
+
+/// How a new color is corrected where people would not see the shape of a button.
+fn notes(before: &App, app: &App) -> Vec<String> {
+    let color = Color::stored(app.color.as_deref());
+    let grounds = [(Color::LIGHT, "light"), (Color::DARK, "dark")].into_iter();
+    let corrected = grounds.filter(|(ground, _)| app.color != before.color && color.edge(*ground) != color);
+    corrected
+        .map(|(ground, mode)| {
+            let (contrast, edge) = (color.contrast(ground), color.edge(ground));
+            format!(
+                "the contrast of {color} is {contrast:.1} in {mode} mode, less than 3: there buttons get an edge in {edge}"
+            )
+        })
+        .collect()
 }
 
 fn facts(app: &App, fields: Vec<String>) -> AuditRecord {
@@ -187,6 +218,10 @@ pub(super) fn new(app_id: Uuid) -> App {
         return_path: None,
         logo_url: None,
         color: None,
+        home_url: None,
+        footer: None,
+        imprint_url: None,
+        privacy_url: None,
         invite_url: None,
         invite_expires_in: None,
         origins: Vec::new(),
@@ -241,6 +276,12 @@ fn change(app: &mut App, name: Option<&str>, settings: Settings, config: &Config
     set(&mut app.color, settings.color, |text| {
         Ok(Color::parse(text).map_err(|error| format!("--color {}", error.0))?.to_string())
     })?;
+    set(&mut app.home_url, settings.home_url, |text| public_page("--home-url", text, config))?;
+    set(&mut app.footer, settings.footer, |text| {
+        Ok(Text::parse(text).map_err(|error| format!("--footer {}", error.0))?.to_string())
+    })?;
+    set(&mut app.imprint_url, settings.imprint_url, |text| public_page("--imprint-url", text, config))?;
+    set(&mut app.privacy_url, settings.privacy_url, |text| public_page("--privacy-url", text, config))?;
     set(&mut app.issuer, settings.issuer, |text| Ok(text.to_owned()))?;
     set(&mut app.jwks_url, settings.jwks_url, |text| web_url("--jwks-url", text, config))?;
     if app.issuer.as_ref() == Some(&config.issuer()) {
@@ -277,18 +318,25 @@ pub(super) fn web_url(flag: &str, text: &str, config: &Config) -> Result<String>
     Ok(url.into())
 }
 
-/// The landing page that invite links lead to. Its query must not already contain the parameters that we add: a page
-/// that gets two codes could pick either. Characters that a browser and a person read differently are rejected.
-fn landing_page(text: &str, config: &Config) -> Result<String> {
+/// A page that people are sent to. Characters that a browser and a person read differently are rejected.
+fn public_page(flag: &str, text: &str, config: &Config) -> Result<String> {
     if text.contains(|c: char| c.is_control() || c.is_whitespace() || c == '\\') {
-        return Err("--invite-url must have no white space, control characters or backslashes".into());
+        return Err(format!("{flag} must have no white space, control characters or backslashes").into());
     }
-    let page = web_url("--invite-url", text, config)?;
+    let page = web_url(flag, text, config)?;
     let url = Url::parse(&page)?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("--invite-url must have no user name or password".into());
+        return Err(format!("{flag} must have no user name or password").into());
     }
-    if url.query_pairs().any(|(name, _)| name == "code" || name == "referral_code") {
+    WebUrl::parse(&page).map_err(|error| format!("{flag} {}", error.0))?;
+    Ok(page)
+}
+
+/// The landing page that invite links lead to. Its query must not already contain the parameters that we add: a page
+/// that gets two codes could pick either.
+fn landing_page(text: &str, config: &Config) -> Result<String> {
+    let page = public_page("--invite-url", text, config)?;
+    if Url::parse(&page)?.query_pairs().any(|(name, _)| name == "code" || name == "referral_code") {
         return Err("--invite-url must have no `code` or `referral_code` in its query: they are added".into());
     }
     Ok(page)

@@ -87,12 +87,14 @@ enum Command {
 struct Output {
     json: Value,
     text: String,
+    /// Sentences on standard error: what the command did beside what was asked.
+    notes: Vec<String>,
     change: Option<(&'static str, AuditRecord)>,
 }
 
 impl Output {
     fn new(json: impl serde::Serialize, text: impl Into<String>) -> Result<Self> {
-        Ok(Self { json: serde_json::to_value(json)?, text: text.into(), change: None })
+        Ok(Self { json: serde_json::to_value(json)?, text: text.into(), notes: Vec::new(), change: None })
     }
 
     /// Adds an audit record for a command that changed something.
@@ -152,6 +154,10 @@ fn run(arguments: Arguments) -> Result<()> {
     if let Some(output) = output {
         if let Some((action, facts)) = &output.change {
             audit::command(action, facts);
+        }
+        for note in &output.notes {
+            // As for an error: nowhere else to say it.
+            let _ = writeln!(std::io::stderr(), "userdocks: {note}");
         }
         let text = if arguments.json { output.json.to_string() } else { output.text };
         print(text.trim_end())?;

@@ -8,10 +8,13 @@ use sqlx::{PgConnection, query, query_as, query_scalar};
 use uuid::Uuid;
 
 use super::{Error, Pool};
+use crate::domain::brand::{Brand, Color, LogoUrl};
 use crate::domain::credentials::access_token::NewKeyPair;
 use crate::domain::credentials::opt_out::KEY;
 use crate::domain::credentials::secret_key::{self, Purpose, SecretKey};
 use crate::domain::id::{self, AppId};
+use crate::domain::mail::sender;
+use crate::domain::text::WebUrl;
 
 /// The settings of an app, named as in the output of `userdocks app show`.
 #[derive(Clone, Debug, Serialize)]
@@ -32,6 +35,12 @@ pub struct App {
     pub logo_url: Option<String>,
     /// `#rrggbb`
     pub color: Option<String>,
+    /// Where a person goes on after accepting or confirming.
+    pub home_url: Option<String>,
+    /// One line below mails and pages: company, postal address.
+    pub footer: Option<String>,
+    pub imprint_url: Option<String>,
+    pub privacy_url: Option<String>,
     /// The app's own landing page for invites.
     pub invite_url: Option<String>,
     /// Seconds for which an invite can be accepted, if the app sets it.
@@ -42,6 +51,23 @@ pub struct App {
     pub issuer: Option<String>,
     /// The URL of that issuer's JWK set.
     pub jwks_url: Option<String>,
+}
+
+impl App {
+    /// The brand in the settings. A stored value that is not valid any more is left out.
+    #[must_use]
+    pub fn brand(&self) -> Brand {
+        Brand {
+            name: self.name.clone(),
+            logo: LogoUrl::stored(self.logo_url.as_deref()),
+            color: Color::stored(self.color.as_deref()),
+            contact: sender::stored_address(self.reply_to.as_deref()),
+            home: WebUrl::stored(self.home_url.as_deref()),
+            footer: self.footer.clone(),
+            imprint: WebUrl::stored(self.imprint_url.as_deref()),
+            privacy: WebUrl::stored(self.privacy_url.as_deref()),
+        }
+    }
 }
 
 /// Stores a new app, its key pair, and the key that hashes opted-out addresses.
@@ -57,8 +83,8 @@ pub async fn create(
         WITH app AS (
             INSERT INTO apps
                 (app_id, name, language, mail_from, invite_url, invite_expires_in, origins, issuer, jwks_url, reply_to,
-                logo_url, color, return_path)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $13, $14, $15, $16)
+                logo_url, color, return_path, home_url, footer, imprint_url, privacy_url)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $13, $14, $15, $16, $19, $20, $21, $22)
         ), opt_out_key AS (
             INSERT INTO opt_out_keys (app_id, key_id, hash_key) VALUES ($1, $17, $18)
         )
@@ -82,6 +108,10 @@ pub async fn create(
         app.return_path,
         opt_out_key,
         secret_key.seal(Purpose::OptOutKey, opt_out_key, &secret_key::random::<KEY>()),
+        app.home_url,
+        app.footer,
+        app.imprint_url,
+        app.privacy_url,
     )
     .execute(db)
     .await?;
@@ -93,7 +123,7 @@ pub async fn update(db: &Pool, app: &App) -> Result<bool, Error> {
     let done = query!(
         "UPDATE apps SET name = $2, language = $3, mail_from = $4, invite_url = $5, invite_expires_in = $6,
             origins = $7, issuer = $8, jwks_url = $9, reply_to = $10, logo_url = $11, color = $12,
-            return_path = $13
+            return_path = $13, home_url = $14, footer = $15, imprint_url = $16, privacy_url = $17
         WHERE app_id = $1",
         app.app_id,
         app.name,
@@ -108,6 +138,10 @@ pub async fn update(db: &Pool, app: &App) -> Result<bool, Error> {
         app.logo_url,
         app.color,
         app.return_path,
+        app.home_url,
+        app.footer,
+        app.imprint_url,
+        app.privacy_url,
     )
     .execute(db)
     .await?;
@@ -117,8 +151,8 @@ pub async fn update(db: &Pool, app: &App) -> Result<bool, Error> {
 pub async fn find(db: &Pool, app: AppId) -> Result<Option<App>, Error> {
     Ok(query_as!(
         App,
-        "SELECT app_id, name, language, mail_from, reply_to, return_path, logo_url, color, invite_url, invite_expires_in, origins, issuer,
-            jwks_url
+        "SELECT app_id, name, language, mail_from, reply_to, return_path, logo_url, color, home_url, footer,
+            imprint_url, privacy_url, invite_url, invite_expires_in, origins, issuer, jwks_url
         FROM apps WHERE app_id = $1",
         app.0
     )

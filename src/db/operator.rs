@@ -19,8 +19,8 @@ use crate::domain::invites::{Kind, State};
 pub async fn apps(db: &Pool) -> Result<Vec<App>, Error> {
     Ok(query_as!(
         App,
-        "SELECT app_id, name, language, mail_from, reply_to, return_path, logo_url, color, invite_url, invite_expires_in, origins, issuer,
-            jwks_url
+        "SELECT app_id, name, language, mail_from, reply_to, return_path, logo_url, color, home_url, footer,
+            imprint_url, privacy_url, invite_url, invite_expires_in, origins, issuer, jwks_url
         FROM apps
         ORDER BY created_at, app_id"
     )

@@ -1,9 +1,45 @@
-//! Branding of an app's mails: color and logo URL.
+//! The brand of an app: how its mails and the pages behind their links look, and what stands below them.
 
+use lettre::Address;
 use url::Url;
 
 use super::fields::Invalid;
 use super::text::{WebUrl, text_type};
+
+/// The brand of an app.
+#[derive(Clone, Debug)]
+pub struct Brand {
+    /// As the operator typed it.
+    pub name: String,
+    pub logo: Option<LogoUrl>,
+    /// The background of buttons.
+    pub color: Color,
+    /// The app's address for questions.
+    pub contact: Option<Address>,
+    /// Where a person goes on after accepting or confirming.
+    pub home: Option<WebUrl>,
+    /// One line: company, postal address.
+    pub footer: Option<String>,
+    pub imprint: Option<WebUrl>,
+    pub privacy: Option<WebUrl>,
+}
+
+impl Brand {
+    /// The brand of an app that has set nothing but its name.
+    #[must_use]
+    pub fn named(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            logo: None,
+            color: Color::DEFAULT,
+            contact: None,
+            home: None,
+            footer: None,
+            imprint: None,
+            privacy: None,
+        }
+    }
+}
 
 /// A CSS color in six-digit notation, displayed in lower case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +58,7 @@ impl Color {
     pub const LIGHT: Self = Self([0xff; 3]);
     /// Background of a mail in dark mode.
     pub const DARK: Self = Self([0x1f, 0x29, 0x37]);
-    const BLACK: Self = Self([0x11, 0x18, 0x27]);
+    const BLACK: Self = Self([0; 3]);
 
     /// Parses `#rrggbb`.
     pub fn parse(value: &str) -> Result<Self, Invalid> {
@@ -33,25 +69,32 @@ impl Color {
             .map_err(|_| Invalid("must be a colour such as #1d4ed8"))
     }
 
-    /// The text color on this background: white or nearly black, the one with more contrast. The contrast is at least
-    /// 4.2 for every color.
+    /// The text color on this background: white or black, the one with more contrast. The contrast is at least 4.5 for
+    /// every color (WCAG 2.2, 1.4.3, level AA).
     #[must_use]
     pub fn text(self) -> Self {
         if self.contrast(Self::LIGHT) >= self.contrast(Self::BLACK) { Self::LIGHT } else { Self::BLACK }
     }
 
     /// The border color that makes a shape of this color visible on `ground`: the color itself if its contrast is at
-    /// least 3, else a gray.
+    /// least 3 (WCAG 2.2, 1.4.11), else the nearest darker or lighter shade of it with that contrast.
     #[must_use]
     pub fn edge(self, ground: Self) -> Self {
-        /// A gray that is visible on the light and on the dark background.
-        const LINE: Color = Color([0x7b, 0x83, 0x91]);
-        // WCAG 2.2, 1.4.11.
-        if self.contrast(ground) >= 3.0 { self } else { LINE }
+        let away = ground.text();
+        let shade = |percent: u16| {
+            let mixed = std::array::from_fn(|at| {
+                let (own, away) = (u16::from(self.0[at]), u16::from(away.0[at]));
+                u8::try_from((own * (100 - percent) + away * percent) / 100).unwrap_or(u8::MAX)
+            });
+            Self(mixed)
+        };
+        let mut shades = (0..=100).step_by(5).map(shade);
+        shades.find(|shade| shade.contrast(ground) >= 3.0).unwrap_or(away)
     }
 
     /// The contrast ratio of WCAG 2.2, from 1 to 21.
-    fn contrast(self, other: Self) -> f64 {
+    #[must_use]
+    pub fn contrast(self, other: Self) -> f64 {
         let (one, other) = (self.luminance(), other.luminance());
         (one.max(other) + 0.05) / (one.min(other) + 0.05)
     }
@@ -77,6 +120,12 @@ text_type! {
 }
 
 impl LogoUrl {
+    /// The stored URL of an app, if it has one.
+    #[must_use]
+    pub fn stored(url: Option<&str>) -> Option<Self> {
+        url.and_then(|url| Self::parse(url).ok())
+    }
+
     /// Parses a URL. It must be an `https` URL without user and fragment.
     pub fn parse(value: &str) -> Result<Self, Invalid> {
         let plain = |url: Url| {
@@ -116,9 +165,10 @@ mod tests {
             ("#000000", "#ffffff"),
             ("#1d4ed8", "#ffffff"),
             ("#dc2626", "#ffffff"),
-            ("#ffffff", "#111827"),
-            ("#facc15", "#111827"),
-            ("#22d3ee", "#111827"),
+            ("#ffffff", "#000000"),
+            ("#facc15", "#000000"),
+            ("#22d3ee", "#000000"),
+            ("#777777", "#000000"),
         ] {
             assert_eq!(Color::parse(color).unwrap().text().to_string(), text, "{color}");
         }
@@ -128,10 +178,23 @@ mod tests {
         #[test]
         fn button_contrast_is_sufficient_for_every_color(bytes: [u8; 3]) {
             let color = Color(bytes);
-            prop_assert!(color.contrast(color.text()) >= 4.2);
+            prop_assert!(color.contrast(color.text()) >= 4.5);
             for ground in [Color::LIGHT, Color::DARK] {
                 prop_assert!(color.edge(ground).contrast(ground) >= 3.0);
             }
+        }
+    }
+
+    #[test]
+    fn edge_keeps_the_hue_of_a_color_that_the_ground_swallows() {
+        for (color, light, dark) in [
+            ("#1d4ed8", "#1d4ed8", "#4a71df"),
+            ("#facc15", "#af8e0e", "#facc15"),
+            ("#ffffff", "#8c8c8c", "#ffffff"),
+        ] {
+            let color = Color::parse(color).unwrap();
+            let edges = [Color::LIGHT, Color::DARK].map(|ground| color.edge(ground).to_string());
+            assert_eq!(edges, [light, dark], "{color}");
         }
     }
 

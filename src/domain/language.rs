@@ -2,8 +2,11 @@
 //! send it, a country code of two upper-case letters. A tag in canonical case never begins with an upper-case letter,
 //! so the two are unambiguous.
 
-use icu_locale::subtags::language;
-use icu_locale::{LanguageIdentifier, Locale as IcuLocale, LocaleCanonicalizer, LocaleExpander};
+use icu_locale::fallback::LocaleFallbackConfig;
+use icu_locale::subtags::{Region, language};
+use icu_locale::{
+    LanguageIdentifier, Locale as IcuLocale, LocaleCanonicalizer, LocaleExpander, LocaleFallbacker,
+};
 use oxilangtag::LanguageTag;
 
 use super::fields::Invalid;
@@ -60,7 +63,7 @@ impl Language {
     }
 
     /// The best of the `available` BCP 47 tags: the same tag, else a tag of the same language and script, preferably
-    /// for the same region, then without a region. A tag of another script is never chosen: a reader of Traditional
+    /// for the same region, then for one that CLDR names as its parent (Portugal for Angola). A tag of another script is never chosen: a reader of Traditional
     /// Chinese may not read Simplified.
     #[must_use]
     pub fn choose<'a>(&self, available: &[&'a str]) -> Option<&'a str> {
@@ -69,12 +72,14 @@ impl Language {
             return Some(tag);
         }
         let requested = self.mail_language()?;
+        let parents = parents(&requested);
         let readable = available.iter().filter_map(|tag| {
             let language = maximized(tag)?;
             let same = language.language == requested.language && language.script == requested.script;
-            same.then_some((language.region != requested.region, tag.len(), *tag))
+            let near = parents.iter().position(|parent| *parent == language.region);
+            same.then_some((near.unwrap_or(usize::MAX), tag.len(), *tag))
         });
-        readable.min_by_key(|&(elsewhere, len, _)| (elsewhere, len)).map(|(_, _, tag)| tag)
+        readable.min_by_key(|&(near, len, _)| (near, len)).map(|(_, _, tag)| tag)
     }
 
     fn is_country(&self) -> bool {
@@ -99,6 +104,18 @@ impl Locale {
             .map(Self)
             .ok_or(Invalid("must be a BCP 47 language tag such as de or en-US"))
     }
+}
+
+/// The region of a language and those of its parents in CLDR, nearest first.
+fn parents(language: &LanguageIdentifier) -> Vec<Option<Region>> {
+    let fallbacker = LocaleFallbacker::new().for_config(LocaleFallbackConfig::default());
+    let mut steps = fallbacker.fallback_for(language.into());
+    let mut regions = Vec::new();
+    while !steps.get().is_unknown() {
+        regions.push(steps.get().region);
+        steps.step();
+    }
+    regions
 }
 
 /// The country of a two-letter upper-case code. A code that is not in [`COUNTRIES`] is looked up as a CLDR alias.
@@ -280,7 +297,7 @@ mod tests {
             ("pt-BR", Some("pt")),
             ("pt-PT", Some("pt-PT")),
             ("PT", Some("pt-PT")),
-            ("AO", Some("pt")),
+            ("AO", Some("pt-PT")),
             ("BR", Some("pt")),
             ("zh-CN", Some("zh-Hans")),
             ("zh", Some("zh-Hans")),

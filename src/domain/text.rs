@@ -113,6 +113,12 @@ text_type! {
 }
 
 impl WebUrl {
+    /// The stored URL of an app, if it has one.
+    #[must_use]
+    pub fn stored(url: Option<&str>) -> Option<Self> {
+        url.and_then(|url| Self::parse(url).ok())
+    }
+
     /// Parses a URL. The two slashes and the host are required, although a browser would guess them. A parsed URL is
     /// safe in a double-quoted HTML attribute without escaping.
     pub fn parse(value: &str) -> Result<Self, Invalid> {

@@ -1,3 +1,7 @@
+## The language, in itself
+
+language-name = Deutsch
+
 ## Dates
 
 date = { $day }.{"\u00A0"}{ $month } { $year }, { $time }{"\u00A0"}Uhr (UTC)
@@ -28,6 +32,9 @@ referral-code-note = Den Code brauchen Sie nur, wenn Sie sich ohne den Link oben
 invitation-expires = Die Einladung gilt bis zum { $date }.
 invitation-unexpected = Sie haben diese E-Mail nicht erwartet? Dann können Sie sie einfach ignorieren: Solange Sie die Einladung nicht annehmen, geschieht nichts.
 sent-to = Diese E-Mail wurde an { $address } gesendet.
+imprint = Impressum
+privacy = Datenschutz
+contact = { $app } kontaktieren
 
 ## Invite
 
@@ -45,6 +52,7 @@ referral-preheader = Schauen Sie vorbei – es dauert nur einen Moment.
 referral-what = Jemand, der { $app } nutzt, möchte es Ihnen empfehlen und lädt Sie ein.
 referral-what-from = { $inviter } nutzt { $app } und lädt Sie ein, es auch auszuprobieren.
 referral-next = Die Schaltfläche öffnet eine Seite, auf der Sie die Einladung annehmen können. Damit legen Sie Ihr Konto an und bestätigen, dass diese E-Mail-Adresse Ihnen gehört.
+referral-next-link = Um die Einladung anzunehmen, Ihr Konto anzulegen und zu bestätigen, dass diese E-Mail-Adresse Ihnen gehört, öffnen Sie bitte diesen Link im Browser:
 referral-unexpected = Sie haben diese E-Mail nicht erwartet? Dann können Sie sie einfach ignorieren: Solange Sie die Einladung nicht annehmen, wird kein Konto angelegt.
 
 ## The end of a referral
@@ -58,7 +66,7 @@ opt-out-ask-heading = Keine Einladungen zu { $app } mehr?
 opt-out-ask-text = Wer { $app } nutzt, kann Ihnen dann keine Einladungen mehr senden. Niemand erfährt davon.
 opt-out-button = Keine Einladungen mehr
 opt-out-done-heading = Sie werden nicht mehr eingeladen
-opt-out-done-text = Wer { $app } nutzt, kann Ihrer E-Mail-Adresse keine Einladungen mehr senden. Sie können diese Seite nun schließen.
+opt-out-done-text = Wer { $app } nutzt, kann Ihrer E-Mail-Adresse keine Einladungen mehr senden.
 opt-out-undo = Einladungen wieder erlauben
 opt-out-undone-heading = Einladungen sind wieder erlaubt
 opt-out-undone-text = Wer { $app } nutzt, kann Ihrer E-Mail-Adresse wieder Einladungen senden.
@@ -71,7 +79,8 @@ open-note = Mit der Annahme bestätigen Sie, dass diese E-Mail-Adresse Ihnen geh
 referral-note = Mit der Annahme legen Sie ein Konto bei { $app } an und bestätigen, dass diese E-Mail-Adresse Ihnen gehört.
 unexpected-page = Sie haben diese Einladung nicht erwartet? Dann schließen Sie einfach diese Seite: Es geschieht nichts.
 accepted-heading = Vielen Dank!
-accepted-text = Ihre E-Mail-Adresse ist bestätigt. Willkommen bei { $app } – Sie können diese Seite nun schließen.
+accepted-text = Ihre E-Mail-Adresse ist bestätigt. Willkommen bei { $app }!
+close-page = Sie können diese Seite nun schließen.
 continue = Weiter zu { $app }
 already-heading = Bereits angenommen
 already-text = Sie haben diese Einladung zu { $app } schon angenommen. Es ist nichts weiter zu tun.
@@ -110,7 +119,7 @@ notice-contact = Wenn Sie das nicht waren, schreiben Sie bitte sofort an { $addr
 
 ## The mail to who has an address that another user asked for
 
-taken-subject = Ihre E-Mail-Adresse wurde bei { $app } noch einmal angegeben
+taken-subject = Ihre E-Mail-Adresse wurde bei { $app } erneut angegeben
 taken-preheader = Es hat sich nichts geändert.
 taken-what = Diese E-Mail-Adresse wurde für ein anderes Konto bei { $app } angegeben. Sie gehört zu Ihrem Konto, und dabei bleibt es.
 taken-next = Wenn Sie das selbst waren, wählen Sie für das andere Konto bitte eine andere Adresse.
@@ -122,7 +131,7 @@ taken-contact = Wenn Sie das nicht waren, ist nichts weiter zu tun. Sollte es wi
 confirm-heading = Ist das Ihre E-Mail-Adresse?
 confirm-address = { $address } wurde für ein Konto bei { $app } angegeben.
 confirm-unexpected = Sie haben das nicht erwartet? Dann schließen Sie einfach diese Seite: Es geschieht nichts.
-confirmed-text = Ihre E-Mail-Adresse ist bestätigt. Sie können diese Seite nun schließen.
+confirmed-text = Ihre E-Mail-Adresse ist bestätigt.
 confirmed-before-heading = Bereits bestätigt
 confirmed-before-text = Sie haben diese E-Mail-Adresse schon bestätigt. Es ist nichts weiter zu tun.
 confirm-expired-heading = Dieser Link ist abgelaufen

@@ -1,3 +1,7 @@
+## The language, in itself
+
+language-name = English
+
 ## Dates
 
 date = { $day }{"\u00A0"}{ $month }{"\u00A0"}{ $year }, { $time }{"\u00A0"}(UTC)
@@ -28,6 +32,9 @@ referral-code-note = You only need this code if you sign up without the link abo
 invitation-expires = This invitation expires on { $date }.
 invitation-unexpected = Not expecting this email? You can safely ignore it. Nothing happens unless you accept.
 sent-to = This email was sent to { $address }.
+imprint = Legal notice
+privacy = Privacy
+contact = Contact { $app }
 
 ## Invite
 
@@ -45,6 +52,7 @@ referral-preheader = Take a look and join if you like it.
 referral-what = Someone who uses { $app } thinks you would like it too and has invited you to join.
 referral-what-from = { $inviter } uses { $app } and has invited you to join.
 referral-next = The button opens a page where you can accept the invitation. Accepting creates your account and confirms that this email address is yours.
+referral-next-link = To accept the invitation, create your account and confirm that this email address is yours, open this link in your browser:
 referral-unexpected = Not expecting this email? You can safely ignore it. No account is created unless you accept.
 
 ## The end of a referral
@@ -58,7 +66,7 @@ opt-out-ask-heading = Stop invitations to { $app }?
 opt-out-ask-text = { $app } users will no longer be able to send you invitations. Nobody will be told.
 opt-out-button = Stop invitations
 opt-out-done-heading = You will not be invited again
-opt-out-done-text = { $app } users can no longer send invitations to your email address. You can close this page now.
+opt-out-done-text = { $app } users can no longer send invitations to your email address.
 opt-out-undo = Allow invitations again
 opt-out-undone-heading = Invitations are allowed again
 opt-out-undone-text = { $app } users can send invitations to your email address again.
@@ -71,7 +79,8 @@ open-note = By accepting, you confirm that this email address is yours.
 referral-note = By accepting, you create an account at { $app } and confirm that this email address is yours.
 unexpected-page = Not expecting this invitation? Just close this page – nothing will happen.
 accepted-heading = Thank you!
-accepted-text = Your email address is confirmed. Welcome to { $app }! You can close this page now.
+accepted-text = Your email address is confirmed. Welcome to { $app }!
+close-page = You can close this page now.
 continue = Continue to { $app }
 already-heading = Already accepted
 already-text = You have already accepted this invitation to { $app }. There is nothing more to do.
@@ -110,9 +119,9 @@ notice-contact = If you did not make this change, please write to { $address } a
 
 ## The mail to who has an address that another user asked for
 
-taken-subject = Your e-mail address was entered at { $app } once more
+taken-subject = Your email address was entered at { $app } again
 taken-preheader = Nothing has changed.
-taken-what = Someone entered this e-mail address for another account at { $app }. It belongs to your account and stays with it.
+taken-what = Someone entered this email address for another account at { $app }. It belongs to your account and stays with it.
 taken-next = If it was you, please choose a different address for the other account.
 taken-unexpected = If it was not you, there is nothing left to do. If it happens again, please contact { $app }.
 taken-contact = If it was not you, there is nothing left to do. If it happens again, please write to { $address }.
@@ -122,7 +131,7 @@ taken-contact = If it was not you, there is nothing left to do. If it happens ag
 confirm-heading = Is this your email address?
 confirm-address = { $address } was entered for an account at { $app }.
 confirm-unexpected = Not expecting this? Just close this page – nothing will happen.
-confirmed-text = Your email address is confirmed. You can close this page now.
+confirmed-text = Your email address is confirmed.
 confirmed-before-heading = Already confirmed
 confirmed-before-text = You have already confirmed this email address. There is nothing more to do.
 confirm-expired-heading = This link has expired

@@ -1,3 +1,7 @@
+## The language, in itself
+
+language-name = Español
+
 ## Dates
 
 date = { $day }{"\u00A0"}de { $month } de { $year }, { $time }{"\u00A0"}(UTC)
@@ -28,6 +32,9 @@ referral-code-note = Solo necesita este código si se registra sin usar el enlac
 invitation-expires = La invitación es válida hasta el { $date }.
 invitation-unexpected = ¿No esperaba este correo? Puede ignorarlo: si no acepta la invitación, no ocurrirá nada.
 sent-to = Este correo se envió a { $address }.
+imprint = Aviso legal
+privacy = Privacidad
+contact = Contactar con { $app }
 
 ## Invite
 
@@ -45,6 +52,7 @@ referral-preheader = Eche un vistazo: solo es un momento.
 referral-what = Una persona que usa { $app } cree que también le gustará y le ha enviado esta invitación.
 referral-what-from = { $inviter } usa { $app }, cree que también le gustará y le ha enviado esta invitación.
 referral-next = El botón abre una página en la que puede aceptar la invitación. Al aceptarla, crea su cuenta y confirma que esta dirección de correo es suya.
+referral-next-link = Para aceptar la invitación, crear su cuenta y confirmar que esta dirección de correo es suya, abra este enlace en su navegador:
 referral-unexpected = ¿No esperaba este correo? Puede ignorarlo: no se creará ninguna cuenta si no acepta la invitación.
 
 ## The end of a referral
@@ -58,7 +66,7 @@ opt-out-ask-heading = ¿Quiere dejar de recibir invitaciones a { $app }?
 opt-out-ask-text = Quienes usan { $app } ya no podrán enviarle invitaciones. No se informará a nadie.
 opt-out-button = No recibir más invitaciones
 opt-out-done-heading = No recibirá más invitaciones
-opt-out-done-text = Quienes usan { $app } ya no pueden enviar invitaciones a su dirección de correo. Ya puede cerrar esta página.
+opt-out-done-text = Quienes usan { $app } ya no pueden enviar invitaciones a su dirección de correo.
 opt-out-undo = Volver a permitir invitaciones
 opt-out-undone-heading = Las invitaciones vuelven a estar permitidas
 opt-out-undone-text = Quienes usan { $app } pueden volver a enviar invitaciones a su dirección de correo.
@@ -71,7 +79,8 @@ open-note = Al aceptarla, confirma que esta dirección de correo es suya.
 referral-note = Al aceptarla, crea una cuenta de { $app } y confirma que esta dirección de correo es suya.
 unexpected-page = ¿No esperaba esta invitación? Simplemente cierre esta página: no ocurrirá nada.
 accepted-heading = ¡Muchas gracias!
-accepted-text = Su dirección de correo está confirmada. Le damos la bienvenida a { $app }. Ya puede cerrar esta página.
+accepted-text = Su dirección de correo está confirmada. Le damos la bienvenida a { $app }.
+close-page = Ya puede cerrar esta página.
 continue = Continuar a { $app }
 already-heading = Invitación ya aceptada
 already-text = Ya ha aceptado esta invitación a { $app }. No tiene que hacer nada más.
@@ -122,7 +131,7 @@ taken-contact = Si no fue usted, no tiene que hacer nada. Si vuelve a ocurrir, e
 confirm-heading = ¿Es esta su dirección de correo?
 confirm-address = Se ha indicado { $address } para una cuenta de { $app }.
 confirm-unexpected = ¿No se lo esperaba? Simplemente cierre esta página: no ocurrirá nada.
-confirmed-text = Su dirección de correo está confirmada. Ya puede cerrar esta página.
+confirmed-text = Su dirección de correo está confirmada.
 confirmed-before-heading = Dirección ya confirmada
 confirmed-before-text = Ya ha confirmado esta dirección de correo. No tiene que hacer nada más.
 confirm-expired-heading = Este enlace ha caducado

@@ -1,3 +1,7 @@
+## The language, in itself
+
+language-name = Français
+
 ## Dates
 
 date = { $day }{"\u00A0"}{ $month } { $year } à { $time }{"\u00A0"}(UTC)
@@ -28,6 +32,9 @@ referral-code-note = Ce code ne sert que si vous vous inscrivez sans passer par 
 invitation-expires = L’invitation est valable jusqu’au { $date }.
 invitation-unexpected = Vous n’attendiez pas cet e-mail ? Vous pouvez l’ignorer : tant que vous n’acceptez pas l’invitation, il ne se passe rien.
 sent-to = Cet e-mail a été envoyé à { $address }.
+imprint = Mentions légales
+privacy = Confidentialité
+contact = Contacter { $app }
 
 ## Invite
 
@@ -45,6 +52,7 @@ referral-preheader = Jetez-y un œil, cela ne prend qu’un instant.
 referral-what = Une personne qui utilise { $app } vous invite à l’essayer.
 referral-what-from = { $inviter } utilise { $app } et vous invite à l’essayer.
 referral-next = Le bouton ouvre une page où vous pouvez accepter l’invitation. En l’acceptant, vous créez votre compte et confirmez que cette adresse e-mail est bien la vôtre.
+referral-next-link = Pour accepter l’invitation, créer votre compte et confirmer que cette adresse e-mail est bien la vôtre, ouvrez ce lien dans votre navigateur :
 referral-unexpected = Vous n’attendiez pas cet e-mail ? Vous pouvez l’ignorer : aucun compte n’est créé tant que vous n’acceptez pas l’invitation.
 
 ## The end of a referral
@@ -58,7 +66,7 @@ opt-out-ask-heading = Ne plus recevoir d’invitations à rejoindre { $app } ?
 opt-out-ask-text = Les personnes qui utilisent { $app } ne pourront plus vous envoyer d’invitations. Personne n’en sera informé.
 opt-out-button = Ne plus recevoir d’invitations
 opt-out-done-heading = Vous ne recevrez plus d’invitations
-opt-out-done-text = Les personnes qui utilisent { $app } ne peuvent plus envoyer d’invitations à votre adresse e-mail. Vous pouvez maintenant fermer cette page.
+opt-out-done-text = Les personnes qui utilisent { $app } ne peuvent plus envoyer d’invitations à votre adresse e-mail.
 opt-out-undo = Autoriser de nouveau les invitations
 opt-out-undone-heading = Les invitations sont de nouveau autorisées
 opt-out-undone-text = Les personnes qui utilisent { $app } peuvent de nouveau envoyer des invitations à votre adresse e-mail.
@@ -71,7 +79,8 @@ open-note = En l’acceptant, vous confirmez que cette adresse e-mail est bien l
 referral-note = En acceptant, vous créez un compte { $app } et confirmez que cette adresse e-mail est bien la vôtre.
 unexpected-page = Vous n’attendiez pas cette invitation ? Fermez simplement cette page : il ne se passera rien.
 accepted-heading = Merci !
-accepted-text = Votre adresse e-mail est confirmée. Bienvenue sur { $app } ! Vous pouvez maintenant fermer cette page.
+accepted-text = Votre adresse e-mail est confirmée. Bienvenue sur { $app } !
+close-page = Vous pouvez maintenant fermer cette page.
 continue = Continuer vers { $app }
 already-heading = Invitation déjà acceptée
 already-text = Vous avez déjà accepté cette invitation à rejoindre { $app }. Vous n’avez plus rien à faire.
@@ -110,7 +119,7 @@ notice-contact = Si ce n’était pas vous, écrivez immédiatement à { $addres
 
 ## The mail to who has an address that another user asked for
 
-taken-subject = Votre adresse e-mail a été indiquée une nouvelle fois chez { $app }
+taken-subject = Votre adresse e-mail : nouvelle saisie chez { $app }
 taken-preheader = Rien n’a changé.
 taken-what = Cette adresse e-mail a été indiquée pour un autre compte chez { $app }. Elle est celle de votre compte et le reste.
 taken-next = Si c’était vous, choisissez une autre adresse pour l’autre compte.
@@ -122,7 +131,7 @@ taken-contact = Si ce n’était pas vous, vous n’avez rien à faire. Si cela 
 confirm-heading = Est-ce bien votre adresse e-mail ?
 confirm-address = { $address } a été indiquée pour un compte { $app }.
 confirm-unexpected = Vous ne vous y attendiez pas ? Fermez simplement cette page : il ne se passera rien.
-confirmed-text = Votre adresse e-mail est confirmée. Vous pouvez maintenant fermer cette page.
+confirmed-text = Votre adresse e-mail est confirmée.
 confirmed-before-heading = Adresse déjà confirmée
 confirmed-before-text = Vous avez déjà confirmé cette adresse e-mail. Vous n’avez plus rien à faire.
 confirm-expired-heading = Ce lien a expiré

@@ -1,3 +1,7 @@
+## The language, in itself
+
+language-name = Italiano
+
 ## Dates
 
 date = { $day }{"\u00A0"}{ $month } { $year }, ore{"\u00A0"}{ $time }{"\u00A0"}(UTC)
@@ -28,6 +32,9 @@ referral-code-note = Il codice serve solo se si registra senza usare il link qui
 invitation-expires = Scadenza dell’invito: { $date }.
 invitation-unexpected = Non si aspettava questa e-mail? Può ignorarla: se non accetta l’invito, non succede nulla.
 sent-to = Questa e-mail è stata inviata a { $address }.
+imprint = Note legali
+privacy = Privacy
+contact = Contatta { $app }
 
 ## Invite
 
@@ -45,6 +52,7 @@ referral-preheader = Dia un’occhiata: basta un momento.
 referral-what = Una persona che usa { $app } pensa che possa piacere anche a lei e la invita a iscriversi.
 referral-what-from = { $inviter } usa { $app }, pensa che possa piacere anche a lei e la invita a iscriversi.
 referral-next = Il pulsante apre una pagina in cui può accettare l’invito. Accettandolo, crea il suo account e conferma che questo indirizzo e-mail è suo.
+referral-next-link = Per accettare l’invito, creare il suo account e confermare che questo indirizzo e-mail è suo, apra questo link nel browser:
 referral-unexpected = Non si aspettava questa e-mail? Può ignorarla: se non accetta l’invito, non viene creato nessun account.
 
 ## The end of a referral
@@ -58,7 +66,7 @@ opt-out-ask-heading = Non vuole più ricevere inviti per { $app }?
 opt-out-ask-text = Chi usa { $app } non potrà più inviarle inviti. Nessuno ne verrà informato.
 opt-out-button = Non ricevere più inviti
 opt-out-done-heading = Non riceverà più inviti
-opt-out-done-text = Chi usa { $app } non può più inviare inviti al suo indirizzo e-mail. Ora può chiudere questa pagina.
+opt-out-done-text = Chi usa { $app } non può più inviare inviti al suo indirizzo e-mail.
 opt-out-undo = Consenti di nuovo gli inviti
 opt-out-undone-heading = Gli inviti sono di nuovo consentiti
 opt-out-undone-text = Chi usa { $app } può di nuovo inviare inviti al suo indirizzo e-mail.
@@ -71,7 +79,8 @@ open-note = Accettandolo, conferma che questo indirizzo e-mail è suo.
 referral-note = Accettandolo, crea un account di { $app } e conferma che questo indirizzo e-mail è suo.
 unexpected-page = Non si aspettava questo invito? Chiuda semplicemente questa pagina: non succederà nulla.
 accepted-heading = Grazie!
-accepted-text = Il suo indirizzo e-mail è confermato. Le diamo il benvenuto su { $app }! Ora può chiudere questa pagina.
+accepted-text = Il suo indirizzo e-mail è confermato. Le diamo il benvenuto su { $app }!
+close-page = Ora può chiudere questa pagina.
 continue = Continua su { $app }
 already-heading = Invito già accettato
 already-text = Ha già accettato questo invito per { $app }. Non deve fare altro.
@@ -110,9 +119,9 @@ notice-contact = Se non riconosce questa modifica, scriva subito a { $address }.
 
 ## The mail to who has an address that another user asked for
 
-taken-subject = Il Suo indirizzo e-mail è stato indicato di nuovo su { $app }
+taken-subject = Il suo indirizzo e-mail è stato reinserito su { $app }
 taken-preheader = Non è cambiato nulla.
-taken-what = Questo indirizzo e-mail è stato indicato per un altro account di { $app }. Appartiene al Suo account e così resta.
+taken-what = Questo indirizzo e-mail è stato indicato per un altro account di { $app }. Appartiene al suo account e così resta.
 taken-next = Se è stato Lei, scelga un indirizzo diverso per l’altro account.
 taken-unexpected = Se non è stato Lei, non c’è nulla da fare. Se dovesse ripetersi, contatti { $app }.
 taken-contact = Se non è stato Lei, non c’è nulla da fare. Se dovesse ripetersi, scriva a { $address }.
@@ -122,12 +131,12 @@ taken-contact = Se non è stato Lei, non c’è nulla da fare. Se dovesse ripete
 confirm-heading = È questo il suo indirizzo e-mail?
 confirm-address = { $address } è stato indicato per un account di { $app }.
 confirm-unexpected = Non se lo aspettava? Chiuda semplicemente questa pagina: non succederà nulla.
-confirmed-text = Il suo indirizzo e-mail è confermato. Ora può chiudere questa pagina.
+confirmed-text = Il suo indirizzo e-mail è confermato.
 confirmed-before-heading = Indirizzo già confermato
 confirmed-before-text = Ha già confermato questo indirizzo e-mail. Non c’è altro da fare.
 confirm-expired-heading = Questo link è scaduto
 confirm-expired-text = Richieda un nuovo link su { $app }.
 confirm-taken-heading = Questo indirizzo non può più essere usato
-confirm-taken-text = Ora appartiene a un altro account di { $app }. Il Suo account mantiene l’indirizzo precedente.
+confirm-taken-text = Ora appartiene a un altro account di { $app }. Il suo account mantiene l’indirizzo precedente.
 confirm-unknown-text = Forse è incompleto, oppure è stato sostituito da uno più recente. Verifichi di aver aperto il link completo contenuto nell’e-mail più recente.
 confirm-trouble-text = Si è verificato un problema da parte nostra. Non è andato perso nulla: riapra il link tra qualche minuto.

@@ -1,3 +1,7 @@
+## The language, in itself
+
+language-name = 日本語
+
 ## Dates
 
 date = { $year }年{ $month }{ $day }日 { $time }（UTC）
@@ -22,12 +26,15 @@ invitation-next = ボタンを押すと、招待を承諾できるページが�
 invitation-next-link = 招待を承諾し、メールアドレスの確認を完了するには、次のリンクをブラウザーで開いてください。
 invitation-open = 招待を見る
 invitation-button = 招待を承諾する
-link-fallback = ボタンが機能しない場合は、次のリンクをブラウザーにコピーしてください。
+link-fallback = ボタンが機能しない場合は、次のリンクをコピーしてブラウザーで開いてください。
 referral-code = 紹介コード：{ $code }
 referral-code-note = 上のリンクを使わずに登録する場合にのみ必要です。
 invitation-expires = この招待の有効期限は{ $date }です。
 invitation-unexpected = このメールにお心当たりのない場合は、破棄していただいて問題ありません。招待を承諾しない限り、何も行われません。
 sent-to = このメールは{ $address }宛てに送信されました。
+imprint = 運営者情報
+privacy = プライバシー
+contact = { $app }に問い合わせる
 
 ## Invite
 
@@ -39,12 +46,13 @@ invite-what-from = { $inviter }さんから{ $app }への招待が届いてい�
 
 ## Referral
 
-referral-subject = { $app }のご紹介
+referral-subject = { $app }の利用者から招待が届いています
 referral-subject-from = { $inviter }さんが{ $app }をおすすめしています
-referral-preheader = お手続きはすぐに終わります。ぜひご覧ください。
+referral-preheader = お気軽にご覧いただき、気に入りましたらぜひご利用ください。
 referral-what = { $app }をご利用中の方から、招待が届いています。
 referral-what-from = { $app }をご利用中の{ $inviter }さんから、招待が届いています。
 referral-next = ボタンを押すと、招待を承諾できるページが開きます。承諾すると、アカウントが作成され、このメールアドレスの確認も完了します。
+referral-next-link = 招待を承諾してアカウントを作成し、メールアドレスの確認を完了するには、次のリンクをブラウザーで開いてください。
 referral-unexpected = このメールにお心当たりのない場合は、破棄していただいて問題ありません。招待を承諾しない限り、アカウントは作成されません。
 
 ## The end of a referral
@@ -54,11 +62,11 @@ opt-out-link = { $app }の利用者からの招待を今後受け取らないよ
 
 ## The page behind that link
 
-opt-out-ask-heading = { $app }への招待の受け取りを停止しますか？
+opt-out-ask-heading = 今後、{ $app }への招待を受け取らないようにしますか？
 opt-out-ask-text = { $app }の利用者からの招待は、今後届かなくなります。このことは誰にも通知されません。
 opt-out-button = 今後招待を受け取らない
 opt-out-done-heading = 今後、招待は届きません
-opt-out-done-text = { $app }の利用者からの招待は、このメールアドレスには届かなくなりました。このページは閉じていただいてかまいません。
+opt-out-done-text = { $app }の利用者からの招待は、このメールアドレスには届かなくなりました。
 opt-out-undo = 招待を再び許可する
 opt-out-undone-heading = 招待が再び許可されました
 opt-out-undone-text = { $app }の利用者からの招待が、このメールアドレスに再び届くようになりました。
@@ -71,7 +79,8 @@ open-note = 承諾すると、このメールアドレスの確認が完了し�
 referral-note = 承諾すると、{ $app }のアカウントが作成され、このメールアドレスの確認が完了します。
 unexpected-page = この招待にお心当たりのない場合は、このページを閉じてください。何も起こりません。
 accepted-heading = ありがとうございます
-accepted-text = メールアドレスが確認されました。{ $app }へようこそ。このページは閉じていただいてかまいません。
+accepted-text = メールアドレスの確認が完了しました。{ $app }へようこそ。
+close-page = このページは閉じていただいてかまいません。
 continue = { $app }へ進む
 already-heading = すでに承諾済みです
 already-text = この{ $app }への招待は、すでに承諾されています。これ以上のお手続きは必要ありません。
@@ -86,15 +95,15 @@ link-unknown-text = リンクが途中で切れている可能性があります
 member-heading = すでにアカウントをお持ちです
 member-text = このメールアドレスは、すでに{ $app }のアカウントに登録されています。いつもどおりログインしてください。
 trouble-heading = しばらくしてからもう一度お試しください
-trouble-text = 現在、システムに問題が発生しています。招待が失われることはありません。数分後にもう一度リンクを開いてください。
+trouble-text = 現在、システムに問題が発生しています。リンクは引き続きお使いいただけますので、数分後にもう一度開いてください。
 
 ## The mail that confirms a new address
 
 confirmation-subject = { $app }：新しいメールアドレスの確認をお願いします
 confirmation-preheader = すぐに完了します。
-confirmation-what = { $app }のアカウントに、このメールアドレスが入力されました。
-confirmation-next = ボタンを押すと、このメールアドレスを確認するためのページが開きます。
-confirmation-next-link = このメールアドレスを確認するには、次のリンクをブラウザーで開いてください。
+confirmation-what = { $app }のアカウント用に、このメールアドレスが入力されました。
+confirmation-next = ボタンを押すと、このメールアドレスがご自身のものであることを確認するページが開きます。
+confirmation-next-link = このメールアドレスがご自身のものであることを確認するには、次のリンクをブラウザーで開いてください。
 confirmation-button = メールアドレスを確認する
 confirmation-expires = このリンクの有効期限は{ $date }です。
 confirmation-unexpected = このメールにお心当たりのない場合は、破棄していただいて問題ありません。メールアドレスの確認は行われません。
@@ -110,24 +119,24 @@ notice-contact = お心当たりのない場合は、すぐに{ $address }まで
 
 ## The mail to who has an address that another user asked for
 
-taken-subject = { $app }でメールアドレスが再度入力されました
+taken-subject = お使いのメールアドレスが{ $app }で再度入力されました
 taken-preheader = 変更された内容はありません。
-taken-what = このメールアドレスが、{ $app }の別のアカウント用に入力されました。このアドレスは引き続きあなたのアカウントに登録されています。
+taken-what = このメールアドレスが、{ $app }の別のアカウント用に入力されました。このアドレスは引き続きお客様のアカウントに登録されています。
 taken-next = ご本人による入力の場合は、もう一方のアカウントには別のアドレスをお選びください。
-taken-unexpected = お心当たりのない場合、お手続きは必要ありません。繰り返し届く場合は、{ $app }までご連絡ください。
-taken-contact = お心当たりのない場合、お手続きは必要ありません。繰り返し届く場合は、{ $address }までご連絡ください。
+taken-unexpected = お心当たりのない場合、お手続きは必要ありません。同様のメールが再び届いた場合は、{ $app }までご連絡ください。
+taken-contact = お心当たりのない場合、お手続きは必要ありません。同様のメールが再び届いた場合は、{ $address }までご連絡ください。
 
 ## The page that confirms a new address
 
 confirm-heading = このメールアドレスはお使いのものですか？
-confirm-address = { $app }のアカウントに、{ $address }が入力されました。
+confirm-address = { $app }のアカウント用に、{ $address }が入力されました。
 confirm-unexpected = お心当たりのない場合は、このページを閉じてください。何も起こりません。
-confirmed-text = メールアドレスが確認されました。このページは閉じていただいてかまいません。
+confirmed-text = メールアドレスの確認が完了しました。
 confirmed-before-heading = すでに確認済みです
 confirmed-before-text = このメールアドレスは、すでに確認されています。これ以上のお手続きは必要ありません。
 confirm-expired-heading = このリンクは有効期限が切れています
 confirm-expired-text = { $app }で新しいリンクの送信をご依頼ください。
 confirm-taken-heading = このアドレスはご利用いただけなくなりました
-confirm-taken-text = このアドレスは現在、{ $app }の別のアカウントに登録されています。あなたのアカウントのアドレスはこれまでと変わりません。
+confirm-taken-text = このアドレスは現在、{ $app }の別のアカウントに登録されています。お客様のアカウントのアドレスはこれまでと変わりません。
 confirm-unknown-text = リンクが途中で切れているか、新しいリンクに置き換えられた可能性があります。最新のメールに記載されたリンク全体を開いているかご確認ください。
-confirm-trouble-text = 現在、システムに問題が発生しています。リンクが失われることはありません。数分後にもう一度開いてください。
+confirm-trouble-text = 現在、システムに問題が発生しています。リンクは引き続きお使いいただけますので、数分後にもう一度開いてください。

@@ -16,12 +16,12 @@ use crate::domain::language::Language;
 
 /// The supported languages as BCP 47 tags. The first is the fallback.
 pub const LANGUAGES: &[&str] =
-    &["en", "de", "fr", "es", "it", "pt", "nl", "pl", "tr", "uk", "ar", "ja", "zh-Hans", "zh-Hant"];
+    &["en", "de", "fr", "es", "it", "pt", "pt-PT", "nl", "pl", "tr", "uk", "ar", "ja", "zh-Hans", "zh-Hant"];
 
 /// The files, in the order of [`LANGUAGES`].
 ///
 /// A text is plain text without markup. It is polite and does not assume a gender. Names are not declined, so each
-/// text puts them where the grammar leaves them unchanged. The texts in `pt` are for Brazil and Portugal.
+/// text puts them where the grammar leaves them unchanged. The texts in `pt` are for Brazil.
 const SOURCES: [&str; LANGUAGES.len()] = [
     include_str!("en.ftl"),
     include_str!("de.ftl"),
@@ -29,6 +29,7 @@ const SOURCES: [&str; LANGUAGES.len()] = [
     include_str!("es.ftl"),
     include_str!("it.ftl"),
     include_str!("pt.ftl"),
+    include_str!("pt-PT.ftl"),
     include_str!("nl.ftl"),
     include_str!("pl.ftl"),
     include_str!("tr.ftl"),
@@ -66,6 +67,26 @@ impl Texts {
         let chosen = [language, app_language]
             .into_iter()
             .find_map(|language| Language::parse(language).ok()?.choose(LANGUAGES));
+        Self::of(chosen.unwrap_or("en"))
+    }
+
+    /// The texts in the language that a browser prefers: the entries of `Accept-Language` (RFC 9110, 12.5.4). English if
+    /// there is none of them.
+    #[must_use]
+    pub fn preferred<'a>(accepted: impl Iterator<Item = &'a str>) -> &'static Self {
+        let mut ranges: Vec<(f32, &str)> = accepted
+            .map(|range| {
+                let (tag, quality) = range.split_once(";q=").unwrap_or((range, "1"));
+                (quality.trim().parse().unwrap_or_default(), tag)
+            })
+            .filter(|(quality, _)| *quality > 0.0)
+            .take(20)
+            .collect();
+        ranges.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+        let chosen = ranges.iter().find_map(|(_, tag)| {
+            // A lone language may be sent in capitals, where it is not a country.
+            Language::parse(&tag.trim().to_ascii_lowercase()).ok()?.choose(LANGUAGES)
+        });
         Self::of(chosen.unwrap_or("en"))
     }
 
@@ -207,14 +228,70 @@ mod tests {
     }
 
     #[test]
-    fn every_message_formats_without_markup() {
+    fn every_message_is_typeset_without_markup() {
         for language in LANGUAGES {
             let texts = Texts::of(language);
             assert_eq!(texts.language(), *language);
             for (id, names) in variables(SOURCES[0]) {
                 let text = texts.format(&id, names.iter().map(|name| (name.as_str(), "x"))).unwrap();
                 assert!(!text.contains(['<', '>', '&', '"', '\'', '{']), "{language} {id}: {text}");
+                assert!(!text.contains("  ") && text.trim() == text, "{language} {id}: {text}");
+                for (at, _) in text.match_indices([',', '.', ':', ';', '?', '!', '،', '؟']) {
+                    let before = text[..at].chars().next_back();
+                    assert_ne!(before, Some(' '), "{language} {id}: {text}");
+                    let high = text[at..].starts_with([':', ';', '?', '!'])
+                        && !text[at + 1..].starts_with(char::is_numeric);
+                    let parted = before == Some('\u{a0}');
+                    assert_eq!(parted, high && *language == "fr", "{language} {id}: {text}");
+                }
             }
+        }
+    }
+
+    /// Names are not declined and take no article, so some words cannot stand before them.
+    #[test]
+    fn no_word_before_a_name_depends_on_its_first_letter() {
+        for (language, id, text) in all() {
+            for (in_language, word) in [("fr", " de { $"), ("it", " a { $app"), ("ja", "あなた")] {
+                assert!(in_language != language || !text.contains(word), "{language} {id}: {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn subjects_fit_into_sixty_characters() {
+        for (language, id, _) in
+            all().filter(|(_, id, _)| id.ends_with("-subject") || id.ends_with("-subject-from"))
+        {
+            let subject = Texts::of(language).get(id, &[("inviter", "Ada Lovelace"), ("app", "Userdocks")]);
+            assert!(subject.chars().count() <= 60, "{language} {id}: {subject}");
+        }
+    }
+
+    /// Every text of every language as it stands in its file.
+    fn all() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+        LANGUAGES.iter().zip(SOURCES).flat_map(|(language, source)| {
+            let texts = source.lines().filter_map(|line| line.split_once(" = "));
+            texts.map(|(id, text)| (*language, id, text))
+        })
+    }
+
+    #[test]
+    fn browser_gets_the_language_that_it_prefers_among_those_with_texts() {
+        for (accepted, chosen) in [
+            ("", "en"),
+            ("de-AT,de;q=0.9,en;q=0.8", "de"),
+            ("en;q=0.5, fr;q=0.9", "fr"),
+            ("DE", "de"),
+            ("ko, *;q=0.1", "en"),
+            ("pt-PT,pt;q=0.9", "pt-PT"),
+            ("pt-BR", "pt"),
+            ("zh-TW", "zh-Hant"),
+            ("de;q=0, fr;q=0.1", "fr"),
+            ("fr;q=x, de;q=0.1", "de"),
+            (",;q=1,=,", "en"),
+        ] {
+            assert_eq!(Texts::preferred(accepted.split(',')).language(), chosen, "{accepted}");
         }
     }
 
@@ -227,7 +304,7 @@ mod tests {
     #[test]
     fn missing_message_or_variable_does_not_panic() {
         assert_eq!(Texts::of("en").get("no-such-text", &[]), "no-such-text");
-        assert_eq!(Texts::of("en").get("invite-what", &[]), "You have been invited to {$app}.");
+        assert_eq!(Texts::of("en").get("invite-what", &[]), "You have been invited to join {$app}.");
     }
 
     #[test]
@@ -235,23 +312,26 @@ mod tests {
         let moment: Timestamp = "2026-03-09T07:05:59+02:00".parse().unwrap();
         let first: Timestamp = "2026-08-01T00:00:00Z".parse().unwrap();
         for (language, words, first_of_month) in [
-            ("en", "9 March 2026, 05:05 (UTC)", "1 August 2026, 00:00 (UTC)"),
-            ("de", "9. März 2026, 05:05 Uhr (UTC)", "1. August 2026, 00:00 Uhr (UTC)"),
-            ("fr", "9 mars 2026 à 05:05 (UTC)", "1er août 2026 à 00:00 (UTC)"),
-            ("es", "9 de marzo de 2026, 05:05 (UTC)", "1 de agosto de 2026, 00:00 (UTC)"),
-            ("it", "9 marzo 2026, ore 05:05 (UTC)", "1º agosto 2026, ore 00:00 (UTC)"),
-            ("pt", "9 de março de 2026, 05:05 (UTC)", "1 de agosto de 2026, 00:00 (UTC)"),
-            ("nl", "9 maart 2026, 05:05 uur (UTC)", "1 augustus 2026, 00:00 uur (UTC)"),
-            ("pl", "9 marca 2026 r., godz. 05:05 (UTC)", "1 sierpnia 2026 r., godz. 00:00 (UTC)"),
-            ("tr", "9 Mart 2026, saat 05:05 (UTC)", "1 Ağustos 2026, saat 00:00 (UTC)"),
-            ("uk", "9 березня 2026 р., 05:05 (UTC)", "1 серпня 2026 р., 00:00 (UTC)"),
-            ("ar", "9 مارس 2026، الساعة 05:05 (UTC)", "1 أغسطس 2026، الساعة 00:00 (UTC)"),
+            ("en", "9_March_2026, 05:05_(UTC)", "1_August_2026, 00:00_(UTC)"),
+            ("de", "9._März 2026, 05:05_Uhr (UTC)", "1._August 2026, 00:00_Uhr (UTC)"),
+            ("fr", "9_mars 2026 à 05:05_(UTC)", "1er_août 2026 à 00:00_(UTC)"),
+            ("es", "9_de marzo de 2026, 05:05_(UTC)", "1_de agosto de 2026, 00:00_(UTC)"),
+            ("it", "9_marzo 2026, ore_05:05_(UTC)", "1º_agosto 2026, ore_00:00_(UTC)"),
+            ("pt", "9_de março de 2026, 05:05_(UTC)", "1º_de agosto de 2026, 00:00_(UTC)"),
+            ("pt-PT", "9_de março de 2026, 05:05_(UTC)", "1_de agosto de 2026, 00:00_(UTC)"),
+            ("nl", "9_maart 2026, 05:05_uur (UTC)", "1_augustus 2026, 00:00_uur (UTC)"),
+            ("pl", "9_marca 2026_r., godz._05:05 (UTC)", "1_sierpnia 2026_r., godz._00:00 (UTC)"),
+            ("tr", "9_Mart 2026, saat_05:05 (UTC)", "1_Ağustos 2026, saat_00:00 (UTC)"),
+            ("uk", "9_березня 2026_р., 05:05_(UTC)", "1_серпня 2026_р., 00:00_(UTC)"),
+            ("ar", "9_مارس 2026، الساعة_05:05 (UTC)", "1_أغسطس 2026، الساعة_00:00 (UTC)"),
             ("ja", "2026年3月9日 05:05（UTC）", "2026年8月1日 00:00（UTC）"),
             ("zh-Hans", "2026年3月9日 05:05（UTC）", "2026年8月1日 00:00（UTC）"),
             ("zh-Hant", "2026年3月9日 05:05（UTC）", "2026年8月1日 00:00（UTC）"),
         ] {
-            assert_eq!(Texts::of(language).date(moment), words);
-            assert_eq!(Texts::of(language).date(first), first_of_month);
+            // `_` stands for a no-break space.
+            let date = |moment| Texts::of(language).date(moment).replace('\u{a0}', "_");
+            assert_eq!(date(moment), words);
+            assert_eq!(date(first), first_of_month);
         }
     }
 
@@ -260,8 +340,8 @@ mod tests {
         let subject = |language: &str, inviter: &str| {
             Texts::of(language).get("invite-subject-from", &[("inviter", inviter), ("app", "Acme")])
         };
-        assert_eq!(subject("en", "Ada"), "Ada invites you to Acme");
-        assert_eq!(subject("en", "علي"), "\u{2068}علي\u{2069} invites you to Acme");
+        assert_eq!(subject("en", "Ada"), "Ada has invited you to join Acme");
+        assert_eq!(subject("en", "علي"), "\u{2068}علي\u{2069} has invited you to join Acme");
         assert_eq!(subject("ar", "علي"), "دعوة من علي للانضمام إلى \u{2068}Acme\u{2069}");
     }
 
@@ -269,7 +349,11 @@ mod tests {
     fn regional_variant_uses_the_texts_of_its_language() {
         for (requested, chosen) in [
             ("pt-BR", Some("pt")),
-            ("pt-PT", Some("pt")),
+            ("pt-PT", Some("pt-PT")),
+            ("PT", Some("pt-PT")),
+            ("AO", Some("pt-PT")),
+            ("pt-MZ", Some("pt-PT")),
+            ("pt", Some("pt")),
             ("BR", Some("pt")),
             ("zh", Some("zh-Hans")),
             ("zh-CN", Some("zh-Hans")),

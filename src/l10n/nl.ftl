@@ -1,3 +1,7 @@
+## The language, in itself
+
+language-name = Nederlands
+
 ## Dates
 
 date = { $day }{"\u00A0"}{ $month } { $year }, { $time }{"\u00A0"}uur (UTC)
@@ -28,6 +32,9 @@ referral-code-note = U hebt deze code alleen nodig als u zich zonder de link hie
 invitation-expires = De uitnodiging is geldig tot { $date }.
 invitation-unexpected = Had u deze e-mail niet verwacht? Dan kunt u hem negeren: zolang u de uitnodiging niet accepteert, gebeurt er niets.
 sent-to = Deze e-mail is verstuurd naar { $address }.
+imprint = Juridische informatie
+privacy = Privacy
+contact = Contact opnemen met { $app }
 
 ## Invite
 
@@ -45,6 +52,7 @@ referral-preheader = Neem een kijkje – het duurt maar even.
 referral-what = Iemand die { $app } gebruikt, denkt dat het ook iets voor u is en heeft u uitgenodigd.
 referral-what-from = { $inviter } gebruikt { $app } en nodigt u uit om het ook te proberen.
 referral-next = De knop opent een pagina waarop u de uitnodiging kunt accepteren. Daarmee maakt u uw account aan en bevestigt u dat dit e-mailadres van u is.
+referral-next-link = Open deze link in uw browser om de uitnodiging te accepteren, uw account aan te maken en te bevestigen dat dit e-mailadres van u is:
 referral-unexpected = Had u deze e-mail niet verwacht? Dan kunt u hem negeren: zolang u de uitnodiging niet accepteert, wordt er geen account aangemaakt.
 
 ## The end of a referral
@@ -58,7 +66,7 @@ opt-out-ask-heading = Geen uitnodigingen voor { $app } meer?
 opt-out-ask-text = Gebruikers van { $app } kunnen u dan geen uitnodigingen meer sturen. Niemand krijgt hier bericht van.
 opt-out-button = Geen uitnodigingen meer
 opt-out-done-heading = U wordt niet meer uitgenodigd
-opt-out-done-text = Gebruikers van { $app } kunnen geen uitnodigingen meer naar uw e-mailadres sturen. U kunt deze pagina nu sluiten.
+opt-out-done-text = Gebruikers van { $app } kunnen geen uitnodigingen meer naar uw e-mailadres sturen.
 opt-out-undo = Uitnodigingen weer toestaan
 opt-out-undone-heading = Uitnodigingen zijn weer toegestaan
 opt-out-undone-text = Gebruikers van { $app } kunnen weer uitnodigingen naar uw e-mailadres sturen.
@@ -71,7 +79,8 @@ open-note = Door de uitnodiging te accepteren, bevestigt u dat dit e-mailadres v
 referral-note = Door de uitnodiging te accepteren, maakt u een account bij { $app } aan en bevestigt u dat dit e-mailadres van u is.
 unexpected-page = Had u deze uitnodiging niet verwacht? Sluit dan gewoon deze pagina: er gebeurt niets.
 accepted-heading = Hartelijk dank!
-accepted-text = Uw e-mailadres is bevestigd. Welkom bij { $app }! U kunt deze pagina nu sluiten.
+accepted-text = Uw e-mailadres is bevestigd. Welkom bij { $app }!
+close-page = U kunt deze pagina nu sluiten.
 continue = Verder naar { $app }
 already-heading = Uitnodiging al geaccepteerd
 already-text = U hebt deze uitnodiging voor { $app } al geaccepteerd. U hoeft verder niets te doen.
@@ -122,7 +131,7 @@ taken-contact = Was u het niet? Dan hoeft u niets te doen. Gebeurt het opnieuw, 
 confirm-heading = Is dit uw e-mailadres?
 confirm-address = { $address } is opgegeven voor een account bij { $app }.
 confirm-unexpected = Had u dit niet verwacht? Sluit dan gewoon deze pagina: er gebeurt niets.
-confirmed-text = Uw e-mailadres is bevestigd. U kunt deze pagina nu sluiten.
+confirmed-text = Uw e-mailadres is bevestigd.
 confirmed-before-heading = Al bevestigd
 confirmed-before-text = U hebt dit e-mailadres al bevestigd. U hoeft verder niets te doen.
 confirm-expired-heading = Deze link is verlopen

@@ -1,3 +1,7 @@
+## The language, in itself
+
+language-name = Polski
+
 ## Dates
 
 date = { $day }{"\u00A0"}{ $month } { $year }{"\u00A0"}r., godz.{"\u00A0"}{ $time } (UTC)
@@ -28,6 +32,9 @@ referral-code-note = Kod jest potrzebny tylko przy rejestracji bez powyższego l
 invitation-expires = Zaproszenie jest ważne do { $date }.
 invitation-unexpected = Nie wiesz, skąd ta wiadomość? Po prostu ją zignoruj: dopóki nie przyjmiesz zaproszenia, nic się nie stanie.
 sent-to = Tę wiadomość wysłano na adres { $address }.
+imprint = Informacje prawne
+privacy = Prywatność
+contact = Kontakt: { $app }
 
 ## Invite
 
@@ -45,6 +52,7 @@ referral-preheader = Zajrzyj – to zajmie tylko chwilę.
 referral-what = Ktoś, kto korzysta z serwisu { $app }, uważa, że spodoba się on także Tobie, i zaprasza Cię do dołączenia.
 referral-what-from = { $inviter } korzysta z serwisu { $app }, uważa, że spodoba się on także Tobie, i zaprasza Cię do dołączenia.
 referral-next = Przycisk otwiera stronę, na której możesz przyjąć zaproszenie. Przyjmując je, zakładasz konto i potwierdzasz, że ten adres e-mail należy do Ciebie.
+referral-next-link = Aby przyjąć zaproszenie, założyć konto i potwierdzić, że ten adres e-mail należy do Ciebie, otwórz ten link w przeglądarce:
 referral-unexpected = Nie wiesz, skąd ta wiadomość? Po prostu ją zignoruj: dopóki nie przyjmiesz zaproszenia, żadne konto nie powstanie.
 
 ## The end of a referral
@@ -58,7 +66,7 @@ opt-out-ask-heading = Nie chcesz więcej zaproszeń do serwisu { $app }?
 opt-out-ask-text = Osoby korzystające z serwisu { $app } nie będą już mogły wysyłać Ci zaproszeń. Nikt się o tym nie dowie.
 opt-out-button = Nie chcę więcej zaproszeń
 opt-out-done-heading = Nie otrzymasz więcej zaproszeń
-opt-out-done-text = Osoby korzystające z serwisu { $app } nie mogą już wysyłać zaproszeń na Twój adres e-mail. Możesz już zamknąć tę stronę.
+opt-out-done-text = Osoby korzystające z serwisu { $app } nie mogą już wysyłać zaproszeń na Twój adres e-mail.
 opt-out-undo = Zezwól ponownie na zaproszenia
 opt-out-undone-heading = Zaproszenia są znów dozwolone
 opt-out-undone-text = Osoby korzystające z serwisu { $app } mogą znów wysyłać zaproszenia na Twój adres e-mail.
@@ -71,7 +79,8 @@ open-note = Przyjmując je, potwierdzasz, że ten adres e-mail należy do Ciebie
 referral-note = Przyjmując je, zakładasz konto w serwisie { $app } i potwierdzasz, że ten adres e-mail należy do Ciebie.
 unexpected-page = Nie wiesz, skąd to zaproszenie? Po prostu zamknij tę stronę: nic się nie stanie.
 accepted-heading = Dziękujemy!
-accepted-text = Twój adres e-mail został potwierdzony. Witamy w serwisie { $app }! Możesz już zamknąć tę stronę.
+accepted-text = Twój adres e-mail został potwierdzony. Witamy w serwisie { $app }!
+close-page = Możesz już zamknąć tę stronę.
 continue = Przejdź do serwisu { $app }
 already-heading = Zaproszenie jest już przyjęte
 already-text = To zaproszenie do serwisu { $app } zostało już przyjęte. Nie trzeba robić nic więcej.
@@ -122,7 +131,7 @@ taken-contact = Jeśli to nie Twoje działanie, nie trzeba nic robić. Jeśli to
 confirm-heading = Czy to Twój adres e-mail?
 confirm-address = Adres { $address } podano dla konta w serwisie { $app }.
 confirm-unexpected = Nie wiesz, skąd ta prośba? Po prostu zamknij tę stronę: nic się nie stanie.
-confirmed-text = Twój adres e-mail został potwierdzony. Możesz już zamknąć tę stronę.
+confirmed-text = Twój adres e-mail został potwierdzony.
 confirmed-before-heading = Adres jest już potwierdzony
 confirmed-before-text = Ten adres e-mail został już potwierdzony. Nie trzeba robić nic więcej.
 confirm-expired-heading = Ten link wygasł

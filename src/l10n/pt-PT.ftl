@@ -1,6 +1,10 @@
+## The language, in itself
+
+language-name = Português (Portugal)
+
 ## Dates
 
-date = { $day } de { $month } de { $year }, { $time } (UTC)
+date = { $day }{"\u00A0"}de { $month } de { $year }, { $time }{"\u00A0"}(UTC)
 day-1 = 1
 month-1 = janeiro
 month-2 = fevereiro
@@ -28,12 +32,15 @@ referral-code-note = Só precisa do código se se registar sem usar a ligação 
 invitation-expires = O convite é válido até { $date }.
 invitation-unexpected = Não esperava este e-mail? Pode ignorá-lo: se não aceitar o convite, nada acontece.
 sent-to = Este e-mail foi enviado para { $address }.
+imprint = Informação legal
+privacy = Privacidade
+contact = Contactar { $app }
 
 ## Invite
 
 invite-subject = O seu convite para { $app }
 invite-subject-from = Convite de { $inviter } para { $app }
-invite-preheader = Confirme o seu endereço de e-mail e comece já.
+invite-preheader = Aceite o convite para começar.
 invite-what = Recebeu um convite para { $app }.
 invite-what-from = Recebeu um convite de { $inviter } para { $app }.
 
@@ -41,10 +48,11 @@ invite-what-from = Recebeu um convite de { $inviter } para { $app }.
 
 referral-subject = Uma recomendação: { $app }
 referral-subject-from = { $inviter } recomenda { $app }
-referral-preheader = Espreite: demora apenas um momento.
-referral-what = Alguém que usa { $app } acha que também vai gostar e envia-lhe este convite.
-referral-what-from = { $inviter } usa { $app }, acha que também vai gostar e enviou-lhe este convite.
+referral-preheader = Espreite e, se gostar, aceite o convite.
+referral-what = Alguém que usa { $app } acha que também lhe vai agradar e enviou-lhe este convite.
+referral-what-from = { $inviter } usa { $app } e enviou-lhe este convite.
 referral-next = O botão abre uma página onde pode aceitar o convite. Ao aceitá-lo, cria a sua conta e confirma que este endereço de e-mail é seu.
+referral-next-link = Para aceitar o convite, criar a sua conta e confirmar que este endereço de e-mail é seu, abra esta ligação no navegador:
 referral-unexpected = Não esperava este e-mail? Pode ignorá-lo: se não aceitar o convite, não será criada nenhuma conta.
 
 ## The end of a referral
@@ -56,9 +64,9 @@ opt-out-link = Para não receber mais convites de quem usa { $app }, abra esta l
 
 opt-out-ask-heading = Não receber mais convites para { $app }?
 opt-out-ask-text = Quem usa { $app } deixará de poder enviar-lhe convites. Ninguém será informado.
-opt-out-button = Não me convidar mais
+opt-out-button = Não receber mais convites
 opt-out-done-heading = Não receberá mais convites
-opt-out-done-text = Quem usa { $app } já não pode enviar convites para o seu endereço de e-mail. Já pode fechar esta página.
+opt-out-done-text = Quem usa { $app } já não pode enviar convites para o seu endereço de e-mail.
 opt-out-undo = Voltar a permitir convites
 opt-out-undone-heading = Os convites voltaram a ser permitidos
 opt-out-undone-text = Quem usa { $app } pode voltar a enviar convites para o seu endereço de e-mail.
@@ -71,12 +79,13 @@ open-note = Ao aceitá-lo, confirma que este endereço de e-mail é seu.
 referral-note = Ao aceitá-lo, cria uma conta em { $app } e confirma que este endereço de e-mail é seu.
 unexpected-page = Não esperava este convite? Basta fechar esta página: nada acontece.
 accepted-heading = Muito obrigado!
-accepted-text = O seu endereço de e-mail está confirmado. Boas-vindas a { $app }! Já pode fechar esta página.
+accepted-text = O seu endereço de e-mail está confirmado. Boas-vindas a { $app }!
+close-page = Já pode fechar esta página.
 continue = Continuar para { $app }
 already-heading = Convite já aceite
 already-text = Já aceitou este convite para { $app }. Não tem de fazer mais nada.
 expired-heading = Este convite expirou
-expired-text = Clique no botão para que um novo convite para { $app } seja enviado para o mesmo endereço.
+expired-text = Podemos enviar para o mesmo endereço de e-mail um novo convite para { $app }.
 renew = Enviar um novo convite
 renewed-heading = Consulte a sua caixa de entrada
 renewed-text = Um novo convite para { $app } segue para o mesmo endereço. Se outro foi enviado há pouco, use esse.
@@ -102,9 +111,9 @@ confirmation-unexpected = Não esperava este e-mail? Basta ignorá-lo: o endere�
 ## The mail to the former address
 
 notice-subject = O endereço de e-mail da sua conta em { $app } foi alterado
-notice-preheader = Não foi você? Contacte-nos imediatamente.
+notice-preheader = Não fez esta alteração? Contacte-nos imediatamente.
 notice-what = A sua conta em { $app } utiliza agora outro endereço de e-mail em vez deste.
-notice-next = Se a alteração foi sua, não há mais nada a fazer.
+notice-next = Se a alteração foi sua, não tem de fazer mais nada.
 notice-unexpected = Se não fez esta alteração, contacte { $app } imediatamente.
 notice-contact = Se não fez esta alteração, escreva imediatamente para { $address }.
 
@@ -112,22 +121,22 @@ notice-contact = Se não fez esta alteração, escreva imediatamente para { $add
 
 taken-subject = O seu endereço de e-mail foi indicado novamente em { $app }
 taken-preheader = Nada mudou.
-taken-what = Este endereço de e-mail foi indicado para outra conta de { $app }. Ele pertence à sua conta e assim permanece.
-taken-next = Se foi a própria pessoa titular desta conta, escolha um endereço diferente para a outra conta.
-taken-unexpected = Se não foi, não há nada a fazer. Se voltar a acontecer, entre em contato com { $app }.
-taken-contact = Se não foi, não há nada a fazer. Se voltar a acontecer, escreva para { $address }.
+taken-what = Este endereço de e-mail foi indicado para outra conta em { $app }. Pertence à sua conta e assim continuará.
+taken-next = Se o pedido partiu de si, escolha um endereço diferente para a outra conta.
+taken-unexpected = Se não partiu de si, não tem de fazer nada. Se voltar a acontecer, contacte { $app }.
+taken-contact = Se não partiu de si, não tem de fazer nada. Se voltar a acontecer, escreva para { $address }.
 
 ## The page that confirms a new address
 
 confirm-heading = Este endereço de e-mail é seu?
-confirm-address = { $address } foi indicado para uma conta em { $app }.
+confirm-address = O endereço { $address } foi indicado para uma conta em { $app }.
 confirm-unexpected = Não esperava isto? Basta fechar esta página: nada acontece.
-confirmed-text = O seu endereço de e-mail está confirmado. Já pode fechar esta página.
+confirmed-text = O seu endereço de e-mail está confirmado.
 confirmed-before-heading = Endereço já confirmado
 confirmed-before-text = Já confirmou este endereço de e-mail. Não tem de fazer mais nada.
 confirm-expired-heading = Esta ligação expirou
 confirm-expired-text = Peça uma nova ligação a { $app }.
 confirm-taken-heading = Este endereço já não pode ser usado
-confirm-taken-text = Ele pertence agora a outra conta de { $app }. A sua conta mantém o endereço anterior.
+confirm-taken-text = Pertence agora a outra conta em { $app }. A sua conta mantém o endereço anterior.
 confirm-unknown-text = Talvez esteja incompleta ou tenha sido substituída por uma mais recente. Verifique se abriu a ligação completa que está no e-mail mais recente.
 confirm-trouble-text = Ocorreu um erro do nosso lado. Nada se perdeu: volte a abrir a ligação dentro de alguns minutos.

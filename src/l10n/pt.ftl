@@ -1,3 +1,7 @@
+## The language, in itself
+
+language-name = Português (Brasil)
+
 ## Dates
 
 date = { $day }{"\u00A0"}de { $month } de { $year }, { $time }{"\u00A0"}(UTC)
@@ -28,6 +32,9 @@ referral-code-note = Você só precisa do código se fizer o cadastro sem usar o
 invitation-expires = O convite é válido até { $date }.
 invitation-unexpected = Não esperava este e-mail? Você pode ignorá-lo: se não aceitar o convite, nada acontece.
 sent-to = Este e-mail foi enviado para { $address }.
+imprint = Aviso legal
+privacy = Privacidade
+contact = Falar com { $app }
 
 ## Invite
 
@@ -45,6 +52,7 @@ referral-preheader = Dê uma olhada: leva só um momento.
 referral-what = Alguém que usa { $app } acha que você também vai gostar e enviou este convite.
 referral-what-from = { $inviter } usa { $app }, acha que você também vai gostar e enviou este convite.
 referral-next = O botão abre uma página em que você pode aceitar o convite. Ao aceitá-lo, você cria sua conta e confirma que este endereço de e-mail é seu.
+referral-next-link = Para aceitar o convite, criar sua conta e confirmar que este endereço de e-mail é seu, abra este link no navegador:
 referral-unexpected = Não esperava este e-mail? Você pode ignorá-lo: se não aceitar o convite, nenhuma conta será criada.
 
 ## The end of a referral
@@ -58,7 +66,7 @@ opt-out-ask-heading = Deixar de receber convites para { $app }?
 opt-out-ask-text = Quem usa { $app } não poderá mais enviar convites para você. Ninguém será informado.
 opt-out-button = Não receber mais convites
 opt-out-done-heading = Você não receberá mais convites
-opt-out-done-text = Quem usa { $app } não pode mais enviar convites para o seu endereço de e-mail. Você já pode fechar esta página.
+opt-out-done-text = Quem usa { $app } não pode mais enviar convites para o seu endereço de e-mail.
 opt-out-undo = Voltar a permitir convites
 opt-out-undone-heading = Os convites voltaram a ser permitidos
 opt-out-undone-text = Quem usa { $app } pode enviar convites para o seu endereço de e-mail novamente.
@@ -71,7 +79,8 @@ open-note = Ao aceitá-lo, você confirma que este endereço de e-mail é seu.
 referral-note = Ao aceitá-lo, você cria uma conta de { $app } e confirma que este endereço de e-mail é seu.
 unexpected-page = Não esperava este convite? Basta fechar esta página: nada vai acontecer.
 accepted-heading = Tudo certo!
-accepted-text = Seu endereço de e-mail está confirmado. Boas-vindas a { $app }! Você já pode fechar esta página.
+accepted-text = Seu endereço de e-mail está confirmado. Boas-vindas a { $app }!
+close-page = Você já pode fechar esta página.
 continue = Continuar para { $app }
 already-heading = Convite já aceito
 already-text = Você já aceitou este convite para { $app }. Não há mais nada a fazer.
@@ -122,7 +131,7 @@ taken-contact = Se não foi, não há nada a fazer. Se voltar a acontecer, escre
 confirm-heading = Este endereço de e-mail é seu?
 confirm-address = { $address } foi informado para uma conta de { $app }.
 confirm-unexpected = Não esperava isto? Basta fechar esta página: nada vai acontecer.
-confirmed-text = Seu endereço de e-mail está confirmado. Você já pode fechar esta página.
+confirmed-text = Seu endereço de e-mail está confirmado.
 confirmed-before-heading = Endereço já confirmado
 confirmed-before-text = Você já confirmou este endereço de e-mail. Não há mais nada a fazer.
 confirm-expired-heading = Este link expirou

@@ -1,3 +1,7 @@
+## The language, in itself
+
+language-name = Türkçe
+
 ## Dates
 
 date = { $day }{"\u00A0"}{ $month } { $year }, saat{"\u00A0"}{ $time } (UTC)
@@ -28,6 +32,9 @@ referral-code-note = Koda yalnızca yukarıdaki bağlantı olmadan kaydolursanı
 invitation-expires = Davet şu tarihe kadar geçerlidir: { $date }.
 invitation-unexpected = Bu e-postayı beklemiyor muydunuz? Öyleyse dikkate almayabilirsiniz: Daveti kabul etmedikçe hiçbir şey olmaz.
 sent-to = Bu e-posta şu adrese gönderildi: { $address }.
+imprint = Yasal bilgiler
+privacy = Gizlilik
+contact = İletişim: { $app }
 
 ## Invite
 
@@ -43,8 +50,9 @@ referral-subject = Size { $app } önerildi
 referral-subject-from = { $inviter } size { $app } öneriyor
 referral-preheader = Bir göz atın, yalnızca bir dakikanızı alır.
 referral-what = { $app } kullanan biri, bunu sizin de beğeneceğinizi düşünüyor ve sizi davet ediyor.
-referral-what-from = { $app } kullanan { $inviter }, bunu sizin de beğeneceğinizi düşünüyor ve sizi davet ediyor.
+referral-what-from = { $inviter }, { $app } kullanıyor ve sizi de davet ediyor.
 referral-next = Düğme, daveti kabul edebileceğiniz bir sayfa açar. Kabul ettiğinizde hesabınız oluşturulur ve bu e-posta adresinin size ait olduğunu doğrulamış olursunuz.
+referral-next-link = Daveti kabul etmek, hesabınızı oluşturmak ve bu e-posta adresinin size ait olduğunu doğrulamak için şu bağlantıyı tarayıcınızda açın:
 referral-unexpected = Bu e-postayı beklemiyor muydunuz? Öyleyse dikkate almayabilirsiniz: Daveti kabul etmedikçe hiçbir hesap oluşturulmaz.
 
 ## The end of a referral
@@ -58,7 +66,7 @@ opt-out-ask-heading = Artık { $app } daveti almak istemiyor musunuz?
 opt-out-ask-text = { $app } kullanıcıları artık size davet gönderemeyecek. Bu, kimseye bildirilmez.
 opt-out-button = Artık davet almak istemiyorum
 opt-out-done-heading = Artık davet almayacaksınız
-opt-out-done-text = { $app } kullanıcıları e-posta adresinize artık davet gönderemez. Bu sayfayı kapatabilirsiniz.
+opt-out-done-text = { $app } kullanıcıları e-posta adresinize artık davet gönderemez.
 opt-out-undo = Davetlere yeniden izin ver
 opt-out-undone-heading = Davetlere yeniden izin verildi
 opt-out-undone-text = { $app } kullanıcıları e-posta adresinize yeniden davet gönderebilir.
@@ -71,8 +79,9 @@ open-note = Kabul ederek bu e-posta adresinin size ait olduğunu doğrularsını
 referral-note = Kabul ederek bir { $app } hesabı oluşturur ve bu e-posta adresinin size ait olduğunu doğrularsınız.
 unexpected-page = Bu daveti beklemiyor muydunuz? Öyleyse bu sayfayı kapatmanız yeterli: Hiçbir şey olmaz.
 accepted-heading = Teşekkür ederiz!
-accepted-text = E-posta adresiniz { $app } için doğrulandı. Hoş geldiniz! Artık bu sayfayı kapatabilirsiniz.
-continue = { $app } ile devam et
+accepted-text = E-posta adresiniz { $app } için doğrulandı. Hoş geldiniz!
+close-page = Artık bu sayfayı kapatabilirsiniz.
+continue = { $app } sayfasına git
 already-heading = Davet zaten kabul edildi
 already-text = Bu { $app } davetini daha önce kabul ettiniz. Yapmanız gereken başka bir şey yok.
 expired-heading = Bu davetin süresi doldu
@@ -102,7 +111,7 @@ confirmation-unexpected = Bu e-postayı beklemiyor muydunuz? Öyleyse dikkate al
 ## The mail to the former address
 
 notice-subject = { $app } hesabınızın e-posta adresi değiştirildi
-notice-preheader = Bunu siz yapmadınız mı? Lütfen hemen bildirin.
+notice-preheader = Bunu siz yapmadıysanız lütfen hemen bildirin.
 notice-what = { $app } hesabınızda artık bu adres yerine başka bir e-posta adresi kayıtlı.
 notice-next = Adresi siz değiştirdiyseniz başka bir şey yapmanız gerekmez.
 notice-unexpected = Bunu siz yapmadıysanız lütfen hemen { $app } ile iletişime geçin.
@@ -122,7 +131,7 @@ taken-contact = Bunu siz yapmadıysanız bir şey yapmanız gerekmez. Tekrarlan�
 confirm-heading = Bu e-posta adresi sizin mi?
 confirm-address = Bir { $app } hesabı için şu adres girildi: { $address }.
 confirm-unexpected = Bunu beklemiyor muydunuz? Öyleyse bu sayfayı kapatmanız yeterli: Hiçbir şey olmaz.
-confirmed-text = E-posta adresiniz doğrulandı. Artık bu sayfayı kapatabilirsiniz.
+confirmed-text = E-posta adresiniz doğrulandı.
 confirmed-before-heading = Adres zaten doğrulandı
 confirmed-before-text = Bu e-posta adresini daha önce doğruladınız. Yapmanız gereken başka bir şey yok.
 confirm-expired-heading = Bu bağlantının süresi doldu

@@ -1,3 +1,7 @@
+## The language, in itself
+
+language-name = 简体中文
+
 ## Dates
 
 date = { $year }年{ $month }{ $day }日 { $time }（UTC）
@@ -28,6 +32,9 @@ referral-code-note = 仅在不通过上方链接注册时需要此推荐码。
 invitation-expires = 邀请有效期至 { $date }。
 invitation-unexpected = 如果您不清楚为何收到这封邮件，直接忽略即可。只要您不接受邀请，就不会有任何影响。
 sent-to = 此邮件已发送至 { $address }。
+imprint = 法律信息
+privacy = 隐私
+contact = 联系 { $app }
 
 ## Invite
 
@@ -45,6 +52,7 @@ referral-preheader = 只需片刻，欢迎来看看。
 referral-what = 一位 { $app } 用户认为您也会喜欢它，特邀请您加入。
 referral-what-from = { $inviter } 正在使用 { $app }，认为您也会喜欢它，特邀请您加入。
 referral-next = 点击按钮后，您可以在打开的页面中接受邀请。接受后，系统将为您创建账户，并确认此邮箱地址属于您。
+referral-next-link = 要接受邀请、创建账户并确认此邮箱地址属于您，请在浏览器中打开以下链接：
 referral-unexpected = 如果您不清楚为何收到这封邮件，直接忽略即可。只要您不接受邀请，就不会创建任何账户。
 
 ## The end of a referral
@@ -58,7 +66,7 @@ opt-out-ask-heading = 不再接收 { $app } 的邀请？
 opt-out-ask-text = 此后 { $app } 的用户将无法再向您发送邀请。我们不会通知任何人。
 opt-out-button = 不再接收邀请
 opt-out-done-heading = 您将不再收到邀请
-opt-out-done-text = { $app } 的用户已无法再向您的邮箱地址发送邀请。您现在可以关闭本页面。
+opt-out-done-text = { $app } 的用户已无法再向您的邮箱地址发送邀请。
 opt-out-undo = 重新允许邀请
 opt-out-undone-heading = 已重新允许邀请
 opt-out-undone-text = { $app } 的用户可以重新向您的邮箱地址发送邀请。
@@ -71,7 +79,8 @@ open-note = 接受邀请即表示您确认此邮箱地址属于您。
 referral-note = 接受邀请即表示创建您的 { $app } 账户，并确认此邮箱地址属于您。
 unexpected-page = 如果您不清楚为何收到此邀请，关闭本页面即可，不会有任何影响。
 accepted-heading = 谢谢！
-accepted-text = 您的邮箱地址已确认。欢迎加入 { $app }！您现在可以关闭本页面。
+accepted-text = 您的邮箱地址已确认。欢迎加入 { $app }！
+close-page = 您现在可以关闭本页面。
 continue = 前往 { $app }
 already-heading = 您已接受过此邀请
 already-text = 您之前已接受加入 { $app } 的邀请，无需再进行任何操作。
@@ -122,7 +131,7 @@ taken-contact = 如果不是您本人操作，则无需做任何事。如果再�
 confirm-heading = 这是您的邮箱地址吗？
 confirm-address = 有人在 { $app } 账户中填写了 { $address }。
 confirm-unexpected = 如果您不清楚这是怎么回事，关闭本页面即可，不会有任何影响。
-confirmed-text = 您的邮箱地址已确认。您现在可以关闭本页面。
+confirmed-text = 您的邮箱地址已确认。
 confirmed-before-heading = 地址已确认
 confirmed-before-text = 您之前已确认此邮箱地址，无需再进行任何操作。
 confirm-expired-heading = 此链接已过期

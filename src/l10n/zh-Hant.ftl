@@ -1,3 +1,7 @@
+## The language, in itself
+
+language-name = 繁體中文
+
 ## Dates
 
 date = { $year }年{ $month }{ $day }日 { $time }（UTC）
@@ -28,6 +32,9 @@ referral-code-note = 只有在不透過上方連結註冊時才需要此推薦�
 invitation-expires = 邀請有效期限為 { $date }。
 invitation-unexpected = 如果您不清楚為何收到這封郵件，請直接忽略。只要您未接受邀請，就不會有任何影響。
 sent-to = 此郵件已寄至 { $address }。
+imprint = 法律資訊
+privacy = 隱私權
+contact = 聯絡 { $app }
 
 ## Invite
 
@@ -45,6 +52,7 @@ referral-preheader = 只需片刻，歡迎來看看。
 referral-what = 一位 { $app } 使用者認為您也會喜歡，特此邀請您加入。
 referral-what-from = { $inviter } 正在使用 { $app }，認為您也會喜歡，特此邀請您加入。
 referral-next = 按下按鈕後，您可以在開啟的頁面中接受邀請。接受後，系統將為您建立帳戶，並確認此電子郵件地址為您所有。
+referral-next-link = 若要接受邀請、建立帳戶並確認此電子郵件地址為您所有，請在瀏覽器中開啟以下連結：
 referral-unexpected = 如果您不清楚為何收到這封郵件，請直接忽略。只要您未接受邀請，就不會建立任何帳戶。
 
 ## The end of a referral
@@ -58,7 +66,7 @@ opt-out-ask-heading = 不再接收 { $app } 的邀請？
 opt-out-ask-text = 此後 { $app } 的使用者將無法再向您寄送邀請。我們不會通知任何人。
 opt-out-button = 不再接收邀請
 opt-out-done-heading = 您將不再收到邀請
-opt-out-done-text = { $app } 的使用者已無法再向您的電子郵件地址寄送邀請。您現在可以關閉本頁面。
+opt-out-done-text = { $app } 的使用者已無法再向您的電子郵件地址寄送邀請。
 opt-out-undo = 重新允許邀請
 opt-out-undone-heading = 已重新允許邀請
 opt-out-undone-text = { $app } 的使用者可以重新向您的電子郵件地址寄送邀請。
@@ -71,7 +79,8 @@ open-note = 接受邀請即表示您確認此電子郵件地址為您所有。
 referral-note = 接受邀請即表示建立您的 { $app } 帳戶，並確認此電子郵件地址為您所有。
 unexpected-page = 如果您不清楚為何收到此邀請，關閉本頁面即可，不會有任何影響。
 accepted-heading = 謝謝您！
-accepted-text = 您的電子郵件地址已確認。歡迎加入 { $app }！您現在可以關閉本頁面。
+accepted-text = 您的電子郵件地址已確認。歡迎加入 { $app }！
+close-page = 您現在可以關閉本頁面。
 continue = 前往 { $app }
 already-heading = 您已接受過此邀請
 already-text = 您先前已接受加入 { $app } 的邀請，無須再進行任何操作。
@@ -122,7 +131,7 @@ taken-contact = 如果不是您本人操作，則無須做任何事。如果再�
 confirm-heading = 這是您的電子郵件地址嗎？
 confirm-address = 有人在 { $app } 帳戶中填寫了 { $address }。
 confirm-unexpected = 如果您不清楚這是怎麼回事，關閉本頁面即可，不會有任何影響。
-confirmed-text = 您的電子郵件地址已確認。您現在可以關閉本頁面。
+confirmed-text = 您的電子郵件地址已確認。
 confirmed-before-heading = 地址已確認
 confirmed-before-text = 您先前已確認此電子郵件地址，無須再進行任何操作。
 confirm-expired-heading = 此連結已過期

@@ -18,7 +18,7 @@ use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart, SinglePart};
 use lettre::{Address, Message};
 
-use crate::domain::brand::{Color, LogoUrl};
+use crate::domain::brand::Brand;
 use crate::domain::mail::kind::MailKind;
 
 /// The content of a mail. Every string is treated as data, even if it looks like markup.
@@ -28,7 +28,9 @@ pub struct Letter<'a> {
     /// One of [`crate::l10n::LANGUAGES`].
     pub language: &'a str,
     /// The app that the mail is from.
-    pub brand: Brand<'a>,
+    pub brand: &'a Brand,
+    /// The address that the mail is sent to.
+    pub recipient: &'a str,
     /// The name of the inviting user, if they have one.
     pub inviter: Option<&'a str>,
     /// The URL of the button, absolute, `http` or `https`. Required exactly for the kinds that
@@ -40,17 +42,6 @@ pub struct Letter<'a> {
     pub expires_at: Option<Timestamp>,
     /// The URL to opt out of such mails, absolute, `http` or `https`.
     pub opt_out: Option<&'a str>,
-}
-
-/// The app's appearance in its mails.
-#[derive(Clone, Copy, Debug)]
-pub struct Brand<'a> {
-    pub name: &'a str,
-    pub logo: Option<&'a LogoUrl>,
-    /// The background of buttons.
-    pub color: Color,
-    /// The app's address for questions.
-    pub contact: Option<&'a Address>,
 }
 
 /// Addresses, message id and date of a mail.
@@ -79,6 +70,17 @@ pub struct Rendered {
     pub language: &'static str,
     /// [`Letter::opt_out`]
     pub opt_out: Option<String>,
+}
+
+/// The sender of an app's mails: its own in the form of a header, or the server's address under the name of the app.
+/// `None` if its own is not valid.
+#[must_use]
+pub fn sender(own: Option<&str>, app: &str, server: &Mailbox) -> Option<Mailbox> {
+    let Some(own) = own else {
+        let name = Some(display_name::app(app)).filter(|name| !name.is_empty()).or(server.name.clone());
+        return Some(Mailbox::new(name, server.email.clone()));
+    };
+    own.parse().ok()
 }
 
 /// Breaks up text that looks like an encoded word (RFC 2047), so that mail programs do not decode it.

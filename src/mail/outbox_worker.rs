@@ -21,12 +21,11 @@ use uuid::Uuid;
 use super::render::render;
 use super::reply::{loggable, masked};
 use super::transport::{Refusal, Transport};
-use super::{Brand, Envelope, Letter, message};
+use super::{Envelope, Letter, message, sender};
 use crate::config::Config;
 use crate::db;
 use crate::db::outbox::{self, ClaimedMail};
 use crate::db::pool::session;
-use crate::domain::brand::{Color, LogoUrl};
 use crate::domain::credentials::secret_key::{NotOurs, Purpose, SecretKey};
 use crate::domain::email::Email;
 use crate::domain::mail::kind::MailKind;
@@ -246,9 +245,11 @@ impl Worker {
         let code = self.seal.open(Purpose::Code, mail.id, &mail.secret)?;
         let code = String::from_utf8(code).map_err(|_| permanent("the stored code is damaged"))?;
         let own = |mailbox: &str| {
-            Mailbox::from_str(mailbox).map_err(|_| permanent("the app's sender is not `Name <address>`"))
+            Mailbox::from_str(mailbox)
+                .map_err(|_| permanent("the app's reply address is not `Name <address>`"))
         };
-        let from = mail.app_from.as_deref().map_or(Ok(self.config.mail.from.clone()), own)?;
+        let from = sender(mail.app_from.as_deref(), &mail.brand.name, &self.config.mail.from)
+            .ok_or_else(|| permanent("the app's sender is not `Name <address>`"))?;
         let reply_to = mail.app_reply_to.as_deref().map(own).transpose()?;
         let return_path = match &mail.app_return_path {
             Some(own) => {
@@ -276,16 +277,11 @@ impl Worker {
         });
         let moment =
             |seconds| jiff::Timestamp::from_second(seconds).map_err(|_| permanent("a time is out of range"));
-        let logo = mail.app_logo.as_deref().and_then(|logo| LogoUrl::parse(logo).ok());
         let rendered = render(&Letter {
             kind: mail.kind,
             language: texts.language(),
-            brand: Brand {
-                name: &mail.app_name,
-                logo: logo.as_ref(),
-                color: Color::stored(mail.app_color.as_deref()),
-                contact: reply_to.as_ref().map(|mailbox| &mailbox.email),
-            },
+            brand: &mail.brand,
+            recipient: &mail.recipient,
             inviter: mail.inviter.as_deref(),
             link: link.as_ref().map(Url::as_str),
             referral_code: mail.referral_code.as_deref(),

@@ -6,10 +6,12 @@ use std::sync::LazyLock;
 use lettre::Address;
 use minijinja::{Environment, UndefinedBehavior, Value, context};
 use url::Url;
+use url::form_urlencoded::byte_serialize;
 
 use super::{Letter, Rendered, display_name};
 use crate::domain::brand::Color;
 use crate::domain::mail::kind::MailKind;
+use crate::domain::text::WebUrl;
 use crate::l10n::Texts;
 
 /// Maximum columns of the plain part (RFC 3676 advises at most 78).
@@ -43,48 +45,80 @@ pub fn render(letter: &Letter) -> Result<Rendered, RenderError> {
     let opt_out = letter.opt_out.map(web_address).transpose()?;
     let texts = Texts::of(letter.language);
     let brand = letter.brand;
-    let app = display_name::app(brand.name);
+    let app = display_name::app(&brand.name);
     let inviter = letter.inviter.map(display_name::person).filter(|name| !name.is_empty());
     let kind = letter.kind.as_str();
     let subject = match &inviter {
         Some(inviter) => texts.get(&format!("{kind}-subject-from"), &[("inviter", inviter), ("app", &app)]),
         None => texts.get(&format!("{kind}-subject"), &[("app", &app)]),
     };
-    let in_attribute =
-        |link: &str| Value::from_safe_string(link.replace('&', "&amp;").replace('\'', "&#39;"));
+    let contact = brand.contact.as_ref().filter(|_| !letter.kind.has_link());
     let context = context! {
         t => texts.plain(),
         rich => texts.rich(),
         language => texts.language(),
         dir => texts.dir(),
         kind,
-        // Both kinds of invites share these texts. The subject and the first sentence differ by kind.
+        // Both kinds of invites share some texts.
         texts => match letter.kind {
             MailKind::Invite | MailKind::Referral => "invitation",
             MailKind::Confirmation | MailKind::Notice | MailKind::Taken => kind,
         },
+        // Accepting a referral makes an account, which is said before and after.
+        explained => match letter.kind {
+            MailKind::Invite => "invitation",
+            _ => kind,
+        },
+        button => match letter.kind {
+            MailKind::Invite | MailKind::Referral => "invitation-open",
+            _ => "confirmation-button",
+        },
         subject => subject.as_str(),
+        tile => initial(&app),
         app,
         inviter,
         link => link.as_ref().map(Url::as_str),
-        href => link.as_ref().map(|link| in_attribute(link.as_str())),
+        href => link.as_ref().map(|link| attribute(link.as_str())),
         opt_out => opt_out.as_ref().map(Url::as_str),
-        opt_out_href => opt_out.as_ref().map(|link| in_attribute(link.as_str())),
-        logo => brand.logo.map(|logo| in_attribute(logo.as_str())),
-        button => context! {
-            color => brand.color.to_string(),
+        opt_out_href => opt_out.as_ref().map(|link| attribute(link.as_str())),
+        logo => brand.logo.as_ref().map(|logo| attribute(logo.as_str())),
+        color => context! {
+            fill => brand.color.to_string(),
             text => brand.color.text().to_string(),
             edge => brand.color.edge(Color::LIGHT).to_string(),
             dark_edge => brand.color.edge(Color::DARK).to_string(),
         },
+        footer => brand.footer.as_deref(),
+        imprint => brand.imprint.as_ref().map(WebUrl::as_str),
+        imprint_href => brand.imprint.as_ref().map(|url| attribute(url.as_str())),
+        privacy => brand.privacy.as_ref().map(WebUrl::as_str),
+        privacy_href => brand.privacy.as_ref().map(|url| attribute(url.as_str())),
+        home => brand.home.as_ref().map(WebUrl::as_str),
+        recipient => letter.recipient.replace(char::is_control, ""),
         code => letter.referral_code.map(|code| code.replace(char::is_control, "")),
         expires => letter.expires_at.filter(|_| link.is_some()).map(|moment| texts.date(moment)),
-        contact => brand.contact.filter(|_| !letter.kind.has_link()).map(Address::to_string),
+        contact => contact.map(Address::to_string),
+        contact_href => contact.map(|address| {
+            let user: String = byte_serialize(address.user().as_bytes()).collect();
+            format!("{user}@{}", address.domain())
+        }),
     };
     let layouts = LAYOUTS.as_ref().map_err(|error| minijinja::Error::new(error.kind(), error.to_string()))?;
     let html = layouts.get_template("letter.html")?.render(&context)?;
     let text = wrap(&layouts.get_template("letter.txt")?.render(&context)?);
     Ok(Rendered { subject, html, text, language: texts.language(), opt_out: opt_out.map(String::from) })
+}
+
+/// The first letter or digit of a name in upper case, for the tile that stands for a logo.
+#[must_use]
+pub fn initial(name: &str) -> String {
+    name.chars().find(|c| c.is_alphanumeric()).map(|c| c.to_uppercase().collect()).unwrap_or_default()
+}
+
+/// A parsed URL for a quoted HTML attribute. It has no double quotes, `<` and `>`.
+#[must_use]
+pub fn attribute(url: &str) -> Value {
+    Value::from_safe_string(url.replace('&', "&amp;").replace('\'', "&#39;"))
 }
 
 fn web_address(link: &str) -> Result<Url, RenderError> {
@@ -151,14 +185,17 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
+    use crate::domain::brand::Brand;
     use crate::l10n::LANGUAGES;
-    use crate::mail::Brand;
+
+    static ACME: LazyLock<Brand> = LazyLock::new(|| Brand::named("Acme"));
 
     fn letter(kind: MailKind) -> Letter<'static> {
         Letter {
             kind,
             language: "en",
-            brand: Brand { name: "Acme", logo: None, color: Color::DEFAULT, contact: None },
+            brand: &ACME,
+            recipient: "grace@recipient.example",
             inviter: None,
             link: kind.has_link().then_some("https://id.example/invites/c0de"),
             referral_code: None,
@@ -173,17 +210,24 @@ mod tests {
 
     #[test]
     fn every_language_and_kind_renders_with_any_optional_field() {
-        let contact: Address = "help@acme.example".parse().unwrap();
+        let page = |path| WebUrl::parse(&format!("https://acme.example/{path}")).ok();
+        let full = Brand {
+            contact: "help+1@acme.example".parse().ok(),
+            home: page("home"),
+            footer: Some("Acme GmbH, Berlin".to_owned()),
+            imprint: page("imprint"),
+            privacy: page("privacy"),
+            ..Brand::named("Acme")
+        };
         for language in LANGUAGES {
             for kind in MailKind::ALL {
                 let invites = matches!(kind, MailKind::Invite | MailKind::Referral);
                 for inviter in
                     [Some("Ada"), None, Some("\u{202e} ")].into_iter().filter(|_| invites).chain([None])
                 {
-                    for (referral_code, expires_at, contact) in
-                        [(Some("X"), None, None), (None, Some(Timestamp::UNIX_EPOCH), Some(&contact))]
+                    for (referral_code, expires_at, brand) in
+                        [(Some("X"), None, &*ACME), (None, Some(Timestamp::UNIX_EPOCH), &full)]
                     {
-                        let brand = Brand { contact, ..letter(kind).brand };
                         let mail = render(&Letter {
                             language,
                             brand,
@@ -196,13 +240,26 @@ mod tests {
                         assert_eq!(mail.language, *language);
                         assert_eq!(mail.text.contains("Ada"), inviter == Some("Ada"));
                         assert!(mail.subject.contains("Acme") && !mail.subject.contains('\n'));
-                        let shown = !kind.has_link() && contact.is_some();
-                        assert_eq!(mail.text.contains("help@acme.example"), shown);
+                        let whole = expires_at.is_some();
+                        let asks = !kind.has_link() && whole;
+                        assert_eq!(mail.text.contains("help+1@acme.example"), asks);
+                        assert_eq!(mail.html.contains("href=\"mailto:help%2B1@acme.example\""), asks);
+                        for part in [&mail.html, &mail.text] {
+                            assert!(part.contains("grace@recipient.example"));
+                            for below in ["Acme GmbH, Berlin", "acme.example/imprint", "acme.example/privacy"]
+                            {
+                                assert_eq!(part.contains(below), whole, "{below}: {part}");
+                            }
+                        }
+                        assert_eq!(mail.text.contains("acme.example/home"), whole);
                         let linked = mail.text.lines().any(|line| line == "https://id.example/invites/c0de");
                         assert_eq!(linked, kind.has_link());
                         let opt_out = mail.text.lines().any(|line| line == "https://id.example/opt-out/c0de");
                         assert_eq!(opt_out, kind == MailKind::Referral);
-                        let links = 2 * usize::from(linked) + usize::from(opt_out);
+                        let links = 2 * usize::from(linked)
+                            + usize::from(opt_out)
+                            + usize::from(asks)
+                            + 2 * usize::from(whole);
                         assert_eq!(mail.html.matches("<a ").count(), links);
                         let columns =
                             |line: &str| line.chars().map(|c| if is_wide(c) { 2 } else { 1 }).sum::<usize>();

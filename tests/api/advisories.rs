@@ -339,7 +339,7 @@ async fn only_newest_code_of_valid_invite_accepts() {
     assert_eq!(test.call("DELETE", &path, As::Write(&test.app), None).await.status, 200);
     let address = json!({ "user": { "email": "elsewhere@example.com" } });
     assert_eq!(put(&test, moved, As::Write(&test.app), address).await.status, 200);
-    assert_eq!(test.mail().await.subject(), "Please confirm your new e-mail address for Acme");
+    assert_eq!(test.mail().await.subject(), "Please confirm your new email address for Acme");
 
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(&good).unwrap();
     let (app, secret) = bytes.split_at(16);

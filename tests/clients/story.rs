@@ -70,7 +70,7 @@ async fn invite(test: &Test, email: &str) -> (UserId, Mail) {
     let answer = test.call("POST", &format!("/v1/users/{user}"), As::Write(&test.app), Some(body)).await;
     let expected = json!({ "user": test.stored(user).await });
     assert_eq!(answer.success(), (200, "the user was invited", &expected));
-    (user, mail(test, email, "You are invited to Acme").await)
+    (user, mail(test, email, "You have been invited to join Acme").await)
 }
 
 /// The backend issues a token for a signed-in user.
@@ -173,7 +173,7 @@ async fn invite_and_referral_lifecycle_in_a_browser() {
     read(&browser, &to_ada).await;
     browser.picture("story-1-invite-mail").await;
     browser.click(".button a").await;
-    shows(&browser, "en", "ltr", "Welcome to Acme").await;
+    shows(&browser, "en", "ltr", "Your invitation to Acme").await;
     browser.picture("story-2-accept").await;
     browser.click("button").await;
     shows(&browser, "en", "ltr", "Thank you!").await;
@@ -248,7 +248,7 @@ async fn invite_and_referral_lifecycle_in_a_browser() {
     browser.click("button").await;
     shows(&browser, "en", "ltr", "Please look into your mailbox").await;
     browser.picture("story-9-renewed").await;
-    let in_time = mail(&test, "dora@example.com", "You are invited to Acme").await;
+    let in_time = mail(&test, "dora@example.com", "You have been invited to join Acme").await;
     browser.go(&origin).await;
     let offer = v1(&format!("/invites/{}", code(&in_time)));
     let seen = fetch(&browser, "GET", &offer, "", Value::Null).await;

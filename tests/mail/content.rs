@@ -2,11 +2,11 @@
 
 use lettre::message::Mailbox;
 use mail_parser::MessageParser;
-use userdocks::domain::brand::{Color, LogoUrl};
+use userdocks::domain::brand::{Brand, Color, LogoUrl};
 use userdocks::domain::mail::kind::MailKind;
 use userdocks::l10n::{LANGUAGES, Texts};
 use userdocks::mail::render::render;
-use userdocks::mail::{Brand, Envelope, Letter, message};
+use userdocks::mail::{Envelope, Letter, message};
 
 use crate::{ID, invitation, mail, sent_from};
 
@@ -31,8 +31,12 @@ fn rendered_mails_match_snapshots() {
 /// Every language and kind of mail uses the same layout, its own texts and its own direction, without missing texts.
 #[test]
 fn all_languages_share_one_html_layout() {
-    let logo = LogoUrl::parse("https://cdn.example/logo.png?a=1&b=2").unwrap();
-    let contact = "help@acme.example".parse().unwrap();
+    let brand = Brand {
+        logo: LogoUrl::parse("https://cdn.example/logo.png?a=1&b=2").ok(),
+        color: Color::parse("#facc15").unwrap(),
+        contact: "help@acme.example".parse().ok(),
+        ..Brand::named("Acme")
+    };
     let outline = |html: &str| -> Vec<String> {
         let tags = html.split('<').skip(1).filter_map(|rest| rest.split(['>', ' ']).next());
         tags.filter(|tag| !matches!(*tag, "bdi" | "/bdi")).map(str::to_owned).collect()
@@ -40,12 +44,7 @@ fn all_languages_share_one_html_layout() {
     for kind in MailKind::ALL {
         let mut subjects = std::collections::BTreeSet::new();
         let letter = |language| Letter {
-            brand: Brand {
-                name: "Acme",
-                logo: Some(&logo),
-                color: Color::parse("#facc15").unwrap(),
-                contact: Some(&contact),
-            },
+            brand: &brand,
             inviter: matches!(kind, MailKind::Invite | MailKind::Referral).then_some("Ada"),
             link: kind.has_link().then_some("https://id.example/x"),
             ..invitation(kind, language)
@@ -58,7 +57,7 @@ fn all_languages_share_one_html_layout() {
             assert!(mail.html.contains(if dir == "rtl" { "text-align:right" } else { "text-align:left" }));
             assert_eq!(outline(&mail.html), outline(&english.html), "{language}");
             assert!(
-                subjects.insert(mail.subject.clone()) || *language == "de",
+                subjects.insert(mail.subject.clone()) || matches!(*language, "de" | "pt-PT"),
                 "{language}: {}",
                 mail.subject
             );
@@ -67,7 +66,7 @@ fn all_languages_share_one_html_layout() {
             assert!(mail.html.contains("src=\"https://cdn.example/logo.png?a=1&amp;b=2\" alt=\"Acme\""));
             assert!(!mail.html.contains("url("));
             if kind.has_link() {
-                assert!(mail.html.contains("background:#facc15;color:#111827;"));
+                assert!(mail.html.contains("background:#facc15;color:#000000;"));
             }
             assert!(!mail.text.contains("cdn.example"));
         }
@@ -84,11 +83,12 @@ fn repeated_rendering_is_byte_identical() {
 #[test]
 fn names_cannot_inject_headers_markup_or_links() {
     let brand = Brand {
-        name: "<script>alert(1)</script> {{ link }} evil.example",
-        ..invitation(MailKind::Referral, "en").brand
+        footer: Some("<script>alert(2)</script>".to_owned()),
+        ..Brand::named("<script>alert(1)</script> {{ link }} evil.example")
     };
     let hostile = Letter {
-        brand,
+        brand: &brand,
+        recipient: "\"<script>\r\n\"@recipient.example",
         inviter: Some("\"Ada\"\r\nBcc: eve\r\n\r\n<a href=evil.example>\u{202e}click\0"),
         referral_code: Some("<b>\r\n.\r\n"),
         ..invitation(MailKind::Referral, "en")
@@ -97,8 +97,8 @@ fn names_cannot_inject_headers_markup_or_links() {
     let read = MessageParser::new().parse(&raw).unwrap();
     assert_eq!(
         read.subject().unwrap(),
-        "\"Ada\" Bcc: eve <a href=evil. example>click recommends \
-         <script>alert(1)</script> {{ link }} evil\u{200c}.\u{200c}example to you"
+        "\"Ada\" Bcc: eve <a href=evil. example>click invites you to \
+         try <script>alert(1)</script> {{ link }} evil\u{200c}.\u{200c}example"
     );
     assert!(read.bcc().is_none());
     let (html, text) = (read.body_html(0).unwrap(), read.body_text(0).unwrap());
@@ -117,11 +117,11 @@ fn rfc_2047_encoded_word_in_name_is_not_decoded() {
         ["=?utf-8?b?aHR0cDovL2V2aWwuZXhhbXBsZS8=?=", "=?utf-8?q?=E2=80=AEevil?=", "=?utf-8?q?=0D=0ABcc:x?="]
     {
         let seen = encoded.replace("=?", "= ?");
-        let brand = Brand { name: encoded, ..invitation(MailKind::Invite, "en").brand };
-        let hostile = Letter { inviter: Some(encoded), brand, ..invitation(MailKind::Invite, "en") };
+        let brand = Brand::named(encoded);
+        let hostile = Letter { inviter: Some(encoded), brand: &brand, ..invitation(MailKind::Invite, "en") };
         let raw = mail(&hostile).formatted();
         let subject = MessageParser::new().parse(&raw).unwrap().subject().unwrap().to_owned();
-        assert_eq!(subject, format!("{seen} invites you to {seen}"));
+        assert_eq!(subject, format!("{seen} has invited you to join {seen}"));
 
         let from = Mailbox::new(Some(encoded.to_owned()), "a@id.example".parse().unwrap());
         let rendered = render(&invitation(MailKind::Invite, "en")).unwrap();

@@ -6,13 +6,17 @@ mod delivery;
 #[path = "../support/smtp/mod.rs"]
 mod smtp;
 
+use std::sync::LazyLock;
+
 use jiff::Timestamp;
 use lettre::Message;
 use lettre::message::Mailbox;
-use userdocks::domain::brand::Color;
+use userdocks::domain::brand::Brand;
 use userdocks::domain::mail::kind::MailKind;
 use userdocks::mail::render::render;
-use userdocks::mail::{Brand, Envelope, Letter, Rendered, message};
+use userdocks::mail::{Envelope, Letter, Rendered, message};
+
+static BRAND: LazyLock<Brand> = LazyLock::new(|| Brand::named("Müller & Söhne"));
 
 const ID: &str = "<0195c0de@id.example>";
 
@@ -20,7 +24,8 @@ fn invitation(kind: MailKind, language: &'static str) -> Letter<'static> {
     Letter {
         kind,
         language,
-        brand: Brand { name: "Müller & Söhne", logo: None, color: Color::DEFAULT, contact: None },
+        brand: &BRAND,
+        recipient: "ada@recipient.example",
         inviter: Some("Zoë O’Hara"),
         link: Some("https://id.example/invites/V2h5IGFyZSB5b3UgcmVhZGluZyB0aGlz?referral_code=K7QF2M9X&x=1"),
         referral_code: (kind == MailKind::Referral).then_some("K7QF-2M9X"),

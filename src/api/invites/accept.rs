@@ -87,6 +87,10 @@ pub struct AcceptedInvite {
     user: Box<User>,
     #[serde(flatten)]
     token: AccessToken,
+    /// Where the person goes on: the home page of the app, if it has set one.
+    #[serde(rename = "homeUrl")]
+    #[schemars(example = &"https://app.example.com/")]
+    home_url: Option<String>,
 }
 
 /// `{"user"?: {…}, "referralCode"?, "test"?: bool}`. `user` has the fields of an update except the address, which the
@@ -152,7 +156,7 @@ impl RequestBody for AcceptBody {
 /// Accepts the invite, once, and saves the profile and the referral code in the body; all or none.
 pub async fn accept(
     State(state): State<AppState>,
-    InviteByCodePath { code, .. }: InviteByCodePath,
+    InviteByCodePath { code, invite }: InviteByCodePath,
     OptionalJson(AcceptBody { profile, referral_code, fields }): OptionalJson<AcceptBody>,
 ) -> Result<Success<AcceptedInvite>, Error> {
     audit::record(|facts| facts.fields = fields);
@@ -180,7 +184,7 @@ pub async fn accept(
     let (issuer, valid) = (state.config.issuer(), state.config.token.expires_after);
     let token = AccessToken::sign(&key, &issuer, code.app, UserId(user.id), &user.language, valid);
     let token = token.map_err(|error| Error::Internal(Box::new(error)))?;
-    let data = AcceptedInvite { user, token };
+    let data = AcceptedInvite { user, token, home_url: invite.home_url };
     Ok(Success::ok(MESSAGE, data))
 }
 

@@ -8,7 +8,9 @@ use axum::response::Response;
 use super::render::{self, ConfirmationPage};
 use crate::api::route::{Route, get, post};
 use crate::audit;
+use crate::db::apps;
 use crate::db::users::email_confirmation::{self, ConfirmEmail, Confirmation, State as Stands};
+use crate::domain::brand::Brand;
 use crate::domain::id::UserId;
 use crate::domain::invites::InviteCode;
 use crate::http::context::RequestContext;
@@ -27,9 +29,9 @@ pub async fn show(
     headers: HeaderMap,
 ) -> Response {
     match enter(&state, &code, &context, &headers).await {
-        Ok(Some((_, confirmation))) => shown(&confirmation),
-        Ok(None) => unknown(),
-        Err(error) => trouble(&error),
+        Ok(Some((_, confirmation, brand))) => shown(&confirmation, &brand),
+        Ok(None) => unknown(&headers),
+        Err(error) => trouble(&error, &headers),
     }
 }
 
@@ -41,8 +43,8 @@ pub async fn confirm(
     headers: HeaderMap,
 ) -> Response {
     let confirmed = async {
-        let Some((code, confirmation)) = enter(&state, &code, &context, &headers).await? else {
-            return Ok(unknown());
+        let Some((code, confirmation, brand)) = enter(&state, &code, &context, &headers).await? else {
+            return Ok(unknown(&headers));
         };
         audit::record(|facts| (facts.app, facts.authenticated) = (Some(code.app), true));
         let notifies = confirmation.state == Stands::Open && confirmation.notifies;
@@ -53,23 +55,18 @@ pub async fn confirm(
         let confirmed = |user: Option<UserId>| user.ok_or(());
         if let Ok(user) = change.run(email_confirmation::confirm, &command, confirmed).await? {
             audit::record(|facts| facts.subject = Some(user.0));
-            let texts = Texts::for_person(&confirmation.language, &confirmation.app_language);
-            return Ok(page(
-                StatusCode::OK,
-                texts,
-                &ConfirmationPage::Confirmed { app: &confirmation.app_name },
-            ));
+            return Ok(page(&confirmation, &ConfirmationPage::Confirmed(&brand)));
         }
         // The code is not valid, or no longer; its current state gives the reason.
         Ok(match email_confirmation::find(&state.store.pool, &command.code).await? {
             Some(confirmation) => {
                 audit::record(|facts| facts.refused = Some(confirmation.state.as_str()));
-                shown(&confirmation)
+                shown(&confirmation, &brand)
             }
-            None => unknown(),
+            None => unknown(&headers),
         })
     };
-    confirmed.await.unwrap_or_else(|error| trouble(&error))
+    confirmed.await.unwrap_or_else(|error| trouble(&error, &headers))
 }
 
 async fn enter(
@@ -77,35 +74,39 @@ async fn enter(
     code: &str,
     context: &RequestContext,
     headers: &HeaderMap,
-) -> Result<Option<(InviteCode, Confirmation)>, Error> {
+) -> Result<Option<(InviteCode, Confirmation, Brand)>, Error> {
     context.count_failure(&state.limits, headers)?;
     context.acquire_permit(&state.limits).await?;
     let Some(code) = InviteCode::parse(code) else { return Ok(None) };
-    Ok(email_confirmation::find(&state.store.pool, &code).await?.map(|confirmation| (code, confirmation)))
-}
-
-fn shown(confirmation: &Confirmation) -> Response {
-    let (app, address) = (confirmation.app_name.as_str(), confirmation.email.as_str());
-    let confirming = match confirmation.state {
-        Stands::Open => ConfirmationPage::Open { app, address },
-        Stands::Confirmed => ConfirmationPage::AlreadyConfirmed { app },
-        Stands::Expired => ConfirmationPage::Expired { app },
-        Stands::Taken => ConfirmationPage::Taken { app },
+    let Some(confirmation) = email_confirmation::find(&state.store.pool, &code).await? else {
+        return Ok(None);
     };
-    page(StatusCode::OK, Texts::for_person(&confirmation.language, &confirmation.app_language), &confirming)
+    let app = apps::find(&state.store.pool, code.app).await?;
+    Ok(app.map(|app| (code, confirmation, app.brand())))
 }
 
-fn unknown() -> Response {
-    audit::record(|facts| facts.refused = Some("unknown"));
-    page(StatusCode::NOT_FOUND, Texts::of("en"), &ConfirmationPage::Unknown)
+fn shown(confirmation: &Confirmation, brand: &Brand) -> Response {
+    let shown = match confirmation.state {
+        Stands::Open => ConfirmationPage::Open { brand, address: &confirmation.email },
+        Stands::Confirmed => ConfirmationPage::AlreadyConfirmed(brand),
+        Stands::Expired => ConfirmationPage::Expired(brand),
+        Stands::Taken => ConfirmationPage::Taken(brand),
+    };
+    page(confirmation, &shown)
 }
 
-fn trouble(error: &Error) -> Response {
-    render::failed(error, |status| page(status, Texts::of("en"), &ConfirmationPage::Trouble))
+/// A page in the language of the mail.
+fn page(confirmation: &Confirmation, page: &ConfirmationPage<'_>) -> Response {
+    let texts = Texts::for_person(&confirmation.language, &confirmation.app_language);
+    render::confirmation(texts, page).response(StatusCode::OK)
 }
 
-fn page(status: StatusCode, texts: &'static Texts, confirming: &ConfirmationPage) -> Response {
-    render::response(status, render::confirmation(texts, confirming))
+fn unknown(headers: &HeaderMap) -> Response {
+    render::unknown(headers, |texts| render::confirmation(texts, &ConfirmationPage::Unknown))
+}
+
+fn trouble(error: &Error, headers: &HeaderMap) -> Response {
+    render::trouble(error, headers, |texts| render::confirmation(texts, &ConfirmationPage::Trouble))
 }
 
 fn code_parameter() -> Parameter {

@@ -7,14 +7,16 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use schemars::json_schema;
 
-use super::render::{self, InvitePage, trouble, unknown};
+use super::render::{self, InvitePage};
 use crate::api::invites::code_parameter;
 use crate::api::route::{Route, get, post};
 use crate::audit;
+use crate::db::apps;
 use crate::db::invites::accept::{self, AcceptOutcome, InviteByCode};
 use crate::db::invites::manage::{self, ResendBy, ResendInvite, ResendOutcome};
 use crate::db::invites::timeline;
 use crate::db::referrals::new_referral::ReferralLimits;
+use crate::domain::brand::Brand;
 use crate::domain::invites::{self, InviteCode};
 use crate::http::error::Error;
 use crate::http::extract::CurrentRequest;
@@ -36,12 +38,12 @@ pub async fn show(
         look_up(&state, &code).await
     };
     match found.await {
-        Ok(Some((code, invite))) => {
+        Ok(Some((code, invite, brand))) => {
             record_view(&state, &code, &invite).await;
-            shown(&invite)
+            shown(&invite, &brand)
         }
-        Ok(None) => unknown(),
-        Err(error) => trouble(&error),
+        Ok(None) => unknown(&headers),
+        Err(error) => trouble(&error, &headers),
     }
 }
 
@@ -67,40 +69,42 @@ pub async fn accept(
     let accepted = async {
         context.count_failure(&state.limits, &headers)?;
         context.acquire_permit(&state.limits).await?;
-        let Some((parsed, invite)) = look_up(&state, &code).await? else {
-            return Ok(unknown());
+        let Some((parsed, invite, brand)) = look_up(&state, &code).await? else {
+            return Ok(unknown(&headers));
         };
         audit::record(|facts| (facts.app, facts.authenticated) = (Some(parsed.app), true));
         if wants_mail && invite.state == invites::State::Expired {
-            return renew(&state, &parsed, &invite).await;
+            return renew(&state, &parsed, &invite, &brand).await;
         }
-        let app = invite.app_name.as_str();
         let change = state.store.change(parsed.app).with_event().repeatable(false);
         // No outcome is undone: the code of a referral to an address with an account is used up, too.
         let (Ok(accepted) | Err(accepted)) = change.run(accept::accept, &parsed, Ok::<_, _>).await?;
         Ok(match accepted {
             AcceptOutcome::Accepted(user) => {
                 audit::record(|facts| facts.subject = Some(user.0));
-                page(StatusCode::OK, texts_of(&invite), &InvitePage::Accepted { app })
+                page(&invite, &InvitePage::Accepted(&brand))
             }
-            AcceptOutcome::AccountExists => {
-                page(StatusCode::OK, texts_of(&invite), &InvitePage::Member { app })
-            }
+            AcceptOutcome::AccountExists => page(&invite, &InvitePage::Member(&brand)),
             // The invite is not open, or no longer; its current state gives the reason.
             AcceptOutcome::NotOpen => match look_up(&state, &code).await? {
-                Some((_, invite)) => {
+                Some((_, invite, brand)) => {
                     audit::record(|facts| facts.refused = Some(invite.state.as_str()));
-                    shown(&invite)
+                    shown(&invite, &brand)
                 }
-                None => unknown(),
+                None => unknown(&headers),
             },
         })
     };
-    accepted.await.unwrap_or_else(|error| trouble(&error))
+    accepted.await.unwrap_or_else(|error| trouble(&error, &headers))
 }
 
 /// Mails an expired invite again, to the same address. The text of the page is true whether or not a mail is sent.
-async fn renew(state: &AppState, code: &InviteCode, invite: &InviteByCode) -> Result<Response, Error> {
+async fn renew(
+    state: &AppState,
+    code: &InviteCode,
+    invite: &InviteByCode,
+    brand: &Brand,
+) -> Result<Response, Error> {
     audit::record(|facts| facts.fields = vec!["expiresAt".to_owned()]);
     let command = ResendInvite {
         by: ResendBy::Holder(code.hash()),
@@ -113,44 +117,45 @@ async fn renew(state: &AppState, code: &InviteCode, invite: &InviteByCode) -> Re
     if change.run(manage::resend, &command, resent).await?.is_err() {
         audit::record(|facts| facts.unchanged = true);
     }
-    let landing = InvitePage::Renewed { app: &invite.app_name };
-    Ok(page(StatusCode::OK, texts_of(invite), &landing))
+    Ok(page(invite, &InvitePage::Renewed(brand)))
 }
 
-async fn look_up(state: &AppState, code: &str) -> Result<Option<(InviteCode, InviteByCode)>, Error> {
-    let Some(code) = InviteCode::parse(code) else {
-        return Ok(None);
-    };
-    Ok(accept::find(&state.store.pool, &code).await?.map(|invite| (code, invite)))
+async fn look_up(state: &AppState, code: &str) -> Result<Option<(InviteCode, InviteByCode, Brand)>, Error> {
+    let Some(code) = InviteCode::parse(code) else { return Ok(None) };
+    let Some(invite) = accept::find(&state.store.pool, &code).await? else { return Ok(None) };
+    let app = apps::find(&state.store.pool, code.app).await?;
+    Ok(app.map(|app| (code, invite, app.brand())))
 }
 
 /// The page for the state of the invite.
-fn shown(invite: &InviteByCode) -> Response {
-    let status = if invite.state == invites::State::Revoked { StatusCode::NOT_FOUND } else { StatusCode::OK };
-    page(status, texts_of(invite), &landing(invite))
-}
-
-fn landing(invite: &InviteByCode) -> InvitePage<'_> {
-    let app = invite.app_name.as_str();
-    match invite.state {
+fn shown(invite: &InviteByCode, brand: &Brand) -> Response {
+    let shown = match invite.state {
         invites::State::Open => InvitePage::Open {
-            app,
+            brand,
             inviter: invite.inviter.as_deref(),
             kind: invite.kind,
             address: &invite.email,
         },
-        invites::State::Accepted => InvitePage::AlreadyAccepted { app },
+        invites::State::Accepted => InvitePage::AlreadyAccepted(brand),
         invites::State::Revoked => InvitePage::Unknown,
-        invites::State::Expired => InvitePage::Expired { app },
-    }
+        invites::State::Expired => InvitePage::Expired(brand),
+    };
+    page(invite, &shown)
 }
 
-fn texts_of(invite: &InviteByCode) -> &'static Texts {
-    Texts::for_person(&invite.language, &invite.app_language)
+/// A page in the language of the mail.
+fn page(invite: &InviteByCode, page: &InvitePage<'_>) -> Response {
+    let status = if matches!(page, InvitePage::Unknown) { StatusCode::NOT_FOUND } else { StatusCode::OK };
+    let texts = Texts::for_person(&invite.language, &invite.app_language);
+    render::invite(texts, page).response(status)
 }
 
-fn page(status: StatusCode, texts: &'static Texts, landing: &InvitePage<'_>) -> Response {
-    render::response(status, render::landing(texts, landing))
+fn unknown(headers: &HeaderMap) -> Response {
+    render::unknown(headers, |texts| render::invite(texts, &InvitePage::Unknown))
+}
+
+fn trouble(error: &Error, headers: &HeaderMap) -> Response {
+    render::trouble(error, headers, |texts| render::invite(texts, &InvitePage::Trouble))
 }
 
 pub fn show_route() -> Route {

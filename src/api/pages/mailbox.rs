@@ -5,12 +5,16 @@
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::uri::Authority;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use super::render::{self, MAIL_CSP};
+use super::render::{self, Frame, MAIL_CSP, Preview};
+use crate::clock;
+use crate::db::apps::{self, App};
+use crate::domain::brand::Brand;
+use crate::domain::id::{self, AppId};
 use crate::domain::mail::kind::MailKind;
 use crate::http::cors::is_loopback;
 use crate::http::error::Error;
@@ -18,13 +22,13 @@ use crate::http::extract::Segment;
 use crate::http::state::AppState;
 use crate::l10n::LANGUAGES;
 use crate::mail::mailbox::Mail;
-use crate::mail::preview::Look;
+use crate::mail::{Rendered, preview as samples};
 
 /// The routes below `/mailbox`.
 pub fn routes() -> Router<AppState> {
     Router::new()
         .route("/mailbox", get(list))
-        .route("/mailbox/previews", get(list_previews))
+        .route("/mailbox/previews", get(preview))
         .route("/mailbox/previews/{name}", get(show_preview))
         .route("/mailbox/{name}", get(show))
         .route("/mailbox/{name}/html", get(html))
@@ -40,18 +44,29 @@ async fn from_loopback_name(request: Request, next: Next) -> Result<Response, Er
     if loopback { Ok(next.run(request).await) } else { Err(Error::RouteNotFound) }
 }
 
-async fn list(State(state): State<AppState>) -> Result<Response, Error> {
+async fn list(State(state): State<AppState>, uri: Uri) -> Result<Response, Error> {
+    let mailbox = state.mailbox.clone().ok_or(Error::RouteNotFound)?;
+    let (mails, first) = blocking(move || {
+        let mails = mailbox.list()?;
+        let first = mails.first().map(|head| mailbox.get(&head.name)).transpose()?.flatten();
+        Ok((mails, first))
+    })
+    .await?;
+    let frame = Frame::of(uri.query().unwrap_or_default());
+    Ok(render::mailbox(&mails, first.as_ref(), frame, clock::now()).response(StatusCode::OK))
+}
+
+async fn show(State(state): State<AppState>, Segment(name): Segment, uri: Uri) -> Result<Response, Error> {
+    let mail = find(&state, name).await?;
     let mailbox = state.mailbox.clone().ok_or(Error::RouteNotFound)?;
     let mails = blocking(move || mailbox.list()).await?;
-    Ok(render::response(StatusCode::OK, render::mailbox(&mails)))
+    let frame = Frame::of(uri.query().unwrap_or_default());
+    Ok(render::mail(&mails, &mail, frame, clock::now()).response(StatusCode::OK))
 }
 
-async fn show(State(state): State<AppState>, Segment(name): Segment) -> Result<Response, Error> {
-    Ok(render::response(StatusCode::OK, render::mail(&find(&state, name).await?)))
-}
-
-async fn html(State(state): State<AppState>, Segment(name): Segment) -> Result<Response, Error> {
-    Ok(framed(render::mail_html(&find(&state, name).await?)))
+async fn html(State(state): State<AppState>, Segment(name): Segment, uri: Uri) -> Result<Response, Error> {
+    let frame = Frame::of(uri.query().unwrap_or_default());
+    Ok(framed(&find(&state, name).await?.html, frame))
 }
 
 async fn text(State(state): State<AppState>, Segment(name): Segment) -> Result<Response, Error> {
@@ -70,13 +85,27 @@ pub async fn delete(state: &AppState, message_ids: Vec<String>) {
     }
 }
 
-/// Lists every kind of mail in every language, with sample data.
-async fn list_previews() -> Response {
-    render::response(StatusCode::OK, render::previews())
+/// Shows one kind of mail in one language, with sample data, and a choice of others.
+async fn preview(State(state): State<AppState>, uri: Uri) -> Result<Response, Error> {
+    let query = uri.query().unwrap_or_default();
+    let value = |wanted: &str| {
+        form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == wanted).map(|(_, value)| value)
+    };
+    let kind = value("kind").and_then(|kind| MailKind::parse(&kind)).unwrap_or(MailKind::Invite);
+    let language = value("language").unwrap_or_default();
+    let language = LANGUAGES.iter().find(|tag| **tag == language).unwrap_or(&LANGUAGES[0]);
+    let app = app_of(&state, query).await?;
+    let mail = sample(app.as_ref(), kind, language)?;
+    let shown = Preview { kind, language, app: app.map(|app| app.app_id), subject: &mail.subject };
+    Ok(render::preview(&shown, Frame::of(query)).response(StatusCode::OK))
 }
 
 /// `{kind}.{language}.html` or `….txt`, as `userdocks mail preview` names its files.
-async fn show_preview(Segment(name): Segment) -> Result<Response, Error> {
+async fn show_preview(
+    State(state): State<AppState>,
+    Segment(name): Segment,
+    uri: Uri,
+) -> Result<Response, Error> {
     let mut parts = name.split('.');
     let (kind, language) = (parts.next().and_then(MailKind::parse), parts.next());
     let (form, rest) = (parts.next(), parts.next());
@@ -84,20 +113,31 @@ async fn show_preview(Segment(name): Segment) -> Result<Response, Error> {
     else {
         return Err(Error::RouteNotFound);
     };
-    let mail = Look::sample().preview(kind, language).map_err(|error| Error::Internal(Box::new(error)))?;
+    let query = uri.query().unwrap_or_default();
+    let mail = sample(app_of(&state, query).await?.as_ref(), kind, language)?;
     match form {
-        Some("html") => Ok(framed(mail.html)),
+        Some("html") => Ok(framed(&mail.html, Frame::of(query))),
         Some("txt") => Ok(plain(format!("{}\n\n{}", mail.subject, mail.text).into_bytes())),
         _ => Err(Error::RouteNotFound),
     }
 }
 
+/// The app that a query names, if it exists.
+async fn app_of(state: &AppState, query: &str) -> Result<Option<App>, Error> {
+    let id = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "app");
+    let Some(id) = id.and_then(|(_, id)| id::parse(id.trim())) else { return Ok(None) };
+    Ok(apps::find(&state.store.pool, AppId(id)).await?)
+}
+
+fn sample(app: Option<&App>, kind: MailKind, language: &str) -> Result<Rendered, Error> {
+    let brand = app.map_or_else(|| Brand::named("Acme"), App::brand);
+    samples::preview(&brand, kind, language).map_err(|error| Error::Internal(Box::new(error)))
+}
+
 /// The HTML of a mail, with the policy that allows it styles of its own and little else.
-fn framed(html: String) -> Response {
-    let mut response = render::response(StatusCode::OK, html);
-    let policy = HeaderValue::from_static(MAIL_CSP);
-    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
-    response
+fn framed(html: &str, frame: Frame) -> Response {
+    let html = render::mail_html(html, frame.scheme);
+    render::Page { html, policy: MAIL_CSP.to_owned() }.response(StatusCode::OK)
 }
 
 async fn find(state: &AppState, name: String) -> Result<Mail, Error> {

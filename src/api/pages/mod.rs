@@ -5,3 +5,4 @@ pub mod invite;
 pub mod mailbox;
 pub mod opt_out;
 pub mod render;
+pub mod start;

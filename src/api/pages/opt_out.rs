@@ -3,15 +3,17 @@
 //! from a mail program in one click (RFC 8058).
 
 use axum::extract::{FromRequestParts, State};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
-use super::render::{self, OptOutPage, trouble};
+use super::render::{self, OptOutPage};
 use crate::api::route::{Route, get, post};
 use crate::audit;
 use crate::db;
+use crate::db::apps;
 use crate::db::referrals::opt_outs::{self, Subject};
+use crate::domain::brand::Brand;
 use crate::domain::credentials::opt_out::OptOutCode;
 use crate::http::context::RequestContext;
 use crate::http::error::Error;
@@ -24,7 +26,9 @@ use crate::l10n::Texts;
 pub struct OptOutLink {
     code: OptOutCode,
     subject: Subject,
+    brand: Brand,
     texts: &'static Texts,
+    headers: HeaderMap,
 }
 
 impl FromRequestParts<AppState> for OptOutLink {
@@ -38,13 +42,17 @@ impl FromRequestParts<AppState> for OptOutLink {
             context.acquire_permit(&state.limits).await?;
             look_up(state, &code).await
         };
-        let (code, subject) = found.await.map_err(|error| trouble(&error))?.ok_or_else(render::unknown)?;
+        let headers = parts.headers.clone();
+        let (code, subject, brand) = found
+            .await
+            .map_err(|error| trouble(&error, &headers))?
+            .ok_or_else(|| render::unknown(&headers, |texts| render::opt_out(texts, &OptOutPage::Unknown)))?;
         audit::record(|facts| (facts.app, facts.authenticated) = (Some(code.app), true));
         // The link contains the language of the mail.
         let query = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
         let language = query.into_iter().find(|(name, _)| name == "language").map(|(_, value)| value);
         let texts = Texts::for_person(language.as_deref().unwrap_or_default(), &subject.app_language);
-        Ok(Self { code, subject, texts })
+        Ok(Self { code, subject, brand, texts, headers })
     }
 }
 
@@ -56,46 +64,61 @@ impl Describe for OptOutLink {
 }
 
 /// Looks up the code. `None` if this server did not make it.
-async fn look_up(state: &AppState, code: &str) -> Result<Option<(OptOutCode, Subject)>, Error> {
+async fn look_up(state: &AppState, code: &str) -> Result<Option<(OptOutCode, Subject, Brand)>, Error> {
     let Some(code) = OptOutCode::parse(code) else { return Ok(None) };
     let Some(subject) = opt_outs::find(&state.store.pool, &code).await? else { return Ok(None) };
     let key = subject.key.open(&state.seal).map_err(|error| Error::Internal(Box::new(error)))?;
-    Ok(key.is_authentic(&code).then_some((code, subject)))
+    if !key.is_authentic(&code) {
+        return Ok(None);
+    }
+    let app = apps::find(&state.store.pool, code.app).await?;
+    Ok(app.map(|app| (code, subject, app.brand())))
+}
+
+fn trouble(error: &Error, headers: &HeaderMap) -> Response {
+    render::trouble(error, headers, |texts| render::opt_out(texts, &OptOutPage::Trouble))
 }
 
 impl OptOutLink {
-    fn page(&self, what: OptOutPage) -> Response {
-        let code = self.code.expose();
-        render::response(StatusCode::OK, render::opt_out(self.texts, &self.subject.app_name, &code, what))
+    fn asks(&self) -> Response {
+        self.page(&OptOutPage::Confirm(&self.brand))
+    }
+
+    fn done(&self) -> Response {
+        self.page(&OptOutPage::Done { brand: &self.brand, code: &self.code.expose() })
+    }
+
+    fn page(&self, page: &OptOutPage) -> Response {
+        render::opt_out(self.texts, page).response(StatusCode::OK)
     }
 
     /// The page after a change. `changed`: whether the change had an effect.
-    fn changed(&self, changed: Result<bool, db::Error>, what: OptOutPage) -> Response {
+    fn changed(&self, changed: Result<bool, db::Error>, page: impl Fn() -> Response) -> Response {
         match changed {
             Ok(changed) => {
                 audit::record(|facts| facts.unchanged = !changed);
-                self.page(what)
+                page()
             }
-            Err(error) => trouble(&error.into()),
+            Err(error) => trouble(&error.into(), &self.headers),
         }
     }
 }
 
 /// Shows the button to opt out, or that the recipient has opted out.
 pub async fn show(link: OptOutLink) -> Response {
-    link.page(if link.subject.out { OptOutPage::Done } else { OptOutPage::Confirm })
+    if link.subject.out { link.done() } else { link.asks() }
 }
 
 /// Opts the recipient out.
 pub async fn add(State(state): State<AppState>, link: OptOutLink) -> Response {
     let changed = opt_outs::add(&state.store.pool, link.code.app, &link.code.address).await;
-    link.changed(changed, OptOutPage::Done)
+    link.changed(changed, || link.done())
 }
 
 /// Takes the opt-out back.
 pub async fn remove(State(state): State<AppState>, link: OptOutLink) -> Response {
     let changed = opt_outs::remove(&state.store.pool, link.code.app, &link.code.address).await;
-    link.changed(changed, OptOutPage::Undone)
+    link.changed(changed, || link.page(&OptOutPage::Undone(&link.brand)))
 }
 
 pub fn show_route() -> Route {

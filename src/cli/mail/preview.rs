@@ -7,10 +7,12 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::cli::{Context, Output, Result, app};
+use crate::db::apps::App;
+use crate::domain::brand::Brand;
 use crate::domain::language::Language;
 use crate::domain::mail::kind::MailKind;
 use crate::l10n::{LANGUAGES, Texts};
-use crate::mail::preview::Look;
+use crate::mail::preview::preview as rendered;
 
 /// Which mails to show, and where.
 #[derive(Args)]
@@ -46,7 +48,7 @@ pub(in crate::cli) async fn run(preview: Preview, context: Option<&Context>) -> 
         (Some(id), Some(context)) => Some(app::find(context, id).await?),
         _ => None,
     };
-    let look = app.as_ref().map_or_else(Look::sample, Look::of);
+    let brand = app.as_ref().map_or_else(|| Brand::named("Acme"), App::brand);
     let languages = match &preview.language {
         None => LANGUAGES.to_vec(),
         Some(language) => {
@@ -60,7 +62,7 @@ pub(in crate::cli) async fn run(preview: Preview, context: Option<&Context>) -> 
         MailKind::ALL.into_iter().filter(|kind| preview.kind.is_none_or(|requested| requested == *kind))
     {
         for language in &languages {
-            let mail = look.preview(kind, language)?;
+            let mail = rendered(&brand, kind, language)?;
             let (kind, language, subject) = (kind.as_str(), mail.language, mail.subject);
             if let Some(folder) = &preview.out {
                 let html = write(folder, &format!("{kind}.{language}.html"), &mail.html)?;

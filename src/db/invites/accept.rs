@@ -29,6 +29,8 @@ pub struct InviteByCode {
     pub app_language: String,
     /// Origins whose pages may call the API.
     pub app_origins: Vec<String>,
+    /// Where a person goes on after accepting.
+    pub home_url: Option<String>,
     pub language: String,
     /// The name of the inviter, if it is a user with a name.
     pub inviter: Option<String>,
@@ -46,7 +48,7 @@ pub async fn find(db: &Pool, code: &InviteCode) -> Result<Option<InviteByCode>, 
     let row = query!(
         r#"
         SELECT i.invite_id AS id, i.kind, i.language, a.name AS app_name, a.language AS app_language,
-            a.origins AS app_origins,
+            a.origins AS app_origins, a.home_url,
             invite_state(i.accepted_at, i.revoked_at, i.expires_at) AS "state!",
             to_char(i.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "expires_at!",
             COALESCE(r.name, NULLIF(concat_ws(' ', r.given_name, r.family_name), ''), r.nickname) AS inviter,
@@ -73,6 +75,7 @@ pub async fn find(db: &Pool, code: &InviteCode) -> Result<Option<InviteByCode>, 
             app_name: row.app_name,
             app_language: row.app_language,
             app_origins: row.app_origins,
+            home_url: row.home_url,
             language: row.language,
             inviter: row.inviter,
             email: row.email,

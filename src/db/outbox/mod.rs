@@ -11,11 +11,14 @@ use uuid::Uuid;
 
 use crate::db::referrals::opt_outs::SealedKey;
 use crate::db::{Error, Pool};
+use crate::domain::brand::{Brand, Color, LogoUrl};
 use crate::domain::credentials::opt_out::AddressHash;
 use crate::domain::credentials::secret_key::{Purpose, SecretKey};
 use crate::domain::id::AppId;
 use crate::domain::invites::InviteCode;
 use crate::domain::mail::kind::MailKind;
+use crate::domain::mail::sender;
+use crate::domain::text::WebUrl;
 
 /// A mail to be stored in the transaction of a request.
 pub struct NewMail {
@@ -72,7 +75,7 @@ pub struct ClaimedMail {
     pub created_at: i64,
     /// When the link expires, in seconds since 1970; `None` if there is no link.
     pub expires_at: Option<i64>,
-    pub app_name: String,
+    pub brand: Brand,
     /// The app's language, used if there are no texts in the recipient's.
     pub app_language: String,
     pub app_from: Option<String>,
@@ -80,9 +83,6 @@ pub struct ClaimedMail {
     pub app_reply_to: Option<String>,
     /// Where bounces of the app's mails go.
     pub app_return_path: Option<String>,
-    /// URL
-    pub app_logo: Option<String>,
-    pub app_color: Option<String>,
     /// The app's own landing page.
     pub invite_url: Option<String>,
     /// The name of the inviter, if it is a user with a name.
@@ -169,7 +169,8 @@ pub async fn claim(
             o.message_id, extract(epoch FROM o.created_at)::bigint AS "created_at!",
             extract(epoch FROM COALESCE(i.expires_at, c.expires_at))::bigint AS expires_at,
             a.name AS app_name, a.language AS app_language, a.mail_from AS app_from,
-            a.reply_to AS app_reply_to, a.return_path AS app_return_path, a.logo_url AS app_logo, a.color AS app_color, a.invite_url,
+            a.reply_to AS app_reply_to, a.return_path AS app_return_path, a.logo_url, a.color, a.home_url,
+            a.footer, a.imprint_url, a.privacy_url, a.invite_url,
             COALESCE(u.name, NULLIF(concat_ws(' ', u.given_name, u.family_name), ''), u.nickname) AS inviter,
             CASE o.kind WHEN 'referral' THEN u.referral_code END AS referral_code,
             i.address_hash, k.key_id AS "key_id?", k.hash_key AS "hash_key?", (
@@ -208,13 +209,20 @@ pub async fn claim(
             message_id: row.message_id,
             created_at: row.created_at,
             expires_at: row.expires_at,
-            app_name: row.app_name,
+            brand: Brand {
+                name: row.app_name,
+                logo: LogoUrl::stored(row.logo_url.as_deref()),
+                color: Color::stored(row.color.as_deref()),
+                contact: sender::stored_address(row.app_reply_to.as_deref()),
+                home: WebUrl::stored(row.home_url.as_deref()),
+                footer: row.footer,
+                imprint: WebUrl::stored(row.imprint_url.as_deref()),
+                privacy: WebUrl::stored(row.privacy_url.as_deref()),
+            },
             app_language: row.app_language,
             app_from: row.app_from,
             app_reply_to: row.app_reply_to,
             app_return_path: row.app_return_path,
-            app_logo: row.app_logo,
-            app_color: row.app_color,
             invite_url: row.invite_url,
             inviter: row.inviter,
             referral_code: row.referral_code,

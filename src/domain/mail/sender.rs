@@ -1,5 +1,6 @@
 //! The sender of mails, written `Name <address>`.
 
+use lettre::Address;
 use lettre::message::Mailbox;
 
 /// Parses an address, `Name <address>` or `"Name" <address>`. A name without quotes may contain characters that RFC
@@ -16,6 +17,12 @@ pub fn parse(text: &str) -> Option<Mailbox> {
         let plain = !name.is_empty() && !name.contains(['<', '>', '"', '\\']);
         plain.then_some(Mailbox::new(Some(name.to_owned()), address.trim().parse().ok()?))
     })
+}
+
+/// The address of a stored mailbox, if there is one.
+#[must_use]
+pub fn stored_address(mailbox: Option<&str>) -> Option<Address> {
+    Some(mailbox?.parse::<Mailbox>().ok()?.email)
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ async fn welcomed(test: &Test, answer: &Answer) -> Value {
     let (status, message, data) = answer.success();
     assert_eq!((status, message), (200, "the invite was accepted"));
     let keys: Vec<&String> = data.as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["accessToken", "expiresIn", "tokenType", "user"]);
+    assert_eq!(keys, ["accessToken", "expiresIn", "homeUrl", "tokenType", "user"]);
     assert_eq!((&data["tokenType"], &data["expiresIn"]), (&json!("Bearer"), &json!(3600)));
     let token = data["accessToken"].as_str().unwrap().to_owned();
     crate::support::secrets::keep_token(&token);

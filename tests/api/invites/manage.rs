@@ -588,7 +588,7 @@ async fn expired_invite_page_sends_new_mail_to_the_same_address() {
         let heading = html.split_once("<h1>").unwrap().1.split_once("</h1>").unwrap().0.to_owned();
         (answer.status, heading)
     };
-    let renewed = (200, "Please look into your mailbox".to_owned());
+    let renewed = (200, "Check your inbox".to_owned());
     // An open invite cannot be renewed, nor can any invite shortly after its last mail.
     invite::assert_said(&invite::get(&test, &invite).await, invite::OPEN);
     execute(&test, "UPDATE invites SET expires_at = now() WHERE email <> 'ada@example.com'").await;

@@ -345,7 +345,7 @@ impl Model {
             return Expected::Page(200, "This invitation has expired");
         }
         if !accept {
-            return Expected::Page(200, "Welcome to Acme");
+            return Expected::Page(200, "Your invitation to Acme");
         }
         if !invite.referral {
             let user = self.user(invite.user.unwrap());

@@ -18,7 +18,7 @@ async fn mail_has_reply_to_logo_and_color_of_its_app() {
     .await
     .unwrap();
     for (who, replies, logo, fill) in [
-        (&app, Some("help@acme.example"), true, "background:#facc15;color:#111827;"),
+        (&app, Some("help@acme.example"), true, "background:#facc15;color:#000000;"),
         (&test.app, None, false, "background:#1d4ed8;color:#ffffff;"),
     ] {
         let body = json!({ "email": "ada@example.com", "language": "en" });
@@ -40,15 +40,15 @@ async fn mail_and_page_use_the_language_of_the_invite() {
     let test = Test::start().await;
     for (language, tag, subject) in [
         ("fr-CA", "fr", "Votre invitation à rejoindre Acme"),
-        ("BR", "pt", "O seu convite para Acme"),
+        ("BR", "pt", "Seu convite para Acme"),
         ("pl", "pl", "Zaproszenie do serwisu Acme"),
         ("TR", "tr", "Acme için davetiniz"),
         ("uk", "uk", "Ваше запрошення до сервісу Acme"),
         ("ar-EG", "ar", "دعوة للانضمام إلى \u{2068}Acme\u{2069}"),
-        ("JP", "ja", "Acmeへの招待のお知らせ"),
+        ("JP", "ja", "Acmeへの招待が届いています"),
         ("zh-CN", "zh-Hans", "邀请您加入 Acme"),
         ("TW", "zh-Hant", "邀請您加入 Acme"),
-        ("ko", "en", "You are invited to Acme"),
+        ("ko", "en", "You have been invited to join Acme"),
     ] {
         let body = json!({ "email": format!("{language}@example.com"), "language": language });
         let path = format!("/v1/users/{}", id::public());

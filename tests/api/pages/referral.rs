@@ -16,7 +16,7 @@ async fn accepting_a_referral_creates_one_user_with_a_referrer() {
     let code = code(&referred(&test, ada, "Carl@Example.com", "de-CH").await);
     let before = test.rows().await;
     for _ in 0..10 {
-        assert_said(&get(&test, &code).await, (200, "Willkommen bei Acme"));
+        assert_said(&get(&test, &code).await, (200, "Ihre Einladung zu Acme"));
     }
     assert_eq!(test.rows().await, before);
 

@@ -138,7 +138,7 @@ async fn repeat_referral_is_mailed_only_after_resend_interval() {
     assert_taken(&refer(&test, ada, "carl@example.com").await);
     let mail = test.mail().await;
     assert_eq!(mail.to, ["carl@example.com"]);
-    assert_eq!(mail.subject(), "Ada <i>Byron</i> recommends Acme to you");
+    assert_eq!(mail.subject(), "Ada <i>Byron</i> invites you to try Acme");
     assert!(!mail.html().contains("<i>"));
     let (first, referral_code) = codes(&mail);
     let stored: String =
@@ -419,7 +419,7 @@ async fn referral_quotas_are_per_app() {
     .await;
     for (app, name) in [(&test.app, "Acme"), (&other, "Other")] {
         assert_taken(&refer_as(&test, As::Write(app), ada, "carl@example.com").await);
-        assert_eq!(test.mail().await.subject(), format!("{name} was recommended to you"));
+        assert_eq!(test.mail().await.subject(), format!("You have been invited to try {name}"));
         let answer = refer_as(&test, As::Write(app), ada, "dora@example.com").await;
         assert_eq!(answer.code(), (429, "referral_quota_exceeded"));
     }
@@ -431,7 +431,7 @@ async fn referral_quotas_are_per_app() {
     let mail = test.mail().await;
     assert_eq!(
         (mail.to.clone(), mail.subject()),
-        (vec!["eve@example.com".into()], "Acme was recommended to you".into())
+        (vec!["eve@example.com".into()], "You have been invited to try Acme".into())
     );
     test.finish().await;
 

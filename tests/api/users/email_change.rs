@@ -7,15 +7,15 @@ use userdocks::domain::id::{self, UserId};
 use crate::support::smtp::Mail;
 use crate::support::{Answer, App, As, Test, secrets};
 
-const ASKS: &str = "Please confirm your new e-mail address for Acme";
-const TELLS: &str = "Your e-mail address at Acme was changed";
-const OPEN: &str = "Is this your e-mail address?";
-const CONFIRMED: &str = "Your e-mail address is confirmed. You can close this page now.";
+const ASKS: &str = "Please confirm your new email address for Acme";
+const TELLS: &str = "The email address of your Acme account was changed";
+const OPEN: &str = "Is this your email address?";
+const CONFIRMED: &str = "Your email address is confirmed.";
 const BEFORE: &str = "Already confirmed";
 const EXPIRED: &str = "This link has expired";
 const UNKNOWN: &str = "This link does not work";
 const USED: &str = "This address cannot be used any more";
-const WANTED: &str = "Your e-mail address was entered at Acme once more";
+const WANTED: &str = "Your email address was entered at Acme again";
 
 fn email(address: &str) -> Value {
     json!({ "user": { "email": address } })
@@ -231,7 +231,7 @@ async fn holder_of_a_requested_email_is_notified_once_a_day() {
         assert_eq!(again.success(), (200, "the address was asked to confirm", &Value::Null));
     }
     let told = test.mail().await;
-    let subject = "Ihre E-Mail-Adresse wurde bei Acme noch einmal angegeben";
+    let subject = "Ihre E-Mail-Adresse wurde bei Acme erneut angegeben";
     assert_eq!(
         (told.to.clone(), told.subject()),
         (vec!["holder@example.com".to_owned()], subject.to_owned())

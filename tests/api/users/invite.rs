@@ -91,23 +91,27 @@ async fn invite_with_known_id_and_new_email_joins_the_same_tenant() {
     let (boss, _) = test.invited("boss@example.com").await;
     let tenant = test.stored(boss).await["tenantId"].clone();
     for (number, (name, subject, sentence)) in [
-        (json!({}), "You are invited to Acme", "You have been invited to Acme."),
-        (json!({ "nickname": "Al" }), "Al invites you to Acme", "Al has invited you to Acme."),
-        (json!({ "family_name": "Byron" }), "Byron invites you to Acme", "Byron has invited you to Acme."),
+        (json!({}), "You have been invited to join Acme", "You have been invited to join Acme."),
+        (json!({ "nickname": "Al" }), "Al has invited you to join Acme", "Al has invited you to join Acme."),
+        (
+            json!({ "family_name": "Byron" }),
+            "Byron has invited you to join Acme",
+            "Byron has invited you to join Acme.",
+        ),
         (
             json!({ "given_name": "Ada" }),
-            "Ada Byron invites you to Acme",
-            "Ada Byron has invited you to Acme.",
+            "Ada Byron has invited you to join Acme",
+            "Ada Byron has invited you to join Acme.",
         ),
         (
             json!({ "name": "Countess <b>Ada</b>\u{202e} of evil.example" }),
-            "Countess <b>Ada</b> of evil. example invites you to Acme",
-            "Countess <b>Ada</b> of evil. example has invited you to Acme.",
+            "Countess <b>Ada</b> of evil. example has invited you to join Acme",
+            "Countess <b>Ada</b> of evil. example has invited you to join Acme.",
         ),
         (
             json!({ "name": "Win at http://evil.example" }),
-            "You are invited to Acme",
-            "You have been invited to Acme.",
+            "You have been invited to join Acme",
+            "You have been invited to join Acme.",
         ),
     ]
     .into_iter()
@@ -171,7 +175,7 @@ async fn invite_with_same_id_and_email_is_resent_after_delay() {
     let mail = test.mail().await;
     assert_eq!(
         (mail.to.clone(), mail.subject()),
-        (vec!["ada@example.com".into()], "You are invited to Acme".into())
+        (vec!["ada@example.com".into()], "You have been invited to join Acme".into())
     );
     let second = code(&mail);
     assert_ne!(second, first);

@@ -62,6 +62,10 @@ pub fn on_apps(place: &Place) {
         ["--reply-to", "Help <help@acme.example>"],
         ["--logo-url", "https://cdn.acme.example/logo.png"],
         ["--color", "#FACC15"],
+        ["--home-url", "https://acme.example/start#top"],
+        ["--footer", " Acme GmbH, Berlin "],
+        ["--imprint-url", "https://acme.example/imprint"],
+        ["--privacy-url", "http://acme.example/privacy"],
         ["--issuer", "https://id.acme.example/"],
         ["--jwks-url", "https://id.acme.example/jwks.json"],
     ];
@@ -69,6 +73,8 @@ pub fn on_apps(place: &Place) {
     let mut shown = json!({
         "appId": app.id, "name": "Acme", "language": "de-AT", "mailFrom": "\"Acme, Inc.\" <hello@acme.example>",
         "replyTo": "Help <help@acme.example>", "returnPath": null, "logoUrl": "https://cdn.acme.example/logo.png", "color": "#facc15",
+        "homeUrl": "https://acme.example/start#top", "footer": "Acme GmbH, Berlin",
+        "imprintUrl": "https://acme.example/imprint", "privacyUrl": "http://acme.example/privacy",
         "inviteUrl": "https://acme.example/join?x=1", "inviteExpiresIn": 2_592_000,
         "origins": ["https://app.example.com", "http://localhost:3000"],
         "issuer": "https://id.acme.example/", "jwksUrl": "https://id.acme.example/jwks.json",
@@ -85,7 +91,7 @@ pub fn on_apps(place: &Place) {
     let [preview] = previews.as_array().unwrap().as_slice() else { panic!("{previews}") };
     assert_eq!(
         (&preview["kind"], &preview["language"], &preview["subject"]),
-        (&json!("notice"), &json!("fr"), &json!("Votre adresse e-mail chez Acme a été modifiée"))
+        (&json!("notice"), &json!("fr"), &json!("L’adresse e-mail de votre compte Acme a été modifiée"))
     );
     assert!(text(&preview["text"]).contains("help@acme.example"), "{preview}");
     assert!(text(&preview["html"]).contains("src=\"https://cdn.acme.example/logo.png\" alt=\"Acme\""));
@@ -94,13 +100,35 @@ pub fn on_apps(place: &Place) {
     shown["name"] = json!("Acme & Söhne");
     assert_eq!(place.json(&["app", "update", &app.id, "--name", " Acme & Söhne "]), shown);
     let clear = |flag| [flag, ""];
-    let cleared =
-        ["--origin", "--invite-url", "--mail-from", "--reply-to", "--logo-url", "--color", "--issuer"];
+    let cleared = [
+        "--origin",
+        "--invite-url",
+        "--mail-from",
+        "--reply-to",
+        "--logo-url",
+        "--color",
+        "--home-url",
+        "--footer",
+        "--imprint-url",
+        "--privacy-url",
+        "--issuer",
+    ];
     let cleared =
         [cleared.map(clear).as_flattened(), &["--invite-expires-in", "", "--jwks-url", ""]].concat();
-    for name in
-        ["mailFrom", "replyTo", "logoUrl", "color", "inviteUrl", "inviteExpiresIn", "issuer", "jwksUrl"]
-    {
+    for name in [
+        "mailFrom",
+        "replyTo",
+        "logoUrl",
+        "color",
+        "homeUrl",
+        "footer",
+        "imprintUrl",
+        "privacyUrl",
+        "inviteUrl",
+        "inviteExpiresIn",
+        "issuer",
+        "jwksUrl",
+    ] {
         shown[name] = Value::Null;
     }
     shown["origins"] = json!([]);
@@ -405,7 +433,10 @@ async fn output_without_json_flag_is_readable_text() {
     let [app, read, write] = [word(0), word(1), word(2)];
     assert_eq!(
         made,
-        format!("app id     {app}\nread key   {read}\nwrite key  {write}\nThe keys are not shown again.\n")
+        format!(
+            "app id     {app}\nread key   {read}\nwrite key  {write}\nmails from Acme <no-reply@localhost.localdomain>\n\
+             The keys are not shown again.\n"
+        )
     );
     assert_eq!(
         place.text(&["app", "list"]),
@@ -413,7 +444,8 @@ async fn output_without_json_flag_is_readable_text() {
     );
     let shown = format!(
         "{{\n  \"appId\": \"{app}\",\n  \"name\": \"Acme\",\n  \"language\": \"en\",\n  \"mailFrom\": null,\n  \
-         \"replyTo\": null,\n  \"returnPath\": null,\n  \"logoUrl\": null,\n  \"color\": null,\n  \"inviteUrl\": null,\n  \
+         \"replyTo\": null,\n  \"returnPath\": null,\n  \"logoUrl\": null,\n  \"color\": null,\n  \"homeUrl\": null,\n  \
+         \"footer\": null,\n  \"imprintUrl\": null,\n  \"privacyUrl\": null,\n  \"inviteUrl\": null,\n  \
          \"inviteExpiresIn\": null,\n  \"origins\": [],\n  \"issuer\": null,\n  \"jwksUrl\": null\n}}\n"
     );
     assert_eq!(place.text(&["app", "show", &app]), shown);

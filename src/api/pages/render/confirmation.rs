@@ -2,27 +2,27 @@
 
 use minijinja::context;
 
-use super::{masked, page};
+use super::{Page, masked};
+use crate::domain::brand::Brand;
 use crate::l10n::Texts;
-use crate::mail::display_name;
 
 /// The state that the page shows. Names are as typed, not escaped.
 #[derive(Clone, Copy, Debug)]
 pub enum ConfirmationPage<'a> {
     /// The address can be confirmed: a button posts to the page's own URL.
     Open {
-        app: &'a str,
+        brand: &'a Brand,
         /// The page shows the address masked.
         address: &'a str,
     },
     /// The address has just been confirmed.
-    Confirmed { app: &'a str },
+    Confirmed(&'a Brand),
     /// The address was confirmed before.
-    AlreadyConfirmed { app: &'a str },
+    AlreadyConfirmed(&'a Brand),
     /// The code has expired.
-    Expired { app: &'a str },
+    Expired(&'a Brand),
     /// Another user has taken the address in the meantime.
-    Taken { app: &'a str },
+    Taken(&'a Brand),
     /// The code does not exist, or a newer one has replaced it; the page does not say which.
     Unknown,
     /// The server cannot answer now (503).
@@ -31,29 +31,25 @@ pub enum ConfirmationPage<'a> {
 
 /// Renders the page.
 #[must_use]
-pub fn confirmation(texts: &'static Texts, confirming: &ConfirmationPage) -> String {
-    let (heading, text, app, address) = match *confirming {
-        ConfirmationPage::Open { app, address } => ("confirm-heading", "", app, Some(masked(address))),
-        ConfirmationPage::Confirmed { app } => ("accepted-heading", "confirmed-text", app, None),
-        ConfirmationPage::AlreadyConfirmed { app } => {
-            ("confirmed-before-heading", "confirmed-before-text", app, None)
+pub fn confirmation(texts: &'static Texts, page: &ConfirmationPage) -> Page {
+    let (heading, text, sign, brand) = match page {
+        ConfirmationPage::Open { brand, .. } => ("confirm-heading", "", "", Some(*brand)),
+        ConfirmationPage::Confirmed(brand) => ("accepted-heading", "confirmed-text", "check", Some(*brand)),
+        ConfirmationPage::AlreadyConfirmed(brand) => {
+            ("confirmed-before-heading", "confirmed-before-text", "check", Some(*brand))
         }
-        ConfirmationPage::Expired { app } => ("confirm-expired-heading", "confirm-expired-text", app, None),
-        ConfirmationPage::Taken { app } => ("confirm-taken-heading", "confirm-taken-text", app, None),
-        ConfirmationPage::Unknown => ("unknown-heading", "confirm-unknown-text", "", None),
-        ConfirmationPage::Trouble => ("trouble-heading", "confirm-trouble-text", "", None),
+        ConfirmationPage::Expired(brand) => {
+            ("confirm-expired-heading", "confirm-expired-text", "clock", Some(*brand))
+        }
+        ConfirmationPage::Taken(brand) => {
+            ("confirm-taken-heading", "confirm-taken-text", "broken", Some(*brand))
+        }
+        ConfirmationPage::Unknown => ("unknown-heading", "confirm-unknown-text", "broken", None),
+        ConfirmationPage::Trouble => ("trouble-heading", "confirm-trouble-text", "clock", None),
     };
-    page(
-        "confirmation.html",
-        context! {
-            t => texts.plain(),
-            rich => texts.rich(),
-            language => texts.language(),
-            dir => texts.dir(),
-            app => display_name::app(app),
-            heading, text, address,
-        },
-    )
+    let address =
+        if let ConfirmationPage::Open { address, .. } = page { Some(masked(address)) } else { None };
+    Page::new("confirmation.html", texts, brand, context! { heading, text, sign, address })
 }
 
 #[cfg(test)]
@@ -63,20 +59,20 @@ mod tests {
 
     #[test]
     fn every_state_has_a_distinct_page_in_every_language() {
-        let app = "<b>Acme</b> evil.example";
+        let brand = &Brand::named("<b>Acme</b> evil.example");
         for language in LANGUAGES {
             let texts = Texts::of(language);
             let mut pages = std::collections::BTreeSet::new();
             for state in [
-                ConfirmationPage::Open { app, address: "ada<i>@recipient.example" },
-                ConfirmationPage::Confirmed { app },
-                ConfirmationPage::AlreadyConfirmed { app },
-                ConfirmationPage::Expired { app },
-                ConfirmationPage::Taken { app },
+                ConfirmationPage::Open { brand, address: "ada<i>@recipient.example" },
+                ConfirmationPage::Confirmed(brand),
+                ConfirmationPage::AlreadyConfirmed(brand),
+                ConfirmationPage::Expired(brand),
+                ConfirmationPage::Taken(brand),
                 ConfirmationPage::Unknown,
                 ConfirmationPage::Trouble,
             ] {
-                let html = confirmation(texts, &state);
+                let html = confirmation(texts, &state).html;
                 let start = format!("<html lang=\"{language}\" dir=\"{}\">", texts.dir());
                 assert!(html.contains(&start), "{state:?}: {html}");
                 assert_eq!(
@@ -84,7 +80,7 @@ mod tests {
                     matches!(state, ConfirmationPage::Open { .. })
                 );
                 assert_eq!(html.matches("<h1>").count(), 1);
-                for no in ["<b>", "<i>", "ada&", "evil.example", "<script", " src=", "href=", "style="] {
+                for no in ["<b>", "<i>", "ada&", "evil.example", "<script", " src=", "<a ", "style="] {
                     assert!(!html.contains(no), "{no}: {html}");
                 }
                 assert!(pages.insert(html), "{state:?} reads as another");
