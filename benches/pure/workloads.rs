@@ -118,6 +118,7 @@ fn mail() -> Work {
             referral_code: None,
             expires_at: Some(date),
             opt_out: Some("https://id.example/opt-out/c0de"),
+            template: None,
         };
         let envelope = Envelope {
             from: &from,

@@ -6,7 +6,7 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Context, Output, Result, app, duration, table};
+use super::{Context, Output, Result, duration, table};
 use crate::audit::AuditRecord;
 use crate::db::api_keys;
 use crate::domain::credentials::api_key::{ApiKey, KeyType};
@@ -60,7 +60,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
     let db = &context.database.operator;
     match command {
         Command::Create { app, key_type, expires_in } => {
-            app::find(context, app).await?;
+            context.app(app).await?;
             let key = ApiKey::generate(key_type.into());
             api_keys::create(&mut *db.acquire().await?, AppId(app), &key, expires_in).await?;
             let result = json!({ "id": key.id, "key": key.expose(), "type": KeyType::from(key_type) });
@@ -70,7 +70,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
             Ok(Output::new(result, text)?.changed("createApiKey", facts))
         }
         Command::List { app } => {
-            app::find(context, app).await?;
+            context.app(app).await?;
             let keys = api_keys::list(db, AppId(app)).await?;
             let head = ["ID", "TYPE", "CREATED", "EXPIRES", "REVOKED"];
             let rows = keys.iter().map(|key| {

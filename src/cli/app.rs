@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use url::{Position, Url};
 use uuid::Uuid;
 
-use super::{Context, Output, Result, table};
+use super::{Context, Output, Result, table, template};
 use crate::audit::AuditRecord;
 use crate::config::Config;
 use crate::db::apps::{self, App};
@@ -43,6 +43,9 @@ pub(super) enum Command {
         #[arg(value_parser = super::id)]
         id: Uuid,
     },
+    /// Write the app's mails yourself: set, list, show, send or reset templates
+    #[command(subcommand)]
+    Template(template::Command),
     /// Change settings of an app; '' clears one that can be absent
     Update {
         /// The app's id
@@ -147,7 +150,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
             Output::new(apps, text)
         }
         Command::Show { id } => {
-            let app = find(context, id).await?;
+            let app = context.app(id).await?;
             let jwks = match &app.jwks_url {
                 None => None,
                 Some(url) => Some(match jwks::check(url, &context.config.server.ca_file).await {
@@ -159,8 +162,9 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
             let text = serde_json::to_string_pretty(&shown)?;
             Output::new(shown, text)
         }
+        Command::Template(command) => template::run(command, context).await,
         Command::Update { id, name, settings } => {
-            let before = find(context, id).await?;
+            let before = context.app(id).await?;
             let mut app = before.clone();
             change(&mut app, name.as_deref(), settings, &context.config)?;
             if !apps::update(db, &app).await? {
@@ -200,11 +204,6 @@ fn changed(one: &App, other: &App) -> Vec<String> {
     };
     let (one, other) = (settings(one), settings(other));
     other.into_iter().filter(|(name, value)| one.get(name) != Some(value)).map(|(name, _)| name).collect()
-}
-
-pub(super) async fn find(context: &Context, id: Uuid) -> Result<App> {
-    let found = apps::find(&context.database.operator, AppId(id)).await?;
-    found.ok_or_else(|| format!("there is no app {id}").into())
 }
 
 /// An app with default settings and no name.

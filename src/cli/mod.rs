@@ -13,6 +13,7 @@ mod opt_out;
 mod secret_key;
 mod serve;
 mod signing_key;
+mod template;
 mod token;
 mod webhook;
 
@@ -27,9 +28,12 @@ use uuid::Uuid;
 
 use crate::audit::{self, AuditRecord};
 use crate::config::{self, Config};
+use crate::db::apps::{self, App};
 use crate::db::store::Store;
 use crate::domain::credentials::secret_key::SecretKey;
-use crate::domain::id;
+use crate::domain::email::Email;
+use crate::domain::id::{self, AppId};
+use crate::domain::mail::kind::MailKind;
 use crate::server::Database;
 
 /// A self-hosted, multi-tenant user-management server.
@@ -207,6 +211,22 @@ impl Context {
     fn store(&self) -> Store {
         Store::new(self.database.operator.clone(), &self.config.limits, Arc::default(), Arc::default())
     }
+
+    /// The app with this id.
+    async fn app(&self, id: Uuid) -> Result<App> {
+        let found = apps::find(&self.database.operator, AppId(id)).await?;
+        found.ok_or_else(|| format!("there is no app {id}").into())
+    }
+}
+
+/// Parses an e-mail address.
+fn email(text: &str) -> std::result::Result<Email, String> {
+    Email::parse(text).map_err(|problem| format!("it {problem}"))
+}
+
+/// Parses a kind of mail.
+fn mail_kind(text: &str) -> std::result::Result<MailKind, String> {
+    MailKind::parse(text).ok_or_else(|| "expected invite, referral, confirmation, notice or taken".to_owned())
 }
 
 /// Parses a duration such as `90s`, `12h` or `30d`.

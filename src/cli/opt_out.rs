@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Context, Output, Result, app};
+use super::{Context, Output, Result};
 use crate::audit::AuditRecord;
 use crate::db::referrals::opt_outs;
 use crate::domain::email::Email;
@@ -24,18 +24,14 @@ pub(super) struct Address {
     #[arg(long, value_parser = super::id)]
     app: Uuid,
     /// The address
-    #[arg(long, value_parser = email)]
+    #[arg(long, value_parser = super::email)]
     email: Email,
-}
-
-fn email(text: &str) -> std::result::Result<Email, String> {
-    Email::parse(text).map_err(|problem| format!("it {problem}"))
 }
 
 pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
     let db = &context.database.operator;
     let (Command::Add(whom) | Command::Remove(whom)) = &command;
-    app::find(context, whom.app).await?;
+    context.app(whom.app).await?;
     let app = AppId(whom.app);
     let address =
         opt_outs::key(db, app, &context.seal).await?.open(&context.seal)?.address(whom.email.as_str());

@@ -6,7 +6,7 @@ use clap::Subcommand;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Context, Output, Result, app, table};
+use super::{Context, Output, Result, table};
 use crate::audit::AuditRecord;
 use crate::db::{apps, operator};
 use crate::domain::credentials::access_token::NewKeyPair;
@@ -45,7 +45,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
     let db = &context.database.operator;
     match command {
         Command::Create { app, at_once } => {
-            app::find(context, app).await?;
+            context.app(app).await?;
             let keys = NewKeyPair::generate();
             let delay = if at_once { Duration::ZERO } else { CACHED };
             apps::add_signing_key(db, AppId(app), &keys, delay, &context.seal).await?;
@@ -58,7 +58,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
             Ok(Output::new(result, text)?.changed("createSigningKey", facts))
         }
         Command::List { app } => {
-            app::find(context, app).await?;
+            context.app(app).await?;
             let keys = apps::signing_keys(db, AppId(app)).await?;
             let rows = keys.iter().map(|key| {
                 let signs = if key.signs { "yes" } else { "no" };

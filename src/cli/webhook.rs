@@ -112,7 +112,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
     let db = &context.database.operator;
     match command {
         Command::Create { app, url, events } => {
-            app::find(context, app).await?;
+            context.app(app).await?;
             let (url, secret) = (receiver(&url, &context.config)?, Secret::generate());
             let id = manage::create(db, AppId(app), &url, &events, &secret, &context.seal).await?;
             let text =
@@ -123,7 +123,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
         }
         Command::List { app } => {
             if let Some(app) = app {
-                app::find(context, app).await?;
+                context.app(app).await?;
             }
             let webhooks = manage::list(db, app.map(AppId), None).await?;
             let rows = webhooks.iter().map(|webhook| {
@@ -159,7 +159,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
         }
         Command::Deliveries { app, state, limit } => {
             if let Some(app) = app {
-                app::find(context, app).await?;
+                context.app(app).await?;
             }
             let deliveries =
                 deliveries::list(db, app.map(AppId), state.map(State::as_str), None, limit).await?;

@@ -16,6 +16,7 @@ BEGIN
             ('_sqlx_migrations', 'SELECT'),
             ('secret_key_check', 'SELECT'),
             ('apps', 'SELECT'),
+            ('mail_templates', 'SELECT'),
             ('signing_keys', 'SELECT'),
             ('api_keys', 'SELECT'),
             -- FOR UPDATE wants the right to change some column.

@@ -10,7 +10,9 @@ pub mod preview;
 pub mod provider;
 pub mod render;
 mod reply;
+pub mod template;
 pub mod transport;
+mod wrap;
 
 use aws_lc_rs::digest;
 use jiff::Timestamp;
@@ -42,6 +44,8 @@ pub struct Letter<'a> {
     pub expires_at: Option<Timestamp>,
     /// The URL to opt out of such mails, absolute, `http` or `https`.
     pub opt_out: Option<&'a str>,
+    /// The app's own template for this kind and language, if it has one.
+    pub template: Option<&'a str>,
 }
 
 /// Addresses, message id and date of a mail.

@@ -24,6 +24,7 @@ use super::transport::{Refusal, Transport};
 use super::{Envelope, Letter, message, sender};
 use crate::config::Config;
 use crate::db;
+use crate::db::outbox::templates;
 use crate::db::outbox::{self, ClaimedMail};
 use crate::db::pool::session;
 use crate::domain::credentials::secret_key::{NotOurs, Purpose, SecretKey};
@@ -57,6 +58,8 @@ enum SendError {
     Key(#[from] NotOurs),
     #[error("not sent: the recipient has opted out of referrals")]
     OptedOut,
+    #[error("the app's template cannot be read now")]
+    Template(#[from] db::Error),
 }
 
 /// A worker that sends the mails of the outbox.
@@ -277,6 +280,12 @@ impl Worker {
         });
         let moment =
             |seconds| jiff::Timestamp::from_second(seconds).map_err(|_| permanent("a time is out of range"));
+        let template = if mail.has_template {
+            let find = templates::find(&self.db, mail.app, mail.kind, texts.language());
+            self.with_timeout(find).await?
+        } else {
+            None
+        };
         let rendered = render(&Letter {
             kind: mail.kind,
             language: texts.language(),
@@ -287,6 +296,7 @@ impl Worker {
             referral_code: mail.referral_code.as_deref(),
             expires_at: mail.expires_at.map(moment).transpose()?,
             opt_out: opt_out_link.as_ref().map(Url::as_str),
+            template: template.as_deref(),
         });
         let unwritten =
             |error: &dyn std::fmt::Display| permanent(&format!("the mail cannot be written: {error}"));

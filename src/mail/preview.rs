@@ -7,11 +7,17 @@ use super::{Letter, Rendered};
 use crate::domain::brand::Brand;
 use crate::domain::mail::kind::MailKind;
 
-/// Renders a mail of this kind in the look of an app. `language` is one of [`crate::l10n::LANGUAGES`].
+/// Renders a mail of this kind in the look of an app. `language` is one of [`crate::l10n::LANGUAGES`], and `template` the
+/// app's own for both.
 ///
 /// # Errors
 /// See [`RenderError`].
-pub fn preview(brand: &Brand, kind: MailKind, language: &str) -> Result<Rendered, RenderError> {
+pub fn preview(
+    brand: &Brand,
+    kind: MailKind,
+    language: &str,
+    template: Option<&str>,
+) -> Result<Rendered, RenderError> {
     let invites = matches!(kind, MailKind::Invite | MailKind::Referral);
     render(&Letter {
         kind,
@@ -25,5 +31,6 @@ pub fn preview(brand: &Brand, kind: MailKind, language: &str) -> Result<Rendered
         expires_at: Timestamp::from_second(1_796_319_000).ok(),
         opt_out: (kind == MailKind::Referral)
             .then_some("https://id.example/opt-out/a-sample-that-leads-nowhere"),
+        template,
     })
 }

@@ -1,6 +1,7 @@
 //! Renders a [`Letter`] into its subject, HTML part and plain part. The templates are in `templates/`, the texts in
 //! [`crate::l10n`]. A variable that a template uses and that is not defined is an error, not an empty string.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use lettre::Address;
@@ -8,14 +9,13 @@ use minijinja::{Environment, UndefinedBehavior, Value, context};
 use url::Url;
 use url::form_urlencoded::byte_serialize;
 
+use super::template::{self, Written};
+use super::wrap::wrap;
 use super::{Letter, Rendered, display_name};
-use crate::domain::brand::Color;
+use crate::domain::brand::{Color, LogoUrl};
 use crate::domain::mail::kind::MailKind;
 use crate::domain::text::WebUrl;
 use crate::l10n::Texts;
-
-/// Maximum columns of the plain part (RFC 3676 advises at most 78).
-const WIDTH: usize = 72;
 
 /// Why a mail cannot be rendered. A retry would fail the same way.
 #[derive(Debug, thiserror::Error)]
@@ -75,8 +75,8 @@ pub fn render(letter: &Letter) -> Result<Rendered, RenderError> {
         },
         subject => subject.as_str(),
         tile => initial(&app),
-        app,
-        inviter,
+        app => app.as_str(),
+        inviter => inviter.as_deref(),
         link => link.as_ref().map(Url::as_str),
         href => link.as_ref().map(|link| attribute(link.as_str())),
         opt_out => opt_out.as_ref().map(Url::as_str),
@@ -103,6 +103,37 @@ pub fn render(letter: &Letter) -> Result<Rendered, RenderError> {
             format!("{user}@{}", address.domain())
         }),
     };
+    if let Some(source) = letter.template {
+        let address = |url: Option<&str>| url.map(attribute).unwrap_or_default();
+        let text = |text: Option<&str>| Value::from(text.unwrap_or_default());
+        let values = BTreeMap::from([
+            ("address", letter.recipient.replace(char::is_control, "").into()),
+            ("app", text(Some(&app))),
+            ("code", text(letter.referral_code)),
+            ("color", brand.color.to_string().into()),
+            ("color_text", brand.color.text().to_string().into()),
+            ("contact", text(brand.contact.as_ref().map(AsRef::as_ref))),
+            ("date", text(letter.expires_at.map(|moment| texts.date(moment)).as_deref())),
+            ("dir", texts.dir().into()),
+            ("footer", text(brand.footer.as_deref())),
+            ("home", address(brand.home.as_ref().map(WebUrl::as_str))),
+            ("imprint", address(brand.imprint.as_ref().map(WebUrl::as_str))),
+            ("inviter", text(inviter.as_deref())),
+            ("language", texts.language().into()),
+            ("link", address(link.as_ref().map(Url::as_str))),
+            ("logo", address(brand.logo.as_ref().map(LogoUrl::as_str))),
+            ("opt_out", address(opt_out.as_ref().map(Url::as_str))),
+            ("privacy", address(brand.privacy.as_ref().map(WebUrl::as_str))),
+        ]);
+        match template::write(source, &values) {
+            Ok(Written { subject, html, text }) => {
+                let opt_out = opt_out.map(String::from);
+                return Ok(Rendered { subject, html, text, language: texts.language(), opt_out });
+            }
+            // It was checked before it was stored. A mail in another look is better than none.
+            Err(error) => tracing::error!(app, kind, %error, "an app's own template cannot be rendered"),
+        }
+    }
     let layouts = LAYOUTS.as_ref().map_err(|error| minijinja::Error::new(error.kind(), error.to_string()))?;
     let html = layouts.get_template("letter.html")?.render(&context)?;
     let text = wrap(&layouts.get_template("letter.txt")?.render(&context)?);
@@ -126,60 +157,6 @@ fn web_address(link: &str) -> Result<Url, RenderError> {
     link.ok_or(RenderError::Link)
 }
 
-/// Breaks lines at spaces, and between wide letters, which are written without spaces. Any other word that is longer
-/// than a line, such as a link, stays whole.
-fn wrap(text: &str) -> String {
-    let mut wrapped = String::with_capacity(text.len() + 16);
-    for line in text.lines() {
-        let mut column = 0;
-        for word in line.split_ascii_whitespace() {
-            for (number, part) in parts(word).enumerate() {
-                let width: usize = part.chars().map(|c| if is_wide(c) { 2 } else { 1 }).sum();
-                let space = usize::from(number == 0 && column > 0);
-                if column > 0 && column + space + width > WIDTH {
-                    wrapped.push('\n');
-                    column = 0;
-                } else if space > 0 {
-                    wrapped.push(' ');
-                    column += 1;
-                }
-                wrapped.push_str(part);
-                column += width;
-            }
-        }
-        wrapped.push('\n');
-    }
-    wrapped
-}
-
-/// The parts of a word between which a line may break: not before closing punctuation, nor after opening brackets.
-fn parts(mut word: &str) -> impl Iterator<Item = &str> {
-    std::iter::from_fn(move || {
-        let ends = |(at, c): (usize, char)| {
-            let at = at + c.len_utf8();
-            let next = word[at..].chars().next()?;
-            let may = (is_wide(c) || is_wide(next))
-                && !matches!(c, '（' | '「' | '『')
-                && !matches!(
-                    next,
-                    '。' | '、' | '，' | '！' | '？' | '：' | '；' | '）' | '」' | '』' | 'ー'
-                );
-            may.then_some(at)
-        };
-        let end = word.char_indices().find_map(ends).unwrap_or(word.len());
-        let (part, rest) = word.split_at(end);
-        word = rest;
-        (!part.is_empty()).then_some(part)
-    })
-}
-
-/// Whether a character takes two columns, as in Chinese, Japanese and Korean (UAX #11).
-fn is_wide(c: char) -> bool {
-    matches!(c, '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}'
-        | '\u{f900}'..='\u{faff}' | '\u{fe30}'..='\u{fe4f}' | '\u{ff00}'..='\u{ff60}'
-        | '\u{20000}'..='\u{3fffd}')
-}
-
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
@@ -187,6 +164,7 @@ mod tests {
     use super::*;
     use crate::domain::brand::Brand;
     use crate::l10n::LANGUAGES;
+    use crate::mail::wrap::{WIDTH, is_wide};
 
     static ACME: LazyLock<Brand> = LazyLock::new(|| Brand::named("Acme"));
 
@@ -201,6 +179,7 @@ mod tests {
             referral_code: None,
             expires_at: None,
             opt_out: (kind == MailKind::Referral).then_some("https://id.example/opt-out/c0de"),
+            template: None,
         }
     }
 
@@ -292,18 +271,5 @@ mod tests {
             mail.text
         );
         assert!(!mail.html.contains("<script"));
-    }
-
-    #[test]
-    fn lines_wrap_only_at_spaces_and_between_wide_letters() {
-        let long = "x".repeat(100);
-        assert_eq!(wrap(&format!("a {long}\n\nb  c")), format!("a\n{long}\n\nb c\n"));
-        let words = "word ".repeat(40);
-        assert_eq!(wrap(&words).lines().map(str::len).collect::<Vec<_>>(), [69, 69, 59]);
-        let wide = format!("{}。{}ab12（{}）", "あ".repeat(36), "い".repeat(34), "う".repeat(3));
-        assert_eq!(
-            wrap(&wide),
-            format!("{}\nあ。{}\nab12（{}）\n", "あ".repeat(35), "い".repeat(34), "う".repeat(3))
-        );
     }
 }

@@ -25,7 +25,7 @@ use crate::domain::credentials::secret_key::SecretKey;
 use crate::http::{AppState, State};
 use crate::mail::mailbox::Mailbox;
 use crate::mail::outbox_worker::{self, Outage, Worker};
-use crate::mail::transport::{TokenSource, Transport, UrlError};
+use crate::mail::transport::{Transport, UrlError};
 use crate::postgres;
 use crate::webhook::dispatcher;
 use crate::webhook::receiver::Receivers;
@@ -92,20 +92,13 @@ impl Server {
         let socket = bind(listen).map_err(|error| Error::Listen(listen, error))?;
         let address = socket.local_addr().map_err(|error| Error::Listen(listen, error))?;
         let public_url = config.server.public_url.clone().unwrap_or_else(|| own_url(address));
-        let (transport, mailbox) = if let Some(url) = &config.mail.smtp_url {
-            let mail = &config.mail;
-            let token = match (mail.token_file.as_str(), mail.token_command.as_str()) {
-                ("", "") => None,
-                ("", command) => Some(TokenSource::Command(command.to_owned())),
-                (file, _) => Some(TokenSource::File(file.into())),
-            };
-            let trusted = &config.server.ca_file;
-            (Transport::smtp(url.expose(), token, mail.timeout, mail.connections, trusted)?, None)
-        } else {
-            let folder = config.mailbox_folder();
-            std::fs::create_dir_all(&folder).map_err(Error::Mailbox)?;
+        let transport = Transport::of(&config)?;
+        let mailbox = if let Transport::Folder(folder) = &transport {
+            std::fs::create_dir_all(folder).map_err(Error::Mailbox)?;
             let shown = address.ip().is_loopback() && !config.production();
-            (Transport::Folder(folder.clone()), Some(Mailbox { folder, shown }))
+            Some(Mailbox { folder: folder.clone(), shown })
+        } else {
+            None
         };
         let outbox_wake = Arc::new(Notify::new());
         let (stop, stopped) = watch::channel(false);

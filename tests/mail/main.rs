@@ -31,6 +31,7 @@ fn invitation(kind: MailKind, language: &'static str) -> Letter<'static> {
         referral_code: (kind == MailKind::Referral).then_some("K7QF-2M9X"),
         expires_at: Some("2026-11-29T22:53:00Z".parse().unwrap()),
         opt_out: (kind == MailKind::Referral).then_some("https://id.example/opt-out/V2h5IG5vdD8?language=de"),
+        template: None,
     }
 }
 

@@ -161,22 +161,22 @@ async fn read_mails(server: &Serve, count: usize) {
             assert_eq!(get(path, Some(host)).await.0, 200, "{host}");
         }
     }
-    let (_, _, previews) = get(&format!("{url}/mailbox/previews"), None).await;
-    let links: Vec<&str> = previews
-        .split("href=\"/mailbox/previews/")
-        .skip(1)
-        .map(|link| link.split('"').next().unwrap())
-        .collect();
-    assert_eq!(links.len(), userdocks::l10n::LANGUAGES.len() * 5 * 2, "{previews}");
-    for link in links {
-        let (status, kind, body) = get(&format!("{url}/mailbox/previews/{link}"), None).await;
-        let form = if link.rsplit_once('.').unwrap().1 == "html" {
-            "text/html; charset=utf-8"
-        } else {
-            "text/plain; charset=utf-8"
-        };
-        assert_eq!((status, kind.as_str()), (200, form), "{link}");
-        assert!(body.contains("Acme"), "{body}");
+    for kind in userdocks::domain::mail::kind::MailKind::ALL.map(|kind| kind.as_str()) {
+        for language in userdocks::l10n::LANGUAGES {
+            let page = format!(
+                "{url}/mailbox/previews?kind={kind}&language={language}&app=none&scheme=dark&width=320"
+            );
+            let (status, _, page) = get(&page, None).await;
+            let framed = format!("/mailbox/previews/{kind}.{language}.html?app=&amp;scheme=dark");
+            assert_eq!((status, page.contains(&framed)), (200, true), "{page}");
+            for (form, media) in [("html", "text/html; charset=utf-8"), ("txt", "text/plain; charset=utf-8")]
+            {
+                let preview = format!("{url}/mailbox/previews/{kind}.{language}.{form}?scheme=dark");
+                let (status, kind, body) = get(&preview, None).await;
+                assert_eq!((status, kind.as_str()), (200, media), "{preview}");
+                assert!(body.contains("Acme") && !body.contains("prefers-color-scheme"), "{body}");
+            }
+        }
     }
     for name in ["invite.tlh.html", "invite.en.pdf", "invite.en", "invite.en.html.x", "other.en.html", ""] {
         assert_eq!(get(&format!("{url}/mailbox/previews/{name}"), None).await.0, 404, "{name}");

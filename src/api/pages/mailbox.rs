@@ -13,6 +13,7 @@ use axum::routing::get;
 use super::render::{self, Frame, MAIL_CSP, Preview};
 use crate::clock;
 use crate::db::apps::{self, App};
+use crate::db::outbox::templates;
 use crate::domain::brand::Brand;
 use crate::domain::id::{self, AppId};
 use crate::domain::mail::kind::MailKind;
@@ -95,7 +96,7 @@ async fn preview(State(state): State<AppState>, uri: Uri) -> Result<Response, Er
     let language = value("language").unwrap_or_default();
     let language = LANGUAGES.iter().find(|tag| **tag == language).unwrap_or(&LANGUAGES[0]);
     let app = app_of(&state, query).await?;
-    let mail = sample(app.as_ref(), kind, language)?;
+    let mail = sample(&state, app.as_ref(), kind, language).await?;
     let shown = Preview { kind, language, app: app.map(|app| app.app_id), subject: &mail.subject };
     Ok(render::preview(&shown, Frame::of(query)).response(StatusCode::OK))
 }
@@ -114,7 +115,7 @@ async fn show_preview(
         return Err(Error::RouteNotFound);
     };
     let query = uri.query().unwrap_or_default();
-    let mail = sample(app_of(&state, query).await?.as_ref(), kind, language)?;
+    let mail = sample(&state, app_of(&state, query).await?.as_ref(), kind, language).await?;
     match form {
         Some("html") => Ok(framed(&mail.html, Frame::of(query))),
         Some("txt") => Ok(plain(format!("{}\n\n{}", mail.subject, mail.text).into_bytes())),
@@ -129,9 +130,20 @@ async fn app_of(state: &AppState, query: &str) -> Result<Option<App>, Error> {
     Ok(apps::find(&state.store.pool, AppId(id)).await?)
 }
 
-fn sample(app: Option<&App>, kind: MailKind, language: &str) -> Result<Rendered, Error> {
+/// A mail with sample data: in the look of the app and with its own template, if it has one.
+async fn sample(
+    state: &AppState,
+    app: Option<&App>,
+    kind: MailKind,
+    language: &str,
+) -> Result<Rendered, Error> {
     let brand = app.map_or_else(|| Brand::named("Acme"), App::brand);
-    samples::preview(&brand, kind, language).map_err(|error| Error::Internal(Box::new(error)))
+    let template = match app {
+        Some(app) => templates::find(&state.store.pool, AppId(app.app_id), kind, language).await?,
+        None => None,
+    };
+    let mail = samples::preview(&brand, kind, language, template.as_deref());
+    mail.map_err(|error| Error::Internal(Box::new(error)))
 }
 
 /// The HTML of a mail, with the policy that allows it styles of its own and little else.

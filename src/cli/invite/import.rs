@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::api::invites::bulk::BulkItem;
 use crate::audit::{self, AuditRecord};
-use crate::cli::{Context, Output, Result, app};
+use crate::cli::{Context, Output, Result};
 use crate::clock;
 use crate::db::invites::bulk::{self, BulkInvite, BulkInvites};
 use crate::db::outbox::{self, NewMail};
@@ -108,7 +108,7 @@ impl Imported {
 
 pub(in crate::cli) async fn run(import: Import, context: &Context) -> Result<Output> {
     let Import { file, app, dry_run } = import;
-    let found = app::find(context, app).await?;
+    let found = context.app(app).await?;
     let app = AppId(app);
     let progress = ProgressBar::hidden();
     let mut table =

@@ -6,7 +6,7 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Context, Output, Result, app, table};
+use super::{Context, Output, Result, table};
 use crate::audit::AuditRecord;
 use crate::db::invites::manage::{
     self, Filter, ResendBy, ResendInvite, ResendOutcome, RevokeInvite, RevokeOutcome,
@@ -85,7 +85,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
     match command {
         Command::List { app, state, kind, inviter, email, limit } => {
             if let Some(app) = app {
-                app::find(context, app).await?;
+                context.app(app).await?;
             }
             let filter = Filter {
                 state: state.map(|state| match state {

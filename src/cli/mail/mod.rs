@@ -10,7 +10,7 @@ use clap::{Subcommand, ValueEnum};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Context, Output, Result, app, table};
+use super::{Context, Output, Result, table};
 use crate::audit::AuditRecord;
 use crate::db::invites::timeline::{self, RecordReport, ReportOutcome};
 use crate::db::outbox;
@@ -71,7 +71,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
                 State::Failed => "failed",
             });
             if let Some(app) = app {
-                app::find(context, app).await?;
+                context.app(app).await?;
             }
             let mails = outbox::manage::list(db, app.map(AppId), state, limit).await?;
             let head = ["ID", "CREATED", "STATE", "TRIES", "KIND", "TO", "LAST REPLY"];

@@ -6,9 +6,11 @@ use clap::Args;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::cli::{Context, Output, Result, app};
+use crate::cli::{Context, Output, Result};
 use crate::db::apps::App;
+use crate::db::outbox::templates;
 use crate::domain::brand::Brand;
+use crate::domain::id::AppId;
 use crate::domain::language::Language;
 use crate::domain::mail::kind::MailKind;
 use crate::l10n::{LANGUAGES, Texts};
@@ -18,7 +20,7 @@ use crate::mail::preview::preview as rendered;
 #[derive(Args)]
 pub(in crate::cli) struct Preview {
     /// Of this kind only: invite, referral, confirmation, notice, taken
-    #[arg(long, value_parser = kind)]
+    #[arg(long, value_parser = crate::cli::mail_kind)]
     kind: Option<MailKind>,
     /// For a reader of this language only, such as pt-BR or DE
     #[arg(long)]
@@ -31,10 +33,6 @@ pub(in crate::cli) struct Preview {
     out: Option<PathBuf>,
 }
 
-fn kind(text: &str) -> std::result::Result<MailKind, String> {
-    MailKind::parse(text).ok_or_else(|| "expected invite, referral, confirmation, notice or taken".to_owned())
-}
-
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Shown {
@@ -45,7 +43,7 @@ enum Shown {
 /// Without an app, neither a database nor a `context` is needed.
 pub(in crate::cli) async fn run(preview: Preview, context: Option<&Context>) -> Result<Output> {
     let app = match (preview.app, context) {
-        (Some(id), Some(context)) => Some(app::find(context, id).await?),
+        (Some(id), Some(context)) => Some(context.app(id).await?),
         _ => None,
     };
     let brand = app.as_ref().map_or_else(|| Brand::named("Acme"), App::brand);
@@ -62,7 +60,13 @@ pub(in crate::cli) async fn run(preview: Preview, context: Option<&Context>) -> 
         MailKind::ALL.into_iter().filter(|kind| preview.kind.is_none_or(|requested| requested == *kind))
     {
         for language in &languages {
-            let mail = rendered(&brand, kind, language)?;
+            let template = match (preview.app, context) {
+                (Some(app), Some(context)) => {
+                    templates::find(&context.database.operator, AppId(app), kind, language).await?
+                }
+                _ => None,
+            };
+            let mail = rendered(&brand, kind, language, template.as_deref())?;
             let (kind, language, subject) = (kind.as_str(), mail.language, mail.subject);
             if let Some(folder) = &preview.out {
                 let html = write(folder, &format!("{kind}.{language}.html"), &mail.html)?;

@@ -8,7 +8,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::audit::{self, AuditRecord};
-use crate::cli::{Context, Output, Result, app, duration};
+use crate::cli::{Context, Output, Result, duration};
 use crate::clock;
 use crate::db::operator;
 use crate::db::outbox;
@@ -58,7 +58,7 @@ pub(in crate::cli) async fn run(retry: Retry, context: &Context) -> Result<Outpu
             .changed("retryMail", facts(mail.app_id, id)));
     }
     if let Some(id) = retry.app {
-        app::find(context, id).await?;
+        context.app(id).await?;
     }
     let (mut retried, mut skipped, mut after) = (0_u64, 0_u64, Uuid::nil());
     loop {

@@ -3,6 +3,7 @@
 //! worker that lost its lease cannot finish the row.
 
 pub mod manage;
+pub mod templates;
 
 use std::time::Duration;
 
@@ -92,6 +93,8 @@ pub struct ClaimedMail {
     /// The parts of the opt-out link, if the mail is a referral.
     pub opt_out: Option<(SealedKey, AddressHash)>,
     pub opted_out: bool,
+    /// Whether the app has templates of its own for this kind.
+    pub has_template: bool,
 }
 
 /// Claims up to `limit` due mails for the time of `lease`; those with an expired lease only if `take_over` is set.
@@ -176,6 +179,8 @@ pub async fn claim(
             i.address_hash, k.key_id AS "key_id?", k.hash_key AS "hash_key?", (
                 SELECT true FROM opt_outs n WHERE n.app_id = o.app_id AND n.address_hash = i.address_hash)
                 IS NOT NULL AS "opted_out!",
+            EXISTS (SELECT FROM mail_templates m WHERE m.app_id = o.app_id AND m.kind = o.kind)
+                AS "has_template!",
             COALESCE((SELECT app_id FROM shares WHERE place IS NOT NULL ORDER BY place DESC LIMIT 1),
                 (SELECT app_id FROM walk ORDER BY place DESC LIMIT 1)) AS "turn!"
         FROM claimed o
@@ -230,6 +235,7 @@ pub async fn claim(
                 Some((SealedKey::new(id, key), AddressHash(hash.try_into().ok()?)))
             }),
             opted_out: row.opted_out,
+            has_template: row.has_template,
         })
     });
     Ok(mails.collect())

@@ -14,6 +14,7 @@ use std::time::Duration;
 use lettre::Message;
 
 use super::mailbox;
+use crate::config::Config;
 use crate::config::write_private;
 use crate::domain::text::one_line;
 use crate::http_client::Authorities;
@@ -61,6 +62,21 @@ pub enum UrlError {
 }
 
 impl Transport {
+    /// The mail server of the settings, or the mailbox folder of a trial.
+    ///
+    /// # Errors
+    /// See [`UrlError`].
+    pub fn of(config: &Config) -> Result<Self, UrlError> {
+        let mail = &config.mail;
+        let Some(url) = &mail.smtp_url else { return Ok(Self::Folder(config.mailbox_folder())) };
+        let token = match (mail.token_file.as_str(), mail.token_command.as_str()) {
+            ("", "") => None,
+            ("", command) => Some(TokenSource::Command(command.to_owned())),
+            (file, _) => Some(TokenSource::File(file.into())),
+        };
+        Self::smtp(url.expose(), token, mail.timeout, mail.connections, &config.server.ca_file)
+    }
+
     /// An SMTP server by its URL. `smtp://` is plaintext on port 25, or with `?tls=required` (STARTTLS) or
     /// `?tls=opportunistic` port 587. `smtps://` is TLS from the first byte on port 465. The login is `user:password@`,
     /// percent-encoded. A path is the name sent in EHLO; the default is the host's name, if it has a domain.

@@ -1,7 +1,9 @@
 //! Branding and language of an app's mails.
 
 use serde_json::json;
+use userdocks::db::outbox::templates;
 use userdocks::domain::id;
+use userdocks::domain::mail::kind::MailKind;
 
 use crate::support::{As, Test, code};
 
@@ -32,6 +34,36 @@ async fn mail_has_reply_to_logo_and_color_of_its_app() {
         assert!(html.contains(fill), "{html}");
         assert_eq!(html.contains("src=\"https://cdn.acme.example/logo.png?v=2\""), logo);
     }
+    test.finish().await;
+}
+
+/// The app of the test and no other, in German and in no other language, for invites and no other kind.
+#[tokio::test]
+async fn own_template_replaces_the_mails_of_one_app_kind_and_language() {
+    let test = Test::start().await;
+    let other = test.another_app().await;
+    let html =
+        "<title>Komm zu {{ app }}, {{ address }}</title><p>Hallo!</p><p><a href=\"{{ link }}\">Hier</a></p>";
+    let invited = async |app: &crate::support::App, language: &str| {
+        let body = json!({ "email": format!("{language}@example.com"), "language": language });
+        let path = format!("/v1/users/{}", id::public());
+        assert_eq!(test.call("POST", &path, As::Write(app), Some(body)).await.status, 200);
+        test.mail().await
+    };
+    templates::set(&test.db, test.app.id, MailKind::Invite, "de", html).await.unwrap();
+    let own = invited(&test.app, "de-AT").await;
+    assert_eq!(own.subject(), "Komm zu Acme, de-AT@example.com");
+    let link = format!("https://id.example/invites/{}", code(&own));
+    assert_eq!(own.text().replace("\r\n", "\n").trim_end(), format!("Hallo!\n\nHier\n{link}"));
+    assert!(
+        own.html().contains(&format!("<p>Hallo!</p><p><a href=\"{link}\">Hier</a></p>")),
+        "{}",
+        own.html()
+    );
+    let page = test.call("GET", &format!("/invites/{}", code(&own)), As::Nobody, None).await;
+    assert_eq!(page.status, 200, "{page:?}");
+    assert_eq!(invited(&test.app, "en").await.subject(), "You have been invited to join Acme");
+    assert_eq!(invited(&other, "de").await.subject(), "Ihre Einladung zu Other");
     test.finish().await;
 }
 

@@ -73,7 +73,7 @@ async fn email_change_by_api_key_applies_at_once_unverified() {
     // The mail to the old address contains neither a link nor the new address.
     for part in [tells.text(), tells.html()] {
         assert!(!part.contains("https://") && !part.contains("new@example.com"), "{part}");
-        assert!(part.contains("If it was not you, please contact"), "{part}");
+        assert!(part.contains("If you did not make this change, please contact"), "{part}");
     }
 
     let page = page_in(&asks);

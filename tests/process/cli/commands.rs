@@ -279,6 +279,18 @@ fn refusals(place: &Place, app: &str) {
         ),
         (&["app", "create", "--name", "x", "--color", "blue"], "--color must be a colour such as #1d4ed8"),
         (
+            &["app", "update", app, "--home-url", "https://a:b@acme.example/"],
+            "--home-url must have no user name or password",
+        ),
+        (
+            &["app", "update", app, "--imprint-url", "javascript:alert(1)"],
+            "--imprint-url must be an http or https URL",
+        ),
+        (
+            &["app", "update", app, "--footer", "two\nlines"],
+            "--footer must be text of 1 to 256 characters without control characters",
+        ),
+        (
             &["app", "create", "--name", "x", "--issuer", "https://id.example"],
             "--issuer and --jwks-url go together",
         ),

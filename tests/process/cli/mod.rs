@@ -5,3 +5,4 @@ pub mod commands;
 pub mod imports;
 pub mod retry;
 pub mod rotation;
+pub mod template;
