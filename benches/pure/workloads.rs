@@ -127,6 +127,7 @@ fn mail() -> Work {
             to: &to,
             message_id: "<7@id.example>",
             date,
+            signer: None,
         };
         let rendered = render(black_box(&letter)).unwrap();
         black_box(message(&rendered, &envelope).unwrap().formatted());

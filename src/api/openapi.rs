@@ -33,19 +33,21 @@ fn prepend(path: &str, server: &mut Value) {
     }
 }
 
-const ABOUT: &str = "Invites, profiles and referrals of the users of your apps.\n\n\
-    Every path below `/v1` also exists below `/api/v1`, the second server. Every JSON response has the \
-    fields `success`, `message`, `error` and `data`, except responses with a format of their own, such \
-    as the JWK set. Every response has an `X-Request-Id`. Every error response also has an \
-    `X-Error-Code`, which is stable.\n\n\
-    A request is checked in this order: route (404, 405), credentials (401), permission for the route \
-    (403), path, query and body (400), access to the user (403). The response is the same for a user who \
-    does not exist and for a user that the caller has no access to.\n\n\
-    Requests are rate-limited. `RateLimit-Policy` and `RateLimit` give the limit and the remaining \
-    quota. A request over the limit gets 429. An overloaded server responds with 503. `Retry-After` \
-    gives the number of seconds to wait before the next attempt.\n\n\
-    A backend sends an API key in three headers: `X-API-KEY`, `X-API-KEY-TYPE` and `X-CLIENT-ID`. An API \
-    key must not be sent from a browser. A browser sends an access token, from one of the app's origins.";
+const ABOUT: &str = "\
+Invites, profiles and referrals for the users of your apps.
+
+Every path under `/v1` is also available under `/api/v1`. Unless an endpoint has its own format, JSON responses are \
+wrapped in an envelope: `success`, `message`, `error`, `data`. Every response has an `X-Request-Id`; every error also has \
+a stable `X-Error-Code`.
+
+Requests are checked in this order: route (404, 405), credentials (401), permission (403), path, query and body (400), \
+access to the user (403). A user who does not exist and one you may not see get the same answer.
+
+Rate limits are announced in `RateLimit-Policy` and `RateLimit`. If you exceed them you get 429, and if the server is \
+overloaded 503; both carry `Retry-After`.
+
+Backends authenticate with `X-CLIENT-ID`, `X-API-KEY-TYPE` and `X-API-KEY`, never from a browser. Browsers send an access \
+token, from one of the app's allowed origins.";
 
 /// The document of a server whose public URL has no path. `api`: the routes below `/v1`. `pages`: all other routes.
 #[must_use]

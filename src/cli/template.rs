@@ -16,6 +16,7 @@ use crate::domain::email::Email;
 use crate::domain::id::{self, AppId};
 use crate::domain::mail::kind::MailKind;
 use crate::l10n::LANGUAGES;
+use crate::mail::dkim::Signer;
 use crate::mail::preview::preview;
 use crate::mail::transport::Transport;
 use crate::mail::{Envelope, message, sender, template};
@@ -144,6 +145,7 @@ async fn send(
     let rendered = preview(&app.brand(), kind, language, template.as_deref())?;
     let from = sender(app.mail_from.as_deref(), &app.name, &context.config.mail.from)
         .ok_or("the app's sender is not `Name <address>`")?;
+    let signer = Signer::of(&context.config)?;
     let message_id = format!("<{}@{}>", id::new(), from.email.domain());
     let envelope = Envelope {
         from: &from,
@@ -152,6 +154,7 @@ async fn send(
         to: &to.address(),
         message_id: &message_id,
         date: Timestamp::from_second(clock::now().as_second())?,
+        signer: signer.as_ref(),
     };
     let transport = Transport::of(&context.config)?;
     let reply = transport.send(&message(&rendered, &envelope)?, &message_id).await;

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use secret::{Secret, SecretUrl, seal, secret_key, write_private};
 pub use sections::{
-    Database, Invite, Limits, Log, LogFormat, Mail, Reports, Retention, Server, Token, Webhook,
+    Database, Dkim, Invite, Limits, Log, LogFormat, Mail, Reports, Retention, Server, Token, Webhook,
 };
 
 /// The file with every setting, its default and its description.

@@ -85,8 +85,22 @@ pub struct Mail {
     pub timeout: Duration,
     /// Mails sent at the same time.
     pub connections: u32,
+    /// Signatures on mails.
+    pub dkim: Dkim,
     /// Delivery reports from mail providers.
     pub reports: Reports,
+}
+
+/// `[mail.dkim]`; all or none is set.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dkim {
+    /// Mails from this domain and those below it are signed. In lower case.
+    pub domain: String,
+    /// The name of the key in DNS.
+    pub selector: String,
+    /// A PEM file.
+    pub private_key_file: String,
 }
 
 /// `[mail.reports]`

@@ -4,6 +4,7 @@
 
 pub mod bounce;
 pub mod display_name;
+pub mod dkim;
 pub mod mailbox;
 pub mod outbox_worker;
 pub mod preview;
@@ -22,6 +23,7 @@ use lettre::{Address, Message};
 
 use crate::domain::brand::Brand;
 use crate::domain::mail::kind::MailKind;
+use dkim::Signer;
 
 /// The content of a mail. Every string is treated as data, even if it looks like markup.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +62,7 @@ pub struct Envelope<'a> {
     pub message_id: &'a str,
     /// When the mail was created, from 1970 to 9999.
     pub date: Timestamp,
+    pub signer: Option<&'a Signer>,
 }
 
 /// A rendered mail in one language, without addresses.
@@ -121,12 +124,16 @@ pub fn message(rendered: &Rendered, envelope: &Envelope) -> Result<Message, lett
     }
     let return_path = envelope.return_path.unwrap_or(&envelope.from.email).clone();
     let sent = lettre::address::Envelope::new(Some(return_path), vec![envelope.to.clone()])?;
-    message.envelope(sent).multipart(
+    let mut message = message.envelope(sent).multipart(
         MultiPart::alternative()
             .boundary(format!("=_{}", &boundary[..32]))
             .singlepart(SinglePart::plain(rendered.text.clone()))
             .singlepart(SinglePart::html(rendered.html.clone())),
-    )
+    )?;
+    if let Some(signer) = envelope.signer {
+        signer.sign(&mut message, &envelope.from.email);
+    }
+    Ok(message)
 }
 
 /// Replaces control characters in the name, on which lettre panics, and breaks up encoded words.

@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep, timeout};
 use url::Url;
 use uuid::Uuid;
 
+use super::dkim::Signer;
 use super::render::render;
 use super::reply::{loggable, masked};
 use super::transport::{Refusal, Transport};
@@ -68,6 +69,7 @@ pub struct Worker {
     /// Decrypts the codes.
     pub seal: SecretKey,
     pub transport: Transport,
+    pub signer: Option<Signer>,
     /// The base of links.
     pub public_url: Url,
     pub config: Config,
@@ -308,6 +310,7 @@ impl Worker {
             to: &to,
             message_id: &mail.message_id,
             date: moment(mail.created_at)?,
+            signer: self.signer.as_ref(),
         };
         let message = message(&rendered, &envelope).map_err(|error| unwritten(&error))?;
         // Spam filters quote the refused link.

@@ -23,6 +23,7 @@ use crate::db;
 use crate::db::webhooks::subscriptions::Subscriptions;
 use crate::domain::credentials::secret_key::SecretKey;
 use crate::http::{AppState, State};
+use crate::mail::dkim::{self, Signer};
 use crate::mail::mailbox::Mailbox;
 use crate::mail::outbox_worker::{self, Outage, Worker};
 use crate::mail::transport::{Transport, UrlError};
@@ -57,6 +58,8 @@ pub enum Error {
     Listen(SocketAddr, std::io::Error),
     #[error("the folder for mails cannot be made: {0}")]
     Mailbox(std::io::Error),
+    #[error(transparent)]
+    Dkim(#[from] dkim::Error),
     #[error("receivers of webhooks cannot be called: {0}")]
     Receivers(reqwest::Error),
     #[error("the relay for TLS to PostgreSQL cannot be made in the folder for temporary files (TMPDIR): {0}")]
@@ -106,6 +109,7 @@ impl Server {
             db: database.mails.clone(),
             seal: seal.clone(),
             transport,
+            signer: Signer::of(&config)?,
             public_url: public_url.clone(),
             config: config.clone(),
             database: Outage::default(),

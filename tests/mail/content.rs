@@ -151,6 +151,7 @@ fn reply_to_is_the_address_of_the_app() {
         to: &"ada@recipient.example".parse().unwrap(),
         message_id: ID,
         date: jiff::Timestamp::UNIX_EPOCH,
+        signer: None,
     };
     let raw = message(&render(&invitation(MailKind::Invite, "en")).unwrap(), &envelope).unwrap().formatted();
     let read = MessageParser::new().parse(&raw).unwrap();
@@ -167,6 +168,7 @@ fn return_path_is_the_envelope_sender() {
         to: &"ada@recipient.example".parse().unwrap(),
         message_id: ID,
         date: jiff::Timestamp::UNIX_EPOCH,
+        signer: None,
     };
     let message = message(&render(&invitation(MailKind::Invite, "en")).unwrap(), &envelope).unwrap();
     let sent = message.envelope();

@@ -42,6 +42,9 @@ fn mail(letter: &Letter) -> Message {
 fn sent_from(from: &Mailbox, rendered: &Rendered, message_id: &str) -> Message {
     let date: Timestamp = "2026-11-22T22:53:00Z".parse().unwrap();
     let to = "ada@recipient.example".parse().unwrap();
-    message(rendered, &Envelope { from, reply_to: None, return_path: None, to: &to, message_id, date })
-        .unwrap()
+    message(
+        rendered,
+        &Envelope { from, reply_to: None, return_path: None, to: &to, message_id, date, signer: None },
+    )
+    .unwrap()
 }

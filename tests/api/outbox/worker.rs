@@ -274,6 +274,7 @@ async fn worker_exits_when_stop_channel_closes() {
             &userdocks::http_client::Authorities::default(),
         )
         .unwrap(),
+        signer: None,
         public_url: "https://id.example".parse().unwrap(),
         config: test.config.clone(),
         database: Outage::default(),
