@@ -40,24 +40,6 @@ impl Config {
                 "set USERDOCKS_MAIL__TOKEN_FILE or USERDOCKS_MAIL__TOKEN_COMMAND, not both".to_owned(),
             ));
         }
-        let dkim = &self.mail.dkim;
-        let set = [&dkim.domain, &dkim.selector, &dkim.private_key_file].map(|value| !value.is_empty());
-        if set != [set[0]; 3] {
-            return fail(
-                "USERDOCKS_MAIL__DKIM__DOMAIN, USERDOCKS_MAIL__DKIM__SELECTOR and USERDOCKS_MAIL__DKIM__PRIVATE_KEY_FILE go \
-                 together",
-            );
-        }
-        for (value, name) in [
-            (&dkim.domain, "USERDOCKS_MAIL__DKIM__DOMAIN"),
-            (&dkim.selector, "USERDOCKS_MAIL__DKIM__SELECTOR"),
-        ] {
-            let letter =
-                |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.' | '_');
-            if !value.chars().all(letter) {
-                return fail(&format!("{name} must be a name in DNS, in lower case"));
-            }
-        }
         if self.mail.smtp_url.as_ref().is_some_and(|url| !matches!(url.scheme(), "smtp" | "smtps")) {
             return fail("USERDOCKS_MAIL__SMTP_URL must start with smtp:// or smtps://");
         }
@@ -108,8 +90,32 @@ impl Config {
                 return fail(&format!("{name} must not be negative"));
             }
         }
+        self.check_dkim()?;
         self.check_mail_reports()?;
         if self.production() { self.check_production() } else { Ok(()) }
+    }
+
+    fn check_dkim(&self) -> Result<(), Error> {
+        let fail = |text: &str| Err(Error(text.to_owned()));
+        let dkim = &self.mail.dkim;
+        let set = [&dkim.domain, &dkim.selector, &dkim.private_key_file].map(|value| !value.is_empty());
+        if set != [set[0]; 3] {
+            return fail(
+                "USERDOCKS_MAIL__DKIM__DOMAIN, USERDOCKS_MAIL__DKIM__SELECTOR and USERDOCKS_MAIL__DKIM__PRIVATE_KEY_FILE go \
+                 together",
+            );
+        }
+        for (value, name) in [
+            (&dkim.domain, "USERDOCKS_MAIL__DKIM__DOMAIN"),
+            (&dkim.selector, "USERDOCKS_MAIL__DKIM__SELECTOR"),
+        ] {
+            let letter =
+                |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.' | '_');
+            if !value.chars().all(letter) {
+                return fail(&format!("{name} must be a name in DNS, in lower case"));
+            }
+        }
+        Ok(())
     }
 
     fn check_mail_reports(&self) -> Result<(), Error> {

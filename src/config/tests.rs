@@ -248,6 +248,11 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "8f3b1c5d",
         "USERDOCKS_SECRET_KEY must be 64 hex digits, as `openssl rand -hex 32` prints",
     ),
+    (
+        "USERDOCKS_MAIL__DKIM__SELECTOR",
+        "s1",
+        "USERDOCKS_MAIL__DKIM__DOMAIN, USERDOCKS_MAIL__DKIM__SELECTOR and USERDOCKS_MAIL__DKIM__PRIVATE_KEY_FILE go together",
+    ),
 ];
 
 #[test]

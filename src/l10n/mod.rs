@@ -150,10 +150,12 @@ impl Texts {
     }
 
     /// The template function `rich("id", name=value)` of HTML templates. It returns HTML in which each value is
-    /// escaped and isolated by `<bdi>`.
+    /// escaped and isolated by `<bdi>`, and by marks for mail programs that remove that element (Gmail, Outlook).
     #[must_use]
     pub fn rich(&'static self) -> Value {
-        self.function(|_, value| format!("<bdi>{}</bdi>", HtmlEscape(value)), Value::from_safe_string)
+        let isolated =
+            |texts: &Self, value: &str| format!("<bdi>{}</bdi>", HtmlEscape(&texts.isolated(value)));
+        self.function(isolated, Value::from_safe_string)
     }
 
     fn function(&'static self, value: fn(&Self, &str) -> String, text: fn(String) -> Value) -> Value {

@@ -288,34 +288,33 @@ fn tokens(source: &str) -> impl Iterator<Item = Token<usize>> + '_ {
 
 /// The number of the line of a byte, from 1.
 fn line_of(source: &str, at: usize) -> usize {
-    source.as_bytes()[..at.min(source.len())].iter().filter(|byte| **byte == b'\n').count() + 1
+    source.char_indices().filter(|(place, c)| *place < at && *c == '\n').count() + 1
 }
 
 /// The title and the text of a document. Links stand on lines of their own, below their text.
 fn plain(html: &str) -> (String, String) {
     let (mut subject, mut text) = (String::new(), String::new());
     let mut hidden = Vec::new();
-    let mut links = Vec::new();
+    let mut anchors = Vec::new();
     for token in tokens(html) {
         match token {
             Token::StartTag(tag) => match &*String::from_utf8_lossy(&tag.name) {
                 name @ ("title" | "style") => hidden.push(name.to_owned()),
-                "br" => text.push('\n'),
+                "br" | "tr" => text.push('\n'),
                 "td" | "th" => text.push(' '),
                 "li" => text.push_str("\n- "),
-                "tr" => text.push('\n'),
                 "img" => text.push_str(&attribute(&tag, b"alt")),
-                "a" => links.push((attribute(&tag, b"href"), text.len())),
+                "a" => anchors.push((attribute(&tag, b"href"), text.len())),
                 name if lists(BLOCKS, name) => text.push_str("\n\n"),
                 _ => {}
             },
             Token::EndTag(tag) => match &*String::from_utf8_lossy(&tag.name) {
                 "title" | "style" => drop(hidden.pop()),
                 "a" => {
-                    if let Some((link, from)) = links.pop()
+                    if let Some((link, from)) = anchors.pop()
                         && !text[from..].contains(link.trim_start_matches("mailto:"))
                     {
-                        text.push_str(&format!("\n{link}\n"));
+                        text.extend(["\n", link.as_str(), "\n"]);
                     }
                 }
                 name if lists(BLOCKS, name) => text.push_str("\n\n"),

@@ -10,8 +10,16 @@ use userdocks::db::Pool;
 use crate::support;
 
 /// Tables with at most a few rows per app, which may be read whole.
-const SMALL: [&str; 7] =
-    ["apps", "api_keys", "signing_keys", "opt_out_keys", "secret_key_check", "webhooks", "webhook_secrets"];
+const SMALL: [&str; 8] = [
+    "apps",
+    "api_keys",
+    "mail_templates",
+    "opt_out_keys",
+    "secret_key_check",
+    "signing_keys",
+    "webhooks",
+    "webhook_secrets",
+];
 
 /// Statements that may read all rows of an app or a table: a unique part of their text, and the reason.
 const WHOLE: [(&str, &str); 4] = [
@@ -150,7 +158,10 @@ async fn only_configuration_tables_have_a_foreign_key_to_apps() {
     .fetch_all(&db)
     .await
     .unwrap();
-    assert_eq!(tables, ["api_keys", "opt_out_keys", "signing_keys", "webhook_secrets", "webhooks"]);
+    assert_eq!(
+        tables,
+        ["api_keys", "mail_templates", "opt_out_keys", "signing_keys", "webhook_secrets", "webhooks"]
+    );
     db.close().await;
 }
 

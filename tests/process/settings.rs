@@ -52,6 +52,7 @@ fn config_check_prints_effective_settings_with_masked_secrets() {
                 // The file overrides the default, and the environment overrides the file.
                 "retry_after": "20s", "timeout": "10s",
                 "give_up_after": "3days", "connections": 8, "return_path": "", "token_command": "", "token_file": "",
+                "dkim": { "domain": "", "selector": "", "private_key_file": "" },
                 "reports": {
                     "sendgrid_public_key": "", "mailgun_signing_key": "***", "postmark_password": "***",
                     "ses_topic_arn": "", "ses_test_url": "",

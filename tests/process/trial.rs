@@ -5,6 +5,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
+use userdocks::domain::mail::kind::MailKind;
 
 use crate::cli::commands;
 use crate::support;
@@ -161,7 +162,7 @@ async fn read_mails(server: &Serve, count: usize) {
             assert_eq!(get(path, Some(host)).await.0, 200, "{host}");
         }
     }
-    for kind in userdocks::domain::mail::kind::MailKind::ALL.map(|kind| kind.as_str()) {
+    for kind in MailKind::ALL.map(MailKind::as_str) {
         for language in userdocks::l10n::LANGUAGES {
             let page = format!(
                 "{url}/mailbox/previews?kind={kind}&language={language}&app=none&scheme=dark&width=320"

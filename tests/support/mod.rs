@@ -440,7 +440,7 @@ impl Test {
         let deadline = tokio::time::Instant::now() + DEADLINE;
         while self.count(query).await > 0 {
             assert!(tokio::time::Instant::now() < deadline, "still there: {query}");
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 

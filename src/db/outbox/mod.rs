@@ -179,7 +179,7 @@ pub async fn claim(
             i.address_hash, k.key_id AS "key_id?", k.hash_key AS "hash_key?", (
                 SELECT true FROM opt_outs n WHERE n.app_id = o.app_id AND n.address_hash = i.address_hash)
                 IS NOT NULL AS "opted_out!",
-            EXISTS (SELECT FROM mail_templates m WHERE m.app_id = o.app_id AND m.kind = o.kind)
+            (SELECT true FROM mail_templates m WHERE m.app_id = o.app_id AND m.kind = o.kind LIMIT 1) IS NOT NULL
                 AS "has_template!",
             COALESCE((SELECT app_id FROM shares WHERE place IS NOT NULL ORDER BY place DESC LIMIT 1),
                 (SELECT app_id FROM walk ORDER BY place DESC LIMIT 1)) AS "turn!"
@@ -330,7 +330,7 @@ pub async fn backlog(db: &Pool) -> Result<(i64, f64), Error> {
     Ok((row.queued, row.oldest.max(0.0)))
 }
 
-/// Deletes one batch of mails that were sent or failed longer ago than `kept`. Returns true if there are more.
+/// Deletes one batch of mails that were sent or failed longer ago than `kept`. Returns true if there may be more.
 pub async fn delete_expired(db: &Pool, kept: Duration) -> Result<bool, Error> {
     // Rows that are locked by a concurrent retry are skipped. PostgreSQL plans without the value of $1; the lower bound
     // makes it expect few rows and use the index.
@@ -346,7 +346,7 @@ pub async fn delete_expired(db: &Pool, kept: Duration) -> Result<bool, Error> {
     )
     .execute(db)
     .await?;
-    Ok(done.rows_affected() == 1000)
+    Ok(done.rows_affected() > 0)
 }
 
 /// The NOTIFY channel that wakes workers when a mail is queued.

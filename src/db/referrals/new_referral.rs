@@ -237,7 +237,7 @@ async fn write(
     Ok(answers)
 }
 
-/// Deletes one batch of counts of past days. Returns true if there are more.
+/// Deletes one batch of counts of past days. Returns true if there may be more.
 pub async fn delete_expired_quotas(db: &Pool) -> Result<bool, Error> {
     let done = query!(
         "DELETE FROM referral_quotas WHERE (app_id, scope, subject, day) IN (
@@ -246,5 +246,5 @@ pub async fn delete_expired_quotas(db: &Pool) -> Result<bool, Error> {
     )
     .execute(db)
     .await?;
-    Ok(done.rows_affected() == 5000)
+    Ok(done.rows_affected() > 0)
 }

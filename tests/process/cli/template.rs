@@ -1,5 +1,9 @@
 //! `userdocks app template` and the design of an app.
 
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::Ed25519KeyPair;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::json;
 
 use crate::cli::commands::create_app;
@@ -69,6 +73,44 @@ async fn template_is_checked_set_shown_sent_and_reset() {
         "invite mails in de look as those of every app again.\n"
     );
     assert_eq!(preview("de")[0]["subject"], "Ada Lovelace lädt Sie zu Acme ein");
+}
+
+/// A mail from the domain of the key is signed, whoever sends it.
+#[tokio::test(flavor = "multi_thread")]
+async fn mail_is_signed_with_the_dkim_key_of_the_settings() {
+    let smtp = Smtp::start().await;
+    let url = support::database(true).await;
+    let mut place = Place::new(&[
+        ("DATABASE_URL", &url),
+        ("USERDOCKS_SECRET_KEY", SECRET_KEY),
+        ("USERDOCKS_MAIL__SMTP_URL", &smtp.url()),
+        ("USERDOCKS_MAIL__FROM", "no-reply@mail.acme.example"),
+        ("USERDOCKS_MAIL__DKIM__DOMAIN", "acme.example"),
+        ("USERDOCKS_MAIL__DKIM__SELECTOR", "s1"),
+    ]);
+    let file = place.file("dkim.pem");
+    place.set("USERDOCKS_MAIL__DKIM__PRIVATE_KEY_FILE", file.to_str().unwrap());
+    let app = create_app(&place, &[]).id;
+    let send =
+        ["app", "template", "send", &app, "--kind", "invite", "--language", "en", "--to", "me@acme.example"];
+    std::fs::write(&file, "no key").unwrap();
+    assert_eq!(
+        place.failure(&send),
+        format!(
+            "USERDOCKS_MAIL__DKIM__PRIVATE_KEY_FILE: {} must be a private key in PEM form, RSA of 2048 bits or more or \
+             Ed25519",
+            file.display()
+        )
+    );
+    let key = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
+    let pem = BASE64_STANDARD.encode(key);
+    std::fs::write(&file, format!("-----BEGIN PRIVATE KEY-----\n{pem}\n-----END PRIVATE KEY-----\n"))
+        .unwrap();
+    place.text(&send);
+    let [mail] = <[_; 1]>::try_from(smtp.wait_for(1, DEADLINE).await).unwrap();
+    let raw = String::from_utf8_lossy(&mail.raw).into_owned();
+    let signed = "\r\nDKIM-Signature: v=1; a=ed25519-sha256; c=relaxed/relaxed; d=acme.example;\r\n s=s1; h=from:from:to:subject:";
+    assert!(raw.contains(signed), "{raw}");
 }
 
 /// A color that a person would not see is corrected and said, on stderr.
