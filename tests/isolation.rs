@@ -16,9 +16,12 @@ const EXEMPT: &[(&str, &str)] = &[
     ("WITH RECURSIVE walk AS ( SELECT $5::uuid AS app_id", "the worker sends all mails"),
     ("SELECT count(*) AS \"queued!\"", "metrics, on the operator's listener"),
     ("DELETE FROM mail_quotas WHERE (app_id, day) IN", "days that are over, of all apps"),
-    ("DELETE FROM referral_quotas WHERE (app_id, scope, subject, day) IN", "days that are over, of all apps"),
     (
-        "DELETE FROM idempotency_keys WHERE (app_id, caller, backend, key) IN",
+        "WITH past AS MATERIALIZED ( SELECT app_id, scope, subject, day FROM referral_quotas",
+        "days that are over, of all apps",
+    ),
+    (
+        "WITH past AS MATERIALIZED ( SELECT app_id, caller, backend, key FROM idempotency_keys",
         "answers of more than a day ago, of all apps",
     ),
     (
@@ -59,7 +62,7 @@ const EXEMPT: &[(&str, &str)] = &[
     ("SELECT DISTINCT app_id FROM webhooks", "the worker tells all webhooks"),
     ("SELECT count(*) AS \"waiting!\"", "metrics, on the operator's listener"),
     (
-        "DELETE FROM webhook_deliveries WHERE (app_id, delivery_id) IN",
+        "WITH past AS MATERIALIZED ( SELECT app_id, delivery_id FROM webhook_deliveries",
         "the worker forgets what was told long ago",
     ),
     (

@@ -136,9 +136,12 @@ pub async fn store(
 /// Deletes one batch of answers older than 24 hours. Returns true if there may be more.
 pub async fn delete_expired(db: &Pool) -> Result<bool, Error> {
     let done = query!(
-        "DELETE FROM idempotency_keys WHERE (app_id, caller, backend, key) IN (
+        "WITH past AS MATERIALIZED (
             SELECT app_id, caller, backend, key FROM idempotency_keys
-            WHERE created_at <= now() - interval '24 hours' LIMIT 5000 FOR UPDATE SKIP LOCKED)"
+            WHERE created_at <= now() - interval '24 hours' LIMIT 1000 FOR UPDATE SKIP LOCKED
+        )
+        DELETE FROM idempotency_keys
+        WHERE (app_id, caller, backend, key) IN (SELECT app_id, caller, backend, key FROM past)"
     )
     .execute(db)
     .await?;

@@ -21,11 +21,11 @@ async fn fill(test: &Test) {
     for day in ["2020-01-01", "9999-01-01"] {
         for statement in [
             "INSERT INTO referral_quotas (app_id, scope, subject, day, used, allowed)
-                SELECT $1, 'recipient', n::text, $2::text::date, 1, 1 FROM generate_series(1, 6000) n",
+                SELECT $1, 'recipient', n::text, $2::text::date, 1, 1 FROM generate_series(1, 2500) n",
             "INSERT INTO mail_quotas (app_id, day, used) VALUES ($1, $2::text::date, 1)",
             "INSERT INTO idempotency_keys (app_id, caller, key, request, status, body, created_at)
                 SELECT $1, gen_random_uuid(), n::text, '', 200, '', $2::text::date
-                FROM generate_series(1, 6000) n",
+                FROM generate_series(1, 2500) n",
             "WITH w AS (
                 INSERT INTO webhooks (app_id, webhook_id, url, events) VALUES ($1, gen_random_uuid(), '', '{}')
                 RETURNING webhook_id)
@@ -45,9 +45,9 @@ async fn expired_rows_are_deleted_in_batches() {
     restart(&mut test, &[]).await;
     test.until_none(OVER).await;
     for (kept, count) in [
-        ("SELECT count(*) FROM referral_quotas", 6_000),
+        ("SELECT count(*) FROM referral_quotas", 2_500),
         ("SELECT count(*) FROM mail_quotas", 1),
-        ("SELECT count(*) FROM idempotency_keys", 6_000),
+        ("SELECT count(*) FROM idempotency_keys", 2_500),
         ("SELECT count(*) FROM webhook_deliveries", 1),
     ] {
         assert_eq!(test.count(kept).await, count, "{kept}");
@@ -65,7 +65,7 @@ async fn locked_table_does_not_block_cleanup_of_other_tables() {
     restart(&mut test, &[]).await;
     test.until_none("SELECT count(*) FROM idempotency_keys WHERE created_at < '2020-02-01'").await;
     test.until_none("SELECT count(*) FROM webhook_deliveries WHERE finished_at < '2020-02-01'").await;
-    assert_eq!(test.count("SELECT count(*) FROM referral_quotas").await, 12_000);
+    assert_eq!(test.count("SELECT count(*) FROM referral_quotas").await, 5_000);
     lock.rollback().await.unwrap();
     test.finish().await;
 }

@@ -275,17 +275,19 @@ impl World {
     /// The answers to two calls of an app, and the rows that they leave.
     async fn left(&self, app: &App, answers: [Answer; 2]) -> Outcome {
         let mut rows = BTreeMap::new();
-        for table in &TABLES[COMPARED..] {
-            let all = format!(
-                "SELECT to_jsonb(t) FROM {table} t WHERE app_id = $1 AND to_jsonb(t)->>'kind' IS DISTINCT FROM 'refused'"
-            );
-            let all: Vec<Value> =
-                query_scalar(AssertSqlSafe(all)).bind(app.id.0).fetch_all(&self.test.db).await.unwrap();
-            for row in all {
-                let count = rows.entry(format!("{table} {}", self.plain(&row))).or_default();
-                // An update made redundant by a concurrent one may or may not publish an event.
-                *count = if row["type"] == "user.updated" { 1 } else { *count + 1 };
-            }
+        let of_table = |table: &&str| {
+            format!(
+                "SELECT '{table}', to_jsonb(t) FROM {table} t
+                WHERE app_id = $1 AND to_jsonb(t)->>'kind' IS DISTINCT FROM 'refused'"
+            )
+        };
+        let all = TABLES[COMPARED..].iter().map(of_table).collect::<Vec<_>>().join(" UNION ALL ");
+        let all: Vec<(String, Value)> =
+            sqlx::query_as(AssertSqlSafe(all)).bind(app.id.0).fetch_all(&self.test.db).await.unwrap();
+        for (table, row) in all {
+            let count = rows.entry(format!("{table} {}", self.plain(&row))).or_default();
+            // An update made redundant by a concurrent one may or may not publish an event.
+            *count = if row["type"] == "user.updated" { 1 } else { *count + 1 };
         }
         let answers = answers.map(|answer| {
             let said = answer.body["message"].as_str().unwrap_or_default().to_owned();
@@ -404,8 +406,8 @@ impl World {
         // Well below the lock timeout of statements that serve several apps.
         let hold = async {
             let deadline = Instant::now() + Duration::from_millis(40);
-            let waiting =
-                "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))";
+            let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+                AND wait_event_type = 'Lock' AND pg_backend_pid() = ANY(pg_blocking_pids(pid))";
             while Instant::now() < deadline
                 && query_scalar::<_, i64>(waiting).fetch_one(&mut *transaction).await.unwrap() < 2
             {

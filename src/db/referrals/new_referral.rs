@@ -240,9 +240,12 @@ async fn write(
 /// Deletes one batch of counts of past days. Returns true if there may be more.
 pub async fn delete_expired_quotas(db: &Pool) -> Result<bool, Error> {
     let done = query!(
-        "DELETE FROM referral_quotas WHERE (app_id, scope, subject, day) IN (
+        "WITH past AS MATERIALIZED (
             SELECT app_id, scope, subject, day FROM referral_quotas
-            WHERE day < (now() AT TIME ZONE 'UTC')::date LIMIT 5000 FOR UPDATE SKIP LOCKED)"
+            WHERE day < (now() AT TIME ZONE 'UTC')::date LIMIT 1000 FOR UPDATE SKIP LOCKED
+        )
+        DELETE FROM referral_quotas
+        WHERE (app_id, scope, subject, day) IN (SELECT app_id, scope, subject, day FROM past)"
     )
     .execute(db)
     .await?;

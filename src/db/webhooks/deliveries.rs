@@ -252,9 +252,11 @@ pub async fn backlog(db: &Pool) -> Result<(i64, f64), Error> {
 /// Deletes one batch of deliveries that finished more than 30 days ago. Returns true if there may be more.
 pub async fn delete_finished(db: &Pool) -> Result<bool, Error> {
     let done = query!(
-        "DELETE FROM webhook_deliveries WHERE (app_id, delivery_id) IN (
+        "WITH past AS MATERIALIZED (
             SELECT app_id, delivery_id FROM webhook_deliveries
-            WHERE state <> 'queued' AND finished_at <= now() - interval '30 days' LIMIT 5000 FOR UPDATE SKIP LOCKED)"
+            WHERE state <> 'queued' AND finished_at <= now() - interval '30 days' LIMIT 1000 FOR UPDATE SKIP LOCKED
+        )
+        DELETE FROM webhook_deliveries WHERE (app_id, delivery_id) IN (SELECT app_id, delivery_id FROM past)"
     )
     .execute(db)
     .await?;
