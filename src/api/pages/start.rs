@@ -1,5 +1,5 @@
-//! Paths that no route has. A browser at `/` is told what runs here and where to go. At any other path it gets a page
-//! too, since it may be a link that a mail program has cut. Everything else gets the envelope.
+//! Paths that no route has. A browser at `/` gets a page that says what runs here and where to go. At any other path it
+//! gets a page too, since it may be a link that a mail program has cut. Everything else gets the envelope.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
