@@ -133,7 +133,7 @@ pub async fn store(
     Ok(())
 }
 
-/// Deletes one batch of answers older than 24 hours. Returns true if there may be more.
+/// Deletes one batch of answers older than 24 hours. Returns true if there are more.
 pub async fn delete_expired(db: &Pool) -> Result<bool, Error> {
     let done = query!(
         "WITH past AS MATERIALIZED (
@@ -145,5 +145,5 @@ pub async fn delete_expired(db: &Pool) -> Result<bool, Error> {
     )
     .execute(db)
     .await?;
-    Ok(done.rows_affected() > 0)
+    Ok(done.rows_affected() == 1000)
 }

@@ -31,6 +31,8 @@ pub enum RenderError {
 static LAYOUTS: LazyLock<Result<Environment<'static>, minijinja::Error>> = LazyLock::new(|| {
     let mut layouts = Environment::new();
     layouts.set_undefined_behavior(UndefinedBehavior::Strict);
+    // Nothing of the mail's text follows the preview line of an inbox.
+    layouts.add_global("gap", Value::from_safe_string(" &#8199;&#847;&zwnj;".repeat(60)));
     layouts.add_template("letter.html", include_str!("templates/letter.html"))?;
     layouts.add_template("letter.txt", include_str!("templates/letter.txt"))?;
     Ok(layouts)
@@ -58,6 +60,7 @@ pub fn render(letter: &Letter) -> Result<Rendered, RenderError> {
         rich => texts.rich(),
         language => texts.language(),
         dir => texts.dir(),
+        fonts => fonts(texts.language()),
         kind,
         // Both kinds of invites share some texts.
         texts => match letter.kind {
@@ -138,6 +141,19 @@ pub fn render(letter: &Letter) -> Result<Rendered, RenderError> {
     let html = layouts.get_template("letter.html")?.render(&context)?;
     let text = wrap(&layouts.get_template("letter.txt")?.render(&context)?);
     Ok(Rendered { subject, html, text, language: texts.language(), opt_out: opt_out.map(String::from) })
+}
+
+/// The fonts of a mail. Outlook would choose a serif, or those of another country, for scripts that the common ones lack.
+fn fonts(language: &str) -> Value {
+    let first = match language {
+        "ja" => "'Hiragino Sans','Yu Gothic UI',Meiryo,",
+        "zh-Hans" => "'PingFang SC','Microsoft YaHei',",
+        "zh-Hant" => "'PingFang TC','Microsoft JhengHei',",
+        "ar" => "'Segoe UI',Tahoma,'Geeza Pro',",
+        _ => "",
+    };
+    let common = "system-ui,-apple-system,'Segoe UI',Roboto,Helvetica,Arial";
+    Value::from_safe_string(format!("{common},{first}sans-serif"))
 }
 
 /// The first letter or digit of a name in upper case, for the tile that stands for a logo.

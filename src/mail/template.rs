@@ -86,22 +86,25 @@ pub fn check(kind: MailKind, source: &str) -> Result<(), Problem> {
     check_variables(kind, source)?;
     check_markup(source, true)?;
     let whole = |reason: &str| Problem { line: 1, reason: reason.to_owned() };
-    for (needed, reason) in [
-        ("link", "the mail needs a link to {{ link }}"),
-        ("opt_out", "the mail needs a link to {{ opt_out }}, so that nobody gets invites who wants none"),
-    ] {
-        let link = |quote| format!("href={quote}{{{{ {needed} }}}}");
-        if variables(kind).contains(&needed) && !source.contains(&link('"')) && !source.contains(&link('\''))
-        {
-            return Err(whole(reason));
-        }
-    }
-    // With every value and without those that can be absent, since a condition may leave an end tag out.
+    // With every value and without those that can be absent, since a condition may leave a tag out. The value of a
+    // variable is its name.
     for absent in [&[][..], ABSENT] {
-        let value = |name: &&str| Value::from(if absent.contains(name) { "" } else { "x" });
+        let value = |name: &&str| Value::from(if absent.contains(name) { "" } else { *name });
         let values = variables(kind).into_iter().map(|name| (name, value(&name))).collect();
         let written = write(source, &values)?;
         check_markup(&written.html, false)?;
+        for (needed, reason) in [
+            ("link", "the mail needs a link to {{ link }}"),
+            ("opt_out", "the mail needs a link to {{ opt_out }}, so that nobody gets invites who wants none"),
+        ] {
+            let leads_there = |token: Token<usize>| match token {
+                Token::StartTag(tag) => &**tag.name == b"a" && attribute(&tag, b"href").starts_with(needed),
+                _ => false,
+            };
+            if variables(kind).contains(&needed) && !tokens(&written.html).any(leads_there) {
+                return Err(whole(reason));
+            }
+        }
         if written.subject.is_empty() {
             return Err(whole("the mail needs a subject: a text in <title>"));
         }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{self, Child};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use nix::sys::signal::Signal;
@@ -30,6 +30,8 @@ pub(super) const SUPERUSER: &str = "postgres";
 
 /// Folder for clusters whose server user cannot reach the folder of the settings.
 const FALLBACK_FOLDER: &str = "/var/lib/userdocks";
+/// How long a lock of another process is tried.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 /// The log is truncated when it exceeds this size.
 const LOG_BYTES: u64 = 8 << 20;
 /// Size of `sun_path` in a socket address, without the final NUL byte.
@@ -188,17 +190,22 @@ pub(super) fn data_of(folder: &Path) -> PathBuf {
 }
 
 /// Locks `folder` and writes our pid to the lock file. Child processes do not inherit the lock, since std opens files
-/// close-on-exec.
+/// close-on-exec. But until it executes its program, a child still holds a lock that this process has just released, so
+/// a lock that is held is tried again for a moment.
 fn lock(folder: &Path) -> Result<File, Error> {
     let path = folder.join("lock");
     let mut file = own_file(&path).map_err(Error::io("cannot open", &path))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::Error(error)) => return Err(Error::io("cannot lock", &path)(error)),
-        Err(TryLockError::WouldBlock) => {
-            let holder = fs::read_to_string(&path).ok().filter(|pid| !pid.is_empty());
-            let holder = holder.map_or("another process".to_owned(), |pid| format!("process {}", pid.trim()));
-            return Err(Error::Locked { folder: folder.to_owned(), holder });
+    let give_up = Instant::now() + LOCK_PATIENCE;
+    while let Err(error) = file.try_lock() {
+        match error {
+            TryLockError::Error(error) => return Err(Error::io("cannot lock", &path)(error)),
+            TryLockError::WouldBlock if Instant::now() < give_up => thread::sleep(LOCK_PATIENCE / 20),
+            TryLockError::WouldBlock => {
+                let holder = fs::read_to_string(&path).ok().filter(|pid| !pid.is_empty());
+                let holder =
+                    holder.map_or("another process".to_owned(), |pid| format!("process {}", pid.trim()));
+                return Err(Error::Locked { folder: folder.to_owned(), holder });
+            }
         }
     }
     let write = |file: &mut File| {

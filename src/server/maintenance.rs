@@ -47,7 +47,7 @@ async fn round(db: &Pool, Retention { mails, invites, .. }: Retention) -> bool {
     .all(|done| *done)
 }
 
-/// Deletes all expired records of a kind. `step` returns whether there may be more. Returns false after an error.
+/// Deletes all expired records of a kind. `step` returns whether there are more. Returns false after an error.
 async fn delete<F>(what: &str, step: impl Fn() -> F) -> bool
 where
     F: Future<Output = Result<bool, db::Error>>,

@@ -195,7 +195,7 @@ async fn invite_and_referral_lifecycle_in_a_browser() {
     assert_eq!(browser.run(root, &[]).await, json!(["ar", "rtl", to_bob.subject()]));
     browser.picture("story-4-referral-mail").await;
     browser.click(".button a").await;
-    shows(&browser, "ar", "rtl", "أهلًا بك في Acme").await;
+    shows(&browser, "ar", "rtl", "دعوتك للانضمام إلى \u{2068}Acme\u{2069}").await;
     browser.picture("story-5-accept-ar").await;
     browser.click("button").await;
     shows(&browser, "ar", "rtl", "شكرًا جزيلًا!").await;
@@ -221,7 +221,7 @@ async fn invite_and_referral_lifecycle_in_a_browser() {
     // Bob opts out of referral mails.
     read(&browser, &to_bob).await;
     browser.click("a[href*='/opt-out/']").await;
-    shows(&browser, "ar", "rtl", "إيقاف الدعوات إلى Acme؟").await;
+    shows(&browser, "ar", "rtl", "إيقاف الدعوات إلى \u{2068}Acme\u{2069}؟").await;
     browser.picture("story-6-opt-out").await;
     assert_eq!(test.count("SELECT count(*) FROM opt_outs").await, 0);
     browser.click("button").await;
@@ -246,7 +246,7 @@ async fn invite_and_referral_lifecycle_in_a_browser() {
     shows(&browser, "en", "ltr", "This invitation has expired").await;
     browser.picture("story-8-expired").await;
     browser.click("button").await;
-    shows(&browser, "en", "ltr", "Please look into your mailbox").await;
+    shows(&browser, "en", "ltr", "Check your inbox").await;
     browser.picture("story-9-renewed").await;
     let in_time = mail(&test, "dora@example.com", "You have been invited to join Acme").await;
     browser.go(&origin).await;
@@ -261,6 +261,7 @@ async fn invite_and_referral_lifecycle_in_a_browser() {
     let dora_token = joined[1]["data"]["accessToken"].as_str().unwrap().to_owned();
     let welcome = json!({
         "user": test.stored(dora).await, "accessToken": dora_token, "tokenType": "Bearer", "expiresIn": 3600,
+        "homeUrl": null,
     });
     assert_eq!(joined, success(200, "the invite was accepted", welcome));
 
@@ -269,7 +270,7 @@ async fn invite_and_referral_lifecycle_in_a_browser() {
     assert_eq!(referred(&test, &origin, &dora_token, "bob@example.com").await, new);
     assert_eq!(referred(&test, &origin, &dora_token, "carl@example.com").await, new);
     assert_eq!(new.header("access-control-allow-origin"), Some(origin.as_str()));
-    let to_eve = mail(&test, "eve@example.com", "Acmeのご紹介").await;
+    let to_eve = mail(&test, "eve@example.com", "Acmeの利用者から招待が届いています").await;
     assert!(to_eve.html().contains("<html lang=\"ja\" dir=\"ltr\">"));
 
     // Neither do her lists, in which the three differ only in name and time.

@@ -214,5 +214,5 @@ pub async fn delete_expired(db: &Pool, kept: Duration) -> Result<bool, Error> {
     )
     .execute(db)
     .await?;
-    Ok(done.rows_affected() > 0)
+    Ok(done.rows_affected() == 1000)
 }

@@ -330,7 +330,7 @@ pub async fn backlog(db: &Pool) -> Result<(i64, f64), Error> {
     Ok((row.queued, row.oldest.max(0.0)))
 }
 
-/// Deletes one batch of mails that were sent or failed longer ago than `kept`. Returns true if there may be more.
+/// Deletes one batch of mails that were sent or failed longer ago than `kept`. Returns true if there are more.
 pub async fn delete_expired(db: &Pool, kept: Duration) -> Result<bool, Error> {
     // Rows that are locked by a concurrent retry are skipped. PostgreSQL plans without the value of $1; the lower bound
     // makes it expect few rows and use the index.
@@ -346,7 +346,7 @@ pub async fn delete_expired(db: &Pool, kept: Duration) -> Result<bool, Error> {
     )
     .execute(db)
     .await?;
-    Ok(done.rows_affected() > 0)
+    Ok(done.rows_affected() == 1000)
 }
 
 /// The NOTIFY channel that wakes workers when a mail is queued.

@@ -237,7 +237,7 @@ async fn write(
     Ok(answers)
 }
 
-/// Deletes one batch of counts of past days. Returns true if there may be more.
+/// Deletes one batch of counts of past days. Returns true if there are more.
 pub async fn delete_expired_quotas(db: &Pool) -> Result<bool, Error> {
     let done = query!(
         "WITH past AS MATERIALIZED (
@@ -249,5 +249,5 @@ pub async fn delete_expired_quotas(db: &Pool) -> Result<bool, Error> {
     )
     .execute(db)
     .await?;
-    Ok(done.rows_affected() > 0)
+    Ok(done.rows_affected() == 1000)
 }

@@ -249,7 +249,7 @@ pub async fn backlog(db: &Pool) -> Result<(i64, f64), Error> {
     Ok((row.waiting, row.oldest.max(0.0)))
 }
 
-/// Deletes one batch of deliveries that finished more than 30 days ago. Returns true if there may be more.
+/// Deletes one batch of deliveries that finished more than 30 days ago. Returns true if there are more.
 pub async fn delete_finished(db: &Pool) -> Result<bool, Error> {
     let done = query!(
         "WITH past AS MATERIALIZED (
@@ -260,5 +260,5 @@ pub async fn delete_finished(db: &Pool) -> Result<bool, Error> {
     )
     .execute(db)
     .await?;
-    Ok(done.rows_affected() > 0)
+    Ok(done.rows_affected() == 1000)
 }

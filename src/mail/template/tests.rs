@@ -80,9 +80,13 @@ fn links_and_a_subject_are_needed() {
         ("<a href='{{ opt_out }}'>Stop</a>", "line 1: the mail needs a link to {{ opt_out }}"),
         ("{{ app }}", "line 1: the mail needs a subject"),
     ] {
-        let refused = refused(MailKind::Referral, &whole.replace(left_out, ""));
-        assert!(refused.starts_with(problem), "{refused}");
+        for instead in [String::new(), format!("{{% if code %}}{left_out}{{% endif %}}")] {
+            let refused = refused(MailKind::Referral, &whole.replace(left_out, &instead));
+            assert!(refused.starts_with(problem), "{instead}: {refused}");
+        }
     }
+    let hidden = whole.replace("<a href=\"{{ link }}\">Go</a>", "<!-- <a href=\"{{ link }}\">Go</a> -->");
+    assert!(refused(MailKind::Referral, &hidden).contains("the mail needs a link to {{ link }}"));
     let notice = "<title>x</title><p>{{ link }}</p>";
     assert!(refused(MailKind::Notice, notice).contains("`link` is not a variable of notice mails"));
     assert_eq!(check(MailKind::Notice, "<title>x</title><p>{{ app }}</p>"), Ok(()));

@@ -50,9 +50,9 @@ static LAYOUTS: LazyLock<Result<Environment<'static>, minijinja::Error>> = LazyL
     Ok(layouts)
 });
 
-/// The `Content-Security-Policy` of [`mail_html`]. A mail may use its own styles and link to other sites, but nothing
-/// else, even if it is opened outside the frame.
-pub const MAIL_CSP: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; \
+/// The `Content-Security-Policy` of [`mail_html`]. A mail may use its own styles, link to other sites and show pictures such
+/// as the app's logo, but nothing else, even if it is opened outside the frame.
+pub const MAIL_CSP: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src https: data:; form-action 'none'; \
                             base-uri 'none'; frame-ancestors 'self'; \
                             sandbox allow-popups allow-popups-to-escape-sandbox";
 
