@@ -160,7 +160,7 @@ fn run(arguments: Arguments) -> Result<()> {
             audit::command(action, facts);
         }
         for note in &output.notes {
-            // As for an error: nowhere else to say it.
+            // If stderr cannot be written, there is nowhere left to report the note.
             let _ = writeln!(std::io::stderr(), "userdocks: {note}");
         }
         let text = if arguments.json { output.json.to_string() } else { output.text };

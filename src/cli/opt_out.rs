@@ -30,11 +30,11 @@ pub(super) struct Address {
 
 pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
     let db = &context.database.operator;
-    let (Command::Add(whom) | Command::Remove(whom)) = &command;
-    context.app(whom.app).await?;
-    let app = AppId(whom.app);
+    let (Command::Add(recipient) | Command::Remove(recipient)) = &command;
+    context.app(recipient.app).await?;
+    let app = AppId(recipient.app);
     let address =
-        opt_outs::key(db, app, &context.seal).await?.open(&context.seal)?.address(whom.email.as_str());
+        opt_outs::key(db, app, &context.seal).await?.open(&context.seal)?.address(recipient.email.as_str());
     let (changed, text, action) = match command {
         Command::Add(_) => {
             (opt_outs::add(db, app, &address).await?, "is sent no referrals of the app any more", "optOut")
@@ -43,7 +43,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
             (opt_outs::remove(db, app, &address).await?, "can be sent referrals of the app", "undoOptOut")
         }
     };
-    let output = Output::new(json!({ "changed": changed }), format!("{} {text}.", whom.email))?;
+    let output = Output::new(json!({ "changed": changed }), format!("{} {text}.", recipient.email))?;
     if !changed {
         return Ok(output);
     }

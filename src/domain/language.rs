@@ -63,8 +63,8 @@ impl Language {
     }
 
     /// The best of the `available` BCP 47 tags: the same tag, else a tag of the same language and script, preferably
-    /// for the same region, then for one that CLDR names as its parent (Portugal for Angola). A tag of another script is never chosen: a reader of Traditional
-    /// Chinese may not read Simplified.
+    /// for the same region, then for one that CLDR names as its parent (Portugal for Angola). A tag of another script is
+    /// never chosen: a reader of Traditional Chinese may not read Simplified.
     #[must_use]
     pub fn choose<'a>(&self, available: &[&'a str]) -> Option<&'a str> {
         let is_it = |tag: &&&str| !self.is_country() && tag.eq_ignore_ascii_case(&self.0);

@@ -76,8 +76,8 @@ impl Texts {
     pub fn preferred<'a>(accepted: impl Iterator<Item = &'a str>) -> &'static Self {
         let mut ranges: Vec<(f32, &str)> = accepted
             .map(|range| {
-                let (tag, quality) = range.split_once(";q=").unwrap_or((range, "1"));
-                (quality.trim().parse().unwrap_or_default(), tag)
+                let (tag, weight) = range.split_once(';').unwrap_or((range, "q=1"));
+                (weight.trim().trim_start_matches("q=").parse().unwrap_or_default(), tag)
             })
             .filter(|(quality, _)| *quality > 0.0)
             .take(20)
@@ -284,6 +284,7 @@ mod tests {
             ("", "en"),
             ("de-AT,de;q=0.9,en;q=0.8", "de"),
             ("en;q=0.5, fr;q=0.9", "fr"),
+            ("en ; q=0.5, fr ; q=0.9", "fr"),
             ("DE", "de"),
             ("ko, *;q=0.1", "en"),
             ("pt-PT,pt;q=0.9", "pt-PT"),

@@ -198,9 +198,14 @@ mod tests {
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(fields(head), [pair("a", "X"), pair("b", "Y Z")]);
         assert_eq!(relaxed_body(" C \r\nD \t E\r\n\r\n\r\n"), " C\r\nD E\r\n");
-        for (body, canonical) in
-            [("", ""), ("\r\n\r\n", ""), (" \r\n", ""), ("x", "x\r\n"), ("a\r\n\r\nb", "a\r\n\r\nb\r\n")]
-        {
+        for (body, canonical) in [
+            ("", ""),
+            ("\r\n\r\n", ""),
+            (" \r\n", ""),
+            ("x \t\r\n", "x\r\n"),
+            ("x", "x\r\n"),
+            ("a\r\n\r\nb", "a\r\n\r\nb\r\n"),
+        ] {
             assert_eq!(relaxed_body(body), canonical, "{body:?}");
         }
     }

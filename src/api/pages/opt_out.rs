@@ -80,11 +80,11 @@ fn trouble(error: &Error, headers: &HeaderMap) -> Response {
 }
 
 impl OptOutLink {
-    fn asks(&self) -> Response {
+    fn confirm_page(&self) -> Response {
         self.page(&OptOutPage::Confirm(&self.brand))
     }
 
-    fn done(&self) -> Response {
+    fn done_page(&self) -> Response {
         self.page(&OptOutPage::Done { brand: &self.brand, code: &self.code.expose() })
     }
 
@@ -106,13 +106,13 @@ impl OptOutLink {
 
 /// Shows the button to opt out, or that the recipient has opted out.
 pub async fn show(link: OptOutLink) -> Response {
-    if link.subject.out { link.done() } else { link.asks() }
+    if link.subject.out { link.done_page() } else { link.confirm_page() }
 }
 
 /// Opts the recipient out.
 pub async fn add(State(state): State<AppState>, link: OptOutLink) -> Response {
     let changed = opt_outs::add(&state.store.pool, link.code.app, &link.code.address).await;
-    link.changed(changed, || link.done())
+    link.changed(changed, || link.done_page())
 }
 
 /// Takes the opt-out back.

@@ -1,5 +1,5 @@
-//! HTML pages for people: those behind the links of mails, the start page, and the mailbox of a trial. They are rendered
-//! on the server, without scripts. Their styles stand inside the page, and its policy allows each by its hash.
+//! HTML pages for people: those behind the links of mails, the start page, and the mailbox of a trial. They are
+//! rendered on the server, without scripts. Their styles stand inside the page, and its policy allows each by its hash.
 
 mod confirmation;
 mod invite;
@@ -50,8 +50,8 @@ static LAYOUTS: LazyLock<Result<Environment<'static>, minijinja::Error>> = LazyL
     Ok(layouts)
 });
 
-/// The `Content-Security-Policy` of [`mail_html`]. A mail may use its own styles, link to other sites and show pictures such
-/// as the app's logo, but nothing else, even if it is opened outside the frame.
+/// The `Content-Security-Policy` of [`mail_html`]. A mail may use its own styles, link to other sites and show pictures
+/// such as the app's logo, but nothing else, even if it is opened outside the frame.
 pub const MAIL_CSP: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src https: data:; form-action 'none'; \
                             base-uri 'none'; frame-ancestors 'self'; \
                             sandbox allow-popups allow-popups-to-escape-sandbox";
