@@ -20,7 +20,7 @@ use crate::domain::id::AppId;
 pub const TARGET: &str = "userdocks::audit";
 
 /// Details of a call or a command.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct AuditRecord {
     /// The app that the credentials name.
     pub app: Option<AppId>,
@@ -32,6 +32,8 @@ pub struct AuditRecord {
     pub authenticated: bool,
     /// Whether the caller is a mail provider.
     pub provider: bool,
+    /// The operator of the console.
+    pub operator: Option<Uuid>,
     /// The user, app, key or mail to change.
     pub subject: Option<Uuid>,
     /// Names of the fields to change.
@@ -40,6 +42,15 @@ pub struct AuditRecord {
     pub unchanged: bool,
     /// Reason of a refusal that the HTTP status does not show.
     pub refused: Option<&'static str>,
+}
+
+/// A finished change, as `db` stores those of operators.
+#[derive(Debug)]
+pub struct AuditEvent {
+    pub action: &'static str,
+    /// `done`, `unchanged`, `refused` or `failed`.
+    pub outcome: &'static str,
+    pub record: AuditRecord,
 }
 
 tokio::task_local! {
@@ -73,11 +84,12 @@ impl AuditedCall {
     }
 
     /// Logs the outcome: the status of the response, and its `X-Error-Code` if it has one. Rate-limited and shed
-    /// requests are not logged, so that a flood cannot fill the log.
-    pub fn finish(mut self, status: u16, code: Option<&str>) {
+    /// requests are not logged, so that a flood cannot fill the log. Returns what was logged.
+    #[must_use]
+    pub fn finish(mut self, status: u16, code: Option<&str>) -> Option<AuditEvent> {
         self.finished = true;
         if matches!(code, Some("too_many_failures" | "overloaded")) {
-            return;
+            return None;
         }
         let facts = self.facts.lock();
         let outcome = match status {
@@ -88,12 +100,14 @@ impl AuditedCall {
             _ => "done",
         };
         self.emit(outcome, &facts, Some(status), code.or(facts.refused));
+        Some(AuditEvent { action: self.action, outcome, record: facts.clone() })
     }
 
     fn emit(&self, outcome: &str, facts: &AuditRecord, status: Option<u16>, code: Option<&str>) {
         let actor = match facts {
             AuditRecord { key: Some(_), .. } => "key",
             AuditRecord { user: Some(_), .. } => "user",
+            AuditRecord { operator: Some(_), .. } => "operator",
             AuditRecord { provider: true, .. } => "provider",
             AuditRecord { authenticated: true, .. } => "code",
             _ => "nobody",
@@ -110,9 +124,11 @@ impl Drop for AuditedCall {
     }
 }
 
-/// Logs a change that a CLI command made.
-pub fn command(action: &str, facts: &AuditRecord) {
+/// Logs a change that a CLI command made. Returns what was logged.
+#[must_use]
+pub fn command(action: &'static str, facts: &AuditRecord) -> AuditEvent {
     event(action, "done", "operator", facts, None, None, None);
+    AuditEvent { action, outcome: "done", record: facts.clone() }
 }
 
 fn event(
@@ -135,6 +151,7 @@ fn event(
         app = facts.app.map(display),
         key = facts.key.map(display),
         user = facts.user.map(display),
+        operator = facts.operator.map(display),
         subject = facts.subject.map(display),
         fields = (!facts.fields.is_empty()).then(|| facts.fields.join(",")),
         request_id,
@@ -168,7 +185,8 @@ impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for AuditFormat {
 
 const FIELDS: &str = "fields";
 /// Keys that an event may not have. The line then has `null`, or `[]` for `fields`.
-const OPTIONAL: [&str; 8] = ["status", "code", "app", "key", "user", "subject", FIELDS, "request_id"];
+const OPTIONAL: [&str; 9] =
+    ["status", "code", "app", "key", "user", "operator", "subject", FIELDS, "request_id"];
 
 struct Line {
     text: Vec<u8>,

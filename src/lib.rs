@@ -1,8 +1,9 @@
 //! Userdocks: a self-hosted, multi-tenant user-management server.
 //!
-//! One direction of dependencies: `cli → server → http → domain ← db`, `mail` and `webhook` beside `http`, and `import`,
-//! which reads files, below `cli`.
+//! One direction of dependencies: `cli → server → api → http → domain ← db`, `mail` and `webhook` beside `http`, `admin`
+//! (the console) beside `api`, and `import`, which reads files, below both `cli` and `admin`.
 
+pub mod admin;
 pub mod api;
 pub mod audit;
 pub mod cli;

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 /// Layers from top to bottom. A module may import only layers below it.
 const ROOMS: &[&str] = &[
     "cli",
-    "import",
     "server",
+    "admin",
+    "import",
     "api",
     "http",
     "webhook",

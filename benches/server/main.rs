@@ -98,6 +98,7 @@ impl Scene {
             ("USERDOCKS_SECRET_KEY", "5".repeat(64)),
             ("USERDOCKS_SERVER__LISTEN", "127.0.0.1:0".to_owned()),
             ("USERDOCKS_SERVER__METRICS_LISTEN", String::new()),
+            ("USERDOCKS_ADMIN__LISTEN", "off".to_owned()),
             ("USERDOCKS_SERVER__PUBLIC_URL", "https://id.example".to_owned()),
             ("USERDOCKS_MAIL__SMTP_URL", sink.url.clone()),
             ("USERDOCKS_MAIL__FROM", "Userdocks <no-reply@id.example>".to_owned()),

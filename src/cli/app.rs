@@ -3,8 +3,6 @@
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::{Value, json};
-use sqlx::PgConnection;
-use url::{Position, Url};
 use uuid::Uuid;
 
 use super::{Context, Output, Result, table, template};
@@ -12,16 +10,9 @@ use crate::audit::AuditRecord;
 use crate::config::Config;
 use crate::db::apps::{self, App};
 use crate::db::{self, operator};
-use crate::domain::brand::{Color, LogoUrl};
-use crate::domain::credentials::access_token::NewKeyPair;
+use crate::domain::app_settings::{IssuerError, Setting};
 use crate::domain::credentials::api_key::{ApiKey, KeyType};
-use crate::domain::credentials::secret_key::SecretKey;
 use crate::domain::id::{self, AppId};
-use crate::domain::invites::EXPIRES_IN;
-use crate::domain::language::Language;
-use crate::domain::mail::return_path::ReturnPath;
-use crate::domain::mail::sender;
-use crate::domain::text::{Text, WebUrl};
 use crate::http::auth::jwks;
 use crate::mail;
 
@@ -122,11 +113,11 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
     let db = &context.database.operator;
     match command {
         Command::Create { name, settings } => {
-            let mut app = new(id::public());
-            change(&mut app, Some(&name), settings, &context.config)?;
+            let mut app = App::new(id::public());
+            change(&mut app, Some(name), settings, &context.config)?;
             let keys = [ApiKey::generate(KeyType::Read), ApiKey::generate(KeyType::Write)];
             let mut transaction = db::Transaction::begin(db).await?;
-            create(&mut transaction, &app, &keys, &context.seal).await?;
+            apps::create_with_keys(&mut transaction, &app, &keys, &context.seal).await?;
             transaction.commit().await?;
             let [read, write] = keys;
             let text = format!(
@@ -138,8 +129,8 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
                     .map_or_else(String::new, |sender| sender.to_string()),
             );
             let result = json!({ "appId": app.app_id, "readKey": read.expose(), "writeKey": write.expose() });
-            let fields = changed(&new(app.app_id), &app);
-            let notes = notes(&new(app.app_id), &app);
+            let default = App::new(app.app_id);
+            let (fields, notes) = (app.changed(&default), notes(&default, &app));
             Ok(Output { notes, ..Output::new(result, text)?.changed("createApp", facts(&app, fields)) })
         }
         Command::List => {
@@ -166,192 +157,61 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
         Command::Update { id, name, settings } => {
             let before = context.app(id).await?;
             let mut app = before.clone();
-            change(&mut app, name.as_deref(), settings, &context.config)?;
+            change(&mut app, name, settings, &context.config)?;
             if !apps::update(db, &app).await? {
                 return Err(format!("there is no app {id}").into());
             }
             let text = serde_json::to_string_pretty(&app)?;
-            let (facts, notes) = (facts(&app, changed(&before, &app)), notes(&before, &app));
+            let (facts, notes) = (facts(&app, app.changed(&before)), notes(&before, &app));
             Ok(Output { notes, ..Output::new(app, text)?.changed("updateApp", facts) })
         }
     }
 }
 
-/// How a new color is corrected where people would not see the shape of a button.
+/// Notes on the color, if it is a new one.
 fn notes(before: &App, app: &App) -> Vec<String> {
-    let color = Color::stored(app.color.as_deref());
-    let grounds = [(Color::LIGHT, "light"), (Color::DARK, "dark")].into_iter();
-    let corrected = grounds.filter(|(ground, _)| app.color != before.color && color.edge(*ground) != color);
-    corrected
-        .map(|(ground, mode)| {
-            let (contrast, edge) = (color.contrast(ground), color.edge(ground));
-            format!(
-                "the contrast of {color} is {contrast:.1} in {mode} mode, less than 3: there buttons get an edge in {edge}"
-            )
-        })
-        .collect()
+    if app.color == before.color { Vec::new() } else { app.color_notes() }
 }
 
 fn facts(app: &App, fields: Vec<String>) -> AuditRecord {
     AuditRecord { app: Some(AppId(app.app_id)), subject: Some(app.app_id), fields, ..AuditRecord::default() }
 }
 
-/// Names of the settings in which two apps differ.
-fn changed(one: &App, other: &App) -> Vec<String> {
-    let settings = |app| match serde_json::to_value(app) {
-        Ok(serde_json::Value::Object(settings)) => settings,
-        _ => serde_json::Map::new(),
-    };
-    let (one, other) = (settings(one), settings(other));
-    other.into_iter().filter(|(name, value)| one.get(name) != Some(value)).map(|(name, _)| name).collect()
-}
-
-/// An app with default settings and no name.
-pub(super) fn new(app_id: Uuid) -> App {
-    App {
-        app_id,
-        name: String::new(),
-        language: "en".to_owned(),
-        mail_from: None,
-        reply_to: None,
-        return_path: None,
-        logo_url: None,
-        color: None,
-        home_url: None,
-        footer: None,
-        imprint_url: None,
-        privacy_url: None,
-        invite_url: None,
-        invite_expires_in: None,
-        origins: Vec::new(),
-        issuer: None,
-        jwks_url: None,
-    }
-}
-
-/// Stores an app with a new key pair and the given API keys.
-pub(super) async fn create(
-    db: &mut PgConnection,
-    app: &App,
-    keys: &[ApiKey],
-    seal: &SecretKey,
-) -> Result<()> {
-    apps::create(db, app, &NewKeyPair::generate(), seal).await?;
-    for key in keys {
-        crate::db::api_keys::create(db, AppId(app.app_id), key, None).await?;
-    }
-    Ok(())
-}
-
 /// Validates the settings given on the command line and applies them. Settings that are not given are unchanged.
-fn change(app: &mut App, name: Option<&str>, settings: Settings, config: &Config) -> Result<()> {
-    if let Some(name) = name {
-        let name = Text::parse(name).map_err(|error| format!("--name {}", error.0))?;
-        if name.as_str().is_empty() {
-            return Err("--name must not be empty".into());
+fn change(app: &mut App, name: Option<String>, settings: Settings, config: &Config) -> Result<()> {
+    let rules = config.app_rules();
+    let set = |app: &mut App, given: Vec<(Setting, &str, Option<String>)>| {
+        for (setting, option, text) in given {
+            if let Some(text) = text {
+                app.set(setting, &text, &rules).map_err(|error| format!("{option} {error}"))?;
+            }
         }
-        name.as_str().clone_into(&mut app.name);
-    }
-    if let Some(language) = settings.language {
-        let language = Language::parse(&language).map_err(|error| format!("--language {}", error.0))?;
-        language.as_str().clone_into(&mut app.language);
-    }
+        Ok::<_, String>(())
+    };
+    set(app, vec![(Setting::Name, "--name", name), (Setting::Language, "--language", settings.language)])?;
     if !settings.origins.is_empty() {
-        let given = settings.origins.iter().filter(|origin| !origin.is_empty());
-        app.origins = given.map(|text| origin(text)).collect::<Result<_>>()?;
+        let origins = settings.origins.iter().map(String::as_str);
+        app.set_origins(origins).map_err(|error| format!("--origin {error}"))?;
     }
-    set(&mut app.invite_url, settings.invite_url, |text| landing_page(text, config))?;
-    if let Some(text) = settings.invite_expires_in {
-        app.invite_expires_in = if text.is_empty() { None } else { Some(expires_in(&text)?) };
+    let others = vec![
+        (Setting::InviteUrl, "--invite-url", settings.invite_url),
+        (Setting::InviteExpiresIn, "--invite-expires-in", settings.invite_expires_in),
+        (Setting::MailFrom, "--mail-from", settings.mail_from),
+        (Setting::ReplyTo, "--reply-to", settings.reply_to),
+        (Setting::ReturnPath, "--return-path:", settings.return_path),
+        (Setting::LogoUrl, "--logo-url", settings.logo_url),
+        (Setting::Color, "--color", settings.color),
+        (Setting::HomeUrl, "--home-url", settings.home_url),
+        (Setting::Footer, "--footer", settings.footer),
+        (Setting::ImprintUrl, "--imprint-url", settings.imprint_url),
+        (Setting::PrivacyUrl, "--privacy-url", settings.privacy_url),
+        (Setting::Issuer, "--issuer", settings.issuer),
+        (Setting::JwksUrl, "--jwks-url", settings.jwks_url),
+    ];
+    set(app, others)?;
+    match app.check_issuer(&rules) {
+        Ok(()) => Ok(()),
+        Err(IssuerError::Own) => Err("--issuer must not be this server's own".into()),
+        Err(IssuerError::Incomplete) => Err("--issuer and --jwks-url go together".into()),
     }
-    set(&mut app.mail_from, settings.mail_from, |text| mailbox("--mail-from", text))?;
-    set(&mut app.reply_to, settings.reply_to, |text| mailbox("--reply-to", text))?;
-    set(&mut app.return_path, settings.return_path, |text| {
-        Ok(text.parse::<ReturnPath>().map_err(|error| format!("--return-path: {error}"))?.to_string())
-    })?;
-    set(&mut app.logo_url, settings.logo_url, |text| {
-        Ok(LogoUrl::parse(text).map_err(|error| format!("--logo-url {}", error.0))?.to_string())
-    })?;
-    set(&mut app.color, settings.color, |text| {
-        Ok(Color::parse(text).map_err(|error| format!("--color {}", error.0))?.to_string())
-    })?;
-    set(&mut app.home_url, settings.home_url, |text| public_page("--home-url", text, config))?;
-    set(&mut app.footer, settings.footer, |text| {
-        Ok(Text::parse(text).map_err(|error| format!("--footer {}", error.0))?.to_string())
-    })?;
-    set(&mut app.imprint_url, settings.imprint_url, |text| public_page("--imprint-url", text, config))?;
-    set(&mut app.privacy_url, settings.privacy_url, |text| public_page("--privacy-url", text, config))?;
-    set(&mut app.issuer, settings.issuer, |text| Ok(text.to_owned()))?;
-    set(&mut app.jwks_url, settings.jwks_url, |text| web_url("--jwks-url", text, config))?;
-    if app.issuer.as_ref() == Some(&config.issuer()) {
-        return Err("--issuer must not be this server's own".into());
-    }
-    if app.issuer.is_some() != app.jwks_url.is_some() {
-        return Err("--issuer and --jwks-url go together".into());
-    }
-    Ok(())
-}
-
-fn set(to: &mut Option<String>, given: Option<String>, check: impl Fn(&str) -> Result<String>) -> Result<()> {
-    if let Some(given) = given {
-        *to = if given.is_empty() { None } else { Some(check(&given)?) };
-    }
-    Ok(())
-}
-
-/// Parses `Name <address>` and formats it as a mail header does.
-fn mailbox(flag: &str, text: &str) -> Result<String> {
-    let mailbox = sender::parse(text).ok_or_else(|| format!("{flag} must be `Name <address>`"))?;
-    Ok(mailbox.to_string())
-}
-
-/// An absolute http or https URL; only https in production.
-pub(super) fn web_url(flag: &str, text: &str, config: &Config) -> Result<String> {
-    let url = Url::parse(text).map_err(|_| format!("{flag} must be an absolute https URL"))?;
-    match url.scheme() {
-        "https" => {}
-        "http" if !config.production() => {}
-        "http" => return Err(format!("{flag} must be https in production").into()),
-        _ => return Err(format!("{flag} must be an http or https URL").into()),
-    }
-    Ok(url.into())
-}
-
-/// A page that people are sent to. Characters that a browser and a person read differently are rejected.
-fn public_page(flag: &str, text: &str, config: &Config) -> Result<String> {
-    if text.contains(|c: char| c.is_control() || c.is_whitespace() || c == '\\') {
-        return Err(format!("{flag} must have no white space, control characters or backslashes").into());
-    }
-    let page = web_url(flag, text, config)?;
-    let url = Url::parse(&page)?;
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(format!("{flag} must have no user name or password").into());
-    }
-    WebUrl::parse(&page).map_err(|error| format!("{flag} {}", error.0))?;
-    Ok(page)
-}
-
-/// The landing page that invite links lead to. Its query must not already contain the parameters that we add: a page
-/// that gets two codes could pick either.
-fn landing_page(text: &str, config: &Config) -> Result<String> {
-    let page = public_page("--invite-url", text, config)?;
-    if Url::parse(&page)?.query_pairs().any(|(name, _)| name == "code" || name == "referral_code") {
-        return Err("--invite-url must have no `code` or `referral_code` in its query: they are added".into());
-    }
-    Ok(page)
-}
-
-fn expires_in(text: &str) -> Result<i32> {
-    let seconds = super::duration(text).ok().and_then(|duration| i32::try_from(duration.as_secs()).ok());
-    let seconds = seconds.filter(|seconds| EXPIRES_IN.contains(seconds));
-    seconds.ok_or_else(|| "--invite-expires-in must be a duration from 60s to 90d".into())
-}
-
-/// An origin as browsers send it (RFC 6454): scheme, host, port if not the default.
-fn origin(text: &str) -> Result<String> {
-    let url = Url::parse(text).ok().filter(|url| {
-        matches!(url.scheme(), "http" | "https") && matches!(&url[Position::AfterPort..], "" | "/")
-    });
-    let url = url.ok_or_else(|| format!("--origin must look like https://app.example.com, not {text}"))?;
-    Ok(url.origin().ascii_serialization())
 }

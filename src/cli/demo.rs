@@ -7,12 +7,16 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 use uuid::Uuid;
 
-use super::{Result, app};
+use super::Result;
 use crate::api::users::tokens::{IssueError, issue};
 use crate::audit::{self, AuditRecord};
 use crate::config::{self, Config};
-use crate::db::{self, apps, users};
+use crate::db::apps::{self, App};
+use crate::db::referrals::opt_outs;
+use crate::db::users::demo::Person;
+use crate::db::{self, users};
 use crate::domain::credentials::api_key::{ApiKey, KeyType};
+use crate::domain::credentials::opt_out::OptOutKey;
 use crate::domain::credentials::secret_key::SecretKey;
 use crate::domain::email::Email;
 use crate::domain::id::{self, AppId, UserId};
@@ -74,16 +78,23 @@ async fn open(
     if apps::find(&database.operator, app_id).await?.is_none() {
         let keys = [&credentials.read_key, &credentials.write_key].map(|key| ApiKey::parse(key));
         let [Some(read), Some(write)] = keys else { return Ok(None) };
-        let mut demo = app::new(app_id.0);
+        let mut demo = App::new(app_id.0);
         "Demo".clone_into(&mut demo.name);
         let email = Email::parse("demo@example.com").map_err(|error| error.0)?;
         let language = Language::parse("en").map_err(|error| error.0)?;
         let mut transaction = db::Transaction::begin(&database.operator).await?;
-        app::create(&mut transaction, &demo, &[read, write], seal).await?;
-        users::create_demo(&mut transaction, app_id, user_id, &email, &language, "Demo User").await?;
+        apps::create_with_keys(&mut transaction, &demo, &[read, write], seal).await?;
+        users::demo::create(&mut transaction, app_id, user_id, &email, &language, "Demo User").await?;
+        transaction.commit().await?;
+        let key = opt_outs::key(&database.operator, app_id, seal).await?.open(seal)?;
+        let valid = i32::try_from(config.invite.expires_after.as_secs() / 86_400).unwrap_or(i32::MAX);
+        let mut transaction = db::Transaction::begin(&database.operator).await?;
+        for person in people(&key) {
+            users::demo::create_person(&mut transaction, app_id, &person, valid).await?;
+        }
         transaction.commit().await?;
         let facts = AuditRecord { app: Some(app_id), subject: Some(app_id.0), ..AuditRecord::default() };
-        audit::command("createApp", &facts);
+        let _ = audit::command("createApp", &facts);
     }
     match issue(&database.operator, seal, &config.issuer(), app_id, user_id, TOKEN_VALID).await {
         Ok(token) => Ok(Some(Demo { credentials, access_token: token.access_token })),
@@ -92,9 +103,55 @@ async fn open(
     }
 }
 
+/// People in all states that an invite can have.
+fn people(key: &OptOutKey) -> Vec<Person> {
+    let new = |name, email, days| Person {
+        user: Some(UserId(id::public())),
+        name,
+        email,
+        referrer: None,
+        accepted: false,
+        viewed: false,
+        failed: None,
+        bounced: None,
+        days,
+        address_hash: None,
+    };
+    let joined = |name, email, days| Person { accepted: true, viewed: true, ..new(Some(name), email, days) };
+    let referred = |by: &Person, person: Person| Person {
+        referrer: by.user,
+        address_hash: Some(key.address(person.email).0.to_vec()),
+        user: person.user.filter(|_| person.accepted),
+        ..person
+    };
+    let grace = joined("Grace Hopper", "grace.hopper@example.com", 24);
+    let barbara = referred(&grace, joined("Barbara Liskov", "barbara.liskov@example.com", 11));
+    let tim = referred(&grace, Person { viewed: true, ..new(None, "tim.berners-lee@example.com", 4) });
+    let donald = referred(&grace, new(None, "donald.knuth@example.com", 20));
+    vec![
+        grace,
+        joined("Alan Turing", "alan.turing@example.com", 19),
+        joined("Katherine Johnson", "katherine.johnson@example.com", 13),
+        barbara,
+        tim,
+        donald,
+        Person { viewed: true, ..new(Some("Linus Torvalds"), "linus.torvalds@example.com", 3) },
+        Person {
+            failed: Some(
+                "550 5.1.2 <margaret.hamilton@exmaple.invalid>: Recipient address rejected: Domain not found",
+            ),
+            ..new(Some("Margaret Hamilton"), "margaret.hamilton@exmaple.invalid", 2)
+        },
+        Person {
+            bounced: Some("550 5.1.1 The email account that you tried to reach does not exist"),
+            ..new(Some("Edsger Dijkstra"), "edsger.dijkstra@example.com", 1)
+        },
+    ]
+}
+
 impl Demo {
-    /// Text printed to a person who starts the server to try it.
-    pub(super) fn instructions(&self, url: &Url, mailbox: bool) -> String {
+    /// Text printed to a person who starts the server to try it. `console`: how to open the console, or empty.
+    pub(super) fn instructions(&self, url: &Url, mailbox: bool, console: &str) -> String {
         let Self { credentials: Credentials { app_id, user_id, read_key, write_key }, access_token } = self;
         let url = url.as_str().trim_end_matches('/');
         // Use a new address in each run, so that the commands can be pasted repeatedly.
@@ -106,7 +163,7 @@ impl Demo {
         format!(
             "
 A demo app is ready (a trial: set USERDOCKS_ENV=production for real users).
-
+{console}
   app id        {app_id}
   user id       {user_id}
   read key      {read_key}

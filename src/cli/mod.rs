@@ -1,18 +1,17 @@
 //! The command line. With `--json`, each command prints one JSON document to stdout. An error is one sentence on stderr
 //! with exit status 1; wrong usage exits with 2.
 
-mod api_key;
 mod app;
 mod config_check;
 mod demo;
 mod invite;
+mod keys;
 mod mail;
 mod migrate;
 mod openapi;
+mod operator;
 mod opt_out;
-mod secret_key;
 mod serve;
-mod signing_key;
 mod template;
 mod token;
 mod webhook;
@@ -29,6 +28,7 @@ use uuid::Uuid;
 use crate::audit::{self, AuditRecord};
 use crate::config::{self, Config};
 use crate::db::apps::{self, App};
+use crate::db::operators::audit_events;
 use crate::db::store::Store;
 use crate::domain::credentials::secret_key::SecretKey;
 use crate::domain::email::Email;
@@ -58,13 +58,13 @@ enum Command {
     App(Box<app::Command>),
     /// Create, list or revoke API keys
     #[command(subcommand)]
-    ApiKey(api_key::Command),
+    ApiKey(keys::api_key::Command),
     /// Create, list or revoke the keys that sign access tokens
     #[command(subcommand)]
-    SigningKey(signing_key::Command),
+    SigningKey(keys::signing_key::Command),
     /// Change the key that encrypts at rest
     #[command(subcommand)]
-    SecretKey(secret_key::Command),
+    SecretKey(keys::secret_key::Command),
     /// Issue access tokens
     #[command(subcommand)]
     Token(token::Command),
@@ -80,6 +80,9 @@ enum Command {
     /// List, show, revoke or resend invites, or import a file of them
     #[command(subcommand)]
     Invite(invite::Command),
+    /// Create, list or disable operators, who may use the console, or sign one in
+    #[command(subcommand)]
+    Operator(operator::Command),
     /// Show the settings
     #[command(subcommand)]
     Config(config_check::Command),
@@ -152,13 +155,13 @@ fn run(arguments: Arguments) -> Result<()> {
         let database = Database::open(&config, true).await?;
         let context = Context { seal: config::seal(&config)?, config, database, json: arguments.json };
         let output = run_on(command, &context).await;
+        if let Ok(Output { change: Some((action, facts)), .. }) = &output {
+            context.record(action, facts).await;
+        }
         context.database.close().await;
         output.map(Some)
     })?;
     if let Some(output) = output {
-        if let Some((action, facts)) = &output.change {
-            audit::command(action, facts);
-        }
         for note in &output.notes {
             // If stderr cannot be written, there is nowhere left to report the note.
             let _ = writeln!(std::io::stderr(), "userdocks: {note}");
@@ -175,14 +178,15 @@ async fn run_on(command: Command, context: &Context) -> Result<Output> {
     match command {
         Command::Migrate => migrate::run(context).await,
         Command::App(command) => app::run(*command, context).await,
-        Command::ApiKey(command) => api_key::run(command, context).await,
-        Command::SigningKey(command) => signing_key::run(command, context).await,
-        Command::SecretKey(command) => secret_key::run(command, context).await,
+        Command::ApiKey(command) => keys::api_key::run(command, context).await,
+        Command::SigningKey(command) => keys::signing_key::run(command, context).await,
+        Command::SecretKey(command) => keys::secret_key::run(command, context).await,
         Command::Token(command) => token::run(command, context).await,
         Command::Mail(command) => mail::run(command, context).await,
         Command::Webhook(command) => webhook::run(command, context).await,
         Command::OptOut(command) => opt_out::run(command, context).await,
         Command::Invite(command) => invite::run(command, context).await,
+        Command::Operator(command) => operator::run(command, context).await,
         Command::Serve | Command::Config(_) | Command::Openapi => unreachable!("they need no database"),
     }
 }
@@ -210,6 +214,15 @@ impl Context {
     /// The database with its quotas, for changes of an app's data. The server's worker has to be woken.
     fn store(&self) -> Store {
         Store::new(self.database.operator.clone(), &self.config.limits, Arc::default(), Arc::default())
+    }
+
+    /// Logs and stores an audit event of a change that was made.
+    async fn record(&self, action: &'static str, facts: &AuditRecord) {
+        let event = audit::command(action, facts);
+        let keep = self.config.retention.audit;
+        if let Err(error) = audit_events::store(&self.database.operator, &event, keep).await {
+            tracing::warn!(%error, "the audit event was not stored");
+        }
     }
 
     /// The app with this id.

@@ -4,22 +4,17 @@ use std::time::Duration;
 
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
-use url::Url;
 use uuid::Uuid;
 
-use super::{Context, Output, Result, app, table};
+use super::{Context, Output, Result, table};
 use crate::audit::AuditRecord;
 use crate::config::Config;
 use crate::db::webhooks::deliveries::{self, Replay};
 use crate::db::webhooks::manage;
-use crate::db::webhooks::manage::WebhookRow;
+use crate::db::webhooks::manage::{OVERLAP, WebhookRow};
 use crate::domain::id::AppId;
-use crate::domain::network::is_public;
 use crate::domain::webhook::{EventType, Secret};
-use crate::webhook::receiver::literal;
-
-/// How long the previous secret also signs after a rotation.
-const OVERLAP: Duration = Duration::from_hours(24);
+use crate::webhook::receiver::parse_url;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -215,19 +210,7 @@ async fn find(context: &Context, id: Uuid) -> Result<WebhookRow> {
     webhooks.into_iter().next().ok_or_else(|| format!("there is no webhook {id}").into())
 }
 
-/// Checks the URL of a receiver. Host names are resolved, and their addresses checked, at each delivery.
 fn receiver(text: &str, config: &Config) -> Result<String> {
-    let text = app::web_url("--url", text, config)?;
-    let url = Url::parse(&text)?;
-    if text.len() > 2048 || !url.username().is_empty() || url.password().is_some() || url.fragment().is_some()
-    {
-        return Err(
-            "--url must have no user, no password and no fragment, and at most 2048 characters".into()
-        );
-    }
-    if !config.webhook.allow_private_addresses && literal(&url).is_some_and(|address| !is_public(address)) {
-        return Err("--url must not name a private address, unless USERDOCKS_WEBHOOK__ALLOW_PRIVATE_ADDRESSES is true"
-            .into());
-    }
-    Ok(text)
+    let url = parse_url(text, config.production(), config.webhook.allow_private_addresses);
+    url.map_err(|error| format!("--url {error}").into())
 }

@@ -1,9 +1,11 @@
 //! Checks the value of each setting, and the additional requirements in production.
 
 use secrecy::ExposeSecret;
+use url::Url;
 
 use super::{Config, Error, LONGEST};
 use crate::domain::mail::{sendgrid_key, sns_topic};
+use crate::domain::network::is_protected;
 
 impl Config {
     /// Returns one sentence about the first invalid setting.
@@ -20,12 +22,23 @@ impl Config {
                 return fail(&format!("{name} must be 64 hex digits, as `openssl rand -hex 32` prints"));
             }
         }
-        if let Some(url) = &self.server.public_url
-            && (!matches!(url.scheme(), "http" | "https")
-                || url.query().is_some()
-                || url.fragment().is_some())
-        {
-            return fail("USERDOCKS_SERVER__PUBLIC_URL must be an http or https address without ? or #");
+        for (url, name) in [
+            (&self.server.public_url, "USERDOCKS_SERVER__PUBLIC_URL"),
+            (&self.admin.public_url, "USERDOCKS_ADMIN__PUBLIC_URL"),
+        ] {
+            if let Some(url) = url
+                && (!matches!(url.scheme(), "http" | "https")
+                    || url.query().is_some()
+                    || url.fragment().is_some())
+            {
+                return fail(&format!("{name} must be an http or https address without ? or #"));
+            }
+        }
+        // The cookies of the console are for a whole host.
+        if self.admin.public_url.as_ref().is_some_and(|url| url.path() != "/") {
+            return fail(
+                "USERDOCKS_ADMIN__PUBLIC_URL must have no path: the console needs a host of its own",
+            );
         }
         for (url, name) in [
             (&self.database.url, "DATABASE_URL"),
@@ -90,9 +103,33 @@ impl Config {
                 return fail(&format!("{name} must not be negative"));
             }
         }
+        self.check_openid()?;
         self.check_dkim()?;
         self.check_mail_reports()?;
         if self.production() { self.check_production() } else { Ok(()) }
+    }
+
+    fn check_openid(&self) -> Result<(), Error> {
+        let fail = |text: &str| Err(Error(text.to_owned()));
+        let admin = &self.admin;
+        let secret = admin.oidc_client_secret.0.expose_secret();
+        let set = [&*admin.oidc_issuer, &*admin.oidc_client_id, secret].map(|value| !value.is_empty());
+        if set != [set[0]; 3] {
+            return fail(
+                "USERDOCKS_ADMIN__OIDC_ISSUER, USERDOCKS_ADMIN__OIDC_CLIENT_ID and USERDOCKS_ADMIN__OIDC_CLIENT_SECRET go \
+                 together",
+            );
+        }
+        let is_issuer = |url: &Url| {
+            is_protected(url, self.production()) && url.query().is_none() && url.fragment().is_none()
+        };
+        if set[0] && !Url::parse(&admin.oidc_issuer).is_ok_and(|url| is_issuer(&url)) {
+            return fail(
+                "USERDOCKS_ADMIN__OIDC_ISSUER must be an https address without ? or #; in a trial it may be http on \
+                 this machine",
+            );
+        }
+        Ok(())
     }
 
     fn check_dkim(&self) -> Result<(), Error> {
@@ -154,6 +191,14 @@ impl Config {
         if self.server.public_url.as_ref().is_none_or(|url| url.scheme() != "https") {
             return fail("USERDOCKS_SERVER__PUBLIC_URL", "an https address");
         }
+        if self.admin_listen().is_some()
+            && self.admin.public_url.as_ref().is_none_or(|url| url.scheme() != "https")
+        {
+            return fail(
+                "USERDOCKS_ADMIN__PUBLIC_URL",
+                "an https address, since USERDOCKS_ADMIN__LISTEN is set",
+            );
+        }
         let Some(smtp) = &self.mail.smtp_url else {
             return fail("USERDOCKS_MAIL__SMTP_URL", "set: the address of a mail server");
         };
@@ -173,4 +218,56 @@ impl Config {
 /// Rejects constants and counting patterns typed by hand: they repeat few byte values.
 fn is_random(key: &[u8; 32]) -> bool {
     key.iter().collect::<std::collections::BTreeSet<_>>().len() > 16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PRODUCTION: [(&str, &str); 6] = [
+        ("USERDOCKS_ENV", "production"),
+        ("DATABASE_URL", "postgres://db.example/x"),
+        ("USERDOCKS_SECRET_KEY", "8f3b1c5d7e9a0246813579bdf02468ace13579bd02468ace8f3b1c5d7e9a0f1e"),
+        ("USERDOCKS_SERVER__PUBLIC_URL", "https://docks.example"),
+        ("USERDOCKS_MAIL__SMTP_URL", "smtps://mail.example"),
+        ("USERDOCKS_MAIL__FROM", "Docks <docks@example.com>"),
+    ];
+
+    fn load(provider: [&str; 3], more: &[(&str, &str)]) -> Result<Config, String> {
+        let names =
+            ["ISSUER", "CLIENT_ID", "CLIENT_SECRET"].map(|name| format!("USERDOCKS_ADMIN__OIDC_{name}"));
+        let provider = names.into_iter().zip(provider.map(str::to_owned));
+        let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Config::from_variables(provider.chain(more)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn openid_provider_has_issuer_client_and_secret_or_none_of_them() {
+        assert!(load(["", "", ""], &[]).is_ok());
+        let config = load(["https://id.example/realms/a", "console", "s3cret-value"], &PRODUCTION).unwrap();
+        assert_eq!(config.admin.oidc_issuer, "https://id.example/realms/a");
+        let shown = format!("{config:?}{}", serde_json::to_string(&config).unwrap());
+        assert!(!shown.contains("s3cret-value"), "{shown}");
+        for part in
+            [["https://id.example", "", ""], ["", "console", "s"], ["https://id.example", "console", ""]]
+        {
+            assert!(load(part, &[]).unwrap_err().ends_with("go together"), "{part:?}");
+        }
+    }
+
+    #[test]
+    fn issuer_is_https_or_in_a_trial_on_loopback() {
+        for (issuer, trial, production) in [
+            ("https://id.example", true, true),
+            ("http://localhost:9000", true, false),
+            ("http://id.example", false, false),
+            ("https://id.example?x", false, false),
+            ("https://id.example#x", false, false),
+            ("id.example", false, false),
+        ] {
+            let provider = [issuer, "console", "secret"];
+            let found = (load(provider, &[]).is_ok(), load(provider, &PRODUCTION).is_ok());
+            assert_eq!(found, (trial, production), "{issuer}");
+        }
+    }
 }

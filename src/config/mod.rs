@@ -7,15 +7,19 @@ mod secret;
 mod sections;
 mod variables;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use config::{File, FileFormat};
 use serde::{Deserialize, Serialize};
 
+use crate::domain::app_settings::Rules;
+
 pub use secret::{Secret, SecretUrl, seal, secret_key, write_private};
 pub use sections::{
-    Database, Dkim, Invite, Limits, Log, LogFormat, Mail, Reports, Retention, Server, Token, Webhook,
+    Admin, AdminListen, Database, Dkim, Invite, Limits, Log, LogFormat, Mail, Reports, Retention, Server,
+    Token, Webhook,
 };
 
 /// The file with every setting, its default and its description.
@@ -35,6 +39,8 @@ pub struct Config {
     /// A second key, in the same format, that only decrypts; may be empty.
     pub other_secret_key: Secret,
     pub server: Server,
+    /// The console.
+    pub admin: Admin,
     pub database: Database,
     pub mail: Mail,
     /// Rate limits and quotas.
@@ -110,6 +116,12 @@ impl Config {
         self.env == Environment::Production
     }
 
+    /// What the rules for the settings of apps depend on.
+    #[must_use]
+    pub fn app_rules(&self) -> Rules {
+        Rules { https_only: self.production(), own_issuer: self.issuer() }
+    }
+
     /// The 32 bytes of `secret_key`, if it is set.
     #[must_use]
     pub fn secret_key(&self) -> Option<[u8; 32]> {
@@ -135,6 +147,16 @@ impl Config {
             |kept: Duration| if kept.is_zero() { kept } else { kept.max(self.invite.resend_after) };
         let Retention { mails, invites, audit } = self.retention;
         Retention { mails: at_least(mails), invites: at_least(invites), audit }
+    }
+
+    /// Where the console listens, if it does.
+    #[must_use]
+    pub fn admin_listen(&self) -> Option<SocketAddr> {
+        match self.admin.listen {
+            AdminListen::At(address) => Some(address),
+            AdminListen::Default if !self.production() => Some(AdminListen::TRIAL),
+            AdminListen::Default | AdminListen::Off => None,
+        }
     }
 
     /// The folder for mails if no SMTP server is set.

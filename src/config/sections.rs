@@ -1,6 +1,6 @@
 //! The sections of the settings, as `config/default.toml` documents them.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -41,6 +41,59 @@ pub struct Server {
     /// Time limit to answer a request.
     #[serde(with = "humantime_serde")]
     pub request_timeout: Duration,
+}
+
+/// `[admin]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Admin {
+    pub(super) listen: AdminListen,
+    /// Base URL of the console; `None`: the listen address.
+    #[serde(with = "empty_is_none")]
+    pub public_url: Option<Url>,
+    /// The `OpenID` provider that operators can sign in with; empty: none. All three are set or none.
+    pub oidc_issuer: String,
+    pub oidc_client_id: String,
+    pub oidc_client_secret: Secret,
+}
+
+/// Where the console listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum AdminListen {
+    /// As the environment says: on [`TRIAL`](Self::TRIAL), or off.
+    Default,
+    Off,
+    At(SocketAddr),
+}
+
+impl AdminListen {
+    /// The address in a trial.
+    pub const TRIAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
+}
+
+impl TryFrom<String> for AdminListen {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match text.as_str() {
+            "" => Ok(Self::Default),
+            "off" => Ok(Self::Off),
+            text => {
+                text.parse().map(Self::At).map_err(|_| "expected an IP address and a port, off, or nothing")
+            }
+        }
+    }
+}
+
+impl From<AdminListen> for String {
+    fn from(listen: AdminListen) -> Self {
+        match listen {
+            AdminListen::Default => Self::new(),
+            AdminListen::Off => "off".to_owned(),
+            AdminListen::At(address) => address.to_string(),
+        }
+    }
 }
 
 /// `[database]`
@@ -185,7 +238,7 @@ pub struct Retention {
     /// Counted from when an invite was accepted, revoked or expired.
     #[serde(deserialize_with = "humantime_serde::deserialize", serialize_with = "days")]
     pub invites: Duration,
-    /// Audit events in the database. Unused so far: audit events are log lines.
+    /// Audit events of operators.
     #[serde(deserialize_with = "humantime_serde::deserialize", serialize_with = "days")]
     pub audit: Duration,
 }

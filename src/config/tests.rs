@@ -138,7 +138,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "USERDOCKS_NOPE__LISTEN",
         "1",
         "unknown field `nope`, expected one of `env`, `data_dir`, `offline`, `secret_key`, `other_secret_key`, \
-            `server`, `database`, `mail`, `limits`, `token`, `invite`, `webhook`, `retention`, `log`",
+            `server`, `admin`, `database`, `mail`, `limits`, `token`, `invite`, `webhook`, `retention`, `log`",
     ),
     ("USERDOCKS_DATA_DIR", "", "USERDOCKS_DATA_DIR must be the path of a folder"),
     ("USERDOCKS_ENV", "prod", "expected trial or production for key `env`"),

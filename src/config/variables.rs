@@ -9,10 +9,11 @@ use std::net::{IpAddr, SocketAddr};
 use super::Error;
 
 /// Every secret setting. Each can also be read from a file, named by the variable with `_FILE` appended.
-const SECRETS: [&str; 8] = [
+const SECRETS: [&str; 9] = [
     "DATABASE_URL",
     "USERDOCKS_SECRET_KEY",
     "USERDOCKS_OTHER_SECRET_KEY",
+    "USERDOCKS_ADMIN__OIDC_CLIENT_SECRET",
     "USERDOCKS_DATABASE__URL",
     "USERDOCKS_DATABASE__DIRECT_URL",
     "USERDOCKS_MAIL__SMTP_URL",

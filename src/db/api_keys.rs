@@ -93,3 +93,38 @@ pub async fn revoke(db: &Pool, id: Uuid) -> Result<Option<AppId>, Error> {
     .await?;
     Ok(app.map(AppId))
 }
+
+/// Revokes a key of an app. Returns false if the app has no such key, or if it is already revoked.
+pub async fn revoke_of(db: &Pool, app: AppId, id: Uuid) -> Result<bool, Error> {
+    let done = query!(
+        "UPDATE api_keys SET revoked_at = now() WHERE app_id = $1 AND key_id = $2 AND revoked_at IS NULL",
+        app.0,
+        id
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Lets a valid key of an app expire after `delay`, or when it expires anyway if that is sooner. Returns its type and
+/// the time at which it expires; `None` if the app has no such valid key.
+pub async fn shorten(
+    db: &mut PgConnection,
+    app: AppId,
+    id: Uuid,
+    delay: Duration,
+) -> Result<Option<(KeyType, String)>, Error> {
+    let row = query!(
+        r#"
+        UPDATE api_keys SET expires_at = least(expires_at, now() + make_interval(secs => $3))
+        WHERE app_id = $1 AND key_id = $2 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+        RETURNING type, to_char(expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "expires_at!"
+        "#,
+        app.0,
+        id,
+        delay.as_secs_f64(),
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.and_then(|row| Some((KeyType::parse(&row.r#type)?, row.expires_at))))
+}

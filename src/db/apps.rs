@@ -4,71 +4,17 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use sqlx::{PgConnection, query, query_as, query_scalar};
+use sqlx::{PgConnection, PgExecutor, query, query_as, query_scalar};
 use uuid::Uuid;
 
-use super::{Error, Pool};
-use crate::domain::brand::{Brand, Color, LogoUrl};
+use super::{Error, Pool, Transaction, api_keys};
 use crate::domain::credentials::access_token::NewKeyPair;
+use crate::domain::credentials::api_key::ApiKey;
 use crate::domain::credentials::opt_out::KEY;
 use crate::domain::credentials::secret_key::{self, Purpose, SecretKey};
 use crate::domain::id::{self, AppId};
-use crate::domain::mail::sender;
-use crate::domain::text::WebUrl;
 
-/// The settings of an app, named as in the output of `userdocks app show`.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct App {
-    /// The value of `X-CLIENT-ID`.
-    pub app_id: Uuid,
-    /// The name shown in mails.
-    pub name: String,
-    /// The language of mails if there are no texts in the recipient's language.
-    pub language: String,
-    /// The app's own sender address, if any.
-    pub mail_from: Option<String>,
-    /// The `Reply-To` address, if it differs from the sender.
-    pub reply_to: Option<String>,
-    /// Where bounces go, in the text form of `ReturnPath`.
-    pub return_path: Option<String>,
-    pub logo_url: Option<String>,
-    /// `#rrggbb`
-    pub color: Option<String>,
-    /// Where a person goes on after accepting or confirming.
-    pub home_url: Option<String>,
-    /// One line below mails and pages: company, postal address.
-    pub footer: Option<String>,
-    pub imprint_url: Option<String>,
-    pub privacy_url: Option<String>,
-    /// The app's own landing page for invites.
-    pub invite_url: Option<String>,
-    /// Seconds for which an invite can be accepted, if the app sets it.
-    pub invite_expires_in: Option<i32>,
-    /// Origins whose pages may call the API (CORS).
-    pub origins: Vec<String>,
-    /// `iss` of an external issuer of access tokens.
-    pub issuer: Option<String>,
-    /// The URL of that issuer's JWK set.
-    pub jwks_url: Option<String>,
-}
-
-impl App {
-    /// The brand in the settings. A stored value that is not valid any more is left out.
-    #[must_use]
-    pub fn brand(&self) -> Brand {
-        Brand {
-            name: self.name.clone(),
-            logo: LogoUrl::stored(self.logo_url.as_deref()),
-            color: Color::stored(self.color.as_deref()),
-            contact: sender::stored_address(self.reply_to.as_deref()),
-            home: WebUrl::stored(self.home_url.as_deref()),
-            footer: self.footer.clone(),
-            imprint: WebUrl::stored(self.imprint_url.as_deref()),
-            privacy: WebUrl::stored(self.privacy_url.as_deref()),
-        }
-    }
-}
+pub use crate::domain::app_settings::App;
 
 /// Stores a new app, its key pair, and the key that hashes opted-out addresses.
 pub async fn create(
@@ -118,8 +64,43 @@ pub async fn create(
     Ok(())
 }
 
+/// Stores a new app with a new key pair and these API keys, which do not expire.
+pub async fn create_with_keys(
+    db: &mut PgConnection,
+    app: &App,
+    keys: &[ApiKey],
+    secret_key: &SecretKey,
+) -> Result<(), Error> {
+    create(db, app, &NewKeyPair::generate(), secret_key).await?;
+    for key in keys {
+        api_keys::create(db, AppId(app.app_id), key, None).await?;
+    }
+    Ok(())
+}
+
+/// Updates the settings of an app that still has the settings `before`. Returns false if it has others now.
+pub async fn update_if(db: &Pool, before: &App, app: &App) -> Result<bool, Error> {
+    let mut transaction = Transaction::begin(db).await?;
+    let stored = query_as!(
+        App,
+        "SELECT app_id, name, language, mail_from, reply_to, return_path, logo_url, color, home_url, footer,
+            imprint_url, privacy_url, invite_url, invite_expires_in, origins, issuer, jwks_url
+        FROM apps WHERE app_id = $1 FOR UPDATE",
+        before.app_id
+    )
+    .fetch_optional(&mut *transaction)
+    .await?;
+    if stored.as_ref() != Some(before) {
+        transaction.rollback().await?;
+        return Ok(false);
+    }
+    update(&mut *transaction, app).await?;
+    transaction.commit().await?;
+    Ok(true)
+}
+
 /// Updates the settings of an app. Returns false if the app does not exist.
-pub async fn update(db: &Pool, app: &App) -> Result<bool, Error> {
+pub async fn update(db: impl PgExecutor<'_>, app: &App) -> Result<bool, Error> {
     let done = query!(
         "UPDATE apps SET name = $2, language = $3, mail_from = $4, invite_url = $5, invite_expires_in = $6,
             origins = $7, issuer = $8, jwks_url = $9, reply_to = $10, logo_url = $11, color = $12,

@@ -13,6 +13,7 @@ pub mod invites;
 pub mod mail_quotas;
 mod migrate;
 pub mod operator;
+pub mod operators;
 pub mod outbox;
 pub mod pool;
 pub mod referrals;

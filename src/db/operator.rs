@@ -100,6 +100,8 @@ pub struct ResealCounts {
     pub webhook_secrets: usize,
     /// Keys that hash opted-out addresses.
     pub opt_out_keys: usize,
+    /// Secrets of the authenticator apps of operators.
+    pub totp_secrets: usize,
     /// Values that neither key opens; they were left unchanged.
     pub unopened: usize,
 }
@@ -165,10 +167,21 @@ pub async fn reseal(db: &Pool, seal: &SecretKey) -> Result<ResealCounts, Error> 
         FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bytea[]) AS n (app_id, id, stale, fresh)
         WHERE k.app_id = n.app_id AND k.key_id = n.id AND k.hash_key = n.stale"
     );
+    // An operator is of no app: `$1` takes the place of one.
+    let totp_secrets = reseal_table!(
+        db,
+        (seal, Purpose::TotpSecret),
+        &mut unopened,
+        r#"SELECT $1::uuid AS "app_id!", operator_id AS id, totp_secret AS "sealed!" FROM operators
+        WHERE totp_secret IS NOT NULL AND operator_id > $2 ORDER BY operator_id LIMIT $3"#,
+        "UPDATE operators o SET totp_secret = n.fresh
+        FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bytea[]) AS n (app_id, id, stale, fresh)
+        WHERE o.operator_id = n.id AND o.totp_secret = n.stale"
+    );
     query!("UPDATE secret_key_check SET sealed = $1", seal.seal(Purpose::Check, Uuid::nil(), CHECK))
         .execute(db)
         .await?;
-    Ok(ResealCounts { signing_keys, mails, webhook_secrets, opt_out_keys, unopened })
+    Ok(ResealCounts { signing_keys, mails, webhook_secrets, opt_out_keys, totp_secrets, unopened })
 }
 
 /// Columns of the rows to change.

@@ -36,10 +36,22 @@ pub fn public() -> Uuid {
 /// A fresh UUID v7, for anything else.
 #[must_use]
 pub fn new() -> Uuid {
-    let now = crate::clock::now();
-    let seconds = u64::try_from(now.as_second()).unwrap_or(0);
-    let nanoseconds = u32::try_from(now.subsec_nanosecond()).unwrap_or(0);
+    at(crate::clock::now())
+}
+
+/// A UUID v7 of a row made at this time.
+#[must_use]
+pub fn at(time: jiff::Timestamp) -> Uuid {
+    let seconds = u64::try_from(time.as_second()).unwrap_or(0);
+    let nanoseconds = u32::try_from(time.subsec_nanosecond()).unwrap_or(0);
     Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, nanoseconds))
+}
+
+/// The lowest UUID v7 of a time: rows made from then on have greater ids.
+#[must_use]
+pub fn since(at: jiff::Timestamp) -> Uuid {
+    let milliseconds = u64::try_from(at.as_millisecond()).unwrap_or(0);
+    uuid::Builder::from_unix_timestamp_millis(milliseconds, &[0; 10]).into_uuid()
 }
 
 /// Parses a UUID as the contract writes it: hyphenated, in any case. The braced, `urn:uuid:` and unhyphenated forms
@@ -78,5 +90,7 @@ mod tests {
         assert_eq!(id.get_version_num(), 7);
         let seconds = id.get_timestamp().unwrap().to_unix().0.cast_signed();
         assert!((crate::clock::now().as_second() - seconds).abs() <= 1);
+        assert!(since(crate::clock::now() - std::time::Duration::from_secs(1)) < id);
+        assert!(id < since(crate::clock::now() + std::time::Duration::from_secs(1)));
     }
 }

@@ -3,6 +3,7 @@
 //! no control characters. Parsing the output of `as_str` gives an equal value, so that stored values are read with the
 //! same parser.
 
+pub mod app_settings;
 pub mod brand;
 pub mod credentials;
 pub mod email;
@@ -13,6 +14,7 @@ pub mod json;
 pub mod language;
 pub mod mail;
 pub mod network;
+pub mod operators;
 pub mod referrals;
 pub mod text;
 pub mod users;

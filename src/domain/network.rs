@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
+use url::{Host, Url};
 
 /// A list of IP addresses and networks, written `10.0.0.0/8, 2001:db8::1`.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -128,6 +129,22 @@ pub fn forwarded(text: &str) -> Option<IpAddr> {
     Some(address.to_canonical())
 }
 
+/// Whether nobody on the network can read or change calls to this URL: https, or in a trial also http to this machine.
+#[must_use]
+pub fn is_protected(url: &Url, production: bool) -> bool {
+    let is_loopback = || match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    match url.scheme() {
+        "https" => true,
+        "http" => !production && is_loopback(),
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -235,6 +252,23 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(forwarded(text), address.map(|text| text.parse().unwrap()), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_https_or_in_a_trial_loopback_is_protected() {
+        for (url, trial, production) in [
+            ("https://id.example/", true, true),
+            ("http://id.example/", false, false),
+            ("http://localhost:9/", true, false),
+            ("http://127.0.0.9/", true, false),
+            ("http://[::1]/", true, false),
+            ("http://localhost.example/", false, false),
+            ("http://10.0.0.1/", false, false),
+            ("ftp://localhost/", false, false),
+        ] {
+            let url = url.parse().unwrap();
+            assert_eq!((is_protected(&url, false), is_protected(&url, true)), (trial, production), "{url}");
         }
     }
 }

@@ -95,7 +95,7 @@ async fn answer(State(state): State<AppState>, mut request: Request, next: Next)
     route.responses.count(Some(&method), response.status(), begun.elapsed());
     if let Some(call) = call {
         let code = response.headers().get("x-error-code").and_then(|code| code.to_str().ok());
-        call.finish(response.status().as_u16(), code);
+        let _ = call.finish(response.status().as_u16(), code);
     }
     if let Some(rate_limit) = context.rate_limit() {
         response.headers_mut().insert(RATE_LIMIT_POLICY, rate_limit.policy);
@@ -198,7 +198,7 @@ mod tests {
             1,
             Duration::from_secs(1),
         );
-        let url = "https://id.example".parse().unwrap();
+        let url = ("https://id.example".parse().unwrap(), None);
         let state = Shared::new(config, db, SecretKey::new(&[7; 32]), Default::default(), url, None);
         let router = Router::new()
             .route("/text", get(async || -> () { panic!("secret") }))

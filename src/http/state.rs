@@ -40,6 +40,8 @@ pub struct State {
     pub public_url: Url,
     /// Text of the `OpenAPI` document, made at the first request.
     pub openapi: OnceLock<Bytes>,
+    /// Base URL of the console, if this server has one.
+    pub console_url: Option<Url>,
     /// The mailbox that keeps mails if no mail server is set up.
     pub mailbox: Option<Mailbox>,
     /// Set when the server begins to stop.
@@ -56,7 +58,7 @@ impl State {
         pool: Pool,
         seal: SecretKey,
         (subscriptions, outbox_wake): (Arc<Subscriptions>, Arc<Notify>),
-        public_url: Url,
+        (public_url, console_url): (Url, Option<Url>),
         mailbox: Option<Mailbox>,
     ) -> AppState {
         Arc::new(Self {
@@ -67,6 +69,7 @@ impl State {
             store: Store::new(pool, &config.limits, subscriptions, outbox_wake),
             seal,
             public_url,
+            console_url,
             openapi: OnceLock::new(),
             mailbox,
             stopping: AtomicBool::new(false),

@@ -7,6 +7,7 @@ mod error;
 mod fields;
 mod headers;
 mod lines;
+pub mod people;
 
 use std::fmt;
 use std::io::{self, Read};
@@ -45,6 +46,15 @@ impl fmt::Display for Column {
     }
 }
 
+/// The beginning of a table, for a person who says what its columns mean.
+#[derive(Debug)]
+pub struct Peek {
+    pub headers: Vec<String>,
+    /// What each header is recognized as.
+    pub names: Vec<Option<&'static str>>,
+    pub rows: Vec<Vec<String>>,
+}
+
 /// A row with at least one value.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Row {
@@ -80,6 +90,49 @@ pub struct Table<R> {
 impl<R: Read> Table<R> {
     /// Reads up to the header line, which must name the column `required`. Columns that are not `known` are ignored.
     pub fn open(input: R, known: &[&'static str], required: &'static str) -> Result<Self, Unreadable> {
+        let (table, headers) = Self::read_head(input, known, required)?;
+        let meanings = headers::meanings(&headers, known);
+        table.with_columns(&headers, meanings, required)
+    }
+
+    /// As [`open`](Self::open), with the names of the columns from the first on; `None` ignores a column.
+    pub fn open_as(
+        input: R,
+        known: &[&'static str],
+        names: &[Option<&'static str>],
+        required: &'static str,
+    ) -> Result<Self, Unreadable> {
+        let (table, headers) = Self::read_head(input, known, required)?;
+        let names = (0..headers.len()).map(|at| names.get(at).copied().flatten()).collect();
+        table.with_columns(&headers, names, required)
+    }
+
+    /// The header line and the first `rows` rows, as they are in the file, and what each header is recognized as.
+    pub fn peek(
+        input: R,
+        known: &[&'static str],
+        required: &'static str,
+        rows: usize,
+    ) -> Result<Peek, Unreadable> {
+        let (mut table, headers) = Self::read_head(input, known, required)?;
+        let mut sample = Vec::new();
+        while sample.len() < rows
+            && let Some(record) = table.read_record()?
+        {
+            if let (false, Ok(fields)) = (record.is_empty(), record.fields) {
+                let text = |field: &Vec<u8>| String::from_utf8_lossy(field).trim().to_owned();
+                sample.push(fields.iter().take(headers.len()).map(text).collect());
+            }
+        }
+        let names = headers::meanings(&headers, known);
+        Ok(Peek { headers, names, rows: sample })
+    }
+
+    fn read_head(
+        input: R,
+        known: &[&'static str],
+        required: &'static str,
+    ) -> Result<(Self, Vec<String>), Unreadable> {
         let lines = Lines::new(Decoder::new(input)?);
         let mut table =
             Self { lines, delimiter: b',', width: 0, widest: 0, columns: Vec::new(), ignored: Vec::new() };
@@ -100,16 +153,25 @@ impl<R: Read> Table<R> {
             return Err(Unreadable::Format("JSON"));
         }
         table.width = headers.len();
-        table.name_columns(&headers, known)?;
-        if !table.columns.iter().any(|column| column.name == required) {
+        Ok((table, headers))
+    }
+
+    fn with_columns(
+        mut self,
+        headers: &[String],
+        names: Vec<Option<&'static str>>,
+        required: &'static str,
+    ) -> Result<Self, Unreadable> {
+        self.name_columns(headers, names)?;
+        if !self.columns.iter().any(|column| column.name == required) {
             return Err(Unreadable::Missing {
                 column: required,
-                encoding: table.encoding(),
-                delimiter: table.delimiter_name(),
-                headers: listed(&headers),
+                encoding: self.encoding(),
+                delimiter: self.delimiter_name(),
+                headers: listed(headers),
             });
         }
-        Ok(table)
+        Ok(self)
     }
 
     /// The encoding detected so far: `UTF-8`, `UTF-16LE`, `UTF-16BE` or `windows-1252`.
@@ -171,8 +233,12 @@ impl<R: Read> Table<R> {
         Ok(None)
     }
 
-    fn name_columns(&mut self, headers: &[String], known: &[&'static str]) -> Result<(), Unreadable> {
-        for (place, (header, meaning)) in headers.iter().zip(headers::meanings(headers, known)).enumerate() {
+    fn name_columns(
+        &mut self,
+        headers: &[String],
+        names: Vec<Option<&'static str>>,
+    ) -> Result<(), Unreadable> {
+        for (place, (header, meaning)) in headers.iter().zip(names).enumerate() {
             let Some(name) = meaning else {
                 let nameless = || format!("column {}", place + 1);
                 self.ignored.push(if header.is_empty() { nameless() } else { shown(header) });

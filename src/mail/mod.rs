@@ -5,12 +5,14 @@
 pub mod bounce;
 pub mod display_name;
 pub mod dkim;
+pub mod hint;
 pub mod mailbox;
 pub mod outbox_worker;
 pub mod preview;
 pub mod provider;
 pub mod render;
 mod reply;
+pub mod sign_in_link;
 pub mod template;
 pub mod transport;
 mod wrap;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -20,8 +21,9 @@ use url::Url;
 use super::connection::Connection;
 use super::connections::ConnectionCounter;
 use super::unread_body;
+use crate::admin::{self, ConsoleState};
 use crate::api;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::http::AppState;
 use crate::http::context::Peer;
 use crate::webhook::dispatcher;
@@ -31,6 +33,9 @@ const BACKLOG: u32 = 4096;
 
 /// Number of files that the process has open beside connections.
 const RESERVED_FILES: usize = 24;
+
+/// Maximum number of connections of the console.
+const CONSOLE_CONNECTIONS: usize = 64;
 
 /// Maximum size of a request head in bytes.
 const MAX_HEAD: usize = 32 * 1024;
@@ -61,7 +66,11 @@ pub(super) fn bind(listen: SocketAddr) -> std::io::Result<TcpListener> {
 /// Maximum number of client connections. Raises the limit of open files as far as allowed and subtracts our own files.
 fn max_connections(config: &Config) -> usize {
     let configured = config.server.max_connections;
-    let own = config.database.max_connections as usize + config.mail.connections as usize + RESERVED_FILES;
+    let console = if config.admin_listen().is_some() { CONSOLE_CONNECTIONS } else { 0 };
+    let own = config.database.max_connections as usize
+        + config.mail.connections as usize
+        + console
+        + RESERVED_FILES;
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return configured };
     let needed = u64::try_from(configured + own + dispatcher::MAX_CONCURRENT).unwrap_or(u64::MAX);
     let raised = soft.max(needed.min(hard));
@@ -78,16 +87,36 @@ fn max_connections(config: &Config) -> usize {
     most
 }
 
-pub(super) async fn accept(socket: TcpListener, state: AppState, mut stopped: watch::Receiver<bool>) {
-    let config = &state.config.server;
-    let router = TowerToHyperService::new(api::router(&state));
+/// Serves the API until `stopped` is set.
+pub(super) async fn serve_api(socket: TcpListener, state: AppState, stopped: watch::Receiver<bool>) {
+    let most = max_connections(&state.config);
+    accept(socket, api::router(&state), most, &state.config.server, stopped).await;
+}
+
+/// Serves the console until `stopped` is set.
+pub(super) async fn serve_console(
+    socket: TcpListener,
+    console: ConsoleState,
+    stopped: watch::Receiver<bool>,
+) {
+    let config = &console.server.config.server;
+    accept(socket, admin::router(&console), CONSOLE_CONNECTIONS, config, stopped).await;
+}
+
+async fn accept(
+    socket: TcpListener,
+    router: Router,
+    most: usize,
+    config: &config::Server,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let router = TowerToHyperService::new(router);
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(config.head_timeout)
         .max_header_size(MAX_HEAD)
         .max_buf_size(MAX_HEAD);
-    let most = max_connections(&state.config);
     let slots = Arc::new(Semaphore::new(most));
     let counter = ConnectionCounter::new(most, config.trusted_proxies.clone());
     let graceful = GracefulShutdown::new();

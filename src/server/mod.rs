@@ -13,11 +13,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::timeout;
+use url::Url;
 
+use crate::admin::Console;
 use crate::config::{self, Config};
 use crate::db;
 use crate::db::webhooks::subscriptions::Subscriptions;
@@ -26,11 +29,12 @@ use crate::http::{AppState, State};
 use crate::mail::dkim::{self, Signer};
 use crate::mail::mailbox::Mailbox;
 use crate::mail::outbox_worker::{self, Outage, Worker};
+use crate::mail::sign_in_link::LinkMailer;
 use crate::mail::transport::{Transport, UrlError};
 use crate::postgres;
 use crate::webhook::dispatcher;
 use crate::webhook::receiver::Receivers;
-use listener::{accept, bind, own_url};
+use listener::{bind, own_url, serve_api, serve_console};
 
 pub use database::Database;
 
@@ -82,6 +86,7 @@ pub struct Server {
     pub state: AppState,
     stop: watch::Sender<bool>,
     http: JoinHandle<()>,
+    console: Option<JoinHandle<()>>,
     worker: JoinHandle<()>,
     dispatcher: JoinHandle<()>,
     cleanup: JoinHandle<()>,
@@ -103,6 +108,7 @@ impl Server {
         } else {
             None
         };
+        let link_mailer = LinkMailer::new(&config, transport.clone())?;
         let outbox_wake = Arc::new(Notify::new());
         let (stop, stopped) = watch::channel(false);
         let worker = Worker {
@@ -139,12 +145,13 @@ impl Server {
         let cleanup =
             tokio::spawn(maintenance::run(database.mails.clone(), config.retention(), stopped.clone()));
         let listener = tokio::spawn(outbox_worker::listen(database.direct.clone(), Arc::clone(&outbox_wake)));
+        let console = bind_console(&config);
         let state = State::new(
             config,
             database.pool.clone(),
             seal,
             (subscriptions, outbox_wake),
-            public_url,
+            (public_url, console.as_ref().map(|(_, url)| url.clone())),
             mailbox,
         );
         if let Some(listen) = state.config.server.metrics_listen {
@@ -164,8 +171,12 @@ impl Server {
                 ),
             }
         }
-        let http = tokio::spawn(accept(socket, Arc::clone(&state), stopped));
-        Ok(Self { address, state, stop, http, worker, dispatcher, cleanup, listener })
+        let console = console.map(|(socket, url)| {
+            let console = Console::new(Arc::clone(&state), database.operator.clone(), url, link_mailer);
+            tokio::spawn(serve_console(socket, console, stopped.clone()))
+        });
+        let http = tokio::spawn(serve_api(socket, Arc::clone(&state), stopped));
+        Ok(Self { address, state, stop, http, console, worker, dispatcher, cleanup, listener })
     }
 
     /// Shuts down in order, within half a minute: no new connections are accepted, `/readyz` fails, requests are
@@ -173,14 +184,41 @@ impl Server {
     pub async fn stop(self) {
         self.state.stopping.store(true, Ordering::Relaxed);
         self.stop.send_replace(true);
-        let abort = [&self.http, &self.worker, &self.dispatcher, &self.cleanup].map(JoinHandle::abort_handle);
-        let all = async { tokio::join!(self.http, self.worker, self.dispatcher, self.cleanup) };
-        if timeout(SHUTDOWN_TIMEOUT, all).await.is_err() {
+        let tasks =
+            [Some(self.http), self.console, Some(self.worker), Some(self.dispatcher), Some(self.cleanup)];
+        let tasks: Vec<JoinHandle<()>> = tasks.into_iter().flatten().collect();
+        let abort: Vec<AbortHandle> = tasks.iter().map(JoinHandle::abort_handle).collect();
+        if timeout(SHUTDOWN_TIMEOUT, join_all(tasks)).await.is_err() {
             tracing::warn!("requests or mails were not finished at shutdown; the mails are retried");
             abort.iter().for_each(AbortHandle::abort);
         }
         self.listener.abort();
     }
+}
+
+/// The socket and the base URL of the console, if the settings say where it listens. The server also starts if that
+/// address is in use.
+fn bind_console(config: &Config) -> Option<(TcpListener, Url)> {
+    let listen = config.admin_listen()?;
+    match bind(listen).and_then(|socket| Ok((socket.local_addr()?, socket))) {
+        Ok((address, socket)) => {
+            Some((socket, config.admin.public_url.clone().unwrap_or_else(|| own_url(address))))
+        }
+        Err(error) => {
+            tracing::warn!(
+                %listen, %error,
+                "the console is not served; set USERDOCKS_ADMIN__LISTEN to a free address, or to off"
+            );
+            None
+        }
+    }
+}
+
+/// Base URL of the console that these settings describe.
+#[must_use]
+pub fn console_url(config: &Config) -> Url {
+    let listen = || own_url(config.admin_listen().unwrap_or(config::AdminListen::TRIAL));
+    config.admin.public_url.clone().unwrap_or_else(listen)
 }
 
 /// Resolves on SIGTERM or SIGINT.

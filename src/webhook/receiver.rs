@@ -12,6 +12,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::time::timeout;
 use url::{Host, Url};
 
+use crate::domain::app_settings::{Problem, web_url};
 use crate::domain::network::is_public;
 use crate::http_client::{self, Authorities};
 
@@ -107,6 +108,24 @@ impl Receivers {
             Err(error) => Response::Refused(http_client::cause(error)),
         }
     }
+}
+
+/// Parses the URL of a receiver; an error says what it must be. In production it is `https`. Host names are resolved, and
+/// their addresses checked, at each delivery; `any_address` also allows an IP address that is private.
+pub fn parse_url(text: &str, production: bool, any_address: bool) -> Result<String, Problem> {
+    let text = web_url(text, production)?;
+    let url = Url::parse(&text).map_err(|_| "must be an absolute https URL")?;
+    let extra = !url.username().is_empty() || url.password().is_some() || url.fragment().is_some();
+    if url.as_str().len() > 2048 || extra {
+        return Err("must have no user, no password and no fragment, and at most 2048 characters".into());
+    }
+    if !any_address && literal(&url).is_some_and(|address| !is_public(address)) {
+        return Err(
+            "must not name a private address, unless USERDOCKS_WEBHOOK__ALLOW_PRIVATE_ADDRESSES is true"
+                .into(),
+        );
+    }
+    Ok(url.into())
 }
 
 /// The host of the URL if it is an IP address.

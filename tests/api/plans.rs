@@ -10,10 +10,15 @@ use userdocks::db::Pool;
 use crate::support;
 
 /// Tables with at most a few rows per app, which may be read whole.
-const SMALL: [&str; 8] = [
+const SMALL: [&str; 13] = [
     "apps",
     "api_keys",
+    "imports",
     "mail_templates",
+    "operator_challenges",
+    "operator_passkeys",
+    "operator_sessions",
+    "operators",
     "opt_out_keys",
     "secret_key_check",
     "signing_keys",
@@ -22,13 +27,12 @@ const SMALL: [&str; 8] = [
 ];
 
 /// Statements that may read all rows of an app or a table: a unique part of their text, and the reason.
-const WHOLE: [(&str, &str); 4] = [
+const WHOLE: [(&str, &str); 3] = [
     (
         "WHERE ($1::uuid IS NULL OR app_id = $1) AND ($2::uuid IS NULL OR invite_id = $2)",
         "an operator's command",
     ),
     ("WHERE ($1::uuid IS NULL OR app_id = $1) AND ($2::text IS NULL OR state = $2)", "an operator's command"),
-    ("SET state = 'queued', due_at = now(), queued_at = now(), begun = attempts", "an operator's command"),
     ("FROM (SELECT due_at FROM webhook_deliveries WHERE state = 'queued' LIMIT 100000) d", "metrics"),
 ];
 
@@ -160,7 +164,15 @@ async fn only_configuration_tables_have_a_foreign_key_to_apps() {
     .unwrap();
     assert_eq!(
         tables,
-        ["api_keys", "mail_templates", "opt_out_keys", "signing_keys", "webhook_secrets", "webhooks"]
+        [
+            "api_keys",
+            "imports",
+            "mail_templates",
+            "opt_out_keys",
+            "signing_keys",
+            "webhook_secrets",
+            "webhooks"
+        ]
     );
     db.close().await;
 }

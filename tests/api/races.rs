@@ -436,17 +436,17 @@ const PARTS: usize = 3;
 
 #[tokio::test]
 async fn concurrent_call_pairs_match_a_sequential_order_part_1() {
-    compare_with_sequential_orders(0).await;
+    Box::pin(compare_with_sequential_orders(0)).await;
 }
 
 #[tokio::test]
 async fn concurrent_call_pairs_match_a_sequential_order_part_2() {
-    compare_with_sequential_orders(1).await;
+    Box::pin(compare_with_sequential_orders(1)).await;
 }
 
 #[tokio::test]
 async fn concurrent_call_pairs_match_a_sequential_order_part_3() {
-    compare_with_sequential_orders(2).await;
+    Box::pin(compare_with_sequential_orders(2)).await;
 }
 
 async fn compare_with_sequential_orders(part: usize) {

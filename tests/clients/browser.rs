@@ -97,6 +97,18 @@ impl Browser {
         self.command("/url", json!({ "url": url })).await;
     }
 
+    /// Adds a device that keeps passkeys and confirms every use (WebAuthn, section 11.3).
+    pub async fn add_authenticator(&self) {
+        let device = json!({
+            "protocol": "ctap2",
+            "transport": "internal",
+            "hasResidentKey": true,
+            "hasUserVerification": true,
+            "isUserVerified": true,
+        });
+        self.command("/webauthn/authenticator", device).await;
+    }
+
     /// Runs a script in the page and returns its value; a promise is awaited.
     pub async fn run(&self, script: &str, arguments: &[&str]) -> Value {
         self.command("/execute/sync", json!({ "script": script, "args": arguments })).await
@@ -133,6 +145,19 @@ impl Browser {
         // Select all with Ctrl+A, then type: a page may refill a field that was cleared.
         let keys = format!("\u{e009}a\u{e000}{text}");
         self.command(&format!("/element/{element}/value"), json!({ "text": keys })).await;
+    }
+
+    /// Chooses a file in a file field.
+    pub async fn upload(&self, selector: &str, file: &Path) {
+        let element = self.element(selector).await;
+        let path = file.to_str().unwrap();
+        self.command(&format!("/element/{element}/value"), json!({ "text": path })).await;
+    }
+
+    /// The address of the page.
+    pub async fn url(&self) -> String {
+        let answer = self.client.get(format!("{}/url", self.session)).send().await.unwrap();
+        answer.json::<Value>().await.unwrap()["value"].as_str().unwrap().to_owned()
     }
 
     /// Saves a screenshot in the folder `pictures` of the tests' temporary files.

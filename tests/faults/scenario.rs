@@ -85,7 +85,7 @@ impl Scenario {
         for number in 0..Load::people() {
             let (user, email) = (UserId(new_id()), format!("caller-{number}@load.example"));
             let (email, language) = (Email::parse(&email).unwrap(), Language::parse("en").unwrap());
-            users::create_demo(&mut connection, app.id, user, &email, &language, "Ada").await.unwrap();
+            users::demo::create(&mut connection, app.id, user, &email, &language, "Ada").await.unwrap();
             people.push(user);
         }
         drop(connection);

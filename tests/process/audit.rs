@@ -26,6 +26,7 @@ fn event(action: &str, outcome: &str, more: Value) -> Value {
     let mut event = json!({
         "level": "INFO", "target": "userdocks::audit", "action": action, "outcome": outcome, "status": null,
         "code": null, "actor": "nobody", "authenticated": false, "app": null, "key": null, "user": null,
+        "operator": null,
         "subject": null, "fields": [], "request_id": null,
     });
     let Value::Object(more) = more else { panic!("{more}") };

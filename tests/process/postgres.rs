@@ -84,7 +84,10 @@ async fn development_database_is_adopted_or_refused_with_a_hint() {
     let migrated = recorded().await;
     assert_eq!(migrated[0], (1, "apps".to_owned()));
     // What later migrations have added.
-    let added = "ALTER TABLE apps DROP home_url, DROP footer, DROP imprint_url, DROP privacy_url; DROP TABLE mail_templates";
+    let added = "ALTER TABLE apps DROP home_url, DROP footer, DROP imprint_url, DROP privacy_url;
+        DROP TABLE mail_templates, operator_challenges, operator_passkeys, operator_sessions, operators, audit_events, imports;
+        DROP INDEX users_name_prefix, users_newest, users_frozen, invite_events_reports, outbox_failed,
+            webhook_deliveries_newest";
     execute(&options, format!("{added}; {DEVELOPMENT}")).await;
     let (one, other) = tokio::join!(db::migrate(&options), db::migrate(&options));
     one.and(other).unwrap();

@@ -43,6 +43,9 @@ fn config_check_prints_effective_settings_with_masked_secrets() {
                 "listen": "127.0.0.1:0", "public_url": "https://id.example/", "metrics_listen": "",
                 "max_connections": 10000, "trusted_proxies": "", "ca_file": "", "head_timeout": "10s", "body_timeout": "15s", "request_timeout": "30s",
             },
+            "admin": {
+                "listen": "off", "public_url": "", "oidc_issuer": "", "oidc_client_id": "", "oidc_client_secret": "",
+            },
             "database": {
                 "url": "postgres://ada:***@db.example/userdocks", "direct_url": "postgres:///userdocks?***",
                 "max_connections": 16,

@@ -42,6 +42,7 @@ impl Place {
         let mut place = Self { folder, variables: Vec::new(), through: Vec::new() };
         place.set("USERDOCKS_SERVER__LISTEN", "127.0.0.1:0");
         place.set("USERDOCKS_SERVER__METRICS_LISTEN", "");
+        place.set("USERDOCKS_ADMIN__LISTEN", "off");
         for (name, value) in variables {
             place.set(name, value);
         }

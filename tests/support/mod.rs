@@ -142,6 +142,7 @@ pub fn variables(database_url: &str, smtp_url: &str, more: &[(&str, &str)]) -> H
         ("USERDOCKS_SECRET_KEY", SECRET_KEY),
         ("USERDOCKS_SERVER__LISTEN", "127.0.0.1:0"),
         ("USERDOCKS_SERVER__METRICS_LISTEN", ""),
+        ("USERDOCKS_ADMIN__LISTEN", "off"),
         ("USERDOCKS_SERVER__PUBLIC_URL", "https://id.example"),
         ("USERDOCKS_DATABASE__MAX_CONNECTIONS", "4"),
         ("USERDOCKS_MAIL__SMTP_URL", smtp_url),
@@ -265,7 +266,7 @@ impl Test {
         let config = Config::from_variables(variables(&database_url, &smtp.url(), more)).unwrap();
         let seal = SecretKey::new(&config.secret_key().unwrap());
         let database = Database::open(&config, true).await.unwrap();
-        let server = Server::start(config.clone(), &database, seal.clone()).await.unwrap();
+        let server = Box::pin(Server::start(config.clone(), &database, seal.clone())).await.unwrap();
         let db = userdocks::db::Pool::new(database.direct.clone(), 8, DEADLINE);
         let app = create_app(&db, &seal, &new_app("Acme")).await;
         Self {
@@ -344,7 +345,7 @@ impl Test {
         let user = UserId(id::public());
         let (email, language) = (Email::parse(email).unwrap(), Language::parse("en").unwrap());
         let mut db = self.db.acquire().await.unwrap();
-        users::create_demo(&mut db, app.id, user, &email, &language, "Ada").await.unwrap();
+        users::demo::create(&mut db, app.id, user, &email, &language, "Ada").await.unwrap();
         if let Some(of) = of {
             sqlx::query(
                 "UPDATE users SET tenant_id = (SELECT tenant_id FROM users WHERE app_id = $1 AND user_id = $2)

@@ -4,6 +4,7 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use url::Url;
 
 use super::render::{self, OptOutPage};
 use crate::http::error::Error;
@@ -16,7 +17,9 @@ pub async fn no_route(State(state): State<AppState>, uri: Uri, headers: HeaderMa
     }
     if uri.path() == "/" {
         let mailbox = state.mailbox.as_ref().is_some_and(|mailbox| mailbox.shown);
-        return render::start(mailbox, !state.config.production()).response(StatusCode::OK);
+        let trial = !state.config.production();
+        let console = state.console_url.as_ref().filter(|_| trial);
+        return render::start(mailbox, trial, console.map(Url::as_str)).response(StatusCode::OK);
     }
     render::trouble(&Error::RouteNotFound, &headers, |texts| render::opt_out(texts, &OptOutPage::Unknown))
 }

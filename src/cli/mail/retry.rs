@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::audit::{self, AuditRecord};
+use crate::audit::AuditRecord;
 use crate::cli::{Context, Output, Result, duration};
 use crate::clock;
 use crate::db::operator;
@@ -68,7 +68,7 @@ pub(in crate::cli) async fn run(retry: Retry, context: &Context) -> Result<Outpu
         for mail in mails {
             if outbox::manage::retry(db, &mail, &context.seal, expires_after).await? {
                 retried += 1;
-                audit::command("retryMail", &facts(mail.app_id, mail.id));
+                context.record("retryMail", &facts(mail.app_id, mail.id)).await;
             } else {
                 skipped += 1;
             }

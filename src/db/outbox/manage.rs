@@ -68,6 +68,13 @@ pub async fn find(db: &Pool, id: Uuid) -> Result<Option<MailRow>, Error> {
         .await?)
 }
 
+/// The mail of an app with this id.
+pub async fn find_in(db: &Pool, app: AppId, id: Uuid) -> Result<Option<MailRow>, Error> {
+    Ok(mail_rows!("FROM outbox o WHERE o.app_id = $1 AND o.mail_id = $2", app.0, id)
+        .fetch_optional(db)
+        .await?)
+}
+
 /// Makes a queued mail due now, unless a worker has claimed it. The code of a failed mail was deleted, so its invite
 /// gets a new one, valid for the time that the invite or the app sets, or else for `expires_after`. Returns false if
 /// the mail does not exist or was sent, or if its invite was accepted, revoked or mailed again since.

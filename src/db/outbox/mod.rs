@@ -2,7 +2,9 @@
 //! commits before it sends; if the worker dies, the lease expires. `attempts` counts claims and is a fencing token: a
 //! worker that lost its lease cannot finish the row.
 
+pub mod health;
 pub mod manage;
+pub mod search;
 pub mod templates;
 
 use std::time::Duration;

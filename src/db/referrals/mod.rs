@@ -6,3 +6,4 @@ pub mod leaderboard;
 pub mod list;
 pub mod new_referral;
 pub mod opt_outs;
+pub mod recent;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use quick_cache::sync::Cache;
-use sqlx::{PgExecutor, query};
+use sqlx::{PgExecutor, query, query_scalar};
 use uuid::Uuid;
 
 use crate::db::{Error, Pool};
@@ -140,4 +140,30 @@ pub async fn remove(db: &Pool, app: AppId, address: &AddressHash) -> Result<bool
         .await
         .map_err(Error::of_change)?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Whether the address has opted out of the app's referral mails.
+pub async fn is_out(db: &Pool, app: AppId, address: &AddressHash) -> Result<bool, Error> {
+    let found = query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM opt_outs WHERE app_id = $1 AND address_hash = $2) AS "out!""#,
+        app.0,
+        &address.0
+    );
+    Ok(found.fetch_one(db).await?)
+}
+
+/// The maximum that [`count`] counts.
+pub const MAX_COUNTED: i64 = 10_000;
+
+/// How many addresses opted out of the app's referral mails, counted up to [`MAX_COUNTED`] and one more.
+pub async fn count(db: &Pool, app: AppId) -> Result<i64, Error> {
+    let counted = query_scalar!(
+        r#"
+        SELECT count(*) AS "count!"
+        FROM (SELECT FROM opt_outs WHERE app_id = $1 AND address_hash >= ''::bytea LIMIT $2) o
+        "#,
+        app.0,
+        MAX_COUNTED + 1
+    );
+    Ok(counted.fetch_one(db).await?)
 }

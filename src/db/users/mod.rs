@@ -2,23 +2,24 @@
 //! atomically.
 
 pub mod access_status;
+pub mod demo;
+pub mod details;
 pub mod email_change;
 pub mod email_confirmation;
 pub mod email_verification;
 pub mod erase;
 pub mod external_subject;
 pub mod profile;
+pub mod search;
 pub mod update;
 pub mod update_fields;
 
-use sqlx::{PgConnection, PgExecutor, query, query_as, query_scalar};
+use sqlx::{PgExecutor, query_as, query_scalar};
 use uuid::Uuid;
 
 use super::Error;
 use crate::domain::email::Email;
-use crate::domain::id::{self, AppId, UserId};
-use crate::domain::invites::referral_code;
-use crate::domain::language::Language;
+use crate::domain::id::{AppId, UserId};
 use crate::domain::users::User;
 
 /// Selects the columns of a [`User`], including [`User::version`], of users who are not deleted and meet a condition.
@@ -99,33 +100,4 @@ pub async fn language(db: impl PgExecutor<'_>, app: AppId, user: UserId) -> Resu
     )
     .fetch_optional(db)
     .await?)
-}
-
-/// Creates the user of the trial's demo app, in a tenant of their own, as if they had accepted an invite.
-pub async fn create_demo(
-    db: &mut PgConnection,
-    app: AppId,
-    user: UserId,
-    email: &Email,
-    language: &Language,
-    name: &str,
-) -> Result<(), Error> {
-    query!(
-        r#"
-        WITH tenant AS (INSERT INTO tenants (app_id, tenant_id) VALUES ($1, $2))
-        INSERT INTO users
-            (app_id, user_id, tenant_id, email, email_verified, language, name, referral_code, accepted_at)
-        VALUES ($1, $3, $2, $4, true, $5, $6, $7, now())
-        "#,
-        app.0,
-        id::public(),
-        user.0,
-        email.as_str(),
-        language.as_str(),
-        name,
-        referral_code::generate(),
-    )
-    .execute(db)
-    .await?;
-    Ok(())
 }

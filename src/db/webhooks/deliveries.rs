@@ -211,27 +211,38 @@ pub enum Replay {
 /// Makes deliveries of an app due now, with their old ids, unless a worker has claimed them or their webhook is
 /// disabled. Returns how many.
 pub async fn replay(db: &Pool, app: AppId, again: &Replay) -> Result<u64, Error> {
-    let (id, webhook, since, state) = match again {
-        Replay::One(id) => (Some(*id), None, None, None),
-        Replay::Since(webhook, since, state) => (None, Some(*webhook), Some(since), state.as_deref()),
+    let done = match again {
+        Replay::One(id) => {
+            query!(
+                "UPDATE webhook_deliveries d
+                SET state = 'queued', due_at = now(), queued_at = now(), begun = attempts, claimed = false, finished_at = NULL
+                WHERE d.app_id = $1 AND d.delivery_id = $2 AND NOT d.claimed AND EXISTS (
+                    SELECT FROM webhooks w
+                    WHERE w.app_id = $1 AND w.webhook_id = d.webhook_id AND w.disabled_at IS NULL)",
+                app.0,
+                id,
+            )
+            .execute(db)
+            .await?
+        }
+        Replay::Since(webhook, since, state) => {
+            query!(
+                "UPDATE webhook_deliveries d
+                SET state = 'queued', due_at = now(), queued_at = now(), begun = attempts, claimed = false, finished_at = NULL
+                WHERE d.app_id = $1 AND d.webhook_id = $2 AND d.created_at >= $3::text::timestamptz
+                    AND d.state <> 'queued' AND d.state = COALESCE($4, d.state)
+                    AND NOT d.claimed AND EXISTS (
+                        SELECT FROM webhooks w
+                        WHERE w.app_id = $1 AND w.webhook_id = d.webhook_id AND w.disabled_at IS NULL)",
+                app.0,
+                webhook,
+                since,
+                state.as_deref(),
+            )
+            .execute(db)
+            .await?
+        }
     };
-    let done = query!(
-        "UPDATE webhook_deliveries d
-        SET state = 'queued', due_at = now(), queued_at = now(), begun = attempts, claimed = false, finished_at = NULL
-        WHERE d.app_id = $1 AND ($2::uuid IS NULL OR d.delivery_id = $2)
-            AND ($3::uuid IS NULL OR d.webhook_id = $3 AND d.created_at >= $4::text::timestamptz
-                AND d.state <> 'queued' AND d.state = COALESCE($5, d.state))
-            AND NOT d.claimed AND EXISTS (
-                SELECT FROM webhooks w
-                WHERE w.app_id = $1 AND w.webhook_id = d.webhook_id AND w.disabled_at IS NULL)",
-        app.0,
-        id,
-        webhook,
-        since,
-        state,
-    )
-    .execute(db)
-    .await?;
     Ok(done.rows_affected())
 }
 

@@ -11,6 +11,9 @@ use crate::domain::credentials::secret_key::{Purpose, SecretKey};
 use crate::domain::id::{self, AppId};
 use crate::domain::webhook::{EventType, Secret};
 
+/// How long the previous secret also signs after a rotation.
+pub const OVERLAP: Duration = Duration::from_hours(24);
+
 /// The apps that have an enabled webhook.
 pub async fn apps(db: &Pool) -> Result<Vec<AppId>, Error> {
     let apps = query_scalar!("SELECT DISTINCT app_id FROM webhooks WHERE disabled_at IS NULL");

@@ -4,4 +4,5 @@
 pub mod deliveries;
 pub mod manage;
 pub mod publish;
+pub mod search;
 pub mod subscriptions;

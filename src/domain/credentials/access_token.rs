@@ -22,6 +22,10 @@ const LEEWAY: u32 = 10;
 /// Bytes. A longer token is refused without being parsed.
 const MAX_LENGTH: usize = 8192;
 
+/// How long clients may cache the JWK set (`max-age` of `/jwks.json`). A new key signs only after this time, so that
+/// every cached set contains it.
+pub const JWKS_MAX_AGE: Duration = Duration::from_mins(5);
+
 /// An app's new RSA key pair.
 pub struct NewKeyPair {
     /// `kid`
@@ -111,6 +115,13 @@ impl PublicKey {
         (for_signatures && agrees).then_some(Self { id: jwk.common.key_id, algorithm, key })
     }
 
+    /// Whether this key made the signature of a JWS (base64url) with this algorithm.
+    #[must_use]
+    pub(super) fn verifies(&self, algorithm: Algorithm, message: &str, signature: &str) -> bool {
+        let verify = || crypto::verify(signature, message.as_bytes(), &self.key, algorithm);
+        self.algorithm == algorithm && verify().is_ok_and(|signed| signed)
+    }
+
     /// Whether a token's `kid` selects this key. A token without `kid` selects every key.
     #[must_use]
     pub fn is(&self, kid: Option<&str>) -> bool {
@@ -119,7 +130,7 @@ impl PublicKey {
 }
 
 /// The algorithm named by `alg` (RFC 7518, 3.1; RFC 8037, 3.1; RFC 9864, 2.2), if it is supported.
-fn algorithm(name: &str) -> Option<Algorithm> {
+pub(super) fn algorithm(name: &str) -> Option<Algorithm> {
     match name {
         "RS256" => Some(Algorithm::RS256),
         "ES256" => Some(Algorithm::ES256),
@@ -346,11 +357,7 @@ impl<'a> Unverified<'a> {
 
     /// Verifies the token as one for `app`: the signature against the `keys` of its issuer, `aud`, `exp` and `nbf`.
     pub fn verify(&self, keys: &[PublicKey], app: AppId) -> Result<Verified, Invalid> {
-        let signed = |key: &&PublicKey| {
-            let message = self.message.as_bytes();
-            key.algorithm == self.algorithm
-                && crypto::verify(self.signature, message, &key.key, key.algorithm).is_ok_and(|signed| signed)
-        };
+        let signed = |key: &&PublicKey| key.verifies(self.algorithm, self.message, self.signature);
         let key = keys.iter().filter(|key| key.is(self.kid.as_deref())).find(signed);
         let key = key.filter(|_| self.apps.contains(&app)).ok_or(Invalid::Token)?;
         let (now, leeway) = (crate::clock::now().as_duration().as_secs_f64(), f64::from(LEEWAY));

@@ -2,5 +2,10 @@
 
 pub mod access_token;
 pub mod api_key;
+pub mod id_token;
 pub mod opt_out;
+pub mod passkey;
+pub mod password;
+pub mod random_code;
 pub mod secret_key;
+pub mod totp;

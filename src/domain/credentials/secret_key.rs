@@ -34,6 +34,10 @@ pub enum Purpose {
     WebhookSecret,
     /// The key that hashes addresses that opted out.
     OptOutKey,
+    /// The secret that the authenticator app of an operator shares.
+    TotpSecret,
+    /// Such a secret before the operator has confirmed it. It is in a form and not stored.
+    TotpDraft,
     /// A known text, to check whether the secret key is the right one.
     Check,
 }
@@ -45,6 +49,8 @@ impl Purpose {
             Self::SigningKey => b"userdocks signing key ",
             Self::WebhookSecret => b"userdocks webhook secret ",
             Self::OptOutKey => b"userdocks opt-out key ",
+            Self::TotpSecret => b"userdocks totp secret ",
+            Self::TotpDraft => b"userdocks totp draft ",
             Self::Check => b"userdocks check ",
         }
     }

@@ -11,6 +11,7 @@ use crate::support::child::{Place, Serve, until};
 use crate::support::receiver::Receiver;
 use crate::support::smtp::{Smtp, Stage};
 use crate::support::{self, DEADLINE, SECRET_KEY, new_id};
+use userdocks::domain::credentials::secret_key::{Purpose, SecretKey};
 
 const NEW_KEY: &str = "1d2c3b4a5f6e7d8c9b0a1f2e3d4c5b6a79880716253443526170f8e9dacbbcad";
 const WRONG_KEY: &str = "USERDOCKS_SECRET_KEY is not the key that this database is encrypted with: set it to that key, or, \
@@ -102,15 +103,33 @@ async fn secret_key_rotates_while_servers_run() {
         || changed.json(&["mail", "list", "--state", "queued"])[0]["lastReply"] == json!("450 4.2.1 later");
     until("the mail waits", || waits().then_some(()));
     old.stop();
-    let done = json!({ "signingKeys": 1, "mails": 1, "webhookSecrets": 1, "optOutKeys": 1, "unopened": 0 });
+    // So is the key of an operator's authenticator app.
+    let operator = before.json(&["operator", "create", "--email", "ada@example.com", "--role", "viewer"]);
+    support::secrets::keep(operator["signInLink"].as_str().unwrap().rsplit_once('/').unwrap().1);
+    let id: uuid::Uuid = operator["id"].as_str().unwrap().parse().unwrap();
+    let seal = |key: &str| SecretKey::new(&hex::decode(key).unwrap().try_into().unwrap());
+    let totp = seal(SECRET_KEY).seal(Purpose::TotpSecret, id, &[7; 20]);
+    let mut db = PgConnection::connect(&url).await.unwrap();
+    sqlx::query("UPDATE operators SET password_hash = 'none', totp_step = 0, totp_secret = $1")
+        .bind(totp)
+        .execute(&mut db)
+        .await
+        .unwrap();
+    let done = json!({
+        "signingKeys": 1, "mails": 1, "webhookSecrets": 1, "optOutKeys": 1, "totpSecrets": 1, "unopened": 0,
+    });
     assert_eq!(changed.json(&["secret-key", "reseal"]), done);
-    let nothing =
-        json!({ "signingKeys": 0, "mails": 0, "webhookSecrets": 0, "optOutKeys": 0, "unopened": 0 });
+    let totp: Vec<u8> =
+        sqlx::query_scalar("SELECT totp_secret FROM operators").fetch_one(&mut db).await.unwrap();
+    assert_eq!(seal(NEW_KEY).open(Purpose::TotpSecret, id, &totp).unwrap(), [7; 20]);
+    let nothing = json!({
+        "signingKeys": 0, "mails": 0, "webhookSecrets": 0, "optOutKeys": 0, "totpSecrets": 0, "unopened": 0,
+    });
     assert_eq!(changed.json(&["secret-key", "reseal"]), nothing);
     assert_eq!(
         changed.text(&["secret-key", "reseal"]),
-        "0 signing keys, 0 mails, 0 webhook secrets and 0 keys of opt-outs were encrypted anew; 0 values open with \
-         neither key and were left.\n"
+        "0 signing keys, 0 mails, 0 webhook secrets, 0 keys of opt-outs and 0 secrets of authenticator apps were encrypted \
+         anew; 0 values open with neither key and were left.\n"
     );
 
     // After resealing, the old key opens nothing, and the new one opens everything.

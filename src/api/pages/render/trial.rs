@@ -8,6 +8,7 @@ use super::Page;
 use crate::domain::mail::kind::MailKind;
 use crate::l10n::{LANGUAGES, Texts};
 use crate::mail::mailbox::{Head, Mail};
+use crate::mail::render::attribute;
 
 /// How a mail is shown in its frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,10 +51,11 @@ pub struct Preview<'a> {
     pub subject: &'a str,
 }
 
-/// The page at `/`. `mailbox`: whether the mails of a trial can be looked at.
+/// The page at `/`. `mailbox`: whether the mails of a trial can be looked at; `console`: the URL of its console.
 #[must_use]
-pub fn start(mailbox: bool, trial: bool) -> Page {
-    Page::new("start.html", Texts::of("en"), None, context! { sign => "", mailbox, trial })
+pub fn start(mailbox: bool, trial: bool, console: Option<&str>) -> Page {
+    let console = console.map(attribute);
+    Page::new("start.html", Texts::of("en"), None, context! { sign => "", mailbox, trial, console })
 }
 
 /// `/mailbox`: the list of mails, and beside it the first.

@@ -6,22 +6,18 @@ use clap::Subcommand;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Context, Output, Result, table};
 use crate::audit::AuditRecord;
+use crate::cli::{Context, Output, Result, table};
 use crate::db::{apps, operator};
-use crate::domain::credentials::access_token::NewKeyPair;
+use crate::domain::credentials::access_token::{JWKS_MAX_AGE, NewKeyPair};
 use crate::domain::id::AppId;
 
-/// How long clients may cache the JWK set (`max-age` of `/jwks.json`). A new key signs only after this time, so that
-/// every cached set contains it.
-const CACHED: Duration = Duration::from_mins(5);
-
 #[derive(Subcommand)]
-pub(super) enum Command {
+pub(in crate::cli) enum Command {
     /// Create a key that signs the app's tokens from five minutes on; the older ones go on verifying theirs
     Create {
         /// The app's id
-        #[arg(long, value_parser = super::id)]
+        #[arg(long, value_parser = crate::cli::id)]
         app: Uuid,
         /// Sign with it now; a client that has cached the app's JWK set refuses its tokens for up to five minutes
         #[arg(long)]
@@ -30,24 +26,24 @@ pub(super) enum Command {
     /// List the keys of an app
     List {
         /// The app's id
-        #[arg(long, value_parser = super::id)]
+        #[arg(long, value_parser = crate::cli::id)]
         app: Uuid,
     },
     /// Remove a key: the tokens that it signed end at once
     Revoke {
         /// The key's id
-        #[arg(value_parser = super::id)]
+        #[arg(value_parser = crate::cli::id)]
         id: Uuid,
     },
 }
 
-pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
+pub(in crate::cli) async fn run(command: Command, context: &Context) -> Result<Output> {
     let db = &context.database.operator;
     match command {
         Command::Create { app, at_once } => {
             context.app(app).await?;
             let keys = NewKeyPair::generate();
-            let delay = if at_once { Duration::ZERO } else { CACHED };
+            let delay = if at_once { Duration::ZERO } else { JWKS_MAX_AGE };
             apps::add_signing_key(db, AppId(app), &keys, delay, &context.seal).await?;
             let stored = apps::signing_keys(db, AppId(app)).await?;
             let stored = stored.into_iter().find(|key| key.id == keys.id).ok_or("the key is gone already")?;

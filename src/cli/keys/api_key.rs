@@ -6,15 +6,15 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Context, Output, Result, duration, table};
 use crate::audit::AuditRecord;
+use crate::cli::{Context, Output, Result, duration, table};
 use crate::db::api_keys;
 use crate::domain::credentials::api_key::{ApiKey, KeyType};
 use crate::domain::id::AppId;
 
 /// `--type`
 #[derive(Clone, Copy, ValueEnum)]
-pub(super) enum Type {
+pub(in crate::cli) enum Type {
     Read,
     Write,
 }
@@ -29,11 +29,11 @@ impl From<Type> for KeyType {
 }
 
 #[derive(Subcommand)]
-pub(super) enum Command {
+pub(in crate::cli) enum Command {
     /// Create a key and show it, this once
     Create {
         /// The app's id
-        #[arg(long, value_parser = super::id)]
+        #[arg(long, value_parser = crate::cli::id)]
         app: Uuid,
         /// What it may do
         #[arg(long = "type")]
@@ -45,18 +45,18 @@ pub(super) enum Command {
     /// List the keys of an app
     List {
         /// The app's id
-        #[arg(long, value_parser = super::id)]
+        #[arg(long, value_parser = crate::cli::id)]
         app: Uuid,
     },
     /// Revoke a key at once
     Revoke {
         /// The key's id
-        #[arg(value_parser = super::id)]
+        #[arg(value_parser = crate::cli::id)]
         id: Uuid,
     },
 }
 
-pub(super) async fn run(command: Command, context: &Context) -> Result<Output> {
+pub(in crate::cli) async fn run(command: Command, context: &Context) -> Result<Output> {
     let db = &context.database.operator;
     match command {
         Command::Create { app, key_type, expires_in } => {
