@@ -6,6 +6,7 @@
 mod support;
 
 mod advisories;
+mod console;
 mod cross_app;
 mod faults;
 mod http;

